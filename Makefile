@@ -1,0 +1,78 @@
+# Everything that is done with this repository. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+# What the end-to-end tests and `make run` start.
+PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests
+# The filter is a wasm module: its native build exists for its unit tests only.
+NATIVE := --workspace --exclude stripe402-filter
+
+.PHONY: help
+help: ## This list
+	@printf '\n  stripe402: pay per request at the gateway\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@printf '\n'
+
+.PHONY: run
+run: setup-run wasm parts ## Start everything; prints lines to paste, Ctrl-C stops all
+	@exec $(BIN)/stripe402-run
+
+.PHONY: demo
+demo: setup-rust ## Pay for requests, step by step (in a second terminal, beside make run)
+	@cargo build --quiet -p stripe402-tests --bin stripe402-demo
+	@exec $(BIN)/stripe402-demo
+
+.PHONY: test
+test: setup wasm parts ## All tests: native, wasm under Node, end to end
+	@printf '\n== unit and component tests\n'
+	cargo test --quiet $(NATIVE) --exclude stripe402-tests
+	@printf '\n== the filter'\''s rules, natively\n'
+	cargo test --quiet -p stripe402-filter --lib
+	@printf '\n== the protocol as wasm, under Node\n'
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
+		cargo test --quiet -p stripe402-protocol --target wasm32-unknown-unknown --test golden
+	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
+	cargo test --quiet -p stripe402-tests
+
+.PHONY: lint
+lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts
+	@./scripts/setup-deny.sh
+	@./scripts/setup-shellcheck.sh
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --quiet -p stripe402-filter --target wasm32-wasip1 -- -D warnings
+	cargo clippy --quiet -p stripe402-protocol --target wasm32-unknown-unknown -- -D warnings
+	./scripts/lint-dependencies.sh
+	.tools/venv/bin/shellcheck -x -P scripts scripts/*.sh .ci/run
+
+.PHONY: wasm
+wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
+	@./scripts/build-wasm.sh
+
+.PHONY: setup
+setup: setup-run ## Install what is needed: the pinned Rust, Envoy, test runners
+	@./scripts/setup-node.sh
+	@./scripts/setup-wasm-bindgen.sh
+
+.PHONY: fmt
+fmt: setup-rust ## Format the code
+	cargo fmt --all
+
+.PHONY: clean
+clean: ## Remove what was built and the state of make run (not .tools)
+	cargo clean
+	rm -rf dist .run
+
+.PHONY: setup-rust setup-run parts
+setup-rust:
+	@./scripts/setup-rust.sh
+
+setup-run: setup-rust
+	@./scripts/setup-envoy.sh
+
+parts: setup-rust
+	@cargo build --quiet $(PARTS) --bins

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the filter into dist/, and says how big it is and what its sum is (the gateways pin it).
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$ROOT"
+
+# Every worker thread compiles the module, and clusters fetch it over the network: it must stay small.
+limit=400000
+wasm=dist/stripe402_filter.wasm
+
+cargo build --quiet --profile wasm --target wasm32-wasip1 -p stripe402-filter
+mkdir -p dist
+built="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.wasm"
+# A gateway that is running maps the old file: replace it whole, and only if it changed.
+if ! cmp -s "$built" "$wasm"; then
+    cp "$built" "$wasm.new"
+    mv "$wasm.new" "$wasm"
+fi
+
+size="$(wc -c <"$wasm")"
+sum="$({ sha256sum "$wasm" 2>/dev/null || shasum -a 256 "$wasm"; } | cut -d' ' -f1)"
+say "$wasm: $size bytes"
+say "sha256 $sum"
+[ "$size" -le "$limit" ] || die "$wasm has $size bytes: more than the $limit it may have."
