@@ -1,1 +1,38 @@
-//! (being written)
+//! The stripe402 wire, version 1: HTTP 402 as a payment negotiation over card rails.
+//!
+//! Everything both ends of a conversation must agree on, and nothing else: units and currencies,
+//! identities, the three headers, the closed set of refusal codes, and the messages between
+//! gateway and ledger. No I/O, no clock, no randomness; `no_std` with `alloc`.
+#![no_std]
+
+extern crate alloc;
+
+mod challenge;
+mod charge_id;
+mod client_id;
+mod currency;
+mod header;
+mod hex;
+pub mod message;
+mod payment;
+mod receipt;
+mod refusal;
+mod stripe_id;
+mod units;
+
+pub use challenge::{Challenge, Offer, Resource};
+pub use charge_id::{ChargeId, ParseChargeIdError};
+pub use client_id::{ClientId, ParseClientIdError};
+pub use currency::{Currency, UnknownCurrency};
+pub use header::{HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode};
+pub use payment::{Intent, Payment, PaymentError};
+pub use receipt::Receipt;
+pub use refusal::{Code, Reason, Refusal};
+pub use stripe_id::{ParseStripeIdError, PaymentIntentId, PaymentMethodId};
+pub use units::{AmountOutOfRange, Units};
+
+/// The only protocol version there is. A message without a version means this one.
+pub const VERSION: u8 = 1;
+
+/// What this implementation knows beyond version 1; announced in every challenge.
+pub const EXTENSIONS: [&str; 3] = ["maxPrice", "idempotencyKey", "paymentIntentId"];

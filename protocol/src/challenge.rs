@@ -1,0 +1,104 @@
+//! `payment-required`: what a resource costs and how to pay for it.
+
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Currency, EXTENSIONS, Units, VERSION};
+
+/// The challenge: the `payment-required` header of a 402, and its body.
+///
+/// `price` and `min_top_up` stand at the top as well as in the offer, because two spellings of
+/// version 1 are in the field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Challenge {
+    /// Always 1.
+    pub stripe402_version: u8,
+    /// What one request costs.
+    pub price: Units,
+    /// The least that a card is charged.
+    pub min_top_up: Units,
+    /// What is being sold.
+    pub resource: Resource,
+    /// Ways to pay; version 1 has exactly one.
+    pub accepts: Vec<Offer>,
+    /// `insufficient_credits` where a client id could not pay; absent on a first challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Which extensions of `payment` this server understands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<String>,
+}
+
+/// The resource that a challenge is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// The path, without its query.
+    pub url: String,
+    /// For people and agents that choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The media type of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+}
+
+/// One way to pay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    /// Always `stripe`.
+    pub scheme: String,
+    /// The currency of every amount in this challenge.
+    pub currency: Currency,
+    /// The price again.
+    pub amount: Units,
+    /// The least top-up again.
+    pub min_top_up: Units,
+    /// The key with which a browser makes a PaymentMethod.
+    pub publishable_key: String,
+    /// The description again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+impl Challenge {
+    /// The challenge of one priced resource, announcing our extensions.
+    #[must_use]
+    pub fn new(
+        resource: Resource,
+        price: Units,
+        min_top_up: Units,
+        currency: Currency,
+        publishable_key: &str,
+    ) -> Self {
+        let offer = Offer {
+            scheme: "stripe".to_owned(),
+            currency,
+            amount: price,
+            min_top_up,
+            publishable_key: publishable_key.to_owned(),
+            description: resource.description.clone(),
+        };
+        Self {
+            stripe402_version: VERSION,
+            price,
+            min_top_up,
+            resource,
+            accepts: vec![offer],
+            error: None,
+            extensions: EXTENSIONS.map(ToOwned::to_owned).to_vec(),
+        }
+    }
+
+    /// The same challenge to a client whose credits do not suffice.
+    #[must_use]
+    pub fn insufficient_credits(self) -> Self {
+        Self {
+            error: Some(crate::Code::InsufficientCredits.as_str().to_owned()),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Who pays: an id derived from the card, so that the payment is the authentication.
+
+use alloc::string::String;
+use core::{fmt, str::FromStr};
+
+use hmac::{Hmac, Mac, digest::KeyInit};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::hex;
+
+/// `HMAC-SHA256(server secret, card fingerprint)`, 32 bytes, written as 64 lowercase hex digits.
+///
+/// It is a bearer credential: whoever has it can spend. `Debug` shows its beginning only;
+/// the whole id leaves through [`ClientId::to_hex`], which is easy to find in a review.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId([u8; 32]);
+
+/// Not 64 lowercase hex digits: an unknown client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a client id is 64 lowercase hexadecimal digits")]
+pub struct ParseClientIdError;
+
+/// The block length of SHA-256 (RFC 2104: longer keys are hashed, shorter ones padded with zeros).
+const BLOCK: usize = 64;
+
+impl ClientId {
+    /// The id of the card with this Stripe fingerprint on a server with this secret.
+    #[must_use]
+    pub fn derive(server_secret: &[u8], fingerprint: &str) -> Self {
+        let mut key = [0; BLOCK];
+        if server_secret.len() > BLOCK {
+            let digest = Sha256::digest(server_secret);
+            key.iter_mut()
+                .zip(digest)
+                .for_each(|(slot, byte)| *slot = byte);
+        } else {
+            key.iter_mut()
+                .zip(server_secret)
+                .for_each(|(slot, byte)| *slot = *byte);
+        }
+        let mut mac = <Hmac<Sha256> as KeyInit>::new(&key.into());
+        mac.update(fingerprint.as_bytes());
+        Self(mac.finalize().into_bytes().into())
+    }
+
+    /// The id with these bytes, as a store keeps them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The whole id, for the wire and the store. Never log it.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex::encode(&self.0)
+    }
+
+    /// What may be shown to people and written into Stripe's metadata: a hash, good for finding
+    /// an account again and useless for spending.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let digest: [u8; 32] = Sha256::digest(self.0).into();
+        let mut subject = hex::encode(&digest);
+        subject.truncate(16);
+        subject
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = ParseClientIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseClientIdError> {
+        hex::decode(text.as_bytes())
+            .map(Self)
+            .ok_or(ParseClientIdError)
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientId(subject {})", self.subject())
+    }
+}
+
+impl Serialize for ClientId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = alloc::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn only_lowercase_hex_of_full_length_is_an_id() {
+        let id = ClientId::derive(b"secret", "fp_test");
+        let hex = id.to_hex();
+        assert_eq!(hex.parse(), Ok(id));
+        for wrong in [&hex[1..], &hex.to_uppercase(), &format!("{hex}0"), "", " "] {
+            assert_eq!(
+                wrong.parse::<ClientId>(),
+                Err(ParseClientIdError),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn debug_does_not_give_the_credential_away() {
+        let id = ClientId::derive(b"secret", "fp_test");
+        let shown = format!("{id:?}");
+        assert!(!shown.contains(&id.to_hex()[..8]), "{shown}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Charges and voids of one gateway worker, handed over together.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ChargeId, ClientId, Currency, Units};
+
+/// `POST /v1/batch`. Voids are carried out before charges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Batch {
+    /// [`super::VERSION`] of the sender.
+    pub version: u16,
+    /// Deductions to make.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<Charge>,
+    /// Deductions to take back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voids: Vec<Void>,
+}
+
+/// One request's price, to be taken from one client's balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Charge {
+    /// Minted by the gateway; applied at most once.
+    pub id: ChargeId,
+    /// Whose balance.
+    pub client_id: ClientId,
+    /// In which currency.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Units,
+    /// The name of the priced route, for the books.
+    pub route: String,
+}
+
+/// A deduction to take back, or to refuse if it is yet to come: batches can overtake each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Void {
+    /// The charge.
+    pub id: ChargeId,
+    /// Whose it is; absent for a card payment whose answer never came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+/// The answer: outcomes in the order of the batch, each with the id it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchAnswer {
+    /// One per charge.
+    #[serde(default)]
+    pub charges: Vec<(ChargeId, ChargeOutcome)>,
+    /// One per void.
+    #[serde(default)]
+    pub voids: Vec<(ChargeId, VoidOutcome)>,
+}
+
+/// What became of a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeOutcome {
+    /// Deducted; this is left.
+    Charged(Units),
+    /// The balance is below the amount, or there is no such client. Nothing was deducted.
+    Insufficient,
+    /// The account is frozen. Nothing was deducted.
+    Frozen,
+    /// A void came first. Nothing was deducted.
+    Voided,
+    /// The id was used for another charge. Nothing was deducted.
+    Conflict,
+    /// The id was minted too long ago, or in the future: the clocks differ. Nothing was deducted.
+    Stale,
+}
+
+/// What became of a void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidOutcome {
+    /// The deduction was given back.
+    Voided,
+    /// No such charge yet; it will be refused if it comes.
+    Marked,
+    /// It had been voided before.
+    Repeated,
+    /// Too long ago to know; nothing was done.
+    Stale,
+}

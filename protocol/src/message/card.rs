@@ -1,0 +1,99 @@
+//! A request that offers a card.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ChargeId, ClientId, Currency, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
+};
+
+/// `POST /v1/payments`: deduct the price from the balance of the card's client, topping it up
+/// from the card if need be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CardPayment {
+    /// [`super::VERSION`] of the sender.
+    pub version: u16,
+    /// Minted by the gateway: the deduction's id.
+    pub charge_id: ChargeId,
+    /// The card.
+    pub payment_method_id: PaymentMethodId,
+    /// What the request costs.
+    pub price: Units,
+    /// The currency of every amount here.
+    pub currency: Currency,
+    /// The route's least top-up.
+    pub min_top_up: Units,
+    /// The route's most.
+    pub max_top_up: Units,
+    /// The name of the priced route, for the books.
+    pub route: String,
+    /// What the client asked to be charged, unchecked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_up_amount: Option<i64>,
+    /// The PaymentIntent that the cardholder has confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent_id: Option<PaymentIntentId>,
+    /// Names one top-up of the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+/// The answer to a [`CardPayment`], with status 200.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "outcome",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub enum CardAnswer {
+    /// The price is deducted: serve.
+    Paid {
+        /// Echoed.
+        charge_id: ChargeId,
+        /// The card's client.
+        client_id: ClientId,
+        /// What is left.
+        credits_remaining: Units,
+        /// Present if the card was charged for this request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment_intent_id: Option<String>,
+    },
+    /// Nothing deducted; a challenge is due. What the card was charged, if it was, stays credited.
+    Insufficient {
+        /// Echoed.
+        charge_id: ChargeId,
+    },
+    /// Nothing deducted: a refused payment.
+    Refused {
+        /// Echoed.
+        charge_id: ChargeId,
+        /// The body for the client.
+        refusal: Refusal,
+        /// Seconds after which a retry makes sense, with [`Reason::RateLimited`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+}
+
+impl CardAnswer {
+    /// The charge this answer is about.
+    #[must_use]
+    pub const fn charge_id(&self) -> ChargeId {
+        match self {
+            Self::Paid { charge_id, .. }
+            | Self::Insufficient { charge_id }
+            | Self::Refused { charge_id, .. } => *charge_id,
+        }
+    }
+
+    /// The finer cause of a refusal.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.reason,
+            Self::Paid { .. } | Self::Insufficient { .. } => None,
+        }
+    }
+}
