@@ -1,0 +1,127 @@
+//! Where the programs are that the handles start.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_path_buf()
+}
+
+/// The ledger: `STRIPE402_LEDGER_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn ledger() -> Result<PathBuf> {
+    built("stripe402-ledger", "STRIPE402_LEDGER_BIN")
+}
+
+/// Stripe's stand-in: `STRIPE_SIM_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn stripe_sim() -> Result<PathBuf> {
+    built("stripe-sim", "STRIPE_SIM_BIN")
+}
+
+/// The demo API: `STRIPE402_DEMO_API_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn demo_api() -> Result<PathBuf> {
+    built("demo-api", "STRIPE402_DEMO_API_BIN")
+}
+
+/// Envoy: `ENVOY_BIN`, else the one that `scripts/setup-envoy.sh` installed.
+///
+/// # Errors
+/// If it is not there.
+pub fn envoy() -> Result<PathBuf> {
+    locate(
+        "Envoy",
+        "ENVOY_BIN",
+        "install it with  make setup",
+        installed_envoy,
+    )
+}
+
+/// The filter: `STRIPE402_FILTER_WASM`, else what `make wasm` built.
+///
+/// # Errors
+/// If it is not there.
+pub fn filter() -> Result<PathBuf> {
+    locate(
+        "the filter",
+        "STRIPE402_FILTER_WASM",
+        "build it with  make wasm",
+        || workspace().join("dist/stripe402_filter.wasm"),
+    )
+}
+
+fn built(name: &str, variable: &str) -> Result<PathBuf> {
+    locate(name, variable, "build it with  make parts", || {
+        beside_us().join(name)
+    })
+}
+
+fn locate(
+    program: &str,
+    variable: &str,
+    remedy: &str,
+    usual: impl FnOnce() -> PathBuf,
+) -> Result<PathBuf> {
+    let named = std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    let path = named.unwrap_or_else(usual);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let remedy = format!("{remedy},  or name it in {variable}");
+    Err(Error::Missing {
+        program: program.to_owned(),
+        path,
+        remedy,
+    })
+}
+
+/// Test programs are one folder deeper than the programs they start.
+fn beside_us() -> PathBuf {
+    let us = std::env::current_exe().unwrap_or_default();
+    let folder = us.parent().unwrap_or(Path::new("."));
+    let up = folder.parent().filter(|_| folder.ends_with("deps"));
+    up.unwrap_or(folder).to_path_buf()
+}
+
+/// The folder's name holds Python's version.
+fn installed_envoy() -> PathBuf {
+    let lib = workspace().join(".tools/venv/lib");
+    let pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+    pythons
+        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
+        .find(|envoy| envoy.is_file())
+        .unwrap_or_else(|| lib.join("python3/site-packages/envoy/_bin/envoy"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_says_how_to_get_it() {
+        let error = built("no-such-part", "STRIPE402_NO_SUCH_PART_BIN")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/no-such-part: build it with"), "{error}");
+        assert!(!error.contains("/deps/"), "{error}");
+        assert!(error.contains("STRIPE402_NO_SUCH_PART_BIN"), "{error}");
+    }
+
+    #[test]
+    fn the_workspace_is_where_envoys_configuration_is() {
+        assert!(workspace().join("envoy/envoy.yaml").is_file());
+    }
+}

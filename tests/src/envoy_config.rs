@@ -1,0 +1,232 @@
+//! Envoy's configuration as a value: the shipped file, with ports and paths of one's own.
+//!
+//! Tests run what is shipped, changed only where they must: a file written for tests would prove itself.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{Error, Result, binary};
+
+/// The configuration of a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvoyConfig {
+    root: Value,
+}
+
+impl EnvoyConfig {
+    /// `envoy/envoy.yaml`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn shipped() -> Result<Self> {
+        Self::read(&binary::workspace().join("envoy/envoy.yaml"))
+    }
+
+    /// A configuration from a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not YAML.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(Error::io(format!("cannot read {}", path.display())))?;
+        Self::parse(&text).map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))
+    }
+
+    /// A configuration from its text.
+    ///
+    /// # Errors
+    /// If it is not YAML.
+    pub fn parse(text: &str) -> Result<Self> {
+        let root =
+            serde_norway::from_str(text).map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok(Self { root })
+    }
+
+    /// As YAML.
+    ///
+    /// # Errors
+    /// If it cannot be written as YAML.
+    pub fn to_yaml(&self) -> Result<String> {
+        serde_norway::to_string(&self.root).map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// All of it, to change anything.
+    pub fn root(&mut self) -> &mut Value {
+        &mut self.root
+    }
+
+    /// What the filter is configured with.
+    ///
+    /// # Errors
+    /// If there is no such filter.
+    pub fn filter(&mut self) -> Result<&mut Value> {
+        let wasm = self.wasm()?;
+        at(wasm, "/configuration/value")
+    }
+
+    /// The gateway's routes, in Envoy's own form.
+    ///
+    /// # Errors
+    /// If the listener has none in place.
+    pub fn routes(&mut self) -> Result<&mut Value> {
+        at(
+            self.connection_manager()?,
+            "/route_config/virtual_hosts/0/routes",
+        )
+    }
+
+    /// The connection manager of the first listener.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn connection_manager(&mut self) -> Result<&mut Value> {
+        at(
+            &mut self.root,
+            "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config",
+        )
+    }
+
+    /// One cluster.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn cluster(&mut self, name: &str) -> Result<&mut Value> {
+        let clusters = at(&mut self.root, "/static_resources/clusters")?.as_array_mut();
+        named(clusters, name)
+            .ok_or_else(|| Error::Invalid(format!("Envoy's configuration has no cluster {name}")))
+    }
+
+    /// Lets the gateway listen there.
+    ///
+    /// # Errors
+    /// If there is no listener.
+    pub fn listen(&mut self, address: SocketAddr) -> Result<()> {
+        *at(&mut self.root, "/static_resources/listeners/0/address")? = socket(address);
+        Ok(())
+    }
+
+    /// Lets the admin interface listen there.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn admin(&mut self, address: SocketAddr) -> Result<()> {
+        *at(&mut self.root, "/admin/address")? = socket(address);
+        Ok(())
+    }
+
+    /// Sends what goes to the cluster to these addresses.
+    ///
+    /// # Errors
+    /// If there is no such cluster.
+    pub fn endpoints(&mut self, cluster: &str, addresses: &[SocketAddr]) -> Result<()> {
+        let endpoints: Vec<Value> = addresses
+            .iter()
+            .map(|address| json!({"endpoint": {"address": socket(*address)}}))
+            .collect();
+        *at(self.cluster(cluster)?, "/load_assignment/endpoints")? =
+            json!([{"lb_endpoints": endpoints}]);
+        Ok(())
+    }
+
+    /// Which module the filter is.
+    ///
+    /// # Errors
+    /// If there is no such filter.
+    pub fn module(&mut self, path: &Path) -> Result<()> {
+        let path = path
+            .to_str()
+            .ok_or_else(|| Error::Invalid(format!("{} is not UTF-8", path.display())))?;
+        *at(self.wasm()?, "/vm_config/code/local/filename")? = json!(path);
+        Ok(())
+    }
+
+    /// Which key the challenges name.
+    ///
+    /// # Errors
+    /// If there is no such filter.
+    pub fn publishable_key(&mut self, key: &str) -> Result<()> {
+        *at(self.filter()?, "/publishable_key")? = json!(key);
+        Ok(())
+    }
+
+    fn wasm(&mut self) -> Result<&mut Value> {
+        let filters = at(self.connection_manager()?, "/http_filters")?.as_array_mut();
+        let filter = named(filters, "stripe402").ok_or_else(|| {
+            Error::Invalid("Envoy's configuration has no filter stripe402".to_owned())
+        })?;
+        at(filter, "/typed_config/config")
+    }
+}
+
+fn at<'value>(value: &'value mut Value, pointer: &str) -> Result<&'value mut Value> {
+    value
+        .pointer_mut(pointer)
+        .ok_or_else(|| Error::Invalid(format!("Envoy's configuration has nothing at {pointer}")))
+}
+
+fn named<'value>(list: Option<&'value mut Vec<Value>>, name: &str) -> Option<&'value mut Value> {
+    list?
+        .iter_mut()
+        .find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::local;
+
+    #[test]
+    fn everything_that_is_shipped_can_be_changed() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        config.listen(local(1)).unwrap();
+        config.admin(local(2)).unwrap();
+        config.endpoints("api", &[local(3)]).unwrap();
+        config
+            .endpoints("stripe402_ledger", &[local(4), local(5)])
+            .unwrap();
+        config.module(Path::new("/x/filter.wasm")).unwrap();
+        config.publishable_key("pk_test_x").unwrap();
+        assert!(config.routes().unwrap().is_array());
+        assert!(config.filter().unwrap()["routes"].is_array());
+
+        let yaml = config.to_yaml().unwrap();
+        for shipped in ["10000", "9901", "8404", "8402", "dist/", "pk_test_standin"] {
+            assert!(!yaml.contains(shipped), "{shipped} is left in\n{yaml}");
+        }
+        for own in [
+            "port_value: 1",
+            "port_value: 2",
+            "port_value: 3",
+            "port_value: 4",
+            "port_value: 5",
+            "pk_test_x",
+        ] {
+            assert!(yaml.contains(own), "{own} is not in\n{yaml}");
+        }
+        assert_eq!(EnvoyConfig::parse(&yaml).unwrap(), config);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        let error = config
+            .endpoints("nowhere", &[local(1)])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "Envoy's configuration has no cluster nowhere");
+        *config.root() = json!({});
+        assert!(
+            config
+                .filter()
+                .unwrap_err()
+                .to_string()
+                .contains("has nothing at /static_resources")
+        );
+    }
+}
