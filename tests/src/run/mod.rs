@@ -22,6 +22,7 @@ use house::House;
 /// If a setting makes no sense, a port is taken, or a part does not start or ends by itself.
 pub async fn run(environment: impl Fn(&str) -> Option<String>, out: &mut impl Write) -> Result<()> {
     let settings = Settings::from_environment(&environment)?;
+    start::check_built(&settings)?;
     port_check::check(&settings)?;
     start::make_folders(&settings)?;
     let secrets = Secrets::load_or_make(&settings.state_dir.join("secrets.env"), &environment)?;
@@ -32,9 +33,8 @@ pub async fn run(environment: impl Fn(&str) -> Option<String>, out: &mut impl Wr
         ended = serve(&settings, &secrets, &mut house, out) => ended,
         () = stop.wanted() => Ok(()),
     };
-    say(out, "\n  stopping ");
-    house.stop(|name| say(out, &format!("· {name} ")));
-    say(out, "· all stopped\n");
+    house.stop(|name| say(out, &format!("\n  stopped {name}")));
+    say(out, "\n");
     ended
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,10 +22,28 @@ const DEMO_API_WITHIN: Duration = Duration::from_secs(10);
 /// Envoy serves as soon as it listens; the filter's VMs and the ledger's first health check may come later.
 const CHALLENGE_WITHIN: Duration = Duration::from_secs(30);
 
-/// The folders of state and logs.
+/// Everything that will be started is there: better known before the first part is up than after the third.
+pub(super) fn check_built(settings: &Settings) -> Result<()> {
+    if settings.stripe == Stripe::StandIn {
+        binary::stripe_sim()?;
+    }
+    let _all = (
+        binary::demo_api()?,
+        binary::ledger()?,
+        binary::filter()?,
+        binary::envoy()?,
+    );
+    Ok(())
+}
+
+/// The folders of state and logs, closed to other users: balances and secrets are in there.
 pub(super) fn make_folders(settings: &Settings) -> Result<()> {
     let logs = logs(settings);
-    std::fs::create_dir_all(&logs).map_err(Error::io(format!("cannot make {}", logs.display())))
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&logs)
+        .map_err(Error::io(format!("cannot make {}", logs.display())))
 }
 
 /// Starts all parts and waits until the gateway asks for money.
