@@ -14,8 +14,8 @@ pub struct Shape {
 }
 
 const MARGIN: &str = "  ";
-const BETWEEN: &str = " │ ";
-const KEY: usize = 18;
+const BETWEEN: &str = " │";
+const KEY: usize = 17;
 
 /// Draws on `out`. What cannot be written is nobody's loss: the checks go on, and the exit code tells.
 pub(super) struct Screen<W> {
@@ -29,7 +29,7 @@ pub(super) struct Screen<W> {
 impl<W: Write> Screen<W> {
     pub(super) fn new(out: W, shape: Shape) -> Self {
         let width = usize::from(shape.columns.clamp(80, 100));
-        let left = if width < 92 { 38 } else { 44 };
+        let left = if width < 92 { 41 } else { 46 };
         Self {
             out,
             width,
@@ -176,10 +176,10 @@ impl<W: Write> Screen<W> {
         let mut lines = wrap(right, right_width).into_iter();
         let first = lines.next().unwrap_or_default();
         let pad = " ".repeat(self.left.saturating_sub(used));
-        self.line(format!("{MARGIN}{drawn}{pad}{}{first}", BETWEEN.dimmed()).trim_end());
+        self.line(format!("{MARGIN}{drawn}{pad}{} {first}", BETWEEN.dimmed()).trim_end());
         for line in lines {
             self.line(&format!(
-                "{MARGIN}{}{}{line}",
+                "{MARGIN}{}{} {line}",
                 " ".repeat(self.left),
                 BETWEEN.dimmed()
             ));
@@ -193,7 +193,7 @@ impl<W: Write> Screen<W> {
 
 /// Enough of an id to know it again, too little to use it.
 pub(super) fn short(text: &str) -> String {
-    const WHOLE: usize = 16;
+    const WHOLE: usize = 20;
     if count(text) <= WHOLE {
         return text.to_owned();
     }

@@ -18,7 +18,7 @@ const FAIL: &str = "/api/fail";
 const BALANCE: &str = "/.well-known/stripe402/balance";
 
 /// How long a reversed charge may take to be back; it rides in a batch after the answer.
-const BACK_WITHIN: Duration = Duration::from_secs(10);
+const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the gateway told at first.
 struct Offer {
@@ -39,11 +39,13 @@ pub(super) async fn walk<W: Write>(places: &Places, screen: Screen<W>) -> Result
         screen,
         client: http::client()?,
     };
+    // Before anything is drawn: where nothing listens, one sentence says more than half a step.
+    let first = walk.first_contact().await?;
     walk.screen.title(
         "stripe402: pay for a request with a card, without an account",
         &places.gateway,
     );
-    let offer = walk.ask_without_paying().await?;
+    let offer = walk.ask_without_paying(first)?;
     let card = walk.make_a_payment_method().await?;
     let mut account = walk.pay_with_the_card(&offer, &card).await?;
     walk.spend_a_credit(&offer, &mut account).await?;
@@ -65,9 +67,9 @@ struct Walk<'places, W> {
 }
 
 impl<W: Write> Walk<'_, W> {
-    async fn ask_without_paying(&mut self) -> Result<Offer> {
+    fn ask_without_paying(&mut self, answer: Answer) -> Result<Offer> {
         self.screen.step("Ask without paying");
-        let answer = self.first_contact().await?.expect(402)?;
+        let answer = answer.expect(402)?;
         let challenge = answer.header(wire::PAYMENT_REQUIRED)?;
         let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         same("the body of the challenge", &body, &challenge)?;
@@ -176,7 +178,7 @@ impl<W: Write> Walk<'_, W> {
             &format!("4242…{}", last_four(&number)),
             "a new test card each time; only Stripe sees it",
         );
-        screen.received(reqwest::StatusCode::OK, "");
+        screen.received(reqwest::StatusCode::OK, "nothing is charged yet");
         screen.field("id", &id, "stands for the card from here on");
         screen.checked("the gateway and the ledger never see a card number");
         Ok(id)
@@ -201,7 +203,10 @@ impl<W: Write> Walk<'_, W> {
 
         let cash = |units| money(units, &offer.currency);
         let screen = &mut self.screen;
-        screen.sent(&format!("GET {WEATHER}"), "");
+        screen.sent(
+            &format!("GET {WEATHER}"),
+            "the same request with one header more",
+        );
         screen.header(wire::PAYMENT, "the payment is the authentication");
         screen.field(
             "paymentMethodId",
@@ -257,8 +262,8 @@ impl<W: Write> Walk<'_, W> {
             &account.client_id,
             "whoever has it can spend, so keep it secret",
         );
-        screen.received(answer.status, "");
-        screen.body(answer.body.trim(), "");
+        screen.received(answer.status, "deducted, then served by the API");
+        screen.body(answer.body.trim(), "what the API answered");
         screen.header(wire::PAYMENT_RESPONSE, "no chargeId: Stripe was not asked");
         screen.field(
             "creditsRemaining",
@@ -354,17 +359,21 @@ impl<W: Write> Walk<'_, W> {
         let error = text(&challenge, "/error")?;
         same("error", &error, &"insufficient_credits")?;
         let screen = &mut self.screen;
-        screen.sent(&format!("GET {JOKE}"), "");
-        screen.header(wire::PAYMENT, "");
+        screen.sent(&format!("GET {JOKE}"), "one more, with nothing left");
+        screen.header(wire::PAYMENT, "as before");
         screen.field(
             "clientId",
             &account.client_id,
             "known, but its balance is 0",
         );
         screen.received(answer.status, "a price again; send a card to go on");
-        screen.header(wire::PAYMENT_REQUIRED, "");
+        screen.header(wire::PAYMENT_REQUIRED, "now with the reason");
         screen.field("error", error, "one of six codes that programs can rely on");
-        screen.field("price", &number(&challenge, "/price")?.to_string(), "");
+        screen.field(
+            "price",
+            &number(&challenge, "/price")?.to_string(),
+            "units, for this route",
+        );
         screen.checked("nothing was served that was not paid for");
         Ok(())
     }
