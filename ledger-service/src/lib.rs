@@ -1,1 +1,13 @@
-//! (being written)
+//! The ledger of the stripe402 payment gateway, as a library.
+//!
+//! It owns money: what cards were charged through Stripe, and what is left of it. The rules are
+//! pure functions ([`ledger`]); stores ([`store`]) and Stripe ([`stripe`]) are traits.
+
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod ledger;
+pub mod payment;
+pub mod serve;
+pub mod store;
+pub mod stripe;

@@ -96,9 +96,6 @@ impl Challenge {
     /// The same challenge to a client whose credits do not suffice.
     #[must_use]
     pub fn insufficient_credits(self) -> Self {
-        Self {
-            error: Some(crate::Code::InsufficientCredits.as_str().to_owned()),
-            ..self
-        }
+        Self { error: Some(crate::Code::InsufficientCredits.as_str().to_owned()), ..self }
     }
 }

@@ -25,10 +25,7 @@ impl ChargeId {
         let mut bytes = [0; 16];
         let time = unix_ms.to_be_bytes();
         let fields = time.iter().skip(2).chain(&random);
-        bytes
-            .iter_mut()
-            .zip(fields)
-            .for_each(|(slot, byte)| *slot = *byte);
+        bytes.iter_mut().zip(fields).for_each(|(slot, byte)| *slot = *byte);
         Self(bytes)
     }
 
@@ -41,10 +38,7 @@ impl ChargeId {
     /// When it was minted, in Unix milliseconds by the gateway's clock.
     #[must_use]
     pub fn minted_ms(&self) -> u64 {
-        self.0
-            .iter()
-            .take(6)
-            .fold(0, |ms, byte| (ms << 8) | u64::from(*byte))
+        self.0.iter().take(6).fold(0, |ms, byte| (ms << 8) | u64::from(*byte))
     }
 
     /// The id with these bytes, as a store keeps them.
@@ -76,20 +70,25 @@ impl FromStr for ChargeId {
     type Err = ParseChargeIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseChargeIdError> {
-        hex::decode(text.as_bytes())
-            .map(Self)
-            .ok_or(ParseChargeIdError)
+        hex::decode(text.as_bytes()).map(Self).ok_or(ParseChargeIdError)
     }
 }
 
 impl Serialize for ChargeId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for ChargeId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Deserialize::deserialize(deserializer).map(Self);
+        }
         let text = alloc::borrow::Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }

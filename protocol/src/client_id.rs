@@ -31,13 +31,9 @@ impl ClientId {
         let mut key = [0; BLOCK];
         if server_secret.len() > BLOCK {
             let digest = Sha256::digest(server_secret);
-            key.iter_mut()
-                .zip(digest)
-                .for_each(|(slot, byte)| *slot = byte);
+            key.iter_mut().zip(digest).for_each(|(slot, byte)| *slot = byte);
         } else {
-            key.iter_mut()
-                .zip(server_secret)
-                .for_each(|(slot, byte)| *slot = *byte);
+            key.iter_mut().zip(server_secret).for_each(|(slot, byte)| *slot = *byte);
         }
         let mut mac = <Hmac<Sha256> as KeyInit>::new(&key.into());
         mac.update(fingerprint.as_bytes());
@@ -77,9 +73,7 @@ impl FromStr for ClientId {
     type Err = ParseClientIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseClientIdError> {
-        hex::decode(text.as_bytes())
-            .map(Self)
-            .ok_or(ParseClientIdError)
+        hex::decode(text.as_bytes()).map(Self).ok_or(ParseClientIdError)
     }
 }
 
@@ -91,12 +85,19 @@ impl fmt::Debug for ClientId {
 
 impl Serialize for ClientId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_hex())
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&self.to_hex())
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for ClientId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Deserialize::deserialize(deserializer).map(Self);
+        }
         let text = alloc::borrow::Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -114,11 +115,7 @@ mod tests {
         let hex = id.to_hex();
         assert_eq!(hex.parse(), Ok(id));
         for wrong in [&hex[1..], &hex.to_uppercase(), &format!("{hex}0"), "", " "] {
-            assert_eq!(
-                wrong.parse::<ClientId>(),
-                Err(ParseClientIdError),
-                "{wrong}"
-            );
+            assert_eq!(wrong.parse::<ClientId>(), Err(ParseClientIdError), "{wrong}");
         }
     }
 

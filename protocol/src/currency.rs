@@ -97,9 +97,7 @@ impl Currency {
     /// The least that Stripe charges, where it is fixed.
     #[must_use]
     pub fn least_charge(self) -> Option<Units> {
-        let (_, least) = LEAST_CHARGE
-            .iter()
-            .find(|(code, _)| *code == self.as_str())?;
+        let (_, least) = LEAST_CHARGE.iter().find(|(code, _)| *code == self.as_str())?;
         Some(Units::from_u32(*least))
     }
 
@@ -161,20 +159,9 @@ impl FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| UnknownCurrency)?;
-        let lists = [
-            TWO_DECIMAL,
-            ZERO_DECIMAL,
-            THREE_DECIMAL,
-            ZERO_WRITTEN_AS_TWO,
-        ];
-        let known = lists
-            .iter()
-            .any(|list| list.split_ascii_whitespace().any(|code| code == text));
-        if known {
-            Ok(Self(code))
-        } else {
-            Err(UnknownCurrency)
-        }
+        let lists = [TWO_DECIMAL, ZERO_DECIMAL, THREE_DECIMAL, ZERO_WRITTEN_AS_TWO];
+        let known = lists.iter().any(|list| list.split_ascii_whitespace().any(|code| code == text));
+        if known { Ok(Self(code)) } else { Err(UnknownCurrency) }
     }
 }
 
@@ -192,12 +179,19 @@ impl fmt::Debug for Currency {
 
 impl Serialize for Currency {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        if serializer.is_human_readable() {
+            serializer.serialize_str(self.as_str())
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Deserialize::deserialize(deserializer).map(Self);
+        }
         let text = alloc::borrow::Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }

@@ -75,21 +75,14 @@ impl Payment {
     pub fn decode(bytes: &[u8]) -> Result<Self, PaymentError> {
         let wire: Wire =
             header::decode(bytes).map_err(|_: HeaderError| PaymentError::Undecodable)?;
-        if wire
-            .stripe402_version
-            .is_some_and(|version| version != i64::from(VERSION))
-        {
+        if wire.stripe402_version.is_some_and(|version| version != i64::from(VERSION)) {
             return Err(PaymentError::Version);
         }
         let top_up_amount = match (wire.top_up_amount, wire.top_up) {
             (Some(long), Some(short)) if long != short => return Err(PaymentError::TopUpTwice),
             (long, short) => long.or(short),
         };
-        if wire
-            .idempotency_key
-            .as_deref()
-            .is_some_and(|key| !is_idempotency_key(key))
-        {
+        if wire.idempotency_key.as_deref().is_some_and(|key| !is_idempotency_key(key)) {
             return Err(PaymentError::IdempotencyKey);
         }
         Ok(Self {
@@ -109,10 +102,7 @@ impl Payment {
         match (self.client_id.as_deref(), self.payment_method_id.as_deref()) {
             (None, None) => Intent::Nothing,
             (None, Some(card)) => Intent::Card(card),
-            (Some(id), card) => Intent::Spend {
-                client_id: id.parse().ok(),
-                card,
-            },
+            (Some(id), card) => Intent::Spend { client_id: id.parse().ok(), card },
         }
     }
 }
@@ -164,14 +154,7 @@ mod tests {
             "{}",
         ] {
             let payment = decode(json).unwrap();
-            assert_eq!(
-                payment,
-                Payment {
-                    stripe402_version: 1,
-                    ..Payment::default()
-                },
-                "{json}"
-            );
+            assert_eq!(payment, Payment { stripe402_version: 1, ..Payment::default() }, "{json}");
             assert_eq!(payment.intent(), Intent::Nothing);
         }
     }
@@ -180,28 +163,13 @@ mod tests {
     fn refusals_in_order_of_precedence() {
         let key65 = format!(r#"{{"idempotencyKey":"{}"}}"#, "k".repeat(65));
         for (json, error) in [
-            (
-                r#"{"clientId":"a","clientId":"b"}"#,
-                PaymentError::Undecodable,
-            ),
-            (
-                r#"[null,null,null,1,1,null,null,1]"#,
-                PaymentError::Undecodable,
-            ),
+            (r#"{"clientId":"a","clientId":"b"}"#, PaymentError::Undecodable),
+            (r#"[null,null,null,1,1,null,null,1]"#, PaymentError::Undecodable),
             (r#"{"topUp":1.0}"#, PaymentError::Undecodable),
-            (
-                r#"{"topUp":9223372036854775808}"#,
-                PaymentError::Undecodable,
-            ),
+            (r#"{"topUp":9223372036854775808}"#, PaymentError::Undecodable),
             (r#"{"maxPrice":"100"}"#, PaymentError::Undecodable),
-            (
-                r#"{"stripe402Version":2,"topUp":1,"topUpAmount":2}"#,
-                PaymentError::Version,
-            ),
-            (
-                r#"{"topUp":1,"topUpAmount":2,"idempotencyKey":"\n"}"#,
-                PaymentError::TopUpTwice,
-            ),
+            (r#"{"stripe402Version":2,"topUp":1,"topUpAmount":2}"#, PaymentError::Version),
+            (r#"{"topUp":1,"topUpAmount":2,"idempotencyKey":"\n"}"#, PaymentError::TopUpTwice),
             (r#"{"idempotencyKey":"\n"}"#, PaymentError::IdempotencyKey),
             (r#"{"idempotencyKey":"ü"}"#, PaymentError::IdempotencyKey),
             (&key65, PaymentError::IdempotencyKey),
@@ -213,22 +181,11 @@ mod tests {
     #[test]
     fn an_id_that_is_not_hex_is_an_unknown_client() {
         let payment = decode(r#"{"clientId":"c8a2e","paymentMethodId":"pm_1"}"#).unwrap();
-        assert_eq!(
-            payment.intent(),
-            Intent::Spend {
-                client_id: None,
-                card: Some("pm_1")
-            }
-        );
+        assert_eq!(payment.intent(), Intent::Spend { client_id: None, card: Some("pm_1") });
     }
 
     #[test]
     fn the_same_amount_in_both_spellings_is_fine() {
-        assert_eq!(
-            decode(r#"{"topUp":7,"topUpAmount":7}"#)
-                .unwrap()
-                .top_up_amount,
-            Some(7)
-        );
+        assert_eq!(decode(r#"{"topUp":7,"topUpAmount":7}"#).unwrap().top_up_amount, Some(7));
     }
 }

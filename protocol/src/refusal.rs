@@ -99,9 +99,6 @@ impl Refusal {
     /// The same with a finer cause.
     #[must_use]
     pub fn because(self, reason: Reason) -> Self {
-        Self {
-            reason: Some(reason),
-            ..self
-        }
+        Self { reason: Some(reason), ..self }
     }
 }

@@ -26,11 +26,7 @@ impl Units {
     /// # Errors
     /// [`AmountOutOfRange`] if it is negative or above [`Units::MAX`].
     pub const fn new(units: i64) -> Result<Self, AmountOutOfRange> {
-        if units < 0 || units > Self::MAX.0 {
-            Err(AmountOutOfRange)
-        } else {
-            Ok(Self(units))
-        }
+        if units < 0 || units > Self::MAX.0 { Err(AmountOutOfRange) } else { Ok(Self(units)) }
     }
 
     /// An amount known when the program is written.
@@ -56,17 +52,13 @@ impl Units {
     /// The sum, or `None` above [`Units::MAX`].
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0
-            .checked_add(other.0)
-            .and_then(|sum| Self::new(sum).ok())
+        self.0.checked_add(other.0).and_then(|sum| Self::new(sum).ok())
     }
 
     /// The difference, or `None` below zero.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
-        self.0
-            .checked_sub(other.0)
-            .and_then(|rest| Self::new(rest).ok())
+        self.0.checked_sub(other.0).and_then(|rest| Self::new(rest).ok())
     }
 }
 
@@ -100,10 +92,7 @@ mod tests {
         assert_eq!(Units::new(Units::MAX.get() + 1), Err(AmountOutOfRange));
         assert_eq!(Units::MAX.checked_add(Units::from_u32(1)), None);
         assert_eq!(Units::ZERO.checked_sub(Units::from_u32(1)), None);
-        assert_eq!(
-            Units::from_u32(7).checked_sub(Units::from_u32(3)),
-            Some(Units::from_u32(4))
-        );
+        assert_eq!(Units::from_u32(7).checked_sub(Units::from_u32(3)), Some(Units::from_u32(4)));
     }
 
     #[test]

@@ -66,20 +66,14 @@ fn payments_in_every_spelling_mean_the_same() {
 #[golden]
 fn broken_payments_are_refused() {
     for vector in vectors("invalidPayment") {
-        assert!(
-            Payment::decode(text(&vector).as_bytes()).is_err(),
-            "{vector}"
-        );
+        assert!(Payment::decode(text(&vector).as_bytes()).is_err(), "{vector}");
     }
 }
 
 #[golden]
 fn client_ids_are_derived_from_fingerprint_and_secret() {
     for vector in vectors("clientIds") {
-        let id = ClientId::derive(
-            text(&vector["secret"]).as_bytes(),
-            text(&vector["fingerprint"]),
-        );
+        let id = ClientId::derive(text(&vector["secret"]).as_bytes(), text(&vector["fingerprint"]));
         assert_eq!(id.to_hex(), text(&vector["clientId"]));
     }
 }
@@ -89,16 +83,8 @@ fn units_become_minor_units_and_back() {
     for vector in vectors("units") {
         let currency: Currency = text(&vector["currency"]).parse().unwrap();
         let units = Units::new(vector["units"].as_i64().unwrap()).unwrap();
-        assert_eq!(
-            currency.minor_units(units),
-            vector["minor"].as_i64().unwrap(),
-            "{vector}"
-        );
+        assert_eq!(currency.minor_units(units), vector["minor"].as_i64().unwrap(), "{vector}");
         let credited = currency.chargeable(units).unwrap();
-        assert_eq!(
-            credited.get(),
-            vector["credited"].as_i64().unwrap(),
-            "{vector}"
-        );
+        assert_eq!(credited.get(), vector["credited"].as_i64().unwrap(), "{vector}");
     }
 }

@@ -89,4 +89,6 @@ pub enum VoidOutcome {
     Repeated,
     /// Too long ago to know; nothing was done.
     Stale,
+    /// The charge is another client's; nothing was done.
+    Conflict,
 }

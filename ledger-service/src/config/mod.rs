@@ -1,0 +1,249 @@
+//! Settings: each is a flag, an environment variable and a line of a TOML file.
+//!
+//! A flag wins over the environment, the environment over the file, the file over the default.
+
+mod settings;
+mod values;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use settings::Settings;
+pub use values::{LogFormat, Secret, Span, StoreUrl};
+
+/// The ledger of the stripe402 payment gateway.
+#[derive(Debug, Parser)]
+#[command(name = "stripe402-ledger", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve charges, voids and card payments until SIGTERM or Ctrl-C.
+    Serve(Box<ServeArgs>),
+}
+
+/// Where settings come from.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// A TOML file with any of the settings below.
+    #[arg(long, env = "LEDGER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Settings, complete and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Gateways connect here.
+    pub listen: SocketAddr,
+    /// Operators and probes connect here.
+    pub admin_listen: SocketAddr,
+    /// Where the books are.
+    pub store: StoreUrl,
+    /// What gateways must present.
+    pub token: SecretString,
+    /// Derives client ids; newest first.
+    pub server_secrets: Vec<SecretString>,
+    /// Stripe's secret key.
+    pub stripe_secret_key: SecretString,
+    /// Stripe's address.
+    pub stripe_api_base: String,
+    /// For one attempt of one call to Stripe.
+    pub stripe_timeout: Duration,
+    /// For one card payment, all told.
+    pub payment_deadline: Duration,
+    /// How long charge ids are remembered.
+    pub charge_memory: Duration,
+    /// How far a gateway's clock may be ahead.
+    pub clock_skew: Duration,
+    /// Transactions that may wait for the store.
+    pub store_queue: usize,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// How long to wait for what is under way when told to stop.
+    pub shutdown_grace: Duration,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// Which logs are written.
+    pub log: String,
+}
+
+/// A setting that is missing or wrong, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// Its name in the TOML file.
+    pub setting: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl ConfigError {
+    fn new(setting: &str, problem: impl Into<String>) -> Self {
+        Self { setting: setting.to_owned(), problem: problem.into() }
+    }
+}
+
+impl ServeArgs {
+    /// Reads the file if there is one, fills in defaults, checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting that is missing or wrong.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let Some(path) = self.config else {
+            return Config::try_from(self.settings);
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::new("config", format!("{}: {error}", path.display())))?;
+        let file: Settings = toml::from_str(&text)
+            .map_err(|error| ConfigError::new("config", format!("{}: {error}", path.display())))?;
+        Config::try_from(self.settings.or(file))
+    }
+}
+
+impl TryFrom<Settings> for Config {
+    type Error = ConfigError;
+
+    fn try_from(given: Settings) -> Result<Self, ConfigError> {
+        let token = required("token", "LEDGER_TOKEN", given.token)?;
+        if token.expose_secret().len() < 16 {
+            return Err(ConfigError::new("token", "must have at least 16 characters"));
+        }
+        let secrets = required("server_secret", "SERVER_SECRET", given.server_secret)?;
+        let config = Self {
+            listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
+            admin_listen: given.admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8403))),
+            store: given.store.unwrap_or_default(),
+            token,
+            server_secrets: server_secrets(&secrets)?,
+            stripe_secret_key: stripe_key(given.stripe_secret_key)?,
+            stripe_api_base: api_base(given.stripe_api_base)?,
+            stripe_timeout: seconds(given.stripe_timeout, 10),
+            payment_deadline: seconds(given.payment_deadline, 25),
+            charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
+            clock_skew: seconds(given.clock_skew, 60),
+            store_queue: given.store_queue.unwrap_or(4096),
+            max_body: given.max_body.unwrap_or(1 << 20),
+            shutdown_grace: seconds(given.shutdown_grace, 30),
+            log_format: given.log_format.unwrap_or_default(),
+            log: given.log.unwrap_or_else(|| "info".to_owned()),
+        };
+        if config.charge_memory < Duration::from_secs(2 * 3600) {
+            // A charge is taken up to half of it late, and voided within an hour.
+            return Err(ConfigError::new("charge_memory", "must be at least 2h"));
+        }
+        Ok(config)
+    }
+}
+
+fn required(
+    setting: &str,
+    variable: &str,
+    value: Option<Secret>,
+) -> Result<SecretString, ConfigError> {
+    let missing = || ConfigError::new(setting, format!("is missing; set {variable}"));
+    value.map(|secret| secret.0).filter(|s| !s.expose_secret().is_empty()).ok_or_else(missing)
+}
+
+fn server_secrets(list: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
+    list.expose_secret()
+        .split(',')
+        .map(|secret| match secret.trim() {
+            short if short.len() < 16 => Err(ConfigError::new(
+                "server_secret",
+                "every secret must have at least 16 characters (newest first, comma-separated)",
+            )),
+            secret => Ok(SecretString::from(secret)),
+        })
+        .collect()
+}
+
+fn stripe_key(value: Option<Secret>) -> Result<SecretString, ConfigError> {
+    let key = required("stripe_secret_key", "STRIPE_SECRET_KEY", value)?;
+    let prefixes = ["sk_test_", "sk_live_", "rk_test_", "rk_live_"];
+    if prefixes.iter().any(|prefix| key.expose_secret().starts_with(prefix)) {
+        return Ok(key);
+    }
+    let problem =
+        "must be a secret or restricted key: sk_test_…, sk_live_…, rk_test_… or rk_live_…";
+    Err(ConfigError::new("stripe_secret_key", problem))
+}
+
+fn api_base(value: Option<String>) -> Result<String, ConfigError> {
+    let base = value.unwrap_or_else(|| "https://api.stripe.com".to_owned());
+    if base.starts_with("https://") || base.starts_with("http://") {
+        return Ok(base);
+    }
+    Err(ConfigError::new("stripe_api_base", "must begin with https:// (or http:// for a stand-in)"))
+}
+
+fn seconds(value: Option<Span>, default: u64) -> Duration {
+    value.map_or(Duration::from_secs(default), |span| span.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "token = '0123456789abcdef'\nserver_secret = '0123456789abcdef'\n\
+        stripe_secret_key = 'sk_test_x'\n";
+
+    fn resolve(toml: &str) -> Result<Config, ConfigError> {
+        let file: Settings =
+            toml::from_str(toml).map_err(|error| ConfigError::new("config", error.to_string()))?;
+        Config::try_from(file)
+    }
+
+    #[test]
+    fn defaults_are_those_that_are_documented() {
+        let config = resolve(GOOD).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8402");
+        assert_eq!(config.store, StoreUrl::File("stripe402.redb".into()));
+        assert_eq!(config.stripe_api_base, "https://api.stripe.com");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("", "token"),
+            ("token = 'short'", "token"),
+            ("token = '0123456789abcdef'", "server_secret"),
+            (&format!("{GOOD}store = 'mysql://x'"), "config"),
+            (&format!("{GOOD}liisten = '127.0.0.1:1'"), "config"),
+            (&format!("{GOOD}stripe_timeout = '5 bananas'"), "config"),
+            (&format!("{GOOD}charge_memory = '1h'"), "charge_memory"),
+            (&format!("{GOOD}stripe_api_base = 'localhost'"), "stripe_api_base"),
+            (&GOOD.replace("sk_test_x", "pk_test_x"), "stripe_secret_key"),
+            (
+                &GOOD.replace("secret = '0123456789abcdef'", "secret = '0123456789abcdef,x'"),
+                "server_secret",
+            ),
+        ];
+        for (toml, setting) in cases {
+            assert_eq!(resolve(toml).unwrap_err().setting, setting, "{toml}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let shown = format!("{:?}", resolve(GOOD).unwrap());
+        assert!(!shown.contains("0123456789abcdef") && !shown.contains("sk_test_x"), "{shown}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flag = Settings { log: Some("debug".into()), ..Settings::default() };
+        let file: Settings = toml::from_str("log = 'warn'\nmax_body = 7").unwrap();
+        let both = flag.or(file);
+        assert_eq!((both.log.as_deref(), both.max_body), (Some("debug"), Some(7)));
+    }
+}

@@ -1,0 +1,63 @@
+//! The settings as they are given: all of them optional, from any of the three places.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use super::values::{LogFormat, Secret, Span, StoreUrl};
+
+/// Declares every setting once: a field, a flag, an environment variable, a TOML key.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $variable:literal,)+) => {
+        /// Settings as given; what is absent is looked for elsewhere.
+        #[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ #[arg(long, env = $variable, hide_env_values = true)]
+            pub $field: Option<$type>,)+
+        }
+
+        impl Settings {
+            /// What is absent here, from there.
+            #[must_use]
+            pub fn or(self, other: Self) -> Self {
+                Self { $($field: self.$field.or(other.$field),)+ }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Gateways connect here (HTTP/2 without TLS, or HTTP/1.1) [default: 127.0.0.1:8402]
+    listen: SocketAddr = "LEDGER_LISTEN",
+    /// Operators and probes connect here [default: 127.0.0.1:8403]
+    admin_listen: SocketAddr = "LEDGER_ADMIN_LISTEN",
+    /// Where the books are: file:PATH [default: file:stripe402.redb]
+    store: StoreUrl = "LEDGER_STORE",
+    /// What gateways must present as a bearer token; 16 characters or more
+    token: Secret = "LEDGER_TOKEN",
+    /// Derives client ids from cards; comma-separated, newest first, older ones still honoured
+    server_secret: Secret = "SERVER_SECRET",
+    /// Stripe's secret key (sk_… or rk_…)
+    stripe_secret_key: Secret = "STRIPE_SECRET_KEY",
+    /// Stripe's address [default: https://api.stripe.com]
+    stripe_api_base: String = "STRIPE_API_BASE",
+    /// For one attempt of one call to Stripe [default: 10s]
+    stripe_timeout: Span = "STRIPE_TIMEOUT",
+    /// For one card payment, all told; below the gateway's payment_timeout [default: 25s]
+    payment_deadline: Span = "LEDGER_PAYMENT_DEADLINE",
+    /// How long charge ids are remembered; charges up to half as old are taken [default: 7days]
+    charge_memory: Span = "LEDGER_CHARGE_MEMORY",
+    /// How far a gateway's clock may be ahead [default: 60s]
+    clock_skew: Span = "LEDGER_CLOCK_SKEW",
+    /// Transactions that may wait for the file store [default: 4096]
+    store_queue: usize = "LEDGER_STORE_QUEUE",
+    /// The largest request body, in bytes [default: 1048576]
+    max_body: usize = "LEDGER_MAX_BODY",
+    /// How long to wait for what is under way when told to stop [default: 30s]
+    shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
+    /// How logs are written [default: text]
+    log_format: LogFormat = "LEDGER_LOG_FORMAT",
+    /// Which logs are written, as tracing directives [default: info]
+    log: String = "LEDGER_LOG",
+}

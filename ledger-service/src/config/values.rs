@@ -1,0 +1,90 @@
+//! Values of settings, parsed once.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// A secret that does not print.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Secret(pub SecretString);
+
+impl FromStr for Secret {
+    type Err = core::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(SecretString::from(text)))
+    }
+}
+
+/// A length of time, written `1s`, `500ms`, `7days`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = humantime::parse_duration(text);
+        parsed
+            .map(Self)
+            .map_err(|_| format!("{text:?} is no length of time; write 1s, 500ms or 7days"))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Where the books are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum StoreUrl {
+    /// The embedded store, in this file.
+    File(PathBuf),
+}
+
+impl Default for StoreUrl {
+    fn default() -> Self {
+        Self::File("stripe402.redb".into())
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
+            // The URL may hold a password: only its scheme is repeated.
+            _ => Err(format!(
+                "{:?} stores are not known; write file:PATH",
+                text.split(':').next().unwrap_or_default()
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,72 @@
+//! Errors of the ledger's own interface: a stable code, a text, a status.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// What went wrong, for the gateway and for whoever reads its logs.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl ApiError {
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let message = "the bearer token is missing or wrong: the gateway's LEDGER_TOKEN must be \
+                       the ledger's";
+        Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
+    }
+
+    /// Nothing has been said to be done; the caller may retry or void.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { status, code: "unavailable", message: message.into() }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"error": {"code": self.code, "message": self.message}});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+pub(super) async fn not_found() -> Response {
+    let body = json!({"error": {"code": "not_found", "message": "there is nothing here"}});
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+/// Reads a JSON body and checks its version.
+pub(super) fn read<T: serde::de::DeserializeOwned>(
+    body: &[u8],
+    version: impl Fn(&T) -> u16,
+) -> Result<T, ApiError> {
+    let message: T = serde_json::from_slice(body).map_err(|error| {
+        // Positions and field names only: the values may be credentials.
+        ApiError::bad_request(format!("the body is not a message of ours: {}", category(&error)))
+    })?;
+    match version(&message) {
+        0 => Err(ApiError::bad_request("message version 0 does not exist")),
+        later if later > stripe402_protocol::message::VERSION => {
+            let ours = stripe402_protocol::message::VERSION;
+            Err(ApiError::bad_request(format!(
+                "message version {later} is newer than this ledger, which knows {ours}: \
+                 upgrade the ledger before the filter"
+            )))
+        }
+        _ => Ok(message),
+    }
+}
+
+fn category(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+}

@@ -1,0 +1,50 @@
+//! The ledger's listeners.
+//!
+//! Gateways reach `POST /v1/batch` and `POST /v1/payments` behind a bearer token; probes reach
+//! `/healthz` and `/readyz` on either listener.
+
+mod batch;
+mod error;
+mod health;
+mod payments;
+mod token;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+
+pub use token::Token;
+
+use crate::{payment::Payments, store::Store};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The books.
+    pub store: Arc<dyn Store>,
+    /// Card payments.
+    pub payments: Arc<Payments>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+/// The routes for gateways. `max_body` is in bytes.
+pub fn internal(app: App, token: Token, max_body: usize) -> Router {
+    Router::new()
+        .route("/v1/batch", routing::post(batch::post))
+        .route("/v1/payments", routing::post(payments::post))
+        .route_layer(middleware::from_fn_with_state(token, token::require))
+        .layer(DefaultBodyLimit::max(max_body))
+        .merge(health::routes())
+        .fallback(error::not_found)
+        .with_state(app)
+}
+
+/// The routes for operators and probes.
+pub fn operator(app: App) -> Router {
+    health::routes().fallback(error::not_found).with_state(app)
+}

@@ -1,0 +1,21 @@
+//! `POST /v1/payments`: a request that offers a card.
+
+use axum::{Json, body::Bytes, extract::State};
+use stripe402_protocol::message::{CardAnswer, CardPayment};
+
+use super::{
+    App,
+    error::{ApiError, read},
+};
+
+pub(super) async fn post(
+    State(app): State<App>,
+    body: Bytes,
+) -> Result<Json<CardAnswer>, ApiError> {
+    let request = read(&body, |request: &CardPayment| request.version)?;
+    let charge = request.charge_id;
+    app.payments.pay(&request).await.map(Json).map_err(|cause| {
+        tracing::warn!(%charge, %cause, "a card payment has no outcome yet");
+        ApiError::unavailable("the outcome is not known yet; retry")
+    })
+}

@@ -1,0 +1,19 @@
+//! The accounting: what a charge, a void or a top-up does to the books.
+//!
+//! Pure functions over a [`Book`], which a store opens for the length of one transaction. They
+//! know no clock, no I/O and no randomness; every store gives the same answers because every
+//! store runs, or is tested against, these.
+
+mod book;
+mod charge;
+mod movement;
+mod tally;
+mod top_up;
+mod window;
+
+pub use book::{AccountKey, Book, ChargeRecord, Memory};
+pub use charge::{apply_batch, apply_charge, apply_void};
+pub use movement::Movement;
+pub use tally::TallyKey;
+pub use top_up::{Advance, NewTopUp, Opened, State, TopUp, TopUpId, advance, open};
+pub use window::Window;

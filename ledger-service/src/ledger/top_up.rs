@@ -1,0 +1,273 @@
+//! The record of one top-up: one charge of one card, credited once or not at all.
+//!
+//! The record is durable before Stripe hears of it, and its id is the idempotency key. From
+//! `Charging` on, whatever happens to this process, the record says what is to be done next.
+
+use serde::{Deserialize, Serialize};
+use stripe402_protocol::{PaymentMethodId, Refusal, Units};
+use uuid::Uuid;
+
+use super::{AccountKey, Book, Movement};
+
+/// Names one top-up, here and in Stripe's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TopUpId(pub Uuid);
+
+impl std::fmt::Display for TopUpId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for TopUpId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// One charge of a card for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopUp {
+    /// Its name.
+    pub id: TopUpId,
+    /// Whom it is credited to.
+    pub account: AccountKey,
+    /// What the card is charged, already rounded up to what Stripe can charge.
+    pub amount: Units,
+    /// The card.
+    pub payment_method: PaymentMethodId,
+    /// The client's name for it.
+    pub idempotency_key: Option<String>,
+    /// Unix milliseconds.
+    pub created_ms: u64,
+    /// How far it is.
+    pub state: State,
+}
+
+/// How far a top-up is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// Stripe has been asked, or is about to be; the answer is not known yet.
+    Charging,
+    /// The cardholder must confirm (3D Secure).
+    RequiresAction {
+        /// What they confirm.
+        payment_intent: String,
+    },
+    /// Charged, and credited in the same transaction.
+    Credited {
+        /// Stripe's record of the charge.
+        payment_intent: String,
+        /// What Stripe took.
+        amount: Units,
+    },
+    /// Nothing was taken.
+    Refused {
+        /// What the client was told.
+        refusal: Box<Refusal>,
+    },
+}
+
+impl State {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self, Self::Credited { .. } | Self::Refused { .. })
+    }
+}
+
+/// A top-up that is wanted.
+#[derive(Clone, Debug)]
+pub struct NewTopUp {
+    /// Its name, if it is opened.
+    pub id: TopUpId,
+    /// Whom to credit.
+    pub account: AccountKey,
+    /// What to charge.
+    pub amount: Units,
+    /// The card.
+    pub payment_method: PaymentMethodId,
+    /// The client's name for it.
+    pub idempotency_key: Option<String>,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+}
+
+/// What became of the wish to open a top-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is open, and the caller is the one who carries it out.
+    New(TopUp),
+    /// The account has another one under way: wait for its end.
+    Busy(TopUp),
+    /// The idempotency key names this one already.
+    Repeated(TopUp),
+    /// The idempotency key names one with another card or amount.
+    Mismatch,
+}
+
+/// How long an idempotency key names its top-up: as long as Stripe's do.
+const KEY_LIFE_MS: u64 = 24 * 3_600_000;
+
+/// Opens a top-up unless the account has one under way or the key names one.
+///
+/// # Errors
+/// The store's.
+pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error> {
+    if let Some(key) = &wanted.idempotency_key
+        && let Some(id) = book.named(&wanted.account, key)?
+        && let Some(named) = book.top_up(&id)?
+        && wanted.now_ms < named.created_ms.saturating_add(KEY_LIFE_MS)
+    {
+        let same = named.amount == wanted.amount && named.payment_method == wanted.payment_method;
+        return Ok(if same { Opened::Repeated(named) } else { Opened::Mismatch });
+    }
+    if let Some(id) = book.unfinished(&wanted.account)?
+        && let Some(other) = book.top_up(&id)?
+    {
+        return Ok(Opened::Busy(other));
+    }
+    let top_up = TopUp {
+        id: wanted.id,
+        account: wanted.account,
+        amount: wanted.amount,
+        payment_method: wanted.payment_method,
+        idempotency_key: wanted.idempotency_key,
+        created_ms: wanted.now_ms,
+        state: State::Charging,
+    };
+    book.set_top_up(&top_up)?;
+    Ok(Opened::New(top_up))
+}
+
+/// What became of the wish to advance a top-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// It is in the wanted state now; if that is `Credited`, by this very call.
+    Done(TopUp),
+    /// It was finished before, this way; nothing happened.
+    Finished(TopUp),
+    /// There is no such top-up.
+    Unknown,
+    /// The credit would exceed the largest balance; nothing happened.
+    TooLarge,
+}
+
+/// Moves a top-up on; on `Credited`, credits the account in the same transaction. A finished
+/// top-up stays as it is: whoever comes second learns how it ended.
+///
+/// # Errors
+/// The store's.
+pub fn advance<B: Book>(
+    book: &mut B,
+    id: &TopUpId,
+    to: State,
+    now_ms: u64,
+) -> Result<Advance, B::Error> {
+    let Some(mut top_up) = book.top_up(id)? else {
+        return Ok(Advance::Unknown);
+    };
+    if top_up.state.is_finished() {
+        return Ok(Advance::Finished(top_up));
+    }
+    if let State::Credited { payment_intent, amount } = &to {
+        let Some(balance) = book.balance(&top_up.account)?.checked_add(*amount) else {
+            return Ok(Advance::TooLarge);
+        };
+        book.set_balance(&top_up.account, balance)?;
+        let payment_intent = payment_intent.clone();
+        let movement =
+            Movement::TopUp { top_up: *id, payment_intent, amount: *amount, at_ms: now_ms };
+        book.record(&top_up.account, &movement)?;
+    }
+    top_up.state = to;
+    book.set_top_up(&top_up)?;
+    Ok(Advance::Done(top_up))
+}
+
+#[cfg(test)]
+mod tests {
+    use stripe402_protocol::{ClientId, Code, Currency};
+
+    use super::*;
+    use crate::ledger::Memory;
+
+    fn account() -> AccountKey {
+        AccountKey { client: ClientId::derive(b"secret", "a"), currency: Currency::USD }
+    }
+
+    fn wanted(id: u128, key: Option<&str>) -> NewTopUp {
+        NewTopUp {
+            id: TopUpId(Uuid::from_u128(id)),
+            account: account(),
+            amount: Units::from_u32(50_000),
+            payment_method: "pm_1".parse().unwrap(),
+            idempotency_key: key.map(ToOwned::to_owned),
+            now_ms: 1,
+        }
+    }
+
+    fn opened(book: &mut Memory, wanted: NewTopUp) -> TopUp {
+        match open(book, wanted).unwrap() {
+            Opened::New(top_up) => top_up,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn credited() -> State {
+        State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(50_000) }
+    }
+
+    fn refused() -> State {
+        State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) }
+    }
+
+    #[test]
+    fn one_at_a_time_per_account() {
+        let mut book = Memory::default();
+        let first = opened(&mut book, wanted(1, None));
+        assert_eq!(open(&mut book, wanted(2, None)), Ok(Opened::Busy(first.clone())));
+        advance(&mut book, &first.id, refused(), 2).unwrap();
+        opened(&mut book, wanted(2, None));
+    }
+
+    #[test]
+    fn credited_once_whoever_comes_second() {
+        let mut book = Memory::default();
+        let id = opened(&mut book, wanted(1, None)).id;
+        assert!(matches!(advance(&mut book, &id, credited(), 2), Ok(Advance::Done(_))));
+        for late in [credited(), refused(), State::Charging] {
+            assert!(matches!(advance(&mut book, &id, late, 3), Ok(Advance::Finished(_))));
+        }
+        assert_eq!(book.balance(&account()), Ok(Units::from_u32(50_000)));
+        assert_eq!(book.movements().len(), 1);
+    }
+
+    #[test]
+    fn a_key_names_its_top_up_for_a_day() {
+        let mut book = Memory::default();
+        let first = opened(&mut book, wanted(1, Some("k")));
+        advance(&mut book, &first.id, refused(), 2).unwrap();
+        assert!(
+            matches!(open(&mut book, wanted(2, Some("k"))), Ok(Opened::Repeated(t)) if t.id == first.id)
+        );
+        let other_card =
+            NewTopUp { payment_method: "pm_2".parse().unwrap(), ..wanted(2, Some("k")) };
+        assert_eq!(open(&mut book, other_card), Ok(Opened::Mismatch));
+        let other_amount = NewTopUp { amount: Units::from_u32(60_000), ..wanted(2, Some("k")) };
+        assert_eq!(open(&mut book, other_amount), Ok(Opened::Mismatch));
+        opened(&mut book, NewTopUp { now_ms: 1 + KEY_LIFE_MS, ..wanted(2, Some("k")) });
+    }
+
+    #[test]
+    fn a_credit_beyond_the_largest_balance_is_refused_whole() {
+        let mut book = Memory::default();
+        book.set_balance(&account(), Units::MAX).unwrap();
+        let id = opened(&mut book, wanted(1, None)).id;
+        assert_eq!(advance(&mut book, &id, credited(), 2), Ok(Advance::TooLarge));
+        assert!(book.movements().is_empty());
+    }
+}

@@ -1,0 +1,72 @@
+//! How a negotiation ends early.
+
+use stripe402_protocol::{
+    Code, Reason, Refusal,
+    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
+};
+
+use crate::{store::StoreError, stripe::Failure};
+
+/// The outcome is not known, or the store or Stripe cannot be reached: 503, retry later.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Why a negotiation ends without a deduction.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// A definite answer for the client.
+    Refuse { refusal: Box<Refusal>, retry_after: Option<u32> },
+    /// No definite answer.
+    Unavailable(Unavailable),
+}
+
+impl Halt {
+    pub(super) fn unavailable(cause: impl Into<String>) -> Self {
+        Self::Unavailable(Unavailable(cause.into()))
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+pub(super) fn refuse(refusal: Refusal) -> Halt {
+    Halt::Refuse { refusal: Box::new(refusal), retry_after: None }
+}
+
+/// One text for every decline: what the bank said would help a thief to sort stolen cards.
+pub(super) fn declined() -> Refusal {
+    Refusal::new(Code::CardDeclined, "the card was declined")
+}
+
+/// The cardholder must confirm; then the client retries.
+pub(super) fn unconfirmed(intent: Option<String>, client_secret: Option<String>) -> Refusal {
+    let text = "the cardholder must confirm this payment (3D Secure): confirm it with \
+                clientSecret in Stripe.js, then retry";
+    let refusal = Refusal::new(Code::PaymentFailed, text).because(Reason::AuthenticationRequired);
+    Refusal { payment_intent_id: intent, client_secret, ..refusal }
+}
+
+/// A definite failure as the client hears it; an indefinite one ends the negotiation.
+pub(super) fn unusable(failure: Failure) -> Halt {
+    match failure {
+        Failure::Card(_) => refuse(declined()),
+        Failure::Invalid(code) => {
+            tracing::info!(code, "Stripe does not take this PaymentMethod");
+            refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
+        }
+        Failure::Unknown(cause) => Halt::unavailable(cause),
+    }
+}
+
+pub(super) fn batch_of(charge: Charge) -> Batch {
+    Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() }
+}
+
+pub(super) fn only_charge(answer: BatchAnswer) -> Result<ChargeOutcome, Halt> {
+    let outcome = answer.charges.first().map(|(_, outcome)| *outcome);
+    outcome.ok_or_else(|| Halt::unavailable("the store did not answer for the charge"))
+}

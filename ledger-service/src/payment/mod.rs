@@ -1,0 +1,280 @@
+//! One request that offers a card: who is it, what is left, must the card be charged?
+//!
+//! Protocol, "What the server does", steps 3 and 4. In short: the card's fingerprint names the
+//! client; the balance pays if it suffices; else the card is charged, once, and then the balance
+//! pays. No step lets a card that was merely typed in touch the balance: see [`prove`].
+
+mod amount;
+mod answer;
+mod confirmed;
+mod prove;
+mod saga;
+mod under_way;
+
+use std::{collections::HashSet, sync::Arc, sync::Mutex, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use stripe402_protocol::{
+    ClientId, Code, Reason, Refusal,
+    message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
+};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use self::answer::Unavailable;
+use self::{
+    answer::{Halt, refuse},
+    under_way::UnderWay,
+};
+use crate::{
+    clock::Clock,
+    ledger::{AccountKey, NewTopUp, Opened, State, TopUp, TopUpId},
+    store::Store,
+    stripe::{Card, Provider},
+};
+
+/// How card payments are carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct PaymentOptions {
+    /// How long one request may take, all told; below the gateway's own limit.
+    pub deadline: Duration,
+    /// How often a request that waits for another's top-up looks.
+    pub poll: Duration,
+    /// The first pause before Stripe is asked again; doubled each time.
+    pub retry_first: Duration,
+    /// The longest pause.
+    pub retry_most: Duration,
+    /// How long a cardholder may take to confirm.
+    pub confirmation: Duration,
+}
+
+/// Carries out card payments.
+pub struct Payments {
+    store: Arc<dyn Store>,
+    provider: Arc<dyn Provider>,
+    clock: Arc<dyn Clock>,
+    /// Newest first.
+    secrets: Vec<SecretString>,
+    options: PaymentOptions,
+    /// Top-ups that this process is carrying out.
+    under_way: Mutex<HashSet<TopUpId>>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Payments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Payments").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Who pays, with what, for what.
+struct Visit<'r> {
+    request: &'r CardPayment,
+    account: AccountKey,
+    card: Card,
+    /// Whether this very PaymentMethod has paid for this client, or was verified for it.
+    proven: bool,
+}
+
+impl Payments {
+    /// The payments of one ledger. `secrets` are newest first; the first derives new ids.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        secrets: Vec<SecretString>,
+        options: PaymentOptions,
+    ) -> Arc<Self> {
+        let (under_way, tasks) = (Mutex::default(), TaskTracker::new());
+        Arc::new(Self { store, provider, clock, secrets, options, under_way, tasks })
+    }
+
+    /// Pays, or says why not.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the outcome is not known within the deadline. The gateway then voids
+    /// the charge; a card that was charged meanwhile is credited, and the client's retry finds
+    /// the credits.
+    pub async fn pay(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Unavailable> {
+        match tokio::time::timeout(self.options.deadline, self.negotiate(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Halt::Refuse { refusal, retry_after })) => {
+                let charge_id = request.charge_id;
+                Ok(CardAnswer::Refused { charge_id, refusal: *refusal, retry_after })
+            }
+            Ok(Err(Halt::Unavailable(cause))) => Err(cause),
+            Err(_elapsed) => Err(Unavailable("the deadline passed".to_owned())),
+        }
+    }
+
+    /// Waits for every top-up that is under way here.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn negotiate(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Halt> {
+        let mut visit = self.receive(request).await?;
+        if let Some(intent) = &request.payment_intent_id {
+            visit.proven |= self.settle_confirmed(&visit, intent).await?;
+        }
+        // The PaymentIntent by which this request charged the card.
+        let mut charged_by: Option<String> = None;
+        loop {
+            self.prove_if_rich(&mut visit).await?;
+            if visit.proven
+                && let Some(answer) = self.deduct(&visit, charged_by.as_ref()).await?
+            {
+                return Ok(answer);
+            }
+            if charged_by.is_some() {
+                // Others were quicker to spend it. The credit stays.
+                return Ok(CardAnswer::Insufficient { charge_id: request.charge_id });
+            }
+            let (opened, mark) = self.open_top_up(&visit).await?;
+            match opened {
+                Opened::New(top_up) => match self.carry_out(top_up, mark).await? {
+                    State::Credited { payment_intent, .. } => {
+                        visit.proven = true;
+                        charged_by = Some(payment_intent);
+                    }
+                    State::Refused { refusal } => return Err(refuse(*refusal)),
+                    State::RequiresAction { payment_intent } => {
+                        return Err(self.ask_cardholder(&payment_intent).await?);
+                    }
+                    State::Charging => return Err(Halt::unavailable("the charge is open")),
+                },
+                Opened::Busy(other) => self.wait_for_other(&mut visit, other).await?,
+                Opened::Repeated(named) => {
+                    self.repeat(&mut visit, named).await?;
+                    let answer = self.deduct(&visit, None).await?;
+                    let charge_id = request.charge_id;
+                    return Ok(answer.unwrap_or(CardAnswer::Insufficient { charge_id }));
+                }
+                Opened::Mismatch => {
+                    let text = "this idempotencyKey was used with another card or amount";
+                    let refusal = Refusal::new(Code::InvalidPayment, text);
+                    return Err(refuse(refusal.because(Reason::IdempotencyMismatch)));
+                }
+            }
+        }
+    }
+
+    /// Looks the card up, and refuses one that is somebody else's before anything is touched.
+    async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, Halt> {
+        let card =
+            self.provider.card(&request.payment_method_id).await.map_err(answer::unusable)?;
+        let (client, customer) = self.identify(&card).await?;
+        if card.customer.is_some() && card.customer != customer {
+            let text = "this PaymentMethod belongs to another customer";
+            let refusal = Refusal::new(Code::PaymentFailed, text);
+            return Err(refuse(refusal.because(Reason::PaymentMethodNotYours)));
+        }
+        let proven = card.customer.is_some();
+        let account = AccountKey { client, currency: request.currency };
+        Ok(Visit { request, account, card, proven })
+    }
+
+    /// The card's client and its customer: under the newest secret, unless an older one is known.
+    async fn identify(&self, card: &Card) -> Result<(ClientId, Option<String>), Halt> {
+        let mut newest = None;
+        for secret in &self.secrets {
+            let client = ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint);
+            if let Some(customer) = self.store.customer(client).await? {
+                return Ok((client, Some(customer)));
+            }
+            newest = newest.or(Some(client));
+        }
+        newest.map(|client| (client, None)).ok_or_else(|| Halt::unavailable("no server secret"))
+    }
+
+    async fn deduct(
+        &self,
+        visit: &Visit<'_>,
+        charged_by: Option<&String>,
+    ) -> Result<Option<CardAnswer>, Halt> {
+        let request = visit.request;
+        let charge = Charge {
+            id: request.charge_id,
+            client_id: visit.account.client,
+            currency: request.currency,
+            amount: request.price,
+            route: request.route.clone(),
+        };
+        let outcome = answer::only_charge(self.store.batch(answer::batch_of(charge)).await?)?;
+        match outcome {
+            ChargeOutcome::Charged(credits_remaining) => Ok(Some(CardAnswer::Paid {
+                charge_id: request.charge_id,
+                client_id: visit.account.client,
+                credits_remaining,
+                payment_intent_id: charged_by.cloned(),
+            })),
+            ChargeOutcome::Insufficient => Ok(None),
+            ChargeOutcome::Frozen => {
+                let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
+                Err(refuse(refusal.because(Reason::Frozen)))
+            }
+            // The gateway gave this request up, or its clock is off: not the client's fault.
+            ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale => {
+                Err(Halt::unavailable("the charge id is not usable any more"))
+            }
+        }
+    }
+
+    /// Opens a top-up, marked as under way here before anybody else can see it.
+    async fn open_top_up(
+        self: &Arc<Self>,
+        visit: &Visit<'_>,
+    ) -> Result<(Opened, Option<UnderWay>), Halt> {
+        let balance = self.store.balance(visit.account).await?;
+        let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
+        let id = TopUpId(Uuid::new_v4());
+        let mark = UnderWay::mark(self, id);
+        let wanted = NewTopUp {
+            id,
+            account: visit.account,
+            amount,
+            payment_method: visit.card.id.clone(),
+            idempotency_key: visit.request.idempotency_key.clone(),
+            now_ms: self.clock.now_ms(),
+        };
+        Ok((self.store.open_top_up(wanted).await?, mark))
+    }
+
+    /// Another request is topping this account up: wait, and take its end for ours if it was the
+    /// same card. A refusal of another card says nothing of this one.
+    async fn wait_for_other(
+        self: &Arc<Self>,
+        visit: &mut Visit<'_>,
+        other: TopUp,
+    ) -> Result<(), Halt> {
+        let same_card = other.payment_method == visit.card.id;
+        match self.end_of(other, same_card).await? {
+            State::Refused { refusal } if same_card => Err(refuse(*refusal)),
+            State::Credited { .. } if same_card => {
+                visit.proven = true;
+                Ok(())
+            }
+            State::RequiresAction { payment_intent } => {
+                Err(self.ask_cardholder(&payment_intent).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The client names a top-up that there has been: its end is the answer, without a charge.
+    async fn repeat(self: &Arc<Self>, visit: &mut Visit<'_>, named: TopUp) -> Result<(), Halt> {
+        match self.end_of(named, true).await? {
+            State::Refused { refusal } => Err(refuse(*refusal)),
+            State::Credited { .. } => {
+                visit.proven = true;
+                Ok(())
+            }
+            State::RequiresAction { payment_intent } => {
+                Err(self.ask_cardholder(&payment_intent).await?)
+            }
+            State::Charging => Err(Halt::unavailable("the charge is open")),
+        }
+    }
+}

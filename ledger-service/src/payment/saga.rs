@@ -1,0 +1,271 @@
+//! A top-up, from its record to its credit.
+//!
+//! The record is durable, in state `Charging`, before Stripe hears of it. Its id is the
+//! idempotency key of the one PaymentIntent, so asking again can never charge again. The task
+//! that carries it out outlives the request that wanted it; after a crash, the next request of
+//! the client, or the start of the ledger, takes it up again.
+
+use std::{sync::Arc, time::Duration};
+
+use stripe402_protocol::{ClientId, Code, Currency, Refusal};
+
+use super::{Halt, Payments, answer::declined, under_way::UnderWay};
+use crate::{
+    ledger::{Advance, State, TopUp, TopUpId},
+    stripe::{CardCharge, Failure, Intent, IntentStatus},
+};
+
+/// For so long a key is repeated. Stripe keeps keys for 24 hours at least
+/// (docs.stripe.com/api/idempotent_requests); the rest is room for clocks that differ.
+const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
+
+/// What an answer of Stripe's means for a top-up.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// This is its state now.
+    Become(State),
+    /// Not known yet: ask again with the same key.
+    Again(String),
+}
+
+/// The rule of the saga: what to make of Stripe's answer to the charge.
+fn next(currency: Currency, answer: Result<Intent, Failure>) -> Next {
+    let refused = |refusal| Next::Become(State::Refused { refusal: Box::new(refusal) });
+    match answer {
+        Ok(intent) => match intent.status {
+            IntentStatus::Succeeded => match currency.units(intent.received_minor) {
+                Some(amount) if intent.currency == currency.as_str() => {
+                    Next::Become(State::Credited { payment_intent: intent.id, amount })
+                }
+                _ => Next::Again(format!("{} was paid in another currency", intent.id)),
+            },
+            IntentStatus::RequiresAction => {
+                Next::Become(State::RequiresAction { payment_intent: intent.id })
+            }
+            IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => refused(declined()),
+            IntentStatus::Open => Next::Again(format!("{} is still open", intent.id)),
+        },
+        Err(Failure::Card(_)) => refused(declined()),
+        Err(Failure::Invalid(_)) => {
+            refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
+        }
+        Err(Failure::Unknown(cause)) => Next::Again(cause),
+    }
+}
+
+impl Payments {
+    /// Carries a top-up out in a task of its own, and waits for it.
+    pub(super) async fn carry_out(
+        self: &Arc<Self>,
+        top_up: TopUp,
+        mark: Option<UnderWay>,
+    ) -> Result<State, Halt> {
+        let this = Arc::clone(self);
+        let task = self.tasks.spawn(async move { this.until_known(top_up, mark).await });
+        task.await.map_err(|_| Halt::unavailable("the top-up's task was stopped"))
+    }
+
+    /// Takes up every top-up that a crash has cut off.
+    ///
+    /// # Errors
+    /// The store's, in words.
+    pub async fn recover(self: &Arc<Self>) -> Result<usize, super::Unavailable> {
+        let unfinished = self.store.unfinished_top_ups().await;
+        let unfinished = unfinished.map_err(|error| super::Unavailable(error.to_string()))?;
+        let mut taken_up = 0_usize;
+        for top_up in unfinished {
+            if top_up.state == State::Charging && self.take_up(top_up) {
+                taken_up = taken_up.saturating_add(1);
+            }
+        }
+        Ok(taken_up)
+    }
+
+    /// Starts to carry a top-up out unless this process does so already.
+    fn take_up(self: &Arc<Self>, top_up: TopUp) -> bool {
+        let Some(mark) = UnderWay::mark(self, top_up.id) else {
+            return false;
+        };
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move { this.until_known(top_up, Some(mark)).await });
+        true
+    }
+
+    /// Asks Stripe until the outcome is known and in the store.
+    async fn until_known(self: Arc<Self>, top_up: TopUp, _mark: Option<UnderWay>) -> State {
+        let mut pause = self.options.retry_first;
+        loop {
+            let answer = self.ask_stripe(&top_up).await;
+            if let Err(Failure::Card(decline)) = &answer {
+                tracing::info!(top_up = %top_up.id, %decline, "a card was declined");
+            }
+            let known = match next(top_up.account.currency, answer) {
+                Next::Become(state) => self.close(top_up.id, state).await,
+                Next::Again(cause) => Err(Halt::unavailable(cause)),
+            };
+            match known {
+                Ok(state) => return state,
+                Err(cause) => {
+                    tracing::warn!(top_up = %top_up.id, ?cause, ?pause, "a top-up is not settled yet");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(self.options.retry_most);
+        }
+    }
+
+    async fn ask_stripe(&self, top_up: &TopUp) -> Result<Intent, Failure> {
+        let age = self.clock.now_ms().saturating_sub(top_up.created_ms);
+        if Duration::from_millis(age) > KEY_LIFE {
+            // Stripe may have forgotten the key: asking again could charge again.
+            return Err(Failure::Unknown("too old to be repeated; reconcile by hand".to_owned()));
+        }
+        // A customer that cannot be made is no refusal of the card.
+        let customer = self.customer(top_up.account.client).await;
+        let customer = customer.map_err(|failure| Failure::Unknown(failure.to_string()))?;
+        let currency = top_up.account.currency;
+        let charge = CardCharge {
+            top_up: top_up.id.to_string(),
+            subject: top_up.account.client.subject(),
+            customer,
+            card: top_up.payment_method.clone(),
+            amount_minor: currency.minor_units(top_up.amount),
+            currency,
+        };
+        self.provider.charge(&charge).await
+    }
+
+    /// The client's customer; made when it first pays, never looked up by search.
+    pub(super) async fn customer(&self, client: ClientId) -> Result<String, Failure> {
+        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
+        if let Some(customer) = self.store.customer(client).await.map_err(unknown)? {
+            return Ok(customer);
+        }
+        let subject = client.subject();
+        let key = format!("stripe402-customer-{subject}");
+        let made = self.provider.create_customer(&subject, &key).await?;
+        self.store.remember_customer(client, made).await.map_err(unknown)
+    }
+
+    /// Credits what a PaymentIntent has received, once.
+    pub(super) async fn credit(&self, id: TopUpId, intent: &Intent) -> Result<State, Halt> {
+        let top_up = self.store.top_up(id).await?;
+        let currency = top_up.map(|top_up| top_up.account.currency);
+        match currency.map(|currency| next(currency, Ok(intent.clone()))) {
+            Some(Next::Become(state @ State::Credited { .. })) => self.close(id, state).await,
+            _ => Err(Halt::unavailable("the PaymentIntent does not fit its top-up")),
+        }
+    }
+
+    /// Writes how a top-up stands; if it is finished already, that stays, and is the answer.
+    pub(super) async fn close(&self, id: TopUpId, to: State) -> Result<State, Halt> {
+        match self.store.advance_top_up(id, to).await? {
+            Advance::Done(top_up) => {
+                tracing::info!(top_up = %id, state = state_name(&top_up.state), "top-up");
+                Ok(top_up.state)
+            }
+            Advance::Finished(top_up) => Ok(top_up.state),
+            Advance::Unknown | Advance::TooLarge => {
+                tracing::error!(top_up = %id, "a top-up cannot be credited: reconcile by hand");
+                Err(Halt::unavailable("the top-up cannot be credited"))
+            }
+        }
+    }
+
+    /// Waits until a top-up, perhaps another process's, is finished or needs the cardholder. One
+    /// that waits for a cardholder too long, or stands in the way of another card, is abandoned.
+    pub(super) async fn end_of(
+        self: &Arc<Self>,
+        mut top_up: TopUp,
+        same_card: bool,
+    ) -> Result<State, Halt> {
+        loop {
+            match &top_up.state {
+                State::Charging => {
+                    self.take_up(top_up.clone());
+                }
+                State::RequiresAction { payment_intent } => {
+                    let age = self.clock.now_ms().saturating_sub(top_up.created_ms);
+                    if !same_card || Duration::from_millis(age) > self.options.confirmation {
+                        return self.abandon(top_up.id, payment_intent).await;
+                    }
+                    let id = payment_intent.parse();
+                    let id = id.map_err(|_| Halt::unavailable("a PaymentIntent without an id"))?;
+                    let intent = self.provider.intent(&id).await;
+                    let intent = intent.map_err(super::answer::unusable)?;
+                    return self.settle(top_up.id, &intent).await;
+                }
+                finished => return Ok(finished.clone()),
+            }
+            tokio::time::sleep(self.options.poll).await;
+            let gone = || Halt::unavailable("the top-up is gone");
+            top_up = self.store.top_up(top_up.id).await?.ok_or_else(gone)?;
+        }
+    }
+}
+
+fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Charging => "charging",
+        State::RequiresAction { .. } => "requires_action",
+        State::Credited { .. } => "credited",
+        State::Refused { .. } => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stripe402_protocol::Units;
+
+    use super::*;
+    use crate::stripe::Decline;
+
+    fn intent(status: IntentStatus, currency: &str) -> Intent {
+        Intent {
+            id: "pi_1".into(),
+            status,
+            received_minor: 500,
+            currency: currency.into(),
+            card: None,
+            client_secret: None,
+            top_up: None,
+        }
+    }
+
+    fn name(next: &Next) -> &'static str {
+        match next {
+            Next::Become(state) => state_name(state),
+            Next::Again(_) => "again",
+        }
+    }
+
+    #[test]
+    fn what_stripe_answers_and_what_becomes_of_the_top_up() {
+        let decline = Decline { code: "card_declined".into(), decline_code: None };
+        let cases: [(Result<Intent, Failure>, &str); 9] = [
+            (Ok(intent(IntentStatus::Succeeded, "usd")), "credited"),
+            (Ok(intent(IntentStatus::Succeeded, "eur")), "again"),
+            (Ok(intent(IntentStatus::RequiresAction, "usd")), "requires_action"),
+            (Ok(intent(IntentStatus::RequiresPaymentMethod, "usd")), "refused"),
+            (Ok(intent(IntentStatus::Canceled, "usd")), "refused"),
+            (Ok(intent(IntentStatus::Open, "usd")), "again"),
+            (Err(Failure::Card(decline)), "refused"),
+            (Err(Failure::Invalid("amount_too_small".into())), "refused"),
+            (Err(Failure::Unknown("reset".into())), "again"),
+        ];
+        for (answer, becomes) in cases {
+            let shown = format!("{answer:?}");
+            assert_eq!(name(&next(Currency::USD, answer)), becomes, "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_stripe_received_is_credited_not_what_was_asked() {
+        let Next::Become(State::Credited { amount, .. }) =
+            next(Currency::USD, Ok(intent(IntentStatus::Succeeded, "usd")))
+        else {
+            panic!()
+        };
+        assert_eq!(amount, Units::from_u32(50_000));
+    }
+}

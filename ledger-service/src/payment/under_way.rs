@@ -1,0 +1,31 @@
+//! Which top-ups this process is carrying out.
+//!
+//! Only a courtesy: two that carry out the same top-up use the same idempotency key, and Stripe
+//! would answer one of them late.
+
+use std::sync::Arc;
+
+use super::Payments;
+use crate::ledger::TopUpId;
+
+/// Marks a top-up as carried out here, for as long as it lives.
+pub(super) struct UnderWay {
+    payments: Arc<Payments>,
+    id: TopUpId,
+}
+
+impl UnderWay {
+    /// `None` if it is marked already.
+    pub(super) fn mark(payments: &Arc<Payments>, id: TopUpId) -> Option<Self> {
+        let new = payments.under_way.lock().is_ok_and(|mut marked| marked.insert(id));
+        new.then(|| Self { payments: Arc::clone(payments), id })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Ok(mut marked) = self.payments.under_way.lock() {
+            marked.remove(&self.id);
+        }
+    }
+}

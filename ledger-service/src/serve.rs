@@ -1,0 +1,127 @@
+//! The service: listeners up, recovery, until told to stop.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, serve::ListenerExt};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, StoreUrl},
+    http::{self, App, Token},
+    payment::{PaymentOptions, Payments},
+    store::{Embedded, EmbeddedOptions, Store},
+    stripe::{Stripe, StripeOptions},
+};
+
+/// Why the service could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener's address cannot be had.
+    #[error("{setting}: cannot listen on {address}: {error}")]
+    Listen {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("store: {0}")]
+    Store(#[from] crate::store::StoreError),
+    /// A setting is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves until `stop` resolves, then finishes what is under way, within the grace time.
+///
+/// # Errors
+/// [`ServeError`], before anything was served or when a listener fails.
+pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = open_store(&config, &clock)?;
+    let provider = Stripe::new(&StripeOptions {
+        secret_key: config.stripe_secret_key.clone(),
+        api_base: config.stripe_api_base.clone(),
+        timeout: config.stripe_timeout,
+    })
+    .map_err(ServeError::Setting)?;
+    let options = PaymentOptions {
+        deadline: config.payment_deadline,
+        poll: Duration::from_millis(25),
+        retry_first: Duration::from_millis(200),
+        retry_most: Duration::from_secs(30),
+        confirmation: Duration::from_secs(15 * 60),
+    };
+    let secrets = config.server_secrets.clone();
+    let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
+    let app = App { store, payments: Arc::clone(&payments) };
+
+    let internal = listen("listen", config.listen).await?;
+    let operator = listen("admin_listen", config.admin_listen).await?;
+    match payments.recover().await {
+        Ok(0) => {}
+        Ok(taken_up) => tracing::info!(taken_up, "top-ups that were cut off are taken up again"),
+        Err(error) => tracing::error!(%error, "top-ups that were cut off cannot be read"),
+    }
+    tracing::info!(listen = %config.listen, admin = %config.admin_listen, "serving");
+
+    let (stopping, stopped) = watch::channel(false);
+    let gateways = http::internal(app.clone(), Token::new(&config.token), config.max_body);
+    let mut servers = JoinSet::new();
+    servers.spawn(run(internal, gateways, stopped.clone()));
+    servers.spawn(run(operator, http::operator(app), stopped));
+
+    tokio::select! {
+        () = stop => tracing::info!("stopping"),
+        Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,
+    }
+    let _ = stopping.send(true);
+    let finish = async {
+        while servers.join_next().await.is_some() {}
+        payments.finish().await;
+    };
+    if tokio::time::timeout(config.shutdown_grace, finish).await.is_err() {
+        tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
+    }
+    Ok(())
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| ServeError::Listen { setting, address, error })
+}
+
+async fn run(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    // Answers are small and must not wait for more.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
+    let stop = async move {
+        // An error means that the sender is gone: stop, too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, ServeError> {
+    let StoreUrl::File(path) = &config.store;
+    let options = EmbeddedOptions {
+        path: path.clone(),
+        charge_memory: config.charge_memory,
+        clock_skew: config.clock_skew,
+        queue: config.store_queue,
+    };
+    Ok(Arc::new(Embedded::open(options, Arc::clone(clock))?))
+}

@@ -1,0 +1,148 @@
+//! The default store: one file, one process, ACID (redb).
+//!
+//! One thread writes. It takes every transaction that waits, runs them in order in one redb
+//! transaction, makes that durable with one fsync, and only then answers them all: the price of
+//! durability is shared by everything that arrives while the disk is busy.
+
+mod book;
+mod schema;
+mod writer;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use redb::{Database, ReadableDatabase};
+use stripe402_protocol::{
+    ClientId, Units,
+    message::{Batch, BatchAnswer},
+};
+
+use self::{book::TableBook, writer::Writer};
+use super::{Store, StoreError};
+use crate::{
+    clock::Clock,
+    ledger::{self, AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId, Window},
+};
+
+/// How the embedded store is kept.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// The file; made if it is not there.
+    pub path: PathBuf,
+    /// For how long charge ids are remembered.
+    pub charge_memory: Duration,
+    /// How far a gateway's clock may be ahead.
+    pub clock_skew: Duration,
+    /// How many transactions may wait for the disk.
+    pub queue: usize,
+}
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct Embedded {
+    database: Arc<Database>,
+    writer: Writer,
+    options: EmbeddedOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for dyn Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl Embedded {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if another process has it open, or it cannot be read or
+    /// written; [`StoreError::Damaged`] if it is not a store of ours.
+    pub fn open(options: EmbeddedOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        if let Some(folder) = options.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                StoreError::Unavailable(format!("cannot make {}: {error}", folder.display()))
+            })?;
+        }
+        let database = Database::create(&options.path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
+                "{} is in use by another process; the file store serves one ledger only \
+                 (use Redis or PostgreSQL for several)",
+                options.path.display()
+            )),
+            other => StoreError::Unavailable(format!("{}: {other}", options.path.display())),
+        })?;
+        schema::prepare(&database)?;
+        let database = Arc::new(database);
+        let writer = Writer::start(Arc::clone(&database), options.queue)?;
+        Ok(Self { database, writer, options, clock })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut TableBook<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(job).await
+    }
+
+    fn read<T>(
+        &self,
+        job: impl FnOnce(&schema::ReadTables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.database.begin_read().map_err(schema::unavailable)?;
+        job(&schema::ReadTables::open(&transaction)?)
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let EmbeddedOptions { charge_memory, clock_skew, .. } = self.options;
+        let window = Window::at(self.clock.now_ms(), charge_memory, clock_skew);
+        self.write(move |book| {
+            book.forget_charges_before(&window.first_remembered())?;
+            ledger::apply_batch(book, &batch, &window)
+        })
+        .await
+    }
+
+    async fn balance(&self, account: AccountKey) -> Result<Units, StoreError> {
+        self.read(|tables| tables.balance(&account))
+    }
+
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        self.read(|tables| tables.customer(&client))
+    }
+
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        self.write(move |book| book.remember_customer(&client, customer)).await
+    }
+
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.write(move |book| ledger::open(book, wanted)).await
+    }
+
+    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.write(move |book| ledger::advance(book, &id, to, now_ms)).await
+    }
+
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        self.read(|tables| tables.top_up(&id))
+    }
+
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        self.read(schema::ReadTables::unfinished_top_ups)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.write(|_| Ok(())).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

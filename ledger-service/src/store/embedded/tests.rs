@@ -1,0 +1,145 @@
+use std::{sync::Arc, time::Duration};
+
+use stripe402_protocol::{
+    ChargeId, ClientId, Currency, Units,
+    message::{Batch, Charge, ChargeOutcome},
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::Clock;
+
+const NOW: u64 = 1_795_000_000_000;
+
+struct Stopped(u64);
+
+impl Clock for Stopped {
+    fn now_ms(&self) -> u64 {
+        self.0
+    }
+}
+
+fn open_at(folder: &tempfile::TempDir, now_ms: u64) -> Result<Embedded, StoreError> {
+    let options = EmbeddedOptions {
+        path: folder.path().join("ledger.redb"),
+        charge_memory: Duration::from_secs(4 * 3600),
+        clock_skew: Duration::from_secs(60),
+        queue: 1024,
+    };
+    Embedded::open(options, Arc::new(Stopped(now_ms)))
+}
+
+fn account() -> AccountKey {
+    AccountKey { client: ClientId::derive(b"secret", "a"), currency: Currency::USD }
+}
+
+async fn top_up(store: &Embedded, units: u32) {
+    let id = TopUpId(Uuid::new_v4());
+    let wanted = NewTopUp {
+        id,
+        account: account(),
+        amount: Units::from_u32(units),
+        payment_method: "pm_1".parse().unwrap(),
+        idempotency_key: None,
+        now_ms: NOW,
+    };
+    assert!(matches!(store.open_top_up(wanted).await.unwrap(), Opened::New(_)));
+    let credited =
+        State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(units) };
+    assert!(matches!(store.advance_top_up(id, credited).await.unwrap(), Advance::Done(_)));
+}
+
+fn charge(number: u8, minted: u64) -> Batch {
+    let charge = Charge {
+        id: ChargeId::mint(minted, [number; 10]),
+        client_id: account().client,
+        currency: Currency::USD,
+        amount: Units::from_u32(10),
+        route: "joke".into(),
+    };
+    Batch { version: 1, charges: vec![charge], voids: Vec::new() }
+}
+
+async fn outcome(store: &Embedded, batch: Batch) -> ChargeOutcome {
+    store.batch(batch).await.unwrap().charges[0].1
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_at(&folder, NOW).unwrap();
+    top_up(&store, 100).await;
+    store.remember_customer(account().client, "cus_1".into()).await.unwrap();
+    let left = Units::from_u32(90);
+    assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
+    drop(store);
+    let store = reopen(&folder, NOW).await;
+    assert_eq!(store.balance(account()).await.unwrap(), left);
+    assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
+    assert_eq!(store.customer(account().client).await.unwrap().as_deref(), Some("cus_1"));
+    let other = store.remember_customer(account().client, "cus_2".into()).await.unwrap();
+    assert_eq!(other, "cus_1", "the first customer stays");
+}
+
+#[tokio::test]
+async fn charges_that_arrive_together_are_each_taken_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open_at(&folder, NOW).unwrap());
+    top_up(&store, 600).await;
+    let tasks: Vec<_> = (0..100)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { outcome(&store, charge(number, NOW)).await })
+        })
+        .collect();
+    let mut paid = 0;
+    for task in tasks {
+        paid += usize::from(matches!(task.await.unwrap(), ChargeOutcome::Charged(_)));
+    }
+    assert_eq!(paid, 60);
+    assert_eq!(store.balance(account()).await.unwrap(), Units::ZERO);
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_by_name_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = open_at(&folder, NOW).unwrap();
+    let error = open_at(&folder, NOW).unwrap_err().to_string();
+    assert!(error.contains("ledger.redb is in use by another process"), "{error}");
+}
+
+#[tokio::test]
+async fn charges_are_forgotten_and_their_sums_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_at(&folder, NOW).unwrap();
+    top_up(&store, 100).await;
+    outcome(&store, charge(1, NOW)).await;
+    drop(store);
+    let later = NOW + 5 * 3_600_000;
+    let store = reopen(&folder, later).await;
+    outcome(&store, charge(2, later)).await;
+    let count = |table: &str| {
+        let transaction = store.database.begin_read().unwrap();
+        let name = redb::TableDefinition::<&[u8; 16], &[u8]>::new("charges");
+        match table {
+            "charges" => redb::ReadableTableMetadata::len(&transaction.open_table(name).unwrap()),
+            _ => {
+                redb::ReadableTableMetadata::len(&transaction.open_table(schema::TALLIES).unwrap())
+            }
+        }
+        .unwrap()
+    };
+    assert_eq!(count("charges"), 1);
+    assert_eq!(count("tallies"), 2);
+}
+
+/// The writing thread lets go of the file a moment after its store is dropped.
+async fn reopen(folder: &tempfile::TempDir, now_ms: u64) -> Embedded {
+    for _ in 0..100 {
+        if let Ok(store) = open_at(folder, now_ms) {
+            return store;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    open_at(folder, now_ms).unwrap()
+}

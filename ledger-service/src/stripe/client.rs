@@ -1,0 +1,160 @@
+//! Stripe itself, through async-stripe.
+
+use std::{collections::HashMap, time::Duration};
+
+use ::stripe::{
+    Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest,
+};
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use stripe_core::{
+    customer::CreateCustomer,
+    payment_intent::{CancelPaymentIntent, CreatePaymentIntent, RetrievePaymentIntent},
+    setup_intent::{CreateSetupIntent, CreateSetupIntentUsage},
+};
+use stripe_payment::payment_method::RetrievePaymentMethod;
+use stripe_shared::{
+    PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentSetupFutureUsage,
+    PaymentIntentStatus, SetupIntentAllowedPaymentMethodTypes, SetupIntentStatus,
+};
+use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
+
+use super::{
+    Card, CardCharge, Failure, Intent, IntentStatus, Provider, SUBJECT_FIELD, TOP_UP_FIELD,
+    Verification,
+};
+
+/// How Stripe is reached.
+#[derive(Debug)]
+pub struct StripeOptions {
+    /// `sk_…` or `rk_…`.
+    pub secret_key: SecretString,
+    /// Stripe's own address, or a stand-in's.
+    pub api_base: String,
+    /// For one attempt of one call.
+    pub timeout: Duration,
+}
+
+/// Stripe's API.
+#[derive(Clone, Debug)]
+pub struct Stripe {
+    client: Client,
+}
+
+impl Stripe {
+    /// A client; it connects when it is first used.
+    ///
+    /// # Errors
+    /// A sentence naming the setting that is wrong.
+    pub fn new(options: &StripeOptions) -> Result<Self, String> {
+        let client = ClientBuilder::new(options.secret_key.expose_secret())
+            .url(options.api_base.clone())
+            .timeout(options.timeout)
+            .app_info("stripe402", Some(env!("CARGO_PKG_VERSION").to_owned()), None)
+            .build()
+            // The details may hold the key; the two settings are all that can be wrong.
+            .map_err(|error| match error {
+                StripeError::ConfigError(text) => format!("stripe_api_base: {text}"),
+                _ => "stripe_secret_key: not usable as a header".to_owned(),
+            })?;
+        Ok(Self { client })
+    }
+}
+
+/// One attempt with this key: the saga decides on repetitions.
+fn once(key: &str) -> Result<RequestStrategy, Failure> {
+    let key = IdempotencyKey::new(key).map_err(|error| Failure::Invalid(error.to_string()))?;
+    Ok(RequestStrategy::Idempotent(key))
+}
+
+#[async_trait]
+impl Provider for Stripe {
+    async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
+        let method = RetrievePaymentMethod::new(id.as_str()).send(&self.client).await?;
+        let fingerprint = method.card.and_then(|card| card.fingerprint);
+        let fingerprint = fingerprint.ok_or_else(|| Failure::Invalid("not_a_card".to_owned()))?;
+        let id = method.id.as_str().parse();
+        let id = id.map_err(|_| Failure::Unknown("a PaymentMethod without an id".to_owned()))?;
+        let customer = method.customer.map(|customer| customer.into_id().to_string());
+        Ok(Card { id, fingerprint, customer })
+    }
+
+    async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure> {
+        let request = CreateCustomer::new()
+            .description(format!("stripe402 client {subject}"))
+            .metadata(HashMap::from([(SUBJECT_FIELD.to_owned(), subject.to_owned())]));
+        let request = request.customize().request_strategy(once(key)?);
+        Ok(request.send(&self.client).await?.id.to_string())
+    }
+
+    async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
+        let currency = charge.currency.as_str().parse();
+        let currency: stripe_types::Currency =
+            currency.map_err(|_| Failure::Invalid("currency".to_owned()))?;
+        // `setup_future_usage` attaches the card when it has paid: that is what proves it.
+        let request = CreatePaymentIntent::new(charge.amount_minor, currency)
+            .customer(&charge.customer)
+            .payment_method(charge.card.as_str())
+            .allowed_payment_method_types(vec![PaymentIntentAllowedPaymentMethodTypes::Card])
+            .setup_future_usage(PaymentIntentSetupFutureUsage::OffSession)
+            .confirm(true)
+            .description("API credits")
+            .metadata(HashMap::from([
+                (TOP_UP_FIELD.to_owned(), charge.top_up.clone()),
+                (SUBJECT_FIELD.to_owned(), charge.subject.clone()),
+            ]));
+        let key = format!("stripe402-top-up-{}", charge.top_up);
+        let request = request.customize().request_strategy(once(&key)?);
+        Ok(intent(request.send(&self.client).await?))
+    }
+
+    async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure> {
+        let found = RetrievePaymentIntent::new(id.as_str()).send(&self.client).await?;
+        Ok(intent(found))
+    }
+
+    async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure> {
+        let request = CancelPaymentIntent::new(id.as_str()).customize();
+        Ok(intent(request.request_strategy(once(key)?).send(&self.client).await?))
+    }
+
+    async fn verify(
+        &self,
+        customer: &str,
+        card: &PaymentMethodId,
+        key: &str,
+    ) -> Result<Verification, Failure> {
+        let request = CreateSetupIntent::new()
+            .customer(customer)
+            .payment_method(card.as_str())
+            .allowed_payment_method_types(vec![SetupIntentAllowedPaymentMethodTypes::Card])
+            .usage(CreateSetupIntentUsage::OffSession)
+            .confirm(true);
+        let request = request.customize().request_strategy(once(key)?);
+        let setup = request.send(&self.client).await?;
+        Ok(match setup.status {
+            SetupIntentStatus::Succeeded => Verification::Verified,
+            SetupIntentStatus::RequiresAction => Verification::RequiresAction(setup.client_secret),
+            _ => Verification::Failed,
+        })
+    }
+}
+
+fn intent(found: PaymentIntent) -> Intent {
+    let status = match found.status {
+        PaymentIntentStatus::Succeeded => IntentStatus::Succeeded,
+        PaymentIntentStatus::RequiresAction => IntentStatus::RequiresAction,
+        PaymentIntentStatus::RequiresPaymentMethod => IntentStatus::RequiresPaymentMethod,
+        PaymentIntentStatus::Canceled => IntentStatus::Canceled,
+        _ => IntentStatus::Open,
+    };
+    Intent {
+        id: found.id.to_string(),
+        status,
+        received_minor: found.amount_received,
+        currency: found.currency.to_string(),
+        card: found.payment_method.map(|card| card.into_id().to_string()),
+        client_secret: found.client_secret,
+        top_up: found.metadata.get(TOP_UP_FIELD).cloned(),
+    }
+}

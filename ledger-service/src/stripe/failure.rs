@@ -1,0 +1,57 @@
+//! What went wrong at Stripe, and whether the outcome is known.
+
+use ::stripe::StripeError;
+use stripe_shared::ApiErrorsType;
+
+/// Why a call brought no object.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// The card was refused: a definite answer, nothing was taken.
+    #[error("the card was refused ({0})")]
+    Card(Decline),
+    /// Stripe refuses the request as it stands: a definite answer, nothing happened.
+    #[error("Stripe refuses the request: {0}")]
+    Invalid(String),
+    /// Unknown whether it happened: repeat it with the same idempotency key.
+    #[error("no answer from Stripe: {0}")]
+    Unknown(String),
+}
+
+/// Stripe's codes for a refused card, for the log and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// e.g. `card_declined`, `incorrect_cvc`.
+    pub code: String,
+    /// e.g. `insufficient_funds`.
+    pub decline_code: Option<String>,
+}
+
+impl std::fmt::Display for Decline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.decline_code {
+            Some(fine) => write!(f, "{}: {fine}", self.code),
+            None => f.write_str(&self.code),
+        }
+    }
+}
+
+impl From<StripeError> for Failure {
+    /// Source: docs.stripe.com/error-low-level. Only `card_error` and plain 4xx are definite;
+    /// 409 (key in use), 429 and 5xx say nothing of whether the work was or will be done.
+    fn from(error: StripeError) -> Self {
+        let StripeError::Stripe(details, status) = error else {
+            // The other variants hold no secrets: transport, decoding, configuration, time-out.
+            return Self::Unknown(error.to_string());
+        };
+        let code = details.code.as_ref().map(|code| code.as_str().to_owned());
+        let code = code.unwrap_or_else(|| details.type_.as_str().to_owned());
+        match (&details.type_, status) {
+            (ApiErrorsType::CardError, _) => {
+                Self::Card(Decline { code, decline_code: details.decline_code })
+            }
+            (ApiErrorsType::InvalidRequestError, 400 | 402 | 403 | 404) => Self::Invalid(code),
+            // 401: our key is wrong. Not the client's fault, and mended by the operator.
+            _ => Self::Unknown(format!("status {status}, {code}")),
+        }
+    }
+}

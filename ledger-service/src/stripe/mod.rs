@@ -1,0 +1,116 @@
+//! The payment provider: what the ledger asks of Stripe, and Stripe behind it.
+
+mod client;
+mod failure;
+
+use async_trait::async_trait;
+use stripe402_protocol::{Currency, PaymentIntentId, PaymentMethodId};
+
+pub use client::{Stripe, StripeOptions};
+pub use failure::{Decline, Failure};
+
+/// What the ledger asks of its payment provider. Every write carries an idempotency key.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// The card behind a PaymentMethod.
+    async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure>;
+
+    /// Makes a customer for the account that is known to people as `subject`.
+    async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure>;
+
+    /// Charges a card: creates and confirms a PaymentIntent, and attaches the card to the
+    /// customer if it succeeds.
+    async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure>;
+
+    /// Reads a PaymentIntent.
+    async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure>;
+
+    /// Cancels a PaymentIntent that has taken nothing.
+    async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure>;
+
+    /// Verifies a card without charging it: a confirmed SetupIntent, which attaches it.
+    async fn verify(
+        &self,
+        customer: &str,
+        card: &PaymentMethodId,
+        key: &str,
+    ) -> Result<Verification, Failure>;
+}
+
+/// A card that somebody offers.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Its PaymentMethod.
+    pub id: PaymentMethodId,
+    /// Stripe's name for the card number, the same for every PaymentMethod of it.
+    pub fingerprint: String,
+    /// The customer it is attached to. Only our own verified payments attach.
+    pub customer: Option<String>,
+}
+
+/// One charge of one card.
+#[derive(Clone, Debug)]
+pub struct CardCharge {
+    /// Names the top-up in Stripe's metadata, and is the idempotency key.
+    pub top_up: String,
+    /// Names the account to people, in the metadata.
+    pub subject: String,
+    /// The client's customer.
+    pub customer: String,
+    /// The card.
+    pub card: PaymentMethodId,
+    /// In Stripe's minor units.
+    pub amount_minor: i64,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// A PaymentIntent, as far as the ledger cares.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Its id.
+    pub id: String,
+    /// How far it is.
+    pub status: IntentStatus,
+    /// Stripe's minor units.
+    pub received_minor: i64,
+    /// In which currency.
+    pub currency: String,
+    /// The card it was confirmed with.
+    pub card: Option<String>,
+    /// What Stripe.js confirms it with.
+    pub client_secret: Option<String>,
+    /// The top-up that it was made for, from the metadata.
+    pub top_up: Option<String>,
+}
+
+/// How far a PaymentIntent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentStatus {
+    /// The card was charged.
+    Succeeded,
+    /// The cardholder must confirm.
+    RequiresAction,
+    /// The card was refused, or the confirmation failed; nothing was taken.
+    RequiresPaymentMethod,
+    /// Cancelled; nothing was taken, nothing ever will be.
+    Canceled,
+    /// Anything else: the outcome is not known yet.
+    Open,
+}
+
+/// What became of a verification.
+#[derive(Clone, Debug)]
+pub enum Verification {
+    /// The card is good, and attached to the customer now.
+    Verified,
+    /// The cardholder must confirm with this client secret first.
+    RequiresAction(Option<String>),
+    /// The card is not good.
+    Failed,
+}
+
+/// The metadata field that names the top-up on a PaymentIntent.
+pub(crate) const TOP_UP_FIELD: &str = "stripe402_top_up";
+/// The metadata field that names the account to people.
+pub(crate) const SUBJECT_FIELD: &str = "stripe402_subject";
