@@ -41,9 +41,8 @@ const MIN_TOP_UP: i64 = 2_000;
 
 impl Gateway {
     fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
-        let payment = headers
-            .get(wire::PAYMENT)
-            .map(|value| wire::decode(value.to_str().unwrap()).unwrap());
+        let payment =
+            headers.get(wire::PAYMENT).map(|value| wire::decode(value.to_str().unwrap()).unwrap());
         let price = match path {
             "/v1/payment_methods" => {
                 return Json(json!({"id": "pm_made_up_1234567890"})).into_response();
@@ -79,35 +78,22 @@ impl Gateway {
             }
             let mut answer = StatusCode::INTERNAL_SERVER_ERROR.into_response();
             if self.fault == Fault::ReceiptForFailures {
-                answer.headers_mut().insert(
-                    wire::PAYMENT_RESPONSE,
-                    wire::encode(&receipt).parse().unwrap(),
-                );
+                answer
+                    .headers_mut()
+                    .insert(wire::PAYMENT_RESPONSE, wire::encode(&receipt).parse().unwrap());
             }
             return answer;
         }
-        *balance -= if self.fault == Fault::ChargesTooMuch {
-            price + 100
-        } else {
-            price
-        };
+        *balance -= if self.fault == Fault::ChargesTooMuch { price + 100 } else { price };
         receipt["creditsRemaining"] = json!(*balance);
         if self.fault == Fault::NamesAnotherClient && receipt.get("chargeId").is_none() {
             receipt["clientId"] = json!("cd".repeat(32));
         }
-        (
-            [(wire::PAYMENT_RESPONSE, wire::encode(&receipt))],
-            "{\"temp\":72}",
-        )
-            .into_response()
+        ([(wire::PAYMENT_RESPONSE, wire::encode(&receipt))], "{\"temp\":72}").into_response()
     }
 
     fn challenge(&self, price: i64, error: Option<&str>) -> Response {
-        let key = if self.fault == Fault::TakesRealCards {
-            "pk_live_x"
-        } else {
-            "pk_test_standin"
-        };
+        let key = if self.fault == Fault::TakesRealCards { "pk_live_x" } else { "pk_test_standin" };
         let mut challenge: Value = json!({
             "stripe402Version": 1, "price": price, "minTopUp": MIN_TOP_UP, "resource": {"url": "/api"},
             "accepts": [{"scheme": "stripe", "currency": "usd", "amount": price, "publishableKey": key}],
@@ -126,30 +112,14 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 
 /// Walks on a gateway with this fault; the text that was shown, and how it ended.
 async fn walk(fault: Fault) -> (String, Result<(), String>) {
-    let gateway = Arc::new(Gateway {
-        fault,
-        balance: Mutex::new(0),
-    });
-    let listener = tokio::net::TcpListener::bind(ports::local(0))
-        .await
-        .unwrap();
+    let gateway = Arc::new(Gateway { fault, balance: Mutex::new(0) });
+    let listener = tokio::net::TcpListener::bind(ports::local(0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let service = Router::new().fallback(handle).with_state(gateway);
     let serving = tokio::spawn(async move { axum::serve(listener, service).await });
-    let places = Places {
-        gateway: base.clone(),
-        stripe_sim: base,
-    };
+    let places = Places { gateway: base.clone(), stripe_sim: base };
     let mut out = Vec::new();
-    let ended = demo::run(
-        &places,
-        Shape {
-            columns: 100,
-            live: false,
-        },
-        &mut out,
-    )
-    .await;
+    let ended = demo::run(&places, Shape { columns: 100, live: false }, &mut out).await;
     serving.abort();
     let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
     (text, ended.map_err(|error| error.to_string()))
@@ -167,10 +137,7 @@ async fn walks_to_the_end_where_all_is_right() {
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
-    assert!(
-        text.contains("One card charge of $0.20, 8 paid requests"),
-        "{text}"
-    );
+    assert!(text.contains("One card charge of $0.20, 8 paid requests"), "{text}");
     let whole = "ab".repeat(32);
     assert!(
         !text.contains(&whole) && !text.contains("pm_made_up_1234567890"),
@@ -181,33 +148,18 @@ async fn walks_to_the_end_where_all_is_right() {
 #[tokio::test]
 async fn fails_where_the_gateway_is_wrong() {
     let rows = [
-        (
-            Fault::ServesForFree,
-            "answered 200 OK, where 402 was expected",
-        ),
-        (
-            Fault::ErrorOnFirstChallenge,
-            "a first challenge has no error field",
-        ),
+        (Fault::ServesForFree, "answered 200 OK, where 402 was expected"),
+        (Fault::ErrorOnFirstChallenge, "a first challenge has no error field"),
         (Fault::TakesRealCards, "charges at Stripe itself"),
-        (
-            Fault::ChargesTooMuch,
-            "creditsRemaining is 1400, where 1500 was expected",
-        ),
-        (
-            Fault::ChargesTheCardAgain,
-            "the balance went from 1500 to 3400",
-        ),
+        (Fault::ChargesTooMuch, "creditsRemaining is 1400, where 1500 was expected"),
+        (Fault::ChargesTheCardAgain, "the balance went from 1500 to 3400"),
         (Fault::NamesAnotherClient, "clientId is"),
         (Fault::ReceiptForFailures, "a failed request has no receipt"),
         (
             Fault::KeepsTheMoneyOfFailures,
             "the balance after a failed request is 1300, where 1400 was expected",
         ),
-        (
-            Fault::ServesTheBroke,
-            "answered 200 OK, where 402 was expected",
-        ),
+        (Fault::ServesTheBroke, "answered 200 OK, where 402 was expected"),
     ];
     for (fault, expected) in rows {
         let (text, ended) = walk(fault).await;
@@ -219,22 +171,12 @@ async fn fails_where_the_gateway_is_wrong() {
 #[tokio::test]
 async fn says_how_to_start_what_is_not_there() {
     let nowhere = format!("http://{}", ports::local(ports::free().unwrap()));
-    let places = Places {
-        gateway: nowhere.clone(),
-        stripe_sim: nowhere,
-    };
+    let places = Places { gateway: nowhere.clone(), stripe_sim: nowhere };
     let mut out = Vec::new();
-    let error = demo::run(
-        &places,
-        Shape {
-            columns: 100,
-            live: false,
-        },
-        &mut out,
-    )
-    .await
-    .unwrap_err()
-    .to_string();
+    let error = demo::run(&places, Shape { columns: 100, live: false }, &mut out)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("start it with  make run"), "{error}");
     assert!(out.is_empty());
 }

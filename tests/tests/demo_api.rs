@@ -1,8 +1,5 @@
 //! The demo API as a client meets it, HTTP/1.1 and HTTP/2.
-#![allow(
-    clippy::unwrap_used,
-    reason = "all of this file is a test, its helpers too"
-)]
+#![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers too")]
 
 use serde_json::{Value, json};
 use stripe402_tests::upstream::Upstream;
@@ -26,17 +23,10 @@ async fn every_route_and_every_spelling() {
         ("/", 404),
     ];
     for (path, status) in rows {
-        let answer = client
-            .get(format!("http://{}{path}", upstream.address()))
-            .send()
-            .await
-            .unwrap();
+        let answer =
+            client.get(format!("http://{}{path}", upstream.address())).send().await.unwrap();
         assert_eq!(answer.status(), status, "{path}");
-        assert_eq!(
-            answer.headers()["content-type"],
-            "application/json",
-            "{path}"
-        );
+        assert_eq!(answer.headers()["content-type"], "application/json", "{path}");
     }
     assert_eq!(upstream.recorder().count(), rows.len());
 }
@@ -55,10 +45,7 @@ async fn answers_what_the_documentation_says() {
             .await
             .unwrap()
     };
-    assert_eq!(
-        get("/api/weather").await,
-        json!({"temp": 72, "conditions": "Sunny"})
-    );
+    assert_eq!(get("/api/weather").await, json!({"temp": 72, "conditions": "Sunny"}));
     assert!(get("/api/joke").await["joke"].is_string());
 }
 
@@ -66,31 +53,17 @@ async fn answers_what_the_documentation_says() {
 async fn the_echo_tells_what_arrived_and_the_recorder_keeps_it() {
     let upstream = start();
     let url = format!("http://{}/api/echo?a=1", upstream.address());
-    let sent = http::client()
-        .unwrap()
-        .post(url)
-        .header("X-Test", "yes")
-        .body("12345");
+    let sent = http::client().unwrap().post(url).header("X-Test", "yes").body("12345");
     let echo: Value = sent.send().await.unwrap().json().await.unwrap();
     assert_eq!(
         (&echo["method"], &echo["path"], &echo["bodyLength"]),
         (&json!("POST"), &json!("/api/echo?a=1"), &json!(5))
     );
-    assert!(
-        echo["headers"]
-            .as_array()
-            .unwrap()
-            .contains(&json!(["x-test", "yes"])),
-        "{echo}"
-    );
+    assert!(echo["headers"].as_array().unwrap().contains(&json!(["x-test", "yes"])), "{echo}");
 
     let received = upstream.recorder().last().unwrap();
     assert_eq!(
-        (
-            received.method.as_str(),
-            received.path.as_str(),
-            received.body_length
-        ),
+        (received.method.as_str(), received.path.as_str(), received.body_length),
         ("POST", "/api/echo?a=1", 5)
     );
     assert_eq!(received.header("x-test"), Some("yes"));
@@ -124,20 +97,10 @@ async fn the_echo_behaves_as_asked() {
 #[tokio::test]
 async fn speaks_http_2_without_tls() {
     let upstream = start();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .http2_prior_knowledge()
-        .build()
-        .unwrap();
-    let answer = client
-        .get(format!("http://{}/api/health", upstream.address()))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (answer.status().as_u16(), answer.version()),
-        (200, reqwest::Version::HTTP_2)
-    );
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let answer =
+        client.get(format!("http://{}/api/health", upstream.address())).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
 }
 
 #[tokio::test]
