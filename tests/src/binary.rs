@@ -40,12 +40,7 @@ pub fn demo_api() -> Result<PathBuf> {
 /// # Errors
 /// If it is not there.
 pub fn envoy() -> Result<PathBuf> {
-    locate(
-        "Envoy",
-        "ENVOY_BIN",
-        "install it with  make setup",
-        installed_envoy,
-    )
+    locate("Envoy", "ENVOY_BIN", "install it with  make setup", installed_envoy)
 }
 
 /// The filter: `STRIPE402_FILTER_WASM`, else what `make wasm` built.
@@ -53,18 +48,13 @@ pub fn envoy() -> Result<PathBuf> {
 /// # Errors
 /// If it is not there.
 pub fn filter() -> Result<PathBuf> {
-    locate(
-        "the filter",
-        "STRIPE402_FILTER_WASM",
-        "build it with  make wasm",
-        || workspace().join("dist/stripe402_filter.wasm"),
-    )
+    locate("the filter", "STRIPE402_FILTER_WASM", "build it with  make wasm", || {
+        workspace().join("dist/stripe402_filter.wasm")
+    })
 }
 
 fn built(name: &str, variable: &str) -> Result<PathBuf> {
-    locate(name, variable, "build it with  make parts", || {
-        beside_us().join(name)
-    })
+    locate(name, variable, "build it with  make parts", || beside_us().join(name))
 }
 
 fn locate(
@@ -73,19 +63,13 @@ fn locate(
     remedy: &str,
     usual: impl FnOnce() -> PathBuf,
 ) -> Result<PathBuf> {
-    let named = std::env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
+    let named = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let path = named.unwrap_or_else(usual);
     if path.is_file() {
         return Ok(path);
     }
     let remedy = format!("{remedy},  or name it in {variable}");
-    Err(Error::Missing {
-        program: program.to_owned(),
-        path,
-        remedy,
-    })
+    Err(Error::Missing { program: program.to_owned(), path, remedy })
 }
 
 /// Test programs are one folder deeper than the programs they start.
@@ -112,9 +96,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_says_how_to_get_it() {
-        let error = built("no-such-part", "STRIPE402_NO_SUCH_PART_BIN")
-            .unwrap_err()
-            .to_string();
+        let error = built("no-such-part", "STRIPE402_NO_SUCH_PART_BIN").unwrap_err().to_string();
         assert!(error.contains("/no-such-part: build it with"), "{error}");
         assert!(!error.contains("/deps/"), "{error}");
         assert!(error.contains("STRIPE402_NO_SUCH_PART_BIN"), "{error}");

@@ -15,31 +15,17 @@ pub fn fresh() -> Result<String> {
         .map_err(|error| Error::Invalid(format!("no random bytes: {error}")))?;
     let mut digits = vec![4, 2, 4, 2, 4, 2];
     // The slight bias towards small digits does not matter here.
-    digits.extend(
-        random
-            .iter()
-            .map(|byte| byte.checked_rem(10).unwrap_or_default()),
-    );
+    digits.extend(random.iter().map(|byte| byte.checked_rem(10).unwrap_or_default()));
     digits.push(check_digit(&digits));
-    Ok(digits
-        .iter()
-        .map(|digit| char::from(b'0'.saturating_add(*digit)))
-        .collect())
+    Ok(digits.iter().map(|digit| char::from(b'0'.saturating_add(*digit))).collect())
 }
 
 /// Luhn's check digit for the digits before it.
 fn check_digit(digits: &[u8]) -> u8 {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| weighted(place, *digit))
-        .sum();
+    let sum: u32 =
+        digits.iter().rev().enumerate().map(|(place, digit)| weighted(place, *digit)).sum();
     let rest = u8::try_from(sum.checked_rem(10).unwrap_or_default()).unwrap_or_default();
-    10_u8
-        .saturating_sub(rest)
-        .checked_rem(10)
-        .unwrap_or_default()
+    10_u8.saturating_sub(rest).checked_rem(10).unwrap_or_default()
 }
 
 fn weighted(place: usize, digit: u8) -> u32 {
@@ -49,11 +35,7 @@ fn weighted(place: usize, digit: u8) -> u32 {
         return digit;
     }
     let doubled = digit.saturating_mul(2);
-    if doubled > 9 {
-        doubled.saturating_sub(9)
-    } else {
-        doubled
-    }
+    if doubled > 9 { doubled.saturating_sub(9) } else { doubled }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Envoy as a process.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -60,11 +61,7 @@ impl Envoy {
             .arg("wasm:info")
             .env("LEDGER_TOKEN", &options.ledger_token);
         let process = Process::spawn(spec)?;
-        Ok(Self {
-            process,
-            port: options.port,
-            admin_port: options.admin_port,
-        })
+        Ok(Self { process, port: options.port, admin_port: options.admin_port })
     }
 
     /// As [`Envoy::spawn`], and waits until it serves.
@@ -82,12 +79,8 @@ impl Envoy {
     /// # Errors
     /// If it ends before, or the time is over.
     pub async fn ready(&mut self) -> Result<()> {
-        self.process
-            .wait_ready(&Probe::ok(self.admin_url("/ready")), STARTS_WITHIN)
-            .await?;
-        self.process
-            .wait_ready(&Probe::Tcp(local(self.port)), STARTS_WITHIN)
-            .await
+        self.process.wait_ready(&Probe::ok(self.admin_url("/ready")), STARTS_WITHIN).await?;
+        self.process.wait_ready(&Probe::Tcp(local(self.port)), STARTS_WITHIN).await
     }
 
     /// Starts it again on the same ports with the same configuration, and waits until it serves.
@@ -143,8 +136,8 @@ impl Envoy {
 
     /// Where the gateway listens.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn address(&self) -> SocketAddr {
+        local(self.port)
     }
 
     /// The process: to stop, kill, pause or restart it.
@@ -164,19 +157,11 @@ impl Envoy {
 /// # Errors
 /// If Envoy refuses it, or could not be asked.
 pub fn validate(yaml: &str) -> std::result::Result<(), String> {
-    let file = tempfile::Builder::new()
-        .suffix(".yaml")
-        .tempfile()
-        .map_err(|error| error.to_string())?;
+    let file =
+        tempfile::Builder::new().suffix(".yaml").tempfile().map_err(|error| error.to_string())?;
     std::fs::write(file.path(), yaml).map_err(|error| error.to_string())?;
     let output = Command::new(binary::envoy().map_err(|error| error.to_string())?)
-        .args([
-            "--mode",
-            "validate",
-            "--log-level",
-            "warning",
-            "--config-path",
-        ])
+        .args(["--mode", "validate", "--log-level", "warning", "--config-path"])
         .arg(file.path())
         // Paths in the shipped files are relative to the workspace.
         .current_dir(binary::workspace())
@@ -201,23 +186,10 @@ mod tests {
     /// The shipped gateway without the filter: what can be tried before any part of the product is built.
     fn bare() -> EnvoyConfig {
         let mut config = EnvoyConfig::shipped().unwrap();
-        let filters = config
-            .connection_manager()
-            .unwrap()
-            .pointer_mut("/http_filters")
-            .unwrap();
-        filters
-            .as_array_mut()
-            .unwrap()
-            .retain(|filter| filter["name"] != "stripe402");
-        let clusters = config
-            .root()
-            .pointer_mut("/static_resources/clusters")
-            .unwrap();
-        clusters
-            .as_array_mut()
-            .unwrap()
-            .retain(|cluster| cluster["name"] == "api");
+        let filters = config.connection_manager().unwrap().pointer_mut("/http_filters").unwrap();
+        filters.as_array_mut().unwrap().retain(|filter| filter["name"] != "stripe402");
+        let clusters = config.root().pointer_mut("/static_resources/clusters").unwrap();
+        clusters.as_array_mut().unwrap().retain(|cluster| cluster["name"] == "api");
         config
     }
 
@@ -238,16 +210,9 @@ mod tests {
         };
         let mut envoy = Envoy::start(config, &options).await.unwrap();
         let client = http::client().unwrap();
-        let ask = || {
-            client
-                .get(format!("http://{}/api/weather", local(options.port)))
-                .send()
-        };
+        let ask = || client.get(format!("http://{}/api/weather", local(options.port))).send();
         assert_eq!(ask().await.unwrap().status(), 200);
-        assert_eq!(
-            envoy.stat("http.gateway.downstream_rq_2xx").await.unwrap(),
-            1
-        );
+        assert_eq!(envoy.stat("http.gateway.downstream_rq_2xx").await.unwrap(), 1);
         envoy.process().kill9();
         assert!(ask().await.is_err());
         envoy.restart().await.unwrap();

@@ -71,10 +71,7 @@ impl EnvoyConfig {
     /// # Errors
     /// If the listener has none in place.
     pub fn routes(&mut self) -> Result<&mut Value> {
-        at(
-            self.connection_manager()?,
-            "/route_config/virtual_hosts/0/routes",
-        )
+        at(self.connection_manager()?, "/route_config/virtual_hosts/0/routes")
     }
 
     /// The connection manager of the first listener.
@@ -82,10 +79,7 @@ impl EnvoyConfig {
     /// # Errors
     /// If there is none.
     pub fn connection_manager(&mut self) -> Result<&mut Value> {
-        at(
-            &mut self.root,
-            "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config",
-        )
+        at(&mut self.root, "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
     }
 
     /// One cluster.
@@ -167,9 +161,7 @@ fn at<'value>(value: &'value mut Value, pointer: &str) -> Result<&'value mut Val
 }
 
 fn named<'value>(list: Option<&'value mut Vec<Value>>, name: &str) -> Option<&'value mut Value> {
-    list?
-        .iter_mut()
-        .find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+    list?.iter_mut().find(|item| item.get("name").and_then(Value::as_str) == Some(name))
 }
 
 fn socket(address: SocketAddr) -> Value {
@@ -187,9 +179,7 @@ mod tests {
         config.listen(local(1)).unwrap();
         config.admin(local(2)).unwrap();
         config.endpoints("api", &[local(3)]).unwrap();
-        config
-            .endpoints("stripe402_ledger", &[local(4), local(5)])
-            .unwrap();
+        config.endpoints("stripe402_ledger", &[local(4), local(5)]).unwrap();
         config.module(Path::new("/x/filter.wasm")).unwrap();
         config.publishable_key("pk_test_x").unwrap();
         assert!(config.routes().unwrap().is_array());
@@ -215,18 +205,11 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named() {
         let mut config = EnvoyConfig::shipped().unwrap();
-        let error = config
-            .endpoints("nowhere", &[local(1)])
-            .unwrap_err()
-            .to_string();
+        let error = config.endpoints("nowhere", &[local(1)]).unwrap_err().to_string();
         assert_eq!(error, "Envoy's configuration has no cluster nowhere");
         *config.root() = json!({});
         assert!(
-            config
-                .filter()
-                .unwrap_err()
-                .to_string()
-                .contains("has nothing at /static_resources")
+            config.filter().unwrap_err().to_string().contains("has nothing at /static_resources")
         );
     }
 }

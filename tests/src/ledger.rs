@@ -58,10 +58,7 @@ impl Ledger {
             .arg("serve")
             .env("LEDGER_LISTEN", local(options.port).to_string())
             .env("LEDGER_ADMIN_LISTEN", local(options.admin_port).to_string())
-            .env(
-                "LEDGER_WEBHOOK_LISTEN",
-                local(options.webhook_port).to_string(),
-            )
+            .env("LEDGER_WEBHOOK_LISTEN", local(options.webhook_port).to_string())
             .env("LEDGER_STORE", &options.store)
             .env("LEDGER_TOKEN", &options.secrets.ledger_token)
             .env("LEDGER_ADMIN_TOKEN", &options.secrets.admin_token)
@@ -97,9 +94,7 @@ impl Ledger {
     /// # Errors
     /// If it ends before, or the time is over.
     pub async fn ready(&mut self) -> Result<()> {
-        self.process
-            .wait_ready(&Probe::ok(self.url("/readyz")), STARTS_WITHIN)
-            .await
+        self.process.wait_ready(&Probe::ok(self.url("/readyz")), STARTS_WITHIN).await
     }
 
     /// Starts it again on the same ports and store, and waits until it serves.

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod log;
 pub mod ports;
 pub mod process;
+pub mod raw;
 pub mod run;
 pub mod secrets;
 pub mod stack;

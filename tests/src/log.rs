@@ -17,19 +17,13 @@ pub fn tail(path: &Path, lines: usize) -> String {
     if last.is_empty() {
         return "  (nothing was logged)".to_owned();
     }
-    last.iter()
-        .map(|line| format!("  {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn read_end(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     // A file shorter than that is read from its start.
-    if file
-        .seek(SeekFrom::End(LOOK_BACK.saturating_neg()))
-        .is_err()
-    {
+    if file.seek(SeekFrom::End(LOOK_BACK.saturating_neg())).is_err() {
         file.rewind()?;
     }
     let mut bytes = Vec::new();
@@ -44,9 +38,7 @@ mod tests {
     #[test]
     fn shows_the_last_lines_only() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let text: String = (0..10_000)
-            .map(|number| format!("line {number}\n"))
-            .collect();
+        let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
         std::fs::write(file.path(), text).unwrap();
         assert_eq!(tail(file.path(), 2), "  line 9998\n  line 9999");
     }
@@ -57,9 +49,6 @@ mod tests {
         assert_eq!(tail(file.path(), 5), "  (nothing was logged)");
         std::fs::write(file.path(), "only").unwrap();
         assert_eq!(tail(file.path(), 5), "  only");
-        assert_eq!(
-            tail(Path::new("/nowhere/x.log"), 5),
-            "  (nothing was logged)"
-        );
+        assert_eq!(tail(Path::new("/nowhere/x.log"), 5), "  (nothing was logged)");
     }
 }

@@ -54,11 +54,7 @@ pub fn holder(port: u16) -> Option<String> {
         .find_map(|table| listener_of(&fs::read_to_string(table).ok()?, port))?;
     let link = format!("socket:[{socket}]");
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         // Other users' processes do not show their files.
@@ -107,10 +103,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert!(!is_free(port));
         let holder = holder(port).unwrap();
-        assert!(
-            holder.contains(&format!("(process {})", std::process::id())),
-            "{holder}"
-        );
+        assert!(holder.contains(&format!("(process {})", std::process::id())), "{holder}");
         drop(listener);
         assert!(is_free(port));
     }

@@ -86,17 +86,14 @@ fn read(path: &Path) -> Result<BTreeMap<String, String>> {
     // Someone may have copied it about: narrow it again.
     fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY))
         .map_err(Error::io(format!("cannot protect {}", path.display())))?;
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| match line.split_once('=') {
             Some((name, value)) if !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(Error::Invalid(format!(
-                "{} has a line that is not NAME=value",
-                path.display()
-            ))),
+            _ => {
+                Err(Error::Invalid(format!("{} has a line that is not NAME=value", path.display())))
+            }
         })
         .collect()
 }
@@ -158,12 +155,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secrets.env");
         let environment = |name: &str| (name == "SERVER_SECRET").then(|| "new,old".to_owned());
-        assert_eq!(
-            Secrets::load_or_make(&path, environment)
-                .unwrap()
-                .server_secret,
-            "new,old"
-        );
+        assert_eq!(Secrets::load_or_make(&path, environment).unwrap().server_secret, "new,old");
         assert!(!fs::read_to_string(&path).unwrap().contains("SERVER_SECRET"));
     }
 
@@ -182,9 +174,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secrets.env");
         fs::write(&path, "SERVER_SECRET abcdef\n").unwrap();
-        let error = Secrets::load_or_make(&path, nothing)
-            .unwrap_err()
-            .to_string();
+        let error = Secrets::load_or_make(&path, nothing).unwrap_err().to_string();
         assert!(error.contains("not NAME=value"), "{error}");
         assert!(!error.contains("abcdef"), "{error}");
     }

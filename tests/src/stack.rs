@@ -139,11 +139,7 @@ impl Stack {
         for number in 1..=options.replicas.unwrap_or(1) {
             let port = ports::free()?;
             addresses.push(local(port));
-            let webhook_port = if number == 1 {
-                webhook_port
-            } else {
-                ports::free()?
-            };
+            let webhook_port = if number == 1 { webhook_port } else { ports::free()? };
             let ledger = Ledger::start(&LedgerOptions {
                 name: format!("ledger {number}"),
                 port,
@@ -177,15 +173,7 @@ impl Stack {
             log: dir.path().join("envoy.log"),
         };
         let envoy = Envoy::start(config, &envoy_options).await?;
-        Ok(Self {
-            envoy,
-            ledgers,
-            upstream,
-            sim,
-            client: http::client()?,
-            secrets,
-            dir,
-        })
+        Ok(Self { envoy, ledgers, upstream, sim, client: http::client()?, secrets, dir })
     }
 
     /// A URL at the gateway.
@@ -235,10 +223,7 @@ impl Drop for Stack {
     reason = "the test harness shows it with the failed test, and only so"
 )]
 fn show_logs(dir: &Path) {
-    eprintln!(
-        "\nThe parts' configuration, state and logs are kept in {}",
-        dir.display()
-    );
+    eprintln!("\nThe parts' configuration, state and logs are kept in {}", dir.display());
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut logs: Vec<_> = entries
         .map(|entry| entry.path())

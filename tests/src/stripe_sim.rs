@@ -63,10 +63,7 @@ impl StripeSim {
             .arg(&options.webhook_url)
             .arg("--webhook-secret")
             .arg(&options.webhook_secret);
-        Ok(Self {
-            process: Process::spawn(spec)?,
-            port: options.port,
-        })
+        Ok(Self { process: Process::spawn(spec)?, port: options.port })
     }
 
     /// Waits until it serves.
@@ -74,9 +71,7 @@ impl StripeSim {
     /// # Errors
     /// If it ends before, or the time is over.
     pub async fn ready(&mut self) -> Result<()> {
-        self.process
-            .wait_ready(&Probe::Tcp(local(self.port)), STARTS_WITHIN)
-            .await
+        self.process.wait_ready(&Probe::Tcp(local(self.port)), STARTS_WITHIN).await
     }
 
     /// Starts it again on the same port and state, and waits until it serves.
@@ -119,11 +114,7 @@ impl StripeSim {
     /// If it does not answer 2xx with JSON.
     pub async fn set_control(&self, name: &str, value: &Value) -> Result<Value> {
         let url = self.url(&format!("/_sim/{name}"));
-        json(
-            &format!("POST {url}"),
-            http::client()?.post(&url).json(value),
-        )
-        .await
+        json(&format!("POST {url}"), http::client()?.post(&url).json(value)).await
     }
 
     /// A URL at the stand-in.
@@ -162,10 +153,7 @@ pub async fn payment_method(
         ("card[exp_year]", "2040"),
         ("card[cvc]", cvc),
     ];
-    let request = http::client()?
-        .post(&url)
-        .basic_auth(publishable_key, Some(""))
-        .form(&form);
+    let request = http::client()?.post(&url).basic_auth(publishable_key, Some("")).form(&form);
     let made = json(&format!("POST {url}"), request).await?;
     let id = made.get("id").and_then(Value::as_str);
     id.map(str::to_owned)

@@ -28,11 +28,7 @@ impl Upstream {
     /// # Errors
     /// If the address is taken.
     pub fn start(address: SocketAddr) -> Result<Self> {
-        let mut upstream = Self {
-            address,
-            recorder: Recorder::default(),
-            running: None,
-        };
+        let mut upstream = Self { address, recorder: Recorder::default(), running: None };
         upstream.restart()?;
         Ok(upstream)
     }

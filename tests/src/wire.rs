@@ -27,9 +27,8 @@ pub fn encode(value: &Value) -> String {
 /// # Errors
 /// If it is not standard base64 of JSON.
 pub fn decode(text: &str) -> Result<Value> {
-    let bytes = STANDARD
-        .decode(text)
-        .map_err(|error| Error::Invalid(format!("not base64: {error}")))?;
+    let bytes =
+        STANDARD.decode(text).map_err(|error| Error::Invalid(format!("not base64: {error}")))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Invalid(format!("not JSON: {error}")))
 }
 
@@ -41,9 +40,8 @@ pub fn header(headers: &HeaderMap, name: &str) -> Result<Value> {
     let value = headers
         .get(name)
         .ok_or_else(|| Error::Invalid(format!("the answer has no {name} header")))?;
-    let text = value
-        .to_str()
-        .map_err(|_| Error::Invalid(format!("the {name} header is not text")))?;
+    let text =
+        value.to_str().map_err(|_| Error::Invalid(format!("the {name} header is not text")))?;
     decode(text).map_err(|error| Error::Invalid(format!("the {name} header is {error}")))
 }
 
@@ -63,17 +61,12 @@ mod tests {
     fn says_what_is_wrong() {
         let mut headers = HeaderMap::new();
         assert_eq!(
-            header(&headers, "payment-response")
-                .unwrap_err()
-                .to_string(),
+            header(&headers, "payment-response").unwrap_err().to_string(),
             "the answer has no payment-response header"
         );
         headers.insert("payment-response", "~".parse().unwrap());
         assert!(
-            header(&headers, "payment-response")
-                .unwrap_err()
-                .to_string()
-                .contains("is not base64")
+            header(&headers, "payment-response").unwrap_err().to_string().contains("is not base64")
         );
     }
 }

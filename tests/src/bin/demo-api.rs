@@ -22,10 +22,7 @@ async fn run() -> Result<()> {
     let address = listen_address(std::env::args().skip(1))?;
     let mut stop = signals::Stop::listen()?;
     let listener = demo_api::listen(address).await?;
-    let _closed = writeln!(
-        anstream::stderr(),
-        "the demo API listens on http://{address}"
-    );
+    let _closed = writeln!(anstream::stderr(), "the demo API listens on http://{address}");
     demo_api::serve(listener, None, async move { stop.wanted().await }).await
 }
 

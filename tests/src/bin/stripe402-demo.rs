@@ -30,8 +30,5 @@ fn shape() -> Shape {
         .ok()
         .map(|size| size.ws_col)
         .filter(|columns| *columns > 0);
-    Shape {
-        columns: columns.unwrap_or(100),
-        live: out.is_terminal(),
-    }
+    Shape { columns: columns.unwrap_or(100), live: out.is_terminal() }
 }

@@ -11,11 +11,8 @@ async fn main() -> ExitCode {
     match stripe402_tests::run::run(environment, &mut anstream::stdout()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _closed = writeln!(
-                anstream::stderr(),
-                "\n{}\n{error}\n",
-                "make run failed.".bold().red()
-            );
+            let _closed =
+                writeln!(anstream::stderr(), "\n{}\n{error}\n", "make run failed.".bold().red());
             ExitCode::FAILURE
         }
     }

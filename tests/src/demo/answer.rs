@@ -31,12 +31,7 @@ impl Answer {
         let answer = request.send().await.map_err(Error::http(&what))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.map_err(Error::http(&what))?;
-        Ok(Self {
-            what,
-            status,
-            headers,
-            body,
-        })
+        Ok(Self { what, status, headers, body })
     }
 
     /// It must have this status.
@@ -76,10 +71,7 @@ pub(super) fn number(value: &Value, pointer: &str) -> Result<i64> {
 
 /// A text at this place.
 pub(super) fn text<'value>(value: &'value Value, pointer: &str) -> Result<&'value str> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .ok_or_else(|| absent(value, pointer, "a text"))
+    value.pointer(pointer).and_then(Value::as_str).ok_or_else(|| absent(value, pointer, "a text"))
 }
 
 fn absent(value: &Value, pointer: &str, wanted: &str) -> Error {
@@ -95,7 +87,5 @@ pub(super) fn same<T: PartialEq + std::fmt::Debug>(
     if found == expected {
         return Ok(());
     }
-    Err(Error::Invalid(format!(
-        "{what} is {found:?}, where {expected:?} was expected"
-    )))
+    Err(Error::Invalid(format!("{what} is {found:?}, where {expected:?} was expected")))
 }

@@ -30,13 +30,7 @@ impl<W: Write> Screen<W> {
     pub(super) fn new(out: W, shape: Shape) -> Self {
         let width = usize::from(shape.columns.clamp(80, 100));
         let left = if width < 92 { 41 } else { 46 };
-        Self {
-            out,
-            width,
-            left,
-            live: shape.live,
-            steps: 0,
-        }
+        Self { out, width, left, live: shape.live, steps: 0 }
     }
 
     /// The first line, with an aside at the right.
@@ -46,36 +40,20 @@ impl<W: Write> Screen<W> {
             .saturating_sub(MARGIN.len())
             .saturating_sub(count(title))
             .saturating_sub(count(aside));
-        self.line(&format!(
-            "\n{MARGIN}{}{}{}",
-            title.bold(),
-            " ".repeat(gap),
-            aside.dimmed()
-        ));
+        self.line(&format!("\n{MARGIN}{}{}{}", title.bold(), " ".repeat(gap), aside.dimmed()));
     }
 
     /// Begins the next step.
     pub(super) fn step(&mut self, name: &str) {
         self.steps = self.steps.saturating_add(1);
         let head = format!("{} · {name} ", self.steps);
-        let rule = "─".repeat(
-            self.width
-                .saturating_sub(MARGIN.len())
-                .saturating_sub(count(&head)),
-        );
-        self.line(&format!(
-            "\n{MARGIN}{}{}\n",
-            head.bold().cyan(),
-            rule.dimmed()
-        ));
+        let rule = "─".repeat(self.width.saturating_sub(MARGIN.len()).saturating_sub(count(&head)));
+        self.line(&format!("\n{MARGIN}{}{}\n", head.bold().cyan(), rule.dimmed()));
     }
 
     /// What is sent.
     pub(super) fn sent(&mut self, what: &str, meaning: &str) {
-        self.row(
-            &[("→ ", Style::new().bold()), (what, Style::new().bold())],
-            meaning,
-        );
+        self.row(&[("→ ", Style::new().bold()), (what, Style::new().bold())], meaning);
     }
 
     /// What comes back.
@@ -85,32 +63,19 @@ impl<W: Write> Screen<W> {
             402 => Style::new().yellow().bold(),
             _ => Style::new().red().bold(),
         };
-        let text = format!(
-            "{} {}",
-            status.as_str(),
-            status.canonical_reason().unwrap_or_default()
-        );
+        let text = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or_default());
         self.row(&[("← ", style), (&text, style)], meaning);
     }
 
     /// The name of a header whose fields follow.
     pub(super) fn header(&mut self, name: &str, meaning: &str) {
-        self.row(
-            &[("  ", Style::new()), (name, Style::new().magenta())],
-            meaning,
-        );
+        self.row(&[("  ", Style::new()), (name, Style::new().magenta())], meaning);
     }
 
     /// One field of a header.
     pub(super) fn field(&mut self, key: &str, value: &str, meaning: &str) {
         let key = format!("    {key:<KEY$}");
-        self.row(
-            &[
-                (&key, Style::new().dimmed()),
-                (&short(value), Style::new().cyan()),
-            ],
-            meaning,
-        );
+        self.row(&[(&key, Style::new().dimmed()), (&short(value), Style::new().cyan())], meaning);
     }
 
     /// Plain text on the left, such as a body.
@@ -133,11 +98,8 @@ impl<W: Write> Screen<W> {
             return;
         }
         const CELLS: i64 = 30;
-        let full = done
-            .saturating_mul(CELLS)
-            .checked_div(all.max(1))
-            .unwrap_or_default()
-            .clamp(0, CELLS);
+        let full =
+            done.saturating_mul(CELLS).checked_div(all.max(1)).unwrap_or_default().clamp(0, CELLS);
         let full = usize::try_from(full).unwrap_or_default();
         let rest = 30_usize.saturating_sub(full);
         let bar = format!("{}{}", "█".repeat(full).cyan(), "░".repeat(rest).dimmed());
@@ -168,21 +130,14 @@ impl<W: Write> Screen<W> {
             used = used.saturating_add(count(&text));
             drawn.push_str(&text.style(*style).to_string());
         }
-        let right_width = self
-            .width
-            .saturating_sub(self.left)
-            .saturating_sub(count(MARGIN))
-            .saturating_sub(3);
+        let right_width =
+            self.width.saturating_sub(self.left).saturating_sub(count(MARGIN)).saturating_sub(3);
         let mut lines = wrap(right, right_width).into_iter();
         let first = lines.next().unwrap_or_default();
         let pad = " ".repeat(self.left.saturating_sub(used));
         self.line(format!("{MARGIN}{drawn}{pad}{} {first}", BETWEEN.dimmed()).trim_end());
         for line in lines {
-            self.line(&format!(
-                "{MARGIN}{}{} {line}",
-                " ".repeat(self.left),
-                BETWEEN.dimmed()
-            ));
+            self.line(&format!("{MARGIN}{}{} {line}", " ".repeat(self.left), BETWEEN.dimmed()));
         }
     }
 
@@ -239,13 +194,7 @@ mod tests {
 
     fn drawn(columns: u16, draw: impl FnOnce(&mut Screen<&mut Vec<u8>>)) -> Vec<String> {
         let mut out = Vec::new();
-        draw(&mut Screen::new(
-            &mut out,
-            Shape {
-                columns,
-                live: false,
-            },
-        ));
+        draw(&mut Screen::new(&mut out, Shape { columns, live: false }));
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
         text.lines().map(str::to_owned).collect()
     }
@@ -263,10 +212,8 @@ mod tests {
                 screen.field("creditsRemaining", "49500", "$4.95 left");
                 screen.body(&"x".repeat(200), "cut");
             });
-            let bars: std::collections::BTreeSet<usize> = lines
-                .iter()
-                .filter_map(|line| line.chars().position(|sign| sign == '│'))
-                .collect();
+            let bars: std::collections::BTreeSet<usize> =
+                lines.iter().filter_map(|line| line.chars().position(|sign| sign == '│')).collect();
             assert_eq!(bars.len(), 1, "{lines:#?}");
             assert_eq!(
                 lines.iter().map(|line| line.chars().count()).max(),

@@ -34,17 +34,10 @@ struct Account {
 }
 
 pub(super) async fn walk<W: Write>(places: &Places, screen: Screen<W>) -> Result<()> {
-    let mut walk = Walk {
-        places,
-        screen,
-        client: http::client()?,
-    };
+    let mut walk = Walk { places, screen, client: http::client()? };
     // Before anything is drawn: where nothing listens, one sentence says more than half a step.
     let first = walk.first_contact().await?;
-    walk.screen.title(
-        "stripe402: pay for a request with a card, without an account",
-        &places.gateway,
-    );
+    walk.screen.title("stripe402: pay per request by card, without an account", &places.gateway);
     let offer = walk.ask_without_paying(first)?;
     let card = walk.make_a_payment_method().await?;
     let mut account = walk.pay_with_the_card(&offer, &card).await?;
@@ -78,16 +71,8 @@ impl<W: Write> Walk<'_, W> {
             price: number(&challenge, "/price")?,
             min_top_up: number(&challenge, "/minTopUp")?,
         };
-        same(
-            "accepts[0].amount",
-            &number(&challenge, "/accepts/0/amount")?,
-            &offer.price,
-        )?;
-        same(
-            "stripe402Version",
-            &number(&challenge, "/stripe402Version")?,
-            &1,
-        )?;
+        same("accepts[0].amount", &number(&challenge, "/accepts/0/amount")?, &offer.price)?;
+        same("stripe402Version", &number(&challenge, "/stripe402Version")?, &1)?;
         if challenge.get("error").is_some() {
             return Err(Error::Invalid(format!(
                 "a first challenge has no error field, but this one: {challenge}"
@@ -98,14 +83,8 @@ impl<W: Write> Walk<'_, W> {
         let cash = |units| money(units, &offer.currency);
         let screen = &mut self.screen;
         screen.sent(&format!("GET {WEATHER}"), "no key, no account, no header");
-        screen.received(
-            answer.status,
-            "the gateway asks for money; the API did not hear of it",
-        );
-        screen.header(
-            wire::PAYMENT_REQUIRED,
-            "JSON in base64; the body says the same",
-        );
+        screen.received(answer.status, "the gateway asks for money; the API did not hear of it");
+        screen.header(wire::PAYMENT_REQUIRED, "JSON in base64; the body says the same");
         screen.field(
             "price",
             &offer.price.to_string(),
@@ -114,27 +93,12 @@ impl<W: Write> Walk<'_, W> {
         screen.field(
             "minTopUp",
             &offer.min_top_up.to_string(),
-            &format!(
-                "{} is the least that a card is charged",
-                cash(offer.min_top_up)
-            ),
+            &format!("{} is the least that a card is charged", cash(offer.min_top_up)),
         );
-        screen.field(
-            "resource.url",
-            text(&challenge, "/resource/url")?,
-            "what is for sale",
-        );
-        screen.field(
-            "accepts.scheme",
-            text(&challenge, "/accepts/0/scheme")?,
-            "how to pay",
-        );
+        screen.field("resource.url", text(&challenge, "/resource/url")?, "what is for sale");
+        screen.field("accepts.scheme", text(&challenge, "/accepts/0/scheme")?, "how to pay");
         screen.field("accepts.currency", &offer.currency, "in which currency");
-        screen.field(
-            "publishableKey",
-            &key,
-            "lets anyone make a PaymentMethod for this seller",
-        );
+        screen.field("publishableKey", &key, "lets anyone make a PaymentMethod for this seller");
         screen.checked("status, header and body agree on a price and a way to pay it");
         if key != PUBLISHABLE_KEY {
             return Err(Error::Invalid(
@@ -194,29 +158,15 @@ impl<W: Write> Walk<'_, W> {
             balance: number(&receipt, "/creditsRemaining")?,
         };
         let charge = text(&receipt, "/chargeId")?;
-        same(
-            "creditsRemaining",
-            &account.balance,
-            &offer.min_top_up.saturating_sub(offer.price),
-        )?;
+        same("creditsRemaining", &account.balance, &offer.min_top_up.saturating_sub(offer.price))?;
         same("the length of clientId", &account.client_id.len(), &64)?;
 
         let cash = |units| money(units, &offer.currency);
         let screen = &mut self.screen;
-        screen.sent(
-            &format!("GET {WEATHER}"),
-            "the same request with one header more",
-        );
+        screen.sent(&format!("GET {WEATHER}"), "the same request with one header more");
         screen.header(wire::PAYMENT, "the payment is the authentication");
-        screen.field(
-            "paymentMethodId",
-            card,
-            "the card to charge if the balance is too low",
-        );
-        screen.received(
-            answer.status,
-            "charged, deducted, and only then passed on to the API",
-        );
+        screen.field("paymentMethodId", card, "the card to charge if the balance is too low");
+        screen.received(answer.status, "charged, deducted, and only then passed on to the API");
         screen.body(answer.body.trim(), "what the API answered");
         screen.header(wire::PAYMENT_RESPONSE, "the receipt");
         screen.field(
@@ -257,11 +207,7 @@ impl<W: Write> Walk<'_, W> {
         let screen = &mut self.screen;
         screen.sent(&format!("GET {JOKE}"), "another route has another price");
         screen.header(wire::PAYMENT, "no card any more");
-        screen.field(
-            "clientId",
-            &account.client_id,
-            "whoever has it can spend, so keep it secret",
-        );
+        screen.field("clientId", &account.client_id, "whoever has it can spend, so keep it secret");
         screen.received(answer.status, "deducted, then served by the API");
         screen.body(answer.body.trim(), "what the API answered");
         screen.header(wire::PAYMENT_RESPONSE, "no chargeId: Stripe was not asked");
@@ -317,11 +263,7 @@ impl<W: Write> Walk<'_, W> {
         let start = Instant::now();
         let (all, mut requests) = (account.balance, 0_i64);
         while account.balance > 0 {
-            let route = if account.balance >= offer.price {
-                WEATHER
-            } else {
-                JOKE
-            };
+            let route = if account.balance >= offer.price { WEATHER } else { JOKE };
             let before = account.balance;
             self.spend(route, account).await?;
             if route == WEATHER {
@@ -332,17 +274,13 @@ impl<W: Write> Walk<'_, W> {
                 )?;
             }
             requests = requests.saturating_add(1);
-            let aside = format!(
-                "{requests:>3} requests, {} left",
-                money(account.balance, &offer.currency)
-            );
-            self.screen
-                .progress(all.saturating_sub(account.balance), all, &aside);
+            let aside =
+                format!("{requests:>3} requests, {} left", money(account.balance, &offer.currency));
+            self.screen.progress(all.saturating_sub(account.balance), all, &aside);
         }
         let took = start.elapsed();
-        let each = took
-            .checked_div(u32::try_from(requests).unwrap_or(1).max(1))
-            .unwrap_or_default();
+        let each =
+            took.checked_div(u32::try_from(requests).unwrap_or(1).max(1)).unwrap_or_default();
         self.screen.checked(&format!(
             "{requests} requests one after another in {:.2} s ({:.1} ms each), every price deducted to the unit",
             took.as_secs_f32(),
@@ -361,19 +299,11 @@ impl<W: Write> Walk<'_, W> {
         let screen = &mut self.screen;
         screen.sent(&format!("GET {JOKE}"), "one more, with nothing left");
         screen.header(wire::PAYMENT, "as before");
-        screen.field(
-            "clientId",
-            &account.client_id,
-            "known, but its balance is 0",
-        );
+        screen.field("clientId", &account.client_id, "known, but its balance is 0");
         screen.received(answer.status, "a price again; send a card to go on");
         screen.header(wire::PAYMENT_REQUIRED, "now with the reason");
         screen.field("error", error, "one of six codes that programs can rely on");
-        screen.field(
-            "price",
-            &number(&challenge, "/price")?.to_string(),
-            "units, for this route",
-        );
+        screen.field("price", &number(&challenge, "/price")?.to_string(), "units, for this route");
         screen.checked("nothing was served that was not paid for");
         Ok(())
     }
@@ -383,11 +313,7 @@ impl<W: Write> Walk<'_, W> {
         let payment = json!({"clientId": account.client_id});
         let answer = self.get(path, Some(&payment)).await?.expect(200)?;
         let receipt = answer.header(wire::PAYMENT_RESPONSE)?;
-        same(
-            "clientId",
-            &text(&receipt, "/clientId")?,
-            &account.client_id.as_str(),
-        )?;
+        same("clientId", &text(&receipt, "/clientId")?, &account.client_id.as_str())?;
         let balance = number(&receipt, "/creditsRemaining")?;
         if balance >= account.balance || balance < 0 {
             return Err(Error::Invalid(format!(
@@ -400,17 +326,10 @@ impl<W: Write> Walk<'_, W> {
     }
 
     async fn get(&self, path: &str, payment: Option<&Value>) -> Result<Answer> {
-        Answer::get(
-            &self.client,
-            &format!("{}{path}", self.places.gateway),
-            payment,
-        )
-        .await
+        Answer::get(&self.client, &format!("{}{path}", self.places.gateway), payment).await
     }
 }
 
 fn last_four(number: &str) -> &str {
-    number
-        .get(number.len().saturating_sub(4)..)
-        .unwrap_or_default()
+    number.get(number.len().saturating_sub(4)..).unwrap_or_default()
 }

@@ -49,10 +49,7 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
             .headers
             .iter()
             .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect(),
         body_length: body.len(),
@@ -66,20 +63,17 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
         }
         Some(Route::Weather) => Json(json!({"temp": 72, "conditions": "Sunny"})).into_response(),
         Some(Route::Health) => Json(json!({"status": "ok"})).into_response(),
-        Some(Route::Fail) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Json(json!({"error": "this route always fails"})),
-        )
-            .into_response(),
+        Some(Route::Fail) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "this route always fails"})))
+                .into_response()
+        }
         Some(Route::Echo) => echo(&parts.uri, &received).await,
         None => (StatusCode::NOT_FOUND, Json(json!({"error": "not found"}))).into_response(),
     }
 }
 
 async fn echo(uri: &Uri, received: &Received) -> Response {
-    let wish = Query::<Wish>::try_from_uri(uri)
-        .ok()
-        .map(|Query(wish)| wish);
+    let wish = Query::<Wish>::try_from_uri(uri).ok().map(|Query(wish)| wish);
     let Some((status, delay)) =
         wish.and_then(|wish| Some((StatusCode::from_u16(wish.status).ok()?, wish.delay_ms)))
     else {
@@ -98,11 +92,8 @@ async fn echo(uri: &Uri, received: &Received) -> Response {
 }
 
 fn describe(received: &Received) -> Value {
-    let headers: Vec<Value> = received
-        .headers
-        .iter()
-        .map(|(name, value)| json!([name, value]))
-        .collect();
+    let headers: Vec<Value> =
+        received.headers.iter().map(|(name, value)| json!([name, value])).collect();
     json!({
         "method": received.method,
         "path": received.path,

@@ -18,9 +18,9 @@ pub use recorder::{Received, Recorder};
 /// # Errors
 /// If the address is taken.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(Error::io(format!(
-        "the demo API cannot listen on {address}"
-    )))
+    TcpListener::bind(address)
+        .await
+        .map_err(Error::io(format!("the demo API cannot listen on {address}")))
 }
 
 /// Answers requests, HTTP/1.1 and HTTP/2 alike, until `stop` is over; records them if asked to.

@@ -86,31 +86,13 @@ impl Spec {
             .append(true)
             .open(&self.log)
             .map_err(Error::io(format!("cannot open {}", self.log.display())))?;
-        let same = log
-            .try_clone()
-            .map_err(Error::io("cannot share the log file"))?;
+        let same = log.try_clone().map_err(Error::io("cannot share the log file"))?;
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(same);
+        command.args(&self.args).stdin(Stdio::null()).stdout(log).stderr(same);
         if self.inherit == Inherit::Bare {
             command.env_clear();
-            let needed = [
-                "PATH",
-                "HOME",
-                "TMPDIR",
-                "LANG",
-                "TZ",
-                "RUST_LOG",
-                "RUST_BACKTRACE",
-            ];
-            command.envs(
-                needed
-                    .iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            );
+            let needed = ["PATH", "HOME", "TMPDIR", "LANG", "TZ", "RUST_LOG", "RUST_BACKTRACE"];
+            command.envs(needed.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         }
         command.envs(&self.env);
         Ok(command)

@@ -25,10 +25,7 @@ pub enum Probe {
 impl Probe {
     /// `GET url` answers 200.
     pub fn ok(url: impl Into<String>) -> Self {
-        Self::Http {
-            url: url.into(),
-            status: 200,
-        }
+        Self::Http { url: url.into(), status: 200 }
     }
 
     /// Asks once; the error says what was found instead.
@@ -46,11 +43,8 @@ impl Probe {
             },
             Self::Http { url, status } => {
                 let client = http::client().map_err(|error| error.to_string())?;
-                let answer = client
-                    .get(url)
-                    .send()
-                    .await
-                    .map_err(|_| format!("{url} does not answer"))?;
+                let answer =
+                    client.get(url).send().await.map_err(|_| format!("{url} does not answer"))?;
                 let found = answer.status().as_u16();
                 if found == *status {
                     Ok(())

@@ -19,13 +19,11 @@ struct Job {
 static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
     let (jobs, inbox) = channel::<Job>();
     // Should the thread not start, the inbox is dropped and every job is refused below.
-    let _detached = std::thread::Builder::new()
-        .name("spawner".to_owned())
-        .spawn(move || {
-            for mut job in inbox {
-                let _nobody_waits = job.reply.send(job.command.spawn());
-            }
-        });
+    let _detached = std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
+        for mut job in inbox {
+            let _nobody_waits = job.reply.send(job.command.spawn());
+        }
+    });
     jobs
 });
 
@@ -52,11 +50,7 @@ fn die_with_us(command: &mut Command) {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
             // We may have died before the line above; then nobody will send the signal any more.
-            if getppid() == Some(parent) {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::NotFound.into())
-            }
+            if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
         });
     }
 }

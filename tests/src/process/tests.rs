@@ -4,12 +4,8 @@ use super::*;
 use std::path::Path;
 
 fn shell(dir: &Path, script: &str) -> Process {
-    Process::spawn(
-        Spec::new("shell", "/bin/sh", dir.join("shell.log"))
-            .arg("-c")
-            .arg(script),
-    )
-    .unwrap()
+    Process::spawn(Spec::new("shell", "/bin/sh", dir.join("shell.log")).arg("-c").arg(script))
+        .unwrap()
 }
 
 fn runs(pid: u32) -> bool {
@@ -18,10 +14,7 @@ fn runs(pid: u32) -> bool {
 
 async fn wait_for(dir: &Path, text: &str) {
     for _ in 0..500 {
-        if std::fs::read_to_string(dir.join("shell.log"))
-            .unwrap_or_default()
-            .contains(text)
-        {
+        if std::fs::read_to_string(dir.join("shell.log")).unwrap_or_default().contains(text) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -62,12 +55,8 @@ async fn one_that_ignores_sigterm_is_killed_with_its_group() {
     );
     wait_for(dir.path(), "up").await;
     let log = std::fs::read_to_string(dir.path().join("shell.log")).unwrap();
-    let child: u32 = log
-        .lines()
-        .find_map(|line| line.strip_prefix("child "))
-        .unwrap()
-        .parse()
-        .unwrap();
+    let child: u32 =
+        log.lines().find_map(|line| line.strip_prefix("child ")).unwrap().parse().unwrap();
     assert!(!process.stop_within(Duration::from_millis(100)));
     assert!(!runs(process.pid()));
     for _ in 0..100 {
@@ -89,15 +78,8 @@ async fn one_that_ends_early_is_an_error_with_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let mut process = shell(dir.path(), "echo the disk is on fire; exit 3");
     let probe = Probe::Tcp("127.0.0.1:1".parse().unwrap());
-    let error = process
-        .wait_ready(&probe, Duration::from_secs(10))
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("shell ended by itself (exit status: 3)"),
-        "{error}"
-    );
+    let error = process.wait_ready(&probe, Duration::from_secs(10)).await.unwrap_err().to_string();
+    assert!(error.contains("shell ended by itself (exit status: 3)"), "{error}");
     assert!(error.contains("the disk is on fire"), "{error}");
 }
 
@@ -107,15 +89,9 @@ async fn one_that_is_never_ready_is_an_error_with_its_log() {
     let mut process = shell(dir.path(), "echo thinking; exec sleep 1000");
     wait_for(dir.path(), "thinking").await;
     let probe = Probe::Tcp("127.0.0.1:1".parse().unwrap());
-    let error = process
-        .wait_ready(&probe, Duration::from_millis(50))
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("not ready within 50ms (127.0.0.1:1: "),
-        "{error}"
-    );
+    let error =
+        process.wait_ready(&probe, Duration::from_millis(50)).await.unwrap_err().to_string();
+    assert!(error.contains("not ready within 50ms (127.0.0.1:1: "), "{error}");
     assert!(error.contains("  thinking"), "{error}");
 }
 

@@ -16,10 +16,7 @@ pub(super) fn banner(settings: &Settings) -> String {
 }
 
 fn title(text: &mut String, title: &str, aside: &str) {
-    line(
-        text,
-        format_args!("\n  {}  {}\n", title.bold().green(), aside.dimmed()),
-    );
+    line(text, format_args!("\n  {}  {}\n", title.bold().green(), aside.dimmed()));
 }
 
 fn places(text: &mut String, settings: &Settings) {
@@ -32,31 +29,11 @@ fn places(text: &mut String, settings: &Settings) {
         many => format!("balances, charges; {many} replicas"),
     };
     place(text, "gateway", settings.gateway.number, &workers);
-    place(
-        text,
-        "  admin",
-        settings.envoy_admin.number,
-        "Envoy's counters, configuration",
-    );
+    place(text, "  admin", settings.envoy_admin.number, "Envoy's counters, configuration");
     place(text, "ledger", settings.ledger.number, &ledger);
-    place(
-        text,
-        "  operator",
-        settings.admin.number,
-        "/metrics, /healthz, /admin",
-    );
-    place(
-        text,
-        "  webhooks",
-        settings.webhook.number,
-        "/webhooks/stripe",
-    );
-    place(
-        text,
-        "demo API",
-        settings.upstream.number,
-        "what is sold; knows nothing of payments",
-    );
+    place(text, "  operator", settings.admin.number, "/metrics, /healthz, /admin");
+    place(text, "  webhooks", settings.webhook.number, "/webhooks/stripe");
+    place(text, "demo API", settings.upstream.number, "what is sold; knows nothing of payments");
     match &settings.stripe {
         Stripe::StandIn => place(
             text,
@@ -64,11 +41,7 @@ fn places(text: &mut String, settings: &Settings) {
             settings.stripe_sim.number,
             "a stand-in: no account, no real money",
         ),
-        Stripe::Real {
-            secret_key,
-            api_base,
-            ..
-        } => {
+        Stripe::Real { secret_key, api_base, .. } => {
             let base = api_base.as_deref().unwrap_or("https://api.stripe.com");
             line(text, format_args!("  {:<12}{base}\n", "Stripe"));
             if secret_key.contains("_live_") {
@@ -86,31 +59,19 @@ fn places(text: &mut String, settings: &Settings) {
     let dir = shown(settings);
     line(
         text,
-        format_args!(
-            "  {:<12}{dir}  {}\n",
-            "state",
-            "kept between runs; logs in logs/".dimmed()
-        ),
+        format_args!("  {:<12}{dir}  {}\n", "state", "kept between runs; logs in logs/".dimmed()),
     );
 }
 
 /// Relative to where the reader is, if it is below.
 fn shown(settings: &Settings) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    settings
-        .state_dir
-        .strip_prefix(here)
-        .unwrap_or(&settings.state_dir)
-        .display()
-        .to_string()
+    settings.state_dir.strip_prefix(here).unwrap_or(&settings.state_dir).display().to_string()
 }
 
 fn place(text: &mut String, name: &str, port: u16, what: &str) {
     let url = format!("http://127.0.0.1:{port}");
-    line(
-        text,
-        format_args!("  {name:<12}{:<25}{}\n", url.cyan(), what.dimmed()),
-    );
+    line(text, format_args!("  {name:<12}{:<25}{}\n", url.cyan(), what.dimmed()));
 }
 
 fn paste(text: &mut String, settings: &Settings) {
@@ -152,10 +113,7 @@ fn paste(text: &mut String, settings: &Settings) {
     match &settings.stripe {
         Stripe::StandIn => {
             heading(text, "Or step by step, in a second terminal");
-            line(
-                text,
-                format_args!("    {}make demo\n\n", other_ports(settings)),
-            );
+            line(text, format_args!("    {}make demo\n\n", other_ports(settings)));
         }
         Stripe::Real { .. } => {
             heading(
@@ -177,9 +135,7 @@ fn paste(text: &mut String, settings: &Settings) {
 fn other_ports(settings: &Settings) -> String {
     let asked = [settings.gateway, settings.stripe_sim];
     let moved = asked.iter().filter(|port| port.number != port.usual);
-    moved
-        .map(|port| format!("{}={} ", port.variable, port.number))
-        .collect()
+    moved.map(|port| format!("{}={} ", port.variable, port.number)).collect()
 }
 
 fn heading(text: &mut String, heading: &str) {
@@ -197,10 +153,7 @@ mod tests {
 
     fn shown_for(pairs: &[(&str, &str)]) -> String {
         let find = |name: &str| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         let text = banner(&Settings::from_environment(find).unwrap());
         anstream::adapter::strip_str(&text).to_string()
@@ -213,10 +166,7 @@ mod tests {
             assert!(line.chars().count() <= 100, "{line}");
         }
         for port in ["10000", "9901", "8402", "8403", "8404", "8405", "8406"] {
-            assert!(
-                text.contains(&format!("http://127.0.0.1:{port}")),
-                "{port}\n{text}"
-            );
+            assert!(text.contains(&format!("http://127.0.0.1:{port}")), "{port}\n{text}");
         }
         assert!(text.contains("\n    make demo\n"), "{text}");
     }
@@ -224,18 +174,9 @@ mod tests {
     #[test]
     fn the_lines_to_paste_know_other_ports() {
         let text = shown_for(&[("GATEWAY_PORT", "7000"), ("STRIPE_SIM_PORT", "7001")]);
-        assert!(
-            text.contains("curl -i http://127.0.0.1:7000/api/weather"),
-            "{text}"
-        );
-        assert!(
-            text.contains("curl -s http://127.0.0.1:7001/v1/payment_methods"),
-            "{text}"
-        );
-        assert!(
-            text.contains("    GATEWAY_PORT=7000 STRIPE_SIM_PORT=7001 make demo\n"),
-            "{text}"
-        );
+        assert!(text.contains("curl -i http://127.0.0.1:7000/api/weather"), "{text}");
+        assert!(text.contains("curl -s http://127.0.0.1:7001/v1/payment_methods"), "{text}");
+        assert!(text.contains("    GATEWAY_PORT=7000 STRIPE_SIM_PORT=7001 make demo\n"), "{text}");
     }
 
     #[test]
@@ -245,10 +186,7 @@ mod tests {
             ("STRIPE_PUBLISHABLE_KEY", "pk_live_x"),
         ]);
         assert!(text.contains("LIVE key: real cards are charged"), "{text}");
-        assert!(
-            !text.contains("sk_live_x") && !text.contains("8405"),
-            "{text}"
-        );
+        assert!(!text.contains("sk_live_x") && !text.contains("8405"), "{text}");
     }
 
     #[test]
@@ -260,12 +198,8 @@ mod tests {
             .filter(|line| line.starts_with("    "))
             .map(|line| format!("{line}\n"))
             .collect();
-        let checked = std::process::Command::new("sh")
-            .arg("-n")
-            .arg("-c")
-            .arg(&script)
-            .status()
-            .unwrap();
+        let checked =
+            std::process::Command::new("sh").arg("-n").arg("-c").arg(&script).status().unwrap();
         assert!(checked.success(), "{script}");
     }
 }

@@ -20,9 +20,7 @@ impl House {
 
     /// The error of a part that ended by itself, if one has.
     pub(super) fn ended(&mut self) -> Option<Error> {
-        self.parts
-            .iter_mut()
-            .find_map(|part| part.exited().map(|status| part.ended(status)))
+        self.parts.iter_mut().find_map(|part| part.exited().map(|status| part.ended(status)))
     }
 
     /// Returns when a part has ended by itself.
@@ -59,21 +57,14 @@ mod tests {
     async fn names_the_part_that_died_and_stops_the_rest_in_reverse() {
         let dir = tempfile::tempdir().unwrap();
         let mut house = House::default();
-        for (name, script) in [
-            ("one", "exec sleep 1000"),
-            ("two", "echo ouch; exit 7"),
-            ("three", "exec sleep 1000"),
-        ] {
-            let spec = Spec::new(name, "/bin/sh", dir.path().join(name))
-                .arg("-c")
-                .arg(script);
+        for (name, script) in
+            [("one", "exec sleep 1000"), ("two", "echo ouch; exit 7"), ("three", "exec sleep 1000")]
+        {
+            let spec = Spec::new(name, "/bin/sh", dir.path().join(name)).arg("-c").arg(script);
             house.add(Process::spawn(spec).unwrap());
         }
         let error = house.watch().await.to_string();
-        assert!(
-            error.starts_with("two ended by itself (exit status: 7)"),
-            "{error}"
-        );
+        assert!(error.starts_with("two ended by itself (exit status: 7)"), "{error}");
         assert!(error.contains("ouch"), "{error}");
         let mut order = Vec::new();
         house.stop(|name| order.push(name.to_owned()));

@@ -45,10 +45,9 @@ async fn serve(
     house: &mut House,
     out: &mut impl Write,
 ) -> Result<()> {
-    let started = start::start(settings, secrets, house, |name| {
-        say(out, &format!("  starting {name}\n"))
-    })
-    .await;
+    let started =
+        start::start(settings, secrets, house, |name| say(out, &format!("  starting {name}\n")))
+            .await;
     // A part that ended is the cause; that another one could not reach it is only what follows.
     if let Err(error) = started {
         return Err(house.ended().unwrap_or(error));

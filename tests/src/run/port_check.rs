@@ -31,12 +31,7 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
 }
 
 fn problem(port: &Port, named_twice: bool) -> Option<String> {
-    let Port {
-        variable,
-        owner,
-        number,
-        ..
-    } = port;
+    let Port { variable, owner, number, .. } = port;
     if named_twice {
         return Some(format!(
             "Port {number} is named twice: {owner} ({variable}) needs one of its own."
@@ -45,12 +40,8 @@ fn problem(port: &Port, named_twice: bool) -> Option<String> {
     if ports::is_free(*number) {
         return None;
     }
-    let holder = ports::holder(*number)
-        .map(|holder| format!(" by {holder}"))
-        .unwrap_or_default();
-    Some(format!(
-        "Port {number} is in use{holder}; {owner} ({variable}) needs it."
-    ))
+    let holder = ports::holder(*number).map(|holder| format!(" by {holder}")).unwrap_or_default();
+    Some(format!("Port {number} is in use{holder}; {owner} ({variable}) needs it."))
 }
 
 /// The next free port after this one that is not taken; it is taken then.
@@ -102,24 +93,15 @@ mod tests {
         numbers[6] = webhook.local_addr().unwrap().port();
         let error = check(&settings(&numbers)).unwrap_err().to_string();
         let us = format!("(process {})", std::process::id());
-        assert!(
-            error.contains(&format!("Port {} is in use by ", numbers[0])),
-            "{error}"
-        );
+        assert!(error.contains(&format!("Port {} is in use by ", numbers[0])), "{error}");
         assert!(
             error.contains(&us) && error.contains("the gateway (GATEWAY_PORT) needs it"),
             "{error}"
         );
         let line = error.lines().last().unwrap();
-        assert!(
-            line.starts_with("  GATEWAY_PORT=") && line.ends_with(" make run"),
-            "{error}"
-        );
+        assert!(line.starts_with("  GATEWAY_PORT=") && line.ends_with(" make run"), "{error}");
         assert!(line.contains(" WEBHOOK_PORT="), "{error}");
-        for pair in line
-            .split_whitespace()
-            .filter_map(|word| word.split_once('='))
-        {
+        for pair in line.split_whitespace().filter_map(|word| word.split_once('=')) {
             assert!(ports::is_free(pair.1.parse().unwrap()), "{pair:?}");
         }
     }
@@ -129,10 +111,7 @@ mod tests {
         let mut numbers = std::array::from_fn(|_| free().unwrap());
         numbers[2] = numbers[1];
         let error = check(&settings(&numbers)).unwrap_err().to_string();
-        assert!(
-            error.contains("is named twice: the ledger (LEDGER_PORT)"),
-            "{error}"
-        );
+        assert!(error.contains("is named twice: the ledger (LEDGER_PORT)"), "{error}");
         assert!(error.contains("  LEDGER_PORT="), "{error}");
     }
 }

@@ -71,23 +71,14 @@ impl Settings {
     pub fn from_environment(environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let get = |name: &str| environment(name).filter(|value| !value.is_empty());
         let port = |variable, usual, owner| -> Result<Port> {
-            Ok(Port {
-                variable,
-                owner,
-                number: number(get, variable, usual)?,
-                usual,
-            })
+            Ok(Port { variable, owner, number: number(get, variable, usual)?, usual })
         };
         let stripe = stripe(get)?;
         let state_dir = get("STATE_DIR").map_or_else(|| PathBuf::from(".run"), PathBuf::from);
         let state_dir =
             std::path::absolute(&state_dir).map_err(Error::io("STATE_DIR cannot be used"))?;
         // Play money and real money never share a store.
-        let file = if stripe == Stripe::StandIn {
-            "ledger.redb"
-        } else {
-            "ledger-real.redb"
-        };
+        let file = if stripe == Stripe::StandIn { "ledger.redb" } else { "ledger-real.redb" };
         let store = get("LEDGER_STORE")
             .unwrap_or_else(|| format!("file:{}", state_dir.join(file).display()));
         let replicas = number(get, "LEDGER_REPLICAS", 1)?;
@@ -136,9 +127,7 @@ impl Settings {
     pub fn publishable_key(&self) -> &str {
         match &self.stripe {
             Stripe::StandIn => PUBLISHABLE_KEY,
-            Stripe::Real {
-                publishable_key, ..
-            } => publishable_key,
+            Stripe::Real { publishable_key, .. } => publishable_key,
         }
     }
 
@@ -158,9 +147,7 @@ fn number(get: impl Fn(&str) -> Option<String>, variable: &str, usual: u16) -> R
     };
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(Error::Invalid(format!(
-            "{variable}={text} is not a number from 1 to 65535"
-        ))),
+        _ => Err(Error::Invalid(format!("{variable}={text} is not a number from 1 to 65535"))),
     }
 }
 
@@ -185,11 +172,9 @@ fn stripe(get: impl Fn(&str) -> Option<String>) -> Result<Stripe> {
         (Some(_), Some(publishable)) if !publishable.starts_with("pk_") => refuse(
             "STRIPE_PUBLISHABLE_KEY does not begin with pk_: it would be shown to every client.",
         ),
-        (Some(secret_key), Some(publishable_key)) => Ok(Stripe::Real {
-            secret_key,
-            publishable_key,
-            api_base,
-        }),
+        (Some(secret_key), Some(publishable_key)) => {
+            Ok(Stripe::Real { secret_key, publishable_key, api_base })
+        }
     }
 }
 
@@ -199,10 +184,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings> {
         let find = |name: &str| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         Settings::from_environment(find)
     }
@@ -222,63 +204,32 @@ mod tests {
             (settings.publishable_key(), settings.secret_key()),
             ("pk_test_standin", "sk_test_standin")
         );
-        assert_eq!(
-            read(&[("GATEWAY_PORT", ""), ("STRIPE_SECRET_KEY", "")]).unwrap(),
-            settings
-        );
+        assert_eq!(read(&[("GATEWAY_PORT", ""), ("STRIPE_SECRET_KEY", "")]).unwrap(), settings);
     }
 
     #[test]
     fn both_keys_mean_stripe_itself_and_another_file() {
-        let settings = read(&[
-            ("STRIPE_SECRET_KEY", "sk_x"),
-            ("STRIPE_PUBLISHABLE_KEY", "pk_x"),
-        ])
-        .unwrap();
-        assert_eq!(
-            (settings.publishable_key(), settings.secret_key()),
-            ("pk_x", "sk_x")
-        );
-        assert!(
-            settings.store.ends_with("ledger-real.redb"),
-            "{}",
-            settings.store
-        );
+        let settings =
+            read(&[("STRIPE_SECRET_KEY", "sk_x"), ("STRIPE_PUBLISHABLE_KEY", "pk_x")]).unwrap();
+        assert_eq!((settings.publishable_key(), settings.secret_key()), ("pk_x", "sk_x"));
+        assert!(settings.store.ends_with("ledger-real.redb"), "{}", settings.store);
         assert!(!settings.ports().contains(&settings.stripe_sim));
     }
 
     #[test]
     fn what_makes_no_sense_is_said_plainly() {
         let rows: [(&[(&str, &str)], &str); 8] = [
-            (
-                &[("GATEWAY_PORT", "http")],
-                "GATEWAY_PORT=http is not a number",
-            ),
+            (&[("GATEWAY_PORT", "http")], "GATEWAY_PORT=http is not a number"),
             (&[("LEDGER_PORT", "0")], "LEDGER_PORT=0 is not a number"),
             (&[("ENVOY_CONCURRENCY", "70000")], "ENVOY_CONCURRENCY=70000"),
+            (&[("STRIPE_SECRET_KEY", "sk_x")], "without STRIPE_PUBLISHABLE_KEY"),
+            (&[("STRIPE_PUBLISHABLE_KEY", "pk_x")], "without STRIPE_SECRET_KEY"),
+            (&[("STRIPE_API_BASE", "http://x")], "no keys for what is there"),
             (
-                &[("STRIPE_SECRET_KEY", "sk_x")],
-                "without STRIPE_PUBLISHABLE_KEY",
-            ),
-            (
-                &[("STRIPE_PUBLISHABLE_KEY", "pk_x")],
-                "without STRIPE_SECRET_KEY",
-            ),
-            (
-                &[("STRIPE_API_BASE", "http://x")],
-                "no keys for what is there",
-            ),
-            (
-                &[
-                    ("STRIPE_SECRET_KEY", "pk_x"),
-                    ("STRIPE_PUBLISHABLE_KEY", "sk_x"),
-                ],
+                &[("STRIPE_SECRET_KEY", "pk_x"), ("STRIPE_PUBLISHABLE_KEY", "sk_x")],
                 "shown to every client",
             ),
-            (
-                &[("LEDGER_REPLICAS", "2")],
-                "LEDGER_REPLICAS=2 LEDGER_STORE=redis://",
-            ),
+            (&[("LEDGER_REPLICAS", "2")], "LEDGER_REPLICAS=2 LEDGER_STORE=redis://"),
         ];
         for (pairs, expected) in rows {
             let error = read(pairs).unwrap_err().to_string();
@@ -286,9 +237,7 @@ mod tests {
             assert!(!error.contains("sk_x"), "a key is shown: {error}");
         }
         assert_eq!(
-            read(&[("LEDGER_REPLICAS", "2"), ("LEDGER_STORE", "redis://x")])
-                .unwrap()
-                .replicas,
+            read(&[("LEDGER_REPLICAS", "2"), ("LEDGER_STORE", "redis://x")]).unwrap().replicas,
             2
         );
     }

@@ -27,12 +27,7 @@ pub(super) fn check_built(settings: &Settings) -> Result<()> {
     if settings.stripe == Stripe::StandIn {
         binary::stripe_sim()?;
     }
-    let _all = (
-        binary::demo_api()?,
-        binary::ledger()?,
-        binary::filter()?,
-        binary::envoy()?,
-    );
+    let _all = (binary::demo_api()?, binary::ledger()?, binary::filter()?, binary::envoy()?);
     Ok(())
 }
 
@@ -61,9 +56,7 @@ pub(super) async fn start(
             api_base = Some(sim.url(""));
             house.add(sim.into_process());
         }
-        Stripe::Real {
-            api_base: named, ..
-        } => api_base.clone_from(named),
+        Stripe::Real { api_base: named, .. } => api_base.clone_from(named),
     }
 
     starting("the demo API");
@@ -91,29 +84,18 @@ async fn stand_in(settings: &Settings, secrets: &Secrets) -> Result<StripeSim> {
         webhook_secret: secrets.webhook_secret.clone(),
         log: log(settings, "stripe-sim"),
     };
-    std::fs::create_dir_all(&options.state_dir).map_err(Error::io(format!(
-        "cannot make {}",
-        options.state_dir.display()
-    )))?;
+    std::fs::create_dir_all(&options.state_dir)
+        .map_err(Error::io(format!("cannot make {}", options.state_dir.display())))?;
     StripeSim::start(&options).await
 }
 
 async fn demo_api(settings: &Settings) -> Result<Process> {
     let address = local(settings.upstream.number);
-    let spec = Spec::new(
-        "the demo API",
-        binary::demo_api()?,
-        log(settings, "demo-api"),
-    )
-    .arg("--listen")
-    .arg(address.to_string());
+    let spec = Spec::new("the demo API", binary::demo_api()?, log(settings, "demo-api"))
+        .arg("--listen")
+        .arg(address.to_string());
     let mut process = Process::spawn(spec)?;
-    process
-        .wait_ready(
-            &Probe::ok(format!("http://{address}/api/health")),
-            DEMO_API_WITHIN,
-        )
-        .await?;
+    process.wait_ready(&Probe::ok(format!("http://{address}/api/health")), DEMO_API_WITHIN).await?;
     Ok(process)
 }
 
@@ -126,17 +108,10 @@ fn ledger_options(
     taken: &mut BTreeSet<u16>,
 ) -> Result<LedgerOptions> {
     let mut port = |of_first: u16| -> Result<u16> {
-        if number == 1 {
-            Ok(of_first)
-        } else {
-            next_free(settings.webhook.number, taken)
-        }
+        if number == 1 { Ok(of_first) } else { next_free(settings.webhook.number, taken) }
     };
-    let name = if settings.replicas == 1 {
-        "ledger".to_owned()
-    } else {
-        format!("ledger-{number}")
-    };
+    let name =
+        if settings.replicas == 1 { "ledger".to_owned() } else { format!("ledger-{number}") };
     Ok(LedgerOptions {
         port: port(settings.ledger.number)?,
         admin_port: port(settings.admin.number)?,
@@ -168,10 +143,7 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
         log: log(settings, "envoy"),
     };
     let envoy = Envoy::start(config, &options).await?;
-    let challenge = Probe::Http {
-        url: envoy.url("/api/weather"),
-        status: 402,
-    };
+    let challenge = Probe::Http { url: envoy.url("/api/weather"), status: 402 };
     let mut process = envoy.into_process();
     process.wait_ready(&challenge, CHALLENGE_WITHIN).await?;
     Ok(process)
