@@ -22,7 +22,7 @@ run: setup-run wasm parts ## Start everything; prints lines to paste, Ctrl-C sto
 	@exec $(BIN)/stripe402-run
 
 .PHONY: demo
-demo: setup-rust ## Pay for requests, step by step (in a second terminal, beside make run)
+demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 	@cargo build --quiet -p stripe402-tests --bin stripe402-demo
 	@exec $(BIN)/stripe402-demo
 
@@ -34,7 +34,7 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	cargo test --quiet -p stripe402-filter --lib
 	@printf '\n== the protocol as wasm, under Node\n'
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
-		cargo test --quiet -p stripe402-protocol --target wasm32-unknown-unknown --test golden
+		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
 	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
 	cargo test --quiet -p stripe402-tests
 
@@ -59,7 +59,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, test runners
 	@./scripts/setup-wasm-bindgen.sh
 
 .PHONY: fmt
-fmt: setup-rust ## Format the code
+fmt: ## Format the code
 	cargo fmt --all
 
 .PHONY: clean
@@ -75,4 +75,5 @@ setup-run: setup-rust
 	@./scripts/setup-envoy.sh
 
 parts: setup-rust
-	@cargo build --quiet $(PARTS) --bins
+	@printf '  ledger, Stripe stand-in, demo API: building (a few minutes the first time)\n'
+	@cargo build $(PARTS) --bins

@@ -8,7 +8,8 @@ cd "$ROOT"
 limit=400000
 wasm=dist/stripe402_filter.wasm
 
-cargo build --quiet --profile wasm --target wasm32-wasip1 -p stripe402-filter
+say "the filter: building"
+cargo build --profile wasm --target wasm32-wasip1 -p stripe402-filter
 mkdir -p dist
 built="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.wasm"
 # A gateway that is running maps the old file: replace it whole, and only if it changed.
