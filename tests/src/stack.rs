@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +16,9 @@ use crate::secrets::Secrets;
 use crate::stripe_sim::{SECRET_KEY, StripeSim, StripeSimOptions};
 use crate::upstream::Upstream;
 use crate::{Error, Result, binary, http, log, wire};
+
+/// Two failed health checks, two seconds apart, and a margin.
+const NOTICED_WITHIN: Duration = Duration::from_secs(15);
 
 type Change = Box<dyn FnOnce(&mut EnvoyConfig) -> Result<()> + Send>;
 
@@ -200,6 +204,26 @@ impl Stack {
         self.ledgers
             .first_mut()
             .ok_or_else(|| Error::Invalid("this stack has no ledger".to_owned()))
+    }
+
+    /// Waits until the gateway's health checks find this many ledgers: after one was killed or restarted.
+    ///
+    /// # Errors
+    /// If it takes too long.
+    pub async fn healthy_ledgers(&self, expected: u64) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let found = self.envoy.stat("cluster.stripe402_ledger.membership_healthy").await?;
+            if found == expected {
+                return Ok(());
+            }
+            if start.elapsed() > NOTICED_WITHIN {
+                return Err(Error::Invalid(format!(
+                    "the gateway finds {found} healthy ledgers, not {expected}"
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Where configuration, state and logs of all parts are.
