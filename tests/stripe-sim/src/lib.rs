@@ -1,1 +1,46 @@
-//! (being written)
+//! A strict stand-in for Stripe's API: cards, customers, intents, refunds, disputes, events and their
+//! delivery, with Stripe's errors, idempotency and test cards. For tests, and for running without an account.
+//!
+//! [`serve`] runs it in this process; the binary `stripe-sim` runs it as one. Besides `/v1` it has `/_sim`,
+//! by which a test plays what happens outside the API: see `control.rs`.
+//!
+//! To change what a card does, see `cards.rs` and `issuer.rs`; to add an endpoint, `api.rs`; to add a field,
+//! the object's file under `objects/`.
+
+// An object of the API has more fields than the `json!` macro can otherwise take.
+#![recursion_limit = "256"]
+
+mod api;
+mod app;
+mod auth;
+mod call;
+mod calls;
+mod cards;
+mod clock;
+mod context;
+mod control;
+mod currency;
+mod error;
+mod expand;
+mod faults;
+mod form;
+mod idempotency;
+mod ids;
+mod issuer;
+mod journal;
+mod list;
+mod number;
+mod objects;
+mod params;
+mod payment;
+mod search;
+mod server;
+mod table;
+mod webhook;
+mod world;
+
+pub use server::{Handle, Options, serve};
+pub use world::WebhookEndpoint;
+
+/// The version of the API whose objects are answered, which is the one that async-stripe 1.0.0-rc.10 speaks.
+pub const API_VERSION: &str = "2026-09-30.endive";

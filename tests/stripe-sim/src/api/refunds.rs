@@ -1,0 +1,182 @@
+//! `/v1/refunds`. Source: docs.stripe.com/api/refunds, docs.stripe.com/refunds.
+
+use crate::context::{Answer, Context};
+use crate::currency;
+use crate::error::ApiError;
+use crate::ids;
+use crate::list::Page;
+use crate::objects::charge::Charge;
+use crate::objects::dispute::DisputeStatus;
+use crate::objects::refund::Refund;
+use crate::params::{Metadata, Params};
+
+/// `POST /v1/refunds`
+pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
+    let charge = params.text("charge")?;
+    let intent = params.text("payment_intent")?;
+    let amount = params.positive("amount")?;
+    let reason = params.choice("reason", &["duplicate", "fraudulent", "requested_by_customer"])?;
+    let patch = params.metadata()?;
+    params.finish()?;
+
+    let mut charge = find_charge(cx, charge, intent)?;
+    let disputed = cx.world.disputes.newest_first().any(|dispute| {
+        dispute.charge == charge.id
+            && matches!(dispute.status, DisputeStatus::NeedsResponse | DisputeStatus::Lost)
+    });
+    if disputed {
+        let message = format!("Charge {} has been charged back; cannot issue a refund.", charge.id);
+        return Err(ApiError::refused(Some("charge_disputed"), message));
+    }
+    let amount = check_amount(&charge, amount)?;
+    let mut metadata = Metadata::new();
+    if let Some(patch) = patch {
+        patch.apply(&mut metadata)?;
+    }
+    let refund = Refund {
+        id: ids::new("re"),
+        amount,
+        balance_transaction: ids::new("txn"),
+        charge: charge.id.clone(),
+        created: cx.now(),
+        currency: charge.currency.clone(),
+        failure_balance_transaction: None,
+        metadata,
+        payment_intent: charge.payment_intent.clone(),
+        reason,
+    };
+    let before = charge.amount_refunded;
+    charge.amount_refunded = before.saturating_add(amount);
+    cx.world.charges.put(charge.clone());
+    cx.world.refunds.put(refund.clone());
+    cx.emit("refund.created", refund.view());
+    cx.emit_change(
+        "charge.refunded",
+        charge.view(),
+        Some(serde_json::json!({"amount_refunded": before})),
+    );
+    Ok(refund.view())
+}
+
+fn find_charge(
+    cx: &Context<'_>,
+    charge: Option<String>,
+    intent: Option<String>,
+) -> Result<Charge, ApiError> {
+    let id = match (charge, intent) {
+        (Some(id), None) => id,
+        (None, Some(id)) => {
+            let found = cx.world.payment_intents.get(&id);
+            let intent = found
+                .ok_or_else(|| ApiError::no_such_param("payment_intent", &id, "payment_intent"))?;
+            let charge = intent.latest_charge.clone();
+            charge.filter(|_| intent.amount_received > 0).ok_or_else(|| {
+                let message = format!(
+                    "This PaymentIntent ({id}) does not have a successful charge to refund."
+                );
+                ApiError::refused(Some("payment_intent_unexpected_state"), message)
+                    .param("payment_intent")
+            })?
+        }
+        (Some(_), Some(_)) => {
+            let message = "You may only specify one of these parameters: charge, payment_intent.";
+            return Err(ApiError::parameter("charge", Some("parameters_exclusive"), message));
+        }
+        (None, None) => {
+            let message = "One of the following params should be provided for this request: payment_intent or charge.";
+            return Err(ApiError::parameter("payment_intent", Some("parameter_missing"), message));
+        }
+    };
+    cx.world
+        .charges
+        .get(&id)
+        .cloned()
+        .ok_or_else(|| ApiError::no_such_param("charge", &id, "charge"))
+}
+
+/// The amount to refund, if the charge has that much left.
+fn check_amount(charge: &Charge, amount: Option<i64>) -> Result<i64, ApiError> {
+    let id = &charge.id;
+    if charge.failure.is_some() || !charge.captured {
+        let message = format!("Charge {id} is not refundable: it was not captured.");
+        return Err(ApiError::refused(Some("charge_not_refundable"), message));
+    }
+    let left = charge.refundable();
+    if left == 0 {
+        let message = format!("Charge {id} has already been refunded.");
+        return Err(ApiError::refused(Some("charge_already_refunded"), message));
+    }
+    let amount = amount.unwrap_or(left);
+    currency::check_step(amount, &charge.currency)?;
+    if amount > left {
+        // Without a code, as Stripe has it.
+        let message = format!(
+            "Refund amount ({}) is greater than unrefunded amount on charge ({})",
+            currency::spell(amount, &charge.currency),
+            currency::spell(left, &charge.currency)
+        );
+        return Err(ApiError::refused(None, message).param("amount"));
+    }
+    Ok(amount)
+}
+
+/// `GET /v1/refunds/:id`
+pub(crate) fn retrieve(cx: &mut Context<'_>, id: &str, params: Params) -> Answer {
+    params.finish()?;
+    cx.world.refunds.get(id).map(Refund::view).ok_or_else(|| ApiError::no_such("refund", id, "id"))
+}
+
+/// `POST /v1/refunds/:id`
+pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
+    let found = cx.world.refunds.get(id).cloned();
+    let mut refund = found.ok_or_else(|| ApiError::no_such("refund", id, "id"))?;
+    let patch = params.metadata()?;
+    params.finish()?;
+    if let Some(patch) = patch {
+        patch.apply(&mut refund.metadata)?;
+    }
+    let view = refund.view();
+    cx.world.refunds.put(refund);
+    cx.emit("refund.updated", view.clone());
+    Ok(view)
+}
+
+/// `GET /v1/refunds`
+pub(crate) fn list(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
+    let charge = params.text("charge")?;
+    let intent = params.text("payment_intent")?;
+    let created = params.created()?;
+    let page = Page::take(&mut params)?;
+    params.finish()?;
+    page.of(
+        &cx.world.refunds,
+        ("/v1/refunds", "refund"),
+        |refund| {
+            created.contains(refund.created)
+                && charge.as_ref().is_none_or(|id| refund.charge == *id)
+                && intent.as_ref().is_none_or(|id| refund.payment_intent == *id)
+        },
+        Refund::view,
+    )
+}
+
+/// Plays a refund that the bank sends back: the money is the merchant's again.
+/// Source: docs.stripe.com/refunds#failed-refunds.
+pub(crate) fn fail(cx: &mut Context<'_>, id: &str) -> Answer {
+    let found = cx.world.refunds.get(id).cloned();
+    let mut refund = found.ok_or_else(|| ApiError::no_such("refund", id, "id"))?;
+    if refund.failed() {
+        return Err(ApiError::refused(None, format!("Refund {id} has failed already.")));
+    }
+    refund.failure_balance_transaction = Some(ids::new("txn"));
+    if let Some(mut charge) = cx.world.charges.get(&refund.charge).cloned() {
+        charge.amount_refunded = charge.amount_refunded.saturating_sub(refund.amount);
+        cx.world.charges.put(charge);
+    }
+    let view = refund.view();
+    cx.world.refunds.put(refund);
+    for kind in ["refund.updated", "charge.refund.updated", "refund.failed"] {
+        cx.emit(kind, view.clone());
+    }
+    Ok(view)
+}
