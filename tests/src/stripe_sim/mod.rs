@@ -1,5 +1,7 @@
 //! Stripe's stand-in as a process, and what a payer does there.
 
+mod controls;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use serde_json::Value;
 use crate::ports::local;
 use crate::process::{Probe, Process, Spec};
 use crate::{Error, Result, binary, card, http};
+
+pub use controls::{Call, Totals};
 
 /// The publishable key that the stand-in and the shipped configuration share.
 pub const PUBLISHABLE_KEY: &str = "pk_test_standin";
@@ -97,24 +101,6 @@ impl StripeSim {
     /// As [`StripeSim::payment_method`].
     pub async fn fresh_card(&self) -> Result<String> {
         self.payment_method(&card::fresh()?, "123").await
-    }
-
-    /// Reads one of its controls: `control("totals")` is `GET /_sim/totals`.
-    ///
-    /// # Errors
-    /// If it does not answer 2xx with JSON.
-    pub async fn control(&self, name: &str) -> Result<Value> {
-        let url = self.url(&format!("/_sim/{name}"));
-        json(&format!("GET {url}"), http::client()?.get(&url)).await
-    }
-
-    /// Works one of its controls: `set_control("faults", …)` is `POST /_sim/faults`.
-    ///
-    /// # Errors
-    /// If it does not answer 2xx with JSON.
-    pub async fn set_control(&self, name: &str, value: &Value) -> Result<Value> {
-        let url = self.url(&format!("/_sim/{name}"));
-        json(&format!("POST {url}"), http::client()?.post(&url).json(value)).await
     }
 
     /// A URL at the stand-in.
