@@ -63,9 +63,9 @@ fmt: ## Format the code
 	cargo fmt --all
 
 .PHONY: clean
-clean: ## Remove what was built and the state of make run (not .tools)
+clean: ## Remove what was built; tools (.tools) and balances (.run) stay
 	cargo clean
-	rm -rf dist .run
+	rm -rf dist
 
 .PHONY: setup-rust setup-run parts
 setup-rust:

@@ -148,6 +148,17 @@ fn a_part_that_is_not_built_is_said_before_anything_is_started() {
 }
 
 #[test]
+fn each_run_has_its_own_logs_and_the_last_ones_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("state/logs/stripe-sim.log");
+    for words in ["the first run", "the second run"] {
+        runner(dir.path(), &format!("echo {words}; exit 1")).output().unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("{words}\n"));
+    }
+    assert_eq!(std::fs::read_to_string(log.with_extension("log.old")).unwrap(), "the first run\n");
+}
+
+#[test]
 fn state_is_closed_to_others_and_secrets_stay_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let secrets = dir.path().join("state/secrets.env");

@@ -38,7 +38,16 @@ pub(super) fn make_folders(settings: &Settings) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(&logs)
-        .map_err(Error::io(format!("cannot make {}", logs.display())))
+        .map_err(Error::io(format!("cannot make {}", logs.display())))?;
+    // Each run has its own logs, and those of the last one are kept: what is shown of a log is of this run.
+    for entry in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            std::fs::rename(&path, path.with_extension("log.old"))
+                .map_err(Error::io(format!("cannot put {} aside", path.display())))?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts all parts and waits until the gateway asks for money.
