@@ -42,7 +42,7 @@ pub struct CardPayment {
 
 /// The answer to a [`CardPayment`], with status 200.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum CardAnswer {
     /// The price is deducted: serve.
     Paid {

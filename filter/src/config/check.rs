@@ -1,0 +1,150 @@
+//! From what is written to what can be served: defaults, ranges, contradictions.
+
+use std::{rc::Rc, time::Duration};
+
+use serde_json::Value;
+use stripe402_protocol::Currency;
+
+use super::{
+    Config, ConfigError, Identity, Ledger, Limits, Unmatched,
+    fields::{Checked, Fields, Read, wrong},
+    route::{Defaults, route},
+};
+use crate::route::Table;
+
+pub(super) fn config(value: Value) -> Checked<Config> {
+    let mut root = Fields::of(String::new(), value)?;
+    let publishable_key: String = root.required("publishable_key")?;
+    if !["pk_test_", "pk_live_"].iter().any(|prefix| publishable_key.starts_with(prefix)) {
+        return wrong("publishable_key", "must be a publishable key: pk_test_… or pk_live_…");
+    }
+    let defaults = Defaults {
+        publishable_key,
+        currency: root.optional("currency")?.unwrap_or(Currency::USD),
+        min_top_up: root.optional("min_top_up")?,
+        max_top_up: root.optional("max_top_up")?,
+        void_on: root.values("void_on")?,
+    };
+    let ledger = ledger(root.object("ledger")?)?;
+    let routes = routes(&mut root, &defaults)?;
+    let unmatched = root.optional("unmatched")?.unwrap_or_default();
+    let identity = identity(root.object("identity")?)?;
+    let limits = limits(root.object("limits")?)?;
+    root.finish()?;
+    Ok(Config { ledger, routes, unmatched, identity, limits })
+}
+
+fn routes(root: &mut Fields, defaults: &Defaults) -> Checked<Table> {
+    let listed = root.list("routes")?.unwrap_or_default();
+    if listed.is_empty() {
+        return wrong("routes", "must name at least one priced route");
+    }
+    let read = |(path, value)| route(Fields::of(path, value)?, defaults).map(Rc::new);
+    let routes = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
+    Table::new(routes).map_err(|clash| ConfigError {
+        path: format!("routes[{}]", clash.later),
+        problem: format!("prices the same path and method as routes[{}]", clash.earlier),
+    })
+}
+
+fn ledger(mut fields: Fields) -> Checked<Ledger> {
+    let cluster: String = fields.required("cluster")?;
+    if cluster.is_empty() {
+        return wrong("ledger.cluster", "must name a cluster of this Envoy");
+    }
+    let ledger = Ledger {
+        cluster,
+        timeout: fields.optional("timeout")?.unwrap_or(Duration::from_secs(1)),
+        payment_timeout: fields.optional("payment_timeout")?.unwrap_or(Duration::from_secs(30)),
+        token_env: fields.optional("token_env")?.unwrap_or_else(|| "LEDGER_TOKEN".to_owned()),
+    };
+    fields.finish()?;
+    Ok(ledger)
+}
+
+fn identity(mut fields: Fields) -> Checked<Identity> {
+    let usual = Identity::default();
+    let identity = Identity {
+        client_id: fields.optional("client_id")?.unwrap_or(usual.client_id),
+        credits_remaining: fields.optional("credits_remaining")?.unwrap_or(usual.credits_remaining),
+        price: fields.optional("price")?.unwrap_or(usual.price),
+        charge_id: fields.optional("charge_id")?.unwrap_or(usual.charge_id),
+    };
+    fields.finish()?;
+    let names = identity.names();
+    for (field, name) in names {
+        let token = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if name.is_empty() || !token || name.starts_with("x-envoy-") || name == "payment" {
+            let problem = "must be a header name of lowercase letters, digits and hyphens, not \
+                           Envoy's and not `payment`";
+            return wrong(format!("identity.{field}"), problem);
+        }
+        if names.iter().any(|(other, same)| *other != field && *same == name) {
+            return wrong(format!("identity.{field}"), format!("{name} is used twice"));
+        }
+    }
+    Ok(identity)
+}
+
+fn limits(mut fields: Fields) -> Checked<Limits> {
+    let usual = Limits::default();
+    let limits = Limits {
+        payment_header_bytes: fields
+            .optional("payment_header_bytes")?
+            .unwrap_or(usual.payment_header_bytes),
+        batch: fields.optional("batch")?.unwrap_or(usual.batch),
+        queue: fields.optional("queue")?.unwrap_or(usual.queue),
+        void_queue: fields.optional("void_queue")?.unwrap_or(usual.void_queue),
+        card_payments: fields.optional("card_payments")?.unwrap_or(usual.card_payments),
+    };
+    fields.finish()?;
+    Ok(limits)
+}
+
+impl Read for Unmatched {
+    const EXPECTED: &'static str = "free or deny";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "free" => Some(Self::Free),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+
+impl Identity {
+    /// Each field and the header it names.
+    #[must_use]
+    pub fn names(&self) -> [(&'static str, &str); 4] {
+        [
+            ("client_id", &self.client_id),
+            ("credits_remaining", &self.credits_remaining),
+            ("price", &self.price),
+            ("charge_id", &self.charge_id),
+        ]
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            client_id: "x-stripe402-client-id".to_owned(),
+            credits_remaining: "x-stripe402-credits-remaining".to_owned(),
+            price: "x-stripe402-price".to_owned(),
+            charge_id: "x-stripe402-charge-id".to_owned(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payment_header_bytes: 8 * 1024,
+            batch: 128,
+            queue: 10_000,
+            void_queue: 10_000,
+            card_payments: 1_000,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Reading the configuration field by field, so that every complaint names its field.
+//!
+//! Not by derived deserialisers: with the paths they would take a sixth of the module's size.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use stripe402_protocol::Currency;
+
+use super::ConfigError;
+
+pub(super) type Checked<T> = Result<T, ConfigError>;
+
+/// A complaint about a field.
+pub(super) fn wrong<T>(path: impl Into<String>, problem: impl Into<String>) -> Checked<T> {
+    Err(ConfigError { path: path.into(), problem: problem.into() })
+}
+
+/// A value that can be read from JSON.
+pub(super) trait Read: Sized {
+    /// What would be right, after "must be".
+    const EXPECTED: &'static str;
+
+    fn read(value: &Value) -> Option<Self>;
+}
+
+/// The fields of one object. Those that nobody asked for are refused.
+pub(super) struct Fields {
+    path: String,
+    left: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    /// The object at a path; the root's path is empty.
+    pub(super) fn of(path: String, value: Value) -> Checked<Self> {
+        match value {
+            Value::Object(left) => Ok(Self { path, left, known: Vec::new() }),
+            _ if path.is_empty() => wrong("configuration", "must be an object"),
+            _ => wrong(path, "must be an object"),
+        }
+    }
+
+    /// A field's path.
+    pub(super) fn path(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.left.remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn optional<T: Read>(&mut self, name: &'static str) -> Checked<Option<T>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match T::read(&value) {
+            Some(read) => Ok(Some(read)),
+            None => wrong(self.path(name), format!("must be {}", T::EXPECTED)),
+        }
+    }
+
+    pub(super) fn required<T: Read>(&mut self, name: &'static str) -> Checked<T> {
+        match self.optional(name)? {
+            Some(value) => Ok(value),
+            None => wrong(self.path(name), format!("is missing; it must be {}", T::EXPECTED)),
+        }
+    }
+
+    /// The object in a field; an absent one is empty.
+    pub(super) fn object(&mut self, name: &'static str) -> Checked<Self> {
+        let value = self.take(name).unwrap_or_else(|| Value::Object(Map::new()));
+        Self::of(self.path(name), value)
+    }
+
+    /// The elements of a list, each with its path; `None` if the field is absent.
+    pub(super) fn list(&mut self, name: &'static str) -> Checked<Option<Vec<(String, Value)>>> {
+        let path = self.path(name);
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(elements)) => {
+                let numbered = elements.into_iter().enumerate();
+                Ok(Some(numbered.map(|(at, value)| (format!("{path}[{at}]"), value)).collect()))
+            }
+            Some(_) => wrong(path, "must be a list"),
+        }
+    }
+
+    /// A list of plain values.
+    pub(super) fn values<T: Read>(&mut self, name: &'static str) -> Checked<Option<Vec<T>>> {
+        let Some(elements) = self.list(name)? else { return Ok(None) };
+        let read = |(path, value): (String, Value)| match T::read(&value) {
+            Some(read) => Ok(read),
+            None => wrong(path, format!("must be {}", T::EXPECTED)),
+        };
+        elements.into_iter().map(read).collect::<Checked<_>>().map(Some)
+    }
+
+    /// Refuses what nobody asked for: it may be a price that was misspelt.
+    pub(super) fn finish(self) -> Checked<()> {
+        match self.left.keys().next() {
+            None => Ok(()),
+            Some(unknown) => wrong(
+                self.path(unknown),
+                format!("is no field of ours; here are {}", self.known.join(", ")),
+            ),
+        }
+    }
+}
+
+impl Read for String {
+    const EXPECTED: &'static str = "text";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str().map(ToOwned::to_owned)
+    }
+}
+
+impl Read for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl Read for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    /// Envoy turns a `Struct` into JSON, and every number of a `Struct` is a double: a whole
+    /// number may arrive as `1e+15`.
+    fn read(value: &Value) -> Option<Self> {
+        value.as_i64().or_else(|| whole(value.as_f64()?))
+    }
+}
+
+#[expect(
+    clippy::as_conversions,
+    reason = "the cast saturates, and is undone to see if it was exact"
+)]
+fn whole(number: f64) -> Option<i64> {
+    let whole = number as i64;
+    (whole as f64 == number && whole.unsigned_abs() < 1 << 53).then_some(whole)
+}
+
+impl Read for usize {
+    const EXPECTED: &'static str = "a whole number above 0";
+
+    fn read(value: &Value) -> Option<Self> {
+        i64::read(value).filter(|number| *number > 0).and_then(|number| Self::try_from(number).ok())
+    }
+}
+
+impl Read for Currency {
+    const EXPECTED: &'static str =
+        "the lowercase code of a currency that Stripe charges in, such as usd";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+}
+
+impl Read for Duration {
+    const EXPECTED: &'static str = "a length of time between 1ms and 60m: 500ms, 1s, 2m";
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = value.as_str()?;
+        let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            _ => return None,
+        };
+        let millis = number.parse::<u64>().ok()?.checked_mul(factor)?;
+        (1..=3_600_000).contains(&millis).then(|| Self::from_millis(millis))
+    }
+}

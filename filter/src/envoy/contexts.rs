@@ -1,0 +1,196 @@
+//! The SDK's contexts: one root per VM and plugin, one per HTTP stream.
+
+use std::{cell::RefCell, rc::Rc};
+
+use proxy_wasm::{
+    traits::{Context, HttpContext, RootContext},
+    types::{Action, ContextType},
+};
+
+use super::{
+    abi::{self, Buffer, Level, Map},
+    host::EnvoyHost,
+};
+use crate::{
+    config::Config,
+    gate::{Head, ResponseHead},
+    worker::{Verdict, Worker},
+};
+
+/// Voids that a ledger in trouble could not take wait for so long, in milliseconds.
+const TICK: u32 = 1_000;
+/// The largest answer that is read, in bytes: a batch's is some 100 bytes per charge.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// What root and streams share: one thread, one VM.
+struct Shared {
+    worker: Worker,
+    host: EnvoyHost,
+}
+
+/// The root context.
+pub(super) struct Root {
+    id: u32,
+    shared: Option<Rc<RefCell<Shared>>>,
+}
+
+/// One HTTP stream.
+struct Gate {
+    id: u32,
+    shared: Option<Rc<RefCell<Shared>>>,
+}
+
+impl Root {
+    pub(super) fn new(id: u32) -> Self {
+        Self { id, shared: None }
+    }
+
+    /// Reads the configuration; says what is wrong with it.
+    fn configure(&self) -> Result<Shared, String> {
+        let json = abi::buffer(Buffer::PLUGIN_CONFIGURATION, usize::MAX).unwrap_or_default();
+        let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let variable = &config.ledger.token_env;
+        let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| {
+            format!(
+                "ledger.token_env: {variable} is not set; set it in Envoy's environment and name \
+                 it in vm_config.environment_variables.host_env_keys"
+            )
+        })?;
+        let mut host = EnvoyHost::new(self.id, config.ledger.cluster.clone(), &token);
+        if !host.register_queue() {
+            return Err("the host gives no shared queue or no random bytes".to_owned());
+        }
+        if !abi::set_tick(TICK) {
+            return Err("the host gives no timer".to_owned());
+        }
+        Ok(Shared { worker: Worker::new(Rc::new(config)), host })
+    }
+
+    fn with<T: Default>(&self, act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T) -> T {
+        enter(self.shared.as_ref(), self.id, act)
+    }
+}
+
+/// Runs the rules in a callback of a context.
+fn enter<T: Default>(
+    shared: Option<&Rc<RefCell<Shared>>>,
+    context: u32,
+    act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T,
+) -> T {
+    // Host calls never call back into the VM before they return, so it is never borrowed twice.
+    let Some(Ok(mut shared)) = shared.map(|shared| shared.try_borrow_mut()) else {
+        return T::default();
+    };
+    let Shared { worker, host } = &mut *shared;
+    host.entered(context);
+    let result = act(worker, host);
+    host.leave(context);
+    result
+}
+
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        token: u32,
+        _headers: usize,
+        body: usize,
+        _trailers: usize,
+    ) {
+        // A call that failed comes back without headers.
+        let headers = abi::headers(Map::CALL_RESPONSE).unwrap_or_default();
+        let good = abi::pairs(&headers).any(|(name, value)| name == b":status" && value == b"200");
+        let body =
+            good.then(|| abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER))).flatten();
+        self.with(|worker, host| worker.on_answer(host, token, body.as_deref()));
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match self.configure() {
+            Ok(shared) => {
+                self.shared = Some(Rc::new(RefCell::new(shared)));
+                true
+            }
+            Err(problem) => {
+                abi::log(Level::CRITICAL, &format!("stripe402: {problem}"));
+                false
+            }
+        }
+    }
+
+    fn on_queue_ready(&mut self, queue: u32) {
+        let ours = self.with(|_, host| host.queue() == Some(queue));
+        if !ours {
+            return;
+        }
+        while abi::dequeue(queue).is_some() {}
+        self.with(|worker, host| worker.on_wake(host));
+    }
+
+    fn on_tick(&mut self) {
+        self.with(|worker, host| worker.on_tick(host));
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Gate { id, shared: self.shared.clone() }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Gate {
+    fn with<T: Default>(&self, act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T) -> T {
+        enter(self.shared.as_ref(), self.id, act)
+    }
+}
+
+impl Context for Gate {}
+
+impl HttpContext for Gate {
+    fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
+        let Some(headers) = abi::headers(Map::REQUEST) else {
+            // What cannot be read cannot be priced.
+            abi::log(Level::WARN, "a request without headers was refused");
+            abi::reply(500, "stripe402_no_headers", &[], b"");
+            return Action::Pause;
+        };
+        let verdict = self.with(|worker, host| {
+            let config = Rc::clone(worker.config());
+            let head = Head::read(abi::pairs(&headers), &config.identity);
+            Some(worker.on_request(host, self.id, &head))
+        });
+        match verdict {
+            Some(Verdict::Continue) => Action::Continue,
+            Some(Verdict::Hold) => Action::Pause,
+            // Never free by accident: a stream without a worker is refused.
+            None => {
+                abi::log(Level::CRITICAL, "a request met no configured worker and was refused");
+                abi::reply(500, "stripe402_not_configured", &[], b"");
+                Action::Pause
+            }
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
+        if let Some(headers) = abi::headers(Map::RESPONSE) {
+            let head = ResponseHead::read(abi::pairs(&headers));
+            self.with(|worker, host| worker.on_response(host, self.id, &head));
+        }
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.with(|worker, _| worker.on_end(self.id));
+    }
+}
+
+impl Drop for Gate {
+    /// In case a host ends a stream without logging it.
+    fn drop(&mut self) {
+        self.with(|worker, _| worker.on_end(self.id));
+    }
+}

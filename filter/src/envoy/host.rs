@@ -1,0 +1,160 @@
+//! [`Host`] on Envoy.
+
+use std::time::Duration;
+
+use super::abi::{self, Level, Map};
+use crate::{
+    gate::Reply,
+    host::{CallId, Host, StreamId},
+};
+
+/// How many random bytes are fetched at once: enough for 32 charge ids.
+const POOL: usize = 320;
+
+/// What one VM needs to talk to Envoy.
+#[derive(Debug)]
+pub(super) struct EnvoyHost {
+    /// The root context: calls to the ledger belong to it.
+    root: u32,
+    /// The context whose stream host calls are about now.
+    effective: u32,
+    /// Wakes this VM from its own event loop.
+    queue: Option<u32>,
+    cluster: String,
+    authorization: String,
+    random: Vec<u8>,
+}
+
+impl EnvoyHost {
+    pub(super) fn new(root: u32, cluster: String, token: &str) -> Self {
+        Self {
+            root,
+            effective: root,
+            queue: None,
+            cluster,
+            authorization: format!("Bearer {token}"),
+            random: Vec::new(),
+        }
+    }
+
+    /// Registers the queue by which this VM wakes itself. Queues are shared by all VMs of a
+    /// process, so each needs a name of its own; a random one needs no counting.
+    pub(super) fn register_queue(&mut self) -> bool {
+        let Some(random) = self.random() else { return false };
+        let name =
+            random.iter().fold("stripe402-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        self.queue = abi::register_queue(&name);
+        self.queue.is_some()
+    }
+
+    pub(super) const fn queue(&self) -> Option<u32> {
+        self.queue
+    }
+
+    /// A callback of this context begins: Envoy has made it the effective one.
+    pub(super) fn entered(&mut self, context: u32) {
+        self.effective = context;
+    }
+
+    /// A callback ends: what comes next is about its own context again.
+    pub(super) fn leave(&mut self, context: u32) {
+        self.about(context);
+    }
+
+    fn about(&mut self, context: u32) {
+        if self.effective != context {
+            abi::set_effective_context(context);
+            self.effective = context;
+        }
+    }
+}
+
+impl Host for EnvoyHost {
+    fn now_ms(&mut self) -> u64 {
+        abi::now_ms()
+    }
+
+    fn random(&mut self) -> Option<[u8; 10]> {
+        if self.random.len() < 10 {
+            self.random.resize(POOL, 0);
+            if getrandom::fill(&mut self.random).is_err() {
+                self.random.clear();
+            }
+        }
+        let rest = self.random.len().checked_sub(10)?;
+        let bytes = self.random.split_off(rest);
+        bytes.try_into().ok()
+    }
+
+    fn set_request_header(&mut self, stream: StreamId, name: &str, value: &str) {
+        self.about(stream);
+        abi::set_header(Map::REQUEST, name, value);
+    }
+
+    fn remove_request_header(&mut self, stream: StreamId, name: &str) {
+        self.about(stream);
+        abi::remove_header(Map::REQUEST, name);
+    }
+
+    fn set_response_header(&mut self, stream: StreamId, name: &str, value: &str) {
+        self.about(stream);
+        abi::set_header(Map::RESPONSE, name, value);
+    }
+
+    fn remove_response_header(&mut self, stream: StreamId, name: &str) {
+        self.about(stream);
+        abi::remove_header(Map::RESPONSE, name);
+    }
+
+    fn reply(&mut self, stream: StreamId, reply: &Reply) {
+        self.about(stream);
+        let headers = reply.headers.iter().map(|(name, value)| (*name, &**value));
+        if !abi::reply(reply.status, reply.details, &abi::serialise(headers), &reply.body) {
+            abi::log(Level::WARN, "Envoy took no reply for a stream");
+        }
+    }
+
+    fn resume(&mut self, stream: StreamId) {
+        self.about(stream);
+        if !abi::resume_request() {
+            abi::log(Level::WARN, "Envoy could not resume a stream");
+        }
+    }
+
+    fn response_details(&mut self, stream: StreamId) -> Option<String> {
+        self.about(stream);
+        abi::property(b"response\0code_details").and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+
+    fn wake(&mut self) {
+        // Without it the next tick does the work.
+        if !self.queue.is_some_and(|queue| abi::enqueue(queue, b"!")) {
+            abi::log(Level::WARN, "cannot wake the worker; it goes on at the next tick");
+        }
+    }
+
+    fn call(&mut self, path: &'static str, body: &[u8], timeout: Duration) -> Option<CallId> {
+        self.about(self.root);
+        let headers = vec![
+            (":method", "POST"),
+            (":path", path),
+            (":authority", self.cluster.as_str()),
+            ("content-type", "application/json"),
+            ("authorization", self.authorization.as_str()),
+        ];
+        // The SDK must know the call, or it panics at its answer. Envoy answers this host call
+        // with Ok, BadArgument or InternalFailure, none of which the SDK panics on.
+        proxy_wasm::hostcalls::dispatch_http_call(
+            &self.cluster,
+            headers,
+            Some(body),
+            Vec::new(),
+            timeout,
+        )
+        .ok()
+    }
+
+    fn warn(&mut self, message: &str) {
+        abi::log(Level::WARN, message);
+    }
+}

@@ -1,0 +1,121 @@
+//! The response's head, and the end of the stream: does the charge stand?
+
+use stripe402_protocol::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
+
+use super::{Phase, ResponseStep, Stream};
+use crate::config::VoidOn;
+
+/// What the gate needs of a response's headers.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// `:status`.
+    pub status: u16,
+    /// `cache-control`.
+    pub cache_control: Option<String>,
+    /// `vary`.
+    pub vary: Option<String>,
+    /// Whether the API sent headers that are the gate's alone.
+    pub forged: bool,
+}
+
+impl ResponseHead {
+    /// Reads the headers in one pass.
+    pub fn read<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Self {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let mut head = Self::default();
+        for (name, value) in headers {
+            match name {
+                b":status" => head.status = text(value).parse().unwrap_or(0),
+                b"cache-control" => join(&mut head.cache_control, &text(value)),
+                b"vary" => join(&mut head.vary, &text(value)),
+                b"payment-required" | b"payment-response" => head.forged = true,
+                _ => {}
+            }
+        }
+        head
+    }
+}
+
+fn join(list: &mut Option<String>, value: &str) {
+    match list {
+        None => *list = Some(value.to_owned()),
+        Some(list) => {
+            list.push_str(", ");
+            list.push_str(value);
+        }
+    }
+}
+
+impl Stream {
+    /// The response's head. Whether the charge stands is decided here, once; `details` is asked
+    /// for only if it matters.
+    pub fn on_response(
+        &mut self,
+        head: &ResponseHead,
+        details: impl FnOnce() -> Option<String>,
+    ) -> ResponseStep {
+        let mut step = ResponseStep::default();
+        if matches!(self.phase, Phase::Refused) {
+            return step;
+        }
+        if head.forged {
+            step.remove = vec![PAYMENT_REQUIRED, PAYMENT_RESPONSE];
+        }
+        let phase = core::mem::replace(&mut self.phase, Phase::Settled);
+        let Phase::Served { sale, charge, client, receipt } = phase else {
+            self.phase = phase;
+            return step;
+        };
+        if voids(sale.route.void_on, head.status, details) {
+            step.void = Some(Void { id: charge, client_id: Some(client) });
+            return step;
+        }
+        step.remove.retain(|name| *name != PAYMENT_RESPONSE);
+        step.set.push((PAYMENT_RESPONSE, receipt));
+        if !is_private(head.cache_control.as_deref()) {
+            step.set.push(("cache-control", "private".to_owned()));
+        }
+        step.set.extend(vary_by_payment(head.vary.as_deref()).map(|vary| ("vary", vary)));
+        step
+    }
+
+    /// The stream is over, whoever ended it. A charge that the ledger has not answered for is not
+    /// this function's business: its answer finds no stream, and is voided.
+    pub fn on_end(&mut self) -> Option<Void> {
+        match core::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Served { sale, charge, client, .. } if sale.route.void_on.client_gone => {
+                Some(Void { id: charge, client_id: Some(client) })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn voids(on: VoidOn, status: u16, details: impl FnOnce() -> Option<String>) -> bool {
+    match status {
+        304 => on.not_modified,
+        400..=499 => on.upstream_4xx,
+        500.. => match details().as_deref() {
+            // Envoy says so of every answer that came from the API itself.
+            None | Some("via_upstream") => on.upstream_5xx,
+            Some(own) if own.contains("timeout") => on.upstream_timeout,
+            Some(_) => on.upstream_reset,
+        },
+        _ => false,
+    }
+}
+
+/// `private` or stricter (RFC 9111, section 5.2.2).
+fn is_private(cache_control: Option<&str>) -> bool {
+    let directives = cache_control.unwrap_or_default().split(',');
+    directives.map(str::trim).any(|directive| {
+        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
+    })
+}
+
+fn vary_by_payment(vary: Option<&str>) -> Option<String> {
+    let Some(vary) = vary else { return Some("payment".to_owned()) };
+    let named = vary.split(',').map(str::trim);
+    let mut named = named.filter(|name| *name == "*" || name.eq_ignore_ascii_case("payment"));
+    if named.next().is_some() { None } else { Some(format!("{vary}, payment")) }
+}
