@@ -41,7 +41,9 @@ impl EnvoyConfig {
     pub fn parse(text: &str) -> Result<Self> {
         let root =
             serde_norway::from_str(text).map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(Self { root })
+        let mut config = Self { root };
+        config.unpack();
+        Ok(config)
     }
 
     /// As YAML.
@@ -49,7 +51,35 @@ impl EnvoyConfig {
     /// # Errors
     /// If it cannot be written as YAML.
     pub fn to_yaml(&self) -> Result<String> {
-        serde_norway::to_string(&self.root).map_err(|error| Error::Invalid(error.to_string()))
+        let mut packed = self.clone();
+        packed.pack();
+        serde_norway::to_string(&packed.root).map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// Where the filter's configuration is written as a text in the text, here it is a value like the rest.
+    fn unpack(&mut self) {
+        let Some(value) = self.written_as_text() else { return };
+        let parsed = value.as_str().and_then(|text| serde_norway::from_str(text).ok());
+        if let Some(parsed) = parsed {
+            *value = parsed;
+        }
+    }
+
+    /// And becomes a text again on its way to Envoy.
+    fn pack(&mut self) {
+        if let Some(value) = self.written_as_text() {
+            *value = Value::String(value.to_string());
+        }
+    }
+
+    fn written_as_text(&mut self) -> Option<&mut Value> {
+        let configuration = self.wasm().ok()?.get_mut("configuration")?;
+        let kind = configuration.get("@type").and_then(Value::as_str)?;
+        if kind.ends_with("/google.protobuf.StringValue") {
+            configuration.get_mut("value")
+        } else {
+            None
+        }
     }
 
     /// All of it, to change anything.
@@ -200,6 +230,27 @@ mod tests {
             assert!(yaml.contains(own), "{own} is not in\n{yaml}");
         }
         assert_eq!(EnvoyConfig::parse(&yaml).unwrap(), config);
+    }
+
+    #[test]
+    fn a_filter_configured_by_a_text_is_changed_like_any_other() {
+        let mut config = EnvoyConfig::shipped().unwrap();
+        let filter = config.filter().unwrap().clone();
+        *at(config.wasm().unwrap(), "/configuration").unwrap() =
+            json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": filter});
+        let yaml = config.to_yaml().unwrap();
+        let mut again = EnvoyConfig::parse(&yaml).unwrap();
+        assert_eq!(again, config);
+        again.publishable_key("pk_test_x").unwrap();
+        let mut sent: Value = serde_norway::from_str(&again.to_yaml().unwrap()).unwrap();
+        let listener =
+            at(&mut sent, "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
+                .unwrap();
+        let filters = at(listener, "/http_filters").unwrap().as_array_mut();
+        let sent =
+            at(named(filters, "stripe402").unwrap(), "/typed_config/config/configuration/value")
+                .unwrap();
+        assert!(sent.as_str().unwrap().contains("\"publishable_key\":\"pk_test_x\""), "{sent}");
     }
 
     #[test]

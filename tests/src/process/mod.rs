@@ -94,7 +94,8 @@ impl Spec {
             let needed = ["PATH", "HOME", "TMPDIR", "LANG", "TZ", "RUST_LOG", "RUST_BACKTRACE"];
             command.envs(needed.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         }
-        command.envs(&self.env);
+        // Colours in a file are noise to whoever reads it.
+        command.env("NO_COLOR", "1").envs(&self.env);
         Ok(command)
     }
 }

@@ -1,0 +1,200 @@
+//! `stripe402-run` with all its real parts: up, used, down, and up again with what it knew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "all of this file is a test, its helpers too"
+)]
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use stripe402_tests::{card, http, ports, stripe_sim, wire};
+
+/// The parts by the variables of their ports.
+struct Ports {
+    all: Vec<(&'static str, u16)>,
+}
+
+impl Ports {
+    fn free() -> Self {
+        let variables = [
+            "GATEWAY_PORT",
+            "ENVOY_ADMIN_PORT",
+            "LEDGER_PORT",
+            "ADMIN_PORT",
+            "UPSTREAM_PORT",
+            "STRIPE_SIM_PORT",
+            "WEBHOOK_PORT",
+        ];
+        Self { all: variables.map(|variable| (variable, ports::free().unwrap())).to_vec() }
+    }
+
+    fn of(&self, variable: &str) -> u16 {
+        self.all.iter().find(|(name, _)| *name == variable).unwrap().1
+    }
+
+    fn set(&self, command: &mut Command) {
+        command.envs(self.all.iter().map(|(name, port)| (name, port.to_string())));
+    }
+
+    fn url(&self, variable: &str, path: &str) -> String {
+        format!("http://{}{path}", ports::local(self.of(variable)))
+    }
+}
+
+/// A runner that is stopped also where the test fails.
+struct Runner {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Runner {
+    /// Starts it and waits for its banner.
+    fn up(dir: &Path, ports: &Ports) -> Self {
+        let log = dir.join("run.log");
+        let out = std::fs::File::create(&log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stripe402-run"));
+        ports.set(&mut command);
+        for name in
+            ["STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_API_BASE", "LEDGER_STORE"]
+        {
+            command.env_remove(name);
+        }
+        command.env("STATE_DIR", dir.join("state")).stdin(Stdio::null());
+        let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let mut runner = Self { child, log };
+        let start = Instant::now();
+        while !runner.said().contains("stripe402 is running") {
+            assert!(runner.child.try_wait().unwrap().is_none(), "{}", runner.said());
+            assert!(start.elapsed() < Duration::from_secs(120), "{}", runner.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        runner
+    }
+
+    fn said(&self) -> String {
+        let mut text = String::new();
+        std::fs::File::open(&self.log).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn down(mut self) -> String {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        let status = self.ended();
+        assert_eq!(status.code(), Some(0), "{}", self.said());
+        self.said()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let _already = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn assert_free(ports: &Ports) {
+    for (name, port) in &ports.all {
+        assert!(ports::is_free(*port), "{name}={port} is still held by {:?}", ports::holder(*port));
+    }
+}
+
+async fn joke(ports: &Ports, payment: &Value) -> reqwest::Response {
+    let url = ports.url("GATEWAY_PORT", "/api/joke");
+    http::client()
+        .unwrap()
+        .get(url)
+        .header(wire::PAYMENT, wire::encode(payment))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn up_paid_down_and_up_again_with_the_balance() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports = Ports::free();
+    let runner = Runner::up(dir.path(), &ports);
+    let sim = ports.url("STRIPE_SIM_PORT", "");
+    let number = card::fresh().unwrap();
+    let card = stripe_sim::payment_method(&sim, "pk_test_standin", &number, "123").await.unwrap();
+    let paid = joke(&ports, &json!({"paymentMethodId": card})).await;
+    assert_eq!(paid.status(), 200);
+    let receipt = wire::header(paid.headers(), wire::PAYMENT_RESPONSE).unwrap();
+    assert_eq!(receipt["creditsRemaining"], json!(49_900));
+    let said = runner.down();
+    let order = [
+        "stopped Envoy",
+        "stopped the ledger",
+        "stopped the demo API",
+        "stopped the Stripe stand-in",
+    ];
+    let places: Vec<_> = order
+        .iter()
+        .map(|line| said.find(line).unwrap_or_else(|| panic!("{line}: {said}")))
+        .collect();
+    assert!(places.is_sorted(), "{said}");
+    assert_free(&ports);
+
+    let runner = Runner::up(dir.path(), &ports);
+    let spent = joke(&ports, &json!({"clientId": receipt["clientId"]})).await;
+    assert_eq!(spent.status(), 200);
+    let again = wire::header(spent.headers(), wire::PAYMENT_RESPONSE).unwrap();
+    assert_eq!(again["creditsRemaining"], json!(49_800));
+    // The stand-in kept its state too: it knows the card, and so the same account.
+    let card = stripe_sim::payment_method(&sim, "pk_test_standin", &number, "123").await.unwrap();
+    let same = joke(&ports, &json!({"paymentMethodId": card})).await;
+    let same = wire::header(same.headers(), wire::PAYMENT_RESPONSE).unwrap();
+    assert_eq!(
+        (&same["clientId"], &same["creditsRemaining"]),
+        (&receipt["clientId"], &json!(49_700))
+    );
+    runner.down();
+    assert_free(&ports);
+}
+
+#[tokio::test]
+async fn the_demo_walks_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports = Ports::free();
+    let runner = Runner::up(dir.path(), &ports);
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_stripe402-demo"));
+    ports.set(&mut demo);
+    let output = tokio::task::spawn_blocking(move || demo.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the balance came out at exactly 0"), "{said}");
+    assert!(!said.contains('\x1b'), "colours where there is no terminal:\n{said}");
+    runner.down();
+}
+
+#[tokio::test]
+async fn a_ledger_that_dies_takes_everything_down_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports = Ports::free();
+    let mut runner = Runner::up(dir.path(), &ports);
+    let holder = ports::holder(ports.of("LEDGER_PORT")).unwrap();
+    let pid: i32 = holder.split("process ").nth(1).unwrap().trim_end_matches(')').parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let status = runner.ended();
+    let said = runner.said();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("the ledger ended by itself (signal: 9 (SIGKILL))"), "{said}");
+    assert!(said.contains("logs/ledger.log"), "{said}");
+    assert_free(&ports);
+}
