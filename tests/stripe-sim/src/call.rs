@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::API_VERSION;
+use crate::ACCOUNT_VERSION;
 use crate::api;
 use crate::app::{App, lock};
 use crate::auth;
@@ -174,10 +174,12 @@ async fn answer(
             None => None,
         };
         let hold = keyed.as_ref().map(|keyed| Hold::take(app, keyed)).transpose()?;
+        let version = header(&incoming.headers, &STRIPE_VERSION);
         let caller = Caller {
             key,
             request: Some(request.to_owned()),
             idempotency_key: idempotency_key.clone(),
+            version: version.unwrap_or_else(|| ACCOUNT_VERSION.to_owned()),
         };
         let first = match &keyed {
             Some(keyed) => app.run(&caller, |cx| keyed.replay(&cx.world.completed, cx.now_ms))?,
@@ -267,7 +269,7 @@ fn respond(
     };
     set(CONTENT_TYPE, "application/json");
     set(REQUEST_ID, request);
-    set(STRIPE_VERSION, header(asked, &STRIPE_VERSION).as_deref().unwrap_or(API_VERSION));
+    set(STRIPE_VERSION, header(asked, &STRIPE_VERSION).as_deref().unwrap_or(ACCOUNT_VERSION));
     if let Some(key) = idempotency_key {
         set(IDEMPOTENCY_KEY, &key);
         set(ORIGINAL_REQUEST, outcome.replays.as_deref().unwrap_or(request));

@@ -26,7 +26,6 @@ use serde_json::{Value, json};
 
 use crate::api::{account, disputes, refunds, setup_intents};
 use crate::app::{App, lock};
-use crate::auth::ApiKey;
 use crate::clock;
 use crate::context::{Answer, Caller, Context};
 use crate::error::ApiError;
@@ -62,8 +61,7 @@ fn refused(message: &str) -> Response {
 
 /// Does something to the state that no call to `/v1` has caused.
 fn play(app: &App, work: impl FnOnce(&mut Context<'_>) -> Answer) -> Response {
-    let caller =
-        Caller { key: ApiKey::Secret(String::new()), request: None, idempotency_key: None };
+    let caller = Caller::control();
     match app.run(&caller, work) {
         Ok(answer) => Json(answer).into_response(),
         Err(ApiError { status, body, .. }) => {

@@ -44,3 +44,6 @@ pub use world::WebhookEndpoint;
 
 /// The version of the API whose objects are answered, which is the one that async-stripe 1.0.0-rc.10 speaks.
 pub const API_VERSION: &str = "2026-09-30.endive";
+
+/// The version of calls that name none: the account's own, which still has `payment_method_types`.
+const ACCOUNT_VERSION: &str = "2026-07-29.dahlia";

@@ -243,6 +243,7 @@ fn clause(text: &str) -> Option<(Clause, &str)> {
             let (word, rest) = rest.split_at(end);
             match word {
                 "" => return None,
+                word if word.starts_with(['\'', '"']) => return None,
                 "null" => (None, rest),
                 word => (Some(word.to_owned()), rest),
             }

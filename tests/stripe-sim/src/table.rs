@@ -1,6 +1,6 @@
 //! One kind of object: kept in the order of creation, and remembering what a call has changed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// Something with an id.
 pub(crate) trait Row: Clone {
@@ -14,13 +14,13 @@ pub(crate) struct Table<T> {
     rows: HashMap<String, T>,
     /// Ids, oldest first.
     order: Vec<String>,
-    /// Ids that were put since the last [`Table::drain`].
-    changed: BTreeSet<String>,
+    /// Ids that were put since the last [`Table::drain`], in the order in which they first were.
+    changed: Vec<String>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), order: Vec::new(), changed: BTreeSet::new() }
+        Self { rows: HashMap::new(), order: Vec::new(), changed: Vec::new() }
     }
 }
 
@@ -32,7 +32,9 @@ impl<T: Row> Table<T> {
 
     /// Stores an object, as new or instead of the one that had its id.
     pub(crate) fn put(&mut self, row: T) {
-        self.changed.insert(row.id().to_owned());
+        if !self.changed.iter().any(|id| id == row.id()) {
+            self.changed.push(row.id().to_owned());
+        }
         self.restore(row);
     }
 
@@ -74,7 +76,7 @@ mod tests {
         }
         let ids: Vec<_> = table.newest_first().map(|row| row.1).collect();
         assert_eq!(ids, [2, 3]);
-        assert_eq!(table.drain().len(), 2);
+        assert_eq!(table.drain(), [("a".to_owned(), 3), ("b".to_owned(), 2)]);
         assert!(table.drain().is_empty());
     }
 }

@@ -18,7 +18,6 @@ use sha2::Sha256;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::app::{App, lock};
-use crate::auth::ApiKey;
 use crate::clock;
 use crate::context::Caller;
 
@@ -86,8 +85,7 @@ async fn deliver(app: Arc<App>, client: HttpClient, id: String) {
 }
 
 fn mark_taken(app: &App, id: &str) {
-    let caller =
-        Caller { key: ApiKey::Secret(String::new()), request: None, idempotency_key: None };
+    let caller = Caller::control();
     app.run(&caller, |cx| {
         if let Some(mut event) = cx.world.events.get(id).filter(|event| event.pending).cloned() {
             event.pending = false;

@@ -30,7 +30,8 @@ impl Manner {
         noun: &str,
     ) -> Result<Self, ApiError> {
         for name in ["return_url", "error_on_requires_action", "off_session"] {
-            if params.has(name) && !confirming {
+            if params.has(name) && !confirming && (noun == "PaymentIntent" || name == "return_url")
+            {
                 let message = format!(
                     "The parameter `{name}` cannot be passed when creating a {noun} unless `confirm` is set to true."
                 );
@@ -48,10 +49,9 @@ impl Manner {
         Ok(Self {
             return_url,
             use_stripe_sdk: params.boolean("use_stripe_sdk")?.unwrap_or_default(),
-            error_on_requires_action: params
-                .boolean("error_on_requires_action")?
-                .unwrap_or_default(),
-            // SetupIntents have no `off_session`; there it stays unknown.
+            // SetupIntents do not have these two; there they stay unknown.
+            error_on_requires_action: noun == "PaymentIntent"
+                && params.boolean("error_on_requires_action")?.unwrap_or_default(),
             off_session: noun == "PaymentIntent"
                 && params
                     .choice("off_session", &["true", "false", "one_off", "recurring"])?
@@ -97,9 +97,52 @@ impl Manner {
     }
 }
 
-/// Takes `payment_method_types[]` or `automatic_payment_methods`; without either, the latter is on.
-pub(crate) fn take_accepts(params: &mut Params) -> Result<Accepts, ApiError> {
+/// The first version without the parameter `payment_method_types` (docs.stripe.com/changelog/endive/2026-09-30).
+const WITHOUT_TYPES: &str = "2026-09-30";
+
+/// Takes the types that a call names itself: `allowed_payment_method_types[]`, or in older versions
+/// `payment_method_types[]`.
+pub(crate) fn take_types(
+    cx: &Context<'_>,
+    params: &mut Params,
+) -> Result<Option<Accepts>, ApiError> {
+    if params.has("payment_method_types") && cx.speaks(WITHOUT_TYPES) {
+        let message = "The `payment_method_types` parameter is no longer supported. Use `allowed_payment_method_types`, or let Stripe choose from the payment methods that you enable in your Dashboard.";
+        let code = "payment_method_types_no_longer_supported";
+        return Err(ApiError::parameter("payment_method_types", Some(code), message));
+    }
     let types = params.list("payment_method_types")?;
+    let allowed = params.list("allowed_payment_method_types")?;
+    if types.is_some() && allowed.is_some() {
+        return Err(exclusive("allowed_payment_method_types", "payment_method_types"));
+    }
+    for (name, given) in
+        [("payment_method_types", &types), ("allowed_payment_method_types", &allowed)]
+    {
+        let Some(given) = given else { continue };
+        if given.is_empty() || given.iter().any(|kind| kind != "card") {
+            let message = format!(
+                "The payment method type provided: {} is invalid. Please ensure the provided type is activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your account is enabled for any preview features that you are trying to use.",
+                given.join(", ")
+            );
+            return Err(ApiError::parameter(
+                name,
+                Some("payment_intent_invalid_parameter"),
+                message,
+            ));
+        }
+    }
+    Ok(types.map(Accepts::Types).or(allowed.map(Accepts::Allowed)))
+}
+
+fn exclusive(one: &str, other: &str) -> ApiError {
+    let message = format!("You may only specify one of these parameters: {one}, {other}.");
+    ApiError::parameter(one, Some("parameters_exclusive"), message)
+}
+
+/// Takes what a new intent accepts; where the call does not say, `automatic_payment_methods` is on.
+pub(crate) fn take_accepts(cx: &Context<'_>, params: &mut Params) -> Result<Accepts, ApiError> {
+    let types = take_types(cx, params)?;
     let mut automatic = None;
     if let Some(mut fields) = params.object("automatic_payment_methods")? {
         let enabled = fields.boolean("enabled")?;
@@ -110,27 +153,15 @@ pub(crate) fn take_accepts(params: &mut Params) -> Result<Accepts, ApiError> {
         automatic = enabled.then(|| redirects.unwrap_or_else(|| "always".to_owned()));
     }
     match (types, automatic) {
-        (Some(_), Some(_)) => Err(ApiError::parameter(
-            "automatic_payment_methods",
-            Some("parameters_exclusive"),
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.",
-        )),
-        (Some(types), None) => {
-            if types.iter().any(|kind| kind != "card") || types.is_empty() {
-                let message = format!(
-                    "The payment method type provided: {} is invalid. Please ensure the provided type is activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your account is enabled for any preview features that you are trying to use.",
-                    types.join(", ")
-                );
-                return Err(ApiError::parameter(
-                    "payment_method_types",
-                    Some("payment_intent_invalid_parameter"),
-                    message,
-                ));
-            }
-            Ok(Accepts::Types(types))
+        (Some(Accepts::Allowed(_)), Some(_)) => {
+            Err(exclusive("automatic_payment_methods", "allowed_payment_method_types"))
         }
-        (None, Some(allow_redirects)) => Ok(Accepts::Automatic { allow_redirects }),
-        (None, None) => Ok(Accepts::Automatic { allow_redirects: "always".to_owned() }),
+        (Some(_), Some(_)) => Err(exclusive("automatic_payment_methods", "payment_method_types")),
+        (Some(types), None) => Ok(types),
+        (None, allow_redirects) => {
+            let allow_redirects = allow_redirects.unwrap_or_else(|| "always".to_owned());
+            Ok(Accepts::Automatic { allow_redirects })
+        }
     }
 }
 

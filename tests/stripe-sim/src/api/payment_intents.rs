@@ -114,7 +114,7 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     let amount = params.positive("amount")?.ok_or_else(|| ApiError::missing("amount"))?;
     let currency = currency::parse(&params.required("currency")?)?;
     currency::check_charge(amount, &currency)?;
-    let accepts = confirm::take_accepts(&mut params)?;
+    let accepts = confirm::take_accepts(cx, &mut params)?;
     let confirms = params.boolean("confirm")?.unwrap_or_default();
     let manner = Manner::take(&mut params, confirms, "PaymentIntent")?;
     let capture_method =
@@ -198,6 +198,7 @@ pub(crate) fn retrieve(cx: &mut Context<'_>, id: &str, mut params: Params) -> An
 pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
     let mut intent = at_path(cx, id)?;
     confirm::check_secret(cx, &mut params, &intent.client_secret, "PaymentIntent")?;
+    let types = confirm::take_types(cx, &mut params)?;
     let manner = Manner::take(&mut params, true, "PaymentIntent")?;
     let named = Named::take(&mut params)?;
     let details = Details::take(&mut params, true)?;
@@ -234,6 +235,7 @@ pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Ans
     };
     payment_methods::check_usable(&method, intent.customer.as_deref(), "PaymentIntent")
         .map_err(|error| error.with_payment_intent(view(cx, &intent)))?;
+    intent.accepts = types.unwrap_or(intent.accepts);
     manner.check_return(cx, &intent.accepts, "PaymentIntent")?;
     if intent.payment_method.as_deref() != Some(&method.id) {
         // Authentication is of one card.
@@ -248,6 +250,7 @@ pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Ans
 /// `POST /v1/payment_intents/:id`
 pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
     let mut intent = at_path(cx, id)?;
+    let types = confirm::take_types(cx, &mut params)?;
     let amount = params.positive("amount")?;
     let currency = params.text("currency")?.map(|text| currency::parse(&text)).transpose()?;
     let customer = params.text("customer")?;
@@ -283,6 +286,7 @@ pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answ
         }
         intent.customer = Some(customer);
     }
+    intent.accepts = types.unwrap_or(intent.accepts);
     intent.amount = amount.unwrap_or(intent.amount);
     intent.currency = currency.unwrap_or(intent.currency);
     currency::check_charge(intent.amount, &intent.currency)?;

@@ -43,7 +43,7 @@ fn missing_method() -> ApiError {
 
 /// `POST /v1/setup_intents`
 pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
-    let accepts = confirm::take_accepts(&mut params)?;
+    let accepts = confirm::take_accepts(cx, &mut params)?;
     let confirms = params.boolean("confirm")?.unwrap_or_default();
     let manner = Manner::take(&mut params, confirms, "SetupIntent")?;
     let customer = params.text("customer")?;
@@ -114,6 +114,7 @@ pub(crate) fn retrieve(cx: &mut Context<'_>, id: &str, mut params: Params) -> An
 pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
     let mut intent = at_path(cx, id)?;
     confirm::check_secret(cx, &mut params, &intent.client_secret, "SetupIntent")?;
+    let types = confirm::take_types(cx, &mut params)?;
     let manner = Manner::take(&mut params, true, "SetupIntent")?;
     let named = Named::take(&mut params)?;
     if let Some(requested) = confirm::take_options(&mut params)? {
@@ -145,6 +146,7 @@ pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Ans
     };
     payment_methods::check_usable(&method, intent.customer.as_deref(), "SetupIntent")
         .map_err(|error| error.with_setup_intent(view(cx, &intent)))?;
+    intent.accepts = types.unwrap_or(intent.accepts);
     manner.check_return(cx, &intent.accepts, "SetupIntent")?;
     let intent = attempt(cx, intent, method, &manner, false)?;
     Ok(view(cx, &intent))
@@ -261,6 +263,7 @@ pub(crate) fn authenticate(
 /// `POST /v1/setup_intents/:id`
 pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
     let mut intent = at_path(cx, id)?;
+    let types = confirm::take_types(cx, &mut params)?;
     let customer = params.text("customer")?;
     let description = params.unsettable("description")?;
     let named = Named::take(&mut params)?;
@@ -286,6 +289,7 @@ pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answ
         intent.status = SetupStatus::RequiresConfirmation;
         intent.next_action = None;
     }
+    intent.accepts = types.unwrap_or(intent.accepts);
     if let Some(description) = description {
         intent.description = description;
     }

@@ -37,8 +37,10 @@ impl Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Accepts {
-    /// `payment_method_types`
+    /// `payment_method_types`, before version 2026-09-30.endive.
     Types(Vec<String>),
+    /// `allowed_payment_method_types`
+    Allowed(Vec<String>),
     /// `automatic_payment_methods[allow_redirects]`
     Automatic { allow_redirects: String },
 }
@@ -52,15 +54,23 @@ impl Accepts {
     /// `payment_method_types`: the stand-in has cards only.
     pub(crate) fn types(&self) -> Vec<String> {
         match self {
-            Self::Types(types) => types.clone(),
+            Self::Types(types) | Self::Allowed(types) => types.clone(),
             Self::Automatic { .. } => vec!["card".to_owned()],
+        }
+    }
+
+    /// `allowed_payment_method_types`
+    pub(crate) fn allowed(&self) -> Option<&[String]> {
+        match self {
+            Self::Allowed(types) => Some(types),
+            Self::Types(_) | Self::Automatic { .. } => None,
         }
     }
 
     /// `automatic_payment_methods`
     pub(crate) fn automatic(&self) -> Value {
         match self {
-            Self::Types(_) => Value::Null,
+            Self::Types(_) | Self::Allowed(_) => Value::Null,
             Self::Automatic { allow_redirects } => {
                 json!({"allow_redirects": allow_redirects, "enabled": true})
             }
@@ -113,7 +123,7 @@ impl PaymentIntent {
         json!({
             "id": self.id,
             "object": "payment_intent",
-            "allowed_payment_method_types": null,
+            "allowed_payment_method_types": self.accepts.allowed(),
             "amount": self.amount,
             "amount_capturable": self.amount_capturable,
             "amount_details": {"tip": {}},

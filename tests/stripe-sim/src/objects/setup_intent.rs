@@ -64,7 +64,7 @@ impl SetupIntent {
         json!({
             "id": self.id,
             "object": "setup_intent",
-            "allowed_payment_method_types": null,
+            "allowed_payment_method_types": self.accepts.allowed(),
             "application": null,
             "automatic_payment_methods": self.accepts.automatic(),
             "cancellation_reason": self.cancellation_reason,
