@@ -6,6 +6,7 @@ pub(crate) mod confirm;
 mod customers;
 pub(crate) mod disputes;
 mod events;
+mod payment_details;
 pub(crate) mod payment_intents;
 pub(crate) mod payment_methods;
 pub(crate) mod refunds;

@@ -1,70 +1,13 @@
 //! Stripe's test cards: what each number does, and its `pm_card_…` and `tok_…` names.
 //!
-//! Source: docs.stripe.com/testing; declines: docs.stripe.com/declines/codes.
+//! Source: docs.stripe.com/testing.
+
+use crate::declines::{self, Decline};
 
 /// The prefix of a test PaymentMethod's name.
 const METHOD_PREFIX: &str = "pm_card_";
 /// The prefix of a test token's name.
 const TOKEN_PREFIX: &str = "tok_";
-
-/// How an issuer says no.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Decline {
-    /// `error.code`
-    pub(crate) code: &'static str,
-    /// `error.decline_code`
-    pub(crate) decline_code: &'static str,
-    pub(crate) message: &'static str,
-    /// The field of the card to blame.
-    pub(crate) param: Option<&'static str>,
-}
-
-const fn declined(decline_code: &'static str, message: &'static str) -> Decline {
-    Decline { code: "card_declined", decline_code, message, param: None }
-}
-
-pub(crate) static GENERIC: Decline = declined("generic_decline", "Your card was declined.");
-pub(crate) static INSUFFICIENT_FUNDS: Decline =
-    declined("insufficient_funds", "Your card has insufficient funds.");
-pub(crate) static LOST: Decline = declined("lost_card", "Your card was declined.");
-pub(crate) static STOLEN: Decline = declined("stolen_card", "Your card was declined.");
-pub(crate) static FRAUDULENT: Decline = declined("fraudulent", "Your card was declined.");
-pub(crate) static VELOCITY: Decline = declined(
-    "card_velocity_exceeded",
-    "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
-);
-pub(crate) static EXPIRED: Decline = Decline {
-    code: "expired_card",
-    decline_code: "expired_card",
-    message: "Your card has expired.",
-    param: Some("exp_month"),
-};
-pub(crate) static INCORRECT_CVC: Decline = Decline {
-    code: "incorrect_cvc",
-    decline_code: "incorrect_cvc",
-    message: "Your card's security code is incorrect.",
-    param: Some("cvc"),
-};
-pub(crate) static PROCESSING_ERROR: Decline = Decline {
-    code: "processing_error",
-    decline_code: "processing_error",
-    message: "An error occurred while processing your card. Try again in a little bit.",
-    param: None,
-};
-/// A card that needs its holder, who is away (`off_session`).
-pub(crate) static AUTHENTICATION_REQUIRED: Decline = Decline {
-    code: "authentication_required",
-    decline_code: "authentication_required",
-    message: "Your card was declined. This transaction requires authentication.",
-    param: None,
-};
-/// A card that needs its holder, on a call that asked for an error instead (`error_on_requires_action`).
-pub(crate) static AUTHENTICATION_NOT_HANDLED: Decline = Decline {
-    code: "authentication_required",
-    decline_code: "authentication_not_handled",
-    message: "Your card was declined. This transaction requires authentication.",
-    param: None,
-};
 
 /// When a card wants its holder to authenticate (3D Secure).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,32 +103,36 @@ pub(crate) static CARDS: &[TestCard] = &[
     good("36227206271667", &["diners_14digits"], "credit"),
     good("3566002020360505", &["jcb"], "credit"),
     good("6200000000000005", &["unionpay"], "credit"),
-    bad("4000000000000002", &["visa_chargeDeclined", "chargeDeclined"], &GENERIC),
+    bad("4000000000000002", &["visa_chargeDeclined", "chargeDeclined"], &declines::GENERIC),
     bad(
         "4000000000009995",
         &["visa_chargeDeclinedInsufficientFunds", "chargeDeclinedInsufficientFunds"],
-        &INSUFFICIENT_FUNDS,
+        &declines::INSUFFICIENT_FUNDS,
     ),
-    bad("4000000000009987", &["visa_chargeDeclinedLostCard", "chargeDeclinedLostCard"], &LOST),
+    bad(
+        "4000000000009987",
+        &["visa_chargeDeclinedLostCard", "chargeDeclinedLostCard"],
+        &declines::LOST,
+    ),
     bad(
         "4000000000009979",
         &["visa_chargeDeclinedStolenCard", "chargeDeclinedStolenCard"],
-        &STOLEN,
+        &declines::STOLEN,
     ),
-    bad("4000000000000069", &["chargeDeclinedExpiredCard"], &EXPIRED),
-    bad("4000000000000127", &["chargeDeclinedIncorrectCvc"], &INCORRECT_CVC),
-    bad("4000000000000119", &["chargeDeclinedProcessingError"], &PROCESSING_ERROR),
+    bad("4000000000000069", &["chargeDeclinedExpiredCard"], &declines::EXPIRED),
+    bad("4000000000000127", &["chargeDeclinedIncorrectCvc"], &declines::INCORRECT_CVC),
+    bad("4000000000000119", &["chargeDeclinedProcessingError"], &declines::PROCESSING_ERROR),
     bad(
         "4000000000006975",
         &["visa_chargeDeclinedVelocityLimitExceeded", "chargeDeclinedVelocityLimitExceeded"],
-        &VELOCITY,
+        &declines::VELOCITY,
     ),
     card(
         "4000000000000341",
         &["chargeCustomerFail"],
         "credit",
         Authentication::NotEnrolled,
-        Outcome::DeclinesCharges(&GENERIC),
+        Outcome::DeclinesCharges(&declines::GENERIC),
     ),
     card(
         "4000002500003155",
@@ -213,7 +160,7 @@ pub(crate) static CARDS: &[TestCard] = &[
         &["authenticationRequiredChargeDeclinedInsufficientFunds"],
         "credit",
         Authentication::Always,
-        Outcome::DeclinesCharges(&INSUFFICIENT_FUNDS),
+        Outcome::DeclinesCharges(&declines::INSUFFICIENT_FUNDS),
     ),
     card(
         "4000000000003220",
@@ -227,7 +174,7 @@ pub(crate) static CARDS: &[TestCard] = &[
         &["threeDSecureRequiredChargeDeclined"],
         "credit",
         Authentication::Always,
-        Outcome::DeclinesCharges(&GENERIC),
+        Outcome::DeclinesCharges(&declines::GENERIC),
     ),
     card(
         "4000000000003055",

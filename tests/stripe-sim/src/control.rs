@@ -24,7 +24,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{account, disputes, refunds, setup_intents};
+use crate::api::{account, disputes, refunds};
 use crate::app::{App, lock};
 use crate::clock;
 use crate::context::{Answer, Caller, Context};
@@ -32,6 +32,7 @@ use crate::error::ApiError;
 use crate::faults::Rule;
 use crate::objects::dispute::DisputeStatus;
 use crate::payment;
+use crate::setup;
 use crate::world::{Record, WebhookEndpoint};
 
 /// The most that one call puts the clock forward, in seconds: a hundred years.
@@ -136,9 +137,9 @@ async fn authenticate(State(app): Shared, Json(asked): Json<Authenticate>) -> Re
         (Some(id), None) => {
             play(&app, |cx| payment::authenticate(cx, &id, succeeds).map(|intent| intent.view()))
         }
-        (None, Some(id)) => play(&app, |cx| {
-            setup_intents::authenticate(cx, &id, succeeds).map(|intent| intent.view())
-        }),
+        (None, Some(id)) => {
+            play(&app, |cx| setup::authenticate(cx, &id, succeeds).map(|intent| intent.view()))
+        }
         _ => refused("give payment_intent or setup_intent"),
     }
 }

@@ -1,7 +1,8 @@
 //! How a card's issuer answers. Source: docs.stripe.com/testing.
 
-use crate::cards::{self, Authentication, Decline, Outcome};
+use crate::cards::{Authentication, Outcome};
 use crate::context::Context;
+use crate::declines::{self, Decline};
 use crate::objects::payment_method::PaymentMethod;
 
 /// What is asked of the issuer.
@@ -41,18 +42,18 @@ pub(crate) enum Verdict {
 
 /// Asks the issuer.
 pub(crate) fn ask(cx: &Context<'_>, method: &PaymentMethod, question: Question) -> Verdict {
-    let Some(card) = method.card() else { return Verdict::Declined(&cards::GENERIC) };
+    let Some(card) = method.card() else { return Verdict::Declined(&declines::GENERIC) };
     let charging = matches!(question.purpose, Purpose::Charge { .. });
     if charging && card.outcome == Outcome::Blocked {
         return Verdict::Blocked;
     }
     if has_wrong_cvc(cx, method) {
-        return Verdict::Declined(&cards::INCORRECT_CVC);
+        return Verdict::Declined(&declines::INCORRECT_CVC);
     }
     if !question.authenticated && wants_holder(card.authentication, method.set_up, question) {
         return match question.purpose {
             Purpose::Charge { off_session: true } => {
-                Verdict::Declined(&cards::AUTHENTICATION_REQUIRED)
+                Verdict::Declined(&declines::AUTHENTICATION_REQUIRED)
             }
             _ => Verdict::NeedsHolder,
         };

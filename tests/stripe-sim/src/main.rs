@@ -1,6 +1,6 @@
 //! `stripe-sim`: the stand-in as a process. SIGTERM and SIGINT end it.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,7 +43,11 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
     let arguments = Arguments::parse();
     let mut address = arguments.listen;
     if let Some(port) = arguments.port {

@@ -1,56 +1,11 @@
 //! Takes the parameters of a call one by one, with Stripe's refusals; what is left over is unknown.
 
-use std::collections::BTreeMap;
-
 use crate::error::ApiError;
 use crate::form::{Form, Node};
+use crate::metadata::MetadataPatch;
 
-/// A metadata key's longest length, in characters (docs.stripe.com/api/metadata).
-const METADATA_KEY_LEN: usize = 40;
-/// A metadata value's longest length, in characters.
-const METADATA_VALUE_LEN: usize = 500;
-/// The most keys that metadata has.
-const METADATA_KEYS: usize = 50;
 /// The longest text that most parameters take, in characters.
 const TEXT_LEN: usize = 5000;
-
-/// The metadata of an object.
-pub(crate) type Metadata = BTreeMap<String, String>;
-
-/// What a call asks to do with an object's metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum MetadataPatch {
-    /// `metadata=`: unset every key.
-    Clear,
-    /// Set each key, or unset it where the value is empty.
-    Merge(BTreeMap<String, String>),
-}
-
-impl MetadataPatch {
-    /// Applies the patch, within the limit on the number of keys.
-    pub(crate) fn apply(self, to: &mut Metadata) -> Result<(), ApiError> {
-        match self {
-            Self::Clear => to.clear(),
-            Self::Merge(values) => {
-                for (key, value) in values {
-                    if value.is_empty() {
-                        to.remove(&key);
-                    } else {
-                        to.insert(key, value);
-                    }
-                }
-            }
-        }
-        if to.len() > METADATA_KEYS {
-            let message = format!(
-                "Metadata can only have up to {METADATA_KEYS} keys; you have {}.",
-                to.len()
-            );
-            return Err(ApiError::parameter("metadata", None, message));
-        }
-        Ok(())
-    }
-}
 
 /// Bounds on `created`, in Unix seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -228,38 +183,7 @@ impl Params {
             }
             Some(Node::Map(map)) => map,
         };
-        let mut values = BTreeMap::new();
-        for (key, node) in map {
-            let name = format!("metadata[{key}]");
-            let Node::Text(value) = node else {
-                let message =
-                    format!("Metadata values must be strings, but the value under '{key}' is not.");
-                return Err(ApiError::parameter(&name, None, message));
-            };
-            if key.chars().count() > METADATA_KEY_LEN {
-                let message = format!(
-                    "Metadata keys may not be longer than {METADATA_KEY_LEN} characters; the key '{key}' is {}.",
-                    key.chars().count()
-                );
-                return Err(ApiError::parameter(&name, None, message));
-            }
-            if value.chars().count() > METADATA_VALUE_LEN {
-                let message = format!(
-                    "Metadata values can have up to {METADATA_VALUE_LEN} characters, but you passed in a value that is {} characters. Invalid value: {value}",
-                    value.chars().count()
-                );
-                return Err(ApiError::parameter(&name, None, message));
-            }
-            values.insert(key, value);
-        }
-        if values.len() > METADATA_KEYS {
-            let message = format!(
-                "Metadata can only have up to {METADATA_KEYS} keys; you have {}.",
-                values.len()
-            );
-            return Err(ApiError::parameter("metadata", None, message));
-        }
-        Ok(Some(MetadataPatch::Merge(values)))
+        MetadataPatch::read(map).map(Some)
     }
 
     /// `created`: an instant, or bounds (`gt`, `gte`, `lt`, `lte`), in Unix seconds.
@@ -333,22 +257,6 @@ mod tests {
         let card = nested.object("card").unwrap().unwrap();
         assert_eq!(refusal(card.finish()), (some("parameter_unknown"), some("card[foo]")));
         nested.finish().unwrap();
-    }
-
-    #[test]
-    fn metadata_has_limits() {
-        for (key, value, fits) in [(40, 500, true), (41, 1, false), (1, 501, false)] {
-            let text = format!("metadata[{}]={}", "k".repeat(key), "v".repeat(value));
-            assert_eq!(params(&text).metadata().is_ok(), fits, "{key} {value}");
-        }
-        for (keys, fits) in [(50, true), (51, false)] {
-            let text: Vec<_> = (0..keys).map(|key| format!("metadata[k{key}]=v")).collect();
-            assert_eq!(params(&text.join("&")).metadata().is_ok(), fits, "{keys}");
-        }
-        let mut kept =
-            Metadata::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
-        params("metadata[a]=&metadata[c]=3").metadata().unwrap().unwrap().apply(&mut kept).unwrap();
-        assert_eq!(kept.into_keys().collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::api::confirm::Manner;
 use crate::api::{disputes, payment_methods};
-use crate::cards::{self, Decline, Outcome};
+use crate::cards::Outcome;
 use crate::context::Context;
+use crate::declines::{self, Decline};
 use crate::error::{ApiError, ErrorBody};
 use crate::ids;
 use crate::issuer::{self, Purpose, Question, Verdict};
@@ -30,9 +31,9 @@ pub(crate) fn attempt(
     match issuer::ask(cx, &method, question) {
         Verdict::Approved => Ok(approve(cx, intent, method)),
         Verdict::Declined(decline) => Err(decline_with(cx, intent, method, decline, false)),
-        Verdict::Blocked => Err(decline_with(cx, intent, method, &cards::FRAUDULENT, true)),
+        Verdict::Blocked => Err(decline_with(cx, intent, method, &declines::FRAUDULENT, true)),
         Verdict::NeedsHolder if manner.error_on_requires_action => {
-            Err(decline_with(cx, intent, method, &cards::AUTHENTICATION_NOT_HANDLED, false))
+            Err(decline_with(cx, intent, method, &declines::AUTHENTICATION_NOT_HANDLED, false))
         }
         Verdict::NeedsHolder => Ok(wait_for_holder(cx, intent, &method, manner)),
     }
@@ -141,7 +142,7 @@ fn decline_with(
     decline: &Decline,
     blocked: bool,
 ) -> ApiError {
-    if *decline == cards::INCORRECT_CVC {
+    if *decline == declines::INCORRECT_CVC {
         method.cvc_check = CvcCheck::Fail;
         cx.world.payment_methods.put(method.clone());
     }

@@ -5,10 +5,11 @@ use crate::context::{Answer, Context};
 use crate::error::ApiError;
 use crate::ids;
 use crate::list::Page;
+use crate::metadata::{Metadata, MetadataPatch};
 use crate::objects::billing::Address;
 use crate::objects::customer::Customer;
 use crate::objects::payment_method::Use;
-use crate::params::{Metadata, MetadataPatch, Params};
+use crate::params::Params;
 
 /// The fields that creating and updating share.
 #[derive(Debug)]

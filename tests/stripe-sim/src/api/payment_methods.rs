@@ -2,20 +2,17 @@
 
 use crate::api::customers;
 use crate::cards;
-use crate::clock;
 use crate::context::{Answer, Context};
 use crate::error::ApiError;
+use crate::given_card::{self, GivenCard};
 use crate::ids;
 use crate::issuer::{self, Purpose, Question, Verdict};
 use crate::list::Page;
-use crate::number::{self, BadNumber};
+use crate::metadata::Metadata;
 use crate::objects::billing::BillingDetails;
 use crate::objects::payment_method::{CvcCheck, PaymentMethod, Use};
-use crate::params::{Metadata, Params};
+use crate::params::Params;
 use crate::world::KnownCvc;
-
-/// The farthest year of expiry, from now.
-const EXPIRY_YEARS: i64 = 50;
 
 /// What Stripe.js adds about the browser; it changes nothing.
 const BROWSER_FIELDS: &[&str] = &[
@@ -29,14 +26,6 @@ const BROWSER_FIELDS: &[&str] = &[
     "sid",
     "time_on_page",
 ];
-
-/// A card as it was given.
-struct GivenCard {
-    number: String,
-    exp_month: i64,
-    exp_year: i64,
-    cvc: Option<String>,
-}
 
 fn new_method(cx: &Context<'_>, card: GivenCard) -> PaymentMethod {
     PaymentMethod {
@@ -56,21 +45,10 @@ fn new_method(cx: &Context<'_>, card: GivenCard) -> PaymentMethod {
     }
 }
 
-/// The card that a test name stands for, with an expiry a year ahead and no security code.
-fn test_card(cx: &Context<'_>, card: &cards::TestCard) -> GivenCard {
-    let (year, month) = clock::year_month(cx.now());
-    GivenCard {
-        number: card.number.to_owned(),
-        exp_month: month,
-        exp_year: year.saturating_add(1),
-        cvc: None,
-    }
-}
-
 /// The PaymentMethod that a parameter names. A name such as `pm_card_visa` makes a new one, each time.
 pub(crate) fn named(cx: &mut Context<'_>, id: &str) -> Result<PaymentMethod, ApiError> {
     if let Some(card) = cards::by_method_name(id) {
-        let method = new_method(cx, test_card(cx, card));
+        let method = new_method(cx, given_card::test_card(cx, card));
         cx.world.payment_methods.put(method.clone());
         return Ok(method);
     }
@@ -186,10 +164,10 @@ pub(crate) fn create_from(
             params.discard(name);
         }
     }
-    let card = take_card(cx, card)?;
+    let card = given_card::take(cx, card)?;
     params.finish()?;
 
-    let mut method = new_method(cx, check_card(cx, card)?);
+    let mut method = new_method(cx, given_card::check(cx, card)?);
     method.billing_details = billing_details;
     if let Some(redisplay) = redisplay {
         method.allow_redisplay = redisplay;
@@ -204,77 +182,6 @@ pub(crate) fn create_from(
     }
     cx.world.payment_methods.put(method.clone());
     Ok(method)
-}
-
-/// Reads `card`: a test token, or the number with the rest.
-fn take_card(cx: &Context<'_>, mut card: Params) -> Result<GivenCard, ApiError> {
-    if let Some(token) = card.text("token")? {
-        let name = card.name("token");
-        card.finish()?;
-        let known = cards::by_token(&token);
-        return known
-            .map(|known| test_card(cx, known))
-            .ok_or_else(|| ApiError::no_such_param("token", &token, &name));
-    }
-    let number = number::normalise(&card.required("number")?);
-    let exp_month =
-        card.integer("exp_month")?.ok_or_else(|| ApiError::missing(&card.name("exp_month")))?;
-    let exp_year =
-        card.integer("exp_year")?.ok_or_else(|| ApiError::missing(&card.name("exp_year")))?;
-    let cvc = card.text("cvc")?;
-    card.finish()?;
-    let exp_year =
-        if (0..100).contains(&exp_year) { exp_year.saturating_add(2000) } else { exp_year };
-    Ok(GivenCard { number, exp_month, exp_year, cvc })
-}
-
-/// Refuses a card that Stripe sees to be wrong by itself. Source: docs.stripe.com/testing#invalid-data.
-fn check_card(cx: &Context<'_>, card: GivenCard) -> Result<GivenCard, ApiError> {
-    let refused = |code, message, param| Err(ApiError::card(code, None, message, Some(param)));
-    match number::check(&card.number) {
-        Ok(()) => {}
-        Err(BadNumber::Form) => {
-            return refused(
-                "invalid_number",
-                "The card number is not a valid credit card number.",
-                "number",
-            );
-        }
-        Err(BadNumber::CheckDigit) => {
-            return refused("incorrect_number", "Your card number is incorrect.", "number");
-        }
-    }
-    let (year, month) = clock::year_month(cx.now());
-    if !(1..=12).contains(&card.exp_month) || (card.exp_year == year && card.exp_month < month) {
-        return refused(
-            "invalid_expiry_month",
-            "Your card's expiration month is invalid.",
-            "exp_month",
-        );
-    }
-    if card.exp_year < year || card.exp_year > year.saturating_add(EXPIRY_YEARS) {
-        return refused(
-            "invalid_expiry_year",
-            "Your card's expiration year is invalid.",
-            "exp_year",
-        );
-    }
-    if let Some(cvc) = &card.cvc {
-        let brand = number::brand(&card.number);
-        let digits = cvc.chars().all(|letter| letter.is_ascii_digit());
-        if !digits || cvc.len() != brand.cvc_len {
-            return refused("invalid_cvc", "Your card's security code is invalid.", "cvc");
-        }
-    }
-    if cards::by_number(&card.number).is_none() {
-        return Err(ApiError::card(
-            "card_declined",
-            Some("test_mode_live_card"),
-            "Your card was declined. Your request was in test mode, but used a non test (live) card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
-            None,
-        ));
-    }
-    Ok(card)
 }
 
 /// `GET /v1/payment_methods/:id`

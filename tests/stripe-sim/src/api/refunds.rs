@@ -5,10 +5,11 @@ use crate::currency;
 use crate::error::ApiError;
 use crate::ids;
 use crate::list::Page;
+use crate::metadata::Metadata;
 use crate::objects::charge::Charge;
 use crate::objects::dispute::DisputeStatus;
 use crate::objects::refund::Refund;
-use crate::params::{Metadata, Params};
+use crate::params::Params;
 
 /// `POST /v1/refunds`
 pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {

@@ -1,18 +1,17 @@
-//! `/v1/setup_intents`. Source: docs.stripe.com/api/setup_intents, docs.stripe.com/payments/setupintents/lifecycle.
+//! `/v1/setup_intents`. Source: docs.stripe.com/api/setup_intents.
 
 use serde_json::Value;
 
 use crate::api::confirm::{self, Manner, Named};
 use crate::api::{customers, payment_methods};
-use crate::cards::{self, Decline};
 use crate::context::{Answer, Context};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::ids;
-use crate::issuer::{self, Purpose, Question, Verdict};
 use crate::list::Page;
-use crate::objects::payment_method::{CvcCheck, PaymentMethod, Use};
+use crate::metadata::Metadata;
 use crate::objects::setup_intent::{SetupIntent, SetupStatus};
-use crate::params::{Metadata, Params};
+use crate::params::Params;
+use crate::setup;
 
 /// The code of every refusal that is for the intent's status.
 const WRONG_STATE: Option<&str> = Some("setup_intent_unexpected_state");
@@ -96,7 +95,7 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     cx.emit("setup_intent.created", intent.view());
     match method {
         Some(method) if confirms => {
-            attempt(cx, intent, method, &manner, false).map(|intent| intent.view())
+            setup::attempt(cx, intent, method, &manner, false).map(|intent| intent.view())
         }
         _ => Ok(intent.view()),
     }
@@ -148,116 +147,8 @@ pub(crate) fn confirm(cx: &mut Context<'_>, id: &str, mut params: Params) -> Ans
         .map_err(|error| error.with_setup_intent(view(cx, &intent)))?;
     intent.accepts = types.unwrap_or(intent.accepts);
     manner.check_return(cx, &intent.accepts, "SetupIntent")?;
-    let intent = attempt(cx, intent, method, &manner, false)?;
+    let intent = setup::attempt(cx, intent, method, &manner, false)?;
     Ok(view(cx, &intent))
-}
-
-/// Sets the PaymentMethod up, and stores the outcome whatever it is.
-fn attempt(
-    cx: &mut Context<'_>,
-    mut intent: SetupIntent,
-    mut method: PaymentMethod,
-    manner: &Manner,
-    authenticated: bool,
-) -> Result<SetupIntent, ApiError> {
-    let question = Question {
-        purpose: Purpose::SetUp,
-        authenticated,
-        three_d_secure_requested: intent.request_three_d_secure != "automatic",
-    };
-    intent.payment_method = Some(method.id.clone());
-    intent.latest_attempt = Some(ids::new("setatt"));
-    match issuer::ask(cx, &method, question) {
-        Verdict::Approved => {}
-        Verdict::NeedsHolder if !manner.error_on_requires_action => {
-            intent.status = SetupStatus::RequiresAction;
-            intent.next_action = Some(manner.next_action(&intent.id));
-            cx.world.setup_intents.put(intent.clone());
-            cx.emit("setup_intent.requires_action", intent.view());
-            return Ok(intent);
-        }
-        Verdict::NeedsHolder => {
-            return Err(decline_with(cx, intent, method, &cards::AUTHENTICATION_NOT_HANDLED));
-        }
-        Verdict::Declined(decline) => return Err(decline_with(cx, intent, method, decline)),
-        Verdict::Blocked => return Err(decline_with(cx, intent, method, &cards::FRAUDULENT)),
-    }
-    method.cvc_check = CvcCheck::Pass;
-    method.set_up = method.set_up || (authenticated && intent.usage == "off_session");
-    if let (Some(customer), Use::Fresh) = (&intent.customer, method.usage) {
-        method.customer = Some(customer.clone());
-        method.usage = Use::Attached;
-        cx.emit("payment_method.attached", method.view());
-    }
-    cx.world.payment_methods.put(method);
-    intent.status = SetupStatus::Succeeded;
-    intent.next_action = None;
-    intent.last_setup_error = None;
-    cx.world.setup_intents.put(intent.clone());
-    cx.emit("setup_intent.succeeded", intent.view());
-    Ok(intent)
-}
-
-fn decline_with(
-    cx: &mut Context<'_>,
-    intent: SetupIntent,
-    mut method: PaymentMethod,
-    decline: &Decline,
-) -> ApiError {
-    if *decline == cards::INCORRECT_CVC {
-        method.cvc_check = CvcCheck::Fail;
-        cx.world.payment_methods.put(method.clone());
-    }
-    let mut error =
-        ApiError::card(decline.code, Some(decline.decline_code), decline.message, decline.param);
-    error.body.payment_method =
-        Some(if cx.is_public() { method.public_view() } else { method.view() });
-    let intent = fail(cx, intent, (*error.body).clone());
-    error.with_setup_intent(view(cx, &intent))
-}
-
-/// Sends the intent back for another PaymentMethod.
-fn fail(cx: &mut Context<'_>, mut intent: SetupIntent, error: ErrorBody) -> SetupIntent {
-    intent.status = SetupStatus::RequiresPaymentMethod;
-    intent.payment_method = None;
-    intent.next_action = None;
-    intent.last_setup_error = Some(error);
-    cx.world.setup_intents.put(intent.clone());
-    cx.emit("setup_intent.setup_failed", intent.view());
-    intent
-}
-
-/// Plays the holder, who completes or fails 3D Secure.
-pub(crate) fn authenticate(
-    cx: &mut Context<'_>,
-    id: &str,
-    succeeds: bool,
-) -> Result<SetupIntent, ApiError> {
-    let intent = at_path(cx, id)?;
-    let method = match &intent.payment_method {
-        Some(method) if intent.status == SetupStatus::RequiresAction => {
-            payment_methods::named(cx, &method.clone())?
-        }
-        _ => {
-            let message = format!(
-                "Nobody can authenticate a SetupIntent that is {}.",
-                intent.status.as_str()
-            );
-            return Err(ApiError::refused(WRONG_STATE, message));
-        }
-    };
-    if !succeeds {
-        let mut error = ApiError::refused(
-            Some("setup_intent_authentication_failure"),
-            "The latest attempt to set up the payment method has failed because authentication failed.",
-        );
-        error.body.payment_method = Some(method.view());
-        return Ok(fail(cx, intent, *error.body));
-    }
-    match attempt(cx, intent, method, &Manner::default(), true) {
-        Ok(intent) => Ok(intent),
-        Err(error) => cx.world.setup_intents.get(id).cloned().ok_or(error),
-    }
 }
 
 /// `POST /v1/setup_intents/:id`

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cards::Decline;
+use crate::declines::Decline;
+use crate::metadata::Metadata;
 use crate::number;
 use crate::objects::payment_method::PaymentMethod;
-use crate::params::Metadata;
 use crate::table::Row;
 
 /// `outcome` of a refused charge.

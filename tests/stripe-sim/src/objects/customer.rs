@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::metadata::Metadata;
 use crate::objects::billing::Address;
-use crate::params::Metadata;
 use crate::table::Row;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

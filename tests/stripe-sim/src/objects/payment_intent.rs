@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::ErrorBody;
-use crate::params::Metadata;
+use crate::metadata::Metadata;
 use crate::table::Row;
 
 /// Where a PaymentIntent is in its life. The stand-in's cards settle at once, so none is `processing`.

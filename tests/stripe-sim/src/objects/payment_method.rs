@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::cards::{self, Authentication, TestCard};
 use crate::ids;
+use crate::metadata::Metadata;
 use crate::number;
 use crate::objects::billing::BillingDetails;
-use crate::params::Metadata;
 use crate::table::Row;
 
 /// Whether a PaymentMethod can be used again.

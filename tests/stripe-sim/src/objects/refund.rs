@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::params::Metadata;
+use crate::metadata::Metadata;
 use crate::table::Row;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::ErrorBody;
+use crate::metadata::Metadata;
 use crate::objects::payment_intent::Accepts;
-use crate::params::Metadata;
 use crate::table::Row;
 
 /// Where a SetupIntent is in its life.

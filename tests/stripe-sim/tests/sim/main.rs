@@ -23,4 +23,6 @@ mod persistence;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod three_d_secure;
+#[cfg(test)]
 mod webhooks;
