@@ -3,6 +3,7 @@
 mod answer;
 mod money;
 mod screen;
+mod spend;
 mod walk;
 
 use std::io::Write;

@@ -1,7 +1,6 @@
-//! The steps. Each asks the gateway, shows the answer, and fails if it is not as it should be.
+//! The steps up to the first payment. Each asks the gateway, shows the answer, and fails if it is not as it should be.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -12,25 +11,21 @@ use super::screen::Screen;
 use crate::stripe_sim::PUBLISHABLE_KEY;
 use crate::{Error, Result, card, http, stripe_sim, wire};
 
-const WEATHER: &str = "/api/weather";
-const JOKE: &str = "/api/joke";
-const FAIL: &str = "/api/fail";
-const BALANCE: &str = "/.well-known/stripe402/balance";
-
-/// How long a reversed charge may take to be back; it rides in a batch after the answer.
-const BACK_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const WEATHER: &str = "/api/weather";
 
 /// What the gateway told at first.
-struct Offer {
-    currency: String,
-    price: i64,
+pub(super) struct Offer {
+    pub(super) currency: String,
+    pub(super) price: i64,
     min_top_up: i64,
 }
 
 /// Who pays, and what is left.
-struct Account {
-    client_id: String,
-    balance: i64,
+pub(super) struct Account {
+    pub(super) client_id: String,
+    pub(super) balance: i64,
+    /// How many requests were paid for so far.
+    pub(super) requests: i64,
 }
 
 pub(super) async fn walk<W: Write>(places: &Places, screen: Screen<W>) -> Result<()> {
@@ -41,21 +36,21 @@ pub(super) async fn walk<W: Write>(places: &Places, screen: Screen<W>) -> Result
     let offer = walk.ask_without_paying(first)?;
     let card = walk.make_a_payment_method().await?;
     let mut account = walk.pay_with_the_card(&offer, &card).await?;
-    walk.spend_a_credit(&offer, &mut account).await?;
-    walk.a_failure_costs_nothing(&offer, &account).await?;
-    let requests = walk.spend_all(&offer, &mut account).await?;
+    let joke_price = walk.spend_a_credit(&offer, &mut account).await?;
+    walk.a_failure_costs_nothing(&offer, joke_price, &mut account).await?;
+    walk.spend_all(&offer, &mut account).await?;
     walk.nothing_left(&account).await?;
     walk.screen.end(&format!(
         "One card charge of {}, {} paid requests, and the balance came out at exactly 0.",
         money(offer.min_top_up, &offer.currency),
-        requests.saturating_add(2),
+        account.requests,
     ));
     Ok(())
 }
 
-struct Walk<'places, W> {
+pub(super) struct Walk<'places, W> {
     places: &'places Places,
-    screen: Screen<W>,
+    pub(super) screen: Screen<W>,
     client: reqwest::Client,
 }
 
@@ -156,6 +151,7 @@ impl<W: Write> Walk<'_, W> {
         let account = Account {
             client_id: text(&receipt, "/clientId")?.to_owned(),
             balance: number(&receipt, "/creditsRemaining")?,
+            requests: 1,
         };
         let charge = text(&receipt, "/chargeId")?;
         same("creditsRemaining", &account.balance, &offer.min_top_up.saturating_sub(offer.price))?;
@@ -193,139 +189,7 @@ impl<W: Write> Walk<'_, W> {
         Ok(account)
     }
 
-    async fn spend_a_credit(&mut self, offer: &Offer, account: &mut Account) -> Result<()> {
-        self.screen.step("Spend the balance");
-        let before = account.balance;
-        let (answer, receipt) = self.spend(JOKE, account).await?;
-        if receipt.get("chargeId").is_some() {
-            return Err(Error::Invalid(format!(
-                "the card was charged although the balance sufficed: {receipt}"
-            )));
-        }
-        let price = before.saturating_sub(account.balance);
-        let cash = |units| money(units, &offer.currency);
-        let screen = &mut self.screen;
-        screen.sent(&format!("GET {JOKE}"), "another route has another price");
-        screen.header(wire::PAYMENT, "no card any more");
-        screen.field("clientId", &account.client_id, "whoever has it can spend, so keep it secret");
-        screen.received(answer.status, "deducted, then served by the API");
-        screen.body(answer.body.trim(), "what the API answered");
-        screen.header(wire::PAYMENT_RESPONSE, "no chargeId: Stripe was not asked");
-        screen.field(
-            "creditsRemaining",
-            &account.balance.to_string(),
-            &format!("{} deducted", cash(price)),
-        );
-        screen.checked("paid from the balance, without a card payment and its fee");
-        Ok(())
-    }
-
-    async fn a_failure_costs_nothing(&mut self, offer: &Offer, account: &Account) -> Result<()> {
-        self.screen.step("A failure of the API costs nothing");
-        let payment = json!({"clientId": account.client_id});
-        let answer = self.get(FAIL, Some(&payment)).await?.expect(500)?;
-        if answer.has(wire::PAYMENT_RESPONSE) {
-            return Err(Error::Invalid(
-                "a failed request has no receipt, but this one had".to_owned(),
-            ));
-        }
-        let balance = self.balance_back_at(&payment, account.balance).await?;
-        let screen = &mut self.screen;
-        screen.sent(&format!("GET {FAIL}"), "a priced route that always breaks");
-        screen.received(answer.status, "the API's own error; the charge is reversed");
-        screen.sent("GET …/balance", "free; asks the ledger itself");
-        screen.field(
-            "creditsRemaining",
-            &balance.to_string(),
-            &format!("{}, as before", money(balance, &offer.currency)),
-        );
-        screen.checked("deducted before the API was asked, and given back after it failed");
-        Ok(())
-    }
-
-    async fn balance_back_at(&self, payment: &Value, expected: i64) -> Result<i64> {
-        let start = Instant::now();
-        loop {
-            let answer = self.get(BALANCE, Some(payment)).await?.expect(200)?;
-            let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-            let balance = number(&body, "/creditsRemaining")?;
-            if balance == expected || start.elapsed() > BACK_WITHIN {
-                same("the balance after a failed request", &balance, &expected)?;
-                return Ok(balance);
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-    }
-
-    /// Down to 0, with the dear route as long as it can be paid and then the cheap one.
-    async fn spend_all(&mut self, offer: &Offer, account: &mut Account) -> Result<i64> {
-        self.screen.step("Spend the rest");
-        let start = Instant::now();
-        let (all, mut requests) = (account.balance, 0_i64);
-        while account.balance > 0 {
-            let route = if account.balance >= offer.price { WEATHER } else { JOKE };
-            let before = account.balance;
-            self.spend(route, account).await?;
-            if route == WEATHER {
-                same(
-                    "what one request cost",
-                    &before.saturating_sub(account.balance),
-                    &offer.price,
-                )?;
-            }
-            requests = requests.saturating_add(1);
-            let aside =
-                format!("{requests:>3} requests, {} left", money(account.balance, &offer.currency));
-            self.screen.progress(all.saturating_sub(account.balance), all, &aside);
-        }
-        let took = start.elapsed();
-        let each =
-            took.checked_div(u32::try_from(requests).unwrap_or(1).max(1)).unwrap_or_default();
-        self.screen.checked(&format!(
-            "{requests} requests one after another in {:.2} s ({:.1} ms each), every price deducted to the unit",
-            took.as_secs_f32(),
-            each.saturating_mul(1000).as_secs_f32(),
-        ));
-        Ok(requests)
-    }
-
-    async fn nothing_left(&mut self, account: &Account) -> Result<()> {
-        self.screen.step("Ask with an empty balance");
-        let payment = json!({"clientId": account.client_id});
-        let answer = self.get(JOKE, Some(&payment)).await?.expect(402)?;
-        let challenge = answer.header(wire::PAYMENT_REQUIRED)?;
-        let error = text(&challenge, "/error")?;
-        same("error", &error, &"insufficient_credits")?;
-        let screen = &mut self.screen;
-        screen.sent(&format!("GET {JOKE}"), "one more, with nothing left");
-        screen.header(wire::PAYMENT, "as before");
-        screen.field("clientId", &account.client_id, "known, but its balance is 0");
-        screen.received(answer.status, "a price again; send a card to go on");
-        screen.header(wire::PAYMENT_REQUIRED, "now with the reason");
-        screen.field("error", error, "one of six codes that programs can rely on");
-        screen.field("price", &number(&challenge, "/price")?.to_string(), "units, for this route");
-        screen.checked("nothing was served that was not paid for");
-        Ok(())
-    }
-
-    /// One request paid from the balance; the receipt must be of the same client and tell less than before.
-    async fn spend(&self, path: &str, account: &mut Account) -> Result<(Answer, Value)> {
-        let payment = json!({"clientId": account.client_id});
-        let answer = self.get(path, Some(&payment)).await?.expect(200)?;
-        let receipt = answer.header(wire::PAYMENT_RESPONSE)?;
-        same("clientId", &text(&receipt, "/clientId")?, &account.client_id.as_str())?;
-        let balance = number(&receipt, "/creditsRemaining")?;
-        if balance >= account.balance || balance < 0 {
-            return Err(Error::Invalid(format!(
-                "the balance went from {} to {balance}",
-                account.balance
-            )));
-        }
-        account.balance = balance;
-        Ok((answer, receipt))
-    }
-
-    async fn get(&self, path: &str, payment: Option<&Value>) -> Result<Answer> {
+    pub(super) async fn get(&self, path: &str, payment: Option<&Value>) -> Result<Answer> {
         Answer::get(&self.client, &format!("{}{path}", self.places.gateway), payment).await
     }
 }
