@@ -1,8 +1,9 @@
-//! The plugin configuration: JSON, checked whole before the first request.
+//! The plugin configuration, checked whole before the first request.
 
 mod check;
 mod fields;
 mod route;
+mod structure;
 
 use std::{rc::Rc, time::Duration};
 
@@ -152,14 +153,17 @@ impl std::fmt::Display for ConfigError {
 }
 
 impl Config {
-    /// Reads the plugin configuration.
+    /// Reads the plugin configuration: JSON, or a serialised `google.protobuf.Struct`.
     ///
     /// # Errors
     /// [`ConfigError`] for the first field that is wrong.
-    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
-        let value = serde_json::from_slice(json).map_err(|error| ConfigError {
-            path: "configuration".to_owned(),
-            problem: error.to_string(),
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let value = serde_json::from_slice(bytes).or_else(|error| {
+            // A serialised Struct is never JSON; what is neither was most likely meant as JSON.
+            structure::decode(bytes).ok_or_else(|| ConfigError {
+                path: "configuration".to_owned(),
+                problem: format!("neither JSON ({error}) nor a Struct"),
+            })
         })?;
         check::config(value)
     }

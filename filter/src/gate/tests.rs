@@ -1,1 +1,293 @@
+use serde_json::{Value, json};
+use stripe402_protocol::{
+    ChargeId, ClientId, Refusal, Units,
+    message::{CardAnswer, ChargeOutcome},
+};
 
+use super::*;
+use crate::config::Identity;
+
+const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
+
+fn config() -> Rc<Config> {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"name": "joke", "path": "/api/joke", "price": 100}],
+        "limits": {"payment_header_bytes": 400},
+    });
+    Rc::new(Config::parse(json.to_string().as_bytes()).unwrap())
+}
+
+fn head<'h>(path: &'h str, payment: &'h str) -> Head<'h> {
+    let headers = [(":method", "GET"), (":path", path), ("payment", payment)];
+    let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    Head::read(headers, &Identity::default())
+}
+
+fn start(path: &str, payment: &Value) -> (Stream, Step) {
+    let mut stream = Stream::new(config());
+    let payment =
+        if payment.is_null() { String::new() } else { stripe402_protocol::encode(payment) };
+    let step = stream.on_request(&head(path, &payment), &mut minting());
+    (stream, step)
+}
+
+fn minting() -> impl FnMut() -> Option<ChargeId> {
+    let mut number = 0;
+    move || {
+        number += 1;
+        Some(ChargeId::mint(number, [7; 10]))
+    }
+}
+
+/// What a step is, in a word.
+fn word(step: &Step) -> String {
+    match step {
+        Step::Pass(headers) if headers.is_empty() => "free".to_owned(),
+        Step::Pass(_) => "served".to_owned(),
+        Step::Charge(_) => "charge".to_owned(),
+        Step::Pay(_) => "card".to_owned(),
+        Step::Reply(reply) => {
+            let body: Value = serde_json::from_slice(&reply.body).unwrap();
+            let code = [&body["errorCode"], &body["error"]["code"], &body["error"]];
+            let code = code.iter().find_map(|code| code.as_str()).unwrap_or("challenge");
+            assert_eq!(reply.status, if code == "ledger_unavailable" { 503 } else { 402 });
+            code.to_owned()
+        }
+    }
+}
+
+#[test]
+fn the_request_decides_in_order_of_precedence() {
+    let long = "k".repeat(400);
+    for (payment, expected) in [
+        (Value::Null, "challenge"),
+        (json!({}), "challenge"),
+        (json!({"clientId": "", "paymentMethodId": null}), "challenge"),
+        (json!({"paymentIntentId": "pi_1"}), "challenge"),
+        (json!({"clientId": 7}), "invalid_payment"),
+        (json!({"description": long, "clientId": CLIENT}), "invalid_payment"),
+        (json!({"clientId": CLIENT, "maxPrice": 99}), "challenge"),
+        (json!({"clientId": CLIENT, "maxPrice": 100}), "charge"),
+        (json!({"clientId": CLIENT}), "charge"),
+        (json!({"clientId": "c8a2e"}), "insufficient_credits"),
+        (json!({"clientId": CLIENT.to_uppercase()}), "insufficient_credits"),
+        (json!({"clientId": "c8a2e", "paymentMethodId": "pm_1"}), "card"),
+        (json!({"clientId": CLIENT, "paymentMethodId": "pm_1"}), "charge"),
+        (json!({"paymentMethodId": "pm_1"}), "card"),
+        (json!({"paymentMethodId": "card_1"}), "payment_failed"),
+        (json!({"paymentMethodId": "pm_1/../x"}), "payment_failed"),
+        (json!({"paymentMethodId": "pm_1", "paymentIntentId": "pi-1"}), "payment_failed"),
+    ] {
+        let (_, step) = start("/api/joke", &payment);
+        assert_eq!(word(&step), expected, "{payment}");
+    }
+    assert_eq!(word(&start("/api/free", &json!({"clientId": 7})).1), "free");
+}
+
+#[test]
+fn two_payment_headers_are_one_too_many() {
+    let headers = [(":method", "GET"), (":path", "/api/joke"), ("payment", ""), ("payment", "x")];
+    let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let head = Head::read(headers.into_iter(), &Identity::default());
+    let step = Stream::new(config()).on_request(&head, &mut minting());
+    assert_eq!(word(&step), "invalid_payment");
+}
+
+#[test]
+fn without_random_bytes_nothing_is_charged_and_nothing_served() {
+    for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
+        let header = stripe402_protocol::encode(&payment);
+        let step = Stream::new(config()).on_request(&head("/api/joke", &header), &mut || None);
+        assert_eq!(word(&step), "ledger_unavailable");
+    }
+}
+
+#[test]
+fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
+    let names = [
+        "payment",
+        "x-stripe402-client-id",
+        "x-stripe402_client-id",
+        "x_stripe402_price",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-retry-on",
+        "x-envoy-max-retries",
+        "x-envoy-hedge-on-per-try-timeout",
+    ];
+    let kept = ["x-request-id", "x-envoy-external-address", "x-stripe402", "accept"];
+    let headers = names.iter().chain(&kept).map(|name| (name.as_bytes(), &b"1"[..]));
+    assert_eq!(Head::read(headers, &Identity::default()).remove, names);
+}
+
+#[test]
+fn the_ledgers_word_on_a_charge() {
+    let left = Units::from_u32(900);
+    let with_card = json!({"clientId": CLIENT, "paymentMethodId": "pm_1"});
+    let without = json!({"clientId": CLIENT});
+    for (outcome, alone, expected_with_card) in [
+        (Some(ChargeOutcome::Charged(left)), "served", "served"),
+        (Some(ChargeOutcome::Insufficient), "insufficient_credits", "card"),
+        (Some(ChargeOutcome::Frozen), "payment_failed", "payment_failed"),
+        (Some(ChargeOutcome::Voided), "ledger_unavailable", "ledger_unavailable"),
+        (Some(ChargeOutcome::Conflict), "ledger_unavailable", "ledger_unavailable"),
+        (Some(ChargeOutcome::Stale), "ledger_unavailable", "ledger_unavailable"),
+        (None, "ledger_unavailable", "ledger_unavailable"),
+    ] {
+        for (payment, expected) in [(&without, alone), (&with_card, expected_with_card)] {
+            let (mut stream, _) = start("/api/joke", payment);
+            let step = stream.on_charge(outcome, &mut minting()).unwrap();
+            assert_eq!(word(&step), expected, "{outcome:?}");
+            let again = stream.on_charge(outcome, &mut minting());
+            assert!(again.is_none(), "a second answer decides nothing");
+        }
+    }
+}
+
+#[test]
+fn the_ledgers_word_on_a_card() {
+    let charge_id = ChargeId::mint(1, [7; 10]);
+    let refusal = Refusal::new(stripe402_protocol::Code::CardDeclined, "no");
+    let paid = CardAnswer::Paid {
+        charge_id,
+        client_id: CLIENT.parse().unwrap(),
+        credits_remaining: Units::from_u32(1),
+        payment_intent_id: None,
+    };
+    for (answer, expected) in [
+        (Some(paid), "served"),
+        (Some(CardAnswer::Insufficient { charge_id }), "insufficient_credits"),
+        (Some(CardAnswer::Refused { charge_id, refusal, retry_after: None }), "card_declined"),
+        (None, "ledger_unavailable"),
+    ] {
+        let (mut stream, _) = start("/api/joke", &json!({"paymentMethodId": "pm_1"}));
+        assert_eq!(stream.waits_for(), Some(charge_id));
+        assert_eq!(word(&stream.on_card(answer.clone()).unwrap()), expected);
+        assert!(stream.on_card(answer).is_none());
+    }
+}
+
+#[test]
+fn the_api_learns_who_paid_and_the_client_what_is_left() {
+    let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+    let charged = Some(ChargeOutcome::Charged(Units::from_u32(900)));
+    let Some(Step::Pass(headers)) = stream.on_charge(charged, &mut minting()) else { panic!() };
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let charge = ChargeId::mint(1, [7; 10]).to_string();
+    let expected = [
+        ("x-stripe402-client-id", CLIENT),
+        ("x-stripe402-credits-remaining", "900"),
+        ("x-stripe402-price", "100"),
+        ("x-stripe402-charge-id", &charge),
+    ];
+    assert_eq!(headers, expected);
+    let step =
+        stream.on_response(&ResponseHead { status: 200, ..ResponseHead::default() }, || None);
+    let receipt = &step.set[0];
+    assert_eq!(receipt.0, "payment-response");
+    let receipt: Value = stripe402_protocol::decode(receipt.1.as_bytes()).unwrap();
+    assert_eq!(receipt, json!({"success": true, "creditsRemaining": 900, "clientId": CLIENT}));
+}
+
+#[test]
+fn whether_the_charge_stands() {
+    let usual = ["upstream_5xx", "upstream_reset", "upstream_timeout"];
+    let every = ["upstream_4xx", "not_modified", "client_gone"];
+    let cases: [(u16, Option<&str>, bool, bool); 10] = [
+        (200, Some("via_upstream"), false, false),
+        (304, Some("via_upstream"), false, true),
+        (404, Some("via_upstream"), false, true),
+        (500, Some("via_upstream"), true, false),
+        (599, None, true, false),
+        (503, Some("upstream_reset_before_response_started{connection_failure}"), true, false),
+        (503, Some("no_healthy_upstream"), true, false),
+        (504, Some("response_timeout"), true, false),
+        (504, Some("upstream_response_timeout"), true, false),
+        (302, Some("via_upstream"), false, false),
+    ];
+    for (status, details, by_usual, by_every) in cases {
+        for (void_on, expected) in [(&usual, by_usual), (&every, by_every)] {
+            let json = json!({
+                "publishable_key": "pk_test_x",
+                "ledger": {"cluster": "ledger"},
+                "routes": [{"path": "/api/joke", "price": 100}],
+                "void_on": void_on,
+            });
+            let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+            let mut stream = Stream::new(config);
+            let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+            stream.on_request(&head("/api/joke", &payment), &mut minting());
+            stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+            let head = ResponseHead { status, ..ResponseHead::default() };
+            let step = stream.on_response(&head, || details.map(ToOwned::to_owned));
+            assert_eq!(step.void.is_some(), expected, "{status} {details:?} {void_on:?}");
+            let receipt = step.set.iter().any(|(name, _)| *name == "payment-response");
+            assert_eq!(receipt, !expected, "a receipt for what was given back");
+            assert!(stream.on_end().is_none(), "it is decided once");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_after_the_request_went_on_has_paid() {
+    let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+    stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+    assert!(stream.on_end().is_none());
+}
+
+#[test]
+fn caches_keep_paid_answers_apart() {
+    for (cache_control, vary, expected) in [
+        (None, None, vec![("cache-control", "private"), ("vary", "payment")]),
+        (Some("no-store"), Some("Payment"), vec![]),
+        (Some("max-age=5, PRIVATE"), Some("*"), vec![]),
+        (
+            Some("public"),
+            Some("accept"),
+            vec![("cache-control", "private"), ("vary", "accept, payment")],
+        ),
+    ] {
+        let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+        stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        let head = ResponseHead {
+            status: 200,
+            cache_control: cache_control.map(ToOwned::to_owned),
+            vary: vary.map(ToOwned::to_owned),
+            forged: false,
+        };
+        let step = stream.on_response(&head, || None);
+        let set: Vec<_> = step.set.iter().skip(1).map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(set, expected);
+    }
+}
+
+#[test]
+fn headers_that_only_the_gate_gives_are_taken_from_the_api() {
+    let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
+    let (mut free, _) = start("/api/free", &Value::Null);
+    assert_eq!(free.on_response(&forged, || None).remove, ["payment-required", "payment-response"]);
+    let (mut refused, _) = start("/api/joke", &Value::Null);
+    assert!(refused.on_response(&forged, || None).remove.is_empty(), "our own challenge stays");
+}
+
+#[test]
+fn a_challenge_names_the_path_that_was_asked_for() {
+    for (asked, url) in [("/api/joke?x=1", "/api/joke"), ("/API/Joke/?x", "/API/Joke/")] {
+        let (_, step) = start(asked, &Value::Null);
+        let Step::Reply(reply) = step else { panic!() };
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(body["resource"]["url"], url);
+        let header = reply.headers.iter().find(|(name, _)| *name == "payment-required").unwrap();
+        let header: Value = stripe402_protocol::decode(header.1.as_bytes()).unwrap();
+        assert_eq!(header, body);
+    }
+}
+
+#[test]
+fn a_charge_is_for_the_client_the_price_and_the_route() {
+    let (_, step) = start("/api/joke", &json!({"clientId": CLIENT}));
+    let Step::Charge(charge) = step else { panic!() };
+    let client: ClientId = CLIENT.parse().unwrap();
+    assert_eq!((charge.client_id, charge.amount.get(), &*charge.route), (client, 100, "joke"));
+}

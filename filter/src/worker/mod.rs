@@ -286,3 +286,6 @@ fn mint(host: &mut impl Host) -> Option<ChargeId> {
     let random = host.random()?;
     Some(ChargeId::mint(host.now_ms(), random))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! The worker over a host that remembers, with a ledger that keeps balances, in any order of
+//! events.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+use serde_json::json;
+use stripe402_protocol::{
+    Units,
+    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome},
+};
+
+use super::*;
+use crate::{config::Identity, gate::Reply};
+
+const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
+const PRICE: i64 = 100;
+
+/// A host that writes down what it was asked to do.
+#[derive(Default)]
+struct Recorder {
+    random: u64,
+    calls: HashMap<CallId, (&'static str, Vec<u8>)>,
+    next_call: CallId,
+    unreachable: bool,
+    woken: bool,
+    /// Replies and resumptions by stream.
+    replied: HashMap<StreamId, u32>,
+    resumed: HashMap<StreamId, u32>,
+}
+
+impl Host for Recorder {
+    fn now_ms(&mut self) -> u64 {
+        1_795_000_000_000
+    }
+    fn random(&mut self) -> Option<[u8; 10]> {
+        self.random += 1;
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&self.random.to_be_bytes());
+        Some(bytes)
+    }
+    fn set_request_header(&mut self, _: StreamId, _: &str, _: &str) {}
+    fn remove_request_header(&mut self, _: StreamId, _: &str) {}
+    fn set_response_header(&mut self, _: StreamId, _: &str, _: &str) {}
+    fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn reply(&mut self, stream: StreamId, _: &Reply) {
+        *self.replied.entry(stream).or_default() += 1;
+    }
+    fn resume(&mut self, stream: StreamId) {
+        *self.resumed.entry(stream).or_default() += 1;
+    }
+    fn response_details(&mut self, _: StreamId) -> Option<String> {
+        Some("via_upstream".to_owned())
+    }
+    fn wake(&mut self) {
+        self.woken = true;
+    }
+    fn call(&mut self, path: &'static str, body: &[u8], _: std::time::Duration) -> Option<CallId> {
+        if self.unreachable {
+            return None;
+        }
+        self.next_call += 1;
+        self.calls.insert(self.next_call, (path, body.to_vec()));
+        Some(self.next_call)
+    }
+    fn warn(&mut self, _: &str) {}
+}
+
+/// A ledger with one client, by the book.
+#[derive(Default)]
+struct Ledger {
+    balance: i64,
+    charged: HashSet<ChargeId>,
+    voided: HashSet<ChargeId>,
+}
+
+impl Ledger {
+    fn carry_out(&mut self, batch: &Batch) -> BatchAnswer {
+        let mut voids = Vec::new();
+        for void in &batch.voids {
+            let outcome = if !self.voided.insert(void.id) {
+                VoidOutcome::Repeated
+            } else if self.charged.remove(&void.id) {
+                self.balance += PRICE;
+                VoidOutcome::Voided
+            } else {
+                VoidOutcome::Marked
+            };
+            voids.push((void.id, outcome));
+        }
+        let mut charges = Vec::new();
+        for charge in &batch.charges {
+            let outcome = if self.voided.contains(&charge.id) {
+                ChargeOutcome::Voided
+            } else if self.balance < PRICE {
+                ChargeOutcome::Insufficient
+            } else {
+                self.balance -= PRICE;
+                assert!(self.charged.insert(charge.id), "a charge id was used twice");
+                ChargeOutcome::Charged(Units::new(self.balance).unwrap())
+            };
+            charges.push((charge.id, outcome));
+        }
+        BatchAnswer { charges, voids }
+    }
+}
+
+fn worker() -> Worker {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"path": "/a", "price": PRICE}],
+        "limits": {"batch": 3, "queue": 5},
+    });
+    Worker::new(Rc::new(Config::parse(json.to_string().as_bytes()).unwrap()))
+}
+
+fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId) -> Verdict {
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
+    let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    worker.on_request(host, id, &Head::read(headers, &Identity::default()))
+}
+
+/// What happens next in the world.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// A client asks.
+    Request,
+    /// The worker's own event loop turns.
+    Turn,
+    /// The ledger works on the n-th call under way and answers.
+    Answer(usize),
+    /// The ledger works on it, and the answer is lost.
+    LoseAnswer(usize),
+    /// The call never reaches the ledger.
+    LoseCall(usize),
+    /// The API answers the n-th request that was let through.
+    Response(usize, u16),
+    /// The n-th stream ends.
+    End(usize),
+    /// The ledger's cluster goes or comes back.
+    Reachable(bool),
+    /// A second passes.
+    Tick,
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => Just(Event::Request),
+        4 => Just(Event::Turn),
+        4 => (0..4_usize).prop_map(Event::Answer),
+        1 => (0..4_usize).prop_map(Event::LoseAnswer),
+        1 => (0..4_usize).prop_map(Event::LoseCall),
+        2 => ((0..8_usize), prop_oneof![Just(200_u16), Just(500), Just(404)])
+            .prop_map(|(at, status)| Event::Response(at, status)),
+        2 => (0..8_usize).prop_map(Event::End),
+        1 => any::<bool>().prop_map(Event::Reachable),
+        1 => Just(Event::Tick),
+    ]
+}
+
+/// One world: clients, worker, ledger.
+struct World {
+    worker: Worker,
+    host: Recorder,
+    ledger: Ledger,
+    next_stream: StreamId,
+    live: Vec<StreamId>,
+    /// Requests that the API answered without an error of its own.
+    good: i64,
+}
+
+impl World {
+    fn new(balance: i64) -> Self {
+        let (worker, host) = (worker(), Recorder::default());
+        let ledger = Ledger { balance, ..Ledger::default() };
+        Self { worker, host, ledger, next_stream: 0, live: Vec::new(), good: 0 }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Request => {
+                self.next_stream += 1;
+                let verdict = request(&mut self.worker, &mut self.host, self.next_stream);
+                assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
+                self.live.push(self.next_stream);
+            }
+            Event::Turn if self.host.woken => {
+                self.host.woken = false;
+                self.worker.on_wake(&mut self.host);
+            }
+            Event::Turn => {}
+            Event::Answer(at) => self.call(at, true, true),
+            Event::LoseAnswer(at) => self.call(at, true, false),
+            Event::LoseCall(at) => self.call(at, false, false),
+            Event::Response(at, status) => {
+                let resumed = |id: &&StreamId| self.host.resumed.contains_key(id);
+                let Some(id) = self.live.iter().filter(resumed).nth(at).copied() else { return };
+                let head = ResponseHead { status, ..ResponseHead::default() };
+                self.worker.on_response(&mut self.host, id, &head);
+                self.good += i64::from(status < 500);
+                self.end(id);
+            }
+            Event::End(at) => {
+                if let Some(id) = self.live.get(at).copied() {
+                    // The API has done its work for a request that was let through.
+                    self.good += i64::from(self.host.resumed.contains_key(&id));
+                    self.end(id);
+                }
+            }
+            Event::Reachable(reachable) => self.host.unreachable = !reachable,
+            Event::Tick => self.worker.on_tick(&mut self.host),
+        }
+    }
+
+    fn end(&mut self, id: StreamId) {
+        self.worker.on_end(id);
+        self.live.retain(|live| *live != id);
+    }
+
+    fn call(&mut self, at: usize, reaches: bool, answers: bool) {
+        let mut under_way: Vec<_> = self.host.calls.keys().copied().collect();
+        under_way.sort_unstable();
+        let Some(call) = under_way.get(at).copied() else { return };
+        let (path, body) = self.host.calls.remove(&call).unwrap();
+        assert_eq!(path, "/v1/batch");
+        let batch: Batch = serde_json::from_slice(&body).unwrap();
+        let answer = reaches.then(|| self.ledger.carry_out(&batch)).filter(|_| answers);
+        let answer = answer.map(|answer| serde_json::to_vec(&answer).unwrap());
+        self.worker.on_answer(&mut self.host, call, answer.as_deref());
+    }
+
+    /// Lets everything come to rest, with a ledger that answers.
+    fn rest(&mut self) {
+        self.host.unreachable = false;
+        for _ in 0..200 {
+            self.happen(Event::Turn);
+            self.happen(Event::Answer(0));
+            self.happen(Event::Tick);
+        }
+        while let Some(id) = self.live.first().copied() {
+            if self.host.resumed.contains_key(&id) {
+                self.happen(Event::Response(0, 200));
+            } else {
+                assert_eq!(self.host.replied.get(&id), Some(&1), "stream {id} hangs");
+                self.end(id);
+            }
+        }
+        for _ in 0..200 {
+            self.happen(Event::Tick);
+            self.happen(Event::Answer(0));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever is lost and in whatever order things happen: one decision per stream, and what
+    /// is charged in the end is what was served.
+    #[test]
+    fn charges_less_voids_are_what_was_served(
+        balance in 0..2_000_i64,
+        events in prop::collection::vec(events(), 0..120),
+    ) {
+        let mut world = World::new(balance);
+        for event in events {
+            world.happen(event);
+        }
+        world.rest();
+        for id in 1..=world.next_stream {
+            let decisions = world.host.replied.get(&id).unwrap_or(&0)
+                + world.host.resumed.get(&id).unwrap_or(&0);
+            prop_assert!(decisions <= 1, "stream {id} was decided {decisions} times");
+        }
+        prop_assert_eq!(balance - world.ledger.balance, world.good * PRICE);
+        prop_assert_eq!(world.worker.streams(), 0);
+        prop_assert!(world.host.calls.is_empty());
+    }
+}
+
+#[test]
+fn a_ledger_that_is_away_is_told_of_every_void_when_it_is_back() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::LoseAnswer(0));
+    assert_eq!(world.host.replied.get(&1), Some(&1));
+    for _ in 0..5 {
+        world.happen(Event::Tick);
+        world.happen(Event::LoseCall(0));
+    }
+    assert_eq!(world.ledger.balance, 900);
+    world.happen(Event::Tick);
+    world.happen(Event::Answer(0));
+    assert_eq!(world.ledger.balance, 1_000);
+}
+
+#[test]
+fn a_ledger_in_trouble_is_not_pressed() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::LoseCall(0));
+    assert!(world.host.calls.is_empty(), "the void waits for a tick");
+}
+
+#[test]
+fn an_answer_for_a_stream_id_that_is_used_again_is_not_taken_for_its_own() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::End(0));
+    world.next_stream = 0;
+    world.happen(Event::Request);
+    world.happen(Event::Answer(0));
+    assert!(world.host.resumed.is_empty(), "the first stream's charge paid for the second");
+    world.rest();
+    assert_eq!(world.ledger.balance, 900);
+}
