@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
+
 use serde_json::{Value, json};
 use stripe402_protocol::{
     ChargeId, ClientId, Refusal, Units,

@@ -1,5 +1,6 @@
 //! The worker over a host that remembers, with a ledger that keeps balances, in any order of
 //! events.
+#![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
 
 use std::collections::{HashMap, HashSet};
 
