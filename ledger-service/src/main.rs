@@ -45,8 +45,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 
 fn start_logging(config: &Config) -> Result<(), String> {
     // async-stripe puts request paths into its spans, and a path holds a PaymentMethod's id,
-    // which is a credential: its own logs stay off whatever is asked for.
-    let directives = format!("{},stripe=off", config.log);
+    // which is a credential: its own logs stay off whatever is asked for. (A directive of
+    // just `stripe` would take our own crates, whose names begin so, with it.)
+    let directives = format!("{},stripe::hyper=off", config.log);
     let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {

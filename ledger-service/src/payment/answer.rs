@@ -53,7 +53,10 @@ pub(super) fn unconfirmed(intent: Option<String>, client_secret: Option<String>)
 /// A definite failure as the client hears it; an indefinite one ends the negotiation.
 pub(super) fn unusable(failure: Failure) -> Halt {
     match failure {
-        Failure::Card(_) => refuse(declined()),
+        Failure::Card(decline) => {
+            tracing::info!(%decline, "a card was declined");
+            refuse(declined())
+        }
         Failure::Invalid(code) => {
             tracing::info!(code, "Stripe does not take this PaymentMethod");
             refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))

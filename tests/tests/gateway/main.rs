@@ -1,0 +1,30 @@
+//! What the gateway does with a request, through a real Envoy: one file per behaviour.
+//!
+//! The numbers are those of the protocol, "What the server does with a request on a priced
+//! route".
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "all of this is tests, their helpers too"
+)]
+
+mod amounts;
+mod answer;
+mod bad_configuration;
+mod bad_input;
+mod balance;
+mod card;
+mod challenge;
+mod concurrency;
+mod extensions;
+mod failing_api;
+mod identity;
+mod ledger_trouble;
+mod logs;
+mod proof;
+mod restart;
+mod spellings;
+mod three_d_secure;
