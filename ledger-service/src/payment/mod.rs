@@ -259,7 +259,9 @@ impl Payments {
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
-            _ => Ok(()),
+            State::Charging => Err(Halt::unavailable("the other charge is open")),
+            // Another card's end says nothing of this one: look again.
+            State::Credited { .. } | State::Refused { .. } => Ok(()),
         }
     }
 
