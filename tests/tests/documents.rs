@@ -1,0 +1,155 @@
+//! What the documents say is true: examples run, files that are named exist.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "all of this file is tests, their helpers too"
+)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use stripe402_tests::{
+    binary,
+    stack::{Stack, StackOptions},
+};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(binary::workspace().join(path)).unwrap()
+}
+
+/// The fenced blocks of a document, each with its language.
+fn blocks(document: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = document;
+    while let Some((_, after)) = rest.split_once("\n```") {
+        let (language, after) = after.split_once('\n').unwrap();
+        let (block, after) = after.split_once("```").unwrap();
+        found.push((language, block));
+        rest = after;
+    }
+    found
+}
+
+/// Whether a line is as a document shows it; `…` stands for anything.
+fn is_shown(line: &str, shown: &str) -> bool {
+    let mut rest = line;
+    let parts: Vec<&str> = shown.split('…').collect();
+    parts.iter().enumerate().all(|(at, part)| match rest.find(part) {
+        Some(start) if at > 0 || start == 0 => {
+            rest = &rest[start + part.len()..];
+            at + 1 < parts.len() || rest.is_empty() || part.is_empty()
+        }
+        _ => false,
+    })
+}
+
+#[tokio::test]
+async fn the_readmes_examples_do_what_it_says() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let readme = read("README.md");
+    let examples: Vec<_> = blocks(&readme)
+        .windows(2)
+        .filter(|pair| pair[0].0 == "bash" && pair[1].0 == "text")
+        .map(|pair| (pair[0].1.to_owned(), pair[1].1.to_owned()))
+        .collect();
+    assert_eq!(examples.len(), 3, "every example is followed by what it prints");
+    // One session, as a reader has it.
+    let script = examples.iter().map(|(command, _)| format!("{command}\necho\necho '=== next'\n"));
+    let script = script
+        .collect::<String>()
+        .replace("http://localhost:10000", &stack.url(""))
+        .replace("http://localhost:8405", &stack.sim.url(""));
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new("bash").args(["-euo", "pipefail", "-c", &script]).output().unwrap()
+    })
+    .await
+    .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    for ((command, shown), said) in examples.iter().zip(said.split("=== next")) {
+        let mut lines = said.lines();
+        for shown in shown.lines() {
+            let found = lines.any(|line| is_shown(line, shown));
+            assert!(found, "{command}\nprinted\n{said}\nwithout, in its place,\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn the_readmes_configuration_is_the_shipped_one() {
+    let readme = read("README.md");
+    let shown = blocks(&readme).into_iter().find(|(language, _)| *language == "yaml").unwrap().1;
+    let shipped: Vec<String> =
+        read("envoy/envoy.yaml").lines().map(|line| line.trim().to_owned()).collect();
+    let shown: Vec<&str> = shown.lines().map(str::trim).collect();
+    let found = shipped.windows(shown.len()).any(|lines| lines == shown);
+    assert!(found, "README.md shows another configuration than envoy/envoy.yaml");
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let mut documents = vec!["README.md".to_owned(), "docs/ARCHITECTURE.md".to_owned()];
+    for entry in std::fs::read_dir(binary::workspace().join("docs/decisions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        documents.push(format!("docs/decisions/{name}"));
+    }
+    let mut checked = 0;
+    for document in documents {
+        let text = read(&document);
+        let folder = PathBuf::from(&document).parent().unwrap().to_path_buf();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.filter(|link| !link.contains("://")).map(|link| folder.join(link));
+        let named = text.split('`').skip(1).step_by(2).filter(|word| {
+            let file =
+                [".rs", ".md", ".yaml", ".toml", ".lock"].iter().any(|end| word.ends_with(end));
+            word.contains('/')
+                && !word.contains([' ', '{', '*', '\n'])
+                && (file || word.ends_with('/'))
+        });
+        for path in links.chain(named.map(PathBuf::from)) {
+            // What is made is not there in a fresh clone.
+            if !path.starts_with(".tools") && !path.starts_with("dist") {
+                let there = binary::workspace().join(&path).exists();
+                assert!(there, "{document} names {}", path.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 60, "only {checked} names were found: is this test looking?");
+}
+
+#[test]
+fn the_readme_is_short_and_its_commands_exist() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() < 250);
+    let makefile = read("Makefile");
+    let word = |rest: &str| rest.split(['`', ' ', '\n']).next().unwrap().to_owned();
+    let mut targets: Vec<String> = readme.split("`make ").skip(1).map(word).collect();
+    targets.extend(readme.split("\nmake ").skip(1).map(word));
+    assert!(targets.len() >= 6, "{targets:?}");
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    }
+    let help = Command::new(binary::ledger().unwrap()).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    for variable in ["LEDGER_TOKEN", "SERVER_SECRET", "STRIPE_SECRET_KEY", "LEDGER_STORE"] {
+        assert!(readme.contains(variable) && help.contains(variable), "{variable}");
+    }
+}
+
+#[test]
+fn wildcards_match_what_they_should() {
+    for (line, shown, expected) in [
+        ("abc", "abc", true),
+        ("abcd", "abc", false),
+        ("xabc", "abc", false),
+        ("abcd", "abc…", true),
+        ("a-b-c", "a…c", true),
+        ("a-b-cd", "a…c", false),
+    ] {
+        assert_eq!(is_shown(line, shown), expected, "{line} {shown}");
+    }
+}
