@@ -30,7 +30,7 @@ pub fn apply_batch<B: Book>(
 }
 
 /// Takes one charge from its account, or says why not. Refusals in order of precedence:
-/// stale, conflict, voided, insufficient.
+/// stale, conflict, voided, frozen, insufficient.
 ///
 /// # Errors
 /// The store's.
@@ -57,10 +57,15 @@ pub fn apply_charge<B: Book>(
         }
         None => {}
     }
-    let Some(balance_after) = book.balance(&account)?.checked_sub(charge.amount) else {
+    let before = book.account(&account)?;
+    if before.frozen {
+        return Ok(ChargeOutcome::Frozen);
+    }
+    let Some(after) = before.debited(charge.amount) else {
         return Ok(ChargeOutcome::Insufficient);
     };
-    book.set_balance(&account, balance_after)?;
+    book.set_account(&account, &after)?;
+    let balance_after = after.available;
     let key = TallyKey::of(&charge.id, account, &charge.route);
     book.tally(&key, 1, charge.amount.get())?;
     let route = charge.route.clone();
@@ -102,9 +107,10 @@ fn give_back<B: Book>(
     amount: Units,
     route: &str,
 ) -> Result<(), B::Error> {
-    // The sum was within range before the deduction, and top-ups leave room (see `top_up`).
-    let balance = book.balance(&account)?.checked_add(amount).unwrap_or(Units::MAX);
-    book.set_balance(&account, balance)?;
+    // What a dispute took meanwhile is settled first, as by any credit. Only an account at the
+    // largest amount there is could not take its own units back; it keeps what it has.
+    let before = book.account(&account)?;
+    book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
     book.tally(&TallyKey::of(id, account, route), -1, amount.get().saturating_neg())?;
     book.set_charge(id, &ChargeRecord::Voided)
 }
@@ -116,7 +122,7 @@ mod tests {
     use stripe402_protocol::{ClientId, Currency};
 
     use super::*;
-    use crate::ledger::Memory;
+    use crate::ledger::{Account, Memory};
 
     const NOW: u64 = 1_795_000_000_000;
     const DAY: u64 = 86_400_000;
@@ -149,12 +155,13 @@ mod tests {
 
     fn book(balance: u32) -> Memory {
         let mut book = Memory::default();
-        book.set_balance(&account(), Units::from_u32(balance)).unwrap();
+        let account_now = Account { available: Units::from_u32(balance), ..Account::default() };
+        book.set_account(&account(), &account_now).unwrap();
         book
     }
 
     fn left(book: &Memory) -> i64 {
-        book.balance(&account()).unwrap().get()
+        book.account(&account()).unwrap().available.get()
     }
 
     #[test]
@@ -187,6 +194,33 @@ mod tests {
             );
             assert_eq!(apply_charge(&mut book, &case, &window()), Ok(outcome), "{name}");
         }
+    }
+
+    #[test]
+    fn a_frozen_account_pays_nothing_and_repeats_what_it_paid() {
+        let mut book = book(100);
+        let paid = charge(NOW, 1, 40);
+        apply_charge(&mut book, &paid, &window()).unwrap();
+        let frozen = Account { frozen: true, ..book.account(&account()).unwrap() };
+        book.set_account(&account(), &frozen).unwrap();
+        let left = ChargeOutcome::Charged(Units::from_u32(60));
+        assert_eq!(apply_charge(&mut book, &paid, &window()), Ok(left));
+        for amount in [1, 1_000] {
+            let outcome = apply_charge(&mut book, &charge(NOW, 2, amount), &window());
+            assert_eq!(outcome, Ok(ChargeOutcome::Frozen));
+        }
+    }
+
+    #[test]
+    fn what_a_void_gives_back_settles_debt_first() {
+        let mut book = book(100);
+        let taken = charge(NOW, 1, 100);
+        apply_charge(&mut book, &taken, &window()).unwrap();
+        let indebted = Account { debt: Units::from_u32(30), ..Account::default() };
+        book.set_account(&account(), &indebted).unwrap();
+        apply_void(&mut book, &void(&taken), &window()).unwrap();
+        let after = Account { available: Units::from_u32(70), ..Account::default() };
+        assert_eq!(book.account(&account()), Ok(after));
     }
 
     #[test]

@@ -4,16 +4,20 @@
 //! know no clock, no I/O and no randomness; every store gives the same answers because every
 //! store runs, or is tested against, these.
 
+mod account;
 mod book;
 mod charge;
+mod memory;
 mod movement;
 mod tally;
 mod top_up;
 mod window;
 
-pub use book::{AccountKey, Book, ChargeRecord, Memory};
+pub use account::{Account, AccountKey, TooLarge};
+pub use book::{Book, ChargeRecord};
 pub use charge::{apply_batch, apply_charge, apply_void};
-pub use movement::Movement;
+pub use memory::Memory;
+pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post};
 pub use tally::TallyKey;
 pub use top_up::{Advance, NewTopUp, Opened, State, TopUp, TopUpId, advance, open};
 pub use window::Window;

@@ -1,23 +1,339 @@
-//! Movements of money: immutable, never forgotten.
+//! Movements: everything that changes an account but deductions. Immutable, never forgotten.
 
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::Units;
 
-use super::TopUpId;
+use super::{
+    Book,
+    account::{Account, AccountKey},
+};
 
-/// One movement between a card and an account.
+/// One movement, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Movement {
-    /// A card was charged and the amount credited.
-    TopUp {
-        /// Which top-up.
-        top_up: TopUpId,
-        /// Stripe's record of the charge.
-        payment_intent: String,
-        /// What Stripe took, in units.
-        amount: Units,
-        /// When it was credited, Unix milliseconds.
-        at_ms: u64,
-    },
+pub struct Posting {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is about, e.g. a PaymentIntent's or a refund's id. One movement of each kind is
+    /// posted per reference and account, whatever is delivered twice.
+    pub reference: String,
+    /// How much; zero where nothing moves.
+    pub amount: Units,
+    /// For people: why.
+    pub note: Option<String>,
+}
+
+/// A movement, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Movement {
+    /// What was asked for.
+    pub posting: Posting,
+    /// When, Unix milliseconds by the store's clock.
+    pub at_ms: u64,
+}
+
+/// Kinds of movements. `docs/ledger.md` has the chart of accounts and the events they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A card was charged. Credit.
+    TopUp,
+    /// Stripe gave money back to a card without a hold of ours. Debit; what is missing is debt.
+    Refund,
+    /// A refund did not arrive. Credit.
+    RefundFailed,
+    /// A dispute took its amount. Debit; what is missing is debt.
+    DisputeOpened,
+    /// A dispute was won. Credit.
+    DisputeWon,
+    /// A dispute was lost: its amount was taken when it was opened. Nothing moves.
+    DisputeLost,
+    /// An operator's correction upwards. Credit.
+    AdjustmentUp,
+    /// An operator's correction downwards. Debit; refused if it is not there.
+    AdjustmentDown,
+    /// The Express middleware, on the same store, credited. Credit.
+    ExternalUp,
+    /// The Express middleware, on the same store, deducted. Debit; refused if it is not there.
+    ExternalDown,
+    /// An amount is held back. From available to pending; refused if it is not there.
+    Hold,
+    /// A held amount is gone. The reference is the hold's.
+    Capture,
+    /// A held amount is available again. The reference is the hold's.
+    Release,
+    /// No more deductions and top-ups.
+    Freeze,
+    /// Deductions and top-ups again.
+    Unfreeze,
+}
+
+/// What became of a posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posted {
+    /// It is in the books now; this is the account after it.
+    Done(Account),
+    /// It was there before, the same. Nothing happened.
+    Repeated(Account),
+    /// Refusals in order of precedence.
+    Refused(PostRefusal),
+}
+
+/// Why a posting was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PostRefusal {
+    /// The reference was used for another amount.
+    Conflict,
+    /// Capture or release of a hold that is not open, or of another amount.
+    NoSuchHold,
+    /// It is not there.
+    Insufficient,
+    /// It would exceed the largest amount.
+    TooLarge,
+}
+
+/// Posts a movement, once per kind, reference and account.
+///
+/// # Errors
+/// The store's.
+pub fn post<B: Book>(
+    book: &mut B,
+    key: &AccountKey,
+    posting: &Posting,
+    now_ms: u64,
+) -> Result<Posted, B::Error> {
+    let account = book.account(key)?;
+    if let Some(known) = book.movement(key, posting.kind, &posting.reference)? {
+        return Ok(if known.posting.amount == posting.amount {
+            Posted::Repeated(account)
+        } else {
+            Posted::Refused(PostRefusal::Conflict)
+        });
+    }
+    if matches!(posting.kind, Kind::Capture | Kind::Release) && !is_open_hold(book, key, posting)? {
+        return Ok(Posted::Refused(PostRefusal::NoSuchHold));
+    }
+    let after = match effect(account, posting) {
+        Ok(after) => after,
+        Err(refusal) => return Ok(Posted::Refused(refusal)),
+    };
+    book.set_account(key, &after)?;
+    book.record(key, &Movement { posting: posting.clone(), at_ms: now_ms })?;
+    Ok(Posted::Done(after))
+}
+
+/// What a movement does to an account.
+fn effect(account: Account, posting: &Posting) -> Result<Account, PostRefusal> {
+    let amount = posting.amount;
+    let too_large = |_| PostRefusal::TooLarge;
+    match posting.kind {
+        Kind::TopUp
+        | Kind::RefundFailed
+        | Kind::DisputeWon
+        | Kind::AdjustmentUp
+        | Kind::ExternalUp => account.credited(amount).map_err(too_large),
+        Kind::Refund | Kind::DisputeOpened => account.forced(amount).map_err(too_large),
+        Kind::AdjustmentDown | Kind::ExternalDown => {
+            account.debited(amount).ok_or(PostRefusal::Insufficient)
+        }
+        Kind::Hold => account.held(amount).ok_or(PostRefusal::Insufficient),
+        Kind::Capture => account.captured(amount).ok_or(PostRefusal::NoSuchHold),
+        Kind::Release => {
+            let released = account.captured(amount).ok_or(PostRefusal::NoSuchHold)?;
+            released.credited(amount).map_err(too_large)
+        }
+        Kind::DisputeLost => Ok(account),
+        Kind::Freeze => Ok(Account { frozen: true, ..account }),
+        Kind::Unfreeze => Ok(Account { frozen: false, ..account }),
+    }
+}
+
+fn is_open_hold<B: Book>(book: &B, key: &AccountKey, posting: &Posting) -> Result<bool, B::Error> {
+    let hold = book.movement(key, Kind::Hold, &posting.reference)?;
+    let open = hold.is_some_and(|hold| hold.posting.amount == posting.amount);
+    let captured = book.movement(key, Kind::Capture, &posting.reference)?;
+    let released = book.movement(key, Kind::Release, &posting.reference)?;
+    Ok(open && captured.is_none() && released.is_none())
+}
+
+impl Kind {
+    /// What a movement of this kind adds to an account's [`Account::net`].
+    #[must_use]
+    pub fn net(self, amount: Units) -> i64 {
+        match self {
+            Self::TopUp
+            | Self::RefundFailed
+            | Self::DisputeWon
+            | Self::AdjustmentUp
+            | Self::ExternalUp => amount.get(),
+            Self::Refund
+            | Self::DisputeOpened
+            | Self::AdjustmentDown
+            | Self::ExternalDown
+            | Self::Capture => amount.get().saturating_neg(),
+            Self::DisputeLost | Self::Hold | Self::Release | Self::Freeze | Self::Unfreeze => 0,
+        }
+    }
+
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::TopUp,
+        Self::Refund,
+        Self::RefundFailed,
+        Self::DisputeOpened,
+        Self::DisputeWon,
+        Self::DisputeLost,
+        Self::AdjustmentUp,
+        Self::AdjustmentDown,
+        Self::ExternalUp,
+        Self::ExternalDown,
+        Self::Hold,
+        Self::Capture,
+        Self::Release,
+        Self::Freeze,
+        Self::Unfreeze,
+    ];
+
+    /// The spelling in stores and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TopUp => "top_up",
+            Self::Refund => "refund",
+            Self::RefundFailed => "refund_failed",
+            Self::DisputeOpened => "dispute_opened",
+            Self::DisputeWon => "dispute_won",
+            Self::DisputeLost => "dispute_lost",
+            Self::AdjustmentUp => "adjustment_up",
+            Self::AdjustmentDown => "adjustment_down",
+            Self::ExternalUp => "external_up",
+            Self::ExternalDown => "external_down",
+            Self::Hold => "hold",
+            Self::Capture => "capture",
+            Self::Release => "release",
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
+        }
+    }
+
+    /// The kind of this spelling.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Memory;
+    use stripe402_protocol::{ClientId, Currency};
+
+    fn key() -> AccountKey {
+        AccountKey { client: ClientId::derive(b"secret", "a"), currency: Currency::USD }
+    }
+
+    fn posting(kind: Kind, reference: &str, amount: u32) -> Posting {
+        let amount = Units::from_u32(amount);
+        Posting { kind, reference: reference.to_owned(), amount, note: None }
+    }
+
+    /// Posts in order; answers the account after each, or the refusal.
+    fn play(postings: &[(Kind, &str, u32)]) -> (Memory, Vec<Result<[i64; 3], PostRefusal>>) {
+        let mut book = Memory::default();
+        let answers = postings
+            .iter()
+            .map(|(kind, reference, amount)| {
+                match post(&mut book, &key(), &posting(*kind, reference, *amount), 1).unwrap() {
+                    Posted::Done(a) | Posted::Repeated(a) => {
+                        Ok([a.available.get(), a.pending.get(), a.debt.get()])
+                    }
+                    Posted::Refused(refusal) => Err(refusal),
+                }
+            })
+            .collect();
+        (book, answers)
+    }
+
+    #[test]
+    fn available_pending_and_debt_after_each_movement() {
+        let (book, answers) = play(&[
+            (Kind::TopUp, "pi_1", 100),
+            (Kind::TopUp, "pi_1", 100),
+            (Kind::TopUp, "pi_1", 101),
+            (Kind::DisputeOpened, "dp_1", 150),
+            (Kind::TopUp, "pi_2", 30),
+            (Kind::TopUp, "pi_3", 30),
+            (Kind::DisputeWon, "dp_1", 150),
+            (Kind::DisputeLost, "dp_2", 0),
+            (Kind::Hold, "h_1", 161),
+            (Kind::Hold, "h_1", 60),
+            (Kind::Capture, "h_1", 59),
+            (Kind::Capture, "h_2", 60),
+            (Kind::Capture, "h_1", 60),
+            (Kind::Release, "h_1", 60),
+            (Kind::Hold, "h_3", 10),
+            (Kind::Release, "h_3", 10),
+            (Kind::RefundFailed, "re_1", 60),
+            (Kind::Refund, "re_2", 200),
+            (Kind::AdjustmentDown, "op_1", 1),
+            (Kind::AdjustmentUp, "op_2", 50),
+            (Kind::ExternalDown, "x_1", 5),
+            (Kind::ExternalUp, "x_2", 5),
+            (Kind::AdjustmentDown, "op_3", 6),
+        ]);
+        let expected = [
+            Ok([100, 0, 0]),
+            Ok([100, 0, 0]),
+            Err(PostRefusal::Conflict),
+            Ok([0, 0, 50]),
+            Ok([0, 0, 20]),
+            Ok([10, 0, 0]),
+            Ok([160, 0, 0]),
+            Ok([160, 0, 0]),
+            Err(PostRefusal::Insufficient),
+            Ok([100, 60, 0]),
+            Err(PostRefusal::NoSuchHold),
+            Err(PostRefusal::NoSuchHold),
+            Ok([100, 0, 0]),
+            Err(PostRefusal::NoSuchHold),
+            Ok([90, 10, 0]),
+            Ok([100, 0, 0]),
+            Ok([160, 0, 0]),
+            Ok([0, 0, 40]),
+            Err(PostRefusal::Insufficient),
+            Ok([10, 0, 0]),
+            Ok([5, 0, 0]),
+            Ok([10, 0, 0]),
+            Ok([4, 0, 0]),
+        ];
+        for (at, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+            assert_eq!(answer, expected, "step {at}");
+        }
+        assert_eq!(answers.len(), expected.len());
+        let net: i64 = book
+            .movements()
+            .iter()
+            .map(|(_, movement)| movement.posting.kind.net(movement.posting.amount))
+            .sum();
+        assert_eq!(net, book.account(&key()).unwrap().net(), "the movements explain the account");
+    }
+
+    #[test]
+    fn amounts_too_large_are_refused_whole() {
+        let mut book = Memory::default();
+        let most = Account { available: Units::MAX, ..Account::default() };
+        book.set_account(&key(), &most).unwrap();
+        let answer = post(&mut book, &key(), &posting(Kind::TopUp, "pi_1", 1), 1);
+        assert_eq!(answer, Ok(Posted::Refused(PostRefusal::TooLarge)));
+        assert!(book.movements().is_empty());
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.as_str()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stripe402_protocol::{PaymentMethodId, Refusal, Units};
 use uuid::Uuid;
 
-use super::{AccountKey, Book, Movement};
+use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, post};
 
 /// Names one top-up, here and in Stripe's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +107,8 @@ pub enum Opened {
     Repeated(TopUp),
     /// The idempotency key names one with another card or amount.
     Mismatch,
+    /// The account is frozen: it is not charged.
+    Frozen,
 }
 
 /// How long an idempotency key names its top-up: as long as Stripe's do.
@@ -124,6 +126,9 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
     {
         let same = named.amount == wanted.amount && named.payment_method == wanted.payment_method;
         return Ok(if same { Opened::Repeated(named) } else { Opened::Mismatch });
+    }
+    if book.account(&wanted.account)?.frozen {
+        return Ok(Opened::Frozen);
     }
     if let Some(id) = book.unfinished(&wanted.account)?
         && let Some(other) = book.top_up(&id)?
@@ -154,6 +159,8 @@ pub enum Advance {
     Unknown,
     /// The credit would exceed the largest balance; nothing happened.
     TooLarge,
+    /// The PaymentIntent was credited before, with another amount; nothing happened.
+    Conflict,
 }
 
 /// Moves a top-up on; on `Credited`, credits the account in the same transaction. A finished
@@ -174,14 +181,18 @@ pub fn advance<B: Book>(
         return Ok(Advance::Finished(top_up));
     }
     if let State::Credited { payment_intent, amount } = &to {
-        let Some(balance) = book.balance(&top_up.account)?.checked_add(*amount) else {
-            return Ok(Advance::TooLarge);
+        let posting = Posting {
+            kind: Kind::TopUp,
+            reference: payment_intent.clone(),
+            amount: *amount,
+            note: None,
         };
-        book.set_balance(&top_up.account, balance)?;
-        let payment_intent = payment_intent.clone();
-        let movement =
-            Movement::TopUp { top_up: *id, payment_intent, amount: *amount, at_ms: now_ms };
-        book.record(&top_up.account, &movement)?;
+        match post(book, &top_up.account, &posting, now_ms)? {
+            // A PaymentIntent is credited once, whichever top-up claims it.
+            Posted::Done(_) | Posted::Repeated(_) => {}
+            Posted::Refused(PostRefusal::TooLarge) => return Ok(Advance::TooLarge),
+            Posted::Refused(_) => return Ok(Advance::Conflict),
+        }
     }
     top_up.state = to;
     book.set_top_up(&top_up)?;
@@ -193,7 +204,7 @@ mod tests {
     use stripe402_protocol::{ClientId, Code, Currency};
 
     use super::*;
-    use crate::ledger::Memory;
+    use crate::ledger::{Account, Memory};
 
     fn account() -> AccountKey {
         AccountKey { client: ClientId::derive(b"secret", "a"), currency: Currency::USD }
@@ -235,6 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_account_is_not_charged() {
+        let mut book = Memory::default();
+        book.set_account(&account(), &Account { frozen: true, ..Account::default() }).unwrap();
+        assert_eq!(open(&mut book, wanted(1, None)), Ok(Opened::Frozen));
+        assert!(book.top_ups().is_empty());
+    }
+
+    #[test]
+    fn a_payment_intent_is_credited_once_whichever_top_up_claims_it() {
+        let mut book = Memory::default();
+        let first = opened(&mut book, wanted(1, None)).id;
+        advance(&mut book, &first, credited(), 2).unwrap();
+        let second = opened(&mut book, wanted(2, None)).id;
+        assert!(matches!(advance(&mut book, &second, credited(), 3), Ok(Advance::Done(_))));
+        assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
+    }
+
+    #[test]
     fn credited_once_whoever_comes_second() {
         let mut book = Memory::default();
         let id = opened(&mut book, wanted(1, None)).id;
@@ -242,7 +271,7 @@ mod tests {
         for late in [credited(), refused(), State::Charging] {
             assert!(matches!(advance(&mut book, &id, late, 3), Ok(Advance::Finished(_))));
         }
-        assert_eq!(book.balance(&account()), Ok(Units::from_u32(50_000)));
+        assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
         assert_eq!(book.movements().len(), 1);
     }
 
@@ -265,7 +294,8 @@ mod tests {
     #[test]
     fn a_credit_beyond_the_largest_balance_is_refused_whole() {
         let mut book = Memory::default();
-        book.set_balance(&account(), Units::MAX).unwrap();
+        let most = Account { available: Units::MAX, ..Account::default() };
+        book.set_account(&account(), &most).unwrap();
         let id = opened(&mut book, wanted(1, None)).id;
         assert_eq!(advance(&mut book, &id, credited(), 2), Ok(Advance::TooLarge));
         assert!(book.movements().is_empty());

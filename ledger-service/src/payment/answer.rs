@@ -42,6 +42,11 @@ pub(super) fn declined() -> Refusal {
     Refusal::new(Code::CardDeclined, "the card was declined")
 }
 
+/// Neither deducted from nor charged.
+pub(super) fn frozen() -> Refusal {
+    Refusal::new(Code::PaymentFailed, "this account is frozen").because(Reason::Frozen)
+}
+
 /// The cardholder must confirm; then the client retries.
 pub(super) fn unconfirmed(intent: Option<String>, client_secret: Option<String>) -> Refusal {
     let text = "the cardholder must confirm this payment (3D Secure): confirm it with \

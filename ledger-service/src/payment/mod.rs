@@ -152,6 +152,7 @@ impl Payments {
                     let charge_id = request.charge_id;
                     return Ok(answer.unwrap_or(CardAnswer::Insufficient { charge_id }));
                 }
+                Opened::Frozen => return Err(refuse(answer::frozen())),
                 Opened::Mismatch => {
                     let text = "this idempotencyKey was used with another card or amount";
                     let refusal = Refusal::new(Code::InvalidPayment, text);
@@ -211,10 +212,7 @@ impl Payments {
                 payment_intent_id: charged_by.cloned(),
             })),
             ChargeOutcome::Insufficient => Ok(None),
-            ChargeOutcome::Frozen => {
-                let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
-                Err(refuse(refusal.because(Reason::Frozen)))
-            }
+            ChargeOutcome::Frozen => Err(refuse(answer::frozen())),
             // The gateway gave this request up, or its clock is off: not the client's fault.
             ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale => {
                 Err(Halt::unavailable("the charge id is not usable any more"))
@@ -227,7 +225,7 @@ impl Payments {
         self: &Arc<Self>,
         visit: &Visit<'_>,
     ) -> Result<(Opened, Option<UnderWay>), Halt> {
-        let balance = self.store.balance(visit.account).await?;
+        let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let id = TopUpId(Uuid::new_v4());
         let mark = UnderWay::mark(self, id);

@@ -15,7 +15,10 @@ use crate::stripe::{Failure, Verification};
 impl Payments {
     /// Verifies the card if the balance would pay without charging it.
     pub(super) async fn prove_if_rich(&self, visit: &mut Visit<'_>) -> Result<(), Halt> {
-        if visit.proven || self.store.balance(visit.account).await? < visit.request.price {
+        if visit.proven {
+            return Ok(());
+        }
+        if self.store.account(visit.account).await?.available < visit.request.price {
             return Ok(());
         }
         let customer = self.customer(visit.account.client).await.map_err(unusable_here)?;

@@ -165,7 +165,7 @@ impl Payments {
                 Ok(top_up.state)
             }
             Advance::Finished(top_up) => Ok(top_up.state),
-            Advance::Unknown | Advance::TooLarge => {
+            Advance::Unknown | Advance::TooLarge | Advance::Conflict => {
                 tracing::error!(top_up = %id, "a top-up cannot be credited: reconcile by hand");
                 Err(Halt::unavailable("the top-up cannot be credited"))
             }

@@ -1,16 +1,23 @@
 //! Where the books are kept.
 
+pub mod conformance;
 mod embedded;
+mod memory;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
-    ClientId, Units,
+    ChargeId, ClientId, Units,
     message::{Batch, BatchAnswer},
 };
 
-use crate::ledger::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
+use crate::ledger::{
+    Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
+    TopUpId,
+};
 
 pub use embedded::{Embedded, EmbeddedOptions};
+pub use memory::InMemory;
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///
@@ -21,8 +28,29 @@ pub trait Store: Send + Sync + 'static {
     /// Carries out a batch as [`crate::ledger::apply_batch`] says.
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
 
-    /// What an account can spend.
-    async fn balance(&self, account: AccountKey) -> Result<Units, StoreError>;
+    /// What an account holds; one that was never topped up is empty.
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
+
+    /// Posts a movement as [`crate::ledger::post`] says.
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
+
+    /// An account's movements, oldest first.
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;
+
+    /// The accounts of this client, or of all clients, after this one, in an order of the
+    /// store's own; at most `most`.
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError>;
+
+    /// The sums of an account's deductions: how many, how much, by route and hour.
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError>;
+
+    /// An account's deductions that are still kept one by one, newest first; at most `most`.
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError>;
 
     /// The Stripe customer of a client.
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError>;
@@ -48,6 +76,30 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether transactions are possible now.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A client's use of one route in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tally {
+    /// The priced route.
+    pub route: String,
+    /// Hours since 1970.
+    pub hour: u64,
+    /// How many deductions, less voids.
+    pub count: i64,
+    /// How many units, less voids.
+    pub amount: i64,
+}
+
+/// A deduction that is still kept by itself. One that was voided is kept without its amount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCharge {
+    /// Its id, which says when.
+    pub id: ChargeId,
+    /// The priced route.
+    pub route: String,
+    /// How much.
+    pub amount: Units,
 }
 
 /// The store could not carry out a transaction. Whether it happened is known to be: not.

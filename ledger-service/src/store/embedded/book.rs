@@ -1,26 +1,29 @@
 //! The books of one write transaction, on redb's tables.
 
 use redb::{ReadableTable, Table, WriteTransaction};
-use stripe402_protocol::{ChargeId, ClientId, Units};
+use stripe402_protocol::{ChargeId, ClientId};
 
 use super::{
     super::StoreError,
     schema::{
-        self, BALANCES, CHARGES, CUSTOMERS, MOVEMENTS, NAMED, TALLIES, TOP_UPS, UNFINISHED,
-        account_bytes, to_json, unavailable,
+        self, ACCOUNTS, CHARGES, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES, TOP_UPS,
+        UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard, unavailable,
     },
 };
-use crate::ledger::{AccountKey, Book, ChargeRecord, Movement, TallyKey, TopUp, TopUpId};
+use crate::ledger::{
+    Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
+};
 
 /// How many forgotten charges a transaction sweeps out at the most, so that none takes long.
 const SWEEP: usize = 64;
 
 /// The books, open for writing.
 pub(super) struct TableBook<'t> {
-    balances: Table<'t, &'static [u8], i64>,
+    accounts: Table<'t, &'static [u8], &'static [u8]>,
     charges: Table<'t, &'static [u8; 16], &'static [u8]>,
     tallies: Table<'t, &'static [u8], (i64, i64)>,
     movements: Table<'t, (&'static [u8], u64), &'static [u8]>,
+    references: Table<'t, &'static [u8], u64>,
     top_ups: Table<'t, &'static [u8; 16], &'static [u8]>,
     unfinished: Table<'t, &'static [u8], &'static [u8; 16]>,
     named: Table<'t, &'static [u8], &'static [u8; 16]>,
@@ -30,10 +33,11 @@ pub(super) struct TableBook<'t> {
 impl<'t> TableBook<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
-            balances: transaction.open_table(BALANCES).map_err(unavailable)?,
+            accounts: transaction.open_table(ACCOUNTS).map_err(unavailable)?,
             charges: transaction.open_table(CHARGES).map_err(unavailable)?,
             tallies: transaction.open_table(TALLIES).map_err(unavailable)?,
             movements: transaction.open_table(MOVEMENTS).map_err(unavailable)?,
+            references: transaction.open_table(REFERENCES).map_err(unavailable)?,
             top_ups: transaction.open_table(TOP_UPS).map_err(unavailable)?,
             unfinished: transaction.open_table(UNFINISHED).map_err(unavailable)?,
             named: transaction.open_table(NAMED).map_err(unavailable)?,
@@ -57,6 +61,15 @@ impl<'t> TableBook<'t> {
         Ok(())
     }
 
+    /// The number of an account's next movement. A function of its own: the iterator holds on to
+    /// pages, and must be gone before anything is written.
+    fn next_sequence(&self, account: &[u8]) -> Result<u64, StoreError> {
+        let mut rows =
+            self.movements.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
+        let last = rows.next_back().transpose().map_err(unavailable)?;
+        Ok(last.map_or(0, |(key, _)| key.value().1.saturating_add(1)))
+    }
+
     pub(super) fn remember_customer(
         &mut self,
         client: &ClientId,
@@ -74,27 +87,23 @@ impl<'t> TableBook<'t> {
 impl Book for TableBook<'_> {
     type Error = StoreError;
 
-    fn balance(&self, account: &AccountKey) -> Result<Units, StoreError> {
-        schema::balance(&self.balances, account)
+    fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
+        schema::account(&self.accounts, key)
     }
 
-    fn set_balance(&mut self, account: &AccountKey, balance: Units) -> Result<(), StoreError> {
-        let account = account_bytes(account);
-        self.balances.insert(account.as_slice(), balance.get()).map_err(unavailable)?;
+    fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), StoreError> {
+        let (key, account) = (account_bytes(key), to_postcard(account)?);
+        self.accounts.insert(key.as_slice(), account.as_slice()).map_err(unavailable)?;
         Ok(())
     }
 
     fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, StoreError> {
         let record = self.charges.get(id.as_bytes()).map_err(unavailable)?;
-        record
-            .map(|record| postcard::from_bytes(record.value()))
-            .transpose()
-            .map_err(|error| StoreError::Damaged(format!("charge {id}: {error}")))
+        record.map(|record| from_postcard(record.value())).transpose()
     }
 
     fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), StoreError> {
-        let record = postcard::to_allocvec(record)
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let record = to_postcard(record)?;
         self.charges.insert(id.as_bytes(), record.as_slice()).map_err(unavailable)?;
         Ok(())
     }
@@ -143,16 +152,33 @@ impl Book for TableBook<'_> {
         Ok(id.map(|id| TopUpId(uuid::Uuid::from_bytes(*id.value()))))
     }
 
-    fn record(&mut self, account: &AccountKey, movement: &Movement) -> Result<(), StoreError> {
-        let account = account_bytes(account);
+    fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), StoreError> {
+        let reference = reference_bytes(key, movement.posting.kind, &movement.posting.reference);
+        let account = account_bytes(key);
         let account = account.as_slice();
-        let mut last =
-            self.movements.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
-        let last = last.next_back().transpose().map_err(unavailable)?;
-        let next = last.map_or(0, |(key, _)| key.value().1.saturating_add(1));
+        let next = self.next_sequence(account)?;
         self.movements
             .insert((account, next), to_json(movement)?.as_slice())
             .map_err(unavailable)?;
+        self.references.insert(reference.as_slice(), next).map_err(unavailable)?;
         Ok(())
     }
+
+    fn movement(
+        &self,
+        key: &AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        let reference = reference_bytes(key, kind, reference);
+        let sequence = self.references.get(reference.as_slice()).map_err(unavailable)?;
+        let Some(sequence) = sequence.map(|sequence| sequence.value()) else { return Ok(None) };
+        let account = account_bytes(key);
+        let record = self.movements.get((account.as_slice(), sequence)).map_err(unavailable)?;
+        record.map(|record| from_json(record.value())).transpose()
+    }
+}
+
+fn reference_bytes(key: &AccountKey, kind: Kind, reference: &str) -> Vec<u8> {
+    [&account_bytes(key), kind.as_str().as_bytes(), b"\0", reference.as_bytes()].concat()
 }

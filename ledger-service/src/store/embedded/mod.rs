@@ -5,6 +5,7 @@
 //! durability is shared by everything that arrives while the disk is busy.
 
 mod book;
+mod read;
 mod schema;
 mod writer;
 
@@ -13,15 +14,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use redb::{Database, ReadableDatabase};
 use stripe402_protocol::{
-    ClientId, Units,
+    ClientId,
     message::{Batch, BatchAnswer},
 };
 
-use self::{book::TableBook, writer::Writer};
-use super::{Store, StoreError};
+use self::{book::TableBook, read::Snapshot, writer::Writer};
+use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
-    ledger::{self, AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId, Window},
+    ledger::{
+        self, Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State,
+        TopUp, TopUpId, Window,
+    },
 };
 
 /// How the embedded store is kept.
@@ -85,12 +89,8 @@ impl Embedded {
         self.writer.run(job).await
     }
 
-    fn read<T>(
-        &self,
-        job: impl FnOnce(&schema::ReadTables) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let transaction = self.database.begin_read().map_err(schema::unavailable)?;
-        job(&schema::ReadTables::open(&transaction)?)
+    fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot::new(self.database.begin_read().map_err(schema::unavailable)?))
     }
 }
 
@@ -106,12 +106,38 @@ impl Store for Embedded {
         .await
     }
 
-    async fn balance(&self, account: AccountKey) -> Result<Units, StoreError> {
-        self.read(|tables| tables.balance(&account))
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
+        self.snapshot()?.account(&key)
+    }
+
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.write(move |book| ledger::post(book, &key, &posting, now_ms)).await
+    }
+
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.snapshot()?.movements(&key)
+    }
+
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.snapshot()?.accounts(client.as_ref(), after.as_ref(), most)
+    }
+
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        self.snapshot()?.tallies(&key)
+    }
+
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+        self.snapshot()?.charges(&key, most)
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
-        self.read(|tables| tables.customer(&client))
+        self.snapshot()?.customer(&client)
     }
 
     async fn remember_customer(
@@ -132,11 +158,11 @@ impl Store for Embedded {
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        self.read(|tables| tables.top_up(&id))
+        self.snapshot()?.top_up(&id)
     }
 
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        self.read(schema::ReadTables::unfinished_top_ups)
+        self.snapshot()?.unfinished_top_ups()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,23 +1,23 @@
 //! The tables, and reading them.
 //!
-//! Charges, of which there are many, are postcard; everything else is JSON, to be read by people
-//! in need.
+//! Charges and accounts, which every request touches, are postcard; everything else is JSON, to
+//! be read by people in need.
 
-use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
-use stripe402_protocol::{ClientId, Units};
 
 use super::super::StoreError;
-use crate::ledger::{AccountKey, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, Movement, TopUp, TopUpId};
 
-/// Account → what can be spent.
-pub(super) const BALANCES: TableDefinition<'_, &[u8], i64> = TableDefinition::new("balances");
+/// Account → what it holds.
+pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
 /// Charge id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
 /// Account, hour, route → how many, how much.
 pub(super) const TALLIES: TableDefinition<'_, &[u8], (i64, i64)> = TableDefinition::new("tallies");
+/// Account, kind, reference → the movement's sequence.
+pub(super) const REFERENCES: TableDefinition<'_, &[u8], u64> =
+    TableDefinition::new("movement_references");
 /// Account, sequence → movement.
 pub(super) const MOVEMENTS: TableDefinition<'_, (&[u8], u64), &[u8]> =
     TableDefinition::new("movements");
@@ -59,7 +59,8 @@ pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
 }
 
 fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    transaction.open_table(BALANCES).map_err(unavailable)?;
+    transaction.open_table(ACCOUNTS).map_err(unavailable)?;
+    transaction.open_table(REFERENCES).map_err(unavailable)?;
     transaction.open_table(CHARGES).map_err(unavailable)?;
     transaction.open_table(TALLIES).map_err(unavailable)?;
     transaction.open_table(MOVEMENTS).map_err(unavailable)?;
@@ -70,65 +71,33 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is read outside of a write transaction.
-pub(super) struct ReadTables {
-    balances: ReadOnlyTable<&'static [u8], i64>,
-    top_ups: ReadOnlyTable<&'static [u8; 16], &'static [u8]>,
-    unfinished: ReadOnlyTable<&'static [u8], &'static [u8; 16]>,
-    customers: ReadOnlyTable<&'static [u8; 32], &'static str>,
-}
-
-impl ReadTables {
-    pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, StoreError> {
-        Ok(Self {
-            balances: transaction.open_table(BALANCES).map_err(unavailable)?,
-            top_ups: transaction.open_table(TOP_UPS).map_err(unavailable)?,
-            unfinished: transaction.open_table(UNFINISHED).map_err(unavailable)?,
-            customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
-        })
-    }
-
-    pub(super) fn balance(&self, account: &AccountKey) -> Result<Units, StoreError> {
-        balance(&self.balances, account)
-    }
-
-    pub(super) fn customer(&self, client: &ClientId) -> Result<Option<String>, StoreError> {
-        let customer = self.customers.get(client.as_bytes()).map_err(unavailable)?;
-        Ok(customer.map(|customer| customer.value().to_owned()))
-    }
-
-    pub(super) fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {
-        top_up(&self.top_ups, id)
-    }
-
-    pub(super) fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        let mut found = Vec::new();
-        for row in self.unfinished.iter().map_err(unavailable)? {
-            let (_, id) = row.map_err(unavailable)?;
-            let record = self.top_ups.get(id.value()).map_err(unavailable)?;
-            found.extend(record.map(|record| from_json(record.value())).transpose()?);
-        }
-        Ok(found)
-    }
-}
-
-pub(super) fn balance(
-    table: &impl ReadableTable<&'static [u8], i64>,
-    account: &AccountKey,
-) -> Result<Units, StoreError> {
-    match table.get(account_bytes(account).as_slice()).map_err(unavailable)? {
-        None => Ok(Units::ZERO),
-        Some(units) => Units::new(units.value())
-            .map_err(|_| StoreError::Damaged(format!("balance of {:?}", account.client))),
-    }
-}
-
 pub(super) fn top_up(
     table: &impl ReadableTable<&'static [u8; 16], &'static [u8]>,
     id: &TopUpId,
 ) -> Result<Option<TopUp>, StoreError> {
     let record = table.get(id.0.as_bytes()).map_err(unavailable)?;
     record.map(|record| from_json(record.value())).transpose()
+}
+
+pub(super) fn account(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    key: &AccountKey,
+) -> Result<Account, StoreError> {
+    let bytes = table.get(account_bytes(key).as_slice()).map_err(unavailable)?;
+    match bytes {
+        None => Ok(Account::default()),
+        Some(bytes) => from_postcard(bytes.value()),
+    }
+}
+
+pub(super) fn movements(
+    table: &impl ReadableTable<(&'static [u8], u64), &'static [u8]>,
+    key: &AccountKey,
+) -> Result<Vec<Movement>, StoreError> {
+    let account = account_bytes(key);
+    let account = account.as_slice();
+    let rows = table.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
+    rows.map(|row| from_json(row.map_err(unavailable)?.1.value())).collect()
 }
 
 /// 35 bytes: client and currency, so that a client's accounts lie together.
@@ -142,6 +111,14 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 
 pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+pub(super) fn to_postcard<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    postcard::to_allocvec(value).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+pub(super) fn from_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// Any failure of redb: the transaction is given up as a whole.

@@ -74,7 +74,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
     drop(store);
     let store = reopen(&folder, NOW).await;
-    assert_eq!(store.balance(account()).await.unwrap(), left);
+    assert_eq!(store.account(account()).await.unwrap().available, left);
     assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
     assert_eq!(store.customer(account().client).await.unwrap().as_deref(), Some("cus_1"));
     let other = store.remember_customer(account().client, "cus_2".into()).await.unwrap();
@@ -97,7 +97,7 @@ async fn charges_that_arrive_together_are_each_taken_once() {
         paid += usize::from(matches!(task.await.unwrap(), ChargeOutcome::Charged(_)));
     }
     assert_eq!(paid, 60);
-    assert_eq!(store.balance(account()).await.unwrap(), Units::ZERO);
+    assert_eq!(store.account(account()).await.unwrap().available, Units::ZERO);
 }
 
 #[tokio::test]

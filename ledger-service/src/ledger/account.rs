@@ -1,0 +1,84 @@
+//! What an account holds, and how amounts come and go.
+
+use serde::{Deserialize, Serialize};
+use stripe402_protocol::{ClientId, Currency, Units};
+
+/// One client's account in one currency: units of one never pay in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountKey {
+    /// Whose account.
+    pub client: ClientId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What an account holds. None of the amounts is ever negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// What can be spent.
+    pub available: Units,
+    /// What is held back, for a refund that is under way.
+    pub pending: Units,
+    /// What refunds and disputes took beyond the balance; settled by the next credit.
+    pub debt: Units,
+    /// Whether it is neither deducted from nor topped up.
+    pub frozen: bool,
+}
+
+/// An amount that would exceed the largest that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl Account {
+    /// With `amount` credited: debt is settled first.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if the balance would exceed the largest amount.
+    pub fn credited(self, amount: Units) -> Result<Self, TooLarge> {
+        let settled = amount.min(self.debt);
+        let debt = self.debt.checked_sub(settled).ok_or(TooLarge)?;
+        let rest = amount.checked_sub(settled).ok_or(TooLarge)?;
+        let available = self.available.checked_add(rest).ok_or(TooLarge)?;
+        Ok(Self { available, debt, ..self })
+    }
+
+    /// With `amount` taken, if it is there.
+    #[must_use]
+    pub fn debited(self, amount: Units) -> Option<Self> {
+        let available = self.available.checked_sub(amount)?;
+        Some(Self { available, ..self })
+    }
+
+    /// With `amount` taken, whether it is there or not: what is missing becomes debt.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if the debt would exceed the largest amount.
+    pub fn forced(self, amount: Units) -> Result<Self, TooLarge> {
+        let taken = amount.min(self.available);
+        let missing = amount.checked_sub(taken).ok_or(TooLarge)?;
+        let available = self.available.checked_sub(taken).ok_or(TooLarge)?;
+        let debt = self.debt.checked_add(missing).ok_or(TooLarge)?;
+        Ok(Self { available, debt, ..self })
+    }
+
+    /// With `amount` held back, if it is there.
+    #[must_use]
+    pub fn held(self, amount: Units) -> Option<Self> {
+        let pending = self.pending.checked_add(amount)?;
+        Some(Self { pending, ..self.debited(amount)? })
+    }
+
+    /// With `amount` of what was held gone for good.
+    #[must_use]
+    pub fn captured(self, amount: Units) -> Option<Self> {
+        let pending = self.pending.checked_sub(amount)?;
+        Some(Self { pending, ..self })
+    }
+
+    /// What the account's movements and deductions must sum up to: it can be negative.
+    #[must_use]
+    pub fn net(self) -> i64 {
+        let held = self.available.get().saturating_add(self.pending.get());
+        held.saturating_sub(self.debt.get())
+    }
+}

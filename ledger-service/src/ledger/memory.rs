@@ -1,0 +1,126 @@
+//! The books in memory: the oracle that stores are tested against.
+
+use std::collections::BTreeMap;
+
+use stripe402_protocol::ChargeId;
+
+use super::{Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId};
+
+/// The books in memory: the oracle that stores are tested against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    accounts: BTreeMap<AccountKey, Account>,
+    charges: BTreeMap<ChargeId, ChargeRecord>,
+    tallies: BTreeMap<TallyKey, (i64, i64)>,
+    top_ups: BTreeMap<TopUpId, TopUp>,
+    unfinished: BTreeMap<AccountKey, TopUpId>,
+    named: BTreeMap<(AccountKey, String), TopUpId>,
+    movements: Vec<(AccountKey, Movement)>,
+}
+
+impl Memory {
+    /// Every account that was ever touched.
+    #[must_use]
+    pub const fn accounts(&self) -> &BTreeMap<AccountKey, Account> {
+        &self.accounts
+    }
+
+    /// Every charge that is remembered.
+    #[must_use]
+    pub const fn charges(&self) -> &BTreeMap<ChargeId, ChargeRecord> {
+        &self.charges
+    }
+
+    /// Every top-up.
+    #[must_use]
+    pub const fn top_ups(&self) -> &BTreeMap<TopUpId, TopUp> {
+        &self.top_ups
+    }
+
+    /// Forgets charges before this one; their sums stay.
+    pub fn forget_charges_before(&mut self, first: &ChargeId) {
+        self.charges = self.charges.split_off(first);
+    }
+
+    /// Every movement so far, oldest first.
+    #[must_use]
+    pub fn movements(&self) -> &[(AccountKey, Movement)] {
+        &self.movements
+    }
+
+    /// Every sum so far: how many charges, how many units.
+    #[must_use]
+    pub const fn tallies(&self) -> &BTreeMap<TallyKey, (i64, i64)> {
+        &self.tallies
+    }
+}
+
+impl Book for Memory {
+    type Error = core::convert::Infallible;
+
+    fn account(&self, key: &AccountKey) -> Result<Account, Self::Error> {
+        Ok(self.accounts.get(key).copied().unwrap_or_default())
+    }
+
+    fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), Self::Error> {
+        self.accounts.insert(*key, *account);
+        Ok(())
+    }
+
+    fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, Self::Error> {
+        Ok(self.charges.get(id).cloned())
+    }
+
+    fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), Self::Error> {
+        self.charges.insert(*id, record.clone());
+        Ok(())
+    }
+
+    fn tally(&mut self, key: &TallyKey, count: i64, amount: i64) -> Result<(), Self::Error> {
+        let sums = self.tallies.entry(key.clone()).or_default();
+        *sums = (sums.0.saturating_add(count), sums.1.saturating_add(amount));
+        Ok(())
+    }
+
+    fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, Self::Error> {
+        Ok(self.top_ups.get(id).cloned())
+    }
+
+    fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), Self::Error> {
+        if top_up.state.is_finished() {
+            self.unfinished.remove(&top_up.account);
+        } else {
+            self.unfinished.insert(top_up.account, top_up.id);
+        }
+        if let Some(key) = &top_up.idempotency_key {
+            self.named.insert((top_up.account, key.clone()), top_up.id);
+        }
+        self.top_ups.insert(top_up.id, top_up.clone());
+        Ok(())
+    }
+
+    fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, Self::Error> {
+        Ok(self.unfinished.get(account).copied())
+    }
+
+    fn named(&self, account: &AccountKey, key: &str) -> Result<Option<TopUpId>, Self::Error> {
+        Ok(self.named.get(&(*account, key.to_owned())).copied())
+    }
+
+    fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), Self::Error> {
+        self.movements.push((*key, movement.clone()));
+        Ok(())
+    }
+
+    fn movement(
+        &self,
+        key: &AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, Self::Error> {
+        let is = |(of, movement): &&(AccountKey, Movement)| {
+            of == key && movement.posting.kind == kind && movement.posting.reference == reference
+        };
+        Ok(self.movements.iter().find(is).map(|(_, movement)| movement.clone()))
+    }
+}

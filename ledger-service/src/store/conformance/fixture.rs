@@ -1,0 +1,146 @@
+//! What the cases are made of.
+
+use std::{sync::Arc, time::Duration};
+
+use stripe402_protocol::{
+    ChargeId, ClientId, Currency, Units,
+    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+};
+use uuid::Uuid;
+
+use crate::{
+    clock::{Clock as _, SystemClock},
+    ledger::{Account, AccountKey, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId},
+    store::Store,
+};
+
+/// Unix milliseconds.
+pub(super) fn now_ms() -> u64 {
+    SystemClock.now_ms()
+}
+
+pub(super) fn units(amount: i64) -> Units {
+    Units::new(amount).unwrap()
+}
+
+/// A client that no case used before, in dollars.
+pub(super) fn new_account() -> AccountKey {
+    let client = ClientId::derive(b"conformance", &Uuid::new_v4().to_string());
+    AccountKey { client, currency: Currency::USD }
+}
+
+/// An id minted so long ago.
+pub(super) fn charge_id(ago: Duration) -> ChargeId {
+    let random = *Uuid::new_v4().as_bytes().first_chunk::<10>().unwrap();
+    ChargeId::mint(now_ms() - ago.as_millis() as u64, random)
+}
+
+pub(super) fn charge(key: AccountKey, amount: i64) -> Charge {
+    Charge {
+        id: charge_id(Duration::ZERO),
+        client_id: key.client,
+        currency: key.currency,
+        amount: units(amount),
+        route: "joke".to_owned(),
+    }
+}
+
+pub(super) fn void(charge: &Charge) -> Void {
+    Void { id: charge.id, client_id: Some(charge.client_id) }
+}
+
+pub(super) fn batch(charges: Vec<Charge>, voids: Vec<Void>) -> Batch {
+    Batch { version: 1, charges, voids }
+}
+
+/// A store, with the questions that cases ask of it.
+#[derive(Clone)]
+pub(super) struct Asked(pub(super) Arc<dyn Store>);
+
+impl Asked {
+    pub(super) async fn charge(&self, charge: &Charge) -> ChargeOutcome {
+        let answer = self.0.batch(batch(vec![charge.clone()], vec![])).await.unwrap();
+        assert_eq!(answer.charges.len(), 1);
+        assert_eq!(answer.charges[0].0, charge.id, "the answer echoes its id");
+        answer.charges[0].1
+    }
+
+    pub(super) async fn void(&self, void: &Void) -> VoidOutcome {
+        let answer = self.0.batch(batch(vec![], vec![void.clone()])).await.unwrap();
+        assert_eq!(answer.voids.len(), 1);
+        assert_eq!(answer.voids[0].0, void.id);
+        answer.voids[0].1
+    }
+
+    pub(super) async fn account(&self, key: AccountKey) -> Account {
+        self.0.account(key).await.unwrap()
+    }
+
+    pub(super) async fn left(&self, key: AccountKey) -> i64 {
+        self.account(key).await.available.get()
+    }
+
+    pub(super) async fn post(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+        amount: i64,
+    ) -> Posted {
+        let posting = Posting {
+            kind,
+            reference: reference.to_owned(),
+            amount: units(amount),
+            note: Some("a note, with ü".to_owned()),
+        };
+        self.0.post(key, posting).await.unwrap()
+    }
+
+    /// A new account with so much in it.
+    pub(super) async fn account_with(&self, amount: i64) -> AccountKey {
+        let key = new_account();
+        self.top_up(key, amount).await;
+        key
+    }
+
+    pub(super) async fn top_up(&self, key: AccountKey, amount: i64) -> TopUp {
+        let top_up = self.open(key, amount).await;
+        let payment_intent = format!("pi_{}", top_up.id);
+        let to = State::Credited { payment_intent, amount: units(amount) };
+        self.0.advance_top_up(top_up.id, to).await.unwrap();
+        top_up
+    }
+
+    pub(super) async fn open(&self, key: AccountKey, amount: i64) -> TopUp {
+        match self.0.open_top_up(wanted(key, amount, None)).await.unwrap() {
+            Opened::New(top_up) => top_up,
+            other => panic!("a new top-up was {other:?}"),
+        }
+    }
+
+    /// Every account of these, explained by its movements and sums.
+    pub(super) async fn verify(&self, keys: &[AccountKey]) {
+        for key in keys {
+            let account = self.account(*key).await;
+            let movements = self.0.movements(*key).await.unwrap();
+            let moved: i64 = movements
+                .iter()
+                .map(|movement| movement.posting.kind.net(movement.posting.amount))
+                .sum();
+            let tallies = self.0.tallies(*key).await.unwrap();
+            let spent: i64 = tallies.iter().map(|tally| tally.amount).sum();
+            assert_eq!(moved - spent, account.net(), "{account:?} is not explained");
+        }
+    }
+}
+
+pub(super) fn wanted(key: AccountKey, amount: i64, name: Option<&str>) -> NewTopUp {
+    NewTopUp {
+        id: TopUpId(Uuid::new_v4()),
+        account: key,
+        amount: units(amount),
+        payment_method: "pm_1".parse().unwrap(),
+        idempotency_key: name.map(ToOwned::to_owned),
+        now_ms: now_ms(),
+    }
+}

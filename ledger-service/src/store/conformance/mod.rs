@@ -1,0 +1,105 @@
+//! What every store must do, as tests that any store can be put to.
+//!
+//! ```ignore
+//! struct Mine;
+//!
+//! #[async_trait::async_trait]
+//! impl Subject for Mine {
+//!     async fn open(&self, options: Options) -> Arc<dyn Store> { … }
+//! }
+//!
+//! stripe402_ledger::conformance_tests!(Mine);
+//! ```
+//!
+//! Subjects may be opened over data that other cases left: every case uses clients of its own.
+//! A failed case panics, as tests do.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::missing_panics_doc,
+    clippy::as_conversions,
+    reason = "these are tests, exported"
+)]
+
+pub mod cases;
+mod fixture;
+pub mod random;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::Store;
+
+/// How a case wants its store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// For how long charge ids are remembered.
+    pub charge_memory: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { charge_memory: Duration::from_secs(7 * 24 * 3600) }
+    }
+}
+
+/// A kind of store that can be opened.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// A store over this subject's data: two that are open at once share it, if the subject says
+    /// that its stores are shared.
+    async fn open(&self, options: Options) -> Arc<dyn Store>;
+
+    /// Whether several stores can be open over the same data, as replicas of the ledger are.
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// A `#[tokio::test]` for every case, on a subject given by an expression.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($subject:expr) => {
+        $crate::conformance_tests!($subject;
+            charges_are_taken_to_the_last_unit
+            refusals_come_in_order
+            a_charge_that_is_repeated_has_one_effect_and_one_answer
+            an_id_with_other_content_is_a_conflict
+            a_void_gives_back_once
+            a_void_that_comes_first_refuses_the_charge
+            a_void_without_a_client_finds_its_charge
+            a_void_in_another_clients_name_does_nothing
+            voids_of_a_batch_come_before_its_charges
+            currencies_are_kept_apart
+            amounts_up_to_the_largest
+            a_batch_of_many_clients
+            one_open_top_up_at_a_time
+            a_top_up_is_credited_once
+            a_refused_top_up_credits_nothing
+            an_idempotency_key_names_its_top_up
+            unfinished_top_ups_are_listed
+            the_first_customer_stays
+            movements_change_the_account_as_they_should
+            a_movement_is_posted_once
+            holds_are_captured_or_released_once
+            a_debt_is_settled_first
+            a_frozen_account_neither_pays_nor_is_charged
+            sums_and_single_charges_can_be_read
+            accounts_are_listed_in_pages
+            charges_are_forgotten_and_their_sums_stay
+            hammering_ten_clients_loses_no_unit
+            random_commands_do_what_the_books_do
+        );
+    };
+    ($subject:expr; $($case:ident)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::store::conformance::cases::$case(&$subject).await;
+            }
+        )+
+    };
+}

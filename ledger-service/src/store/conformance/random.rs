@@ -1,0 +1,240 @@
+//! Random commands, from a seed that a failure names.
+
+use std::{sync::Arc, time::Duration};
+
+use stripe402_protocol::{
+    ChargeId, Code, Currency, Refusal, Units,
+    message::{Charge, ChargeOutcome, Void, VoidOutcome},
+};
+
+use super::fixture::{batch, charge_id, new_account, now_ms, units, wanted};
+use crate::{
+    ledger::{
+        self, AccountKey, Advance, Kind, Memory, NewTopUp, Opened, Posting, State, TopUpId, Window,
+    },
+    store::Store,
+};
+
+/// A small generator of numbers (SplitMix64): the same seed, the same commands.
+#[derive(Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Dice that always fall the same.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `sides`.
+    pub fn throw(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[usize::try_from(self.throw(from.len() as u64)).unwrap()]
+    }
+}
+
+/// How many commands [`compare`] runs: 10,000, or what `STRIPE402_RANDOM_STEPS` says.
+#[must_use]
+pub fn steps() -> usize {
+    let set = std::env::var("STRIPE402_RANDOM_STEPS").ok();
+    set.and_then(|steps| steps.parse().ok()).unwrap_or(10_000)
+}
+
+fn seed() -> u64 {
+    let set = std::env::var("STRIPE402_RANDOM_SEED").ok();
+    set.and_then(|seed| seed.parse().ok()).unwrap_or_else(now_ms)
+}
+
+/// Charges, voids and top-ups of these clients; answers what each account gained.
+pub async fn hammer(
+    store: &Arc<dyn Store>,
+    keys: &[AccountKey],
+    task: usize,
+    rounds: usize,
+) -> Vec<i64> {
+    let mut dice = Dice::new(task as u64);
+    let mut gained = vec![0; keys.len()];
+    let mut taken: Vec<(usize, Charge)> = Vec::new();
+    for _ in 0..rounds {
+        let at = usize::try_from(dice.throw(keys.len() as u64)).unwrap();
+        let amount = i64::try_from(1 + dice.throw(60)).unwrap();
+        match dice.throw(10) {
+            0 => {
+                let wanted = wanted(keys[at], amount, None);
+                if let Opened::New(top_up) = store.open_top_up(wanted).await.unwrap() {
+                    let payment_intent = format!("pi_{}", top_up.id);
+                    let to = State::Credited { payment_intent, amount: units(amount) };
+                    let moved = store.advance_top_up(top_up.id, to).await.unwrap();
+                    assert!(matches!(moved, Advance::Done(_)));
+                    gained[at] += amount;
+                }
+            }
+            1 | 2 if !taken.is_empty() => {
+                let (at, charge) = taken.swap_remove(0);
+                let void = Void { id: charge.id, client_id: Some(charge.client_id) };
+                let answer = store.batch(batch(vec![], vec![void])).await.unwrap();
+                assert_eq!(answer.voids[0].1, VoidOutcome::Voided);
+                gained[at] += charge.amount.get();
+            }
+            _ => {
+                let charge = super::fixture::charge(keys[at], amount);
+                let answer = store.batch(batch(vec![charge.clone()], vec![])).await.unwrap();
+                if let ChargeOutcome::Charged(_) = answer.charges[0].1 {
+                    gained[at] -= amount;
+                    taken.push((at, charge));
+                }
+            }
+        }
+    }
+    gained
+}
+
+/// Runs `steps` random commands on a store and on the books in memory, which must agree.
+pub async fn compare(store: &dyn Store, steps: usize) {
+    let seed = seed();
+    let mut world = World::new(seed);
+    for step in 0..steps {
+        world.step(store, &format!("STRIPE402_RANDOM_SEED={seed}, step {step}")).await;
+    }
+    for key in &world.keys {
+        let known = ledger::Book::account(&world.books, key).unwrap();
+        assert_eq!(store.account(*key).await.unwrap(), known, "seed {seed}");
+        let movements = store.movements(*key).await.unwrap();
+        let mut postings: Vec<_> = movements.into_iter().map(|movement| movement.posting).collect();
+        let own = world.books.movements().iter().filter(|(of, _)| of == key);
+        let mut expected: Vec<_> = own.map(|(_, movement)| movement.posting.clone()).collect();
+        let order = |posting: &Posting| (posting.kind, posting.reference.clone());
+        postings.sort_by_key(order);
+        expected.sort_by_key(order);
+        assert_eq!(postings, expected, "seed {seed}");
+    }
+}
+
+struct World {
+    dice: Dice,
+    books: Memory,
+    keys: Vec<AccountKey>,
+    ids: Vec<ChargeId>,
+    top_ups: Vec<TopUpId>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut keys: Vec<_> = (0..4).map(|_| new_account()).collect();
+        let euros: Currency = "eur".parse().unwrap();
+        keys.push(AccountKey { currency: euros, ..keys[0] });
+        let (ids, top_ups) = (Vec::new(), Vec::new());
+        Self { dice: Dice::new(seed), books: Memory::default(), keys, ids, top_ups }
+    }
+
+    fn amount(&mut self) -> Units {
+        let amount = match self.dice.throw(20) {
+            0 => 0,
+            1 => 1 << 40,
+            _ => self.dice.throw(200),
+        };
+        units(i64::try_from(amount).unwrap())
+    }
+
+    /// A new id, or one of the last that were used.
+    fn id(&mut self) -> ChargeId {
+        if self.ids.is_empty() || self.dice.throw(3) > 0 {
+            let ago = if self.dice.throw(30) == 0 { 9 * 24 * 3600 } else { 0 };
+            let id = charge_id(Duration::from_secs(ago));
+            self.ids.push(id);
+            return id;
+        }
+        let recent = self.ids.len().saturating_sub(12);
+        *self.dice.pick(&self.ids[recent..])
+    }
+
+    async fn step(&mut self, store: &dyn Store, at: &str) {
+        match self.dice.throw(10) {
+            0..=4 => self.batch(store, at).await,
+            5 | 6 => self.open(store, at).await,
+            7 => self.advance(store, at).await,
+            _ => self.post(store, at).await,
+        }
+    }
+
+    async fn batch(&mut self, store: &dyn Store, at: &str) {
+        let (mut charges, mut voids) = (Vec::new(), Vec::new());
+        for _ in 0..self.dice.throw(5) {
+            let key = *self.dice.pick(&self.keys);
+            charges.push(Charge {
+                id: self.id(),
+                client_id: key.client,
+                currency: key.currency,
+                amount: self.amount(),
+                route: ["joke", "weather"][usize::try_from(self.dice.throw(2)).unwrap()].to_owned(),
+            });
+        }
+        for _ in 0..self.dice.throw(3) {
+            let known = self.id();
+            // Whose charge it is, as the gateway knows it; or nobody, as after a card payment.
+            let owner = match ledger::Book::charge(&self.books, &known).unwrap() {
+                Some(ledger::ChargeRecord::Deducted { account, .. }) if self.dice.throw(3) > 0 => {
+                    Some(account.client)
+                }
+                _ => None,
+            };
+            voids.push(Void { id: known, client_id: owner });
+        }
+        let batch = batch(charges, voids);
+        let day = Duration::from_secs(24 * 3600);
+        let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
+        let expected = ledger::apply_batch(&mut self.books, &batch, &window).unwrap();
+        assert_eq!(store.batch(batch.clone()).await.unwrap(), expected, "{at}: {batch:?}");
+    }
+
+    async fn open(&mut self, store: &dyn Store, at: &str) {
+        let key = *self.dice.pick(&self.keys);
+        let name = ["a", "b"][usize::try_from(self.dice.throw(2)).unwrap()];
+        let name = Some(name).filter(|_| self.dice.throw(2) == 0);
+        let wanted = NewTopUp { amount: self.amount(), ..wanted(key, 1, name) };
+        let expected = ledger::open(&mut self.books, wanted.clone()).unwrap();
+        if let Opened::New(top_up) = &expected {
+            self.top_ups.push(top_up.id);
+        }
+        assert_eq!(store.open_top_up(wanted).await.unwrap(), expected, "{at}");
+    }
+
+    async fn advance(&mut self, store: &dyn Store, at: &str) {
+        if self.top_ups.is_empty() {
+            return;
+        }
+        let recent = self.top_ups.len().saturating_sub(4);
+        let id = *self.dice.pick(&self.top_ups[recent..]);
+        // Now and then a PaymentIntent that another top-up has claimed.
+        let claimed = if self.dice.throw(6) == 0 { self.top_ups[0] } else { id };
+        let payment_intent = format!("pi_{claimed}");
+        let to = match self.dice.throw(4) {
+            0 => State::RequiresAction { payment_intent },
+            1 => State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) },
+            _ => State::Credited { payment_intent, amount: self.amount() },
+        };
+        let now = now_ms();
+        let expected = ledger::advance(&mut self.books, &id, to.clone(), now).unwrap();
+        assert_eq!(store.advance_top_up(id, to).await.unwrap(), expected, "{at}");
+    }
+
+    async fn post(&mut self, store: &dyn Store, at: &str) {
+        let key = *self.dice.pick(&self.keys);
+        let posting = Posting {
+            kind: *self.dice.pick(&Kind::ALL),
+            reference: format!("r{}", self.dice.throw(400)),
+            amount: self.amount(),
+            note: None,
+        };
+        let expected = ledger::post(&mut self.books, &key, &posting, now_ms()).unwrap();
+        let posted = store.post(key, posting.clone()).await.unwrap();
+        assert_eq!(posted, expected, "{at}: {posting:?}");
+    }
+}

@@ -1,0 +1,157 @@
+//! A store in memory: for tests and as the shortest example of a store. It forgets everything
+//! when it is dropped.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer},
+};
+
+use super::{KeptCharge, Store, StoreError, Tally};
+use crate::{
+    clock::Clock,
+    ledger::{
+        self, Account, AccountKey, Advance, Book as _, ChargeRecord, Memory, Movement, NewTopUp,
+        Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+    },
+};
+
+/// The books in memory, behind the trait of stores.
+pub struct InMemory {
+    books: Mutex<Books>,
+    clock: Box<dyn Clock>,
+    charge_memory: Duration,
+}
+
+#[derive(Default)]
+struct Books {
+    memory: Memory,
+    customers: std::collections::BTreeMap<ClientId, String>,
+}
+
+impl std::fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InMemory")
+    }
+}
+
+impl InMemory {
+    /// Empty books that remember charge ids for `charge_memory`.
+    #[must_use]
+    pub fn new(clock: impl Clock, charge_memory: Duration) -> Self {
+        Self { books: Mutex::default(), clock: Box::new(clock), charge_memory }
+    }
+
+    fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
+        self.books.lock().map_err(|_| StoreError::Unavailable("a transaction panicked".to_owned()))
+    }
+}
+
+/// The books' own error is that there is none.
+fn known<T>(result: Result<T, core::convert::Infallible>) -> T {
+    let Ok(value) = result;
+    value
+}
+
+#[async_trait]
+impl Store for InMemory {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let window = Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60));
+        let mut books = self.books()?;
+        books.memory.forget_charges_before(&window.first_remembered());
+        Ok(known(ledger::apply_batch(&mut books.memory, &batch, &window)))
+    }
+
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
+        Ok(known(self.books()?.memory.account(&key)))
+    }
+
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        Ok(known(ledger::post(&mut self.books()?.memory, &key, &posting, now_ms)))
+    }
+
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        let books = self.books()?;
+        let own = books.memory.movements().iter().filter(|(of, _)| *of == key);
+        Ok(own.map(|(_, movement)| movement.clone()).collect())
+    }
+
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        let books = self.books()?;
+        let wanted = |key: &&AccountKey| {
+            client.is_none_or(|client| client == key.client)
+                && after.is_none_or(|after| **key > after)
+        };
+        Ok(books.memory.accounts().keys().filter(wanted).take(most).copied().collect())
+    }
+
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        let books = self.books()?;
+        let own = books.memory.tallies().iter().filter(|(tally, _)| tally.account == key);
+        Ok(own
+            .map(|(tally, (count, amount))| Tally {
+                route: tally.route.clone(),
+                hour: tally.hour,
+                count: *count,
+                amount: *amount,
+            })
+            .collect())
+    }
+
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+        let books = self.books()?;
+        let own = books.memory.charges().iter().rev().filter_map(|(id, record)| match record {
+            ChargeRecord::Deducted { account, amount, route, .. } if *account == key => {
+                Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+            }
+            _ => None,
+        });
+        Ok(own.take(most).collect())
+    }
+
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        Ok(self.books()?.customers.get(&client).cloned())
+    }
+
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        Ok(self.books()?.customers.entry(client).or_insert(customer).clone())
+    }
+
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        Ok(known(ledger::open(&mut self.books()?.memory, wanted)))
+    }
+
+    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        let now_ms = self.clock.now_ms();
+        Ok(known(ledger::advance(&mut self.books()?.memory, &id, to, now_ms)))
+    }
+
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        Ok(known(self.books()?.memory.top_up(&id)))
+    }
+
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        let books = self.books()?;
+        let open = books.memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
+        Ok(open.cloned().collect())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.books().map(drop)
+    }
+}

@@ -1,0 +1,55 @@
+//! Every store that ships, put to the same tests.
+#![allow(clippy::unwrap_used, reason = "all of this file is tests")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stripe402_ledger::{
+    clock::SystemClock,
+    store::{
+        Embedded, EmbeddedOptions, InMemory, Store,
+        conformance::{Options, Subject},
+    },
+};
+
+struct File;
+
+#[async_trait]
+impl Subject for File {
+    async fn open(&self, options: Options) -> Arc<dyn Store> {
+        // Kept: the folder must outlive the store, and the machine clears its folder for these.
+        let folder = tempfile::tempdir().unwrap().keep();
+        let options = EmbeddedOptions {
+            path: folder.join("ledger.redb"),
+            charge_memory: options.charge_memory,
+            clock_skew: std::time::Duration::from_secs(60),
+            queue: 4096,
+        };
+        Arc::new(Embedded::open(options, Arc::new(SystemClock)).unwrap())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+struct Volatile;
+
+#[async_trait]
+impl Subject for Volatile {
+    async fn open(&self, options: Options) -> Arc<dyn Store> {
+        Arc::new(InMemory::new(SystemClock, options.charge_memory))
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+mod embedded {
+    stripe402_ledger::conformance_tests!(super::File);
+}
+
+mod in_memory {
+    stripe402_ledger::conformance_tests!(super::Volatile);
+}
