@@ -3,6 +3,7 @@
 //! It owns money: what cards were charged through Stripe, and what is left of it. The rules are
 //! pure functions ([`ledger`]); stores ([`store`]) and Stripe ([`stripe`]) are traits.
 
+pub mod books;
 pub mod clock;
 pub mod config;
 pub mod http;

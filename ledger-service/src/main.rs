@@ -1,15 +1,49 @@
-//! `stripe402-ledger`: the ledger as a service.
+//! `stripe402-ledger`: the ledger as a service, and commands on its books.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use stripe402_ledger::config::{Cli, Command, Config, LogFormat};
+use stripe402_ledger::{
+    books,
+    config::{Cli, Command, Config, LogFormat, ServeArgs},
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-#[expect(clippy::print_stderr, reason = "before the log is set up, and for people at a terminal")]
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Serve(arguments) => serve(*arguments),
+        Command::Client(command) => on_books(|| books::client(command)),
+        Command::Transfers(arguments) => on_books(|| books::transfers(arguments)),
+        Command::Revenue(arguments) => on_books(|| books::revenue(arguments)),
+        Command::Verify(arguments) => on_books(|| books::verify(arguments)),
+    }
+}
+
+/// Runs a command on the books and prints what it says; 1 if it found something wrong, 2 if it
+/// could not be carried out.
+#[expect(clippy::print_stderr, reason = "for people at a terminal")]
+fn on_books<F: Future<Output = Result<books::Report, books::Problem>>>(
+    command: impl FnOnce() -> F,
+) -> ExitCode {
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(|error| books::Problem(error.to_string()))
+        .and_then(|runtime| runtime.block_on(command()));
+    match outcome {
+        Ok(report) => match report.print(&mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::from(u8::from(!report.good)),
+            // Whoever read it has seen enough.
+            Err(_) => ExitCode::SUCCESS,
+        },
+        Err(problem) => {
+            eprintln!("stripe402-ledger: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "before the log is set up, and for people at a terminal")]
+fn serve(arguments: ServeArgs) -> ExitCode {
     let config = match arguments.resolve() {
         Ok(config) => config,
         Err(error) => {

@@ -7,10 +7,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Config, StoreUrl},
+    config::Config,
     http::{self, App, Token},
     payment::{PaymentOptions, Payments},
-    store::{Embedded, EmbeddedOptions, Store},
+    store,
     stripe::{Stripe, StripeOptions},
 };
 
@@ -29,7 +29,7 @@ pub enum ServeError {
     },
     /// The store cannot be opened.
     #[error("store: {0}")]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] store::StoreError),
     /// A setting is wrong.
     #[error("{0}")]
     Setting(String),
@@ -44,7 +44,7 @@ pub enum ServeError {
 /// [`ServeError`], before anything was served or when a listener fails.
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = open_store(&config, &clock)?;
+    let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
     let provider = Stripe::new(&StripeOptions {
         secret_key: config.stripe_secret_key.clone(),
         api_base: config.stripe_api_base.clone(),
@@ -113,15 +113,4 @@ async fn run(
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     axum::serve(listener, router).with_graceful_shutdown(stop).await
-}
-
-fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, ServeError> {
-    let StoreUrl::File(path) = &config.store;
-    let options = EmbeddedOptions {
-        path: path.clone(),
-        charge_memory: config.charge_memory,
-        clock_skew: config.clock_skew,
-        queue: config.store_queue,
-    };
-    Ok(Arc::new(Embedded::open(options, Arc::clone(clock))?))
 }

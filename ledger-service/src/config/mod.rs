@@ -2,6 +2,7 @@
 //!
 //! A flag wins over the environment, the environment over the file, the file over the default.
 
+mod books;
 mod settings;
 mod values;
 
@@ -10,6 +11,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::store::StoreOptions;
+
+pub use books::{
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, RevenueArgs, RevenueBy,
+    TransfersArgs,
+};
 pub use settings::Settings;
 pub use values::{LogFormat, Secret, Span, StoreUrl};
 
@@ -27,6 +34,15 @@ pub struct Cli {
 pub enum Command {
     /// Serve charges, voids and card payments until SIGTERM or Ctrl-C.
     Serve(Box<ServeArgs>),
+    /// Look at a client's account, freeze it, correct it.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Movements of money, oldest first.
+    Transfers(TransfersArgs),
+    /// What was earned.
+    Revenue(RevenueArgs),
+    /// Recompute every balance from its movements and sums; exit 1 if one differs.
+    Verify(BooksArgs),
 }
 
 /// Where settings come from.
@@ -75,6 +91,18 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which logs are written.
     pub log: String,
+}
+
+impl Config {
+    /// What the store must know of these settings.
+    #[must_use]
+    pub const fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            charge_memory: self.charge_memory,
+            clock_skew: self.clock_skew,
+            queue: self.store_queue,
+        }
+    }
 }
 
 /// A setting that is missing or wrong, and how to mend it.

@@ -88,6 +88,8 @@ pub struct NewTopUp {
     pub account: AccountKey,
     /// What to charge.
     pub amount: Units,
+    /// What the client is short of: if so much is available by now, nothing is charged.
+    pub needed: Units,
     /// The card.
     pub payment_method: PaymentMethodId,
     /// The client's name for it.
@@ -101,6 +103,9 @@ pub struct NewTopUp {
 pub enum Opened {
     /// It is open, and the caller is the one who carries it out.
     New(TopUp),
+    /// Enough is available: between the look at the balance and this, another top-up was
+    /// credited. Nothing is to be charged.
+    Enough,
     /// The account has another one under way: wait for its end.
     Busy(TopUp),
     /// The idempotency key names this one already.
@@ -114,7 +119,9 @@ pub enum Opened {
 /// How long an idempotency key names its top-up: as long as Stripe's do.
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
-/// Opens a top-up unless the account has one under way or the key names one.
+/// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now,
+/// or one is under way, in this order. The balance is looked at here because whoever looked
+/// before may have done so just before another's top-up was credited and closed.
 ///
 /// # Errors
 /// The store's.
@@ -127,8 +134,12 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         let same = named.amount == wanted.amount && named.payment_method == wanted.payment_method;
         return Ok(if same { Opened::Repeated(named) } else { Opened::Mismatch });
     }
-    if book.account(&wanted.account)?.frozen {
+    let account = book.account(&wanted.account)?;
+    if account.frozen {
         return Ok(Opened::Frozen);
+    }
+    if account.available >= wanted.needed {
+        return Ok(Opened::Enough);
     }
     if let Some(id) = book.unfinished(&wanted.account)?
         && let Some(other) = book.top_up(&id)?
@@ -215,6 +226,7 @@ mod tests {
             id: TopUpId(Uuid::from_u128(id)),
             account: account(),
             amount: Units::from_u32(50_000),
+            needed: Units::MAX,
             payment_method: "pm_1".parse().unwrap(),
             idempotency_key: key.map(ToOwned::to_owned),
             now_ms: 1,
@@ -243,6 +255,16 @@ mod tests {
         assert_eq!(open(&mut book, wanted(2, None)), Ok(Opened::Busy(first.clone())));
         advance(&mut book, &first.id, refused(), 2).unwrap();
         opened(&mut book, wanted(2, None));
+    }
+
+    #[test]
+    fn nothing_is_charged_where_the_balance_suffices_by_now() {
+        let mut book = Memory::default();
+        let first = opened(&mut book, wanted(1, None)).id;
+        advance(&mut book, &first, credited(), 2).unwrap();
+        let needed = |amount| NewTopUp { needed: Units::from_u32(amount), ..wanted(2, None) };
+        assert_eq!(open(&mut book, needed(50_000)), Ok(Opened::Enough));
+        assert!(matches!(open(&mut book, needed(50_001)), Ok(Opened::New(_))));
     }
 
     #[test]

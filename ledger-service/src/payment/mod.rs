@@ -114,6 +114,8 @@ impl Payments {
         self.tasks.wait().await;
     }
 
+    /// Each turn of the loop looks at the balance; the store looks again before it lets a card
+    /// be charged.
     async fn negotiate(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Halt> {
         let mut visit = self.receive(request).await?;
         if let Some(intent) = &request.payment_intent_id {
@@ -145,6 +147,8 @@ impl Payments {
                     }
                     State::Charging => return Err(Halt::unavailable("the charge is open")),
                 },
+                // Credited since we looked: the next turn deducts.
+                Opened::Enough => {}
                 Opened::Busy(other) => self.wait_for_other(&mut visit, other).await?,
                 Opened::Repeated(named) => {
                     self.repeat(&mut visit, named).await?;
@@ -233,6 +237,7 @@ impl Payments {
             id,
             account: visit.account,
             amount,
+            needed: visit.request.price,
             payment_method: visit.card.id.clone(),
             idempotency_key: visit.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),

@@ -3,6 +3,7 @@
 pub mod conformance;
 mod embedded;
 mod memory;
+mod open;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::ledger::{
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
+pub use open::{StoreOptions, open};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///

@@ -228,6 +228,22 @@ pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
     store.open(euros, 100).await;
 }
 
+/// Whoever looked at the balance just before a top-up was credited must not charge again.
+pub async fn nothing_is_charged_where_the_balance_suffices_by_now(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    let mut enough = wanted(key, 50, None);
+    enough.needed = units(100);
+    assert_eq!(store.0.open_top_up(enough).await.unwrap(), Opened::Enough);
+    let mut short = wanted(key, 50, None);
+    short.needed = units(101);
+    assert!(matches!(store.0.open_top_up(short).await.unwrap(), Opened::New(_)));
+    // Even while one is under way.
+    let mut enough = wanted(key, 50, None);
+    enough.needed = units(100);
+    assert_eq!(store.0.open_top_up(enough).await.unwrap(), Opened::Enough);
+}
+
 pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
     let store = open(subject).await;
     let key = new_account();

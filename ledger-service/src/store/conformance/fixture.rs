@@ -139,6 +139,7 @@ pub(super) fn wanted(key: AccountKey, amount: i64, name: Option<&str>) -> NewTop
         id: TopUpId(Uuid::new_v4()),
         account: key,
         amount: units(amount),
+        needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
         idempotency_key: name.map(ToOwned::to_owned),
         now_ms: now_ms(),

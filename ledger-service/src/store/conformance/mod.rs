@@ -77,6 +77,7 @@ macro_rules! conformance_tests {
             amounts_up_to_the_largest
             a_batch_of_many_clients
             one_open_top_up_at_a_time
+            nothing_is_charged_where_the_balance_suffices_by_now
             a_top_up_is_credited_once
             a_refused_top_up_credits_nothing
             an_idempotency_key_names_its_top_up

@@ -198,7 +198,8 @@ impl World {
         let key = *self.dice.pick(&self.keys);
         let name = ["a", "b"][usize::try_from(self.dice.throw(2)).unwrap()];
         let name = Some(name).filter(|_| self.dice.throw(2) == 0);
-        let wanted = NewTopUp { amount: self.amount(), ..wanted(key, 1, name) };
+        let (amount, needed) = (self.amount(), self.amount());
+        let wanted = NewTopUp { amount, needed, ..wanted(key, 1, name) };
         let expected = ledger::open(&mut self.books, wanted.clone()).unwrap();
         if let Opened::New(top_up) = &expected {
             self.top_ups.push(top_up.id);

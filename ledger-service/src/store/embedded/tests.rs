@@ -39,6 +39,7 @@ async fn top_up(store: &Embedded, units: u32) {
         id,
         account: account(),
         amount: Units::from_u32(units),
+        needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
         idempotency_key: None,
         now_ms: NOW,

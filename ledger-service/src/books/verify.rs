@@ -1,0 +1,63 @@
+//! `verify`: do the movements and sums explain every account?
+
+use serde_json::{Value, json};
+
+use super::{Problem, Report, find, open, report};
+use crate::{config::BooksArgs, ledger::AccountKey, store::Store};
+
+/// Recomputes every account from its movements and sums.
+///
+/// On a store that is being used, an account that differs is looked at again: what happens
+/// between two readings is no error.
+///
+/// # Errors
+/// [`Problem`] if the store cannot be read.
+pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
+    let store = open(&arguments)?;
+    let keys = find::all(store.as_ref()).await?;
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    for key in &keys {
+        if let Some((explained, holds)) = difference(store.as_ref(), *key).await? {
+            rows.push(vec![
+                key.client.subject(),
+                report::money(holds, key.currency),
+                report::money(explained, key.currency),
+            ]);
+            values.push(json!({
+                "subject": key.client.subject(),
+                "currency": key.currency,
+                "holds": holds,
+                "explained": explained,
+            }));
+        }
+    }
+    let good = rows.is_empty();
+    let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
+    if !good {
+        lines.push(report::table(&["client", "holds", "explained"], &[1, 2], rows));
+    }
+    let value = json!({"accounts": keys.len(), "differ": Value::Array(values)});
+    let found = Report::new(lines, value, arguments.json);
+    Ok(if good { found } else { found.bad() })
+}
+
+/// How often an account is looked at before it counts as different.
+const LOOKS: usize = 5;
+
+async fn difference(store: &dyn Store, key: AccountKey) -> Result<Option<(i64, i64)>, Problem> {
+    let mut found = None;
+    for _ in 0..LOOKS {
+        let holds = store.account(key).await?.net();
+        let moved = store.movements(key).await?.iter().fold(0_i64, |sum, movement| {
+            sum.saturating_add(movement.posting.kind.net(movement.posting.amount))
+        });
+        let tallies = store.tallies(key).await?;
+        let spent = tallies.iter().fold(0_i64, |sum, tally| sum.saturating_add(tally.amount));
+        let explained = moved.saturating_sub(spent);
+        if explained == holds && store.account(key).await?.net() == holds {
+            return Ok(None);
+        }
+        found = Some((explained, holds));
+    }
+    Ok(found)
+}

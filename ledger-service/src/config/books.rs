@@ -1,0 +1,122 @@
+//! Commands for operators, on the store itself.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use stripe402_protocol::Currency;
+
+use super::values::StoreUrl;
+use crate::store::StoreOptions;
+
+/// Which books, and how they are shown.
+#[derive(Clone, Debug, Args)]
+pub struct BooksArgs {
+    /// Where the books are: file:PATH (the ledger must be stopped, a file serves one process)
+    #[arg(
+        long,
+        env = "LEDGER_STORE",
+        hide_env_values = true,
+        default_value = "file:stripe402.redb"
+    )]
+    pub store: StoreUrl,
+    /// JSON for programs, in place of a table for people
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is done with one client.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Balance, movements and use
+    Show(ClientArgs),
+    /// No more deductions and card charges
+    Freeze(FreezeArgs),
+    /// Deductions and card charges again
+    Unfreeze(FreezeArgs),
+    /// Credit or debit by hand, with a reason
+    Adjust(AdjustArgs),
+}
+
+/// Which client.
+#[derive(Clone, Debug, Args)]
+pub struct ClientArgs {
+    /// A client id, or its subject (16 hex digits, as in logs and in Stripe's metadata)
+    pub client: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+}
+
+/// Which account, and why.
+#[derive(Debug, Args)]
+pub struct FreezeArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// For the record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// How much, and why.
+#[derive(Debug, Args)]
+pub struct AdjustArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// Units, e.g. 50000 to credit $5.00, -100 to debit one cent
+    #[arg(long, allow_negative_numbers = true)]
+    pub units: i64,
+    /// The account's currency
+    #[arg(long, default_value = "usd")]
+    pub currency: Currency,
+    /// For the record
+    #[arg(long)]
+    pub reason: String,
+    /// Names this correction: given twice, it is made once
+    #[arg(long)]
+    pub reference: String,
+}
+
+/// Which movements.
+#[derive(Debug, Args)]
+pub struct TransfersArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+    /// Of one client only
+    #[arg(long)]
+    pub client: Option<String>,
+}
+
+/// How revenue is summed.
+#[derive(Debug, Args)]
+pub struct RevenueArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+    /// A line for each
+    #[arg(long, value_enum, default_value = "route")]
+    pub by: RevenueBy,
+}
+
+/// What revenue is summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RevenueBy {
+    /// The priced route.
+    Route,
+    /// The day, UTC.
+    Day,
+}
+
+impl BooksArgs {
+    /// What these commands need: they take no charges.
+    #[must_use]
+    pub const fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            charge_memory: Duration::from_secs(7 * 24 * 3600),
+            clock_skew: Duration::from_secs(60),
+            queue: 64,
+        }
+    }
+}
