@@ -316,9 +316,9 @@ mod tests {
     #[test]
     fn a_credit_beyond_the_largest_balance_is_refused_whole() {
         let mut book = Memory::default();
+        let id = opened(&mut book, wanted(1, None)).id;
         let most = Account { available: Units::MAX, ..Account::default() };
         book.set_account(&account(), &most).unwrap();
-        let id = opened(&mut book, wanted(1, None)).id;
         assert_eq!(advance(&mut book, &id, credited(), 2), Ok(Advance::TooLarge));
         assert!(book.movements().is_empty());
     }
