@@ -2,8 +2,8 @@
 //!
 //! A price that covers one spelling of a path and not another is a bypass. So paths are compared
 //! after what Envoy and lax APIs do to them: the query is cut off, percent-encodings are decoded,
-//! doubled slashes merged, and, unless the route is strict, letter case and trailing slashes
-//! ignored.
+//! doubled slashes merged, parameters (`;x=1`) and spaces at the end dropped, and, unless the route
+//! is strict, letter case and trailing slashes ignored.
 
 use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
@@ -35,7 +35,7 @@ impl Table {
         let mut seen: HashMap<String, Vec<(usize, Rc<Route>)>> = HashMap::new();
         for (later, route) in routes.into_iter().enumerate() {
             let lax = canonical(&route.path).to_ascii_lowercase();
-            let others = seen.entry(lax.trim_end_matches('/').to_owned()).or_default();
+            let others = seen.entry(lax.trim_end_matches(['/', ' ']).to_owned()).or_default();
             if let Some((earlier, _)) = others.iter().find(|(_, other)| overlap(other, &route)) {
                 return Err(Clash { earlier: *earlier, later });
             }
@@ -43,7 +43,7 @@ impl Table {
             let (map, key) = if route.strict {
                 (&mut table.strict, canonical(&route.path).into_owned())
             } else {
-                (&mut table.lax, lax.trim_end_matches('/').to_owned())
+                (&mut table.lax, lax.trim_end_matches(['/', ' ']).to_owned())
             };
             map.entry(key).or_default().push(route);
         }
@@ -59,7 +59,7 @@ impl Table {
         {
             return Some(route);
         }
-        let trimmed = canonical.trim_end_matches('/');
+        let trimmed = canonical.trim_end_matches(['/', ' ']);
         if trimmed.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return pick(self.lax.get(&trimmed.to_ascii_lowercase()), method);
         }
@@ -99,16 +99,17 @@ impl Route {
     }
 }
 
-/// The path without its query and fragment, decoded once, with single slashes. Borrowed if it
-/// is written that way already.
+/// The path without its query and fragment, decoded once, with single slashes and without the
+/// parameters of its segments. Borrowed if it is written that way already.
 fn canonical(path: &str) -> Cow<'_, str> {
     let end = path.find(['?', '#']).unwrap_or(path.len());
     let path = path.get(..end).unwrap_or(path);
-    if !path.contains('%') && !path.contains("//") {
+    if !path.contains(['%', ';', ' ']) && !path.contains("//") {
         return Cow::Borrowed(path);
     }
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
+    let mut in_parameters = false;
     while let Some((&first, tail)) = rest.split_first() {
         let (byte, after) = match (first, tail) {
             (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
@@ -117,7 +118,9 @@ fn canonical(path: &str) -> Cow<'_, str> {
             },
             _ => (first, tail),
         };
-        if !(byte == b'/' && bytes.last() == Some(&b'/')) {
+        // Some servers take `/a;x=1/b` for `/a/b` (RFC 3986, section 3.3).
+        in_parameters = byte == b';' || (in_parameters && byte != b'/');
+        if !(in_parameters || byte == b'/' && bytes.last() == Some(&b'/')) {
             bytes.push(byte);
         }
         rest = after;
@@ -159,6 +162,11 @@ mod tests {
             "/api/%6Aoke",
             "/api%2fjoke",
             "/%61%70%69/joke%2F",
+            "/api/joke;x=1",
+            "/api;v=2/joke;x=/?y",
+            "/api/joke%3Bx",
+            "/api/joke%20",
+            "/api/joke%20/",
         ] {
             assert_eq!(name(&table, "GET", path), "joke", "{path}");
         }

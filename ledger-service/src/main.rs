@@ -1,6 +1,6 @@
 //! `stripe402-ledger`: the ledger as a service, and commands on its books.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use stripe402_ledger::{
@@ -84,6 +84,7 @@ fn start_logging(config: &Config) -> Result<(), String> {
     let directives = format!("{},stripe::hyper=off", config.log);
     let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = logs.with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),

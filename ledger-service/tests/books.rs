@@ -1,6 +1,7 @@
 //! Commands for operators, as an operator runs them.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "all of this file is tests, their helpers too"

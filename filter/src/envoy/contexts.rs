@@ -99,10 +99,15 @@ impl Context for Root {
     ) {
         // A call that failed comes back without headers.
         let headers = abi::headers(Map::CALL_RESPONSE).unwrap_or_default();
-        let good = abi::pairs(&headers).any(|(name, value)| name == b":status" && value == b"200");
-        let body =
-            good.then(|| abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER))).flatten();
-        self.with(|worker, host| worker.on_answer(host, token, body.as_deref()));
+        let status = abi::pairs(&headers).find(|(name, _)| *name == b":status");
+        let status = status.and_then(|(_, value)| core::str::from_utf8(value).ok()?.parse().ok());
+        let body = match status {
+            Some(200) => {
+                abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER)).ok_or(200_u16)
+            }
+            other => Err(other.unwrap_or(0)),
+        };
+        self.with(|worker, host| worker.on_answer(host, token, body.as_deref().map_err(|s| *s)));
     }
 }
 

@@ -51,9 +51,11 @@ impl Reply {
         Self { status: 402, headers, body, details: "stripe402_refused" }
     }
 
-    /// 503: the ledger gave no answer. Nothing was served, and nothing will have been charged.
+    /// 503: the ledger gave no answer. Nothing was served, and no credits are deducted; a card
+    /// that is being charged is credited all the same.
     pub(super) fn unavailable() -> Self {
-        let message = "payments cannot be taken right now; nothing was charged for this request";
+        let message = "payments cannot be taken right now and this request was not served; retry: \
+                       a card that was charged meanwhile has its credits";
         let mut reply = Self::error(503, "ledger_unavailable", message, "stripe402_unavailable");
         reply.headers.push(("retry-after", "1".into()));
         reply

@@ -128,6 +128,7 @@ impl Worker {
                 }
                 None => {
                     // The cluster is not there: no request waits for it, voids do.
+                    host.warn(&unreachable(&self.config.ledger.cluster));
                     self.settle(host, sent, None);
                     if !self.queue.has_charges() {
                         break;
@@ -148,13 +149,16 @@ impl Worker {
         }
     }
 
-    /// An answer of the ledger's; `body` is `None` unless its status is 200.
-    pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, body: Option<&[u8]>) {
+    /// An answer of the ledger's: its body, or the status if that is not 200. A call that got no
+    /// answer at all has the status 0.
+    pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], u16>) {
+        let status = answer.err();
+        let body = answer.ok();
         match self.calls.remove(&call) {
             Some(Call::Batch(sent)) => {
                 let answer = body.and_then(|body| serde_json::from_slice::<BatchAnswer>(body).ok());
                 if answer.is_none() {
-                    host.warn("the ledger gave no usable answer to a batch");
+                    host.warn(&trouble("a batch", status));
                 }
                 let answered = answer.is_some();
                 self.settle(host, sent, answer);
@@ -166,6 +170,9 @@ impl Worker {
             Some(Call::Card { stream, charge }) => {
                 let answer = body.and_then(|body| serde_json::from_slice::<CardAnswer>(body).ok());
                 let answer = answer.filter(|answer| answer.charge_id() == charge);
+                if answer.is_none() {
+                    host.warn(&trouble("a card payment", status));
+                }
                 self.settle_card(host, stream, charge, answer);
             }
             None => {}
@@ -184,7 +191,10 @@ impl Worker {
             Some(call) => {
                 self.calls.insert(call, Call::Card { stream, charge });
             }
-            None => self.settle_card(host, stream, charge, None),
+            None => {
+                host.warn(&unreachable(&self.config.ledger.cluster));
+                self.settle_card(host, stream, charge, None);
+            }
         }
     }
 
@@ -218,7 +228,6 @@ impl Worker {
         };
         let may_be_charged = answer.is_none() || client_id.is_some();
         if answer.is_none() {
-            host.warn("the ledger gave no usable answer to a card payment");
             self.void(host, Void { id: charge, client_id: None });
         }
         let unknown = answer.is_none();
@@ -280,6 +289,22 @@ impl Worker {
             host.wake();
         }
     }
+}
+
+/// What an operator should look at when the ledger gives no usable answer.
+fn trouble(to: &str, status: Option<u16>) -> String {
+    let cause = match status {
+        None => "the answer is not one of this version's".to_owned(),
+        Some(0) => "no answer: it is down, or slower than the time-out".to_owned(),
+        Some(401) => "401: Envoy's LEDGER_TOKEN is not the ledger's".to_owned(),
+        Some(503) => "503: it cannot reach its store or Stripe; see its log".to_owned(),
+        Some(other) => format!("status {other}"),
+    };
+    format!("no usable answer of the ledger's to {to}: {cause}")
+}
+
+fn unreachable(cluster: &str) -> String {
+    format!("cannot call the ledger: is there a cluster named {cluster} with a healthy host?")
 }
 
 fn mint(host: &mut impl Host) -> Option<ChargeId> {

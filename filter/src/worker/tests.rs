@@ -229,7 +229,7 @@ impl World {
         let batch: Batch = serde_json::from_slice(&body).unwrap();
         let answer = reaches.then(|| self.ledger.carry_out(&batch)).filter(|_| answers);
         let answer = answer.map(|answer| serde_json::to_vec(&answer).unwrap());
-        self.worker.on_answer(&mut self.host, call, answer.as_deref());
+        self.worker.on_answer(&mut self.host, call, answer.as_deref().ok_or(0));
     }
 
     /// Lets everything come to rest, with a ledger that answers.

@@ -6,7 +6,11 @@ mod books;
 mod settings;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
@@ -133,9 +137,19 @@ impl ServeArgs {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| ConfigError::new("config", format!("{}: {error}", path.display())))?;
         let file: Settings = toml::from_str(&text)
-            .map_err(|error| ConfigError::new("config", format!("{}: {error}", path.display())))?;
+            .map_err(|error| ConfigError::new("config", toml_problem(&path, &text, &error)))?;
         Config::try_from(self.settings.or(file))
     }
+}
+
+/// Where a TOML file is wrong, and how; never the line itself, which may hold a secret.
+fn toml_problem(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count().saturating_add(1);
+    let said = error.message();
+    // A wrong type is reported with its value.
+    let said = if said.contains("invalid type") { "a value of the wrong type" } else { said };
+    format!("{}, line {line}: {said}", path.display())
 }
 
 impl TryFrom<Settings> for Config {
@@ -165,6 +179,16 @@ impl TryFrom<Settings> for Config {
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),
         };
+        for (setting, is_zero) in [
+            ("stripe_timeout", config.stripe_timeout.is_zero()),
+            ("payment_deadline", config.payment_deadline.is_zero()),
+            ("store_queue", config.store_queue == 0),
+            ("max_body", config.max_body == 0),
+        ] {
+            if is_zero {
+                return Err(ConfigError::new(setting, "must be above 0"));
+            }
+        }
         if config.charge_memory < Duration::from_secs(2 * 3600) {
             // A charge is taken up to half of it late, and voided within an hour.
             return Err(ConfigError::new("charge_memory", "must be at least 2h"));
@@ -249,6 +273,8 @@ mod tests {
             (&format!("{GOOD}liisten = '127.0.0.1:1'"), "config"),
             (&format!("{GOOD}stripe_timeout = '5 bananas'"), "config"),
             (&format!("{GOOD}charge_memory = '1h'"), "charge_memory"),
+            (&format!("{GOOD}payment_deadline = '0s'"), "payment_deadline"),
+            (&format!("{GOOD}max_body = 0"), "max_body"),
             (&format!("{GOOD}stripe_api_base = 'localhost'"), "stripe_api_base"),
             (&GOOD.replace("sk_test_x", "pk_test_x"), "stripe_secret_key"),
             (
@@ -265,6 +291,20 @@ mod tests {
     fn secrets_do_not_print() {
         let shown = format!("{:?}", resolve(GOOD).unwrap());
         assert!(!shown.contains("0123456789abcdef") && !shown.contains("sk_test_x"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_named_by_line_and_its_secrets_stay_in_it() {
+        for (text, problem) in [
+            ("log = 'info'\ntoken = \"hunter2", "line 2: "),
+            ("server_secret = 4711", "line 1: a value of the wrong type"),
+            ("tokn = 'hunter2'", "line 1: unknown field `tokn`"),
+        ] {
+            let error = toml::from_str::<Settings>(text).unwrap_err();
+            let said = toml_problem(Path::new("x.toml"), text, &error);
+            assert!(said.contains(problem), "{said}");
+            assert!(!said.contains("hunter2") && !said.contains("4711"), "{said}");
+        }
     }
 
     #[test]

@@ -109,24 +109,9 @@ fn paste(text: &mut String, settings: &Settings) {
              \x20     -H \"payment: $(printf '{{\"paymentMethodId\":\"%s\"}}' \"$PM\" | base64 | tr -d '\\n')\"\n"
         ),
     );
-    match &settings.stripe {
-        Stripe::StandIn => {
-            heading(text, "Or step by step, in a second terminal");
-            line(text, format_args!("    {}make demo\n\n", other_ports(settings)));
-        }
-        Stripe::Real { .. } => {
-            heading(
-                text,
-                "Let refunds and disputes reach the ledger (and set STRIPE_WEBHOOK_SECRET to what it prints)",
-            );
-            line(
-                text,
-                format_args!(
-                    "    stripe listen --forward-to 127.0.0.1:{}/webhooks/stripe\n\n",
-                    settings.webhook.number
-                ),
-            );
-        }
+    if settings.stripe == Stripe::StandIn {
+        heading(text, "Or step by step, in a second terminal");
+        line(text, format_args!("    {}make demo\n\n", other_ports(settings)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod banner;
 mod house;
+mod lock;
 mod port_check;
 mod settings;
 pub mod signals;
@@ -23,6 +24,7 @@ use house::House;
 pub async fn run(environment: impl Fn(&str) -> Option<String>, out: &mut impl Write) -> Result<()> {
     let settings = Settings::from_environment(&environment)?;
     start::check_built(&settings)?;
+    let _ours = lock::state(&settings)?;
     port_check::check(&settings)?;
     start::make_folders(&settings)?;
     let secrets = Secrets::load_or_make(&settings.state_dir.join("secrets.env"), &environment)?;

@@ -139,10 +139,17 @@ fn ledger_options(
 
 async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -> Result<Process> {
     let mut config = EnvoyConfig::shipped()?;
-    config.endpoints("api", &[local(settings.upstream.number)])?;
-    config.endpoints("stripe402_ledger", ledgers)?;
+    // Only what was asked for is replaced: whoever has edited the file wants to see that run.
+    if settings.upstream.number != settings.upstream.usual {
+        config.endpoints("api", &[local(settings.upstream.number)])?;
+    }
+    if settings.ledger.number != settings.ledger.usual || settings.replicas > 1 {
+        config.endpoints("stripe402_ledger", ledgers)?;
+    }
+    if settings.stripe != Stripe::StandIn {
+        config.publishable_key(settings.publishable_key())?;
+    }
     config.module(&binary::filter()?)?;
-    config.publishable_key(settings.publishable_key())?;
     let options = EnvoyOptions {
         port: settings.gateway.number,
         admin_port: settings.envoy_admin.number,

@@ -68,6 +68,8 @@ async fn every_spelling_of_a_path_has_its_price() {
         "/api/%6aoke",
         "/api/joke?",
         "/api/joke/?a=/b",
+        "/api/joke;x=1",
+        "/api/joke%20",
     ] {
         let answer = raw_get(&stack, path).await;
         assert!(answer.starts_with("HTTP/1.1 402"), "{path}: {answer}");

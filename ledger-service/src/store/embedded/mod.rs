@@ -70,8 +70,7 @@ impl Embedded {
         }
         let database = Database::create(&options.path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
-                "{} is in use by another process; the file store serves one ledger only \
-                 (use Redis or PostgreSQL for several)",
+                "{} is in use by another process; a file serves one ledger at a time",
                 options.path.display()
             )),
             other => StoreError::Unavailable(format!("{}: {other}", options.path.display())),
