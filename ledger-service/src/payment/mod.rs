@@ -283,3 +283,6 @@ impl Payments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

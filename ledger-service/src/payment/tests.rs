@@ -1,0 +1,173 @@
+//! Card payments where the schedule matters: a store and a provider that act at a chosen moment.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use async_trait::async_trait;
+use stripe402_protocol::{
+    ChargeId, Currency, PaymentIntentId, PaymentMethodId, Units,
+    message::{Batch, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome},
+};
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    ledger::{Account, Advance, Kind, Movement, Posted, Posting},
+    store::{InMemory, KeptCharge, StoreError, Tally},
+    stripe::{CardCharge, Failure, Intent, IntentStatus, Verification},
+};
+
+/// Credits the account once, just after somebody was told that it is short.
+struct Meddling {
+    books: InMemory,
+    meddled: AtomicU32,
+}
+
+#[async_trait]
+impl Store for Meddling {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let answer = self.books.batch(batch.clone()).await?;
+        let short =
+            answer.charges.iter().any(|(_, outcome)| *outcome == ChargeOutcome::Insufficient);
+        if short && self.meddled.fetch_add(1, Ordering::SeqCst) == 0 {
+            let charge = &batch.charges[0];
+            let key = AccountKey { client: charge.client_id, currency: charge.currency };
+            let posting = Posting {
+                kind: Kind::TopUp,
+                reference: "pi_of_another_request".into(),
+                amount: Units::from_u32(50_000),
+                note: None,
+            };
+            self.books.post(key, posting).await?;
+        }
+        Ok(answer)
+    }
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
+        self.books.account(key).await
+    }
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        self.books.post(key, posting).await
+    }
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.books.movements(key).await
+    }
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.books.accounts(client, after, most).await
+    }
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        self.books.tallies(key).await
+    }
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+        self.books.charges(key, most).await
+    }
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        self.books.customer(client).await
+    }
+    async fn remember_customer(&self, client: ClientId, id: String) -> Result<String, StoreError> {
+        self.books.remember_customer(client, id).await
+    }
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.books.open_top_up(wanted).await
+    }
+    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        self.books.advance_top_up(id, to).await
+    }
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        self.books.top_up(id).await
+    }
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        self.books.unfinished_top_ups().await
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.books.ping().await
+    }
+}
+
+/// A bank that takes every card, and counts.
+#[derive(Default)]
+struct Bank {
+    charges: AtomicU32,
+}
+
+#[async_trait]
+impl Provider for Bank {
+    async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
+        let customer = Some("cus_1".to_owned());
+        Ok(Card { id: id.clone(), fingerprint: "fp".into(), customer })
+    }
+    async fn create_customer(&self, _: &str, _: &str) -> Result<String, Failure> {
+        Ok("cus_1".into())
+    }
+    async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
+        self.charges.fetch_add(1, Ordering::SeqCst);
+        Ok(Intent {
+            id: format!("pi_{}", charge.top_up),
+            status: IntentStatus::Succeeded,
+            received_minor: charge.amount_minor,
+            currency: charge.currency.to_string(),
+            card: Some(charge.card.as_str().to_owned()),
+            client_secret: None,
+            top_up: Some(charge.top_up.clone()),
+        })
+    }
+    async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {
+        Err(Failure::Invalid("none".into()))
+    }
+    async fn cancel(&self, _: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
+        Err(Failure::Invalid("none".into()))
+    }
+    async fn verify(&self, _: &str, _: &PaymentMethodId, _: &str) -> Result<Verification, Failure> {
+        Ok(Verification::Verified)
+    }
+}
+
+fn request() -> CardPayment {
+    CardPayment {
+        version: 1,
+        charge_id: ChargeId::mint(SystemClock.now_ms(), [1; 10]),
+        payment_method_id: "pm_1".parse().unwrap(),
+        price: Units::from_u32(100),
+        currency: Currency::USD,
+        min_top_up: Units::from_u32(50_000),
+        max_top_up: Units::from_u32(100_000),
+        route: "joke".into(),
+        top_up_amount: None,
+        payment_intent_id: None,
+        idempotency_key: None,
+    }
+}
+
+/// Two first requests with one card: the second looks at the balance before the first one's
+/// credit, and would open a top-up after it. The card must be charged once.
+#[tokio::test]
+async fn a_credit_between_the_look_and_the_charge_is_seen() {
+    let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
+    let store = Arc::new(Meddling { books, meddled: AtomicU32::new(0) });
+    let bank = Arc::new(Bank::default());
+    let client = ClientId::derive(b"secret", "fp");
+    store.remember_customer(client, "cus_1".into()).await.unwrap();
+    let options = PaymentOptions {
+        deadline: Duration::from_secs(5),
+        poll: Duration::from_millis(1),
+        retry_first: Duration::from_millis(1),
+        retry_most: Duration::from_millis(1),
+        confirmation: Duration::from_secs(900),
+    };
+    let secrets = vec![SecretString::from("secret")];
+    let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));
+    let payments = Payments::new(store.clone(), shared, clock, secrets, options);
+    let answer = payments.pay(&request()).await.unwrap();
+    let CardAnswer::Paid { credits_remaining, payment_intent_id, .. } = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((credits_remaining.get(), payment_intent_id), (49_900, None));
+    assert_eq!(store.meddled.load(Ordering::SeqCst), 1, "the schedule did not happen");
+    assert_eq!(bank.charges.load(Ordering::SeqCst), 0, "the card was charged a second time");
+}
