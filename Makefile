@@ -56,6 +56,7 @@ wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 .PHONY: setup
 setup: setup-run ## Install what is needed: the pinned Rust, Envoy, test runners
 	@./scripts/setup-node.sh
+	@./scripts/setup-postgres.sh
 	@./scripts/setup-wasm-bindgen.sh
 
 .PHONY: fmt

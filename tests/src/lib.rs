@@ -14,6 +14,7 @@ pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod run;

@@ -11,7 +11,8 @@ use crate::store::StoreOptions;
 /// Which books, and how they are shown.
 #[derive(Clone, Debug, Args)]
 pub struct BooksArgs {
-    /// Where the books are: file:PATH (the ledger must be stopped, a file serves one process)
+    /// Where the books are: file:PATH (the ledger must be stopped then, a file serves one process)
+    /// or postgres://user@host/database
     #[arg(
         long,
         env = "LEDGER_STORE",
@@ -117,6 +118,9 @@ impl BooksArgs {
             charge_memory: Duration::from_secs(7 * 24 * 3600),
             clock_skew: Duration::from_secs(60),
             queue: 64,
+            // Looking through all there is may take a while.
+            timeout: Duration::from_secs(60),
+            connections: 2,
         }
     }
 }

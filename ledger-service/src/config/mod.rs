@@ -22,7 +22,7 @@ pub use books::{
     TransfersArgs,
 };
 pub use settings::Settings;
-pub use values::{LogFormat, Secret, Span, StoreUrl};
+pub use values::{Address, LogFormat, Secret, Span, StoreUrl};
 
 /// The ledger of the stripe402 payment gateway.
 #[derive(Debug, Parser)]
@@ -85,8 +85,12 @@ pub struct Config {
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,
-    /// Transactions that may wait for the store.
+    /// Transactions that may wait for the file store.
     pub store_queue: usize,
+    /// For one transaction on a store that is a server.
+    pub store_timeout: Duration,
+    /// Connections to a store that is a server.
+    pub store_connections: u32,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// How long to wait for what is under way when told to stop.
@@ -105,6 +109,8 @@ impl Config {
             charge_memory: self.charge_memory,
             clock_skew: self.clock_skew,
             queue: self.store_queue,
+            timeout: self.store_timeout,
+            connections: self.store_connections,
         }
     }
 }
@@ -174,6 +180,8 @@ impl TryFrom<Settings> for Config {
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
             store_queue: given.store_queue.unwrap_or(4096),
+            store_timeout: seconds(given.store_timeout, 1),
+            store_connections: given.store_connections.unwrap_or(16),
             max_body: given.max_body.unwrap_or(1 << 20),
             shutdown_grace: seconds(given.shutdown_grace, 30),
             log_format: given.log_format.unwrap_or_default(),
@@ -183,6 +191,8 @@ impl TryFrom<Settings> for Config {
             ("stripe_timeout", config.stripe_timeout.is_zero()),
             ("payment_deadline", config.payment_deadline.is_zero()),
             ("store_queue", config.store_queue == 0),
+            ("store_timeout", config.store_timeout.is_zero()),
+            ("store_connections", config.store_connections == 0),
             ("max_body", config.max_body == 0),
         ] {
             if is_zero {

@@ -32,7 +32,7 @@ settings! {
     listen: SocketAddr = "LEDGER_LISTEN",
     /// Operators and probes connect here [default: 127.0.0.1:8403]
     admin_listen: SocketAddr = "LEDGER_ADMIN_LISTEN",
-    /// Where the books are: file:PATH [default: file:stripe402.redb]
+    /// Where the books are: file:PATH or postgres://user@host/database [default: file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
     /// What gateways must present as a bearer token; 16 characters or more
     token: Secret = "LEDGER_TOKEN",
@@ -52,6 +52,10 @@ settings! {
     clock_skew: Span = "LEDGER_CLOCK_SKEW",
     /// Transactions that may wait for the file store [default: 4096]
     store_queue: usize = "LEDGER_STORE_QUEUE",
+    /// For one transaction on a store that is a server; below the gateway's timeout [default: 1s]
+    store_timeout: Span = "LEDGER_STORE_TIMEOUT",
+    /// Connections to a store that is a server [default: 16]
+    store_connections: u32 = "LEDGER_STORE_CONNECTIONS",
     /// The largest request body, in bytes [default: 1048576]
     max_body: usize = "LEDGER_MAX_BODY",
     /// How long to wait for what is under way when told to stop [default: 30s]

@@ -47,6 +47,26 @@ impl TryFrom<String> for Span {
 pub enum StoreUrl {
     /// The embedded store, in this file.
     File(PathBuf),
+    /// PostgreSQL, at this address.
+    Postgres(Address),
+}
+
+/// An address that may hold a password, and does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// The whole address, for connecting.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Address")
+    }
 }
 
 impl Default for StoreUrl {
@@ -59,12 +79,15 @@ impl FromStr for StoreUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("file:") {
-            Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
-            // The URL may hold a password: only its scheme is repeated.
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        match scheme {
+            "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
+            "postgres" | "postgresql" if rest.starts_with("//") => {
+                Ok(Self::Postgres(Address(text.to_owned())))
+            }
+            // The rest may hold a password: only the scheme is repeated.
             _ => Err(format!(
-                "{:?} stores are not known; write file:PATH",
-                text.split(':').next().unwrap_or_default()
+                "{scheme:?} is no store's address; write file:PATH or postgres://user@host/database"
             )),
         }
     }

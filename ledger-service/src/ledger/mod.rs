@@ -19,5 +19,5 @@ pub use charge::{apply_batch, apply_charge, apply_void};
 pub use memory::Memory;
 pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post};
 pub use tally::TallyKey;
-pub use top_up::{Advance, NewTopUp, Opened, State, TopUp, TopUpId, advance, open};
+pub use top_up::{Advance, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open};
 pub use window::Window;

@@ -159,6 +159,13 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
     Ok(Opened::New(top_up))
 }
 
+/// The movement that credits a top-up: named by the PaymentIntent, which is credited once.
+#[must_use]
+pub fn credit_posting(payment_intent: &str, amount: Units) -> Posting {
+    let reference = payment_intent.to_owned();
+    Posting { kind: Kind::TopUp, reference, amount, note: None }
+}
+
 /// What became of the wish to advance a top-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advance {
@@ -192,12 +199,7 @@ pub fn advance<B: Book>(
         return Ok(Advance::Finished(top_up));
     }
     if let State::Credited { payment_intent, amount } = &to {
-        let posting = Posting {
-            kind: Kind::TopUp,
-            reference: payment_intent.clone(),
-            amount: *amount,
-            note: None,
-        };
+        let posting = credit_posting(payment_intent, *amount);
         match post(book, &top_up.account, &posting, now_ms)? {
             // A PaymentIntent is credited once, whichever top-up claims it.
             Posted::Done(_) | Posted::Repeated(_) => {}

@@ -4,6 +4,7 @@ pub mod conformance;
 mod embedded;
 mod memory;
 mod open;
+mod postgres;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::ledger::{
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};
+pub use postgres::{Postgres, PostgresOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///

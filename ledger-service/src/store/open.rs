@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Embedded, EmbeddedOptions, Store, StoreError};
+use super::{Embedded, EmbeddedOptions, Postgres, PostgresOptions, Store, StoreError};
 use crate::{clock::Clock, config::StoreUrl};
 
 /// What every store must know.
@@ -14,6 +14,10 @@ pub struct StoreOptions {
     pub clock_skew: Duration,
     /// How many transactions may wait for the file store's disk.
     pub queue: usize,
+    /// For one transaction on a store that is a server.
+    pub timeout: Duration,
+    /// Connections to a store that is a server.
+    pub connections: u32,
 }
 
 /// Opens a store.
@@ -25,12 +29,16 @@ pub fn open(
     options: StoreOptions,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    let StoreUrl::File(path) = url;
-    let options = EmbeddedOptions {
-        path: path.clone(),
-        charge_memory: options.charge_memory,
-        clock_skew: options.clock_skew,
-        queue: options.queue,
-    };
-    Ok(Arc::new(Embedded::open(options, clock)?))
+    let StoreOptions { charge_memory, clock_skew, queue, timeout, connections } = options;
+    match url {
+        StoreUrl::File(path) => {
+            let path = path.clone();
+            let options = EmbeddedOptions { path, charge_memory, clock_skew, queue };
+            Ok(Arc::new(Embedded::open(options, clock)?))
+        }
+        StoreUrl::Postgres(address) => {
+            let options = PostgresOptions { charge_memory, clock_skew, timeout, connections };
+            Ok(Arc::new(Postgres::new(address.expose(), options)?))
+        }
+    }
 }

@@ -65,7 +65,7 @@ fn the_ledger_refuses_to_start_and_names_the_setting() {
         ("SERVER_SECRET", "short", "server_secret: every secret"),
         ("STRIPE_SECRET_KEY", "pk_test_x", "stripe_secret_key: must be a secret"),
         ("STRIPE_API_BASE", "localhost", "stripe_api_base: must begin with https://"),
-        ("LEDGER_STORE", "mysql://root:hunter2@db", "\"mysql\" stores are not known"),
+        ("LEDGER_STORE", "mysql://root:hunter2@db", "\"mysql\" is no store's address"),
         ("LEDGER_CHARGE_MEMORY", "1h", "charge_memory: must be at least 2h"),
         ("STRIPE_TIMEOUT", "soon", "no length of time"),
         ("LEDGER_CONFIG", file.to_str().unwrap(), "unknown field `listn`"),

@@ -1,0 +1,264 @@
+//! PostgreSQL, 15 or later, in a schema of its own.
+//!
+//! A batch is one call of a function: conditional updates, one round trip, one transaction. What
+//! is rare (movements, top-ups) locks the account, runs the pure accounting on what was read, and
+//! writes what it changed. Every write is retried where PostgreSQL gave it up as a whole
+//! (deadlock, serialisation, a row that another replica has just inserted).
+
+mod batch;
+mod query;
+mod rows;
+mod session;
+
+use std::{future::Future, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer},
+};
+use tokio::sync::OnceCell;
+
+use self::session::Session;
+use super::{KeptCharge, Store, StoreError, Tally};
+use crate::ledger::{
+    self, Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
+    TopUpId,
+};
+
+/// How PostgreSQL is used.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresOptions {
+    /// For how long charge ids are remembered.
+    pub charge_memory: Duration,
+    /// How far a gateway's clock may be ahead.
+    pub clock_skew: Duration,
+    /// For one transaction, waiting for a connection included.
+    pub timeout: Duration,
+    /// Connections at the most.
+    pub connections: u32,
+}
+
+/// Books in PostgreSQL. Several ledgers may share them.
+#[derive(Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    options: PostgresOptions,
+    migrated: OnceCell<()>,
+}
+
+/// The tables' schema.
+const SCHEMA: &str = "stripe402";
+/// How often a transaction that PostgreSQL gave up as a whole is tried.
+const ATTEMPTS: u32 = 10;
+/// Replicas that start together migrate one after the other: "stripe402" in ASCII, shortened.
+const MIGRATION_LOCK: i64 = 0x7374_7269_7065_3430;
+
+impl Postgres {
+    /// Prepares to connect; connects and migrates when it is first used, and again whenever the
+    /// server was away.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the address cannot be understood. It is not repeated: it
+    /// may hold a password.
+    pub fn new(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let parsed: PgConnectOptions = url.parse().map_err(|_| {
+            let text = "the address must be postgres://user:password@host:port/database";
+            StoreError::Unavailable(text.to_owned())
+        })?;
+        let timeout = options.timeout.as_millis().to_string();
+        let connect = parsed
+            .application_name("stripe402-ledger")
+            .options([("search_path", SCHEMA), ("statement_timeout", timeout.as_str())]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections)
+            .acquire_timeout(options.timeout)
+            .connect_lazy_with(connect);
+        Ok(Self { pool, options, migrated: OnceCell::new() })
+    }
+
+    /// The pool, with every migration done.
+    async fn pool(&self) -> Result<&PgPool, StoreError> {
+        self.migrated.get_or_try_init(|| self.migrate()).await?;
+        Ok(&self.pool)
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+        // Migrations may take longer than requests; the lock ends with the session's transaction.
+        let mut transaction =
+            sqlx::Connection::begin(&mut *connection).await.map_err(unavailable)?;
+        for statement in ["SET LOCAL statement_timeout = '5min'", "SELECT 1"] {
+            sqlx::query(statement).execute(&mut *transaction).await.map_err(unavailable)?;
+        }
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        sqlx::query("CREATE SCHEMA IF NOT EXISTS stripe402")
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        drop(connection);
+        // sqlx takes an advisory lock of its own for the length of the migrations.
+        let migrated = sqlx::migrate!().run(&self.pool).await;
+        migrated.map_err(|error| StoreError::Unavailable(format!("migrations: {error}")))?;
+        tracing::info!("the schema {SCHEMA} is up to date");
+        Ok(())
+    }
+
+    /// Runs a transaction until it is carried out, or fails for a reason that stays.
+    async fn retried<T, F: Future<Output = Result<T, sqlx::Error>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
+        let mut tries = 0_u32;
+        loop {
+            match attempt().await {
+                Err(error) if is_transient(&error) && tries < ATTEMPTS => {
+                    tries = tries.saturating_add(1);
+                    tokio::time::sleep(Duration::from_millis(u64::from(tries))).await;
+                }
+                other => return other.map_err(unavailable),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let pool = self.pool().await?;
+        let arguments = batch::Arguments::of(&batch);
+        let rows = self.retried(|| arguments.run(pool, &self.options)).await?;
+        batch::answer(&batch, rows)
+    }
+
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
+        query::account(self.pool().await?, &key).await.map_err(unavailable)
+    }
+
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, key).await?;
+            session.read_movements(&posting).await?;
+            let now_ms = session.now_ms();
+            let posted = session.apply(|book| ledger::post(book, &key, &posting, now_ms));
+            session.commit().await?;
+            Ok(posted)
+        })
+        .await
+    }
+
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        query::movements(self.pool().await?, &key).await
+    }
+
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        query::accounts(self.pool().await?, client, after, most).await
+    }
+
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        query::tallies(self.pool().await?, &key).await
+    }
+
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+        query::charges(self.pool().await?, &key, most).await
+    }
+
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        query::customer(self.pool().await?, &client).await.map_err(unavailable)
+    }
+
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let pool = self.pool().await?;
+        sqlx::query("INSERT INTO customers VALUES ($1, $2) ON CONFLICT (client) DO NOTHING")
+            .bind(client.as_bytes().as_slice())
+            .bind(&customer)
+            .execute(pool)
+            .await
+            .map_err(unavailable)?;
+        let known = query::customer(pool, &client).await.map_err(unavailable)?;
+        Ok(known.unwrap_or(customer))
+    }
+
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, wanted.account).await?;
+            session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
+            let opened = session.apply(|book| ledger::open(book, wanted.clone()));
+            session.commit().await?;
+            Ok(opened)
+        })
+        .await
+    }
+
+    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        let pool = self.pool().await?;
+        let Some(top_up) = query::top_up(pool, &id).await? else { return Ok(Advance::Unknown) };
+        self.retried(async || {
+            let mut session = Session::on(pool, top_up.account).await?;
+            session.read_top_up(&id).await?;
+            if let State::Credited { payment_intent, amount } = &to {
+                session.read_movements(&ledger::credit_posting(payment_intent, *amount)).await?;
+            }
+            let now_ms = session.now_ms();
+            let moved = session.apply(|book| ledger::advance(book, &id, to.clone(), now_ms));
+            session.commit().await?;
+            Ok(moved)
+        })
+        .await
+    }
+
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        query::top_up(self.pool().await?, &id).await
+    }
+
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        query::unfinished(self.pool().await?).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let pool = self.pool().await?;
+        // A server in recovery, or read-only, can be read and cannot be charged on.
+        let read_only: bool = sqlx::query_scalar(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
+        )
+        .fetch_one(pool)
+        .await
+        .map_err(unavailable)?;
+        if read_only {
+            return Err(StoreError::Unavailable("the server is read-only".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Given up as a whole by PostgreSQL, and worth another try: serialisation failure, deadlock, or
+/// a key that another transaction has just inserted.
+/// Source: postgresql.org/docs/15/errcodes-appendix.html.
+fn is_transient(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505"))
+}
+
+fn unavailable(error: sqlx::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}

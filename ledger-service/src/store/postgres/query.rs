@@ -1,0 +1,127 @@
+//! Reading.
+
+use sqlx::{PgPool, Row, postgres::PgRow};
+use stripe402_protocol::{ChargeId, ClientId};
+
+use super::{
+    super::{KeptCharge, StoreError, Tally},
+    rows, unavailable,
+};
+use crate::ledger::{Account, AccountKey, Movement, TopUp, TopUpId};
+
+pub(super) async fn account(pool: &PgPool, key: &AccountKey) -> Result<Account, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2")
+        .bind(key.client.as_bytes().as_slice())
+        .bind(key.currency.as_str())
+        .try_map(|row: PgRow| rows::account(&row))
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
+pub(super) async fn customer(
+    pool: &PgPool,
+    client: &ClientId,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT customer FROM customers WHERE client = $1")
+        .bind(client.as_bytes().as_slice())
+        .fetch_optional(pool)
+        .await
+}
+
+pub(super) async fn movements(
+    pool: &PgPool,
+    key: &AccountKey,
+) -> Result<Vec<Movement>, StoreError> {
+    sqlx::query("SELECT * FROM movements WHERE client = $1 AND currency = $2 ORDER BY sequence")
+        .bind(key.client.as_bytes().as_slice())
+        .bind(key.currency.as_str())
+        .try_map(|row: PgRow| rows::movement(&row))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)
+}
+
+pub(super) async fn accounts(
+    pool: &PgPool,
+    client: Option<ClientId>,
+    after: Option<AccountKey>,
+    most: usize,
+) -> Result<Vec<AccountKey>, StoreError> {
+    sqlx::query(
+        "SELECT client, currency FROM accounts
+         WHERE ($1::bytea IS NULL OR client = $1)
+           AND ($2::bytea IS NULL OR (client, currency) > ($2, $3))
+         ORDER BY client, currency LIMIT $4",
+    )
+    .bind(client.map(|client| client.as_bytes().to_vec()))
+    .bind(after.map(|after| after.client.as_bytes().to_vec()))
+    .bind(after.map(|after| after.currency.to_string()).unwrap_or_default())
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .try_map(|row: PgRow| rows::key(&row))
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)
+}
+
+pub(super) async fn tallies(pool: &PgPool, key: &AccountKey) -> Result<Vec<Tally>, StoreError> {
+    sqlx::query(
+        "SELECT hour, route, count, amount FROM tallies
+         WHERE client = $1 AND currency = $2 ORDER BY hour, route",
+    )
+    .bind(key.client.as_bytes().as_slice())
+    .bind(key.currency.as_str())
+    .try_map(|row: PgRow| {
+        let hour: i64 = row.try_get("hour")?;
+        Ok(Tally {
+            route: row.try_get("route")?,
+            hour: u64::try_from(hour).unwrap_or(0),
+            count: row.try_get("count")?,
+            amount: row.try_get("amount")?,
+        })
+    })
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)
+}
+
+pub(super) async fn charges(
+    pool: &PgPool,
+    key: &AccountKey,
+    most: usize,
+) -> Result<Vec<KeptCharge>, StoreError> {
+    sqlx::query(
+        "SELECT id, route, amount FROM charges
+         WHERE state = 'deducted' AND client = $1 AND currency = $2
+         ORDER BY id DESC LIMIT $3",
+    )
+    .bind(key.client.as_bytes().as_slice())
+    .bind(key.currency.as_str())
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .try_map(|row: PgRow| {
+        let id: Vec<u8> = row.try_get("id")?;
+        let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
+        let amount = rows::units(row.try_get("amount")?)?;
+        Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
+    })
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)
+}
+
+pub(super) async fn top_up(pool: &PgPool, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {
+    sqlx::query("SELECT record FROM top_ups WHERE id = $1")
+        .bind(id.0)
+        .try_map(|row: PgRow| rows::top_up(&row))
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)
+}
+
+pub(super) async fn unfinished(pool: &PgPool) -> Result<Vec<TopUp>, StoreError> {
+    sqlx::query("SELECT record FROM top_ups WHERE NOT finished")
+        .try_map(|row: PgRow| rows::top_up(&row))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)
+}

@@ -1,0 +1,54 @@
+//! From rows to what they mean.
+
+use sqlx::{Row, postgres::PgRow};
+use stripe402_protocol::{ClientId, Units};
+
+use super::super::StoreError;
+use crate::ledger::{Account, AccountKey, Kind, Movement, Posting, TopUp};
+
+/// A column that holds something else than it should.
+pub(super) fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
+}
+
+fn as_sqlx(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}
+
+pub(super) fn units(amount: i64) -> Result<Units, sqlx::Error> {
+    Units::new(amount).map_err(|_| as_sqlx("an amount out of range"))
+}
+
+pub(super) fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
+    Ok(Account {
+        available: units(row.try_get("available")?)?,
+        pending: units(row.try_get("pending")?)?,
+        debt: units(row.try_get("debt")?)?,
+        frozen: row.try_get("frozen")?,
+    })
+}
+
+pub(super) fn key(row: &PgRow) -> Result<AccountKey, sqlx::Error> {
+    let client: Vec<u8> = row.try_get("client")?;
+    let client = client.try_into().map_err(|_| as_sqlx("a client id of another length"))?;
+    let currency: String = row.try_get("currency")?;
+    let currency = currency.parse().map_err(|_| as_sqlx("a currency that is none"))?;
+    Ok(AccountKey { client: ClientId::from_bytes(client), currency })
+}
+
+pub(super) fn movement(row: &PgRow) -> Result<Movement, sqlx::Error> {
+    let kind: String = row.try_get("kind")?;
+    let at_ms: i64 = row.try_get("at_ms")?;
+    let posting = Posting {
+        kind: Kind::named(&kind).ok_or_else(|| as_sqlx("a kind of movement that is none"))?,
+        reference: row.try_get("reference")?,
+        amount: units(row.try_get("amount")?)?,
+        note: row.try_get("note")?,
+    };
+    Ok(Movement { posting, at_ms: u64::try_from(at_ms).unwrap_or(0) })
+}
+
+pub(super) fn top_up(row: &PgRow) -> Result<TopUp, sqlx::Error> {
+    let record: sqlx::types::Json<TopUp> = row.try_get("record")?;
+    Ok(record.0)
+}

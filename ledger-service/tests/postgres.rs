@@ -1,0 +1,218 @@
+//! The PostgreSQL store on a real server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "all of this file is tests, their helpers too"
+)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use stripe402_ledger::{
+    clock::{Clock as _, SystemClock},
+    ledger::{AccountKey, Kind, Posted, Posting},
+    store::{
+        Postgres, PostgresOptions, Store,
+        conformance::{Options, Subject},
+    },
+};
+use stripe402_protocol::{
+    ChargeId, ClientId, Currency, Units,
+    message::{Batch, Charge, ChargeOutcome},
+};
+use stripe402_tests::postgres::Postgres as Server;
+use tokio::sync::OnceCell;
+
+/// One server for the suite: its cases use clients of their own.
+static SERVER: OnceCell<Server> = OnceCell::const_new();
+
+async fn server() -> &'static Server {
+    SERVER.get_or_init(|| async { Server::start().await.unwrap() }).await
+}
+
+fn open(url: &str, charge_memory: Duration) -> Postgres {
+    let options = PostgresOptions {
+        charge_memory,
+        clock_skew: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
+        connections: 8,
+    };
+    Postgres::new(url, options).unwrap()
+}
+
+struct Shared;
+
+#[async_trait]
+impl Subject for Shared {
+    async fn open(&self, options: Options) -> Arc<dyn Store> {
+        Arc::new(open(&server().await.url(), options.charge_memory))
+    }
+}
+
+mod suite {
+    stripe402_ledger::conformance_tests!(super::Shared);
+}
+
+fn key() -> AccountKey {
+    let name = format!("{:?}", std::time::Instant::now());
+    AccountKey { client: ClientId::derive(b"postgres", &name), currency: Currency::USD }
+}
+
+async fn credit(store: &dyn Store, key: AccountKey, amount: u32) {
+    let amount = Units::from_u32(amount);
+    let posting = Posting { kind: Kind::TopUp, reference: "pi_1".into(), amount, note: None };
+    assert!(matches!(store.post(key, posting).await.unwrap(), Posted::Done(_)));
+}
+
+fn charge(key: AccountKey, number: u64) -> Charge {
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&number.to_be_bytes());
+    Charge {
+        id: ChargeId::mint(SystemClock.now_ms(), random),
+        client_id: key.client,
+        currency: key.currency,
+        amount: Units::from_u32(1),
+        route: "joke".into(),
+    }
+}
+
+/// Replicas that start together find one schema, made once.
+#[tokio::test]
+async fn replicas_migrate_one_after_the_other() {
+    let server = Server::start().await.unwrap();
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let store = open(&server.url(), Duration::from_secs(3600));
+            tokio::spawn(async move { store.ping().await })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+    let store = open(&server.url(), Duration::from_secs(3600));
+    credit(&store, key(), 1).await;
+}
+
+/// Whoever gets at the tables with SQL cannot rewrite the past or overdraw an account.
+#[tokio::test]
+async fn the_tables_defend_themselves() {
+    let server = server().await;
+    let store = open(&server.url(), Duration::from_secs(3600));
+    let key = key();
+    credit(&store, key, 100).await;
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    for (statement, refusal) in [
+        ("UPDATE stripe402.movements SET amount = 1", "movements are immutable"),
+        ("DELETE FROM stripe402.movements", "movements are immutable"),
+        ("TRUNCATE stripe402.movements", "movements are immutable"),
+        ("UPDATE stripe402.accounts SET available = -1", "units_check"),
+        ("UPDATE stripe402.accounts SET debt = 9007199254740992", "units_check"),
+        ("INSERT INTO stripe402.accounts VALUES ('x', 'usd')", "client_id_check"),
+    ] {
+        let error = sqlx::query(statement).execute(&pool).await.unwrap_err().to_string();
+        assert!(error.contains(refusal), "{statement}: {error}");
+    }
+}
+
+/// kill -9 of the server under load: every charge that was acknowledged is there once, and none
+/// that was not is there twice.
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_crash_of_the_server() {
+    let mut server = Server::start().await.unwrap();
+    let store = Arc::new(open(&server.url(), Duration::from_secs(3600)));
+    let key = key();
+    credit(store.as_ref(), key, 1_000_000).await;
+    let (mut acknowledged, mut unknown) = (Vec::new(), Vec::new());
+    for round in 0..3_u64 {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks: Vec<_> = (0..8_u64)
+            .map(|task| {
+                let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+                tokio::spawn(async move { hammer(&store, key, round * 8 + task, &stop).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        server.process().kill9();
+        stop.store(true, Ordering::SeqCst);
+        for task in tasks {
+            let (known, lost) = task.await.unwrap();
+            acknowledged.extend(known);
+            unknown.extend(lost);
+        }
+        server.restart().await.unwrap();
+        ready(store.as_ref()).await;
+    }
+    assert!(acknowledged.len() > 100, "only {} charges", acknowledged.len());
+    let left = store.account(key).await.unwrap().available.get();
+    let known = i64::try_from(acknowledged.len()).unwrap();
+    let lost = i64::try_from(unknown.len()).unwrap();
+    let taken = 1_000_000 - left;
+    assert!((known..=known + lost).contains(&taken), "{known}, {lost} unknown, {taken} taken");
+    // Sent again, each has the one effect it has had, or has it now.
+    for charge in acknowledged.into_iter().chain(unknown) {
+        let batch = Batch { version: 1, charges: vec![charge], voids: vec![] };
+        let answer = store.batch(batch).await.unwrap();
+        assert!(matches!(answer.charges[0].1, ChargeOutcome::Charged(_)));
+    }
+    let left = store.account(key).await.unwrap().available.get();
+    assert_eq!(1_000_000 - left, known + lost);
+}
+
+async fn hammer(
+    store: &Postgres,
+    key: AccountKey,
+    task: u64,
+    stop: &AtomicBool,
+) -> (Vec<Charge>, Vec<Charge>) {
+    let (mut acknowledged, mut unknown) = (Vec::new(), Vec::new());
+    for number in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        let charge = charge(key, task << 32 | number);
+        let batch = Batch { version: 1, charges: vec![charge.clone()], voids: vec![] };
+        match store.batch(batch).await {
+            Ok(_) => acknowledged.push(charge),
+            Err(_) => unknown.push(charge),
+        }
+    }
+    (acknowledged, unknown)
+}
+
+async fn ready(store: &dyn Store) {
+    for _ in 0..200 {
+        if store.ping().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    store.ping().await.unwrap();
+}
+
+/// No server: not ready within the configured time, and by itself when there is one.
+#[tokio::test]
+async fn a_server_that_is_away_is_waited_for() {
+    let mut server = Server::start().await.unwrap();
+    server.process().kill9();
+    let options = PostgresOptions {
+        charge_memory: Duration::from_secs(3600),
+        clock_skew: Duration::from_secs(60),
+        timeout: Duration::from_secs(1),
+        connections: 4,
+    };
+    let store = Postgres::new(&server.url(), options).unwrap();
+    let start = std::time::Instant::now();
+    assert!(store.ping().await.is_err());
+    assert!(start.elapsed() < Duration::from_secs(3), "longer than the time-out");
+    server.restart().await.unwrap();
+    ready(&store).await;
+    credit(&store, key(), 1).await;
+}
