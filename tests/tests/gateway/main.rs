@@ -25,6 +25,7 @@ mod identity;
 mod ledger_trouble;
 mod logs;
 mod proof;
+mod replicas;
 mod restart;
 mod spellings;
 mod three_d_secure;
