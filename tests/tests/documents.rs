@@ -91,7 +91,11 @@ fn the_readmes_configuration_is_the_shipped_one() {
 
 #[test]
 fn every_file_that_a_document_names_is_there() {
-    let mut documents = vec!["README.md".to_owned(), "docs/ARCHITECTURE.md".to_owned()];
+    let mut documents = vec![
+        "README.md".to_owned(),
+        "docs/ARCHITECTURE.md".to_owned(),
+        "docs/ledger.md".to_owned(),
+    ];
     for entry in std::fs::read_dir(binary::workspace().join("docs/decisions")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         documents.push(format!("docs/decisions/{name}"));
@@ -103,8 +107,9 @@ fn every_file_that_a_document_names_is_there() {
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let links = links.filter(|link| !link.contains("://")).map(|link| folder.join(link));
         let named = text.split('`').skip(1).step_by(2).filter(|word| {
-            let file =
-                [".rs", ".md", ".yaml", ".toml", ".lock"].iter().any(|end| word.ends_with(end));
+            let file = [".rs", ".md", ".yaml", ".toml", ".lock", ".sql", ".lua", ".sh"]
+                .iter()
+                .any(|end| word.ends_with(end));
             word.contains('/')
                 && !word.contains([' ', '{', '*', '\n'])
                 && (file || word.ends_with('/'))
