@@ -111,6 +111,7 @@ fn every_file_that_a_document_names_is_there() {
                 .iter()
                 .any(|end| word.ends_with(end));
             word.contains('/')
+                && !word.contains("://")
                 && !word.contains([' ', '{', '*', '\n'])
                 && (file || word.ends_with('/'))
         });
