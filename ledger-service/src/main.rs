@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser as _;
 use stripe402_ledger::{
     books,
-    config::{Cli, Command, Config, LogFormat, ServeArgs},
+    config::{Cli, Command, Config, ImportCommand, LogFormat, ServeArgs},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         Command::Client(command) => on_books(|| books::client(command)),
         Command::Transfers(arguments) => on_books(|| books::transfers(arguments)),
         Command::Revenue(arguments) => on_books(|| books::revenue(arguments)),
+        Command::Import(ImportCommand::Express(arguments)) => {
+            on_books(|| books::import_express(arguments))
+        }
         Command::Verify(arguments) => on_books(|| books::verify(arguments)),
     }
 }

@@ -62,7 +62,7 @@ mod suite {
 }
 
 fn key() -> AccountKey {
-    let name = format!("{:?}", std::time::Instant::now());
+    let name = uuid::Uuid::new_v4().to_string();
     AccountKey { client: ClientId::derive(b"postgres", &name), currency: Currency::USD }
 }
 
@@ -215,4 +215,55 @@ async fn a_server_that_is_away_is_waited_for() {
     server.restart().await.unwrap();
     ready(&store).await;
     credit(&store, key(), 1).await;
+}
+
+fn ledger(arguments: &[&str], store: &str) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_stripe402-ledger"))
+        .args(arguments)
+        .env("LEDGER_STORE", store)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
+/// An operator moves from the Express middleware, twice by mistake, and loses nothing.
+#[tokio::test]
+async fn clients_of_the_express_middleware_are_brought_over_once() {
+    let server = Server::start().await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let (rich, poor) = (key().client.to_hex(), key().client.to_hex());
+    sqlx::query(
+        "CREATE TABLE stripe402_clients (client_id text PRIMARY KEY,
+            stripe_customer_id text NOT NULL, balance integer NOT NULL, currency text NOT NULL,
+            created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for (id, balance) in [(rich.as_str(), 49_500), (&poor, 0), ("c8a2e", 7)] {
+        sqlx::query("INSERT INTO stripe402_clients VALUES ($1, 'cus_' || $1, $2, 'usd')")
+            .bind(id)
+            .bind(balance)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    let import = ["import", "express", "--from", &server.url()];
+    let (code, said) = ledger(&import, &server.url());
+    assert_eq!(code, 1, "a row was refused");
+    assert!(
+        said.contains("2 clients imported with 49500 units, 0 had been before, 1 refused"),
+        "{said}"
+    );
+    assert!(said.contains("not a client id"), "{said}");
+    let (_, said) = ledger(&import, &server.url());
+    assert!(said.contains("0 clients imported with 0 units, 2 had been before"), "{said}");
+
+    let store = open(&server.url(), Duration::from_secs(3600));
+    let key = AccountKey { client: rich.parse().unwrap(), currency: Currency::USD };
+    assert_eq!(store.account(key).await.unwrap().available.get(), 49_500);
+    let customer = store.customer(key.client).await.unwrap();
+    assert_eq!(customer, Some(format!("cus_{rich}")));
+    assert_eq!(ledger(&["verify"], &server.url()), (0, "2 accounts, 0 differ\n".to_owned()));
 }

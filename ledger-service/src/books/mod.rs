@@ -2,6 +2,7 @@
 
 mod client;
 mod find;
+mod import;
 mod report;
 mod revenue;
 mod transfers;
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use client::client;
+pub use import::import_express;
 pub use report::Report;
 pub use revenue::revenue;
 pub use transfers::transfers;

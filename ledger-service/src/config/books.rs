@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use stripe402_protocol::Currency;
 
-use super::values::StoreUrl;
+use super::values::{Address, StoreUrl};
 use crate::store::StoreOptions;
 
 /// Which books, and how they are shown.
@@ -77,6 +77,24 @@ pub struct AdjustArgs {
     /// Names this correction: given twice, it is made once
     #[arg(long)]
     pub reference: String,
+}
+
+/// From where to bring clients over.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// The Express middleware's PostgreSQL tables (stop the middleware first)
+    Express(ImportArgs),
+}
+
+/// From which database.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The middleware's database: postgres://user@host/database
+    #[arg(long, env = "EXPRESS_DATABASE_URL", hide_env_values = true)]
+    pub from: Address,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
 }
 
 /// Which movements.

@@ -18,8 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::store::StoreOptions;
 
 pub use books::{
-    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, RevenueArgs, RevenueBy,
-    TransfersArgs,
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
+    RevenueArgs, RevenueBy, TransfersArgs,
 };
 pub use settings::Settings;
 pub use values::{Address, LogFormat, Secret, Span, StoreUrl};
@@ -45,6 +45,9 @@ pub enum Command {
     Transfers(TransfersArgs),
     /// What was earned.
     Revenue(RevenueArgs),
+    /// Bring clients and balances over.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Recompute every balance from its movements and sums; exit 1 if one differs.
     Verify(BooksArgs),
 }
