@@ -19,6 +19,7 @@ mod balance;
 mod card;
 mod challenge;
 mod concurrency;
+mod crash;
 mod extensions;
 mod failing_api;
 mod identity;
