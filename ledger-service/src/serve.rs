@@ -56,7 +56,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         poll: Duration::from_millis(25),
         retry_first: Duration::from_millis(200),
         retry_most: Duration::from_secs(30),
-        confirmation: Duration::from_secs(15 * 60),
+        confirmation: config.confirmation,
+        settle_after: config.settle_after,
     };
     let secrets = config.server_secrets.clone();
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
@@ -64,11 +65,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
 
     let internal = listen("listen", config.listen).await?;
     let operator = listen("admin_listen", config.admin_listen).await?;
-    match payments.recover().await {
-        Ok(0) => {}
-        Ok(taken_up) => tracing::info!(taken_up, "top-ups that were cut off are taken up again"),
-        Err(error) => tracing::error!(%error, "top-ups that were cut off cannot be read"),
-    }
+    let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, "serving");
 
     let (stopping, stopped) = watch::channel(false);
@@ -82,6 +79,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,
     }
     let _ = stopping.send(true);
+    sweeper.abort();
     let finish = async {
         while servers.join_next().await.is_some() {}
         payments.finish().await;
@@ -90,6 +88,22 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
     }
     Ok(())
+}
+
+/// At the start everything that was cut off, then at intervals what has lain for one.
+async fn sweep(payments: Arc<Payments>, interval: Duration) {
+    let mut idle = Duration::ZERO;
+    loop {
+        match payments.sweep(idle).await {
+            Ok(0) => {}
+            Ok(taken_up) => {
+                tracing::info!(taken_up, "top-ups that were cut off are taken up again")
+            }
+            Err(error) => tracing::warn!(%error, "top-ups that were cut off cannot be read"),
+        }
+        tokio::time::sleep(interval).await;
+        idle = interval;
+    }
 }
 
 async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -84,6 +84,12 @@ pub struct Config {
     pub stripe_timeout: Duration,
     /// For one card payment, all told.
     pub payment_deadline: Duration,
+    /// How long a cardholder may take to confirm (3D Secure).
+    pub confirmation: Duration,
+    /// For how long failures of Stripe's own are met with the same request.
+    pub settle_after: Duration,
+    /// How often top-ups that were cut off are looked for.
+    pub sweep: Duration,
     /// How long charge ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
@@ -180,6 +186,9 @@ impl TryFrom<Settings> for Config {
             stripe_api_base: api_base(given.stripe_api_base)?,
             stripe_timeout: seconds(given.stripe_timeout, 10),
             payment_deadline: seconds(given.payment_deadline, 25),
+            confirmation: seconds(given.confirmation, 15 * 60),
+            settle_after: seconds(given.settle_after, 10 * 60),
+            sweep: seconds(given.sweep, 60),
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
             store_queue: given.store_queue.unwrap_or(4096),
@@ -193,6 +202,7 @@ impl TryFrom<Settings> for Config {
         for (setting, is_zero) in [
             ("stripe_timeout", config.stripe_timeout.is_zero()),
             ("payment_deadline", config.payment_deadline.is_zero()),
+            ("sweep", config.sweep.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
             ("store_connections", config.store_connections == 0),

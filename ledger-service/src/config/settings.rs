@@ -46,6 +46,13 @@ settings! {
     stripe_timeout: Span = "STRIPE_TIMEOUT",
     /// For one card payment, all told; below the gateway's payment_timeout [default: 25s]
     payment_deadline: Span = "LEDGER_PAYMENT_DEADLINE",
+    /// How long a cardholder may take to confirm (3D Secure) [default: 15m]
+    confirmation: Span = "LEDGER_CONFIRMATION",
+    /// For how long failures of Stripe's own are met with the same request, before its
+    /// PaymentIntents are looked through instead [default: 10m]
+    settle_after: Span = "LEDGER_SETTLE_AFTER",
+    /// How often top-ups that were cut off are looked for [default: 60s]
+    sweep: Span = "LEDGER_SWEEP",
     /// How long charge ids are remembered; charges up to half as old are taken [default: 7days]
     charge_memory: Span = "LEDGER_CHARGE_MEMORY",
     /// How far a gateway's clock may be ahead [default: 60s]

@@ -66,7 +66,7 @@ pub(super) fn unusable(failure: Failure) -> Halt {
             tracing::info!(code, "Stripe does not take this PaymentMethod");
             refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
         }
-        Failure::Unknown(cause) => Halt::unavailable(cause),
+        Failure::Unknown(cause) | Failure::Broken(cause) => Halt::unavailable(cause),
     }
 }
 

@@ -46,6 +46,9 @@ pub struct PaymentOptions {
     pub retry_most: Duration,
     /// How long a cardholder may take to confirm.
     pub confirmation: Duration,
+    /// For how long Stripe's own failures are met with the same request, before its
+    /// PaymentIntents are looked through instead.
+    pub settle_after: Duration,
 }
 
 /// Carries out card payments.

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use stripe402_protocol::{ClientId, Code, Currency, Refusal};
 
-use super::{Halt, Payments, answer::declined, under_way::UnderWay};
+use super::{Halt, Payments, Unavailable, answer::declined, under_way::UnderWay};
 use crate::{
     ledger::{Advance, State, TopUp, TopUpId},
     stripe::{CardCharge, Failure, Intent, IntentStatus},
@@ -49,7 +49,7 @@ fn next(currency: Currency, answer: Result<Intent, Failure>) -> Next {
         Err(Failure::Invalid(_)) => {
             refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
         }
-        Err(Failure::Unknown(cause)) => Next::Again(cause),
+        Err(Failure::Unknown(cause) | Failure::Broken(cause)) => Next::Again(cause),
     }
 }
 
@@ -65,20 +65,35 @@ impl Payments {
         task.await.map_err(|_| Halt::unavailable("the top-up's task was stopped"))
     }
 
-    /// Takes up every top-up that a crash has cut off.
+    /// Takes up top-ups that were cut off: those of which Stripe's answer is not known and that
+    /// have lain for `idle`, and those whose cardholder did not confirm in time.
     ///
     /// # Errors
     /// The store's, in words.
-    pub async fn recover(self: &Arc<Self>) -> Result<usize, super::Unavailable> {
+    pub async fn sweep(self: &Arc<Self>, idle: Duration) -> Result<usize, Unavailable> {
         let unfinished = self.store.unfinished_top_ups().await;
-        let unfinished = unfinished.map_err(|error| super::Unavailable(error.to_string()))?;
+        let unfinished = unfinished.map_err(|error| Unavailable(error.to_string()))?;
         let mut taken_up = 0_usize;
         for top_up in unfinished {
-            if top_up.state == State::Charging && self.take_up(top_up) {
-                taken_up = taken_up.saturating_add(1);
+            let age = self.age(&top_up);
+            match &top_up.state {
+                State::Charging if age >= idle => {
+                    taken_up = taken_up.saturating_add(usize::from(self.take_up(top_up)));
+                }
+                State::RequiresAction { payment_intent } if age > self.options.confirmation => {
+                    // Cancelled at Stripe, or credited if it was confirmed in silence.
+                    if let Err(cause) = self.abandon(top_up.id, payment_intent).await {
+                        tracing::warn!(top_up = %top_up.id, ?cause, "a top-up is left open");
+                    }
+                }
+                _ => {}
             }
         }
         Ok(taken_up)
+    }
+
+    fn age(&self, top_up: &TopUp) -> Duration {
+        Duration::from_millis(self.clock.now_ms().saturating_sub(top_up.created_ms))
     }
 
     /// Starts to carry a top-up out unless this process does so already.
@@ -95,7 +110,7 @@ impl Payments {
     async fn until_known(self: Arc<Self>, top_up: TopUp, _mark: Option<UnderWay>) -> State {
         let mut pause = self.options.retry_first;
         loop {
-            let answer = self.ask_stripe(&top_up).await;
+            let answer = self.outcome(&top_up).await;
             if let Err(Failure::Card(decline)) = &answer {
                 tracing::info!(top_up = %top_up.id, %decline, "a card was declined");
             }
@@ -114,12 +129,34 @@ impl Payments {
         }
     }
 
-    async fn ask_stripe(&self, top_up: &TopUp) -> Result<Intent, Failure> {
-        let age = self.clock.now_ms().saturating_sub(top_up.created_ms);
-        if Duration::from_millis(age) > KEY_LIFE {
-            // Stripe may have forgotten the key: asking again could charge again.
-            return Err(Failure::Unknown("too old to be repeated; reconcile by hand".to_owned()));
+    /// What has become of the charge. Within the life of its key by asking with it; after that,
+    /// or when Stripe has failed for so long that it may be repeating a stored failure, by looking
+    /// for the PaymentIntent. None of our attempts is in flight then: if there is no PaymentIntent
+    /// there will be none, and the client's next request opens a top-up with a new key.
+    async fn outcome(&self, top_up: &TopUp) -> Result<Intent, Failure> {
+        if self.age(top_up) > KEY_LIFE {
+            return self.look_for(top_up).await;
         }
+        match self.ask_stripe(top_up).await {
+            Err(Failure::Broken(cause)) if self.age(top_up) > self.options.settle_after => {
+                tracing::warn!(top_up = %top_up.id, cause, "looking for the PaymentIntent instead");
+                self.look_for(top_up).await
+            }
+            other => other,
+        }
+    }
+
+    async fn look_for(&self, top_up: &TopUp) -> Result<Intent, Failure> {
+        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
+        let nothing = || Failure::Invalid("no PaymentIntent was made".to_owned());
+        // A customer is remembered before its first PaymentIntent is made.
+        let customer = self.store.customer(top_up.account.client).await.map_err(unknown)?;
+        let customer = customer.ok_or_else(nothing)?;
+        let id = top_up.id.to_string();
+        self.provider.find(&customer, &id, top_up.created_ms).await?.ok_or_else(nothing)
+    }
+
+    async fn ask_stripe(&self, top_up: &TopUp) -> Result<Intent, Failure> {
         // A customer that cannot be made is no refusal of the card.
         let customer = self.customer(top_up.account.client).await;
         let customer = customer.map_err(|failure| Failure::Unknown(failure.to_string()))?;

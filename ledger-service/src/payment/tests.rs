@@ -120,6 +120,9 @@ impl Provider for Bank {
     async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {
         Err(Failure::Invalid("none".into()))
     }
+    async fn find(&self, _: &str, _: &str, _: u64) -> Result<Option<Intent>, Failure> {
+        Ok(None)
+    }
     async fn cancel(&self, _: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
         Err(Failure::Invalid("none".into()))
     }
@@ -159,6 +162,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         retry_first: Duration::from_millis(1),
         retry_most: Duration::from_millis(1),
         confirmation: Duration::from_secs(900),
+        settle_after: Duration::from_secs(600),
     };
     let secrets = vec![SecretString::from("secret")];
     let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_core::{
     customer::CreateCustomer,
-    payment_intent::{CancelPaymentIntent, CreatePaymentIntent, RetrievePaymentIntent},
+    payment_intent::{
+        CancelPaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
+    },
     setup_intent::{CreateSetupIntent, CreateSetupIntentUsage},
 };
 use stripe_payment::payment_method::RetrievePaymentMethod;
@@ -17,12 +19,16 @@ use stripe_shared::{
     PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentSetupFutureUsage,
     PaymentIntentStatus, SetupIntentAllowedPaymentMethodTypes, SetupIntentStatus,
 };
+use stripe_types::RangeQueryTs;
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
 use super::{
     Card, CardCharge, Failure, Intent, IntentStatus, Provider, SUBJECT_FIELD, TOP_UP_FIELD,
     Verification,
 };
+
+/// Seconds by which Stripe's clock may be behind ours.
+const CLOCKS_DIFFER: i64 = 300;
 
 /// How Stripe is reached.
 #[derive(Debug)]
@@ -111,6 +117,28 @@ impl Provider for Stripe {
     async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure> {
         let found = RetrievePaymentIntent::new(id.as_str()).send(&self.client).await?;
         Ok(intent(found))
+    }
+
+    async fn find(
+        &self,
+        customer: &str,
+        top_up: &str,
+        created_after_ms: u64,
+    ) -> Result<Option<Intent>, Failure> {
+        let since = i64::try_from(created_after_ms / 1_000).unwrap_or(i64::MAX);
+        let created = RangeQueryTs::gte(since.saturating_sub(CLOCKS_DIFFER));
+        let list = ListPaymentIntent::new().customer(customer).limit(100).created(created);
+        let mut page = list.send(&self.client).await?;
+        loop {
+            let last = page.data.last().map(|last| last.id.to_string());
+            let more = page.has_more;
+            let ours = |found: &Intent| found.top_up.as_deref() == Some(top_up);
+            if let Some(found) = page.data.into_iter().map(intent).find(ours) {
+                return Ok(Some(found));
+            }
+            let Some(last) = last.filter(|_| more) else { return Ok(None) };
+            page = list.clone().starting_after(last).send(&self.client).await?;
+        }
     }
 
     async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure> {

@@ -15,6 +15,10 @@ pub enum Failure {
     /// Unknown whether it happened: repeat it with the same idempotency key.
     #[error("no answer from Stripe: {0}")]
     Unknown(String),
+    /// Stripe answered with a failure of its own. It may have happened, and Stripe may have
+    /// stored the failure under the key: repeating it may bring the same for a day.
+    #[error("Stripe failed: {0}")]
+    Broken(String),
 }
 
 /// Stripe's codes for a refused card, for the log and the metrics.
@@ -50,6 +54,7 @@ impl From<StripeError> for Failure {
                 Self::Card(Decline { code, decline_code: details.decline_code })
             }
             (ApiErrorsType::InvalidRequestError, 400 | 402 | 403 | 404) => Self::Invalid(code),
+            (_, 500..=599) => Self::Broken(format!("status {status}, {code}")),
             // 401: our key is wrong. Not the client's fault, and mended by the operator.
             _ => Self::Unknown(format!("status {status}, {code}")),
         }

@@ -25,6 +25,15 @@ pub trait Provider: Send + Sync + 'static {
     /// Reads a PaymentIntent.
     async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure>;
 
+    /// The customer's PaymentIntent that was made for a top-up, if there is one. By listing, which
+    /// sees what has just been written; Stripe's search lags behind.
+    async fn find(
+        &self,
+        customer: &str,
+        top_up: &str,
+        created_after_ms: u64,
+    ) -> Result<Option<Intent>, Failure>;
+
     /// Cancels a PaymentIntent that has taken nothing.
     async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure>;
 

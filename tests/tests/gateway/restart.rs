@@ -57,3 +57,71 @@ async fn a_gateway_that_crashes_loses_nothing_that_was_answered() {
     stack.envoy.restart().await.unwrap();
     assert_eq!(left_before(&stack, &client).await, 49_500);
 }
+
+/// Stripe did the work and stored a failure of its own under the key: it repeats that for a day.
+/// The ledger looks for the PaymentIntent instead, and credits it.
+#[tokio::test]
+async fn a_failure_that_stripe_repeats_is_settled_by_looking() {
+    let options = StackOptions::new()
+        .ledger_env("LEDGER_SETTLE_AFTER", "500ms")
+        .ledger_env("LEDGER_PAYMENT_DEADLINE", "10s");
+    let stack = Stack::start(options).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let broken = json!({
+        "method": "POST", "path": "/v1/payment_intents",
+        "action": "status", "status": 500, "when": "after",
+    });
+    stack.sim.fault(&broken).await.unwrap();
+    let receipt = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    assert_eq!(receipt["creditsRemaining"], 49_900);
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+
+    // Nothing was made: the client is told, and may try again at once.
+    let card = stack.sim.fresh_card().await.unwrap();
+    let down = json!({
+        "method": "POST", "path": "/v1/payment_intents",
+        "action": "status", "status": 500, "when": "before", "times": 0,
+    });
+    stack.sim.fault(&down).await.unwrap();
+    let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
+    assert_eq!(answer.refused(), "payment_failed");
+    stack.sim.clear_faults().await.unwrap();
+    let receipt = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    assert_eq!(receipt["creditsRemaining"], 49_900);
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 1_000);
+}
+
+/// A cardholder who never confirms is not waited for, and one who did in silence is credited.
+#[tokio::test]
+async fn what_waits_for_a_cardholder_is_closed_in_time() {
+    let options = StackOptions::new()
+        .ledger_env("LEDGER_CONFIRMATION", "1s")
+        .ledger_env("LEDGER_SWEEP", "300ms");
+    let stack = Stack::start(options).await.unwrap();
+    let asked = async |confirmed: bool| {
+        let card = stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+        let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
+        let intent = answer.body["paymentIntentId"].as_str().unwrap().to_owned();
+        if confirmed {
+            stack.sim.authenticate(&intent, true).await.unwrap();
+        }
+        let path = format!("/v1/payment_intents/{intent}");
+        for _ in 0..100 {
+            let found = stack.sim.api_get(&path).await.unwrap();
+            if found["status"] == "canceled" {
+                return (card, "canceled");
+            }
+            let log = std::fs::read_to_string(stack.dir().join("ledger-1.log")).unwrap();
+            if log.contains("state=\"credited\"") {
+                return (card, "credited");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        (card, "left open")
+    };
+    assert_eq!(asked(false).await.1, "canceled");
+    let (card, what) = asked(true).await;
+    assert_eq!(what, "credited");
+    let receipt = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    assert_eq!(receipt["creditsRemaining"], 49_900);
+}
