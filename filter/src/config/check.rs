@@ -8,12 +8,28 @@ use stripe402_protocol::Currency;
 use super::{
     Config, ConfigError, Identity, Ledger, Limits, Unmatched,
     fields::{Checked, Fields, Read, wrong},
-    route::{Defaults, route},
+    route::{Defaults, ROUTE, route},
 };
 use crate::route::Table;
 
+const ROOT: [&str; 10] = [
+    "publishable_key",
+    "currency",
+    "min_top_up",
+    "max_top_up",
+    "ledger",
+    "routes",
+    "unmatched",
+    "void_on",
+    "identity",
+    "limits",
+];
+const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
+const IDENTITY: [&str; 4] = ["client_id", "credits_remaining", "price", "charge_id"];
+const LIMITS: [&str; 5] = ["payment_header_bytes", "batch", "queue", "void_queue", "card_payments"];
+
 pub(super) fn config(value: Value) -> Checked<Config> {
-    let mut root = Fields::of(String::new(), value)?;
+    let mut root = Fields::of(String::new(), value, &ROOT)?;
     let publishable_key: String = root.required("publishable_key")?;
     if !["pk_test_", "pk_live_"].iter().any(|prefix| publishable_key.starts_with(prefix)) {
         return wrong("publishable_key", "must be a publishable key: pk_test_… or pk_live_…");
@@ -25,12 +41,11 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         max_top_up: root.optional("max_top_up")?,
         void_on: root.values("void_on")?,
     };
-    let ledger = ledger(root.object("ledger")?)?;
+    let ledger = ledger(root.object("ledger", &LEDGER)?)?;
     let routes = routes(&mut root, &defaults)?;
     let unmatched = root.optional("unmatched")?.unwrap_or_default();
-    let identity = identity(root.object("identity")?)?;
-    let limits = limits(root.object("limits")?)?;
-    root.finish()?;
+    let identity = identity(root.object("identity", &IDENTITY)?)?;
+    let limits = limits(root.object("limits", &LIMITS)?)?;
     Ok(Config { ledger, routes, unmatched, identity, limits })
 }
 
@@ -39,7 +54,7 @@ fn routes(root: &mut Fields, defaults: &Defaults) -> Checked<Table> {
     if listed.is_empty() {
         return wrong("routes", "must name at least one priced route");
     }
-    let read = |(path, value)| route(Fields::of(path, value)?, defaults).map(Rc::new);
+    let read = |(path, value)| route(Fields::of(path, value, &ROUTE)?, defaults).map(Rc::new);
     let routes = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
     Table::new(routes).map_err(|clash| ConfigError {
         path: format!("routes[{}]", clash.later),
@@ -58,7 +73,6 @@ fn ledger(mut fields: Fields) -> Checked<Ledger> {
         payment_timeout: fields.optional("payment_timeout")?.unwrap_or(Duration::from_secs(30)),
         token_env: fields.optional("token_env")?.unwrap_or_else(|| "LEDGER_TOKEN".to_owned()),
     };
-    fields.finish()?;
     Ok(ledger)
 }
 
@@ -70,7 +84,6 @@ fn identity(mut fields: Fields) -> Checked<Identity> {
         price: fields.optional("price")?.unwrap_or(usual.price),
         charge_id: fields.optional("charge_id")?.unwrap_or(usual.charge_id),
     };
-    fields.finish()?;
     let names = identity.names();
     for (field, name) in names {
         let token = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -97,7 +110,6 @@ fn limits(mut fields: Fields) -> Checked<Limits> {
         void_queue: fields.optional("void_queue")?.unwrap_or(usual.void_queue),
         card_payments: fields.optional("card_payments")?.unwrap_or(usual.card_payments),
     };
-    fields.finish()?;
     Ok(limits)
 }
 

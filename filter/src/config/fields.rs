@@ -24,20 +24,27 @@ pub(super) trait Read: Sized {
     fn read(value: &Value) -> Option<Self>;
 }
 
-/// The fields of one object. Those that nobody asked for are refused.
+/// The fields of one object.
 pub(super) struct Fields {
     path: String,
     left: Map<String, Value>,
-    known: Vec<&'static str>,
 }
 
 impl Fields {
-    /// The object at a path; the root's path is empty.
-    pub(super) fn of(path: String, value: Value) -> Checked<Self> {
-        match value {
-            Value::Object(left) => Ok(Self { path, left, known: Vec::new() }),
-            _ if path.is_empty() => wrong("configuration", "must be an object"),
-            _ => wrong(path, "must be an object"),
+    /// The object at a path; the root's path is empty. A field that is not among the known ones
+    /// is refused before any is missed: it may be one of them, misspelt.
+    pub(super) fn of(path: String, value: Value, known: &[&str]) -> Checked<Self> {
+        let fields = match value {
+            Value::Object(left) => Self { path, left },
+            _ if path.is_empty() => return wrong("configuration", "must be an object"),
+            _ => return wrong(path, "must be an object"),
+        };
+        match fields.left.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(fields),
+            Some(unknown) => wrong(
+                fields.path(unknown),
+                format!("is no field of ours; here are {}", known.join(", ")),
+            ),
         }
     }
 
@@ -46,12 +53,11 @@ impl Fields {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    fn take(&mut self, name: &'static str) -> Option<Value> {
-        self.known.push(name);
+    fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn optional<T: Read>(&mut self, name: &'static str) -> Checked<Option<T>> {
+    pub(super) fn optional<T: Read>(&mut self, name: &str) -> Checked<Option<T>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match T::read(&value) {
             Some(read) => Ok(Some(read)),
@@ -59,7 +65,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn required<T: Read>(&mut self, name: &'static str) -> Checked<T> {
+    pub(super) fn required<T: Read>(&mut self, name: &str) -> Checked<T> {
         match self.optional(name)? {
             Some(value) => Ok(value),
             None => wrong(self.path(name), format!("is missing; it must be {}", T::EXPECTED)),
@@ -67,13 +73,13 @@ impl Fields {
     }
 
     /// The object in a field; an absent one is empty.
-    pub(super) fn object(&mut self, name: &'static str) -> Checked<Self> {
+    pub(super) fn object(&mut self, name: &str, known: &[&str]) -> Checked<Self> {
         let value = self.take(name).unwrap_or_else(|| Value::Object(Map::new()));
-        Self::of(self.path(name), value)
+        Self::of(self.path(name), value, known)
     }
 
     /// The elements of a list, each with its path; `None` if the field is absent.
-    pub(super) fn list(&mut self, name: &'static str) -> Checked<Option<Vec<(String, Value)>>> {
+    pub(super) fn list(&mut self, name: &str) -> Checked<Option<Vec<(String, Value)>>> {
         let path = self.path(name);
         match self.take(name) {
             None => Ok(None),
@@ -86,24 +92,13 @@ impl Fields {
     }
 
     /// A list of plain values.
-    pub(super) fn values<T: Read>(&mut self, name: &'static str) -> Checked<Option<Vec<T>>> {
+    pub(super) fn values<T: Read>(&mut self, name: &str) -> Checked<Option<Vec<T>>> {
         let Some(elements) = self.list(name)? else { return Ok(None) };
         let read = |(path, value): (String, Value)| match T::read(&value) {
             Some(read) => Ok(read),
             None => wrong(path, format!("must be {}", T::EXPECTED)),
         };
         elements.into_iter().map(read).collect::<Checked<_>>().map(Some)
-    }
-
-    /// Refuses what nobody asked for: it may be a price that was misspelt.
-    pub(super) fn finish(self) -> Checked<()> {
-        match self.left.keys().next() {
-            None => Ok(()),
-            Some(unknown) => wrong(
-                self.path(unknown),
-                format!("is no field of ours; here are {}", self.known.join(", ")),
-            ),
-        }
     }
 }
 

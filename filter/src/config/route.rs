@@ -11,6 +11,32 @@ use super::{
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
+/// The fields of a route.
+pub(super) const ROUTE: [&str; 11] = [
+    "name",
+    "path",
+    "methods",
+    "strict",
+    "price",
+    "currency",
+    "min_top_up",
+    "max_top_up",
+    "description",
+    "mime_type",
+    "void_on",
+];
+
+/// A price as it is written, its range unchecked.
+struct Price(i64);
+
+impl Read for Price {
+    const EXPECTED: &'static str = "a whole number of units without quotes; $0.05 are 500";
+
+    fn read(value: &Value) -> Option<Self> {
+        i64::read(value).map(Self)
+    }
+}
+
 /// What a route takes over if it does not say otherwise.
 pub(super) struct Defaults {
     pub(super) publishable_key: String,
@@ -38,9 +64,14 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults) -> Checked<Route> {
         return wrong(fields.path("path"), problem);
     }
     let methods = methods(&mut fields)?;
-    let price = match Units::new(fields.required("price")?) {
+    let price = match Units::new(fields.required::<Price>("price")?.0) {
         Ok(price) if !price.is_zero() => price,
-        _ => return wrong(fields.path("price"), "must be a whole number of units above 0"),
+        _ => {
+            return wrong(
+                fields.path("price"),
+                "must be a whole number of units above 0; $0.05 are 500",
+            );
+        }
     };
     let currency = fields.optional("currency")?.unwrap_or(defaults.currency);
     let (least, least_at) = inherited(&mut fields, "min_top_up", defaults.min_top_up)?;
@@ -61,7 +92,7 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults) -> Checked<Route> {
         Challenge::new(resource, price, min_top_up, currency, &defaults.publishable_key);
     let causes = fields.values("void_on")?;
     let causes = causes.as_ref().or(defaults.void_on.as_ref());
-    let route = Route {
+    Ok(Route {
         name: fields.optional("name")?.unwrap_or_else(|| path.clone()),
         strict: fields.optional("strict")?.unwrap_or_default(),
         path,
@@ -72,9 +103,7 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults) -> Checked<Route> {
         max_top_up,
         void_on: causes.map_or_else(VoidOn::usual, |causes| VoidOn::of(causes)),
         challenge: Challenges::new(challenge),
-    };
-    fields.finish()?;
-    Ok(route)
+    })
 }
 
 fn methods(fields: &mut Fields) -> Checked<Vec<String>> {
@@ -92,7 +121,7 @@ fn methods(fields: &mut Fields) -> Checked<Vec<String>> {
 /// A route's own amount, or the one for all routes, and the path of whichever it is.
 fn inherited(
     fields: &mut Fields,
-    name: &'static str,
+    name: &str,
     default: Option<i64>,
 ) -> Checked<(Option<i64>, String)> {
     let own: Option<i64> = fields.optional(name)?;

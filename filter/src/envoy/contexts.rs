@@ -119,7 +119,7 @@ impl RootContext for Root {
                 true
             }
             Err(problem) => {
-                abi::log(Level::CRITICAL, &format!("stripe402: {problem}"));
+                abi::log(Level::CRITICAL, &problem);
                 false
             }
         }

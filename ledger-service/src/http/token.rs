@@ -14,6 +14,9 @@ use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 
+/// How much of a refused request is read, in bytes.
+const DRAINED: usize = 1 << 16;
+
 /// A token, kept as its hash: comparing hashes tells neither content nor length.
 #[derive(Clone)]
 pub struct Token(Arc<[u8; 32]>);
@@ -47,6 +50,9 @@ pub(super) async fn require(
         Some(presented) if token.is(presented) => Ok(next.run(request).await),
         _ => {
             tracing::warn!("a request with a missing or wrong token was refused");
+            // Over HTTP/2 an answer before the body is read resets the stream, and some clients
+            // then see the reset and not the answer.
+            let _ = axum::body::to_bytes(request.into_body(), DRAINED).await;
             Err(ApiError::unauthorized())
         }
     }
