@@ -65,6 +65,17 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
 
     let internal = listen("listen", config.listen).await?;
     let operator = listen("admin_listen", config.admin_listen).await?;
+    let webhooks = match &config.webhooks {
+        Some((address, secret)) => {
+            Some((listen("webhook_listen", *address).await?, secret.clone()))
+        }
+        None => {
+            tracing::warn!(
+                "no webhook secret: refunds and disputes at Stripe will not be heard of"
+            );
+            None
+        }
+    };
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, "serving");
 
@@ -72,6 +83,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let gateways = http::internal(app.clone(), Token::new(&config.token), config.max_body);
     let mut servers = JoinSet::new();
     servers.spawn(run(internal, gateways, stopped.clone()));
+    if let Some((listener, secret)) = webhooks {
+        let router = http::webhooks(app.clone(), secret, config.max_body);
+        servers.spawn(run(listener, router, stopped.clone()));
+    }
     servers.spawn(run(operator, http::operator(app), stopped));
 
     tokio::select! {

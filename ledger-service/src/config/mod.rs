@@ -70,6 +70,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Operators and probes connect here.
     pub admin_listen: SocketAddr,
+    /// Stripe's webhooks arrive here, signed with this secret; `None` where there is no secret.
+    pub webhooks: Option<(SocketAddr, SecretString)>,
     /// Where the books are.
     pub store: StoreUrl,
     /// What gateways must present.
@@ -179,6 +181,7 @@ impl TryFrom<Settings> for Config {
         let config = Self {
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
             admin_listen: given.admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8403))),
+            webhooks: webhooks(given.webhook_listen, given.stripe_webhook_secret),
             store: given.store.unwrap_or_default(),
             token,
             server_secrets: server_secrets(&secrets)?,
@@ -240,6 +243,14 @@ fn server_secrets(list: &SecretString) -> Result<Vec<SecretString>, ConfigError>
             secret => Ok(SecretString::from(secret)),
         })
         .collect()
+}
+
+fn webhooks(
+    listen: Option<SocketAddr>,
+    secret: Option<Secret>,
+) -> Option<(SocketAddr, SecretString)> {
+    let secret = secret.map(|secret| secret.0).filter(|s| !s.expose_secret().is_empty())?;
+    Some((listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8406))), secret))
 }
 
 fn stripe_key(value: Option<Secret>) -> Result<SecretString, ConfigError> {

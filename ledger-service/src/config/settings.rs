@@ -32,6 +32,10 @@ settings! {
     listen: SocketAddr = "LEDGER_LISTEN",
     /// Operators and probes connect here [default: 127.0.0.1:8403]
     admin_listen: SocketAddr = "LEDGER_ADMIN_LISTEN",
+    /// Stripe's webhooks arrive here, if stripe_webhook_secret is set [default: 127.0.0.1:8406]
+    webhook_listen: SocketAddr = "LEDGER_WEBHOOK_LISTEN",
+    /// What Stripe signs webhooks with (whsec_…)
+    stripe_webhook_secret: Secret = "STRIPE_WEBHOOK_SECRET",
     /// Where the books are: file:PATH or postgres://user@host/database [default: file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
     /// What gateways must present as a bearer token; 16 characters or more

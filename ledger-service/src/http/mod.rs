@@ -8,10 +8,12 @@ mod error;
 mod health;
 mod payments;
 mod token;
+mod webhook;
 
 use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+use secrecy::SecretString;
 
 pub use token::Token;
 
@@ -42,6 +44,15 @@ pub fn internal(app: App, token: Token, max_body: usize) -> Router {
         .merge(health::routes())
         .fallback(error::not_found)
         .with_state(app)
+}
+
+/// The route for Stripe. It may be reached from outside: what is not signed is refused.
+pub fn webhooks(app: App, secret: SecretString, max_body: usize) -> Router {
+    Router::new()
+        .route("/webhooks/stripe", routing::post(webhook::post))
+        .layer(DefaultBodyLimit::max(max_body))
+        .fallback(error::not_found)
+        .with_state(webhook::Listener { app, secret: Arc::new(secret) })
 }
 
 /// The routes for operators and probes.

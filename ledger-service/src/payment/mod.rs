@@ -7,6 +7,7 @@
 mod amount;
 mod answer;
 mod confirmed;
+mod events;
 mod prove;
 mod saga;
 mod under_way;

@@ -16,7 +16,7 @@ use crate::{
     clock::SystemClock,
     ledger::{Account, Advance, Kind, Movement, Posted, Posting},
     store::{InMemory, KeptCharge, StoreError, Tally},
-    stripe::{CardCharge, Failure, Intent, IntentStatus, Verification},
+    stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, Refund, Verification},
 };
 
 /// Credits the account once, just after somebody was told that it is short.
@@ -122,6 +122,12 @@ impl Provider for Bank {
     }
     async fn find(&self, _: &str, _: &str, _: u64) -> Result<Option<Intent>, Failure> {
         Ok(None)
+    }
+    async fn refunds(&self, _: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn dispute(&self, _: &str) -> Result<Dispute, Failure> {
+        Err(Failure::Invalid("none".into()))
     }
     async fn cancel(&self, _: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
         Err(Failure::Invalid("none".into()))

@@ -9,22 +9,25 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_core::{
     customer::CreateCustomer,
+    dispute::RetrieveDispute,
     payment_intent::{
         CancelPaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
     },
+    refund::ListRefund,
     setup_intent::{CreateSetupIntent, CreateSetupIntentUsage},
 };
 use stripe_payment::payment_method::RetrievePaymentMethod;
 use stripe_shared::{
-    PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentSetupFutureUsage,
-    PaymentIntentStatus, SetupIntentAllowedPaymentMethodTypes, SetupIntentStatus,
+    DisputeStatus, PaymentIntent, PaymentIntentAllowedPaymentMethodTypes,
+    PaymentIntentSetupFutureUsage, PaymentIntentStatus, SetupIntentAllowedPaymentMethodTypes,
+    SetupIntentStatus,
 };
 use stripe_types::RangeQueryTs;
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
 use super::{
-    Card, CardCharge, Failure, Intent, IntentStatus, Provider, SUBJECT_FIELD, TOP_UP_FIELD,
-    Verification,
+    Card, CardCharge, Dispute, DisputePhase, Failure, Intent, IntentStatus, Provider, Refund,
+    SUBJECT_FIELD, TOP_UP_FIELD, Verification,
 };
 
 /// Seconds by which Stripe's clock may be behind ours.
@@ -139,6 +142,38 @@ impl Provider for Stripe {
             let Some(last) = last.filter(|_| more) else { return Ok(None) };
             page = list.clone().starting_after(last).send(&self.client).await?;
         }
+    }
+
+    async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
+        let list = ListRefund::new().payment_intent(intent.as_str()).limit(100);
+        let mut page = list.send(&self.client).await?;
+        let mut found = Vec::new();
+        loop {
+            let last = page.data.last().map(|last| last.id.to_string());
+            let more = page.has_more;
+            found.extend(page.data.into_iter().map(|refund| Refund {
+                id: refund.id.to_string(),
+                amount_minor: refund.amount,
+                failed: matches!(refund.status.as_deref(), Some("failed" | "canceled")),
+            }));
+            let Some(last) = last.filter(|_| more) else { return Ok(found) };
+            page = list.clone().starting_after(last).send(&self.client).await?;
+        }
+    }
+
+    async fn dispute(&self, id: &str) -> Result<Dispute, Failure> {
+        let found = RetrieveDispute::new(id).send(&self.client).await?;
+        Ok(Dispute {
+            id: found.id.to_string(),
+            intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
+            amount_minor: found.amount,
+            phase: match found.status {
+                DisputeStatus::NeedsResponse | DisputeStatus::UnderReview => DisputePhase::Open,
+                DisputeStatus::Won => DisputePhase::Won,
+                DisputeStatus::Lost => DisputePhase::Lost,
+                _ => DisputePhase::Inquiry,
+            },
+        })
     }
 
     async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure> {

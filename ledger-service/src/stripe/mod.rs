@@ -34,6 +34,12 @@ pub trait Provider: Send + Sync + 'static {
         created_after_ms: u64,
     ) -> Result<Option<Intent>, Failure>;
 
+    /// Every refund of a PaymentIntent.
+    async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure>;
+
+    /// Reads a dispute.
+    async fn dispute(&self, id: &str) -> Result<Dispute, Failure>;
+
     /// Cancels a PaymentIntent that has taken nothing.
     async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure>;
 
@@ -91,6 +97,43 @@ pub struct Intent {
     pub client_secret: Option<String>,
     /// The top-up that it was made for, from the metadata.
     pub top_up: Option<String>,
+}
+
+/// Money that Stripe gave back to a card, or meant to.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    /// Its id.
+    pub id: String,
+    /// Stripe's minor units.
+    pub amount_minor: i64,
+    /// Whether it failed: the money is with us again.
+    pub failed: bool,
+}
+
+/// A cardholder's dispute of a charge.
+#[derive(Clone, Debug)]
+pub struct Dispute {
+    /// Its id.
+    pub id: String,
+    /// The PaymentIntent whose charge is disputed.
+    pub intent: Option<String>,
+    /// Stripe's minor units.
+    pub amount_minor: i64,
+    /// How far it is.
+    pub phase: DisputePhase,
+}
+
+/// How far a dispute is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputePhase {
+    /// An inquiry, or prevented: no money has moved.
+    Inquiry,
+    /// The money is gone for now.
+    Open,
+    /// The money is back.
+    Won,
+    /// The money is gone for good.
+    Lost,
 }
 
 /// How far a PaymentIntent is.

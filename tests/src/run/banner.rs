@@ -32,6 +32,7 @@ fn places(text: &mut String, settings: &Settings) {
     place(text, "  admin", settings.envoy_admin.number, "Envoy's counters, configuration");
     place(text, "ledger", settings.ledger.number, &ledger);
     place(text, "  operator", settings.admin.number, "/healthz, /readyz");
+    place(text, "  webhooks", settings.webhook.number, "/webhooks/stripe");
     place(text, "demo API", settings.upstream.number, "what is sold; knows nothing of payments");
     match &settings.stripe {
         Stripe::StandIn => place(
@@ -112,6 +113,16 @@ fn paste(text: &mut String, settings: &Settings) {
     if settings.stripe == Stripe::StandIn {
         heading(text, "Or step by step, in a second terminal");
         line(text, format_args!("    {}make demo\n\n", other_ports(settings)));
+    } else {
+        heading(
+            text,
+            "Let the ledger hear of refunds and disputes (STRIPE_WEBHOOK_SECRET is what this prints)",
+        );
+        let webhook = settings.webhook.number;
+        line(
+            text,
+            format_args!("    stripe listen --forward-to 127.0.0.1:{webhook}/webhooks/stripe\n\n"),
+        );
     }
 }
 
@@ -149,7 +160,7 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{line}");
         }
-        for port in ["10000", "9901", "8402", "8403", "8404", "8405"] {
+        for port in ["10000", "9901", "8402", "8403", "8404", "8405", "8406"] {
             assert!(text.contains(&format!("http://127.0.0.1:{port}")), "{port}\n{text}");
         }
         assert!(text.contains("\n    make demo\n"), "{text}");

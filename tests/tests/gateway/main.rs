@@ -30,3 +30,4 @@ mod replicas;
 mod restart;
 mod spellings;
 mod three_d_secure;
+mod webhooks;

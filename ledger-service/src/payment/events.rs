@@ -1,0 +1,163 @@
+//! What Stripe tells of by itself: payments that ended, refunds, disputes.
+//!
+//! An event only says where to look. Events come late, twice and in any order; what is posted is
+//! what Stripe says now, once per refund, and once per dispute and phase.
+
+use stripe402_protocol::{PaymentIntentId, Units};
+
+use super::{Halt, Payments, Unavailable, answer::unusable};
+use crate::{
+    ledger::{AccountKey, Kind, Movement, Posted, Posting, State, TopUp, TopUpId},
+    stripe::{Dispute, DisputePhase, Intent, IntentStatus},
+};
+
+impl Payments {
+    /// A PaymentIntent has ended, or failed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if Stripe or the store cannot be asked: let Stripe tell again.
+    pub async fn look_at_intent(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
+        let Some((top_up, intent)) = self.top_up_behind(id).await? else { return Ok(()) };
+        // While it is charging its saga gets Stripe's answer itself; only what ended well is
+        // worth being early.
+        let settle = intent.status == IntentStatus::Succeeded
+            || matches!(top_up.state, State::RequiresAction { .. });
+        if settle && !top_up.state.is_finished() {
+            self.settle(top_up.id, &intent).await.map_err(later)?;
+        }
+        Ok(())
+    }
+
+    /// Something happened to a PaymentIntent's refunds.
+    ///
+    /// # Errors
+    /// As [`Payments::look_at_intent`].
+    pub async fn look_at_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
+        let Some((top_up, _)) = self.top_up_behind(id).await? else { return Ok(()) };
+        let key = top_up.account;
+        let refunds = self.provider.refunds(id).await.map_err(|f| later(unusable(f)))?;
+        for refund in refunds {
+            let Some(amount) = key.currency.units(refund.amount_minor) else { continue };
+            if !refund.failed {
+                self.post(key, Kind::Refund, &refund.id, amount).await?;
+            } else if self.has(key, Kind::Refund, &refund.id).await? {
+                self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something happened to a dispute. While one is open the account is frozen: whoever disputes
+    /// what was paid for should not go on spending it.
+    ///
+    /// # Errors
+    /// As [`Payments::look_at_intent`].
+    pub async fn look_at_dispute(&self, id: &str) -> Result<(), Unavailable> {
+        let dispute = self.provider.dispute(id).await.map_err(|f| later(unusable(f)))?;
+        let Some(intent) = dispute.intent.as_deref().and_then(|id| id.parse().ok()) else {
+            return Ok(());
+        };
+        let Some((top_up, _)) = self.top_up_behind(&intent).await? else { return Ok(()) };
+        self.post_dispute(top_up.account, &dispute).await
+    }
+
+    async fn post_dispute(&self, key: AccountKey, dispute: &Dispute) -> Result<(), Unavailable> {
+        if dispute.phase == DisputePhase::Inquiry {
+            return Ok(());
+        }
+        let Some(amount) = key.currency.units(dispute.amount_minor) else { return Ok(()) };
+        self.post(key, Kind::DisputeOpened, &dispute.id, amount).await?;
+        match dispute.phase {
+            DisputePhase::Won => self.post(key, Kind::DisputeWon, &dispute.id, amount).await?,
+            DisputePhase::Lost => {
+                self.post(key, Kind::DisputeLost, &dispute.id, Units::ZERO).await?;
+            }
+            DisputePhase::Open => {
+                return self.post(key, Kind::Freeze, &dispute.id, Units::ZERO).await;
+            }
+            DisputePhase::Inquiry => {}
+        }
+        let movements = self.store.movements(key).await.map_err(|e| Unavailable(e.to_string()))?;
+        if may_thaw(&movements, &dispute.id) {
+            self.post(key, Kind::Unfreeze, &dispute.id, Units::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    /// The top-up that a PaymentIntent was made for, if it is one of ours.
+    async fn top_up_behind(
+        &self,
+        id: &PaymentIntentId,
+    ) -> Result<Option<(TopUp, Intent)>, Unavailable> {
+        let intent = self.provider.intent(id).await.map_err(|f| later(unusable(f)))?;
+        let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse::<TopUpId>) else {
+            return Ok(None);
+        };
+        let top_up = self.store.top_up(id).await.map_err(|e| Unavailable(e.to_string()))?;
+        Ok(top_up.map(|top_up| (top_up, intent)))
+    }
+
+    async fn post(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+        amount: Units,
+    ) -> Result<(), Unavailable> {
+        let posting = Posting { kind, reference: reference.to_owned(), amount, note: None };
+        let posted = self.store.post(key, posting).await;
+        match posted.map_err(|error| Unavailable(error.to_string()))? {
+            Posted::Done(_) => {
+                tracing::info!(subject = key.client.subject(), ?kind, reference, "posted");
+            }
+            Posted::Repeated(_) => {}
+            Posted::Refused(refusal) => {
+                // Nothing that telling again would mend: reconcile by hand.
+                tracing::error!(
+                    subject = key.client.subject(),
+                    ?kind,
+                    reference,
+                    ?refusal,
+                    "refused"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn has(&self, key: AccountKey, kind: Kind, reference: &str) -> Result<bool, Unavailable> {
+        let movements = self.store.movements(key).await.map_err(|e| Unavailable(e.to_string()))?;
+        Ok(movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference))
+    }
+}
+
+/// Whether the end of this dispute ends the freeze: it began one, no other dispute is open, and no
+/// operator has frozen the account.
+fn may_thaw(movements: &[Movement], dispute: &str) -> bool {
+    let all = |kind: Kind| {
+        movements
+            .iter()
+            .filter(move |movement| movement.posting.kind == kind)
+            .map(|movement| movement.posting.reference.as_str())
+    };
+    let closed =
+        |id: &str| all(Kind::DisputeWon).chain(all(Kind::DisputeLost)).any(|closed| closed == id);
+    let began = all(Kind::Freeze).any(|id| id == dispute);
+    let others = all(Kind::DisputeOpened).any(|id| !closed(id));
+    let operators = |movement: &&Movement| movement.posting.reference.starts_with("operator-");
+    let last_word =
+        movements.iter().rev().filter(operators).find_map(|movement| match movement.posting.kind {
+            Kind::Freeze => Some(true),
+            Kind::Unfreeze => Some(false),
+            _ => None,
+        });
+    began && !others && last_word != Some(true)
+}
+
+/// Stripe or the store cannot be asked now; a definite refusal will not get better.
+fn later(halt: Halt) -> Unavailable {
+    match halt {
+        Halt::Unavailable(cause) => cause,
+        Halt::Refuse { refusal, .. } => Unavailable(refusal.error),
+    }
+}
