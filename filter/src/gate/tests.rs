@@ -90,11 +90,15 @@ fn the_request_decides_in_order_of_precedence() {
 
 #[test]
 fn two_payment_headers_are_one_too_many() {
-    let headers = [(":method", "GET"), (":path", "/api/joke"), ("payment", ""), ("payment", "x")];
-    let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let head = Head::read(headers.into_iter(), &Identity::default());
-    let step = Stream::new(config()).on_request(&head, &mut minting());
-    assert_eq!(word(&step), "invalid_payment");
+    let good = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    for (one, other) in [(good.as_str(), good.as_str()), (&good, ""), ("", &good)] {
+        let headers =
+            [(":method", "GET"), (":path", "/api/joke"), ("payment", one), ("payment", other)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers.into_iter(), &Identity::default());
+        let step = Stream::new(config()).on_request(&head, &mut minting());
+        assert_eq!(word(&step), "invalid_payment");
+    }
 }
 
 #[test]

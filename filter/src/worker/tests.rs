@@ -299,6 +299,15 @@ fn a_ledger_that_is_away_is_told_of_every_void_when_it_is_back() {
 }
 
 #[test]
+fn a_request_whose_client_left_before_its_charge_did_is_not_charged() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::End(0));
+    world.happen(Event::Turn);
+    assert!(world.host.calls.is_empty(), "the ledger was asked for nobody");
+}
+
+#[test]
 fn a_ledger_in_trouble_is_not_pressed() {
     let mut world = World::new(1_000);
     world.happen(Event::Request);
