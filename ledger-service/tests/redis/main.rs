@@ -3,12 +3,16 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     unreachable_pub,
     reason = "all of this is tests"
 )]
 
 mod conformance;
+mod express;
+mod faults;
+mod secured;
 mod server;
 
 use std::{sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! Scripts on one client's accounts, and the index of all.
 
-use stripe402_protocol::ClientId;
+use stripe402_protocol::{ClientId, Currency};
 
 use super::{
     super::StoreError,
@@ -101,6 +101,8 @@ impl Redis {
     ) -> Result<Vec<AccountKey>, StoreError> {
         let mut found = Vec::new();
         if let Some(client) = client {
+            // Whoever asks may be the first to see a client of the middleware's.
+            self.read_account(AccountKey { client, currency: Currency::USD }).await?;
             self.accounts_of(client, after, &mut found).await?;
             found.truncate(most);
             return Ok(found);
