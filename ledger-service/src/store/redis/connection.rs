@@ -31,9 +31,11 @@ enum To {
 impl Connection {
     /// Nothing is sent yet.
     pub(super) fn new(url: &RedisUrl, timeout: Duration) -> Result<Self, StoreError> {
+        // A node that swallows what it is sent must leave time to ask another.
+        let connecting = timeout.checked_div(2).unwrap_or(timeout);
         let to = if url.is_cluster() {
             let client = ClusterClient::builder(url.nodes().to_vec())
-                .connection_timeout(timeout)
+                .connection_timeout(connecting)
                 .response_timeout(timeout)
                 .build()
                 .map_err(unavailable)?;
@@ -41,7 +43,7 @@ impl Connection {
         } else {
             let node = url.nodes().first().map(String::as_str).unwrap_or_default();
             let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(timeout))
+                .set_connection_timeout(Some(connecting))
                 .set_response_timeout(Some(timeout))
                 .set_min_delay(Duration::from_millis(20))
                 .set_max_delay(Duration::from_secs(2));
