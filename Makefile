@@ -60,9 +60,10 @@ wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 	@./scripts/build-wasm.sh
 
 .PHONY: setup
-setup: setup-run ## Install what is needed: the pinned Rust, Envoy, test runners
+setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, test runners
 	@./scripts/setup-node.sh
 	@./scripts/setup-postgres.sh
+	@./scripts/setup-redis.sh
 	@./scripts/setup-wasm-bindgen.sh
 
 .PHONY: fmt

@@ -12,7 +12,7 @@ use crate::store::StoreOptions;
 #[derive(Clone, Debug, Args)]
 pub struct BooksArgs {
     /// Where the books are: file:PATH (the ledger must be stopped then, a file serves one process)
-    /// or postgres://user@host/database
+    /// redis://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
     #[arg(
         long,
         env = "LEDGER_STORE",

@@ -3,6 +3,7 @@
 //! A flag wins over the environment, the environment over the file, the file over the default.
 
 mod books;
+mod redis_url;
 mod settings;
 mod values;
 
@@ -21,6 +22,7 @@ pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
     RevenueArgs, RevenueBy, TransfersArgs,
 };
+pub use redis_url::RedisUrl;
 pub use settings::Settings;
 pub use values::{Address, LogFormat, Secret, Span, StoreUrl};
 

@@ -36,7 +36,9 @@ settings! {
     webhook_listen: SocketAddr = "LEDGER_WEBHOOK_LISTEN",
     /// What Stripe signs webhooks with (whsec_…)
     stripe_webhook_secret: Secret = "STRIPE_WEBHOOK_SECRET",
-    /// Where the books are: file:PATH or postgres://user@host/database [default: file:stripe402.redb]
+    /// Where the books are: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
+    /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
+    /// [default: file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
     /// What gateways must present as a bearer token; 16 characters or more
     token: Secret = "LEDGER_TOKEN",

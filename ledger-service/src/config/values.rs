@@ -5,6 +5,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::redis_url::RedisUrl;
+
 /// A secret that does not print.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Secret(pub SecretString);
@@ -47,6 +49,8 @@ impl TryFrom<String> for Span {
 pub enum StoreUrl {
     /// The embedded store, in this file.
     File(PathBuf),
+    /// A Redis server, or a Redis Cluster.
+    Redis(RedisUrl),
     /// PostgreSQL, at this address.
     Postgres(Address),
 }
@@ -90,12 +94,17 @@ impl FromStr for StoreUrl {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         match scheme {
             "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
+            "redis" | "rediss" | "redis+cluster" | "rediss+cluster" => {
+                text.parse().map(Self::Redis)
+            }
             "postgres" | "postgresql" if rest.starts_with("//") => {
                 Ok(Self::Postgres(Address(text.to_owned())))
             }
             // The rest may hold a password: only the scheme is repeated.
             _ => Err(format!(
-                "{scheme:?} is no store's address; write file:PATH or postgres://user@host/database"
+                "{scheme:?} is no store's address; write file:PATH, redis://HOST:PORT, \
+                 rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or \
+                 postgres://user@host/database"
             )),
         }
     }

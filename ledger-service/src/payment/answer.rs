@@ -1,9 +1,6 @@
 //! How a negotiation ends early.
 
-use stripe402_protocol::{
-    Code, Reason, Refusal,
-    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
-};
+use stripe402_protocol::{Code, Reason, Refusal};
 
 use crate::{store::StoreError, stripe::Failure};
 
@@ -68,13 +65,4 @@ pub(super) fn unusable(failure: Failure) -> Halt {
         }
         Failure::Unknown(cause) | Failure::Broken(cause) => Halt::unavailable(cause),
     }
-}
-
-pub(super) fn batch_of(charge: Charge) -> Batch {
-    Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() }
-}
-
-pub(super) fn only_charge(answer: BatchAnswer) -> Result<ChargeOutcome, Halt> {
-    let outcome = answer.charges.first().map(|(_, outcome)| *outcome);
-    outcome.ok_or_else(|| Halt::unavailable("the store did not answer for the charge"))
 }

@@ -211,8 +211,7 @@ impl Payments {
             amount: request.price,
             route: request.route.clone(),
         };
-        let outcome = answer::only_charge(self.store.batch(answer::batch_of(charge)).await?)?;
-        match outcome {
+        match self.store.charge_for_card(charge).await? {
             ChargeOutcome::Charged(credits_remaining) => Ok(Some(CardAnswer::Paid {
                 charge_id: request.charge_id,
                 client_id: visit.account.client,

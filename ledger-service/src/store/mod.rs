@@ -5,12 +5,13 @@ mod embedded;
 mod memory;
 mod open;
 mod postgres;
+mod redis;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
     ChargeId, ClientId, Units,
-    message::{Batch, BatchAnswer},
+    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
 };
 
 use crate::ledger::{
@@ -22,6 +23,7 @@ pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};
 pub use postgres::{Postgres, PostgresOptions};
+pub use redis::{Redis, RedisOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///
@@ -31,6 +33,18 @@ pub use postgres::{Postgres, PostgresOptions};
 pub trait Store: Send + Sync + 'static {
     /// Carries out a batch as [`crate::ledger::apply_batch`] says.
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
+
+    /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
+    /// void of it may come without a client. Stores that keep charges by client write down whose
+    /// it is first.
+    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
+        let id = charge.id;
+        let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
+        match self.batch(batch).await?.charges.first() {
+            Some((of, outcome)) if *of == id => Ok(*outcome),
+            _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),
+        }
+    }
 
     /// What an account holds; one that was never topped up is empty.
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
@@ -106,7 +120,8 @@ pub struct KeptCharge {
     pub amount: Units,
 }
 
-/// The store could not carry out a transaction. Whether it happened is known to be: not.
+/// The store could not carry out a transaction. Over a network it may have happened all the same:
+/// what is asked again takes effect once, and a charge that nobody answered for is to be voided.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much is waiting to be written.

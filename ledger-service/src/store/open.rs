@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Embedded, EmbeddedOptions, Postgres, PostgresOptions, Store, StoreError};
+use super::{
+    Embedded, EmbeddedOptions, Postgres, PostgresOptions, Redis, RedisOptions, Store, StoreError,
+};
 use crate::{clock::Clock, config::StoreUrl};
 
 /// What every store must know.
@@ -20,7 +22,8 @@ pub struct StoreOptions {
     pub connections: u32,
 }
 
-/// Opens a store.
+/// Opens a store, within a Tokio runtime. One over the network may be out of reach as yet: it is
+/// connected to in the background, and again whenever the connection is lost.
 ///
 /// # Errors
 /// The store's, if it cannot be opened.
@@ -39,6 +42,11 @@ pub fn open(
         StoreUrl::Postgres(address) => {
             let options = PostgresOptions { charge_memory, clock_skew, timeout, connections };
             Ok(Arc::new(Postgres::new(address.expose(), options)?))
+        }
+        StoreUrl::Redis(url) => {
+            let url = url.clone();
+            let options = RedisOptions { url, charge_memory, clock_skew, timeout };
+            Ok(Arc::new(Redis::open(&options, clock)?))
         }
     }
 }

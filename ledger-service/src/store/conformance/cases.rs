@@ -130,12 +130,42 @@ pub async fn a_void_without_a_client_finds_its_charge(subject: &dyn Subject) {
     let key = store.account_with(100).await;
     let (before, after) = (charge(key, 10), charge(key, 20));
     let nameless = |charge: &Charge| Void { id: charge.id, client_id: None };
-    store.charge(&after).await;
+    store.charge_for_card(&after).await;
     assert_eq!(store.void(&nameless(&after)).await, VoidOutcome::Voided);
     assert_eq!(store.void(&nameless(&after)).await, VoidOutcome::Repeated);
     assert_eq!(store.void(&nameless(&before)).await, VoidOutcome::Marked);
-    assert_eq!(store.charge(&before).await, ChargeOutcome::Voided);
-    assert_eq!(store.left(key).await, 100);
+    assert_eq!(store.charge_for_card(&before).await, ChargeOutcome::Voided);
+    // The charge came and could not be paid; the void comes, and then the charge again.
+    let dear = charge(key, 101);
+    assert_eq!(store.charge_for_card(&dear).await, ChargeOutcome::Insufficient);
+    assert_eq!(store.void(&nameless(&dear)).await, VoidOutcome::Marked);
+    store.top_up(key, 1).await;
+    assert_eq!(store.charge_for_card(&dear).await, ChargeOutcome::Voided);
+    // The gateway learnt the client's name in time.
+    let named = charge(key, 30);
+    assert_eq!(store.charge_for_card(&named).await, charged(71));
+    assert_eq!(store.charge_for_card(&named).await, charged(71), "repeated");
+    assert_eq!(store.void(&void(&named)).await, VoidOutcome::Voided);
+    assert_eq!(store.void(&nameless(&named)).await, VoidOutcome::Repeated);
+    assert_eq!(store.left(key).await, 101);
+    store.verify(&[key]).await;
+}
+
+/// Both at once, many times: whichever comes first, nothing is taken for good.
+pub async fn a_void_without_a_client_races_its_charge(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+    let key = store.account_with(100).await;
+    for _ in 0..50 {
+        let taken = charge(key, 100);
+        let nameless = Void { id: taken.id, client_id: None };
+        let (charging, voiding) = (store.clone(), replica.clone());
+        let charging = tokio::spawn(async move { charging.charge_for_card(&taken).await });
+        let voiding = tokio::spawn(async move { voiding.void(&nameless).await });
+        let (outcome, void) = (charging.await.unwrap(), voiding.await.unwrap());
+        assert_eq!(outcome == charged(0), void == VoidOutcome::Voided, "{outcome:?} {void:?}");
+        assert_eq!(store.left(key).await, 100, "{outcome:?} {void:?}");
+    }
     store.verify(&[key]).await;
 }
 

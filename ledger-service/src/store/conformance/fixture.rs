@@ -65,6 +65,10 @@ impl Asked {
         answer.charges[0].1
     }
 
+    pub(super) async fn charge_for_card(&self, charge: &Charge) -> ChargeOutcome {
+        self.0.charge_for_card(charge.clone()).await.unwrap()
+    }
+
     pub(super) async fn void(&self, void: &Void) -> VoidOutcome {
         let answer = self.0.batch(batch(vec![], vec![void.clone()])).await.unwrap();
         assert_eq!(answer.voids.len(), 1);

@@ -71,6 +71,7 @@ macro_rules! conformance_tests {
             a_void_gives_back_once
             a_void_that_comes_first_refuses_the_charge
             a_void_without_a_client_finds_its_charge
+            a_void_without_a_client_races_its_charge
             a_void_in_another_clients_name_does_nothing
             voids_of_a_batch_come_before_its_charges
             currencies_are_kept_apart

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use stripe402_protocol::{
-    ChargeId, Code, Currency, Refusal, Units,
+    ChargeId, ClientId, Code, Currency, Refusal, Units,
     message::{Charge, ChargeOutcome, Void, VoidOutcome},
 };
 
@@ -117,11 +117,19 @@ pub async fn compare(store: &dyn Store, steps: usize) {
     }
 }
 
+/// A charge's id, as a gateway mints it: for one client, and by one of its two ways to pay.
+#[derive(Clone, Copy)]
+struct Minted {
+    id: ChargeId,
+    client: ClientId,
+    for_card: bool,
+}
+
 struct World {
     dice: Dice,
     books: Memory,
     keys: Vec<AccountKey>,
-    ids: Vec<ChargeId>,
+    charges: Vec<Minted>,
     top_ups: Vec<TopUpId>,
 }
 
@@ -130,8 +138,8 @@ impl World {
         let mut keys: Vec<_> = (0..4).map(|_| new_account()).collect();
         let euros: Currency = "eur".parse().unwrap();
         keys.push(AccountKey { currency: euros, ..keys[0] });
-        let (ids, top_ups) = (Vec::new(), Vec::new());
-        Self { dice: Dice::new(seed), books: Memory::default(), keys, ids, top_ups }
+        let (charges, top_ups) = (Vec::new(), Vec::new());
+        Self { dice: Dice::new(seed), books: Memory::default(), keys, charges, top_ups }
     }
 
     fn amount(&mut self) -> Units {
@@ -143,21 +151,38 @@ impl World {
         units(i64::try_from(amount).unwrap())
     }
 
-    /// A new id, or one of the last that were used.
-    fn id(&mut self) -> ChargeId {
-        if self.ids.is_empty() || self.dice.throw(3) > 0 {
+    /// A new one, or one of the last that were used.
+    fn minted(&mut self) -> Minted {
+        if self.charges.is_empty() || self.dice.throw(3) > 0 {
             let ago = if self.dice.throw(30) == 0 { 9 * 24 * 3600 } else { 0 };
             let id = charge_id(Duration::from_secs(ago));
-            self.ids.push(id);
-            return id;
+            let client = self.dice.pick(&self.keys).client;
+            let minted = Minted { id, client, for_card: self.dice.throw(4) == 0 };
+            self.charges.push(minted);
+            return minted;
         }
-        let recent = self.ids.len().saturating_sub(12);
-        *self.dice.pick(&self.ids[recent..])
+        let recent = self.charges.len().saturating_sub(12);
+        *self.dice.pick(&self.charges[recent..])
+    }
+
+    /// Mostly of the same content as ever; else of another amount, route or currency.
+    fn charge(&mut self, minted: Minted) -> Charge {
+        let of_client = |key: &&AccountKey| key.client == minted.client;
+        let own: Vec<_> = self.keys.iter().filter(of_client).copied().collect();
+        let key = *self.dice.pick(&own);
+        Charge {
+            id: minted.id,
+            client_id: key.client,
+            currency: key.currency,
+            amount: self.amount(),
+            route: ["joke", "weather"][usize::try_from(self.dice.throw(2)).unwrap()].to_owned(),
+        }
     }
 
     async fn step(&mut self, store: &dyn Store, at: &str) {
-        match self.dice.throw(10) {
+        match self.dice.throw(12) {
             0..=4 => self.batch(store, at).await,
+            10 | 11 => self.charge_for_card(store, at).await,
             5 | 6 => self.open(store, at).await,
             7 => self.advance(store, at).await,
             _ => self.post(store, at).await,
@@ -167,31 +192,39 @@ impl World {
     async fn batch(&mut self, store: &dyn Store, at: &str) {
         let (mut charges, mut voids) = (Vec::new(), Vec::new());
         for _ in 0..self.dice.throw(5) {
-            let key = *self.dice.pick(&self.keys);
-            charges.push(Charge {
-                id: self.id(),
-                client_id: key.client,
-                currency: key.currency,
-                amount: self.amount(),
-                route: ["joke", "weather"][usize::try_from(self.dice.throw(2)).unwrap()].to_owned(),
-            });
+            let minted = self.minted();
+            if !minted.for_card {
+                charges.push(self.charge(minted));
+            }
         }
         for _ in 0..self.dice.throw(3) {
-            let known = self.id();
-            // Whose charge it is, as the gateway knows it; or nobody, as after a card payment.
-            let owner = match ledger::Book::charge(&self.books, &known).unwrap() {
-                Some(ledger::ChargeRecord::Deducted { account, .. }) if self.dice.throw(3) > 0 => {
-                    Some(account.client)
-                }
-                _ => None,
-            };
-            voids.push(Void { id: known, client_id: owner });
+            let Minted { id, client, for_card } = self.minted();
+            // A gateway that does not know whose a card's charge is may have learnt it since.
+            let is_charged = matches!(
+                ledger::Book::charge(&self.books, &id).unwrap(),
+                Some(ledger::ChargeRecord::Deducted { .. })
+            );
+            let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
+            voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
         }
         let batch = batch(charges, voids);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
         let expected = ledger::apply_batch(&mut self.books, &batch, &window).unwrap();
         assert_eq!(store.batch(batch.clone()).await.unwrap(), expected, "{at}: {batch:?}");
+    }
+
+    async fn charge_for_card(&mut self, store: &dyn Store, at: &str) {
+        let minted = self.minted();
+        if !minted.for_card {
+            return;
+        }
+        let charge = self.charge(minted);
+        let day = Duration::from_secs(24 * 3600);
+        let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
+        let expected = ledger::apply_charge(&mut self.books, &charge, &window).unwrap();
+        let outcome = store.charge_for_card(charge.clone()).await.unwrap();
+        assert_eq!(outcome, expected, "{at}: {charge:?}");
     }
 
     async fn open(&mut self, store: &dyn Store, at: &str) {

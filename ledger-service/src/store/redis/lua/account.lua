@@ -1,0 +1,252 @@
+-- A client's accounts: read at the beginning of a script, written at its end, nothing between.
+-- What goes wrong in the middle has therefore changed nothing.
+--
+-- KEYS[1] the record shared with the Express middleware: `balance` is what can be spent of the
+--         client's first currency, and nothing while that account is frozen
+-- KEYS[2] our state: `first` (currency), `seen` (the balance we wrote last), `seq` and `ext`
+--         (counters), and an `account:<currency>` each: "available pending debt frozen", where
+--         available is 0 if it lies in the shared record
+-- KEYS[3] movements: `<currency>:<kind>:<reference>` = "seq amount at -" or "seq amount at +note"
+-- ARGV[1] '1' if the client is in the index of accounts, which must come first
+
+local MAX = 9007199254740991 -- 2^53 - 1: up to here a double is exact
+
+local RECORD, STATE, MOVEMENTS = KEYS[1], KEYS[2], KEYS[3]
+local damaged, unlisted
+
+local function fail(what)
+    damaged = what
+    error('damaged')
+end
+
+-- Never exponent notation, as tostring would from 1e14 on.
+local function text(number)
+    return string.format('%.0f', number)
+end
+
+local function amount(stored, name)
+    if type(stored) == 'string' and #stored <= 16
+        and (stored == '0' or string.find(stored, '^[1-9]%d*$')) then
+        local number = tonumber(stored)
+        if number <= MAX then
+            return number
+        end
+    end
+    fail(name .. ' is not an amount')
+end
+
+local clock = redis.call('TIME')
+local NOW = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+-- 2026-01-31T23:59:59.999Z. Days to a date as in Howard Hinnant's "chrono-Compatible Low-Level
+-- Date Algorithms", civil_from_days.
+local function iso(ms)
+    local days = math.floor(ms / 86400000)
+    local rest = ms - days * 86400000
+    local shifted = days + 719468
+    local era = math.floor(shifted / 146097)
+    local doe = shifted - era * 146097
+    local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
+        - math.floor(doe / 146096)) / 365)
+    local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+    local mp = math.floor((5 * doy + 2) / 153)
+    local day = doy - math.floor((153 * mp + 2) / 5) + 1
+    local month = mp < 10 and mp + 3 or mp - 9
+    local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+    local seconds = math.floor(rest / 1000)
+    return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day,
+        math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60,
+        rest - seconds * 1000)
+end
+
+local record, state = {}, {}
+local accounts, changed, new_movements = {}, {}, {}
+
+local function account(currency)
+    local known = accounts[currency]
+    if known then
+        return known
+    end
+    local name = 'account:' .. currency
+    local stored = state[name]
+    if stored then
+        local available, pending, debt, frozen =
+            string.match(stored, '^(%d+) (%d+) (%d+) ([01])$')
+        known = {
+            available = amount(available, name), pending = amount(pending, name),
+            debt = amount(debt, name), frozen = frozen == '1', stored = stored,
+        }
+    else
+        known = { available = 0, pending = 0, debt = 0, frozen = false }
+    end
+    accounts[currency] = known
+    return known
+end
+
+-- Nothing is written for a client that the index of accounts does not list.
+local function must_be_listed()
+    if ARGV[1] ~= '1' then
+        unlisted = true
+        error('unlisted')
+    end
+end
+
+local function change(currency)
+    changed[currency] = true
+    if not state.first then
+        must_be_listed()
+        -- The first currency that money comes in is the one that the middleware can spend.
+        state.first = currency
+        state.seen = 0
+    end
+end
+
+-- Debt is settled first. False if the balance would exceed the largest amount.
+local function credit(known, units)
+    local settled = math.min(units, known.debt)
+    local after = known.available + (units - settled)
+    if after > MAX then
+        return false
+    end
+    known.debt = known.debt - settled
+    known.available = after
+    return true
+end
+
+local function movement(currency, kind, reference)
+    local name = currency .. ':' .. kind .. ':' .. reference
+    local stored = new_movements[name] or redis.call('HGET', MOVEMENTS, name)
+    return stored and string.match(stored, '^%d+ (%d+) ')
+end
+
+local function append(currency, kind, reference, units, note)
+    state.seq = (tonumber(state.seq) or 0) + 1
+    new_movements[currency .. ':' .. kind .. ':' .. reference] =
+        text(state.seq) .. ' ' .. units .. ' ' .. text(NOW) .. ' ' .. note
+end
+
+-- What the Express middleware did to `balance` since we wrote it, as a movement of its own kind.
+local function post_external(currency)
+    local known = account(currency)
+    local balance = amount(record.balance, 'balance')
+    local kind, difference
+    if known.frozen then
+        -- The balance was moved away: all that is there has come since.
+        kind, difference = 'external_up', balance
+        if not credit(known, balance) then
+            fail('balance is too large')
+        end
+    else
+        local seen = amount(state.seen, 'seen')
+        known.available = seen
+        if balance >= seen then
+            kind, difference = 'external_up', balance - seen
+            if not credit(known, difference) then
+                fail('balance is too large')
+            end
+        else
+            kind, difference = 'external_down', seen - balance
+            known.available = balance
+        end
+    end
+    if difference > 0 then
+        local reference
+        repeat
+            state.ext = (tonumber(state.ext) or 0) + 1
+            reference = 'ext-' .. text(state.ext)
+        until not movement(currency, kind, reference)
+        append(currency, kind, reference, text(difference), '-')
+        changed[currency] = true
+    end
+end
+
+local function load()
+    local shared = redis.call('HMGET', RECORD, 'balance', 'currency')
+    record.balance, record.currency = shared[1] or nil, shared[2] or nil
+    local flat = redis.call('HGETALL', STATE)
+    for at = 1, #flat, 2 do
+        state[flat[at]] = flat[at + 1]
+    end
+    if not state.first then
+        if not record.balance or (record.balance == '0' and not record.currency) then
+            return -- at most a customer's name: no money came yet
+        end
+        -- Made by the Express middleware: from now on it is ours as well.
+        local currency = record.currency and string.lower(record.currency)
+        if not currency or not string.find(currency, '^%l%l%l$') then
+            fail('currency is missing')
+        end
+        must_be_listed()
+        state.first, state.seen = currency, '0'
+        changed[currency] = true
+    end
+    post_external(state.first)
+end
+
+local function save()
+    for name, stored in pairs(new_movements) do
+        redis.call('HSET', MOVEMENTS, name, stored)
+    end
+    if next(new_movements) then
+        redis.call('HSET', STATE, 'seq', text(state.seq))
+        if state.ext then
+            redis.call('HSET', STATE, 'ext', text(tonumber(state.ext)))
+        end
+    end
+    for currency in pairs(changed) do
+        local known = account(currency)
+        local kept = known.available
+        if currency == state.first then
+            local spendable = kept
+            if known.frozen then
+                spendable = 0
+            else
+                kept = 0
+            end
+            if record.balance ~= text(spendable) then
+                redis.call('HSET', RECORD, 'balance', text(spendable), 'updatedAt', iso(NOW))
+            end
+            if not record.currency then
+                redis.call('HSETNX', RECORD, 'clientId', string.match(RECORD, '[^:]*$'))
+                redis.call('HSETNX', RECORD, 'createdAt', iso(NOW))
+                redis.call('HSET', RECORD, 'currency', currency)
+                redis.call('HSET', STATE, 'first', currency)
+            elseif not known.stored then
+                redis.call('HSET', STATE, 'first', currency)
+            end
+            redis.call('HSET', STATE, 'seen', text(spendable))
+        end
+        local stored = text(kept) .. ' ' .. text(known.pending) .. ' ' .. text(known.debt)
+            .. ' ' .. (known.frozen and '1' or '0')
+        if stored ~= known.stored then
+            redis.call('HSET', STATE, 'account:' .. currency, stored)
+        end
+    end
+end
+
+local function shown(currency)
+    local known = account(currency)
+    return text(known.available), text(known.pending), text(known.debt),
+        known.frozen and '1' or '0'
+end
+
+-- Runs a script's body between reading and writing; answers 'ok' and what the body answers,
+-- 'damaged' and what is, or 'unlisted'.
+local function run(body)
+    local ok, answer = pcall(function()
+        load()
+        return body()
+    end)
+    if damaged then
+        return { 'damaged', damaged }
+    end
+    if unlisted then
+        return { 'unlisted' }
+    end
+    if not ok then
+        return type(answer) == 'table' and answer or redis.error_reply(tostring(answer))
+    end
+    save()
+    table.insert(answer, 1, 'ok')
+    return answer
+end

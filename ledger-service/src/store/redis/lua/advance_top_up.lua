@@ -1,0 +1,42 @@
+-- As `ledger/top_up.rs`, advance.
+--
+-- ARGV[2…7] id, whether it is finished then (0 or 1), its state (JSON), for how long finished
+--           ones are kept (ms), and if it is credited: the PaymentIntent and the amount
+-- Answers what became of it, and the record.
+
+local id, finished, how, kept_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+
+return run(function()
+    local stored, now = top_up(id)
+    if not stored then
+        return { 'unknown' }
+    end
+    if now.finished then
+        return { 'finished', id, stored }
+    end
+    if ARGV[6] then
+        local posted = post(now.currency, 'top_up', 'credit', ARGV[6], ARGV[7], '-')
+        -- A PaymentIntent is credited once, whichever top-up claims it.
+        if posted ~= 'done' and posted ~= 'repeated' then
+            return { posted }
+        end
+    end
+    local record = table.concat({
+        finished, now.units, text(now.created), now.currency, now.card, now.name, how,
+    }, '\n')
+    redis.call('HSET', TOP_UPS, id, record)
+    if finished == '1' then
+        redis.call('HDEL', TOP_UPS, 'open:' .. now.currency)
+        redis.call('ZADD', DATED, text(NOW + kept_ms), id)
+        -- A client that never comes back leaves nothing behind, once all of its currencies rest.
+        local other = false
+        for _, field in ipairs(redis.call('HKEYS', TOP_UPS)) do
+            other = other or string.find(field, '^open:') ~= nil
+        end
+        if not other then
+            redis.call('PEXPIRE', TOP_UPS, text(kept_ms))
+            redis.call('PEXPIRE', DATED, text(kept_ms))
+        end
+    end
+    return { 'done', id, record }
+end)

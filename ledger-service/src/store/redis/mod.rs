@@ -1,0 +1,155 @@
+//! The books in Redis or in a Redis Cluster, together with the Express middleware if need be.
+//!
+//! Every transaction is one Lua script in the slot of its client. The scripts do what
+//! [`crate::ledger`] says, and are tested against it; `lua/account.lua` says what is kept where.
+
+mod accounts;
+mod batch;
+mod connection;
+mod durability;
+mod keys;
+mod read;
+mod reply;
+mod script;
+mod top_ups;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer, Charge, ChargeOutcome},
+};
+
+use self::connection::Connection;
+use super::{KeptCharge, Store, StoreError, Tally};
+use crate::{
+    clock::Clock,
+    config::RedisUrl,
+    ledger::{
+        Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
+        TopUpId,
+    },
+};
+
+/// Where a Redis is and how it is used.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// The server, or some of the cluster's.
+    pub url: RedisUrl,
+    /// For how long charge ids are remembered.
+    pub charge_memory: Duration,
+    /// How far a gateway's clock may be ahead of the server's.
+    pub clock_skew: Duration,
+    /// How long a transaction may take, all told.
+    pub timeout: Duration,
+}
+
+/// The books in Redis. Any number of ledgers share them.
+pub struct Redis {
+    connection: Connection,
+    clock: Arc<dyn Clock>,
+    charge_memory: Duration,
+    clock_skew: Duration,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redis")
+    }
+}
+
+impl Redis {
+    /// The books there. Must be called within a Tokio runtime. The server may be out of reach as
+    /// yet; then transactions fail until it is not. Windows and movements go by the server's
+    /// clock, so that replicas agree; `clock` is for listings only.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the address cannot be one.
+    pub fn open(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let connection = Connection::new(&options.url, options.timeout)?;
+        tokio::spawn(durability::check(connection.clone()));
+        let (charge_memory, clock_skew) = (options.charge_memory, options.clock_skew);
+        Ok(Self { connection, clock, charge_memory, clock_skew })
+    }
+
+    fn charge_memory_ms(&self) -> u64 {
+        u64::try_from(self.charge_memory.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn clock_skew_ms(&self) -> u64 {
+        u64::try_from(self.clock_skew.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[async_trait]
+impl Store for Redis {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        self.apply_batch(batch).await
+    }
+
+    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
+        self.apply_charge_for_card(charge).await
+    }
+
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
+        self.read_account(key).await
+    }
+
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        self.post_movement(key, posting).await
+    }
+
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.read_movements(key).await
+    }
+
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.list_accounts(client, after, most).await
+    }
+
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        self.read_tallies(key).await
+    }
+
+    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+        self.read_charges(key, most).await
+    }
+
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        self.read_customer(client).await
+    }
+
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        self.write_customer(client, customer).await
+    }
+
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.open_wanted(wanted).await
+    }
+
+    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        self.advance(id, to).await
+    }
+
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        self.read_top_up(id).await
+    }
+
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        self.list_unfinished().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.connection.ping().await
+    }
+}

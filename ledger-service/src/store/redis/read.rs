@@ -1,0 +1,120 @@
+//! What operators look at: movements, sums and single charges of an account.
+
+use std::collections::BTreeMap;
+
+use stripe402_protocol::{ChargeId, Units};
+
+use super::{
+    super::{KeptCharge, StoreError, Tally},
+    Redis,
+    keys::{BUCKET_MS, ClientKeys},
+    reply::{damaged, parse, units},
+};
+use crate::ledger::{AccountKey, Kind, Movement, Posting, Window};
+
+/// How many fields of a hash are read at a time: a large one must not hold up the server.
+const PAGE: usize = 500;
+
+impl Redis {
+    /// Every field of a hash. One that is there all the while is in it; none is in it twice.
+    async fn scan(&self, key: &str) -> Result<BTreeMap<String, String>, StoreError> {
+        let mut fields = BTreeMap::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(key).arg(&cursor).arg("COUNT").arg(PAGE);
+            let (next, page): (String, Vec<(String, String)>) =
+                self.connection.command(&command).await?;
+            fields.extend(page);
+            if next == "0" {
+                return Ok(fields);
+            }
+            cursor = next;
+        }
+    }
+
+    pub(super) async fn read_movements(
+        &self,
+        key: AccountKey,
+    ) -> Result<Vec<Movement>, StoreError> {
+        let mut movements = BTreeMap::new();
+        for (name, stored) in self.scan(&ClientKeys::of(&key.client).movements()).await? {
+            let unreadable = || damaged(&key.client, "a movement cannot be read");
+            let (currency, rest) = name.split_once(':').ok_or_else(unreadable)?;
+            if currency != key.currency.as_str() {
+                continue;
+            }
+            let (kind, reference) = rest.split_once(':').ok_or_else(unreadable)?;
+            let mut parts = stored.splitn(4, ' ');
+            let mut part = || parts.next().ok_or_else(unreadable);
+            let sequence: u64 = parse(part()?, "a movement's number")?;
+            let amount = units(part()?)?;
+            let at_ms = parse(part()?, "a movement's time")?;
+            let note = part()?.strip_prefix('+').map(ToOwned::to_owned);
+            let kind = Kind::named(kind).ok_or_else(unreadable)?;
+            let posting = Posting { kind, reference: reference.to_owned(), amount, note };
+            movements.insert(sequence, Movement { posting, at_ms });
+        }
+        Ok(movements.into_values().collect())
+    }
+
+    pub(super) async fn read_tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        let mut tallies: BTreeMap<(u64, String), (i64, i64)> = BTreeMap::new();
+        for (name, stored) in self.scan(&ClientKeys::of(&key.client).sums()).await? {
+            let mut parts = name.splitn(4, ':');
+            let (Some(what), Some(hour), Some(currency), Some(route)) =
+                (parts.next(), parts.next(), parts.next(), parts.next())
+            else {
+                return Err(damaged(&key.client, "a sum cannot be read"));
+            };
+            if currency != key.currency.as_str() {
+                continue;
+            }
+            let hour = parse(hour, "a sum's hour")?;
+            let (count, amount) = tallies.entry((hour, route.to_owned())).or_default();
+            *(if what == "n" { count } else { amount }) = parse(&stored, "a sum")?;
+        }
+        let tallies = tallies.into_iter();
+        Ok(tallies
+            .map(|((hour, route), (count, amount))| Tally { route, hour, count, amount })
+            .collect())
+    }
+
+    /// Bucket after bucket, newest first, until there are enough.
+    pub(super) async fn read_charges(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<KeptCharge>, StoreError> {
+        let keys = ClientKeys::of(&key.client);
+        let window = Window::at(self.clock.now_ms(), self.charge_memory, self.clock_skew);
+        let oldest = window.first_remembered();
+        let newest = self.clock.now_ms().saturating_add(self.clock_skew_ms());
+        let mut kept = Vec::new();
+        let mut minted = newest;
+        while minted.saturating_add(BUCKET_MS) >= oldest.minted_ms() && kept.len() < most {
+            let mut bucket = BTreeMap::new();
+            for (id, stored) in self.scan(&keys.charges(minted)).await? {
+                let id: ChargeId = parse(&id, "a charge's id")?;
+                if let Some((amount, route)) = deducted(&stored, key)
+                    && id >= oldest
+                {
+                    bucket.insert(id, KeptCharge { id, route, amount: amount? });
+                }
+            }
+            kept.extend(bucket.into_values().rev());
+            let Some(earlier) = minted.checked_sub(BUCKET_MS) else { break };
+            minted = earlier;
+        }
+        kept.truncate(most);
+        Ok(kept)
+    }
+}
+
+/// Amount and route of a charge of this account that stands.
+fn deducted(stored: &str, key: AccountKey) -> Option<(Result<Units, StoreError>, String)> {
+    let mut parts = stored.splitn(4, ' ');
+    let (amount, _after) = (parts.next()?, parts.next()?);
+    (parts.next()? == key.currency.as_str()).then_some(())?;
+    Some((units(amount), parts.next()?.to_owned()))
+}

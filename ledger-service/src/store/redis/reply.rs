@@ -1,0 +1,57 @@
+//! What scripts answer: a list of texts.
+
+use std::str::FromStr;
+
+use stripe402_protocol::{ClientId, Units};
+
+use super::super::StoreError;
+use crate::ledger::Account;
+
+/// The texts of an answer, taken one by one.
+pub(super) struct Reply(std::vec::IntoIter<String>);
+
+impl Reply {
+    pub(super) fn new(texts: Vec<String>) -> Self {
+        Self(texts.into_iter())
+    }
+
+    /// # Errors
+    /// [`StoreError::Damaged`] if there is no more.
+    pub(super) fn text(&mut self) -> Result<String, StoreError> {
+        self.0.next().ok_or_else(|| StoreError::Damaged("a script's answer is short".to_owned()))
+    }
+
+    /// # Errors
+    /// [`StoreError::Damaged`] if the next text is missing or no such value.
+    pub(super) fn parse<T: FromStr>(&mut self, what: &str) -> Result<T, StoreError> {
+        parse(&self.text()?, what)
+    }
+
+    pub(super) fn units(&mut self) -> Result<Units, StoreError> {
+        units(&self.text()?)
+    }
+
+    /// Available, pending, debt, frozen.
+    pub(super) fn account(&mut self) -> Result<Account, StoreError> {
+        Ok(Account {
+            available: self.units()?,
+            pending: self.units()?,
+            debt: self.units()?,
+            frozen: self.text()? == "1",
+        })
+    }
+}
+
+pub(super) fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Damaged(format!("{what} cannot be read")))
+}
+
+pub(super) fn units(text: &str) -> Result<Units, StoreError> {
+    let number: i64 = parse(text, "an amount")?;
+    Units::new(number).map_err(|_| StoreError::Damaged("an amount is out of range".to_owned()))
+}
+
+/// Names the client as logs may: a client id is a credential.
+pub(super) fn damaged(client: &ClientId, what: &str) -> StoreError {
+    StoreError::Damaged(format!("stripe402:client:… of subject {}: {what}", client.subject()))
+}

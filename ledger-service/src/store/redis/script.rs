@@ -1,0 +1,57 @@
+//! The Lua scripts, and how one is called.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script};
+
+/// A script that is sent once to each server and then called by its hash.
+pub(super) struct Source {
+    code: String,
+    hash: String,
+}
+
+impl Source {
+    fn new(parts: &[&str]) -> Self {
+        let code = parts.concat();
+        let hash = Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
+    }
+
+    /// By its hash: fails with NOSCRIPT on a server that does not have it.
+    pub(super) fn by_hash(&self, keys: &[String], arguments: &[Vec<u8>]) -> Cmd {
+        call("EVALSHA", &self.hash, keys, arguments)
+    }
+
+    /// With its text, which the server then keeps. Unlike SCRIPT LOAD it goes to the one node of a
+    /// cluster that was asked, whatever state the others are in.
+    pub(super) fn by_text(&self, keys: &[String], arguments: &[Vec<u8>]) -> Cmd {
+        call("EVAL", &self.code, keys, arguments)
+    }
+}
+
+fn call(command: &str, script: &str, keys: &[String], arguments: &[Vec<u8>]) -> Cmd {
+    let mut cmd = redis::cmd(command);
+    cmd.arg(script).arg(keys.len()).arg(keys).arg(arguments);
+    cmd
+}
+
+const ACCOUNT: &str = include_str!("lua/account.lua");
+const MOVEMENT: &str = include_str!("lua/movement.lua");
+const TOP_UP: &str = include_str!("lua/top_up.lua");
+
+macro_rules! scripts {
+    ($($name:ident = $($part:expr),+;)+) => {
+        $(pub(super) static $name: LazyLock<Source> = LazyLock::new(|| Source::new(&[$($part),+]));)+
+    };
+}
+
+scripts! {
+    CHARGES = ACCOUNT, include_str!("lua/charges.lua");
+    POST = ACCOUNT, MOVEMENT, include_str!("lua/post.lua");
+    READ = ACCOUNT, include_str!("lua/read.lua");
+    OPEN_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/open_top_up.lua");
+    ADVANCE_TOP_UP = ACCOUNT, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
+    CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");
+    CARD_CHARGE = include_str!("lua/card_charge.lua");
+    CARD_VOID = include_str!("lua/card_void.lua");
+}

@@ -1,0 +1,207 @@
+//! Card charges: in the slot of their client, with an index by id and a list of open ones.
+//!
+//! Index and list are written before the record and cleared after it: what a crash leaves between
+//! is an entry without a record, never a record without an entry.
+
+use redis::Cmd;
+use stripe402_protocol::{ClientId, Units};
+
+use super::{
+    super::StoreError,
+    Redis,
+    keys::{self, ClientKeys, UNFINISHED},
+    reply::{Reply, damaged, parse, units},
+    script::{ADVANCE_TOP_UP, OPEN_TOP_UP},
+};
+use crate::ledger::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
+
+/// For so long a key names its top-up, as in [`crate::ledger::open`].
+const KEY_LIFE_MS: u64 = 24 * 3_600_000;
+/// For so long a finished top-up can be looked up; its credit is a movement and stays.
+const KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// An entry of the list whose record is missing for so long was cut off before the record.
+const CUT_OFF_MS: u64 = 3_600_000;
+
+impl Redis {
+    /// # Errors
+    /// The store's.
+    pub(super) async fn open_wanted(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        let (id, key) = (wanted.id, wanted.account);
+        let entry = entry(&key.client, &id);
+        let mut index = redis::cmd("SET");
+        index.arg(keys::top_up(&id)).arg(key.client.to_hex());
+        self.connection.command::<()>(&index).await?;
+        let mut list = redis::cmd("ZADD");
+        list.arg(UNFINISHED).arg(self.clock.now_ms()).arg(&entry);
+        self.connection.command::<u64>(&list).await?;
+
+        let top_up = TopUp {
+            id,
+            account: key,
+            amount: wanted.amount,
+            payment_method: wanted.payment_method,
+            idempotency_key: wanted.idempotency_key,
+            created_ms: wanted.now_ms,
+            state: State::Charging,
+        };
+        let arguments = [
+            id.to_string(),
+            key.currency.to_string(),
+            top_up.amount.to_string(),
+            wanted.needed.to_string(),
+            top_up.payment_method.as_str().to_owned(),
+            json(&top_up.idempotency_key)?,
+            wanted.now_ms.to_string(),
+            KEY_LIFE_MS.to_string(),
+            record(&top_up)?,
+        ];
+        let mut reply = self.on_top_ups(&OPEN_TOP_UP, &key.client, &arguments).await?;
+        let outcome = match reply.text()?.as_str() {
+            "new" => return Ok(Opened::New(read(&mut reply, key.client)?)),
+            "enough" => Opened::Enough,
+            "busy" => Opened::Busy(read(&mut reply, key.client)?),
+            "repeated" => Opened::Repeated(read(&mut reply, key.client)?),
+            "mismatch" => Opened::Mismatch,
+            "frozen" => Opened::Frozen,
+            _ => return Err(damaged(&key.client, "an unknown answer to a top-up")),
+        };
+        self.tidy(redis::cmd("DEL").arg(keys::top_up(&id))).await;
+        self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(&entry)).await;
+        Ok(outcome)
+    }
+
+    /// # Errors
+    /// The store's.
+    pub(super) async fn advance(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+        let Some(client) = self.owner(&id).await? else {
+            return Ok(Advance::Unknown);
+        };
+        let finished = if to.is_finished() { "1" } else { "0" };
+        let mut arguments =
+            vec![id.to_string(), finished.to_owned(), json(&to)?, KEPT_MS.to_string()];
+        if let State::Credited { payment_intent, amount } = &to {
+            arguments.extend([payment_intent.clone(), amount.to_string()]);
+        }
+        let mut reply = self.on_top_ups(&ADVANCE_TOP_UP, &client, &arguments).await?;
+        let outcome = match reply.text()?.as_str() {
+            "done" => Advance::Done(read(&mut reply, client)?),
+            "finished" => Advance::Finished(read(&mut reply, client)?),
+            "unknown" => Advance::Unknown,
+            "too_large" => Advance::TooLarge,
+            _ => Advance::Conflict,
+        };
+        if matches!(&outcome, Advance::Done(of) | Advance::Finished(of) if of.state.is_finished()) {
+            self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(entry(&client, &id))).await;
+            self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(KEPT_MS)).await;
+        }
+        Ok(outcome)
+    }
+
+    /// # Errors
+    /// The store's.
+    pub(super) async fn read_top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        match self.owner(&id).await? {
+            Some(client) => self.top_up_of(client, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// # Errors
+    /// The store's.
+    pub(super) async fn list_unfinished(&self) -> Result<Vec<TopUp>, StoreError> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(UNFINISHED).arg(0).arg(-1).arg("WITHSCORES");
+        let entries: Vec<(String, u64)> = self.connection.command(&command).await?;
+        let mut unfinished = Vec::new();
+        for (name, opened_ms) in entries {
+            let (client, id) = name.split_once(':').unwrap_or_default();
+            let (client, id) = (parse(client, "a client id")?, parse(id, "a top-up's id")?);
+            match self.top_up_of(client, id).await? {
+                Some(top_up) if !top_up.state.is_finished() => unfinished.push(top_up),
+                None if self.clock.now_ms().saturating_sub(opened_ms) < CUT_OFF_MS => {}
+                _ => self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(&name)).await,
+            }
+        }
+        Ok(unfinished)
+    }
+
+    async fn top_up_of(&self, client: ClientId, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(ClientKeys::of(&client).top_ups()).arg(id.to_string());
+        let stored: Option<String> = self.connection.command(&command).await?;
+        stored.map(|stored| top_up(id, client, &stored)).transpose()
+    }
+
+    async fn owner(&self, id: &TopUpId) -> Result<Option<ClientId>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(keys::top_up(id));
+        let owner: Option<String> = self.connection.command(&command).await?;
+        owner.map(|owner| parse(&owner, "a top-up's client")).transpose()
+    }
+
+    async fn on_top_ups(
+        &self,
+        script: &super::script::Source,
+        client: &ClientId,
+        arguments: &[String],
+    ) -> Result<Reply, StoreError> {
+        let keys = ClientKeys::of(client);
+        let more_keys = [keys.top_ups(), keys.dated_top_ups()];
+        let arguments: Vec<_> = arguments.iter().map(|text| text.clone().into_bytes()).collect();
+        self.on_accounts(script, client, &more_keys, &arguments).await
+    }
+
+    /// Clears an entry that nothing depends on.
+    async fn tidy(&self, command: &Cmd) {
+        if let Err(error) = self.connection.command::<u64>(command).await {
+            tracing::debug!(%error, "an entry of a finished top-up stays");
+        }
+    }
+}
+
+fn entry(client: &ClientId, id: &TopUpId) -> String {
+    format!("{}:{id}", client.to_hex())
+}
+
+/// An idempotency key, or nothing; a state. JSON has no line breaks.
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    let text = serde_json::to_string(value);
+    let text = text.map_err(|_| StoreError::Damaged("a top-up cannot be written".to_owned()))?;
+    Ok(if text == "null" { String::new() } else { text })
+}
+
+/// The lines of `lua/top_up.lua`.
+fn record(top_up: &TopUp) -> Result<String, StoreError> {
+    let lines = [
+        if top_up.state.is_finished() { "1" } else { "0" }.to_owned(),
+        top_up.amount.to_string(),
+        top_up.created_ms.to_string(),
+        top_up.account.currency.to_string(),
+        top_up.payment_method.as_str().to_owned(),
+        json(&top_up.idempotency_key)?,
+        json(&top_up.state)?,
+    ];
+    Ok(lines.join("\n"))
+}
+
+fn read(reply: &mut Reply, client: ClientId) -> Result<TopUp, StoreError> {
+    let id = reply.parse("a top-up's id")?;
+    top_up(id, client, &reply.text()?)
+}
+
+fn top_up(id: TopUpId, client: ClientId, stored: &str) -> Result<TopUp, StoreError> {
+    let unreadable = || damaged(&client, "a top-up cannot be read");
+    let mut lines = stored.splitn(7, '\n').skip(1);
+    let mut line = || lines.next().ok_or_else(unreadable);
+    let amount: Units = units(line()?)?;
+    let created_ms = parse(line()?, "a top-up's time")?;
+    let currency = parse(line()?, "a top-up's currency")?;
+    let payment_method = parse(line()?, "a top-up's card")?;
+    let idempotency_key = match line()? {
+        "" => None,
+        key => Some(serde_json::from_str(key).map_err(|_| unreadable())?),
+    };
+    let state = serde_json::from_str(line()?).map_err(|_| unreadable())?;
+    let account = AccountKey { client, currency };
+    Ok(TopUp { id, account, amount, payment_method, idempotency_key, created_ms, state })
+}

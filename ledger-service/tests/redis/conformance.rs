@@ -1,0 +1,45 @@
+//! The exported suite, on a server and on a cluster.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stripe402_ledger::store::{
+    Store,
+    conformance::{Options, Subject},
+};
+
+use super::{
+    open,
+    server::{Cluster, Server},
+};
+
+/// A case's own server: it is gone with the case.
+struct Standalone(Server);
+
+#[async_trait]
+impl Subject for Standalone {
+    async fn open(&self, options: Options) -> Arc<dyn Store> {
+        open(&self.0.url(), options.charge_memory)
+    }
+}
+
+struct Sharded(Cluster);
+
+#[async_trait]
+impl Subject for Sharded {
+    async fn open(&self, options: Options) -> Arc<dyn Store> {
+        open(&self.0.url(), options.charge_memory)
+    }
+}
+
+mod standalone {
+    use super::{Server, Standalone};
+
+    stripe402_ledger::conformance_tests!(Standalone(Server::start(&[])));
+}
+
+mod cluster {
+    use super::{Cluster, Sharded};
+
+    stripe402_ledger::conformance_tests!(Sharded(Cluster::start()));
+}

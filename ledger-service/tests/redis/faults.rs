@@ -1,0 +1,216 @@
+//! Servers that forget their scripts, die, come late, or hand a slot to another.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use stripe402_ledger::{
+    ledger::{AccountKey, Kind, Posting},
+    store::{Redis, RedisOptions, Store, StoreError},
+};
+use stripe402_protocol::{
+    ChargeId, ClientId, Currency, Units,
+    message::{Batch, Charge, ChargeOutcome},
+};
+use uuid::Uuid;
+
+use super::{
+    open,
+    server::{Cluster, Server, free_port},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn new_account() -> AccountKey {
+    let client = ClientId::derive(b"faults", &Uuid::new_v4().to_string());
+    AccountKey { client, currency: Currency::USD }
+}
+
+fn charge(key: AccountKey, amount: u32) -> Charge {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let random = *Uuid::new_v4().as_bytes().first_chunk::<10>().unwrap();
+    Charge {
+        id: ChargeId::mint(u64::try_from(now).unwrap(), random),
+        client_id: key.client,
+        currency: key.currency,
+        amount: Units::from_u32(amount),
+        route: "joke".to_owned(),
+    }
+}
+
+async fn spend(store: &Redis, charge: &Charge) -> Result<ChargeOutcome, StoreError> {
+    let batch = Batch { version: 1, charges: vec![charge.clone()], voids: vec![] };
+    Ok(store.batch(batch).await?.charges[0].1)
+}
+
+async fn credit(store: &Redis, key: AccountKey, amount: u32) {
+    let amount = Units::from_u32(amount);
+    let posting = Posting { kind: Kind::TopUp, reference: "pi".into(), amount, note: None };
+    store.post(key, posting).await.unwrap();
+}
+
+async fn left(store: &Redis, key: AccountKey) -> i64 {
+    store.account(key).await.unwrap().available.get()
+}
+
+/// Waits until it answers.
+async fn ready(store: &Redis) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = store.ping().await {
+        assert!(Instant::now() < until, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn scripts_that_a_server_forgot_are_sent_again() {
+    let server = Server::start(&[]);
+    let store = open(&server.url(), DAY);
+    let key = new_account();
+    credit(&store, key, 10).await;
+    server.cli(&["script", "flush"]);
+    let outcome = spend(&store, &charge(key, 4)).await.unwrap();
+    assert_eq!(outcome, ChargeOutcome::Charged(Units::from_u32(6)));
+}
+
+#[tokio::test]
+async fn a_server_that_comes_late_is_waited_for() {
+    let mut server = Server::start(&[]);
+    server.kill();
+    let store = open(&server.url(), DAY);
+    assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+    server.start_again();
+    ready(&store).await;
+    credit(&store, new_account(), 10).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_in_time() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for scheme in ["redis", "redis+cluster"] {
+        let options = RedisOptions {
+            url: format!("{scheme}://127.0.0.1:{port}").parse().unwrap(),
+            charge_memory: DAY,
+            clock_skew: Duration::from_secs(60),
+            timeout: Duration::from_millis(300),
+        };
+        let clock = Arc::new(stripe402_ledger::clock::SystemClock);
+        let store = Redis::open(&options, clock).unwrap();
+        let asked = Instant::now();
+        let answer = spend(&store, &charge(new_account(), 1)).await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    }
+}
+
+/// Eight clients spend one by one; answers what was acknowledged.
+async fn spend_until(
+    store: Arc<Redis>,
+    key: AccountKey,
+    stop: tokio::sync::watch::Receiver<bool>,
+) -> (Vec<Charge>, Vec<Charge>) {
+    let (mut acknowledged, mut doubtful) = (Vec::new(), Vec::new());
+    while !*stop.borrow() {
+        let charge = charge(key, 1);
+        match spend(&store, &charge).await {
+            Ok(ChargeOutcome::Charged(_)) => acknowledged.push(charge),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => doubtful.push(charge),
+        }
+    }
+    (acknowledged, doubtful)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_outlives_a_kill() {
+    let mut server = Server::start(&[]);
+    let store = open(&server.url(), DAY);
+    let keys: Vec<_> = (0..8).map(|_| new_account()).collect();
+    for key in &keys {
+        credit(&store, *key, 1_000_000).await;
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let tasks: Vec<_> = keys
+        .iter()
+        .map(|key| tokio::spawn(spend_until(Arc::clone(&store), *key, stopped.clone())))
+        .collect();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.start_again();
+        ready(&store).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.send(true).unwrap();
+    for (key, task) in keys.into_iter().zip(tasks) {
+        let (acknowledged, doubtful) = task.await.unwrap();
+        assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+        // Asked again, each has one effect, whether it happened before or not.
+        for charge in acknowledged.iter().chain(&doubtful) {
+            assert!(matches!(spend(&store, charge).await, Ok(ChargeOutcome::Charged(_))));
+        }
+        let all = i64::try_from(acknowledged.len() + doubtful.len()).unwrap();
+        assert_eq!(left(&store, key).await, 1_000_000 - all);
+        assert_eq!(
+            store.charges(key, usize::MAX).await.unwrap().len(),
+            usize::try_from(all).unwrap()
+        );
+    }
+}
+
+/// A slot moves key by key, slowly: for a while a client's keys are at two nodes.
+async fn move_slot(cluster: &Cluster, key: AccountKey) {
+    let record = format!("stripe402:client:{}", key.client.to_hex());
+    let slot = cluster.nodes[0].cli(&["cluster", "keyslot", &record]);
+    let counted = |node: &Server| node.cli(&["cluster", "countkeysinslot", &slot]) != "0";
+    let from = cluster.nodes.iter().position(counted).unwrap();
+    let (from, to) = (&cluster.nodes[from], &cluster.nodes[(from + 1) % 3]);
+    let id = |node: &Server| node.cli(&["cluster", "myid"]);
+    to.cli(&["cluster", "setslot", &slot, "importing", &id(from)]);
+    from.cli(&["cluster", "setslot", &slot, "migrating", &id(to)]);
+    loop {
+        let keys = from.cli(&["cluster", "getkeysinslot", &slot, "1"]);
+        if keys.is_empty() {
+            break;
+        }
+        from.cli(&["migrate", "127.0.0.1", &to.port.to_string(), &keys, "0", "5000"]);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for node in [to, from].into_iter().chain(&cluster.nodes) {
+        node.cli(&["cluster", "setslot", &slot, "node", &id(to)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_move_in_mid_traffic() {
+    let cluster = Cluster::start();
+    let store = open(&cluster.url(), DAY);
+    let keys: Vec<_> = (0..4).map(|_| new_account()).collect();
+    for key in &keys {
+        credit(&store, *key, 1_000_000).await;
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let tasks: Vec<_> = keys
+        .iter()
+        .map(|key| tokio::spawn(spend_until(Arc::clone(&store), *key, stopped.clone())))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for key in &keys[..3] {
+        move_slot(&cluster, *key).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send(true).unwrap();
+    for (key, task) in keys.into_iter().zip(tasks) {
+        let (acknowledged, doubtful) = task.await.unwrap();
+        assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+        println!("{} acknowledged, {} in doubt", acknowledged.len(), doubtful.len());
+        for charge in acknowledged.iter().chain(&doubtful) {
+            assert!(matches!(spend(&store, charge).await, Ok(ChargeOutcome::Charged(_))));
+        }
+        let all = i64::try_from(acknowledged.len() + doubtful.len()).unwrap();
+        assert_eq!(left(&store, key).await, 1_000_000 - all, "{} in doubt", doubtful.len());
+    }
+}

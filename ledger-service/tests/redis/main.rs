@@ -1,0 +1,34 @@
+//! The Redis store on real servers: the suite of all stores, and what only this one can do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    reason = "all of this is tests"
+)]
+
+mod conformance;
+mod express;
+mod faults;
+mod secured;
+mod server;
+
+use std::{sync::Arc, time::Duration};
+
+use stripe402_ledger::{
+    clock::SystemClock,
+    store::{Redis, RedisOptions},
+};
+
+/// The store there.
+fn open(url: &str, charge_memory: Duration) -> Arc<Redis> {
+    let options = RedisOptions {
+        url: url.parse().unwrap(),
+        charge_memory,
+        clock_skew: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
+    };
+    Arc::new(Redis::open(&options, Arc::new(SystemClock)).unwrap())
+}
