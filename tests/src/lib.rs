@@ -17,6 +17,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod run;
 pub mod secrets;
 pub mod stack;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stripe402_tests::{
     postgres::Postgres,
+    redis::Redis,
     stack::{Stack, StackOptions},
 };
 
 use crate::answer::{Answer, paid_client, pay};
 
-async fn three_ledgers(postgres: &Postgres) -> Arc<Stack> {
-    let options = StackOptions::new().workers(2).replicas(3).store(&postgres.url());
+async fn three_ledgers(store: &str) -> Arc<Stack> {
+    let options = StackOptions::new().workers(2).replicas(3).store(store);
     Arc::new(Stack::start(options).await.unwrap())
 }
 
@@ -32,10 +33,8 @@ async fn at_once(stack: &Arc<Stack>, payments: Vec<Value>) -> Vec<Answer> {
 
 /// A hundred first requests with one new card, then a hundred of a client without credits, then
 /// with two PaymentMethods of one card: one charge each time.
-#[tokio::test]
-async fn one_card_is_charged_once_by_all_of_them_together() {
-    let postgres = Postgres::start().await.unwrap();
-    let stack = three_ledgers(&postgres).await;
+async fn one_card_is_charged_once(store: &str) {
+    let stack = three_ledgers(store).await;
     let number = stripe402_tests::card::fresh().unwrap();
     let one = stack.sim.payment_method(&number, "123").await.unwrap();
     let other = stack.sim.payment_method(&number, "123").await.unwrap();
@@ -55,13 +54,35 @@ async fn one_card_is_charged_once_by_all_of_them_together() {
     }
 }
 
-#[tokio::test]
-async fn a_balance_is_one_balance_at_all_of_them() {
-    let postgres = Postgres::start().await.unwrap();
-    let stack = three_ledgers(&postgres).await;
+async fn a_balance_is_one_balance(store: &str) {
+    let stack = three_ledgers(store).await;
     let client = paid_client(&stack).await;
     let answers = at_once(&stack, vec![json!({"clientId": client}); 150]).await;
     let served = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(served, 99);
     assert_eq!(stack.upstream.recorder().count(), 100);
+}
+
+#[tokio::test]
+async fn one_card_is_charged_once_on_postgresql() {
+    let postgres = Postgres::start().await.unwrap();
+    one_card_is_charged_once(&postgres.url()).await;
+}
+
+#[tokio::test]
+async fn one_card_is_charged_once_on_redis() {
+    let redis = Redis::start().await.unwrap();
+    one_card_is_charged_once(&redis.url()).await;
+}
+
+#[tokio::test]
+async fn a_balance_is_one_balance_on_postgresql() {
+    let postgres = Postgres::start().await.unwrap();
+    a_balance_is_one_balance(&postgres.url()).await;
+}
+
+#[tokio::test]
+async fn a_balance_is_one_balance_on_redis() {
+    let redis = Redis::start().await.unwrap();
+    a_balance_is_one_balance(&redis.url()).await;
 }
