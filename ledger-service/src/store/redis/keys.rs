@@ -23,6 +23,8 @@ use crate::ledger::TopUpId;
 /// a hundred (packed), about 130 beyond `hash-max-listpack-entries`; a key of its own would take
 /// 299. Longer buckets pack better, but one of 600,000 charges stops the server for 190 ms when it
 /// expires: at ten minutes that takes 1,000 charges a second of one client.
+///
+/// It is part of the data: with another length, charges that are there would not be found.
 pub(super) const BUCKET_MS: u64 = 600_000;
 
 /// Top-ups that are not finished.
