@@ -35,6 +35,9 @@ pub trait Host {
     /// Why the proxy answers as it does (`response.code_details`).
     fn response_details(&mut self, stream: StreamId) -> Option<String>;
 
+    /// Whether the request was handed to a connection to the API.
+    fn reached_upstream(&mut self, stream: StreamId) -> bool;
+
     /// Asks that [`crate::worker::Worker::on_wake`] be called soon, outside of any stream.
     fn wake(&mut self);
     /// Sends a message to the ledger. Only from outside of streams: the call must outlive them.

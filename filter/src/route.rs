@@ -35,7 +35,8 @@ impl Table {
         let mut seen: HashMap<String, Vec<(usize, Rc<Route>)>> = HashMap::new();
         for (later, route) in routes.into_iter().enumerate() {
             let lax = canonical(&route.path).to_ascii_lowercase();
-            let others = seen.entry(lax.trim_end_matches(['/', ' ']).to_owned()).or_default();
+            let others =
+                seen.entry(lax.trim_end_matches(['/', ' ', '.', '\t']).to_owned()).or_default();
             if let Some((earlier, _)) = others.iter().find(|(_, other)| overlap(other, &route)) {
                 return Err(Clash { earlier: *earlier, later });
             }
@@ -43,11 +44,19 @@ impl Table {
             let (map, key) = if route.strict {
                 (&mut table.strict, canonical(&route.path).into_owned())
             } else {
-                (&mut table.lax, lax.trim_end_matches(['/', ' ']).to_owned())
+                (&mut table.lax, lax.trim_end_matches(['/', ' ', '.', '\t']).to_owned())
             };
             map.entry(key).or_default().push(route);
         }
         Ok(table)
+    }
+
+    /// Whether a path is priced for any method.
+    #[must_use]
+    pub fn has_path(&self, path: &str) -> bool {
+        let canonical = canonical(path);
+        let lax = canonical.trim_end_matches(['/', ' ', '.', '\t']).to_ascii_lowercase();
+        self.strict.contains_key(canonical.as_ref()) || self.lax.contains_key(&lax)
     }
 
     /// The price of a request, if it has one. An exact spelling of a strict route comes first.
@@ -59,7 +68,7 @@ impl Table {
         {
             return Some(route);
         }
-        let trimmed = canonical.trim_end_matches(['/', ' ']);
+        let trimmed = canonical.trim_end_matches(['/', ' ', '.', '\t']);
         if trimmed.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return pick(self.lax.get(&trimmed.to_ascii_lowercase()), method);
         }
@@ -167,6 +176,8 @@ mod tests {
             "/api/joke%3Bx",
             "/api/joke%20",
             "/api/joke%20/",
+            "/api/joke.",
+            "/api/joke%09",
         ] {
             assert_eq!(name(&table, "GET", path), "joke", "{path}");
         }

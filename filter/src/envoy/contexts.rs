@@ -180,6 +180,19 @@ impl HttpContext for Gate {
         }
     }
 
+    /// Trailers can carry what headers must not.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if let Some(trailers) = abi::headers(Map::REQUEST_TRAILERS) {
+            self.with(|worker, _| {
+                let config = Rc::clone(worker.config());
+                for name in Head::read(abi::pairs(&trailers), &config.identity).remove {
+                    abi::remove_header(Map::REQUEST_TRAILERS, name);
+                }
+            });
+        }
+        Action::Continue
+    }
+
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
         if let Some(headers) = abi::headers(Map::RESPONSE) {
             let head = ResponseHead::read(abi::pairs(&headers));
@@ -189,13 +202,13 @@ impl HttpContext for Gate {
     }
 
     fn on_log(&mut self) {
-        self.with(|worker, _| worker.on_end(self.id));
+        self.with(|worker, host| worker.on_end(host, self.id));
     }
 }
 
 impl Drop for Gate {
     /// In case a host ends a stream without logging it.
     fn drop(&mut self) {
-        self.with(|worker, _| worker.on_end(self.id));
+        self.with(|worker, host| worker.on_end(host, self.id));
     }
 }

@@ -126,6 +126,13 @@ impl Host for EnvoyHost {
         abi::property(b"response\0code_details").and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
+    fn reached_upstream(&mut self, stream: StreamId) -> bool {
+        self.about(stream);
+        // There is one as soon as a connection took the request, and none before.
+        let ready = abi::property(b"upstream\0cx_pool_ready_duration");
+        ready.is_some_and(|duration| !duration.is_empty())
+    }
+
     fn wake(&mut self) {
         // Without it the next tick does the work.
         if !self.queue.is_some_and(|queue| abi::enqueue(queue, b"!")) {

@@ -5,6 +5,15 @@ use stripe402_protocol::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
 use super::{Phase, ResponseStep, Stream};
 use crate::config::VoidOn;
 
+/// Where a response comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// Envoy's `response.code_details`.
+    pub details: Option<String>,
+    /// Whether the request was handed to a connection to the API.
+    pub reached: bool,
+}
+
 /// What the gate needs of a response's headers.
 #[derive(Debug, Default)]
 pub struct ResponseHead {
@@ -47,12 +56,12 @@ fn join(list: &mut Option<String>, value: &str) {
 }
 
 impl Stream {
-    /// The response's head. Whether the charge stands is decided here, once; `details` is asked
+    /// The response's head. Whether the charge stands is decided here, once; `origin` is asked
     /// for only if it matters.
     pub fn on_response(
         &mut self,
         head: &ResponseHead,
-        details: impl FnOnce() -> Option<String>,
+        origin: impl FnOnce() -> Origin,
     ) -> ResponseStep {
         let mut step = ResponseStep::default();
         if matches!(self.phase, Phase::Refused) {
@@ -66,7 +75,7 @@ impl Stream {
             self.phase = phase;
             return step;
         };
-        if voids(sale.route.void_on, head.status, details) {
+        if voids(sale.route.void_on, head.status, origin) {
             step.void = Some(Void { id: charge, client_id: Some(client) });
             return step;
         }
@@ -80,10 +89,13 @@ impl Stream {
     }
 
     /// The stream is over, whoever ended it. A charge that the ledger has not answered for is not
-    /// this function's business: its answer finds no stream, and is voided.
-    pub fn on_end(&mut self) -> Option<Void> {
+    /// this function's business: its answer finds no stream, and is voided. A request that never
+    /// reached the API costs nothing; one that did has made it work.
+    pub fn on_end(&mut self, reached: impl FnOnce() -> bool) -> Option<Void> {
         match core::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Served { sale, charge, client, .. } if sale.route.void_on.client_gone => {
+            Phase::Served { sale, charge, client, .. }
+                if sale.route.void_on.client_gone || !reached() =>
+            {
                 Some(Void { id: charge, client_id: Some(client) })
             }
             _ => None,
@@ -91,17 +103,23 @@ impl Stream {
     }
 }
 
-fn voids(on: VoidOn, status: u16, details: impl FnOnce() -> Option<String>) -> bool {
-    match status {
-        304 => on.not_modified,
-        400..=499 => on.upstream_4xx,
-        500.. => match details().as_deref() {
-            // Envoy says so of every answer that came from the API itself.
-            None | Some("via_upstream") => on.upstream_5xx,
-            Some(own) if own.contains("timeout") => on.upstream_timeout,
-            Some(_) => on.upstream_reset,
+fn voids(on: VoidOn, status: u16, origin: impl FnOnce() -> Origin) -> bool {
+    if (200..300).contains(&status) {
+        return false;
+    }
+    let Origin { details, reached } = origin();
+    match details.as_deref() {
+        // Envoy says so of every answer that came from the API itself.
+        None | Some("via_upstream") => match status {
+            304 => on.not_modified,
+            400..=499 => on.upstream_4xx,
+            500.. => on.upstream_5xx,
+            _ => false,
         },
-        _ => false,
+        // Envoy's own answer: the API gave none.
+        Some(_) if !reached || status < 500 => true,
+        Some(own) if own.contains("timeout") => on.upstream_timeout,
+        Some(_) => on.upstream_reset,
     }
 }
 

@@ -46,7 +46,7 @@ impl<'h> Head<'h> {
 /// way to have a request done and its charge voided.
 fn is_reserved(name: &[u8], identity: &Identity) -> bool {
     const PREFIXES: [&[u8]; 4] =
-        [b"x-envoy-upstream-rq-", b"x-envoy-retry-", b"x-envoy-max-retries", b"x-envoy-hedge-"];
+        [b"x-envoy-upstream-", b"x-envoy-retry-", b"x-envoy-max-retries", b"x-envoy-hedge-"];
     name.starts_with(b"x-") && PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || identity.names().iter().any(|(_, own)| same_header(name, own.as_bytes()))
 }

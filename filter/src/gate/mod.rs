@@ -17,7 +17,7 @@ use stripe402_protocol::{
 
 use crate::config::{Config, Route};
 
-pub use end::ResponseHead;
+pub use end::{Origin, ResponseHead};
 pub use head::Head;
 pub use reply::Reply;
 

@@ -61,6 +61,12 @@ impl Reply {
         reply
     }
 
+    /// 204: an OPTIONS request that is for nobody behind the gate.
+    pub(super) fn options() -> Self {
+        let headers = vec![("cache-control", NO_STORE.into())];
+        Self { status: 204, headers, body: [].into(), details: "stripe402_options" }
+    }
+
     /// 403: no route names this request, and the configuration denies what is unnamed.
     pub(super) fn not_for_sale() -> Self {
         Self::error(403, "not_for_sale", "there is nothing for sale here", "stripe402_unmatched")

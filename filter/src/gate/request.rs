@@ -16,7 +16,7 @@ impl Stream {
     /// The request's head.
     pub fn on_request(&mut self, head: &Head<'_>, mint: Mint<'_>) -> Step {
         let Some(route) = self.config.routes.find(&head.method, &head.path) else {
-            return self.unmatched(&head.method);
+            return self.unmatched(head);
         };
         let path = head.path.split(['?', '#']).next().unwrap_or_default().to_owned();
         let sale = Sale { route: Rc::clone(route), path };
@@ -36,8 +36,15 @@ impl Stream {
         }
     }
 
-    fn unmatched(&mut self, method: &str) -> Step {
-        if self.config.unmatched == Unmatched::Deny && !method.eq_ignore_ascii_case("OPTIONS") {
+    /// OPTIONS is never charged, and so never reaches an API that may take it for the method it
+    /// stands for: a browser's preflight was answered by the CORS filter before it came here.
+    fn unmatched(&mut self, head: &Head<'_>) -> Step {
+        let deny = self.config.unmatched == Unmatched::Deny;
+        if head.method.eq_ignore_ascii_case("OPTIONS") {
+            if deny || self.config.routes.has_path(&head.path) {
+                return self.refuse(Reply::options());
+            }
+        } else if deny {
             return self.refuse(Reply::not_for_sale());
         }
         self.phase = Phase::Free;

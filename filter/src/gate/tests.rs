@@ -118,6 +118,8 @@ fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
         "x-stripe402_client-id",
         "x_stripe402_price",
         "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-stream-duration-ms",
+        "x-envoy-upstream-alt-stat-name",
         "x-envoy-retry-on",
         "x-envoy-max-retries",
         "x-envoy-hedge-on-per-try-timeout",
@@ -188,8 +190,8 @@ fn the_api_learns_who_paid_and_the_client_what_is_left() {
         ("x-stripe402-charge-id", &charge),
     ];
     assert_eq!(headers, expected);
-    let step =
-        stream.on_response(&ResponseHead { status: 200, ..ResponseHead::default() }, || None);
+    let step = stream
+        .on_response(&ResponseHead { status: 200, ..ResponseHead::default() }, Origin::default);
     let receipt = &step.set[0];
     assert_eq!(receipt.0, "payment-response");
     let receipt: Value = stripe402_protocol::decode(receipt.1.as_bytes()).unwrap();
@@ -226,12 +228,63 @@ fn whether_the_charge_stands() {
             stream.on_request(&head("/api/joke", &payment), &mut minting());
             stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
             let head = ResponseHead { status, ..ResponseHead::default() };
-            let step = stream.on_response(&head, || details.map(ToOwned::to_owned));
+            let step = stream.on_response(&head, || Origin {
+                details: details.map(ToOwned::to_owned),
+                reached: true,
+            });
             assert_eq!(step.void.is_some(), expected, "{status} {details:?} {void_on:?}");
             let receipt = step.set.iter().any(|(name, _)| *name == "payment-response");
             assert_eq!(receipt, !expected, "a receipt for what was given back");
-            assert!(stream.on_end().is_none(), "it is decided once");
+            assert!(stream.on_end(|| true).is_none(), "it is decided once");
         }
+    }
+}
+
+#[test]
+fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"path": "/api/joke", "price": 100}],
+        "void_on": [],
+    });
+    let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+    let served = || {
+        let mut stream = Stream::new(Rc::clone(&config));
+        let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+        stream.on_request(&head("/api/joke", &payment), &mut minting());
+        stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        stream
+    };
+    for (status, details, reached, void) in [
+        (404, "route_not_found", false, true),
+        (301, "direct_response", false, true),
+        (503, "no_healthy_upstream", false, true),
+        (503, "upstream_reset_before_response_started", true, false),
+        (413, "request_payload_too_large", true, true),
+        (200, "direct_response", false, false),
+    ] {
+        let head = ResponseHead { status, ..ResponseHead::default() };
+        let origin = || Origin { details: Some(details.to_owned()), reached };
+        let step = served().on_response(&head, origin);
+        assert_eq!(step.void.is_some(), void, "{status} {details} {reached}");
+    }
+    assert!(served().on_end(|| false).is_some());
+    assert!(served().on_end(|| true).is_none());
+}
+
+#[test]
+fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
+    for (path, expected) in [("/api/joke", "204"), ("/API/joke/", "204"), ("/api/free", "free")] {
+        let headers = [(":method", "OPTIONS"), (":path", path)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers.into_iter(), &Identity::default());
+        let step = Stream::new(config()).on_request(&head, &mut minting());
+        let got = match &step {
+            Step::Reply(reply) => reply.status.to_string(),
+            _ => "free".to_owned(),
+        };
+        assert_eq!(got, expected, "{path}");
     }
 }
 
@@ -239,7 +292,7 @@ fn whether_the_charge_stands() {
 fn a_client_that_leaves_after_the_request_went_on_has_paid() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
-    assert!(stream.on_end().is_none());
+    assert!(stream.on_end(|| true).is_none());
 }
 
 #[test]
@@ -262,7 +315,7 @@ fn caches_keep_paid_answers_apart() {
             vary: vary.map(ToOwned::to_owned),
             forged: false,
         };
-        let step = stream.on_response(&head, || None);
+        let step = stream.on_response(&head, Origin::default);
         let set: Vec<_> = step.set.iter().skip(1).map(|(name, value)| (*name, &**value)).collect();
         assert_eq!(set, expected);
     }
@@ -272,9 +325,15 @@ fn caches_keep_paid_answers_apart() {
 fn headers_that_only_the_gate_gives_are_taken_from_the_api() {
     let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
     let (mut free, _) = start("/api/free", &Value::Null);
-    assert_eq!(free.on_response(&forged, || None).remove, ["payment-required", "payment-response"]);
+    assert_eq!(
+        free.on_response(&forged, Origin::default).remove,
+        ["payment-required", "payment-response"]
+    );
     let (mut refused, _) = start("/api/joke", &Value::Null);
-    assert!(refused.on_response(&forged, || None).remove.is_empty(), "our own challenge stays");
+    assert!(
+        refused.on_response(&forged, Origin::default).remove.is_empty(),
+        "our own challenge stays"
+    );
 }
 
 #[test]

@@ -10,13 +10,13 @@ use std::{
 
 use stripe402_protocol::{
     ChargeId,
-    message::{BatchAnswer, CardAnswer, CardPayment, Void},
+    message::{BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void},
 };
 
 use crate::{
     batch::{Outcome, Queue, Sent},
     config::Config,
-    gate::{Head, ResponseHead, Step, Stream},
+    gate::{Head, Origin, ResponseHead, Step, Stream},
     host::{CallId, Host, StreamId},
 };
 
@@ -88,7 +88,10 @@ impl Worker {
     /// The head of a response, ours or the API's.
     pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let step = stream.on_response(head, || host.response_details(id));
+        let step = stream.on_response(head, || Origin {
+            details: host.response_details(id),
+            reached: host.reached_upstream(id),
+        });
         for name in step.remove {
             host.remove_response_header(id, name);
         }
@@ -102,14 +105,14 @@ impl Worker {
 
     /// The stream is over. A charge that waits is withdrawn; one that has left is voided when
     /// its answer comes.
-    pub fn on_end(&mut self, id: StreamId) {
+    pub fn on_end(&mut self, host: &mut impl Host, id: StreamId) {
         let Some(mut stream) = self.streams.remove(&id) else { return };
         if stream.waits_for().is_some() {
             self.queue.withdraw(id);
             self.cards.retain(|(waiting, _)| *waiting != id);
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
-        if let Some(void) = stream.on_end() {
+        if let Some(void) = stream.on_end(|| host.reached_upstream(id)) {
             self.queue.void(void);
         }
     }
@@ -205,9 +208,9 @@ impl Worker {
                 Some(step) => {
                     self.take(host, id, step, true);
                 }
-                // Charged, perhaps, for a stream that is gone. An unusable answer has been
-                // voided with its whole batch.
-                None if outcome.is_some() => {
+                // Charged for a stream that is gone. An unusable answer has been voided with its
+                // whole batch; what was not charged needs no void.
+                None if matches!(outcome, Some(ChargeOutcome::Charged(_))) => {
                     self.queue.void(Void { id: charge, client_id: Some(client) });
                 }
                 None => {}

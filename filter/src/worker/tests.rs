@@ -53,6 +53,9 @@ impl Host for Recorder {
     fn response_details(&mut self, _: StreamId) -> Option<String> {
         Some("via_upstream".to_owned())
     }
+    fn reached_upstream(&mut self, _: StreamId) -> bool {
+        true
+    }
     fn wake(&mut self) {
         self.woken = true;
     }
@@ -216,7 +219,7 @@ impl World {
     }
 
     fn end(&mut self, id: StreamId) {
-        self.worker.on_end(id);
+        self.worker.on_end(&mut self.host, id);
         self.live.retain(|live| *live != id);
     }
 

@@ -88,7 +88,10 @@ impl Book for Memory {
 
     fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), Self::Error> {
         if top_up.state.is_finished() {
-            self.unfinished.remove(&top_up.account);
+            // Another one may be under way by now.
+            if self.unfinished.get(&top_up.account) == Some(&top_up.id) {
+                self.unfinished.remove(&top_up.account);
+            }
         } else {
             self.unfinished.insert(top_up.account, top_up.id);
         }

@@ -182,7 +182,8 @@ pub enum Advance {
 }
 
 /// Moves a top-up on; on `Credited`, credits the account in the same transaction. A finished
-/// top-up stays as it is: whoever comes second learns how it ended.
+/// top-up stays as it is: whoever comes second learns how it ended. One exception: a refused one
+/// whose PaymentIntent succeeded after all is credited, as Stripe has taken the money.
 ///
 /// # Errors
 /// The store's.
@@ -195,7 +196,9 @@ pub fn advance<B: Book>(
     let Some(mut top_up) = book.top_up(id)? else {
         return Ok(Advance::Unknown);
     };
-    if top_up.state.is_finished() {
+    // Money that was taken after all, though we had given the charge up, is credited all the same.
+    let late = matches!((&top_up.state, &to), (State::Refused { .. }, State::Credited { .. }));
+    if top_up.state.is_finished() && !late {
         return Ok(Advance::Finished(top_up));
     }
     if let State::Credited { payment_intent, amount } = &to {
@@ -285,6 +288,19 @@ mod tests {
         let second = opened(&mut book, wanted(2, None)).id;
         assert!(matches!(advance(&mut book, &second, credited(), 3), Ok(Advance::Done(_))));
         assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
+    }
+
+    #[test]
+    fn money_that_was_taken_after_all_is_credited_and_disturbs_no_other() {
+        let mut book = Memory::default();
+        let first = opened(&mut book, wanted(1, None)).id;
+        advance(&mut book, &first, refused(), 2).unwrap();
+        let second = opened(&mut book, wanted(2, None));
+        for _ in 0..2 {
+            advance(&mut book, &first, credited(), 3).unwrap();
+            assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
+        }
+        assert_eq!(book.unfinished(&account()), Ok(Some(second.id)));
     }
 
     #[test]

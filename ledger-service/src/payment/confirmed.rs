@@ -72,7 +72,9 @@ impl Payments {
         let Ok(intent_id) = intent.parse::<PaymentIntentId>() else {
             return Err(Halt::unavailable("Stripe gave a PaymentIntent without an id"));
         };
-        let key = format!("stripe402-cancel-{id}");
+        // Cancelling twice does no harm, and a failure stored under a key of the top-up would
+        // block its account for a day: a key for each attempt.
+        let key = format!("stripe402-cancel-{id}-{}", uuid::Uuid::new_v4());
         let found = match self.provider.cancel(&intent_id, &key).await {
             // It is past cancelling: what has become of it?
             Err(Failure::Invalid(_)) => self.provider.intent(&intent_id).await,

@@ -19,10 +19,11 @@ impl Payments {
     pub async fn look_at_intent(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
         let Some((top_up, intent)) = self.top_up_behind(id).await? else { return Ok(()) };
         // While it is charging its saga gets Stripe's answer itself; only what ended well is
-        // worth being early.
+        // worth being early. That counts even where the charge had been given up: the money was
+        // taken.
         let settle = intent.status == IntentStatus::Succeeded
             || matches!(top_up.state, State::RequiresAction { .. });
-        if settle && !top_up.state.is_finished() {
+        if settle {
             self.settle(top_up.id, &intent).await.map_err(later)?;
         }
         Ok(())

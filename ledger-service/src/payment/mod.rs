@@ -16,7 +16,7 @@ use std::{collections::HashSet, sync::Arc, sync::Mutex, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::{
-    ClientId, Code, Reason, Refusal,
+    ClientId, Code, Reason, Refusal, Units,
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
 use tokio_util::task::TaskTracker;
@@ -138,9 +138,9 @@ impl Payments {
                 // Others were quicker to spend it. The credit stays.
                 return Ok(CardAnswer::Insufficient { charge_id: request.charge_id });
             }
-            let (opened, mark) = self.open_top_up(&visit).await?;
+            let (opened, end) = self.open_top_up(&visit).await?;
             match opened {
-                Opened::New(top_up) => match self.carry_out(top_up, mark).await? {
+                Opened::New(_) => match end.await? {
                     State::Credited { payment_intent, .. } => {
                         visit.proven = true;
                         charged_by = Some(payment_intent);
@@ -181,6 +181,11 @@ impl Payments {
             return Err(refuse(refusal.because(Reason::PaymentMethodNotYours)));
         }
         let proven = card.customer.is_some();
+        if !proven {
+            // Before the balance is looked at: else the refusal would tell whoever merely knows
+            // the card's number whether its owner has credits.
+            amount::top_up_amount(request, Units::ZERO).map_err(refuse)?;
+        }
         let account = AccountKey { client, currency: request.currency };
         Ok(Visit { request, account, card, proven })
     }
@@ -227,11 +232,13 @@ impl Payments {
         }
     }
 
-    /// Opens a top-up, marked as under way here before anybody else can see it.
+    /// Opens a top-up, marked as under way here before anybody else can see it, and carries it
+    /// out. Both in one task, which outlives the request: one that was opened for a client that
+    /// hung up at that very moment must not lie there, to be charged when it is swept up.
     async fn open_top_up(
         self: &Arc<Self>,
         visit: &Visit<'_>,
-    ) -> Result<(Opened, Option<UnderWay>), Halt> {
+    ) -> Result<(Opened, impl Future<Output = Result<State, Halt>> + use<>), Halt> {
         let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let id = TopUpId(Uuid::new_v4());
@@ -245,7 +252,25 @@ impl Payments {
             idempotency_key: visit.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),
         };
-        Ok((self.store.open_top_up(wanted).await?, mark))
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let this = Arc::clone(self);
+        let task = self.tasks.spawn(async move {
+            let opened = this.store.open_top_up(wanted).await;
+            let new = match &opened {
+                Ok(Opened::New(top_up)) => Some(top_up.clone()),
+                _ => None,
+            };
+            // Whoever asked may be gone.
+            let _ = tell.send(opened);
+            match new {
+                Some(top_up) => Some(this.until_known(top_up, mark).await),
+                None => None,
+            }
+        });
+        let stopped = || Halt::unavailable("the top-up's task was stopped");
+        let opened = told.await.map_err(|_| stopped())??;
+        let end = async move { task.await.ok().flatten().ok_or_else(stopped) };
+        Ok((opened, end))
     }
 
     /// Another request is topping this account up: wait, and take its end for ours if it was the

@@ -21,7 +21,9 @@ impl Payments {
         if self.store.account(visit.account).await?.available < visit.request.price {
             return Ok(());
         }
-        let customer = self.customer(visit.account.client).await.map_err(unusable_here)?;
+        let needed_for = visit.request.charge_id.to_string();
+        let customer = self.customer(visit.account.client, &needed_for).await;
+        let customer = customer.map_err(unusable_here)?;
         let key = format!("stripe402-verify-{}", visit.request.charge_id);
         match self.provider.verify(&customer, &visit.card.id, &key).await.map_err(unusable)? {
             Verification::Verified => {

@@ -54,17 +54,6 @@ fn next(currency: Currency, answer: Result<Intent, Failure>) -> Next {
 }
 
 impl Payments {
-    /// Carries a top-up out in a task of its own, and waits for it.
-    pub(super) async fn carry_out(
-        self: &Arc<Self>,
-        top_up: TopUp,
-        mark: Option<UnderWay>,
-    ) -> Result<State, Halt> {
-        let this = Arc::clone(self);
-        let task = self.tasks.spawn(async move { this.until_known(top_up, mark).await });
-        task.await.map_err(|_| Halt::unavailable("the top-up's task was stopped"))
-    }
-
     /// Takes up top-ups that were cut off: those of which Stripe's answer is not known and that
     /// have lain for `idle`, and those whose cardholder did not confirm in time.
     ///
@@ -107,7 +96,11 @@ impl Payments {
     }
 
     /// Asks Stripe until the outcome is known and in the store.
-    async fn until_known(self: Arc<Self>, top_up: TopUp, _mark: Option<UnderWay>) -> State {
+    pub(super) async fn until_known(
+        self: Arc<Self>,
+        top_up: TopUp,
+        _mark: Option<UnderWay>,
+    ) -> State {
         let mut pause = self.options.retry_first;
         loop {
             let answer = self.outcome(&top_up).await;
@@ -158,28 +151,46 @@ impl Payments {
 
     async fn ask_stripe(&self, top_up: &TopUp) -> Result<Intent, Failure> {
         // A customer that cannot be made is no refusal of the card.
-        let customer = self.customer(top_up.account.client).await;
-        let customer = customer.map_err(|failure| Failure::Unknown(failure.to_string()))?;
+        let id = top_up.id.to_string();
+        let customer = match self.customer(top_up.account.client, &id).await {
+            Err(Failure::Card(_) | Failure::Invalid(_)) => {
+                return Err(Failure::Unknown("no customer can be made".to_owned()));
+            }
+            other => other?,
+        };
         let currency = top_up.account.currency;
         let charge = CardCharge {
-            top_up: top_up.id.to_string(),
+            top_up: id,
             subject: top_up.account.client.subject(),
             customer,
             card: top_up.payment_method.clone(),
             amount_minor: currency.minor_units(top_up.amount),
             currency,
         };
-        self.provider.charge(&charge).await
+        match self.provider.charge(&charge).await {
+            // Repeated, the key brings the same snapshot for a day: read how it is now.
+            Ok(open) if open.status == IntentStatus::Open => match open.id.parse() {
+                Ok(id) => self.provider.intent(&id).await,
+                Err(_) => Ok(open),
+            },
+            other => other,
+        }
     }
 
-    /// The client's customer; made when it first pays, never looked up by search.
-    pub(super) async fn customer(&self, client: ClientId) -> Result<String, Failure> {
+    /// The client's customer; made when it first pays, never looked up by search. The key is that
+    /// of what it is needed for: a failure that Stripe has stored under it must not keep the client
+    /// out for a day. A spare customer is harmless; the first that is remembered stays.
+    pub(super) async fn customer(
+        &self,
+        client: ClientId,
+        needed_for: &str,
+    ) -> Result<String, Failure> {
         let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
         if let Some(customer) = self.store.customer(client).await.map_err(unknown)? {
             return Ok(customer);
         }
         let subject = client.subject();
-        let key = format!("stripe402-customer-{subject}");
+        let key = format!("stripe402-customer-{subject}-{needed_for}");
         let made = self.provider.create_customer(&subject, &key).await?;
         self.store.remember_customer(client, made).await.map_err(unknown)
     }

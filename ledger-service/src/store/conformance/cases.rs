@@ -318,11 +318,20 @@ pub async fn a_refused_top_up_credits_nothing(subject: &dyn Subject) {
     let refused = State::Refused { refusal };
     let moved = store.0.advance_top_up(top_up.id, refused.clone()).await.unwrap();
     assert!(matches!(moved, Advance::Done(now) if now.state == refused));
-    let late = State::Credited { payment_intent: "pi_late".into(), amount: units(100) };
-    let moved = store.0.advance_top_up(top_up.id, late).await.unwrap();
-    assert!(matches!(moved, Advance::Finished(now) if now.state == refused));
     assert_eq!(store.left(key).await, 0);
     assert!(store.0.movements(key).await.unwrap().is_empty());
+    // Stripe took the money after all: it is credited, once, and no other top-up is disturbed.
+    let other = store.open(key, 100).await;
+    let late = State::Credited { payment_intent: "pi_late".into(), amount: units(100) };
+    let moved = store.0.advance_top_up(top_up.id, late.clone()).await.unwrap();
+    assert!(matches!(moved, Advance::Done(now) if now.state == late));
+    let moved = store.0.advance_top_up(top_up.id, late.clone()).await.unwrap();
+    assert!(matches!(moved, Advance::Finished(now) if now.state == late));
+    assert_eq!(store.left(key).await, 100);
+    let again = store.0.open_top_up(wanted(key, 100, None)).await.unwrap();
+    assert!(matches!(again, Opened::Busy(busy) if busy.id == other.id));
+    store.0.advance_top_up(other.id, refused).await.unwrap();
+    store.verify(&[key]).await;
 }
 
 pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {

@@ -1,6 +1,6 @@
 //! What every store must do, as tests that any store can be put to.
 //!
-//! ```ignore
+//! ```text
 //! struct Mine;
 //!
 //! #[async_trait::async_trait]

@@ -129,7 +129,10 @@ impl Book for TableBook<'_> {
         let mut account = account_bytes(&top_up.account);
         self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
         if top_up.state.is_finished() {
-            self.unfinished.remove(account.as_slice()).map_err(unavailable)?;
+            // Another one may be under way by now.
+            if self.unfinished(&top_up.account)? == Some(top_up.id) {
+                self.unfinished.remove(account.as_slice()).map_err(unavailable)?;
+            }
         } else {
             self.unfinished.insert(account.as_slice(), id).map_err(unavailable)?;
         }

@@ -11,7 +11,9 @@ return run(function()
     if not stored then
         return { 'unknown' }
     end
-    if now.finished then
+    -- Money that was taken after all, though the charge had been given up, is credited.
+    local late = ARGV[6] and string.find(now.state, '"state":"refused"', 1, true)
+    if now.finished and not late then
         return { 'finished', id, stored }
     end
     if ARGV[6] then
@@ -26,7 +28,10 @@ return run(function()
     }, '\n')
     redis.call('HSET', TOP_UPS, id, record)
     if finished == '1' then
-        redis.call('HDEL', TOP_UPS, 'open:' .. now.currency)
+        -- Another one may be under way by now.
+        if redis.call('HGET', TOP_UPS, 'open:' .. now.currency) == id then
+            redis.call('HDEL', TOP_UPS, 'open:' .. now.currency)
+        end
         redis.call('ZADD', DATED, text(NOW + kept_ms), id)
         -- A client that never comes back leaves nothing behind, once all of its currencies rest.
         local other = false
