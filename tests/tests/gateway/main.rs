@@ -18,6 +18,7 @@ mod bad_input;
 mod balance;
 mod card;
 mod challenge;
+mod client_gone;
 mod concurrency;
 mod crash;
 mod extensions;

@@ -1,0 +1,82 @@
+//! Clients that hang up, and requests that never get to the API.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stripe402_tests::{
+    stack::{Stack, StackOptions},
+    wire,
+};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::answer::{left_before, paid_client, pay};
+
+/// The echo route, which can take its time, for 1,000 units.
+fn slow_route() -> StackOptions {
+    StackOptions::new().filter(|filter| {
+        let route = json!({"name": "echo", "path": "/api/echo", "price": 1_000});
+        filter["routes"].as_array_mut().unwrap().push(route);
+    })
+}
+
+async fn ask_and_hang_up(stack: &Stack, client: &str, delay_ms: u64, after: Duration) {
+    let payment = wire::encode(&json!({"clientId": client}));
+    let request = format!(
+        "POST /api/echo?delay_ms={delay_ms} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\
+         payment: {payment}\r\n\r\nx"
+    );
+    let mut stream = tokio::net::TcpStream::connect(stack.envoy.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(after).await;
+}
+
+/// A POST whose sender hangs up early has been done, and is paid for.
+#[tokio::test]
+async fn hanging_up_does_not_get_work_done_for_free() {
+    let stack = Stack::start(slow_route()).await.unwrap();
+    let client = paid_client(&stack).await;
+    for _ in 0..5 {
+        ask_and_hang_up(&stack, &client, 1_500, Duration::from_millis(300)).await;
+    }
+    assert_eq!(stack.upstream.recorder().count(), 1 + 5, "the API has heard of them");
+    // A void would be there by the next tick.
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(left_before(&stack, &client).await, 49_500 - 5_000);
+}
+
+/// Whoever hangs up at once pays for what was handed to a connection to the API, as Envoy counts
+/// it, and for nothing else.
+#[tokio::test]
+async fn what_is_charged_is_what_was_forwarded() {
+    let stack = Stack::start(slow_route()).await.unwrap();
+    let client = paid_client(&stack).await;
+    for number in 0..40_u64 {
+        ask_and_hang_up(&stack, &client, 50, Duration::from_micros(number * 150)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let forwarded = stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap();
+    let forwarded = i64::try_from(forwarded).unwrap() - 1;
+    let left = left_before(&stack, &client).await;
+    assert_eq!(left, 49_500 - forwarded * 1_000, "{forwarded} were forwarded");
+}
+
+/// Envoy answers by itself: the API gave nothing, and nothing is paid.
+#[tokio::test]
+async fn an_answer_of_envoys_own_costs_nothing() {
+    let options = StackOptions::new().config(|config| {
+        let redirect = json!({
+            "match": {"path": "/api/weather"}, "redirect": {"path_redirect": "/api/health"},
+        });
+        config.routes()?.as_array_mut().unwrap().insert(0, redirect);
+        Ok(())
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let first = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    let client = first["clientId"].as_str().unwrap();
+    let redirected = pay(&stack, "/api/weather", json!({"clientId": client})).await;
+    assert_eq!(redirected.status, 301);
+    assert!(redirected.header(wire::PAYMENT_RESPONSE).is_none(), "a receipt for nothing");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(left_before(&stack, client).await, 49_900);
+}
