@@ -116,8 +116,11 @@ fn voids(on: VoidOn, status: u16, origin: impl FnOnce() -> Origin) -> bool {
             500.. => on.upstream_5xx,
             _ => false,
         },
-        // Envoy's own answer: the API gave none.
-        Some(_) if !reached || status < 500 => true,
+        // Envoy's own answer, and nobody has worked.
+        Some(_) if !reached => true,
+        // Envoy blames the client: it broke its request off, or sent nothing for too long. The
+        // API has the request all the same, and a nonsensical end must not make it free.
+        Some(_) if status < 500 => on.client_gone,
         Some(own) if own.contains("timeout") => on.upstream_timeout,
         Some(_) => on.upstream_reset,
     }

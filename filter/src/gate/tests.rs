@@ -261,7 +261,10 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
         (301, "direct_response", false, true),
         (503, "no_healthy_upstream", false, true),
         (503, "upstream_reset_before_response_started", true, false),
-        (413, "request_payload_too_large", true, true),
+        (400, "http1.codec_error", true, false),
+        (408, "stream_idle_timeout", true, false),
+        (413, "request_payload_too_large", true, false),
+        (413, "request_payload_too_large", false, true),
         (200, "direct_response", false, false),
     ] {
         let head = ResponseHead { status, ..ResponseHead::default() };

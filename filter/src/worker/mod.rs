@@ -229,16 +229,15 @@ impl Worker {
             Some(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
             _ => None,
         };
-        let may_be_charged = answer.is_none() || client_id.is_some();
         if answer.is_none() {
             self.void(host, Void { id: charge, client_id: None });
         }
-        let unknown = answer.is_none();
         match self.waiting(id, charge).and_then(|stream| stream.on_card(answer)) {
             Some(step) => {
                 self.take(host, id, step, true);
             }
-            None if may_be_charged && !unknown => self.void(host, Void { id: charge, client_id }),
+            // Paid for a stream that is gone.
+            None if client_id.is_some() => self.void(host, Void { id: charge, client_id }),
             None => {}
         }
     }

@@ -124,8 +124,9 @@ impl Payments {
 
     /// What has become of the charge. Within the life of its key by asking with it; after that,
     /// or when Stripe has failed for so long that it may be repeating a stored failure, by looking
-    /// for the PaymentIntent. None of our attempts is in flight then: if there is no PaymentIntent
-    /// there will be none, and the client's next request opens a top-up with a new key.
+    /// for the PaymentIntent. If there is none the top-up is closed, and the client's next request
+    /// opens one with a new key. An attempt that succeeds even after that is credited when Stripe or
+    /// the client tells of it: see [`crate::ledger::advance`].
     async fn outcome(&self, top_up: &TopUp) -> Result<Intent, Failure> {
         if self.age(top_up) > KEY_LIFE {
             return self.look_for(top_up).await;

@@ -80,3 +80,26 @@ async fn an_answer_of_envoys_own_costs_nothing() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(left_before(&stack, client).await, 49_900);
 }
+
+/// A client that breaks its request off with nonsense, once the API has it, has made it work.
+#[tokio::test]
+async fn breaking_a_request_does_not_get_work_done_for_free() {
+    let stack = Stack::start(slow_route()).await.unwrap();
+    let client = paid_client(&stack).await;
+    let payment = wire::encode(&json!({"clientId": client}));
+    let request = format!(
+        "POST /api/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
+         payment: {payment}\r\n\r\n1\r\nx\r\n"
+    );
+    let mut stream = tokio::net::TcpStream::connect(stack.envoy.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let forwarded = stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap();
+    assert_eq!(forwarded, 2, "the schedule did not happen");
+    stream.write_all(b"no chunk\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(left_before(&stack, &client).await, 49_500 - 1_000);
+}
