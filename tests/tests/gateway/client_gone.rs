@@ -103,3 +103,29 @@ async fn breaking_a_request_does_not_get_work_done_for_free() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(left_before(&stack, &client).await, 49_500 - 1_000);
 }
+
+/// Charged, and still waiting for a connection to the API when its client leaves: nobody has
+/// worked, and nothing is paid.
+#[tokio::test]
+async fn a_request_that_waited_for_a_connection_in_vain_costs_nothing() {
+    let options = slow_route().config(|config| {
+        config.cluster("api")?["circuit_breakers"] =
+            json!({"thresholds": [{"max_connections": 1}]});
+        Ok(())
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let client = paid_client(&stack).await;
+    // Takes the one connection there is, and has been forwarded.
+    ask_and_hang_up(&stack, &client, 0, Duration::from_millis(200)).await;
+    let slow = stack.client.post(stack.url("/api/echo?delay_ms=1500"));
+    let payment = wire::encode(&json!({"clientId": client}));
+    let slow = tokio::spawn(slow.header(wire::PAYMENT, payment).send());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..3 {
+        ask_and_hang_up(&stack, &client, 0, Duration::from_millis(100)).await;
+    }
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap(), 3);
+    assert_eq!(left_before(&stack, &client).await, 49_500 - 2_000);
+}

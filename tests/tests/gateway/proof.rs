@@ -71,6 +71,21 @@ async fn a_payment_method_of_another_customer_is_refused() {
     assert_eq!(left_before(&stack, receipt["clientId"].as_str().unwrap()).await, 49_500);
 }
 
+/// Whoever merely knows a card's number must not learn whether its owner has credits.
+#[tokio::test]
+async fn a_known_number_tells_nothing_of_its_owners_balance() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let (rich, _) = owner(&stack).await;
+    let mut answers = Vec::new();
+    for number in [rich, card::fresh().unwrap()] {
+        let method = stack.sim.payment_method(&number, "999").await.unwrap();
+        let payment = json!({"paymentMethodId": method, "topUpAmount": 1});
+        answers.push(pay(&stack, "/api/joke", payment).await.body);
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0]["errorCode"], "top_up_below_minimum");
+}
+
 /// Every receipt shows a PaymentIntent's id: it must be worth nothing to a stranger.
 #[tokio::test]
 async fn somebody_elses_payment_intent_is_worth_nothing() {
