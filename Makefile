@@ -14,7 +14,7 @@ NATIVE := --workspace --exclude stripe402-filter
 help: ## This list
 	@printf '\n  stripe402: pay per request at the gateway\n\n'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
+		printf '  make %-12s %s\n' "$$target" "$$text"; done
 	@printf '\n'
 
 .PHONY: run
@@ -30,6 +30,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
+	@./scripts/count-stores.sh
 	@printf '\n== the filter'\''s rules, natively\n'
 	cargo test --quiet -p stripe402-filter --lib
 	@printf '\n== the protocol as wasm, under Node\n'
@@ -43,6 +44,11 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash -- --test-threads=1
+
+.PHONY: bench-store
+bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
+	@cargo build --quiet --release -p stripe402-bench
+	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench-store
 
 .PHONY: lint
 lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts

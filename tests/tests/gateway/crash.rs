@@ -13,6 +13,7 @@ use std::{
 use serde_json::json;
 use stripe402_tests::{
     postgres::Postgres,
+    redis::Redis,
     stack::{Stack, StackOptions},
     wire,
 };
@@ -91,4 +92,10 @@ async fn the_embedded_store_survives_its_ledger() {
 async fn postgresql_survives_its_ledger() {
     let postgres = Postgres::start().await.unwrap();
     survives(Stack::start(StackOptions::new().store(&postgres.url())).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn redis_survives_its_ledger() {
+    let redis = Redis::start().await.unwrap();
+    survives(Stack::start(StackOptions::new().store(&redis.url())).await.unwrap()).await;
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use stripe402_tests::{
     card,
+    postgres::Postgres,
     stack::{Stack, StackOptions},
     wire,
 };
@@ -57,5 +58,17 @@ async fn logs_can_be_json() {
     assert!(text.contains("\"message\":\"serving\""), "{text}");
     for line in text.lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
+
+/// The store can be set to forget what was answered: whoever runs it must know.
+#[tokio::test]
+async fn a_store_that_can_lose_what_it_answered_is_warned_of() {
+    let postgres = Postgres::start().await.unwrap();
+    let weak = format!("{}?options=-c%20synchronous_commit%3Doff", postgres.url());
+    for (url, warned) in [(postgres.url(), false), (weak, true)] {
+        let stack = Stack::start(StackOptions::new().store(&url)).await.unwrap();
+        let log = std::fs::read_to_string(stack.dir().join("ledger-1.log")).unwrap();
+        assert_eq!(log.contains("synchronous_commit = off"), warned, "{log}");
     }
 }

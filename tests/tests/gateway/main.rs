@@ -21,6 +21,7 @@ mod challenge;
 mod client_gone;
 mod concurrency;
 mod crash;
+mod express;
 mod extensions;
 mod failing_api;
 mod identity;

@@ -5,20 +5,25 @@
 //! durability is shared by everything that arrives while the disk is busy.
 
 mod book;
+mod file;
 mod read;
 mod schema;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use redb::{Database, ReadableDatabase};
+use redb::Database;
 use stripe402_protocol::{
     ClientId,
     message::{Batch, BatchAnswer},
 };
 
-use self::{book::TableBook, read::Snapshot, writer::Writer};
+use self::{book::TableBook, file::File, read::Snapshot, writer::Writer};
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
@@ -44,7 +49,7 @@ pub struct EmbeddedOptions {
 /// The embedded store.
 #[derive(Debug)]
 pub struct Embedded {
-    database: Arc<Database>,
+    file: Arc<File>,
     writer: Writer,
     options: EmbeddedOptions,
     clock: Arc<dyn Clock>,
@@ -63,22 +68,19 @@ impl Embedded {
     /// [`StoreError::Unavailable`] if another process has it open, or it cannot be read or
     /// written; [`StoreError::Damaged`] if it is not a store of ours.
     pub fn open(options: EmbeddedOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        if let Some(folder) = options.path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                StoreError::Unavailable(format!("cannot make {}: {error}", folder.display()))
-            })?;
-        }
-        let database = Database::create(&options.path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
-                "{} is in use by another process; a file serves one ledger at a time",
-                options.path.display()
-            )),
-            other => StoreError::Unavailable(format!("{}: {other}", options.path.display())),
-        })?;
-        schema::prepare(&database)?;
-        let database = Arc::new(database);
-        let writer = Writer::start(Arc::clone(&database), options.queue)?;
-        Ok(Self { database, writer, options, clock })
+        let path = options.path.clone();
+        Self::open_by(move || open_file(&path), options, clock)
+    }
+
+    /// With a way of opening that may be used again.
+    fn open_by(
+        open: impl Fn() -> Result<Database, StoreError> + Send + Sync + 'static,
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let file = Arc::new(File::open(Box::new(open))?);
+        let writer = Writer::start(Arc::clone(&file), options.queue)?;
+        Ok(Self { file, writer, options, clock })
     }
 
     async fn write<T: Send + 'static>(
@@ -89,8 +91,25 @@ impl Embedded {
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Ok(Snapshot::new(self.database.begin_read().map_err(schema::unavailable)?))
+        Ok(Snapshot::new(self.file.begin_read()?))
     }
+}
+
+fn open_file(path: &Path) -> Result<Database, StoreError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            StoreError::Unavailable(format!("cannot make {}: {error}", folder.display()))
+        })?;
+    }
+    let database = Database::create(path).map_err(|error| match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
+            "{} is in use by another process; a file serves one ledger at a time",
+            path.display()
+        )),
+        other => StoreError::Unavailable(format!("{}: {other}", path.display())),
+    })?;
+    schema::prepare(&database)?;
+    Ok(database)
 }
 
 #[async_trait]

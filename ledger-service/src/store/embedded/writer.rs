@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use redb::Database;
 use tokio::sync::oneshot;
 
-use super::{super::StoreError, book::TableBook, schema::unavailable};
+use super::{super::StoreError, book::TableBook, file::File, schema::unavailable};
 
 /// How many transactions share a commit at the most.
 const GROUP: usize = 512;
@@ -24,14 +24,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(database: Arc<Database>, queue: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(file: Arc<File>, queue: usize) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::sync_channel::<Job>(queue.max(1));
         std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || {
                 while let Ok(first) = waiting.recv() {
                     let rest = waiting.try_iter().take(GROUP.saturating_sub(1));
-                    commit_together(&database, std::iter::once(first).chain(rest));
+                    let jobs = std::iter::once(first).chain(rest);
+                    if let Err(error) = file.write(|database| commit_together(database, jobs)) {
+                        tracing::error!(%error, "a transaction was given up");
+                    }
                 }
             })
             .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
@@ -62,32 +65,24 @@ impl Writer {
                 StoreError::Unavailable("the writer has ended".to_owned())
             }
         })?;
-        answered
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".to_owned())))
+        answered.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("the transaction was given up".to_owned()))
+        })
     }
 }
 
 /// Runs transactions in order and commits them together. If one fails, none has happened: a
-/// failure here is the disk's or a damaged record's, never a client's.
-fn commit_together(database: &Database, jobs: impl Iterator<Item = Job>) {
-    let transaction = match database.begin_write() {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            tracing::error!(%error, "cannot begin a transaction");
-            // Dropping the jobs tells their callers that the store is unavailable.
-            return;
-        }
-    };
+/// failure here is the disk's or a damaged record's, never a client's. Callers whose job was not
+/// run are told that the store is unavailable, by its being dropped.
+fn commit_together(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<(), StoreError> {
+    let transaction = database.begin_write().map_err(unavailable)?;
     let mut reports = Vec::new();
     let outcome = run_all(&transaction, jobs, &mut reports)
         .and_then(|()| transaction.commit().map_err(unavailable));
-    if let Err(error) = &outcome {
-        tracing::error!(%error, "a transaction was given up");
-    }
     for report in reports {
         report(outcome.clone());
     }
+    outcome
 }
 
 fn run_all(

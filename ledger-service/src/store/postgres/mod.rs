@@ -6,6 +6,7 @@
 //! (deadlock, serialisation, a row that another replica has just inserted).
 
 mod batch;
+mod durability;
 mod query;
 mod rows;
 mod session;
@@ -110,6 +111,7 @@ impl Postgres {
         let migrated = sqlx::migrate!().run(&self.pool).await;
         migrated.map_err(|error| StoreError::Unavailable(format!("migrations: {error}")))?;
         tracing::info!("the schema {SCHEMA} is up to date");
+        durability::check(&self.pool).await.map_err(unavailable)?;
         Ok(())
     }
 

@@ -1,0 +1,14 @@
+//! What things cost. Machines are noisy: every figure is the median of rounds that take turns.
+#![allow(
+    clippy::float_arithmetic,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "rates and ratios for people to read; no money passes through here"
+)]
+
+pub mod cpu;
+pub mod figures;
+pub mod store;
+
+/// Anything that goes wrong ends the measurement.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

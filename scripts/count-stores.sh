@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# How many cases of the one suite each store has just been put to: run after the tests.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$ROOT"
+
+say 'cases of the suite that every store passed:'
+cargo test --quiet -p stripe402-ledger --test stores --test postgres --test redis -- --list |
+    sed -n 's/: test$//p' |
+    awk -F:: '
+        /^embedded::/ { name = "embedded" }
+        /^in_memory::/ { name = "in memory (the example)" }
+        /^suite::/ { name = "PostgreSQL" }
+        /^conformance::standalone::/ { name = "Redis" }
+        /^conformance::cluster::/ { name = "Redis Cluster of three" }
+        !/^(embedded|in_memory|suite|conformance)::/ { next }
+        { count[name]++ }
+        END { for (name in count) printf "    %-26s%d\n", name, count[name] }' | sort

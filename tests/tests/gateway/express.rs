@@ -1,0 +1,68 @@
+//! A Redis that the Express middleware uses as well: its clients spend here, ours spend there.
+
+use std::process::Command;
+
+use serde_json::json;
+use stripe402_tests::{
+    redis::Redis,
+    stack::{Stack, StackOptions},
+};
+
+use crate::answer::{paid_client, pay};
+
+/// What the middleware does to deduct: look, compare, write.
+const DEDUCT: &str = "
+    local balance = tonumber(redis.call('HGET', KEYS[1], 'balance'))
+    if not balance or balance < tonumber(ARGV[1]) then return -1 end
+    redis.call('HSET', KEYS[1], 'balance', tostring(balance - tonumber(ARGV[1])))
+    return balance - tonumber(ARGV[1])";
+
+fn cli(redis: &Redis, arguments: &[&str]) -> String {
+    let output = Command::new("redis-cli")
+        .args(["-p", &redis.port().to_string()])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn express_deducts(redis: &Redis, client: &str, amount: &str) -> String {
+    cli(redis, &["EVAL", DEDUCT, "1", &format!("stripe402:client:{client}"), amount])
+}
+
+#[tokio::test]
+async fn a_client_of_the_middleware_spends_at_the_gateway() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let client = "0123456789abcdef".repeat(4);
+    let record = format!("stripe402:client:{client}");
+    let written = "2026-01-01T00:00:00.000Z";
+    let mut command = vec!["HSET", &record, "clientId", &client];
+    command.extend(["stripeCustomerId", "cus_express", "balance", "1200", "currency", "usd"]);
+    command.extend(["createdAt", written, "updatedAt", written]);
+    cli(&redis, &command);
+
+    let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
+    let expected = json!({"success": true, "creditsRemaining": 700, "clientId": client});
+    assert_eq!(spent.receipt(), expected);
+    assert_eq!(cli(&redis, &["HGET", &record, "balance"]), "700");
+    assert_eq!(express_deducts(&redis, &client, "150"), "550");
+    let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
+    assert_eq!(spent.receipt()["creditsRemaining"], 50);
+    let short = pay(&stack, "/api/joke", json!({"clientId": client})).await;
+    assert_eq!(short.challenge()["error"], "insufficient_credits");
+    assert_eq!(express_deducts(&redis, &client, "51"), "-1");
+    assert_eq!(stack.upstream.recorder().count(), 2);
+}
+
+#[tokio::test]
+async fn a_client_of_the_gateway_spends_at_the_middleware() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let client = paid_client(&stack).await;
+    assert_eq!(express_deducts(&redis, &client, "49000"), "500");
+    let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
+    assert_eq!(spent.receipt()["creditsRemaining"], 0);
+    assert_eq!(express_deducts(&redis, &client, "1"), "-1");
+}
