@@ -5,18 +5,18 @@ use std::{fs, time::Duration};
 /// Clock ticks a second in `/proc`: 100 on every Linux that can be met (proc(5), `sysconf`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// User and system time of a process and of its children that run.
-///
-/// A server that forks (PostgreSQL) works in its children; those that ended in between are not
-/// counted, so connections must stay open over a measurement.
+/// User and system time of a process, of its children that run, and of those that have ended: a
+/// server that forks (PostgreSQL) works in its children.
 #[must_use]
 pub fn of(pid: u32) -> Duration {
     let mut ticks = 0;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((own, parent, used)) = read(&stat) else { continue };
-        if own == pid || parent == pid {
-            ticks += used;
+        let Some(seen) = read(&stat) else { continue };
+        if seen.pid == pid {
+            ticks += seen.used + seen.of_ended_children;
+        } else if seen.parent == pid {
+            ticks += seen.used;
         }
     }
     TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
@@ -26,17 +26,30 @@ pub fn of(pid: u32) -> Duration {
 #[must_use]
 pub fn own() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks = read(&stat).map_or(0, |(_, _, used)| used);
+    let ticks = read(&stat).map_or(0, |seen| seen.used);
     TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
-/// Process, parent, and ticks used. The name, in brackets, may hold anything.
-fn read(stat: &str) -> Option<(u32, u32, u64)> {
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    pid: u32,
+    parent: u32,
+    used: u64,
+    of_ended_children: u64,
+}
+
+/// A process's line; its name, in brackets, may hold anything.
+fn read(stat: &str) -> Option<Seen> {
     let pid = stat.split(' ').next()?.parse().ok()?;
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    // proc(5): from the state on, which is field 3; utime is 14, stime 15.
-    Some((pid, u32::try_from(number(1)?).ok()?, number(11)?.saturating_add(number(12)?)))
+    // proc(5) counts from 1, and the state, which is first here, is its field 3.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some(Seen {
+        pid,
+        parent: u32::try_from(number(4)?).ok()?,
+        used: number(14)? + number(15)?,
+        of_ended_children: number(16)? + number(17)?,
+    })
 }
 
 #[cfg(test)]
@@ -46,7 +59,8 @@ mod tests {
     #[test]
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let stat = "42 (a ) b) S 7 42 42 0 -1 4194560 1 0 0 0 130 20 5 5 20 0 1 0 100 0 0";
-        assert_eq!(read(stat), Some((42, 7, 150)));
+        let seen = Seen { pid: 42, parent: 7, used: 150, of_ended_children: 10 };
+        assert_eq!(read(stat), Some(seen));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use stripe402_protocol::message::{self, Batch};
 use super::load;
 use crate::Result;
 
-/// What takes the place of a charge's id: two random numbers of twelve digits, since one alone
-/// meets itself again once in a few hundred rounds.
+/// What takes the place of a charge's id: two random numbers of up to nine digits, since one alone
+/// would meet itself again in every round.
 const RANDOM_ID: &str = "__rand_int____rand_int__";
 
 /// The arguments of the ledger's call for one charge, with the id to be filled in.
@@ -47,7 +47,7 @@ pub(super) async fn call(store: &dyn Store, port: u16) -> Result<Vec<String>> {
 /// If the program is missing or says something else than a rate.
 pub(super) fn benchmark(port: u16, call: &[String], count: u64) -> Result<f64> {
     let output = Command::new("redis-benchmark")
-        .args(["-p", &port.to_string(), "-n", &count.to_string(), "-r", "1000000000000", "-q"])
+        .args(["-p", &port.to_string(), "-n", &count.to_string(), "-r", "1000000000", "-q"])
         .args(["-c", &load::IN_FLIGHT.to_string(), "-P", &load::BATCH.to_string()])
         .args(call)
         .output()
