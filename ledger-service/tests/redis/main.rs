@@ -12,6 +12,7 @@
 mod conformance;
 mod express;
 mod faults;
+mod kept;
 mod secured;
 mod server;
 

@@ -10,7 +10,7 @@
 //! | `{…}:charges:<n>` | hash | deductions minted in the n-th ten minutes; expires |
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
-//! | `stripe402:top-up:<id>` | string | whose it is; expires when it is finished |
+//! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
 

@@ -17,7 +17,8 @@ use crate::ledger::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId
 
 /// For so long a key names its top-up, as in [`crate::ledger::open`].
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
-/// For so long a finished top-up can be looked up; its credit is a movement and stays.
+/// For so long a refused top-up can be looked up. A credited one stays: it says whose the money is
+/// that a dispute or a refund takes back.
 const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// An entry of the list whose record is missing for so long was cut off before the record.
 const CUT_OFF_MS: u64 = 3_600_000;
@@ -80,6 +81,9 @@ impl Redis {
         let mut arguments =
             vec![id.to_string(), finished.to_owned(), json(&to)?, KEPT_MS.to_string()];
         if let State::Credited { payment_intent, amount } = &to {
+            // Perhaps it was refused before, and given a time to go.
+            let mut keep = redis::cmd("PERSIST");
+            self.connection.command::<u64>(keep.arg(keys::top_up(&id))).await?;
             arguments.extend([payment_intent.clone(), amount.to_string()]);
         }
         let mut reply = self.on_top_ups(&ADVANCE_TOP_UP, &client, &arguments).await?;
@@ -92,7 +96,9 @@ impl Redis {
         };
         if matches!(&outcome, Advance::Done(of) | Advance::Finished(of) if of.state.is_finished()) {
             self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(entry(&client, &id))).await;
-            self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(KEPT_MS)).await;
+            if outcome_is_refused(&outcome) {
+                self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(KEPT_MS)).await;
+            }
         }
         Ok(outcome)
     }
@@ -157,6 +163,10 @@ impl Redis {
             tracing::debug!(%error, "an entry of a finished top-up stays");
         }
     }
+}
+
+fn outcome_is_refused(outcome: &Advance) -> bool {
+    matches!(outcome, Advance::Done(of) | Advance::Finished(of) if matches!(of.state, State::Refused { .. }))
 }
 
 fn entry(client: &ClientId, id: &TopUpId) -> String {

@@ -1,10 +1,23 @@
 -- As `ledger/top_up.rs`, advance.
 --
--- ARGV[2…7] id, whether it is finished then (0 or 1), its state (JSON), for how long finished
---           ones are kept (ms), and if it is credited: the PaymentIntent and the amount
+-- ARGV[2…7] id, whether it is finished then (0 or 1), its state (JSON), for how long refused
+--           ones are kept (ms), and if it is credited: the PaymentIntent and the amount. Credited
+--           ones stay: a dispute may come months later
 -- Answers what became of it, and the record.
 
 local id, finished, how, kept_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+
+-- A client that never paid and never comes back leaves nothing behind, once all of its currencies
+-- rest.
+local function expire_if_worthless(after_ms)
+    for _, field in ipairs(redis.call('HKEYS', TOP_UPS)) do
+        if field == 'credited' or string.find(field, '^open:') then
+            return
+        end
+    end
+    redis.call('PEXPIRE', TOP_UPS, text(after_ms))
+    redis.call('PEXPIRE', DATED, text(after_ms))
+end
 
 return run(function()
     local stored, now = top_up(id)
@@ -32,15 +45,13 @@ return run(function()
         if redis.call('HGET', TOP_UPS, 'open:' .. now.currency) == id then
             redis.call('HDEL', TOP_UPS, 'open:' .. now.currency)
         end
-        redis.call('ZADD', DATED, text(NOW + kept_ms), id)
-        -- A client that never comes back leaves nothing behind, once all of its currencies rest.
-        local other = false
-        for _, field in ipairs(redis.call('HKEYS', TOP_UPS)) do
-            other = other or string.find(field, '^open:') ~= nil
-        end
-        if not other then
-            redis.call('PEXPIRE', TOP_UPS, text(kept_ms))
-            redis.call('PEXPIRE', DATED, text(kept_ms))
+        if ARGV[6] then
+            redis.call('ZREM', DATED, id)
+            redis.call('HSET', TOP_UPS, 'credited', '1')
+            redis.call('PERSIST', TOP_UPS)
+        else
+            redis.call('ZADD', DATED, text(NOW + kept_ms), id)
+            expire_if_worthless(kept_ms)
         end
     end
     return { 'done', id, record }

@@ -2,7 +2,8 @@
 -- idempotency key (JSON text, or nothing), state (JSON). The last two are not looked into here.
 --
 -- KEYS[4] top-ups: `<id>` = the record, `open:<currency>` = the id of the unfinished one,
---         `named:<currency>:<key>` = the id of the latest under this idempotency key
+--         `named:<currency>:<key>` = the id of the latest under this idempotency key,
+--         `credited` = 1 if one ever was
 -- KEYS[5] what of KEYS[4] is finished or dated, sorted by when it can be forgotten
 
 local TOP_UPS, DATED = KEYS[4], KEYS[5]
