@@ -32,6 +32,8 @@ pub trait Host {
     fn reply(&mut self, stream: StreamId, reply: &Reply);
     /// Lets a held request go on. At most once per stream.
     fn resume(&mut self, stream: StreamId);
+    /// Where the request came from, behind the proxies that the operator trusts.
+    fn source(&mut self, stream: StreamId) -> Option<String>;
     /// Why the proxy answers as it does (`response.code_details`).
     fn response_details(&mut self, stream: StreamId) -> Option<String>;
 

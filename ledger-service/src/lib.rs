@@ -6,6 +6,7 @@
 pub mod books;
 pub mod clock;
 pub mod config;
+pub mod failpoint;
 pub mod http;
 pub mod ledger;
 pub mod payment;

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Import(ImportCommand::Express(arguments)) => {
             on_books(|| books::import_express(arguments))
         }
+        Command::Reconcile(arguments) => on_books(|| books::reconcile(arguments)),
         Command::Verify(arguments) => on_books(|| books::verify(arguments)),
     }
 }

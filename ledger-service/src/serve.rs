@@ -43,6 +43,7 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    http::metrics::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
     let provider = Stripe::new(&StripeOptions {
@@ -53,12 +54,19 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     .map_err(ServeError::Setting)?;
     let options = PaymentOptions {
         deadline: config.payment_deadline,
-        poll: Duration::from_millis(25),
-        retry_first: Duration::from_millis(200),
-        retry_most: Duration::from_secs(30),
         confirmation: config.confirmation,
         settle_after: config.settle_after,
+        limits: config.limits,
+        live: config.is_live(),
+        verify_cards: config.verify_cards,
+        decline_details: config.decline_details,
+        ..PaymentOptions::default()
     };
+    if !config.verify_cards {
+        tracing::warn!(
+            "verify_cards is off: whoever knows a card's number can spend its owner's credits"
+        );
+    }
     let secrets = config.server_secrets.clone();
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
     let app = App { store, payments: Arc::clone(&payments) };

@@ -108,6 +108,13 @@ impl Currency {
         div_ceil(units.get(), step_units).saturating_mul(step_minor)
     }
 
+    /// The amount in Stripe's minor units that `units` cover, rounded down to what can be refunded.
+    #[must_use]
+    pub fn refundable_minor_units(self, units: Units) -> i64 {
+        let (step_units, step_minor) = self.step();
+        units.get().checked_div(step_units).unwrap_or(0).saturating_mul(step_minor)
+    }
+
     /// The units that a charge of `minor` minor units is worth, or `None` beyond [`Units::MAX`]
     /// and for negative amounts.
     #[must_use]

@@ -34,6 +34,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     if !["pk_test_", "pk_live_"].iter().any(|prefix| publishable_key.starts_with(prefix)) {
         return wrong("publishable_key", "must be a publishable key: pk_test_… or pk_live_…");
     }
+    let live = publishable_key.starts_with("pk_live_");
     let defaults = Defaults {
         publishable_key,
         currency: root.optional("currency")?.unwrap_or(Currency::USD),
@@ -46,7 +47,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     let unmatched = root.optional("unmatched")?.unwrap_or_default();
     let identity = identity(root.object("identity", &IDENTITY)?)?;
     let limits = limits(root.object("limits", &LIMITS)?)?;
-    Ok(Config { ledger, routes, unmatched, identity, limits })
+    Ok(Config { ledger, routes, unmatched, identity, limits, live })
 }
 
 fn routes(root: &mut Fields, defaults: &Defaults) -> Checked<Table> {

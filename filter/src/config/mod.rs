@@ -24,6 +24,8 @@ pub struct Config {
     pub identity: Identity,
     /// Sizes.
     pub limits: Limits,
+    /// Whether the publishable key is one for real money: the ledger's must be, too.
+    pub live: bool,
 }
 
 /// How the ledger is reached.

@@ -126,6 +126,11 @@ impl Host for EnvoyHost {
         abi::property(b"response\0code_details").and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
+    fn source(&mut self, stream: StreamId) -> Option<String> {
+        self.about(stream);
+        abi::property(b"source\0address").and_then(|address| String::from_utf8(address).ok())
+    }
+
     fn reached_upstream(&mut self, stream: StreamId) -> bool {
         self.about(stream);
         // There is one as soon as a connection took the request, and none before.

@@ -101,6 +101,9 @@ impl Stream {
             top_up_amount: card.top_up_amount,
             payment_intent_id: card.payment_intent,
             idempotency_key: card.idempotency_key,
+            // Fetched from the host when the message leaves.
+            source: None,
+            live: Some(self.config.live),
         };
         self.phase = Phase::Paying { sale, charge: charge_id };
         Step::Pay(Box::new(request))

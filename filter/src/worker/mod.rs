@@ -272,7 +272,8 @@ impl Worker {
                     return step.map_or(Verdict::Hold, |step| self.take(host, id, step, held));
                 }
             }
-            Step::Pay(request) => {
+            Step::Pay(mut request) => {
+                request.source = host.source(id);
                 self.cards.push_back((id, request));
                 self.wake(host);
             }

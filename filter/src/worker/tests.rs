@@ -53,6 +53,10 @@ impl Host for Recorder {
     fn response_details(&mut self, _: StreamId) -> Option<String> {
         Some("via_upstream".to_owned())
     }
+    fn source(&mut self, _: StreamId) -> Option<String> {
+        Some("192.0.2.1:1234".to_owned())
+    }
+
     fn reached_upstream(&mut self, _: StreamId) -> bool {
         true
     }

@@ -24,6 +24,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, Problem> {
         ClientCommand::Freeze(arguments) => freeze(arguments, Kind::Freeze).await,
         ClientCommand::Unfreeze(arguments) => freeze(arguments, Kind::Unfreeze).await,
         ClientCommand::Adjust(arguments) => adjust(arguments).await,
+        ClientCommand::Refund(arguments) => super::refund::refund(arguments).await,
     }
 }
 

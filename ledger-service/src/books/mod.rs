@@ -3,6 +3,8 @@
 mod client;
 mod find;
 mod import;
+mod reconcile;
+mod refund;
 mod report;
 mod revenue;
 mod transfers;
@@ -10,14 +12,19 @@ mod verify;
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::{
     clock::{Clock, SystemClock},
-    config::BooksArgs,
+    config::{BooksArgs, Secret, StripeArgs},
+    payment::{PaymentOptions, Payments, Unavailable},
     store::{self, Store, StoreError},
+    stripe::{Stripe, StripeOptions},
 };
 
 pub use client::client;
 pub use import::import_express;
+pub use reconcile::reconcile;
 pub use report::Report;
 pub use revenue::revenue;
 pub use transfers::transfers;
@@ -37,4 +44,30 @@ impl From<StoreError> for Problem {
 fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        Self(format!("Stripe or the store: {error}"))
+    }
+}
+
+/// The books together with Stripe. `secrets` derive client ids; without them no account can be found
+/// by its card.
+fn at_stripe(
+    store: &Arc<dyn Store>,
+    stripe: &StripeArgs,
+    secrets: &Option<Secret>,
+) -> Result<Arc<Payments>, Problem> {
+    let options = StripeOptions {
+        secret_key: stripe.stripe_secret_key.0.clone(),
+        api_base: stripe.stripe_api_base.clone(),
+        timeout: stripe.stripe_timeout.0,
+    };
+    let provider = Arc::new(Stripe::new(&options).map_err(Problem)?);
+    let secrets = secrets.iter().flat_map(|list| list.0.expose_secret().split(','));
+    let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = PaymentOptions::default();
+    Ok(Payments::new(Arc::clone(store), provider, clock, secrets, options))
 }

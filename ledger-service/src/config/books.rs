@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use stripe402_protocol::Currency;
 
-use super::values::{Address, StoreUrl};
+use super::values::{Address, Secret, Span, StoreUrl};
 use crate::store::StoreOptions;
 
 /// Which books, and how they are shown.
@@ -36,6 +36,59 @@ pub enum ClientCommand {
     Unfreeze(FreezeArgs),
     /// Credit or debit by hand, with a reason
     Adjust(AdjustArgs),
+    /// Give unused credits back to the cards they came from
+    Refund(RefundArgs),
+}
+
+/// How Stripe is reached.
+#[derive(Clone, Debug, Args)]
+pub struct StripeArgs {
+    /// Stripe's secret key (sk_… or rk_…)
+    #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
+    pub stripe_secret_key: Secret,
+    /// Stripe's address
+    #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
+    pub stripe_api_base: String,
+    /// For one attempt of one call to Stripe
+    #[arg(long, env = "STRIPE_TIMEOUT", default_value = "10s")]
+    pub stripe_timeout: Span,
+}
+
+/// Whom to give back how much.
+#[derive(Debug, Args)]
+pub struct RefundArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// Units, e.g. 10000 for $1.00; without it all that is available
+    #[arg(long)]
+    pub amount: Option<i64>,
+    /// The account's currency
+    #[arg(long, default_value = "usd")]
+    pub currency: Currency,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub stripe: StripeArgs,
+}
+
+/// What to compare with Stripe.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+    /// From how long ago on
+    #[arg(long, default_value = "7days")]
+    pub since: Span,
+    /// Post what Stripe says where the books do not know of it, once; credits are never taken back
+    #[arg(long)]
+    pub repair: bool,
+    /// As the ledger has it: finds whose a charge was that the books have lost
+    #[arg(long, env = "SERVER_SECRET", hide_env_values = true)]
+    pub server_secret: Option<Secret>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub stripe: StripeArgs,
 }
 
 /// Which client.

@@ -16,11 +16,11 @@ use std::{
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::store::StoreOptions;
+use crate::{payment::LimitOptions, store::StoreOptions};
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
-    RevenueArgs, RevenueBy, TransfersArgs,
+    ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
 };
 pub use redis_url::RedisUrl;
 pub use settings::Settings;
@@ -50,6 +50,8 @@ pub enum Command {
     /// Bring clients and balances over.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Compare the books with Stripe; exit 1 if they differ.
+    Reconcile(ReconcileArgs),
     /// Recompute every balance from its movements and sums; exit 1 if one differs.
     Verify(BooksArgs),
 }
@@ -92,6 +94,12 @@ pub struct Config {
     pub confirmation: Duration,
     /// For how long failures of Stripe's own are met with the same request.
     pub settle_after: Duration,
+    /// Whether a card that never paid for a client is verified before it spends its balance.
+    pub verify_cards: bool,
+    /// Whether clients are told why the bank declined.
+    pub decline_details: bool,
+    /// How often cards may be tried.
+    pub limits: LimitOptions,
     /// How often top-ups that were cut off are looked for.
     pub sweep: Duration,
     /// How long charge ids are remembered.
@@ -115,6 +123,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether Stripe's key is one for real money.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.stripe_secret_key.expose_secret().contains("_live_")
+    }
+
     /// What the store must know of these settings.
     #[must_use]
     pub const fn store_options(&self) -> StoreOptions {
@@ -175,6 +189,7 @@ impl TryFrom<Settings> for Config {
     type Error = ConfigError;
 
     fn try_from(given: Settings) -> Result<Self, ConfigError> {
+        let limits = limits(&given);
         let token = required("token", "LEDGER_TOKEN", given.token)?;
         if token.expose_secret().len() < 16 {
             return Err(ConfigError::new("token", "must have at least 16 characters"));
@@ -193,6 +208,9 @@ impl TryFrom<Settings> for Config {
             payment_deadline: seconds(given.payment_deadline, 25),
             confirmation: seconds(given.confirmation, 15 * 60),
             settle_after: seconds(given.settle_after, 10 * 60),
+            verify_cards: given.verify_cards.unwrap_or(true),
+            decline_details: given.decline_details.unwrap_or(false),
+            limits,
             sweep: seconds(given.sweep, 60),
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
@@ -208,6 +226,7 @@ impl TryFrom<Settings> for Config {
             ("stripe_timeout", config.stripe_timeout.is_zero()),
             ("payment_deadline", config.payment_deadline.is_zero()),
             ("sweep", config.sweep.is_zero()),
+            ("limit_window", config.limits.window.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
             ("store_connections", config.store_connections == 0),
@@ -272,6 +291,18 @@ fn api_base(value: Option<String>) -> Result<String, ConfigError> {
         return Ok(base);
     }
     Err(ConfigError::new("stripe_api_base", "must begin with https:// (or http:// for a stand-in)"))
+}
+
+fn limits(given: &Settings) -> LimitOptions {
+    let usual = LimitOptions::default();
+    LimitOptions {
+        window: given.limit_window.map_or(usual.window, |span| span.0),
+        source_attempts: given.limit_source_attempts.unwrap_or(usual.source_attempts),
+        source_declines: given.limit_source_declines.unwrap_or(usual.source_declines),
+        card_declines: given.limit_card_declines.unwrap_or(usual.card_declines),
+        all_attempts: given.limit_attempts.unwrap_or(usual.all_attempts),
+        all_declines: given.limit_declines.unwrap_or(usual.all_declines),
+    }
 }
 
 fn seconds(value: Option<Span>, default: u64) -> Duration {

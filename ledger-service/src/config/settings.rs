@@ -57,6 +57,24 @@ settings! {
     /// For how long failures of Stripe's own are met with the same request, before its
     /// PaymentIntents are looked through instead [default: 10m]
     settle_after: Span = "LEDGER_SETTLE_AFTER",
+    /// Whether a card that never paid for a client is verified (SetupIntent) before it spends the
+    /// client's balance; without, whoever knows a card's number can spend it [default: true]
+    verify_cards: bool = "LEDGER_VERIFY_CARDS",
+    /// Whether clients are told why the bank declined; it helps thieves, too [default: false]
+    decline_details: bool = "LEDGER_DECLINE_DETAILS",
+    /// The time in which card attempts and declines are counted [default: 10m]
+    limit_window: Span = "LEDGER_LIMIT_WINDOW",
+    /// Card attempts from one address in that time [default: 60]
+    limit_source_attempts: u64 = "LEDGER_LIMIT_SOURCE_ATTEMPTS",
+    /// Declines from one address in that time [default: 20]
+    limit_source_declines: u64 = "LEDGER_LIMIT_SOURCE_DECLINES",
+    /// Declines of one card number in that time [default: 10]
+    limit_card_declines: u64 = "LEDGER_LIMIT_CARD_DECLINES",
+    /// Attempts in that time with cards that never paid, all together [default: 5000]
+    limit_attempts: u64 = "LEDGER_LIMIT_ATTEMPTS",
+    /// Declines in that time, all together; past them only cards that have paid before go on
+    /// [default: 1000]
+    limit_declines: u64 = "LEDGER_LIMIT_DECLINES",
     /// How often top-ups that were cut off are looked for [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
     /// How long charge ids are remembered; charges up to half as old are taken [default: 7days]

@@ -15,7 +15,11 @@ async fn alive() -> Json<Value> {
 
 async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     match app.store.ping().await {
-        Ok(()) => Ok(Json(json!({"status": "ready"}))),
+        // A gateway with the wrong key must not take the ledger away from all others.
+        Ok(()) => match app.payments.problem() {
+            None => Ok(Json(json!({"status": "ready"}))),
+            Some(problem) => Ok(Json(json!({"status": "ready", "problem": problem}))),
+        },
         Err(error) => Err(ApiError::unavailable(error.to_string())),
     }
 }

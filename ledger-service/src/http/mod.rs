@@ -6,6 +6,7 @@
 mod batch;
 mod error;
 mod health;
+pub mod metrics;
 mod payments;
 mod token;
 mod webhook;
@@ -57,5 +58,5 @@ pub fn webhooks(app: App, secret: SecretString, max_body: usize) -> Router {
 
 /// The routes for operators and probes.
 pub fn operator(app: App) -> Router {
-    health::routes().fallback(error::not_found).with_state(app)
+    health::routes().merge(metrics::routes()).fallback(error::not_found).with_state(app)
 }

@@ -7,6 +7,7 @@
 mod account;
 mod book;
 mod charge;
+mod limit;
 mod memory;
 mod movement;
 mod tally;
@@ -16,6 +17,7 @@ mod window;
 pub use account::{Account, AccountKey, TooLarge};
 pub use book::{Book, ChargeRecord};
 pub use charge::{apply_batch, apply_charge, apply_void};
+pub use limit::Limit;
 pub use memory::Memory;
 pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post};
 pub use tally::TallyKey;

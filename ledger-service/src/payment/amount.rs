@@ -50,6 +50,8 @@ mod tests {
             top_up_amount,
             payment_intent_id: None,
             idempotency_key: None,
+            source: None,
+            live: None,
         }
     }
 

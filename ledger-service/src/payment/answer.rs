@@ -2,7 +2,11 @@
 
 use stripe402_protocol::{Code, Reason, Refusal};
 
-use crate::{store::StoreError, stripe::Failure};
+use super::Payments;
+use crate::{
+    store::StoreError,
+    stripe::{Decline, Failure},
+};
 
 /// The outcome is not known, or the store or Stripe cannot be reached: 503, retry later.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,9 +38,21 @@ pub(super) fn refuse(refusal: Refusal) -> Halt {
     Halt::Refuse { refusal: Box::new(refusal), retry_after: None }
 }
 
-/// One text for every decline: what the bank said would help a thief to sort stolen cards.
-pub(super) fn declined() -> Refusal {
-    Refusal::new(Code::CardDeclined, "the card was declined")
+/// One text for every decline, unless the operator wants the bank's word passed on: it would help a
+/// thief to sort stolen cards.
+pub(super) fn declined(told: Option<&Decline>) -> Refusal {
+    let text = match told {
+        Some(decline) => format!("the card was declined ({decline})"),
+        None => "the card was declined".to_owned(),
+    };
+    Refusal::new(Code::CardDeclined, text)
+}
+
+impl Payments {
+    /// A decline, with as much as clients are told.
+    pub(super) fn declined(&self, decline: &Decline) -> Refusal {
+        declined(Some(decline).filter(|_| self.options.decline_details))
+    }
 }
 
 /// Neither deducted from nor charged.
@@ -57,7 +73,7 @@ pub(super) fn unusable(failure: Failure) -> Halt {
     match failure {
         Failure::Card(decline) => {
             tracing::info!(%decline, "a card was declined");
-            refuse(declined())
+            refuse(declined(None))
         }
         Failure::Invalid(code) => {
             tracing::info!(code, "Stripe does not take this PaymentMethod");

@@ -61,7 +61,7 @@ impl Payments {
             }
             IntentStatus::RequiresPaymentMethod => self.abandon(id, &intent.id).await,
             IntentStatus::Canceled => {
-                self.close(id, State::Refused { refusal: Box::new(declined()) }).await
+                self.close(id, State::Refused { refusal: Box::new(declined(None)) }).await
             }
             IntentStatus::Open => Ok(State::Charging),
         }
@@ -84,7 +84,7 @@ impl Payments {
         match found.status {
             IntentStatus::Succeeded => self.credit(id, &found).await,
             IntentStatus::Canceled => {
-                self.close(id, State::Refused { refusal: Box::new(declined()) }).await
+                self.close(id, State::Refused { refusal: Box::new(declined(None)) }).await
             }
             _ => Err(Halt::unavailable("the PaymentIntent can be neither settled nor cancelled")),
         }

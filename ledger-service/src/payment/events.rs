@@ -35,17 +35,58 @@ impl Payments {
     /// As [`Payments::look_at_intent`].
     pub async fn look_at_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
         let Some((top_up, _)) = self.top_up_behind(id).await? else { return Ok(()) };
-        let key = top_up.account;
+        self.post_refunds(top_up.account, id).await
+    }
+
+    /// Posts what Stripe knows of a PaymentIntent's refunds to the account that it credited.
+    pub(super) async fn post_refunds(
+        &self,
+        key: AccountKey,
+        id: &PaymentIntentId,
+    ) -> Result<(), Unavailable> {
         let refunds = self.provider.refunds(id).await.map_err(|f| later(unusable(f)))?;
         for refund in refunds {
             let Some(amount) = key.currency.units(refund.amount_minor) else { continue };
-            if !refund.failed {
-                self.post(key, Kind::Refund, &refund.id, amount).await?;
-            } else if self.has(key, Kind::Refund, &refund.id).await? {
-                self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
+            let held = match &refund.hold {
+                Some(hold) => self.settle_hold(key, hold, amount, !refund.failed).await?,
+                None => Held::Unknown,
+            };
+            match (held, refund.failed) {
+                (Held::Settled, _) => {}
+                // It was taken from the balance by its hold: what failed is credited.
+                (Held::Captured, true) => {
+                    self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
+                }
+                (Held::Captured, false) => {}
+                (Held::Unknown, false) => self.post(key, Kind::Refund, &refund.id, amount).await?,
+                (Held::Unknown, true) => {
+                    if self.has(key, Kind::Refund, &refund.id).await? {
+                        self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Settles the hold of a refund that an operator asked for: captured if the money went, released
+    /// if it did not.
+    pub(super) async fn settle_hold(
+        &self,
+        key: AccountKey,
+        hold: &str,
+        amount: Units,
+        went: bool,
+    ) -> Result<Held, Unavailable> {
+        if self.has(key, Kind::Capture, hold).await? {
+            return Ok(Held::Captured);
+        }
+        if self.has(key, Kind::Release, hold).await? || !self.has(key, Kind::Hold, hold).await? {
+            return Ok(Held::Unknown);
+        }
+        let kind = if went { Kind::Capture } else { Kind::Release };
+        self.post(key, kind, hold, amount).await?;
+        Ok(Held::Settled)
     }
 
     /// Something happened to a dispute. While one is open the account is frozen: whoever disputes
@@ -62,7 +103,11 @@ impl Payments {
         self.post_dispute(top_up.account, &dispute).await
     }
 
-    async fn post_dispute(&self, key: AccountKey, dispute: &Dispute) -> Result<(), Unavailable> {
+    pub(super) async fn post_dispute(
+        &self,
+        key: AccountKey,
+        dispute: &Dispute,
+    ) -> Result<(), Unavailable> {
         if dispute.phase == DisputePhase::Inquiry {
             return Ok(());
         }
@@ -98,7 +143,7 @@ impl Payments {
         Ok(top_up.map(|top_up| (top_up, intent)))
     }
 
-    async fn post(
+    pub(super) async fn post(
         &self,
         key: AccountKey,
         kind: Kind,
@@ -126,7 +171,12 @@ impl Payments {
         Ok(())
     }
 
-    async fn has(&self, key: AccountKey, kind: Kind, reference: &str) -> Result<bool, Unavailable> {
+    pub(super) async fn has(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<bool, Unavailable> {
         let movements = self.store.movements(key).await.map_err(|e| Unavailable(e.to_string()))?;
         Ok(movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference))
     }
@@ -155,8 +205,19 @@ fn may_thaw(movements: &[Movement], dispute: &str) -> bool {
     began && !others && last_word != Some(true)
 }
 
+/// How the hold stands that a refund was to settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It was open, and is settled now.
+    Settled,
+    /// It was captured before.
+    Captured,
+    /// There is none, or it was released: the refund takes from the balance like any other.
+    Unknown,
+}
+
 /// Stripe or the store cannot be asked now; a definite refusal will not get better.
-fn later(halt: Halt) -> Unavailable {
+pub(super) fn later(halt: Halt) -> Unavailable {
     match halt {
         Halt::Unavailable(cause) => cause,
         Halt::Refuse { refusal, .. } => Unavailable(refusal.error),

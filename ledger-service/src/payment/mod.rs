@@ -8,11 +8,21 @@ mod amount;
 mod answer;
 mod confirmed;
 mod events;
+mod limits;
 mod prove;
+mod reconcile;
+mod refunds;
 mod saga;
 mod under_way;
 
-use std::{collections::HashSet, sync::Arc, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::{
@@ -22,9 +32,15 @@ use stripe402_protocol::{
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use self::answer::Unavailable;
+pub use self::{
+    answer::Unavailable,
+    limits::LimitOptions,
+    reconcile::{Difference, Problem as Discrepancy},
+    refunds::{RefundError, Refunded},
+};
 use self::{
     answer::{Halt, refuse},
+    limits::Attempt,
     under_way::UnderWay,
 };
 use crate::{
@@ -50,6 +66,32 @@ pub struct PaymentOptions {
     /// For how long Stripe's own failures are met with the same request, before its
     /// PaymentIntents are looked through instead.
     pub settle_after: Duration,
+    /// How often cards may be tried.
+    pub limits: LimitOptions,
+    /// Whether Stripe's key is one for real money.
+    pub live: bool,
+    /// Whether a card that never paid for a client is verified before it spends the client's
+    /// balance. Without, whoever knows a card's number can.
+    pub verify_cards: bool,
+    /// Whether a client is told why the bank declined. It helps honest ones, and thieves.
+    pub decline_details: bool,
+}
+
+impl Default for PaymentOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(25),
+            poll: Duration::from_millis(25),
+            retry_first: Duration::from_millis(200),
+            retry_most: Duration::from_secs(30),
+            confirmation: Duration::from_secs(15 * 60),
+            settle_after: Duration::from_secs(10 * 60),
+            limits: LimitOptions::default(),
+            live: false,
+            verify_cards: true,
+            decline_details: false,
+        }
+    }
 }
 
 /// Carries out card payments.
@@ -63,6 +105,8 @@ pub struct Payments {
     /// Top-ups that this process is carrying out.
     under_way: Mutex<HashSet<TopUpId>>,
     tasks: TaskTracker,
+    /// Whether a gateway's publishable key was of the other mode when one last paid.
+    modes_differ: AtomicBool,
 }
 
 impl std::fmt::Debug for Payments {
@@ -70,6 +114,9 @@ impl std::fmt::Debug for Payments {
         f.debug_struct("Payments").field("options", &self.options).finish_non_exhaustive()
     }
 }
+
+const MODES_DIFFER: &str = "a gateway's publishable_key and this ledger's STRIPE_SECRET_KEY are of \
+                            different modes: both must be test keys or both live keys";
 
 /// Who pays, with what, for what.
 struct Visit<'r> {
@@ -91,7 +138,8 @@ impl Payments {
         options: PaymentOptions,
     ) -> Arc<Self> {
         let (under_way, tasks) = (Mutex::default(), TaskTracker::new());
-        Arc::new(Self { store, provider, clock, secrets, options, under_way, tasks })
+        let modes_differ = AtomicBool::new(false);
+        Arc::new(Self { store, provider, clock, secrets, options, under_way, tasks, modes_differ })
     }
 
     /// Pays, or says why not.
@@ -112,6 +160,22 @@ impl Payments {
         }
     }
 
+    /// What an operator must mend before cards can be charged.
+    #[must_use]
+    pub fn problem(&self) -> Option<&'static str> {
+        self.modes_differ.load(Ordering::Relaxed).then_some(MODES_DIFFER)
+    }
+
+    /// A PaymentMethod made with a test key cannot be charged with a live one, nor the other way
+    /// round.
+    fn check_mode(&self, request: &CardPayment) -> Result<(), Halt> {
+        let differ = request.live.is_some_and(|live| live != self.options.live);
+        if self.modes_differ.swap(differ, Ordering::Relaxed) != differ && differ {
+            tracing::error!("{MODES_DIFFER}");
+        }
+        if differ { Err(Halt::unavailable(MODES_DIFFER)) } else { Ok(()) }
+    }
+
     /// Waits for every top-up that is under way here.
     pub async fn finish(&self) {
         self.tasks.close();
@@ -121,6 +185,7 @@ impl Payments {
     /// Each turn of the loop looks at the balance; the store looks again before it lets a card
     /// be charged.
     async fn negotiate(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Halt> {
+        self.check_mode(request)?;
         let mut visit = self.receive(request).await?;
         if let Some(intent) = &request.payment_intent_id {
             visit.proven |= self.settle_confirmed(&visit, intent).await?;
@@ -216,7 +281,10 @@ impl Payments {
             amount: request.price,
             route: request.route.clone(),
         };
-        match self.store.charge_for_card(charge).await? {
+        crate::failpoint!("before_deduction");
+        let outcome = self.store.charge_for_card(charge).await?;
+        crate::failpoint!("deducted");
+        match outcome {
             ChargeOutcome::Charged(credits_remaining) => Ok(Some(CardAnswer::Paid {
                 charge_id: request.charge_id,
                 client_id: visit.account.client,
@@ -241,6 +309,8 @@ impl Payments {
     ) -> Result<(Opened, impl Future<Output = Result<State, Halt>> + use<>), Halt> {
         let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
+        let attempt = Attempt::of(visit);
+        self.may_try(attempt).await?;
         let id = TopUpId(Uuid::new_v4());
         let mark = UnderWay::mark(self, id);
         let wanted = NewTopUp {
@@ -263,14 +333,38 @@ impl Payments {
             // Whoever asked may be gone.
             let _ = tell.send(opened);
             match new {
-                Some(top_up) => Some(this.until_known(top_up, mark).await),
+                Some(top_up) => Some(this.carry_out(top_up, mark, attempt).await),
                 None => None,
             }
         });
         let stopped = || Halt::unavailable("the top-up's task was stopped");
         let opened = told.await.map_err(|_| stopped())??;
-        let end = async move { task.await.ok().flatten().ok_or_else(stopped) };
+        let end = async move { task.await.ok().flatten().unwrap_or_else(|| Err(stopped())) };
         Ok((opened, end))
+    }
+
+    /// A top-up that was just opened: tried if the limits let it, and counted.
+    async fn carry_out(
+        self: Arc<Self>,
+        top_up: TopUp,
+        mark: Option<UnderWay>,
+        attempt: Attempt,
+    ) -> Result<State, Halt> {
+        if let Err(halt) = self.count_attempt(attempt).await {
+            // Stripe has not heard of it: others that look at this account need not wait.
+            if let Halt::Refuse { refusal, .. } = &halt {
+                let refusal = refusal.clone();
+                self.close(top_up.id, State::Refused { refusal }).await?;
+            }
+            return Err(halt);
+        }
+        crate::failpoint!("opened");
+        let state = Arc::clone(&self).until_known(top_up, mark).await;
+        if matches!(&state, State::Refused { refusal } if refusal.error_code == Code::CardDeclined)
+        {
+            self.count_decline(attempt).await;
+        }
+        Ok(state)
     }
 
     /// Another request is topping this account up: wait, and take its end for ours if it was the

@@ -9,6 +9,7 @@
 use super::{
     Halt, Payments, Visit,
     answer::{declined, refuse, unconfirmed, unusable},
+    limits::Attempt,
 };
 use crate::stripe::{Failure, Verification};
 
@@ -21,17 +22,33 @@ impl Payments {
         if self.store.account(visit.account).await?.available < visit.request.price {
             return Ok(());
         }
+        if !self.options.verify_cards {
+            visit.proven = true;
+            return Ok(());
+        }
+        let attempt = Attempt::of(visit);
+        self.may_try(attempt).await?;
+        self.count_attempt(attempt).await?;
         let needed_for = visit.request.charge_id.to_string();
         let customer = self.customer(visit.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
         let key = format!("stripe402-verify-{}", visit.request.charge_id);
-        match self.provider.verify(&customer, &visit.card.id, &key).await.map_err(unusable)? {
-            Verification::Verified => {
+        match self.provider.verify(&customer, &visit.card.id, &key).await {
+            Ok(Verification::Verified) => {
                 visit.proven = true;
                 Ok(())
             }
-            Verification::RequiresAction(secret) => Err(refuse(unconfirmed(None, secret))),
-            Verification::Failed => Err(refuse(declined())),
+            Ok(Verification::RequiresAction(secret)) => Err(refuse(unconfirmed(None, secret))),
+            Ok(Verification::Failed) => {
+                self.count_decline(attempt).await;
+                Err(refuse(declined(None)))
+            }
+            Err(Failure::Card(decline)) => {
+                self.count_decline(attempt).await;
+                tracing::info!(%decline, "a card was declined");
+                Err(refuse(self.declined(&decline)))
+            }
+            Err(other) => Err(unusable(other)),
         }
     }
 }

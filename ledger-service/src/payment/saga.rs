@@ -28,8 +28,9 @@ enum Next {
     Again(String),
 }
 
-/// The rule of the saga: what to make of Stripe's answer to the charge.
-fn next(currency: Currency, answer: Result<Intent, Failure>) -> Next {
+/// The rule of the saga: what to make of Stripe's answer to the charge; with the bank's `details` of
+/// a decline if clients are told.
+fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> Next {
     let refused = |refusal| Next::Become(State::Refused { refusal: Box::new(refusal) });
     match answer {
         Ok(intent) => match intent.status {
@@ -42,10 +43,10 @@ fn next(currency: Currency, answer: Result<Intent, Failure>) -> Next {
             IntentStatus::RequiresAction => {
                 Next::Become(State::RequiresAction { payment_intent: intent.id })
             }
-            IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => refused(declined()),
+            IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => refused(declined(None)),
             IntentStatus::Open => Next::Again(format!("{} is still open", intent.id)),
         },
-        Err(Failure::Card(_)) => refused(declined()),
+        Err(Failure::Card(decline)) => refused(declined(Some(&decline).filter(|_| details))),
         Err(Failure::Invalid(_)) => {
             refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
         }
@@ -104,13 +105,17 @@ impl Payments {
         let mut pause = self.options.retry_first;
         loop {
             let answer = self.outcome(&top_up).await;
+            crate::failpoint!("charged");
             if let Err(Failure::Card(decline)) = &answer {
+                let code = decline.decline_code.clone().unwrap_or_else(|| decline.code.clone());
+                metrics::counter!("stripe402_card_declines_total", "code" => code).increment(1);
                 tracing::info!(top_up = %top_up.id, %decline, "a card was declined");
             }
-            let known = match next(top_up.account.currency, answer) {
+            let known = match next(top_up.account.currency, answer, self.options.decline_details) {
                 Next::Become(state) => self.close(top_up.id, state).await,
                 Next::Again(cause) => Err(Halt::unavailable(cause)),
             };
+            crate::failpoint!("credited");
             match known {
                 Ok(state) => return state,
                 Err(cause) => {
@@ -159,6 +164,7 @@ impl Payments {
             }
             other => other?,
         };
+        crate::failpoint!("customer");
         let currency = top_up.account.currency;
         let charge = CardCharge {
             top_up: id,
@@ -169,6 +175,10 @@ impl Payments {
             currency,
         };
         match self.provider.charge(&charge).await {
+            Err(Failure::Invalid(code)) if code == "resource_missing" => {
+                self.replace_if_gone(top_up, &charge.customer).await?;
+                Err(Failure::Invalid(code))
+            }
             // Repeated, the key brings the same snapshot for a day: read how it is now.
             Ok(open) if open.status == IntentStatus::Open => match open.id.parse() {
                 Ok(id) => self.provider.intent(&id).await,
@@ -176,6 +186,21 @@ impl Payments {
             },
             other => other,
         }
+    }
+
+    /// A customer that was deleted at Stripe must not lock its client out: the next top-up finds a
+    /// new one. This one ends refused; its key has been used.
+    async fn replace_if_gone(&self, top_up: &TopUp, customer: &str) -> Result<(), Failure> {
+        if self.provider.has_customer(customer).await? {
+            return Ok(());
+        }
+        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
+        let client = top_up.account.client;
+        let key = format!("stripe402-customer-{}-{}-again", client.subject(), top_up.id);
+        let made = self.provider.create_customer(&client.subject(), &key).await?;
+        let known = self.store.replace_customer(client, customer, made).await.map_err(unknown)?;
+        tracing::warn!(gone = customer, known, "a customer is gone at Stripe, and replaced");
+        Ok(())
     }
 
     /// The client's customer; made when it first pays, never looked up by search. The key is that
@@ -200,7 +225,7 @@ impl Payments {
     pub(super) async fn credit(&self, id: TopUpId, intent: &Intent) -> Result<State, Halt> {
         let top_up = self.store.top_up(id).await?;
         let currency = top_up.map(|top_up| top_up.account.currency);
-        match currency.map(|currency| next(currency, Ok(intent.clone()))) {
+        match currency.map(|currency| next(currency, Ok(intent.clone()), false)) {
             Some(Next::Become(state @ State::Credited { .. })) => self.close(id, state).await,
             _ => Err(Halt::unavailable("the PaymentIntent does not fit its top-up")),
         }
@@ -210,7 +235,9 @@ impl Payments {
     pub(super) async fn close(&self, id: TopUpId, to: State) -> Result<State, Halt> {
         match self.store.advance_top_up(id, to).await? {
             Advance::Done(top_up) => {
-                tracing::info!(top_up = %id, state = state_name(&top_up.state), "top-up");
+                let state = state_name(&top_up.state);
+                metrics::counter!("stripe402_top_ups_total", "state" => state).increment(1);
+                tracing::info!(top_up = %id, state, "top-up");
                 Ok(top_up.state)
             }
             Advance::Finished(top_up) => Ok(top_up.state),
@@ -278,6 +305,7 @@ mod tests {
             card: None,
             client_secret: None,
             top_up: None,
+            customer: None,
         }
     }
 
@@ -304,14 +332,14 @@ mod tests {
         ];
         for (answer, becomes) in cases {
             let shown = format!("{answer:?}");
-            assert_eq!(name(&next(Currency::USD, answer)), becomes, "{shown}");
+            assert_eq!(name(&next(Currency::USD, answer, false)), becomes, "{shown}");
         }
     }
 
     #[test]
     fn what_stripe_received_is_credited_not_what_was_asked() {
         let Next::Become(State::Credited { amount, .. }) =
-            next(Currency::USD, Ok(intent(IntentStatus::Succeeded, "usd")))
+            next(Currency::USD, Ok(intent(IntentStatus::Succeeded, "usd")), false)
         else {
             panic!()
         };

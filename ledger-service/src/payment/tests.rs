@@ -14,9 +14,9 @@ use stripe402_protocol::{
 use super::*;
 use crate::{
     clock::SystemClock,
-    ledger::{Account, Advance, Kind, Movement, Posted, Posting},
+    ledger::{Account, Advance, Kind, Limit, Movement, Posted, Posting},
     store::{InMemory, KeptCharge, StoreError, Tally},
-    stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, Refund, Verification},
+    stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification},
 };
 
 /// Credits the account once, just after somebody was told that it is short.
@@ -73,6 +73,17 @@ impl Store for Meddling {
     async fn remember_customer(&self, client: ClientId, id: String) -> Result<String, StoreError> {
         self.books.remember_customer(client, id).await
     }
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        id: String,
+    ) -> Result<String, StoreError> {
+        self.books.replace_customer(client, gone, id).await
+    }
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+        self.books.within(limit, count).await
+    }
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
         self.books.open_top_up(wanted).await
     }
@@ -105,6 +116,9 @@ impl Provider for Bank {
     async fn create_customer(&self, _: &str, _: &str) -> Result<String, Failure> {
         Ok("cus_1".into())
     }
+    async fn has_customer(&self, _: &str) -> Result<bool, Failure> {
+        Ok(true)
+    }
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
         self.charges.fetch_add(1, Ordering::SeqCst);
         Ok(Intent {
@@ -115,6 +129,7 @@ impl Provider for Bank {
             card: Some(charge.card.as_str().to_owned()),
             client_secret: None,
             top_up: Some(charge.top_up.clone()),
+            customer: Some(charge.customer.clone()),
         })
     }
     async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {
@@ -122,6 +137,18 @@ impl Provider for Bank {
     }
     async fn find(&self, _: &str, _: &str, _: u64) -> Result<Option<Intent>, Failure> {
         Ok(None)
+    }
+    async fn refund(&self, _: &NewRefund) -> Result<Refund, Failure> {
+        Err(Failure::Invalid("none".into()))
+    }
+    async fn intents_since(&self, _: u64) -> Result<Vec<Intent>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn refunds_since(&self, _: u64) -> Result<Vec<Refund>, Failure> {
+        Ok(Vec::new())
+    }
+    async fn disputes_since(&self, _: u64) -> Result<Vec<Dispute>, Failure> {
+        Ok(Vec::new())
     }
     async fn refunds(&self, _: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
         Ok(Vec::new())
@@ -150,6 +177,8 @@ fn request() -> CardPayment {
         top_up_amount: None,
         payment_intent_id: None,
         idempotency_key: None,
+        source: None,
+        live: None,
     }
 }
 
@@ -169,6 +198,10 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         retry_most: Duration::from_millis(1),
         confirmation: Duration::from_secs(900),
         settle_after: Duration::from_secs(600),
+        limits: LimitOptions::default(),
+        live: false,
+        verify_cards: true,
+        decline_details: false,
     };
     let secrets = vec![SecretString::from("secret")];
     let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));

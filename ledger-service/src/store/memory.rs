@@ -2,6 +2,7 @@
 //! when it is dropped.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -16,8 +17,8 @@ use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
     ledger::{
-        self, Account, AccountKey, Advance, Book as _, ChargeRecord, Memory, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+        self, Account, AccountKey, Advance, Book as _, ChargeRecord, Limit, Memory, Movement,
+        NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
 };
 
@@ -31,7 +32,8 @@ pub struct InMemory {
 #[derive(Default)]
 struct Books {
     memory: Memory,
-    customers: std::collections::BTreeMap<ClientId, String>,
+    customers: BTreeMap<ClientId, String>,
+    counts: BTreeMap<(String, u64), u64>,
 }
 
 impl std::fmt::Debug for InMemory {
@@ -130,6 +132,35 @@ impl Store for InMemory {
         customer: String,
     ) -> Result<String, StoreError> {
         Ok(self.books()?.customers.entry(client).or_insert(customer).clone())
+    }
+
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let mut books = self.books()?;
+        let known = books.customers.entry(client).or_default();
+        if known == gone {
+            *known = customer;
+        }
+        Ok(known.clone())
+    }
+
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let counts = &mut self.books()?.counts;
+        let own = counts.iter().filter(|((name, _), _)| *name == limit.name);
+        let own: Vec<_> = own.map(|((_, piece), count)| (*piece, *count)).collect();
+        let wait = limit.wait(&own, now_ms);
+        if wait.is_none() && count {
+            counts.retain(|(name, piece), _| *name != limit.name || *piece >= limit.since(now_ms));
+            let current = (limit.name.clone(), limit.piece_at(now_ms));
+            let entry = counts.entry(current).or_default();
+            *entry = entry.saturating_add(1);
+        }
+        Ok(wait)
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {

@@ -7,6 +7,8 @@ mod open;
 mod postgres;
 mod redis;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
@@ -15,7 +17,7 @@ use stripe402_protocol::{
 };
 
 use crate::ledger::{
-    Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
+    Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
     TopUpId,
 };
 
@@ -79,6 +81,20 @@ pub trait Store: Send + Sync + 'static {
         client: ClientId,
         customer: String,
     ) -> Result<String, StoreError>;
+
+    /// Another Stripe customer in place of one that is gone, if that is still the one; answers
+    /// which is remembered.
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError>;
+
+    /// Whether there is room for one more event, by the store's clock; if so and `count`, it is
+    /// counted. `None`, or after how long there may be room. All ledgers share the counts, which
+    /// go by themselves when they do not count any more; see [`Limit`].
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError>;
 
     /// Opens a top-up as [`crate::ledger::open`] says.
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError>;

@@ -8,12 +8,12 @@ use ::stripe::{
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_core::{
-    customer::CreateCustomer,
-    dispute::RetrieveDispute,
+    customer::{CreateCustomer, RetrieveCustomer, RetrieveCustomerReturned},
+    dispute::{ListDispute, RetrieveDispute},
     payment_intent::{
         CancelPaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
     },
-    refund::ListRefund,
+    refund::{CreateRefund, CreateRefundReason, ListRefund},
     setup_intent::{CreateSetupIntent, CreateSetupIntentUsage},
 };
 use stripe_payment::payment_method::RetrievePaymentMethod;
@@ -26,8 +26,8 @@ use stripe_types::RangeQueryTs;
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
 use super::{
-    Card, CardCharge, Dispute, DisputePhase, Failure, Intent, IntentStatus, Provider, Refund,
-    SUBJECT_FIELD, TOP_UP_FIELD, Verification,
+    Card, CardCharge, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent, IntentStatus, NewRefund,
+    Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification,
 };
 
 /// Seconds by which Stripe's clock may be behind ours.
@@ -96,6 +96,15 @@ impl Provider for Stripe {
         Ok(request.send(&self.client).await?.id.to_string())
     }
 
+    async fn has_customer(&self, customer: &str) -> Result<bool, Failure> {
+        match RetrieveCustomer::new(customer).send(&self.client).await.map_err(Failure::from) {
+            Ok(RetrieveCustomerReturned::Customer(_)) => Ok(true),
+            Ok(RetrieveCustomerReturned::DeletedCustomer(_)) => Ok(false),
+            Err(Failure::Invalid(code)) if code == "resource_missing" => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
         let currency = charge.currency.as_str().parse();
         let currency: stripe_types::Currency =
@@ -128,8 +137,7 @@ impl Provider for Stripe {
         top_up: &str,
         created_after_ms: u64,
     ) -> Result<Option<Intent>, Failure> {
-        let since = i64::try_from(created_after_ms / 1_000).unwrap_or(i64::MAX);
-        let created = RangeQueryTs::gte(since.saturating_sub(CLOCKS_DIFFER));
+        let created = since(created_after_ms);
         let list = ListPaymentIntent::new().customer(customer).limit(100).created(created);
         let mut page = list.send(&self.client).await?;
         loop {
@@ -151,29 +159,67 @@ impl Provider for Stripe {
         loop {
             let last = page.data.last().map(|last| last.id.to_string());
             let more = page.has_more;
-            found.extend(page.data.into_iter().map(|refund| Refund {
-                id: refund.id.to_string(),
-                amount_minor: refund.amount,
-                failed: matches!(refund.status.as_deref(), Some("failed" | "canceled")),
-            }));
+            found.extend(page.data.into_iter().map(refund));
+            let Some(last) = last.filter(|_| more) else { return Ok(found) };
+            page = list.clone().starting_after(last).send(&self.client).await?;
+        }
+    }
+
+    async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
+        let request = CreateRefund::new()
+            .payment_intent(wanted.intent.as_str())
+            .amount(wanted.amount_minor)
+            .reason(CreateRefundReason::RequestedByCustomer)
+            .metadata(HashMap::from([
+                (HOLD_FIELD.to_owned(), wanted.hold.clone()),
+                (SUBJECT_FIELD.to_owned(), wanted.subject.clone()),
+            ]));
+        let key = format!("stripe402-refund-{}", wanted.hold);
+        let request = request.customize().request_strategy(once(&key)?);
+        Ok(refund(request.send(&self.client).await?))
+    }
+
+    async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure> {
+        let list = ListPaymentIntent::new().limit(100).created(since(since_ms));
+        let mut page = list.send(&self.client).await?;
+        let mut found = Vec::new();
+        loop {
+            let last = page.data.last().map(|last| last.id.to_string());
+            let more = page.has_more;
+            found.extend(page.data.into_iter().map(intent).filter(|it| it.top_up.is_some()));
+            let Some(last) = last.filter(|_| more) else { return Ok(found) };
+            page = list.clone().starting_after(last).send(&self.client).await?;
+        }
+    }
+
+    async fn refunds_since(&self, since_ms: u64) -> Result<Vec<Refund>, Failure> {
+        let list = ListRefund::new().limit(100).created(since(since_ms));
+        let mut page = list.send(&self.client).await?;
+        let mut found = Vec::new();
+        loop {
+            let last = page.data.last().map(|last| last.id.to_string());
+            let more = page.has_more;
+            found.extend(page.data.into_iter().map(refund));
+            let Some(last) = last.filter(|_| more) else { return Ok(found) };
+            page = list.clone().starting_after(last).send(&self.client).await?;
+        }
+    }
+
+    async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
+        let list = ListDispute::new().limit(100).created(since(since_ms));
+        let mut page = list.send(&self.client).await?;
+        let mut found = Vec::new();
+        loop {
+            let last = page.data.last().map(|last| last.id.to_string());
+            let more = page.has_more;
+            found.extend(page.data.into_iter().map(dispute));
             let Some(last) = last.filter(|_| more) else { return Ok(found) };
             page = list.clone().starting_after(last).send(&self.client).await?;
         }
     }
 
     async fn dispute(&self, id: &str) -> Result<Dispute, Failure> {
-        let found = RetrieveDispute::new(id).send(&self.client).await?;
-        Ok(Dispute {
-            id: found.id.to_string(),
-            intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
-            amount_minor: found.amount,
-            phase: match found.status {
-                DisputeStatus::NeedsResponse | DisputeStatus::UnderReview => DisputePhase::Open,
-                DisputeStatus::Won => DisputePhase::Won,
-                DisputeStatus::Lost => DisputePhase::Lost,
-                _ => DisputePhase::Inquiry,
-            },
-        })
+        Ok(dispute(RetrieveDispute::new(id).send(&self.client).await?))
     }
 
     async fn cancel(&self, id: &PaymentIntentId, key: &str) -> Result<Intent, Failure> {
@@ -203,6 +249,35 @@ impl Provider for Stripe {
     }
 }
 
+fn since(unix_ms: u64) -> RangeQueryTs {
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX);
+    RangeQueryTs::gte(seconds.saturating_sub(CLOCKS_DIFFER))
+}
+
+fn refund(found: stripe_shared::Refund) -> Refund {
+    Refund {
+        id: found.id.to_string(),
+        intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
+        hold: found.metadata.and_then(|fields| fields.get(HOLD_FIELD).cloned()),
+        amount_minor: found.amount,
+        failed: matches!(found.status.as_deref(), Some("failed" | "canceled")),
+    }
+}
+
+fn dispute(found: stripe_shared::Dispute) -> Dispute {
+    Dispute {
+        id: found.id.to_string(),
+        intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
+        amount_minor: found.amount,
+        phase: match found.status {
+            DisputeStatus::NeedsResponse | DisputeStatus::UnderReview => DisputePhase::Open,
+            DisputeStatus::Won => DisputePhase::Won,
+            DisputeStatus::Lost => DisputePhase::Lost,
+            _ => DisputePhase::Inquiry,
+        },
+    }
+}
+
 fn intent(found: PaymentIntent) -> Intent {
     let status = match found.status {
         PaymentIntentStatus::Succeeded => IntentStatus::Succeeded,
@@ -219,5 +294,6 @@ fn intent(found: PaymentIntent) -> Intent {
         card: found.payment_method.map(|card| card.into_id().to_string()),
         client_secret: found.client_secret,
         top_up: found.metadata.get(TOP_UP_FIELD).cloned(),
+        customer: found.customer.map(|customer| customer.into_id().to_string()),
     }
 }

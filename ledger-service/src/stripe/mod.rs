@@ -18,6 +18,9 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes a customer for the account that is known to people as `subject`.
     async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure>;
 
+    /// Whether there still is such a customer.
+    async fn has_customer(&self, customer: &str) -> Result<bool, Failure>;
+
     /// Charges a card: creates and confirms a PaymentIntent, and attaches the card to the
     /// customer if it succeeds.
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure>;
@@ -33,6 +36,18 @@ pub trait Provider: Send + Sync + 'static {
         top_up: &str,
         created_after_ms: u64,
     ) -> Result<Option<Intent>, Failure>;
+
+    /// Gives money back to the card that a PaymentIntent charged.
+    async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure>;
+
+    /// Our PaymentIntents that were made since then (Unix ms), newest first; others are left out.
+    async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure>;
+
+    /// Every refund that was made since then (Unix ms).
+    async fn refunds_since(&self, since_ms: u64) -> Result<Vec<Refund>, Failure>;
+
+    /// Every dispute that was opened since then (Unix ms).
+    async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure>;
 
     /// Every refund of a PaymentIntent.
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure>;
@@ -97,6 +112,21 @@ pub struct Intent {
     pub client_secret: Option<String>,
     /// The top-up that it was made for, from the metadata.
     pub top_up: Option<String>,
+    /// The customer it was made for.
+    pub customer: Option<String>,
+}
+
+/// Money to be given back.
+#[derive(Clone, Debug)]
+pub struct NewRefund {
+    /// The PaymentIntent whose card gets it.
+    pub intent: PaymentIntentId,
+    /// Stripe's minor units.
+    pub amount_minor: i64,
+    /// The hold that it settles: in the metadata, and in the idempotency key.
+    pub hold: String,
+    /// Names the account to people, in the metadata.
+    pub subject: String,
 }
 
 /// Money that Stripe gave back to a card, or meant to.
@@ -104,6 +134,10 @@ pub struct Intent {
 pub struct Refund {
     /// Its id.
     pub id: String,
+    /// The PaymentIntent that took it.
+    pub intent: Option<String>,
+    /// The hold that it settles, if an operator asked for it here.
+    pub hold: Option<String>,
     /// Stripe's minor units.
     pub amount_minor: i64,
     /// Whether it failed: the money is with us again.
@@ -164,5 +198,7 @@ pub enum Verification {
 
 /// The metadata field that names the top-up on a PaymentIntent.
 pub(crate) const TOP_UP_FIELD: &str = "stripe402_top_up";
+/// The metadata field that names the hold which a refund settles.
+pub(crate) const HOLD_FIELD: &str = "stripe402_hold";
 /// The metadata field that names the account to people.
 pub(crate) const SUBJECT_FIELD: &str = "stripe402_subject";

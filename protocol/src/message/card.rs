@@ -38,6 +38,13 @@ pub struct CardPayment {
     /// Names one top-up of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Where the request came from, as the gateway sees it: an address, with or without a port.
+    /// For limits on card attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether the publishable key in the gateway's challenges is one for real money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<bool>,
 }
 
 /// The answer to a [`CardPayment`], with status 200.

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use stripe402_protocol::{
     Code, Currency, Refusal, Units,
     message::{Charge, ChargeOutcome, Void, VoidOutcome},
@@ -14,7 +15,7 @@ use super::{
     random,
 };
 use crate::{
-    ledger::{Account, AccountKey, Advance, Kind, Opened, PostRefusal, Posted, State},
+    ledger::{Account, AccountKey, Advance, Kind, Limit, Opened, PostRefusal, Posted, State},
     store::Store,
 };
 
@@ -379,12 +380,43 @@ pub async fn the_first_customer_stays(subject: &dyn Subject) {
     assert_eq!(store.0.remember_customer(client, "cus_1".into()).await.unwrap(), "cus_1");
     assert_eq!(store.0.remember_customer(client, "cus_2".into()).await.unwrap(), "cus_1");
     assert_eq!(store.0.customer(client).await.unwrap().as_deref(), Some("cus_1"));
+    let replace = async |gone, by: &str| store.0.replace_customer(client, gone, by.into()).await;
+    assert_eq!(replace("cus_9", "cus_4").await.unwrap(), "cus_1");
+    assert_eq!(replace("cus_1", "cus_4").await.unwrap(), "cus_4");
+    assert_eq!(replace("cus_1", "cus_5").await.unwrap(), "cus_4");
+    assert_eq!(replace("cus_4", "cus_1").await.unwrap(), "cus_1");
     // A record over an existing one must not wipe its balance, nor the other way round.
     let key = AccountKey { client, currency: Currency::USD };
     store.top_up(key, 100).await;
     store.0.remember_customer(client, "cus_3".into()).await.unwrap();
     assert_eq!(store.left(key).await, 100);
     assert_eq!(store.0.customer(client).await.unwrap().as_deref(), Some("cus_1"));
+}
+
+pub async fn limits_let_so_many_through(subject: &dyn Subject) {
+    let store = open(subject).await.0;
+    let limit = |name: &str, most, millis| Limit {
+        name: format!("{name} {}", uuid::Uuid::new_v4()),
+        most,
+        window: Duration::from_millis(millis),
+    };
+    // Looking counts nothing; of many at once exactly so many get through.
+    let tight = limit("a", 7, 60_000);
+    for _ in 0..10 {
+        assert_eq!(store.within(&tight, false).await.unwrap(), None);
+    }
+    let all = (0..40).map(|_| store.within(&tight, true));
+    let through = join_all(all).await.into_iter().filter(|wait| wait.as_ref().unwrap().is_none());
+    assert_eq!(through.count(), 7);
+    let wait = store.within(&tight, false).await.unwrap().unwrap();
+    assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(66), "{wait:?}");
+    // Other names have limits of their own, and one that has passed is none any more.
+    let brief = limit("b", 1, 300);
+    assert_eq!(store.within(&brief, true).await.unwrap(), None);
+    let wait = store.within(&brief, true).await.unwrap().unwrap();
+    assert!(wait <= Duration::from_millis(330), "{wait:?}");
+    tokio::time::sleep(wait + Duration::from_millis(5)).await;
+    assert_eq!(store.within(&brief, true).await.unwrap(), None);
 }
 
 pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) {

@@ -84,6 +84,7 @@ macro_rules! conformance_tests {
             an_idempotency_key_names_its_top_up
             unfinished_top_ups_are_listed
             the_first_customer_stays
+            limits_let_so_many_through
             movements_change_the_account_as_they_should
             a_movement_is_posted_once
             holds_are_captured_or_released_once

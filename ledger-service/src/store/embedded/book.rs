@@ -1,17 +1,19 @@
 //! The books of one write transaction, on redb's tables.
 
+use std::time::Duration;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 use stripe402_protocol::{ChargeId, ClientId};
 
 use super::{
     super::StoreError,
     schema::{
-        self, ACCOUNTS, CHARGES, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES, TOP_UPS,
+        self, ACCOUNTS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES, TOP_UPS,
         UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard, unavailable,
     },
 };
 use crate::ledger::{
-    Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
+    Account, AccountKey, Book, ChargeRecord, Kind, Limit, Movement, TallyKey, TopUp, TopUpId,
 };
 
 /// How many forgotten charges a transaction sweeps out at the most, so that none takes long.
@@ -28,6 +30,7 @@ pub(super) struct TableBook<'t> {
     unfinished: Table<'t, &'static [u8], &'static [u8; 16]>,
     named: Table<'t, &'static [u8], &'static [u8; 16]>,
     customers: Table<'t, &'static [u8; 32], &'static str>,
+    counts: Table<'t, (u64, &'static str), u64>,
 }
 
 impl<'t> TableBook<'t> {
@@ -42,6 +45,7 @@ impl<'t> TableBook<'t> {
             unfinished: transaction.open_table(UNFINISHED).map_err(unavailable)?,
             named: transaction.open_table(NAMED).map_err(unavailable)?,
             customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
+            counts: transaction.open_table(COUNTS).map_err(unavailable)?,
         })
     }
 
@@ -68,6 +72,62 @@ impl<'t> TableBook<'t> {
             self.movements.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
         let last = rows.next_back().transpose().map_err(unavailable)?;
         Ok(last.map_or(0, |(key, _)| key.value().1.saturating_add(1)))
+    }
+
+    pub(super) fn replace_customer(
+        &mut self,
+        client: &ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let known = self.customers.get(client.as_bytes()).map_err(unavailable)?;
+        if let Some(known) = known.map(|known| known.value().to_owned())
+            && known != gone
+        {
+            return Ok(known);
+        }
+        self.customers.insert(client.as_bytes(), customer.as_str()).map_err(unavailable)?;
+        Ok(customer)
+    }
+
+    /// Looks at a limit, and counts an event if there is room for it.
+    pub(super) fn within(
+        &mut self,
+        limit: &Limit,
+        count: bool,
+        now_ms: u64,
+    ) -> Result<Option<Duration>, StoreError> {
+        let mut counts = Vec::new();
+        let mut piece = limit.since(now_ms);
+        while piece <= now_ms {
+            let found = self.counts.get((piece, limit.name.as_str())).map_err(unavailable)?;
+            counts.extend(found.map(|found| (piece, found.value())));
+            piece = piece.saturating_add(limit.piece_ms());
+        }
+        let wait = limit.wait(&counts, now_ms);
+        if wait.is_none() && count {
+            let current = limit.piece_at(now_ms);
+            let known = counts.iter().find(|(piece, _)| *piece == current);
+            let next = known.map_or(1, |(_, count)| count.saturating_add(1));
+            self.counts.insert((current, limit.name.as_str()), next).map_err(unavailable)?;
+            self.forget_counts_before(limit.since(now_ms))?;
+        }
+        Ok(wait)
+    }
+
+    fn forget_counts_before(&mut self, first: u64) -> Result<(), StoreError> {
+        let forgotten = self
+            .counts
+            .range(..(first, ""))
+            .map_err(unavailable)?
+            .take(SWEEP)
+            .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_owned())))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unavailable)?;
+        for (piece, name) in forgotten {
+            self.counts.remove((piece, name.as_str())).map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     pub(super) fn remember_customer(

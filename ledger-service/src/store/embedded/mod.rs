@@ -28,8 +28,8 @@ use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
     ledger::{
-        self, Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State,
-        TopUp, TopUpId, Window,
+        self, Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting,
+        State, TopUp, TopUpId, Window,
     },
 };
 
@@ -164,6 +164,21 @@ impl Store for Embedded {
         customer: String,
     ) -> Result<String, StoreError> {
         self.write(move |book| book.remember_customer(&client, customer)).await
+    }
+
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let gone = gone.to_owned();
+        self.write(move |book| book.replace_customer(&client, &gone, customer)).await
+    }
+
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+        let (limit, now_ms) = (limit.clone(), self.clock.now_ms());
+        self.write(move |book| book.within(&limit, count, now_ms)).await
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {

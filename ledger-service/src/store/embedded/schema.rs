@@ -32,6 +32,8 @@ pub(super) const NAMED: TableDefinition<'_, &[u8], &[u8; 16]> =
 /// Client → Stripe customer.
 pub(super) const CUSTOMERS: TableDefinition<'_, &[u8; 32], &str> =
     TableDefinition::new("customers");
+/// When a piece of a window began, and what is counted → how many. The oldest are a range.
+pub(super) const COUNTS: TableDefinition<'_, (u64, &str), u64> = TableDefinition::new("counts");
 /// What this file is.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 
@@ -68,6 +70,7 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(UNFINISHED).map_err(unavailable)?;
     transaction.open_table(NAMED).map_err(unavailable)?;
     transaction.open_table(CUSTOMERS).map_err(unavailable)?;
+    transaction.open_table(COUNTS).map_err(unavailable)?;
     Ok(())
 }
 

@@ -27,8 +27,8 @@ use tokio::sync::OnceCell;
 use self::session::Session;
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::ledger::{
-    self, Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
-    TopUpId,
+    self, Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State,
+    TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -198,6 +198,40 @@ impl Store for Postgres {
             .map_err(unavailable)?;
         let known = query::customer(pool, &client).await.map_err(unavailable)?;
         Ok(known.unwrap_or(customer))
+    }
+
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let pool = self.pool().await?;
+        sqlx::query("UPDATE customers SET customer = $3 WHERE client = $1 AND customer = $2")
+            .bind(client.as_bytes().as_slice())
+            .bind(gone)
+            .bind(&customer)
+            .execute(pool)
+            .await
+            .map_err(unavailable)?;
+        let known = query::customer(pool, &client).await.map_err(unavailable)?;
+        Ok(known.unwrap_or(customer))
+    }
+
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+        let pool = self.pool().await?;
+        let number = |of: u64| i64::try_from(of).unwrap_or(i64::MAX);
+        let wait = self.retried(async || {
+            sqlx::query_scalar::<_, i64>("SELECT within_limit($1, $2, $3, $4)")
+                .bind(&limit.name)
+                .bind(number(limit.most))
+                .bind(number(limit.piece_ms()))
+                .bind(count)
+                .fetch_one(pool)
+                .await
+        });
+        let wait = u64::try_from(wait.await?).unwrap_or_default();
+        Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {

@@ -1,5 +1,7 @@
 //! Scripts on one client's accounts, and the index of all.
 
+use std::time::Duration;
+
 use stripe402_protocol::{ClientId, Currency};
 
 use super::{
@@ -7,9 +9,9 @@ use super::{
     Redis,
     keys::{self, ClientKeys},
     reply::{Reply, damaged, parse},
-    script::{CUSTOMER, POST, READ, Source},
+    script::{CUSTOMER, POST, READ, Source, WITHIN},
 };
-use crate::ledger::{Account, AccountKey, Kind, PostRefusal, Posted, Posting};
+use crate::ledger::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
 
 impl Redis {
     /// Calls a script over `lua/account.lua`. The client is put into the index of accounts first
@@ -90,7 +92,32 @@ impl Redis {
         client: ClientId,
         customer: String,
     ) -> Result<String, StoreError> {
-        self.on_accounts(&CUSTOMER, &client, &[], &[customer.into_bytes()]).await?.text()
+        self.replace_customer_of(client, "", customer).await
+    }
+
+    pub(super) async fn replace_customer_of(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let arguments = [customer.into_bytes(), gone.into()];
+        self.on_accounts(&CUSTOMER, &client, &[], &arguments).await?.text()
+    }
+
+    pub(super) async fn within_limit(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
+        let arguments = [
+            limit.most.to_string().into_bytes(),
+            limit.piece_ms().to_string().into_bytes(),
+            if count { "1" } else { "0" }.into(),
+        ];
+        let key = [keys::counts(&limit.name)];
+        let wait: u64 = self.connection.call(&WITHIN, &key, &arguments).await?;
+        Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
 
     pub(super) async fn list_accounts(

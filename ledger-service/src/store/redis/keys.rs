@@ -12,6 +12,7 @@
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
+//! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
 
 use stripe402_protocol::{ChargeId, ClientId};
@@ -91,4 +92,9 @@ pub(super) fn top_up(id: &TopUpId) -> String {
 /// The part of the index of accounts that lists clients whose ids begin with this byte.
 pub(super) fn accounts(first: u8) -> String {
     format!("stripe402:accounts:{first:02x}")
+}
+
+/// Events of one name, for a limit.
+pub(super) fn counts(name: &str) -> String {
+    format!("stripe402:counts:{name}")
 }

@@ -27,8 +27,8 @@ use crate::{
     clock::Clock,
     config::RedisUrl,
     ledger::{
-        Account, AccountKey, Advance, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
-        TopUpId,
+        Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State,
+        TopUp, TopUpId,
     },
 };
 
@@ -131,6 +131,19 @@ impl Store for Redis {
         customer: String,
     ) -> Result<String, StoreError> {
         self.write_customer(client, customer).await
+    }
+
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        self.replace_customer_of(client, gone, customer).await
+    }
+
+    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+        self.within_limit(limit, count).await
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {

@@ -54,4 +54,5 @@ scripts! {
     CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");
     CARD_CHARGE = include_str!("lua/card_charge.lua");
     CARD_VOID = include_str!("lua/card_void.lua");
+    WITHIN = include_str!("lua/within.lua");
 }

@@ -1,0 +1,180 @@
+//! How often cards may be tried: against those who test stolen ones.
+//!
+//! Counted are new PaymentIntents and verifications (attempts), and what the bank declined.
+//! Requests that a balance pays, and those that wait for another's top-up, do not count. What is
+//! counted is in the store, so that all ledgers count together.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use stripe402_protocol::{ClientId, Code, Reason, Refusal};
+
+use super::{Halt, Payments, Visit};
+use crate::ledger::Limit;
+
+/// How often within [`LimitOptions::window`]. 0 lets nothing through; `u64::MAX` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitOptions {
+    /// The time in which attempts are counted.
+    pub window: Duration,
+    /// Attempts from one address.
+    pub source_attempts: u64,
+    /// Declines from one address.
+    pub source_declines: u64,
+    /// Declines of one card number.
+    pub card_declines: u64,
+    /// Attempts with cards that never paid, all together.
+    pub all_attempts: u64,
+    /// Declines, all together; past them only cards that have paid before may go on.
+    pub all_declines: u64,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(600),
+            source_attempts: 60,
+            source_declines: 20,
+            card_declines: 10,
+            all_attempts: 5_000,
+            all_declines: 1_000,
+        }
+    }
+}
+
+/// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
+/// of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source(IpAddr);
+
+impl Source {
+    /// From what the gateway says: an address, with or without a port.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let socket = text.parse::<SocketAddr>().map(|socket| socket.ip());
+        let address = socket.or_else(|_| text.parse::<IpAddr>()).ok()?.to_canonical();
+        Some(Self(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        }))
+    }
+}
+
+/// Whose attempt it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    source: Option<Source>,
+    client: ClientId,
+    /// Whether this card has paid for this client before.
+    proven: bool,
+}
+
+impl Attempt {
+    pub(super) fn of(visit: &Visit<'_>) -> Self {
+        let source = visit.request.source.as_deref().and_then(Source::read);
+        Self { source, client: visit.account.client, proven: visit.proven }
+    }
+}
+
+impl Payments {
+    fn limit(&self, name: String, most: u64) -> Limit {
+        Limit { name, most, window: self.options.limits.window }
+    }
+
+    /// What this attempt is counted under; the last are the widest.
+    fn attempts(&self, of: Attempt) -> Vec<Limit> {
+        let options = &self.options.limits;
+        let mut limits = Vec::new();
+        if let Some(Source(address)) = of.source {
+            limits.push(self.limit(format!("attempts:{address}"), options.source_attempts));
+        }
+        if !of.proven {
+            limits.push(self.limit("attempts".to_owned(), options.all_attempts));
+        }
+        limits
+    }
+
+    fn declines(&self, of: Attempt) -> Vec<Limit> {
+        let options = &self.options.limits;
+        let mut limits = Vec::new();
+        if let Some(Source(address)) = of.source {
+            limits.push(self.limit(format!("declines:{address}"), options.source_declines));
+        }
+        let subject = of.client.subject();
+        limits.push(self.limit(format!("declines:card-{subject}"), options.card_declines));
+        if !of.proven {
+            limits.push(self.limit("declines".to_owned(), options.all_declines));
+        }
+        limits
+    }
+
+    /// Refuses a card that may not be tried now. Nothing is counted.
+    pub(super) async fn may_try(&self, of: Attempt) -> Result<(), Halt> {
+        for limit in self.declines(of).into_iter().chain(self.attempts(of)) {
+            if let Some(wait) = self.store.within(&limit, false).await? {
+                return Err(limited(&limit, wait));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an attempt, just before Stripe hears of it; refuses it if there is no room.
+    pub(super) async fn count_attempt(&self, of: Attempt) -> Result<(), Halt> {
+        for limit in self.attempts(of) {
+            if let Some(wait) = self.store.within(&limit, true).await? {
+                return Err(limited(&limit, wait));
+            }
+        }
+        metrics::counter!("stripe402_card_attempts_total").increment(1);
+        Ok(())
+    }
+
+    /// Counts what the bank declined.
+    pub(super) async fn count_decline(&self, of: Attempt) {
+        for limit in self.declines(of) {
+            let unlimited = Limit { most: u64::MAX, ..limit };
+            if let Err(error) = self.store.within(&unlimited, true).await {
+                tracing::warn!(%error, "a decline is not counted");
+            }
+        }
+    }
+}
+
+/// Says when to come back, not what was too much: that would help to stay just below.
+fn limited(limit: &Limit, wait: Duration) -> Halt {
+    let kind = limit.name.split(':').next().unwrap_or_default().to_owned();
+    metrics::counter!("stripe402_card_limited_total", "limit" => kind).increment(1);
+    tracing::info!(limit = limit.name, ?wait, "a card may not be tried now");
+    let refusal = Refusal::new(Code::PaymentFailed, "too many card payments were tried; wait");
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    Halt::Refuse {
+        refusal: Box::new(refusal.because(Reason::RateLimited)),
+        retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_addresses_or_networks() {
+        let cases = [
+            ("192.0.2.1:1234", Some("192.0.2.1")),
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("[::ffff:192.0.2.1]:80", Some("192.0.2.1")),
+            ("[2001:db8:1:2:3:4:5:6]:80", Some("2001:db8:1:2::")),
+            ("2001:db8:1:2::9", Some("2001:db8:1:2::")),
+            ("pipe", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let read = Source::read(text).map(|Source(address)| address.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The books against Stripe: every PaymentIntent, refund and dispute since some moment.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+use stripe402_protocol::{PaymentIntentId, Units};
+
+use super::{Payments, Unavailable, answer::unusable, events::later, refunds::open_holds};
+use crate::{
+    ledger::{AccountKey, Kind, Movement, Posted, Posting, TopUpId},
+    stripe::{Dispute, DisputePhase, Failure, Intent, IntentStatus, Refund},
+};
+
+/// One thing on which the books and Stripe do not agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What is wrong.
+    pub problem: Problem,
+    /// What it is about at Stripe: a PaymentIntent, a refund or a dispute.
+    pub reference: String,
+    /// The PaymentIntent behind it.
+    pub payment_intent: String,
+    /// Whose it is, as people see it, if the books know.
+    pub subject: Option<String>,
+    /// The currency, and how much by Stripe's account, in units.
+    pub currency: String,
+    /// How much by Stripe's account, in units.
+    pub at_stripe: i64,
+    /// How much by the books.
+    pub in_books: i64,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// A card was charged, and nobody got credits for it.
+    NotCredited,
+    /// Credits were given for another amount than the card was charged.
+    WrongAmount,
+    /// Credits were given, and Stripe knows of no such charge.
+    NotCharged,
+    /// Stripe gave money back, and the credits are still there.
+    RefundNotPosted,
+    /// A refund failed, and its credits are still gone.
+    FailedRefundNotPosted,
+    /// A dispute's phase is not in the books.
+    DisputeNotPosted,
+    /// An operator's refund was cut off: its amount is held.
+    RefundUnfinished,
+}
+
+impl Problem {
+    /// As people and programs read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotCredited => "not_credited",
+            Self::WrongAmount => "wrong_amount",
+            Self::NotCharged => "not_charged",
+            Self::RefundNotPosted => "refund_not_posted",
+            Self::FailedRefundNotPosted => "failed_refund_not_posted",
+            Self::DisputeNotPosted => "dispute_not_posted",
+            Self::RefundUnfinished => "refund_unfinished",
+        }
+    }
+}
+
+/// What the books say, by Stripe's names.
+#[derive(Default)]
+struct Index {
+    /// PaymentIntent → its credit.
+    credits: HashMap<String, Credit>,
+    /// Every other movement that Stripe caused.
+    posted: HashSet<(Kind, String)>,
+    /// Holds of refunds that are open.
+    holds: Vec<(AccountKey, String, Units)>,
+}
+
+#[derive(Clone, Copy)]
+struct Credit {
+    key: AccountKey,
+    amount: Units,
+    at_ms: u64,
+}
+
+impl Index {
+    fn add(&mut self, key: AccountKey, movements: &[Movement]) {
+        for Movement { posting, at_ms } in movements {
+            if posting.kind == Kind::TopUp {
+                let credit = Credit { key, amount: posting.amount, at_ms: *at_ms };
+                self.credits.insert(posting.reference.clone(), credit);
+            } else {
+                self.posted.insert((posting.kind, posting.reference.clone()));
+            }
+        }
+        let holds = open_holds(movements).into_iter();
+        self.holds.extend(holds.map(|(hold, amount)| (key, hold, amount)));
+    }
+
+    fn has(&self, kind: Kind, reference: &str) -> bool {
+        self.posted.contains(&(kind, reference.to_owned()))
+    }
+
+    fn intent(&self, intent: &Intent) -> Option<Problem> {
+        let taken = intent.status == IntentStatus::Succeeded;
+        match self.credits.get(&intent.id) {
+            None if taken => Some(Problem::NotCredited),
+            None => None,
+            Some(_) if !taken => Some(Problem::NotCharged),
+            Some(credit) => (credit.key.currency.units(intent.received_minor)
+                != Some(credit.amount))
+            .then_some(Problem::WrongAmount),
+        }
+    }
+
+    fn refund(&self, refund: &Refund) -> Option<Problem> {
+        let captured = refund.hold.as_deref().is_some_and(|hold| self.has(Kind::Capture, hold));
+        let posted = captured || self.has(Kind::Refund, &refund.id);
+        let undone = self.has(Kind::RefundFailed, &refund.id);
+        match refund.failed {
+            false if !posted => Some(Problem::RefundNotPosted),
+            true if posted && !undone => Some(Problem::FailedRefundNotPosted),
+            _ => None,
+        }
+    }
+
+    fn dispute(&self, dispute: &Dispute) -> Option<Problem> {
+        let has = |kind| self.has(kind, &dispute.id);
+        let complete = match dispute.phase {
+            DisputePhase::Inquiry => true,
+            DisputePhase::Open => has(Kind::DisputeOpened),
+            DisputePhase::Won => has(Kind::DisputeOpened) && has(Kind::DisputeWon),
+            DisputePhase::Lost => has(Kind::DisputeOpened) && has(Kind::DisputeLost),
+        };
+        (!complete).then_some(Problem::DisputeNotPosted)
+    }
+}
+
+impl Payments {
+    /// Every difference since then (Unix ms). `accounts` are all there are.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if Stripe or the store cannot be asked.
+    pub async fn differences(
+        &self,
+        accounts: &[AccountKey],
+        since_ms: u64,
+    ) -> Result<Vec<Difference>, Unavailable> {
+        // Stripe first: what happens meanwhile is then in the books, and no difference.
+        let asked = |failure: Failure| later(unusable(failure));
+        let intents = self.provider.intents_since(since_ms).await.map_err(asked)?;
+        let refunds = self.provider.refunds_since(since_ms).await.map_err(asked)?;
+        let disputes = self.provider.disputes_since(since_ms).await.map_err(asked)?;
+        let mut index = Index::default();
+        for key in accounts {
+            let movements = self.store.movements(*key).await;
+            index.add(*key, &movements.map_err(|error| Unavailable(error.to_string()))?);
+        }
+        let mut found = Vec::new();
+        for intent in &intents {
+            found.extend(index.intent(intent).map(|problem| index.about(problem, intent)));
+        }
+        let listed: HashSet<&str> = intents.iter().map(|intent| intent.id.as_str()).collect();
+        let unlisted = index
+            .credits
+            .iter()
+            .filter(|(id, credit)| credit.at_ms >= since_ms && !listed.contains(id.as_str()));
+        for (id, credit) in unlisted {
+            let Ok(parsed) = id.parse::<PaymentIntentId>() else { continue };
+            // Made before that moment, or not there at all.
+            match self.provider.intent(&parsed).await {
+                Ok(intent) => {
+                    found
+                        .extend(index.intent(&intent).map(|problem| index.about(problem, &intent)));
+                }
+                Err(Failure::Invalid(_)) => {
+                    found.push(credit.difference(Problem::NotCharged, id, id, 0))
+                }
+                Err(other) => return Err(asked(other)),
+            }
+        }
+        let ours = |intent: &Option<String>| {
+            let intent = intent.as_deref()?;
+            index.credits.get_key_value(intent).map(|(id, credit)| (id.as_str(), *credit))
+        };
+        for refund in &refunds {
+            let Some((intent, credit)) = ours(&refund.intent) else { continue };
+            found.extend(index.refund(refund).map(|problem| {
+                credit.difference(problem, &refund.id, intent, refund.amount_minor)
+            }));
+        }
+        for dispute in &disputes {
+            let Some((intent, credit)) = ours(&dispute.intent) else { continue };
+            found.extend(index.dispute(dispute).map(|problem| {
+                credit.difference(problem, &dispute.id, intent, dispute.amount_minor)
+            }));
+        }
+        for (key, hold, amount) in &index.holds {
+            let credit = Credit { key: *key, amount: *amount, at_ms: 0 };
+            found.push(credit.difference(Problem::RefundUnfinished, hold, hold, 0));
+        }
+        Ok(found)
+    }
+
+    /// Mends one difference by asking Stripe again and posting what it says, once. What cannot be
+    /// mended here stays, and is found again.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if Stripe or the store cannot be asked.
+    pub async fn repair(
+        &self,
+        difference: &Difference,
+        accounts: &[AccountKey],
+    ) -> Result<(), Unavailable> {
+        let intent = difference.payment_intent.parse::<PaymentIntentId>();
+        match (difference.problem, intent) {
+            (Problem::NotCredited, Ok(intent)) => self.credit_again(&intent).await,
+            (Problem::RefundNotPosted | Problem::FailedRefundNotPosted, Ok(intent)) => {
+                match self.creditor(&intent, accounts).await? {
+                    Some(key) => self.post_refunds(key, &intent).await,
+                    None => Ok(()),
+                }
+            }
+            (Problem::DisputeNotPosted, Ok(intent)) => {
+                let Some(key) = self.creditor(&intent, accounts).await? else { return Ok(()) };
+                let dispute = self.provider.dispute(&difference.reference).await;
+                self.post_dispute(key, &dispute.map_err(|f| later(unusable(f)))?).await
+            }
+            (Problem::RefundUnfinished, _) => {
+                for key in accounts {
+                    self.finish_refunds(*key).await?;
+                }
+                Ok(())
+            }
+            // A credit is never taken back by a program: an operator decides.
+            (Problem::WrongAmount | Problem::NotCharged, _) | (_, Err(_)) => Ok(()),
+        }
+    }
+
+    /// The account that a PaymentIntent was credited to.
+    async fn creditor(
+        &self,
+        intent: &PaymentIntentId,
+        accounts: &[AccountKey],
+    ) -> Result<Option<AccountKey>, Unavailable> {
+        for key in accounts {
+            if self.has(*key, Kind::TopUp, intent.as_str()).await? {
+                return Ok(Some(*key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Credits what a card was charged: to its top-up's account; or, where the books have lost that
+    /// (they come from a backup), to the client whose card it is.
+    async fn credit_again(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
+        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
+        let asked = |failure: Failure| later(unusable(failure));
+        let intent = self.provider.intent(id).await.map_err(asked)?;
+        if intent.status != IntentStatus::Succeeded {
+            return Ok(());
+        }
+        let top_up = intent.top_up.as_deref().map(str::parse::<TopUpId>);
+        if let Some(Ok(top_up)) = top_up
+            && self.store.top_up(top_up).await.map_err(store)?.is_some()
+        {
+            return self.settle(top_up, &intent).await.map(drop).map_err(later);
+        }
+        let (Some(Ok(card)), Ok(currency)) =
+            (intent.card.as_deref().map(str::parse), intent.currency.parse())
+        else {
+            return Ok(());
+        };
+        let card = self.provider.card(&card).await.map_err(asked)?;
+        let (client, known) = self.identify(&card).await.map_err(later)?;
+        if let (None, Some(customer)) = (known, intent.customer) {
+            self.store.remember_customer(client, customer).await.map_err(store)?;
+        }
+        let key = AccountKey { client, currency };
+        let Some(amount) = currency.units(intent.received_minor) else { return Ok(()) };
+        let note = Some("reconciled: the books had lost this top-up".to_owned());
+        let posting = Posting { kind: Kind::TopUp, reference: intent.id, amount, note };
+        match self.store.post(key, posting).await.map_err(store)? {
+            Posted::Done(_) | Posted::Repeated(_) => Ok(()),
+            Posted::Refused(refusal) => Err(Unavailable(format!("the books refuse: {refusal:?}"))),
+        }
+    }
+}
+
+impl Index {
+    fn about(&self, problem: Problem, intent: &Intent) -> Difference {
+        if let Some(credit) = self.credits.get(&intent.id) {
+            return credit.difference(problem, &intent.id, &intent.id, intent.received_minor);
+        }
+        let currency = intent.currency.parse::<stripe402_protocol::Currency>().ok();
+        let units = currency.and_then(|currency| currency.units(intent.received_minor));
+        Difference {
+            problem,
+            reference: intent.id.clone(),
+            payment_intent: intent.id.clone(),
+            subject: None,
+            currency: intent.currency.clone(),
+            at_stripe: units.unwrap_or(Units::ZERO).get(),
+            in_books: 0,
+        }
+    }
+}
+
+impl Credit {
+    fn difference(
+        &self,
+        problem: Problem,
+        reference: &str,
+        intent: &str,
+        minor: i64,
+    ) -> Difference {
+        let is_credit = matches!(problem, Problem::WrongAmount | Problem::NotCharged);
+        let is_hold = problem == Problem::RefundUnfinished;
+        Difference {
+            problem,
+            reference: reference.to_owned(),
+            payment_intent: intent.to_owned(),
+            subject: Some(self.key.client.subject()),
+            currency: self.key.currency.to_string(),
+            at_stripe: self.key.currency.units(minor).unwrap_or(Units::ZERO).get(),
+            in_books: if is_credit || is_hold { self.amount.get() } else { 0 },
+        }
+    }
+}

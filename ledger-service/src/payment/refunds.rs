@@ -1,0 +1,211 @@
+//! Unused credits back to the cards that they came from.
+//!
+//! An amount is held first, and durably; then Stripe is asked, with a key made of the hold's name;
+//! then the hold is captured. Whatever is cut off in between is finished by the next refund of the
+//! account, by Stripe's own events, or by reconciling: each looks at the same hold and uses the
+//! same key, so the card gets the money once, and the balance pays for it once.
+
+use std::time::Duration;
+
+use stripe402_protocol::{PaymentIntentId, Units};
+use uuid::Uuid;
+
+use super::{Payments, Unavailable};
+use crate::{
+    ledger::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
+    stripe::{Failure, NewRefund},
+};
+
+/// What the name of a refund's hold begins with; the PaymentIntent follows.
+const HOLD: &str = "refund:";
+/// How often Stripe is asked before the hold is left for later.
+const ATTEMPTS: u32 = 4;
+
+/// One part of a refund: what went back to one card charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// The PaymentIntent.
+    pub payment_intent: String,
+    /// How much, in units.
+    pub amount: Units,
+}
+
+/// Why nothing, or not everything, was refunded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RefundError {
+    /// A dispute is open, or an operator has frozen the account.
+    #[error("the account is frozen: while a dispute is open a refund would be paid twice")]
+    Frozen,
+    /// More than is available.
+    #[error("only {0} units are available")]
+    Insufficient(Units),
+    /// Stripe's answer is not known yet; the amount stays held.
+    #[error("{0}; what is held stays held: run this again")]
+    Unknown(#[from] Unavailable),
+}
+
+impl Payments {
+    /// Gives back `amount`, or all that is available, newest card charge first. What is below the
+    /// smallest amount that Stripe refunds stays, and so does what no card charge can take back.
+    ///
+    /// # Errors
+    /// [`RefundError`].
+    pub async fn refund(
+        &self,
+        key: AccountKey,
+        amount: Option<Units>,
+    ) -> Result<Vec<Refunded>, RefundError> {
+        let mut done = self.finish_refunds(key).await?;
+        let account = self.store.account(key).await.map_err(store)?;
+        if account.frozen {
+            return Err(RefundError::Frozen);
+        }
+        // What an earlier, cut-off run has just finished is part of what is asked for.
+        let finished = done
+            .iter()
+            .fold(Units::ZERO, |sum, part| sum.checked_add(part.amount).unwrap_or(Units::MAX));
+        let wanted = match amount {
+            None => account.available,
+            Some(amount) => amount.checked_sub(finished).unwrap_or(Units::ZERO),
+        };
+        if wanted > account.available {
+            return Err(RefundError::Insufficient(account.available));
+        }
+        let mut left = wanted;
+        let movements = self.store.movements(key).await.map_err(store)?;
+        let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
+        for top_up in top_ups {
+            let Ok(intent) = top_up.posting.reference.parse::<PaymentIntentId>() else { continue };
+            let most = key.currency.refundable_minor_units(left);
+            if most == 0 {
+                break;
+            }
+            let minor = self.refundable(&intent).await?.min(most);
+            let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
+                continue;
+            };
+            let hold = format!("{HOLD}{}:{}", intent.as_str(), Uuid::new_v4());
+            let posting =
+                Posting { kind: Kind::Hold, reference: hold.clone(), amount: part, note: None };
+            match self.store.post(key, posting).await.map_err(store)? {
+                Posted::Done(_) | Posted::Repeated(_) => {}
+                // Spent meanwhile.
+                Posted::Refused(PostRefusal::Insufficient) => break,
+                Posted::Refused(refusal) => {
+                    return Err(Unavailable(format!("the books refuse a hold: {refusal:?}")).into());
+                }
+            }
+            if let Some(part) = self.pay_back(key, &intent, &hold, part).await? {
+                left = left.checked_sub(part.amount).unwrap_or(Units::ZERO);
+                done.push(part);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Finishes refunds of the account that were cut off.
+    pub(super) async fn finish_refunds(
+        &self,
+        key: AccountKey,
+    ) -> Result<Vec<Refunded>, Unavailable> {
+        let movements = self.store.movements(key).await.map_err(store)?;
+        let mut done = Vec::new();
+        for (hold, amount) in open_holds(&movements) {
+            let Some(intent) = intent_of(&hold) else { continue };
+            done.extend(self.pay_back(key, &intent, &hold, amount).await?);
+        }
+        Ok(done)
+    }
+
+    /// What Stripe could still give back of a PaymentIntent, in minor units.
+    async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, Unavailable> {
+        let unknown = |failure: Failure| Unavailable(failure.to_string());
+        let received = self.provider.intent(intent).await.map_err(unknown)?.received_minor;
+        let refunds = self.provider.refunds(intent).await.map_err(unknown)?;
+        let refunds = refunds.iter().filter(|refund| !refund.failed);
+        let back = refunds.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount_minor));
+        Ok(received.saturating_sub(back).max(0))
+    }
+
+    /// Settles one hold with Stripe: `None` if the money could not go there.
+    async fn pay_back(
+        &self,
+        key: AccountKey,
+        intent: &PaymentIntentId,
+        hold: &str,
+        amount: Units,
+    ) -> Result<Option<Refunded>, Unavailable> {
+        let wanted = NewRefund {
+            intent: intent.clone(),
+            amount_minor: key.currency.refundable_minor_units(amount),
+            hold: hold.to_owned(),
+            subject: key.client.subject(),
+        };
+        let went = self.ask_for_refund(&wanted).await?;
+        crate::failpoint!("refunded");
+        self.settle_hold(key, hold, amount, went).await?;
+        let part = Refunded { payment_intent: intent.as_str().to_owned(), amount };
+        Ok(went.then_some(part))
+    }
+
+    /// Whether the money went. After a day the key is forgotten, so what there is already counts.
+    async fn ask_for_refund(&self, wanted: &NewRefund) -> Result<bool, Unavailable> {
+        let mut pause = self.options.retry_first;
+        for attempt in 1..=ATTEMPTS {
+            match self.refund_once(wanted).await {
+                Ok(went) => return Ok(went),
+                Err(Failure::Card(_) | Failure::Invalid(_)) => {
+                    tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
+                    return Ok(false);
+                }
+                Err(Failure::Unknown(cause) | Failure::Broken(cause)) => {
+                    tracing::warn!(
+                        hold = wanted.hold,
+                        cause,
+                        attempt,
+                        "a refund has no answer yet"
+                    );
+                    if attempt == ATTEMPTS {
+                        return Err(Unavailable(cause));
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(Duration::from_secs(5));
+        }
+        Err(Unavailable("Stripe gave no answer".to_owned()))
+    }
+
+    async fn refund_once(&self, wanted: &NewRefund) -> Result<bool, Failure> {
+        let known = self.provider.refunds(&wanted.intent).await?;
+        let ours = |hold: &Option<String>| hold.as_deref() == Some(wanted.hold.as_str());
+        if let Some(refund) = known.into_iter().find(|refund| ours(&refund.hold)) {
+            return Ok(!refund.failed);
+        }
+        Ok(!self.provider.refund(wanted).await?.failed)
+    }
+}
+
+/// Holds of refunds that are neither captured nor released.
+pub(super) fn open_holds(movements: &[Movement]) -> Vec<(String, Units)> {
+    let settled = |hold: &str| {
+        movements.iter().any(|movement| {
+            matches!(movement.posting.kind, Kind::Capture | Kind::Release)
+                && movement.posting.reference == hold
+        })
+    };
+    let holds = movements.iter().map(|movement| &movement.posting).filter(|posting| {
+        posting.kind == Kind::Hold
+            && posting.reference.starts_with(HOLD)
+            && !settled(&posting.reference)
+    });
+    holds.map(|posting| (posting.reference.clone(), posting.amount)).collect()
+}
+
+fn intent_of(hold: &str) -> Option<PaymentIntentId> {
+    hold.strip_prefix(HOLD)?.split(':').next()?.parse().ok()
+}
+
+fn store(error: crate::store::StoreError) -> Unavailable {
+    Unavailable(error.to_string())
+}
