@@ -32,8 +32,7 @@ impl Payments {
         let needed_for = visit.request.charge_id.to_string();
         let customer = self.customer(visit.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
-        let key = format!("stripe402-verify-{}", visit.request.charge_id);
-        match self.provider.verify(&customer, &visit.card.id, &key).await {
+        match self.verify(visit, &customer, &needed_for).await {
             Ok(Verification::Verified) => {
                 visit.proven = true;
                 Ok(())
@@ -49,6 +48,31 @@ impl Payments {
                 Err(refuse(self.declined(&decline)))
             }
             Err(other) => Err(unusable(other)),
+        }
+    }
+}
+
+impl Payments {
+    /// Verifies the card for this customer, or for another one if this one is gone at Stripe.
+    async fn verify(
+        &self,
+        visit: &Visit<'_>,
+        customer: &str,
+        needed_for: &str,
+    ) -> Result<Verification, Failure> {
+        let card = &visit.card.id;
+        let key = format!("stripe402-verify-{needed_for}");
+        match self.provider.verify(customer, card, &key).await {
+            Err(Failure::Invalid(code)) if code == "resource_missing" => {
+                let client = visit.account.client;
+                match self.replace_if_gone(client, customer, needed_for).await? {
+                    Some(other) => {
+                        self.provider.verify(&other, card, &format!("{key}-again")).await
+                    }
+                    None => Err(Failure::Invalid(code)),
+                }
+            }
+            other => other,
         }
     }
 }

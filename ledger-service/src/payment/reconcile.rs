@@ -328,3 +328,106 @@ impl Credit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stripe402_protocol::{ClientId, Currency};
+
+    use super::*;
+
+    fn index(postings: &[(Kind, &str, u32)]) -> Index {
+        let key = AccountKey { client: ClientId::derive(b"s", "f"), currency: Currency::USD };
+        let movements: Vec<_> = postings
+            .iter()
+            .map(|(kind, reference, amount)| {
+                let (reference, amount) = ((*reference).to_owned(), Units::from_u32(*amount));
+                let posting = Posting { kind: *kind, reference, amount, note: None };
+                Movement { posting, at_ms: 7 }
+            })
+            .collect();
+        let mut index = Index::default();
+        index.add(key, &movements);
+        index
+    }
+
+    fn intent(status: IntentStatus, received_minor: i64) -> Intent {
+        Intent {
+            id: "pi_1".into(),
+            status,
+            received_minor,
+            currency: "usd".into(),
+            card: None,
+            client_secret: None,
+            top_up: Some("t".into()),
+            customer: None,
+        }
+    }
+
+    #[test]
+    fn charges_and_credits() {
+        let credited = index(&[(Kind::TopUp, "pi_1", 50_000)]);
+        let nothing = Index::default();
+        let (taken, open) = (IntentStatus::Succeeded, IntentStatus::RequiresAction);
+        for (books, status, minor, problem) in [
+            (&credited, taken, 500, None),
+            (&credited, taken, 501, Some(Problem::WrongAmount)),
+            (&credited, open, 0, Some(Problem::NotCharged)),
+            (&nothing, taken, 500, Some(Problem::NotCredited)),
+            (&nothing, open, 0, None),
+        ] {
+            assert_eq!(books.intent(&intent(status, minor)), problem, "{status:?} {minor}");
+        }
+    }
+
+    #[test]
+    fn refunds_and_what_they_left() {
+        let refund = |hold: Option<&str>, failed| Refund {
+            id: "re_1".into(),
+            intent: Some("pi_1".into()),
+            hold: hold.map(str::to_owned),
+            amount_minor: 1,
+            failed,
+        };
+        let posted = index(&[(Kind::Refund, "re_1", 100)]);
+        let undone = index(&[(Kind::Refund, "re_1", 100), (Kind::RefundFailed, "re_1", 100)]);
+        let captured = index(&[(Kind::Hold, "h", 100), (Kind::Capture, "h", 100)]);
+        let released = index(&[(Kind::Hold, "h", 100), (Kind::Release, "h", 100)]);
+        let not_posted = Some(Problem::RefundNotPosted);
+        let not_undone = Some(Problem::FailedRefundNotPosted);
+        for (name, books, hold, failed, problem) in [
+            ("posted", &posted, None, false, None),
+            ("unknown", &released, None, false, not_posted),
+            ("failed, still taken", &posted, None, true, not_undone),
+            ("failed, given back", &undone, None, true, None),
+            ("captured", &captured, Some("h"), false, None),
+            ("captured, then failed", &captured, Some("h"), true, not_undone),
+            ("released, yet it went", &released, Some("h"), false, not_posted),
+            ("released, and it failed", &released, Some("h"), true, None),
+        ] {
+            assert_eq!(books.refund(&refund(hold, failed)), problem, "{name}");
+        }
+    }
+
+    #[test]
+    fn disputes_by_phase() {
+        let dispute = |phase| Dispute { id: "dp_1".into(), intent: None, amount_minor: 1, phase };
+        let opened = index(&[(Kind::DisputeOpened, "dp_1", 100)]);
+        let won = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::DisputeWon, "dp_1", 100)]);
+        for (books, phase, complete) in [
+            (&Index::default(), DisputePhase::Inquiry, true),
+            (&Index::default(), DisputePhase::Open, false),
+            (&opened, DisputePhase::Open, true),
+            (&opened, DisputePhase::Won, false),
+            (&opened, DisputePhase::Lost, false),
+            (&won, DisputePhase::Won, true),
+        ] {
+            assert_eq!(books.dispute(&dispute(phase)).is_none(), complete, "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_that_was_cut_off_is_found() {
+        let books = index(&[(Kind::Hold, "refund:pi_1:x", 100), (Kind::Hold, "other", 5)]);
+        assert_eq!(books.holds.len(), 1);
+    }
+}

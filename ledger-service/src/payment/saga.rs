@@ -176,7 +176,9 @@ impl Payments {
         };
         match self.provider.charge(&charge).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
-                self.replace_if_gone(top_up, &charge.customer).await?;
+                // This one ends refused, since its key has been used; the client's next one will do.
+                let client = top_up.account.client;
+                self.replace_if_gone(client, &charge.customer, &charge.top_up).await?;
                 Err(Failure::Invalid(code))
             }
             // Repeated, the key brings the same snapshot for a day: read how it is now.
@@ -188,19 +190,23 @@ impl Payments {
         }
     }
 
-    /// A customer that was deleted at Stripe must not lock its client out: the next top-up finds a
-    /// new one. This one ends refused; its key has been used.
-    async fn replace_if_gone(&self, top_up: &TopUp, customer: &str) -> Result<(), Failure> {
+    /// A customer that was deleted at Stripe must not lock its client out: if it is gone, another one
+    /// is remembered, and answered.
+    pub(super) async fn replace_if_gone(
+        &self,
+        client: ClientId,
+        customer: &str,
+        needed_for: &str,
+    ) -> Result<Option<String>, Failure> {
         if self.provider.has_customer(customer).await? {
-            return Ok(());
+            return Ok(None);
         }
         let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
-        let client = top_up.account.client;
-        let key = format!("stripe402-customer-{}-{}-again", client.subject(), top_up.id);
+        let key = format!("stripe402-customer-{}-{needed_for}-again", client.subject());
         let made = self.provider.create_customer(&client.subject(), &key).await?;
         let known = self.store.replace_customer(client, customer, made).await.map_err(unknown)?;
         tracing::warn!(gone = customer, known, "a customer is gone at Stripe, and replaced");
-        Ok(())
+        Ok(Some(known))
     }
 
     /// The client's customer; made when it first pays, never looked up by search. The key is that
