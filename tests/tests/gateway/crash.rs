@@ -99,3 +99,107 @@ async fn redis_survives_its_ledger() {
     let redis = Redis::start().await.unwrap();
     survives(Stack::start(StackOptions::new().store(&redis.url())).await.unwrap()).await;
 }
+
+/// What Stripe may do to a charge: nothing, fail before or after the work, or be slow.
+const TROUBLE: [&str; 5] = ["", "drop_before", "drop_after", "status", "latency"];
+
+/// Card charges under load, while the ledger dies and Stripe is in trouble: what Stripe took is
+/// what was credited, to the unit, and what was served is what was deducted.
+async fn charges_survive(store: Option<String>) {
+    let options = StackOptions::new()
+        // A card charge for every ten requests, and as many as there are.
+        .filter(|filter| filter["min_top_up"] = 5_000.into())
+        .filter(|filter| filter["routes"][0]["min_top_up"] = 5_000.into())
+        .filter(|filter| filter["routes"][0]["price"] = 500.into())
+        .ledger_env("LEDGER_LIMIT_SOURCE_ATTEMPTS", "1000000")
+        .ledger_env("LEDGER_LIMIT_ATTEMPTS", "1000000")
+        .ledger_env("LEDGER_SWEEP", "1s");
+    let options = match &store {
+        Some(store) => options.store(store),
+        None => options,
+    };
+    let mut stack = Stack::start(options).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for _ in 0..6 {
+        let card = stack.sim.fresh_card().await.unwrap();
+        let payment = wire::encode(&json!({"paymentMethodId": card}));
+        let (http, url) = (stack.client.clone(), stack.url("/api/joke"));
+        tasks.push(tokio::spawn(hammer(http, url, payment, Arc::clone(&stop))));
+    }
+    for (round, trouble) in (0..rounds() * 4).zip(TROUBLE.iter().cycle()) {
+        let moment = 100 + u64::from(round) * 397 % 611;
+        if !trouble.is_empty() {
+            let fault = json!({
+                "method": "POST", "path": "/v1/payment_intents", "action": trouble, "times": 2,
+                "ms": if *trouble == "latency" { 300 } else { 0 },
+                "status": if *trouble == "status" { Some(500) } else { None },
+            });
+            stack.sim.fault(&fault).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        stack.ledger().unwrap().process().kill9();
+        stack.ledger().unwrap().restart().await.unwrap();
+    }
+    stack.sim.clear_faults().await.unwrap();
+    stack.healthy_ledgers(1).await.unwrap();
+    // Long enough for what was cut off to be swept up.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut served = 0;
+    for task in tasks {
+        served += task.await.unwrap();
+    }
+    assert_eq!(served, i64::try_from(stack.upstream.recorder().count()).unwrap());
+    // The last voids ride with a batch of anybody's.
+    let stranger = json!({"clientId": "0".repeat(64)});
+    for _ in 0..3 {
+        crate::answer::pay(&stack, "/api/joke", stranger.clone()).await;
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+    }
+    stack.ledger().unwrap().process().stop();
+    let file = format!("file:{}", stack.dir().join("ledger.redb").display());
+    let store = store.unwrap_or(file);
+    for command in ["verify", "reconcile"] {
+        let said = crate::command::ledger(&stack, &store, &[command]);
+        assert_eq!(said.code, 0, "{command}: {} {}", said.json, said.error);
+    }
+    let movements = crate::command::ledger(&stack, &store, &["transfers"]).json;
+    let revenue = crate::command::ledger(&stack, &store, &["revenue"]).json;
+    let credited = sum(&movements, "top_up");
+    let charged = stack.sim.totals("usd").await.unwrap().charged * 100;
+    assert_eq!(credited, charged, "credited is what Stripe took");
+    println!(
+        "{}: {} kills, {served} served, {} card charges of $0.50, {credited} units credited",
+        store.split(':').next().unwrap_or_default(),
+        rounds() * 4,
+        charged / 5_000,
+    );
+    assert_eq!(revenue[0]["units"], served * 500, "{served} served: {revenue}");
+}
+
+fn sum(movements: &serde_json::Value, kind: &str) -> i64 {
+    let all = movements.as_array().unwrap().iter();
+    let posting = |movement: &serde_json::Value| {
+        let of = movement.get("posting").unwrap_or(movement);
+        (of["kind"] == kind).then(|| of["amount"].as_i64().unwrap())
+    };
+    all.filter_map(posting).sum()
+}
+
+#[tokio::test]
+async fn card_charges_crash_on_the_embedded_store() {
+    charges_survive(None).await;
+}
+
+#[tokio::test]
+async fn card_charges_crash_on_redis() {
+    let redis = Redis::start().await.unwrap();
+    charges_survive(Some(redis.url())).await;
+}
+
+#[tokio::test]
+async fn card_charges_crash_on_postgresql() {
+    let postgres = Postgres::start().await.unwrap();
+    charges_survive(Some(postgres.url())).await;
+}

@@ -38,5 +38,7 @@ mod replicas;
 mod restart;
 mod rotation;
 mod spellings;
+mod stripe_calls;
+mod test_cards;
 mod three_d_secure;
 mod webhooks;
