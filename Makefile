@@ -43,7 +43,7 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes each
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
-	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash -- --test-threads=1
+	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench

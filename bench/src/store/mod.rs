@@ -136,6 +136,15 @@ pub async fn run() -> Result<()> {
         subject.check().await?;
     }
     print(&figures);
+    let bytes = [
+        (&embedded, std::fs::metadata(folder.path().join("ledger.redb"))?.len()),
+        (&redis, redis::bytes(redis_server.port())?),
+        (&postgres, postgres::bytes(&url)?),
+    ];
+    anstream::println!("  kept for each deduction, all told (bytes):");
+    for (subject, bytes) in bytes {
+        anstream::println!("    {:<12}{}", subject.name, bytes / subject.made.max(1));
+    }
     Ok(())
 }
 

@@ -51,3 +51,13 @@ pub(super) fn benchmark(url: &str, folder: &Path, time: Duration) -> Result<u64>
         _ => Err(format!("pgbench said {said}{}", String::from_utf8_lossy(&output.stderr)).into()),
     }
 }
+
+/// What the database takes, in bytes.
+///
+/// # Errors
+/// If the server does not say.
+pub(super) fn bytes(url: &str) -> Result<u64> {
+    let query = "SELECT pg_database_size(current_database())";
+    let output = Command::new("psql").args([url, "-At", "-c", query]).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
+}

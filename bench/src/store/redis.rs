@@ -57,3 +57,15 @@ pub(super) fn benchmark(port: u16, call: &[String], count: u64) -> Result<f64> {
     let rate = before.rsplit(' ').next().unwrap_or_default().parse();
     rate.map_err(|_| format!("redis-benchmark said {said}").into())
 }
+
+/// What the server's data take, in bytes.
+///
+/// # Errors
+/// If the server does not say.
+pub(super) fn bytes(port: u16) -> Result<u64> {
+    let output =
+        Command::new("redis-cli").args(["-p", &port.to_string(), "info", "memory"]).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = said.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    Ok(line.ok_or("redis-cli does not say used_memory")?.trim().parse()?)
+}

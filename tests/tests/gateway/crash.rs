@@ -103,6 +103,11 @@ async fn redis_survives_its_ledger() {
 /// What Stripe may do to a charge: nothing, fail before or after the work, or be slow.
 const TROUBLE: [&str; 5] = ["", "drop_before", "drop_after", "status", "latency"];
 
+#[expect(clippy::print_stdout, reason = "what a long proof counted is for people to read")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
 /// Card charges under load, while the ledger dies and Stripe is in trouble: what Stripe took is
 /// what was credited, to the unit, and what was served is what was deducted.
 async fn charges_survive(store: Option<String>) {
@@ -169,12 +174,12 @@ async fn charges_survive(store: Option<String>) {
     let credited = sum(&movements, "top_up");
     let charged = stack.sim.totals("usd").await.unwrap().charged * 100;
     assert_eq!(credited, charged, "credited is what Stripe took");
-    println!(
+    tell(&format!(
         "{}: {} kills, {served} served, {} card charges of $0.50, {credited} units credited",
         store.split(':').next().unwrap_or_default(),
         rounds() * 4,
         charged / 5_000,
-    );
+    ));
     assert_eq!(revenue[0]["units"], served * 500, "{served} served: {revenue}");
 }
 
