@@ -23,7 +23,7 @@ pub struct LimitOptions {
     pub source_attempts: u64,
     /// Declines from one address.
     pub source_declines: u64,
-    /// Declines of one card number.
+    /// Declines of one card number, by PaymentMethods that never paid.
     pub card_declines: u64,
     /// Attempts with cards that never paid, all together.
     pub all_attempts: u64,
@@ -104,9 +104,10 @@ impl Payments {
         if let Some(Source(address)) = of.source {
             limits.push(self.limit(format!("declines:{address}"), options.source_declines));
         }
-        let subject = of.client.subject();
-        limits.push(self.limit(format!("declines:card-{subject}"), options.card_declines));
+        // Else whoever knows its number could keep a card's owner from topping up.
         if !of.proven {
+            let subject = of.client.subject();
+            limits.push(self.limit(format!("declines:card-{subject}"), options.card_declines));
             limits.push(self.limit("declines".to_owned(), options.all_declines));
         }
         limits

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
-use stripe402_protocol::{PaymentIntentId, Units};
+use stripe402_protocol::{ClientId, PaymentIntentId, Units};
 
 use super::{Payments, Unavailable, answer::unusable, events::later, refunds::open_holds};
 use crate::{
@@ -159,7 +160,11 @@ impl Payments {
         }
         let mut found = Vec::new();
         for intent in &intents {
-            found.extend(index.intent(intent).map(|problem| index.about(problem, intent)));
+            match index.intent(intent) {
+                Some(Problem::NotCredited) if !self.is_ours(intent).await? => {}
+                Some(problem) => found.push(index.about(problem, intent)),
+                None => {}
+            }
         }
         let listed: HashSet<&str> = intents.iter().map(|intent| intent.id.as_str()).collect();
         let unlisted = index
@@ -238,6 +243,42 @@ impl Payments {
         }
     }
 
+    /// Whether this ledger made it, and not another one on the same Stripe account: it knows the
+    /// top-up, or derives the same subject from the card. Without a server secret all are listed.
+    async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
+        if self.secrets.is_empty() || self.has_record(intent).await? {
+            return Ok(true);
+        }
+        Ok(self.owner_by_card(intent).await?.is_some())
+    }
+
+    async fn has_record(&self, intent: &Intent) -> Result<bool, Unavailable> {
+        let top_up = intent.top_up.as_deref().map(str::parse::<TopUpId>);
+        let Some(Ok(top_up)) = top_up else { return Ok(false) };
+        let known = self.store.top_up(top_up).await;
+        Ok(known.map_err(|error| Unavailable(error.to_string()))?.is_some())
+    }
+
+    /// The client whose card it is, if that is who it was made for; and whether it has a customer.
+    async fn owner_by_card(
+        &self,
+        intent: &Intent,
+    ) -> Result<Option<(ClientId, bool)>, Unavailable> {
+        let Some(Ok(card)) = intent.card.as_deref().map(str::parse) else { return Ok(None) };
+        let asked = |failure: Failure| later(unusable(failure));
+        let card = self.provider.card(&card).await.map_err(asked)?;
+        let ids = self
+            .secrets
+            .iter()
+            .map(|secret| ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint));
+        let wanted = intent.subject.as_deref();
+        let Some(client) = ids.into_iter().find(|id| Some(id.subject().as_str()) == wanted) else {
+            return Ok(None);
+        };
+        let known = self.store.customer(client).await;
+        Ok(Some((client, known.map_err(|error| Unavailable(error.to_string()))?.is_some())))
+    }
+
     /// The account that a PaymentIntent was credited to.
     async fn creditor(
         &self,
@@ -261,20 +302,16 @@ impl Payments {
         if intent.status != IntentStatus::Succeeded {
             return Ok(());
         }
-        let top_up = intent.top_up.as_deref().map(str::parse::<TopUpId>);
-        if let Some(Ok(top_up)) = top_up
-            && self.store.top_up(top_up).await.map_err(store)?.is_some()
+        if self.has_record(&intent).await?
+            && let Some(Ok(top_up)) = intent.top_up.as_deref().map(str::parse::<TopUpId>)
         {
             return self.settle(top_up, &intent).await.map(drop).map_err(later);
         }
-        let (Some(Ok(card)), Ok(currency)) =
-            (intent.card.as_deref().map(str::parse), intent.currency.parse())
-        else {
+        let Ok(currency) = intent.currency.parse() else { return Ok(()) };
+        let Some((client, has_customer)) = self.owner_by_card(&intent).await? else {
             return Ok(());
         };
-        let card = self.provider.card(&card).await.map_err(asked)?;
-        let (client, known) = self.identify(&card).await.map_err(later)?;
-        if let (None, Some(customer)) = (known, intent.customer) {
+        if let (false, Some(customer)) = (has_customer, intent.customer) {
             self.store.remember_customer(client, customer).await.map_err(store)?;
         }
         let key = AccountKey { client, currency };
@@ -299,7 +336,7 @@ impl Index {
             problem,
             reference: intent.id.clone(),
             payment_intent: intent.id.clone(),
-            subject: None,
+            subject: intent.subject.clone(),
             currency: intent.currency.clone(),
             at_stripe: units.unwrap_or(Units::ZERO).get(),
             in_books: 0,
@@ -331,7 +368,7 @@ impl Credit {
 
 #[cfg(test)]
 mod tests {
-    use stripe402_protocol::{ClientId, Currency};
+    use stripe402_protocol::Currency;
 
     use super::*;
 
@@ -360,6 +397,7 @@ mod tests {
             client_secret: None,
             top_up: Some("t".into()),
             customer: None,
+            subject: None,
         }
     }
 

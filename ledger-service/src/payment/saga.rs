@@ -312,6 +312,7 @@ mod tests {
             client_secret: None,
             top_up: None,
             customer: None,
+            subject: None,
         }
     }
 

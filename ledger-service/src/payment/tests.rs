@@ -130,6 +130,7 @@ impl Provider for Bank {
             client_secret: None,
             top_up: Some(charge.top_up.clone()),
             customer: Some(charge.customer.clone()),
+            subject: Some(charge.subject.clone()),
         })
     }
     async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {

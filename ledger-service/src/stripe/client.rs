@@ -295,5 +295,6 @@ fn intent(found: PaymentIntent) -> Intent {
         client_secret: found.client_secret,
         top_up: found.metadata.get(TOP_UP_FIELD).cloned(),
         customer: found.customer.map(|customer| customer.into_id().to_string()),
+        subject: found.metadata.get(SUBJECT_FIELD).cloned(),
     }
 }

@@ -114,6 +114,9 @@ pub struct Intent {
     pub top_up: Option<String>,
     /// The customer it was made for.
     pub customer: Option<String>,
+    /// The account, as people see it, from the metadata: it tells ledgers of one Stripe account
+    /// apart, since each derives it with a secret of its own.
+    pub subject: Option<String>,
 }
 
 /// Money to be given back.

@@ -82,3 +82,19 @@ async fn lost_books_come_back_from_what_stripe_knows() {
     assert_eq!((&again["creditsRemaining"], &again["clientId"]), (&json!(49_800), &json!(client)));
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
 }
+
+/// Two ledgers with books and secrets of their own on one Stripe account: neither credits the other's
+/// charges.
+#[tokio::test]
+async fn another_ledgers_charges_are_none_of_ours() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    let own = tempfile::tempdir().unwrap();
+    let own = format!("file:{}", own.path().join("other.redb").display());
+    let other = ["reconcile", "--repair", "--server-secret", "the secret of another ledger"];
+    let said = ledger(&stack, &own, &other);
+    assert_eq!((said.code, problems(&said.json)), (0, vec![]), "{}", said.error);
+    assert_eq!(ledger(&stack, &own, &["transfers"]).json, json!([]));
+}
