@@ -17,3 +17,13 @@ cargo test --quiet -p stripe402-ledger --test stores --test postgres --test redi
         !/^(embedded|in_memory|suite|conformance)::/ { next }
         { count[name]++ }
         END { for (name in count) printf "    %-26s%d\n", name, count[name] }' | sort
+
+say 'hammered, on every store:'
+hammer() {
+    cargo test --quiet -p stripe402-ledger --test "$2" "$3::hammering" -- --nocapture |
+        sed -n "s/.*\(64 tasks.*\)/    $1: \1/p"
+}
+hammer 'embedded' stores embedded
+hammer 'PostgreSQL' postgres suite
+hammer 'Redis' redis conformance::standalone
+hammer 'Redis Cluster of three' redis conformance::cluster

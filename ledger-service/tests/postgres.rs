@@ -270,3 +270,29 @@ async fn clients_of_the_express_middleware_are_brought_over_once() {
     assert_eq!(customer, Some(format!("cus_{rich}")));
     assert_eq!(ledger(&["verify"], &server.url()), (0, "2 accounts, 0 differ\n".to_owned()));
 }
+
+/// A server that can only be read (a standby, or one set so) is not ready, and says why.
+#[tokio::test]
+async fn a_read_only_server_refuses_and_loses_nothing() {
+    let server = Server::start().await.unwrap();
+    let key = key();
+    let before = open(&server.url(), Duration::from_secs(3600));
+    credit(&before, key, 100).await;
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let set =
+        |to: &str| format!("ALTER DATABASE postgres SET default_transaction_read_only = {to}");
+    sqlx::query(sqlx::AssertSqlSafe(set("on"))).execute(&pool).await.unwrap();
+    let store = open(&server.url(), Duration::from_secs(3600));
+    let why = store.ping().await.unwrap_err().to_string();
+    assert!(why.contains("read-only"), "{why}");
+    let posting = Posting {
+        kind: Kind::TopUp,
+        reference: "pi_2".into(),
+        amount: Units::from_u32(1),
+        note: None,
+    };
+    let why = store.post(key, posting).await.unwrap_err().to_string();
+    assert!(why.contains("read-only"), "{why}");
+    sqlx::query(sqlx::AssertSqlSafe(set("off"))).execute(&pool).await.unwrap();
+    assert_eq!(before.account(key).await.unwrap().available, Units::from_u32(100));
+}

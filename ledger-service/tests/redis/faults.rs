@@ -216,3 +216,26 @@ async fn slots_move_in_mid_traffic() {
         assert_eq!(left(&store, key).await, 1_000_000 - all, "{} in doubt", doubtful.len());
     }
 }
+
+/// A server without room refuses, clearly; what was there stays, and with room it goes on by itself.
+#[tokio::test]
+async fn a_full_server_refuses_and_loses_nothing() {
+    let server = Server::start(&["--maxmemory-policy", "noeviction"]);
+    let store = open(&server.url(), DAY);
+    let key = new_account();
+    credit(&store, key, 100).await;
+    server.cli(&["config", "set", "maxmemory", "1"]);
+    let refused = charge(key, 10);
+    match spend(&store, &refused).await {
+        Err(StoreError::Unavailable(why)) => assert!(why.contains("OOM"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.cli(&["hget", &record(key), "balance"]), "100");
+    server.cli(&["config", "set", "maxmemory", "0"]);
+    let left = Units::from_u32(90);
+    assert_eq!(spend(&store, &refused).await.unwrap(), ChargeOutcome::Charged(left));
+}
+
+fn record(key: AccountKey) -> String {
+    format!("stripe402:client:{}", key.client.to_hex())
+}

@@ -1,0 +1,121 @@
+//! Charges: what is taken, and what is refused.
+
+use stripe402_protocol::{
+    Currency, Units,
+    message::{Charge, ChargeOutcome, VoidOutcome},
+};
+
+use super::{
+    super::{
+        Subject,
+        fixture::{batch, charge, charge_id, new_account, units, void},
+    },
+    DAY, charged, open,
+};
+use crate::ledger::{AccountKey, Kind, PostRefusal, Posted};
+
+pub async fn charges_are_taken_to_the_last_unit(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    assert_eq!(store.charge(&charge(key, 60)).await, charged(40));
+    assert_eq!(store.charge(&charge(key, 41)).await, ChargeOutcome::Insufficient);
+    assert_eq!(store.charge(&charge(key, 40)).await, charged(0));
+    assert_eq!(store.charge(&charge(key, 1)).await, ChargeOutcome::Insufficient);
+    assert_eq!(store.charge(&charge(new_account(), 1)).await, ChargeOutcome::Insufficient);
+    store.verify(&[key]).await;
+}
+
+/// Stale, then conflict, then voided, then frozen, then insufficient.
+pub async fn refusals_come_in_order(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    for ago in [DAY * 4, DAY * 30] {
+        let old = Charge { id: charge_id(ago), ..charge(key, 1_000) };
+        assert_eq!(store.charge(&old).await, ChargeOutcome::Stale, "{ago:?}");
+    }
+    let young = Charge { id: charge_id(DAY * 3), ..charge(key, 10) };
+    assert_eq!(store.charge(&young).await, charged(90));
+    let voided = charge(key, 10);
+    store.void(&void(&voided)).await;
+    store.post(key, Kind::Freeze, "f", 0).await;
+    let dear = Charge { amount: units(1_000), ..voided.clone() };
+    assert_eq!(store.charge(&dear).await, ChargeOutcome::Voided);
+    let conflicting = Charge { amount: units(1_000), ..young.clone() };
+    assert_eq!(store.charge(&conflicting).await, ChargeOutcome::Conflict);
+    assert_eq!(store.charge(&young).await, charged(90), "what was paid stays paid");
+    assert_eq!(store.charge(&charge(key, 1_000)).await, ChargeOutcome::Frozen);
+    assert_eq!(store.left(key).await, 90);
+}
+
+pub async fn a_charge_that_is_repeated_has_one_effect_and_one_answer(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+    let key = store.account_with(100).await;
+    let taken = charge(key, 60);
+    for asked in [&store, &store, &replica] {
+        assert_eq!(asked.charge(&taken).await, charged(40));
+    }
+    // In one batch, too, and with others between.
+    let twice = batch(vec![taken.clone(), charge(key, 10), taken.clone()], vec![]);
+    let answer = store.0.batch(twice).await.unwrap();
+    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+    assert_eq!(outcomes, [charged(40), charged(30), charged(40)]);
+    assert_eq!(store.left(key).await, 30);
+    store.verify(&[key]).await;
+}
+
+pub async fn an_id_with_other_content_is_a_conflict(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    let taken = charge(key, 10);
+    assert_eq!(store.charge(&taken).await, charged(90));
+    let route = "weather".to_owned();
+    for other in [Charge { amount: units(11), ..taken.clone() }, Charge { route, ..taken.clone() }]
+    {
+        assert_eq!(store.charge(&other).await, ChargeOutcome::Conflict);
+    }
+    assert_eq!(store.left(key).await, 90);
+}
+
+pub async fn currencies_are_kept_apart(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let dollars = store.account_with(100).await;
+    let euros = AccountKey { currency: "eur".parse::<Currency>().unwrap(), ..dollars };
+    assert_eq!(store.charge(&charge(euros, 1)).await, ChargeOutcome::Insufficient);
+    store.top_up(euros, 7).await;
+    assert_eq!(store.charge(&charge(euros, 2)).await, charged(5));
+    assert_eq!((store.left(dollars).await, store.left(euros).await), (100, 5));
+    store.verify(&[dollars, euros]).await;
+}
+
+/// Lua and JSON numbers are doubles: exact up to 2^53 − 1.
+pub async fn amounts_up_to_the_largest(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let most = Units::MAX.get();
+    let key = store.account_with(most).await;
+    let posted = store.post(key, Kind::AdjustmentUp, "one more", 1).await;
+    assert_eq!(posted, Posted::Refused(PostRefusal::TooLarge));
+    assert_eq!(store.charge(&charge(key, 1)).await, charged(most - 1));
+    let all_but_one = charge(key, most - 2);
+    assert_eq!(store.charge(&all_but_one).await, charged(1));
+    assert_eq!(store.void(&void(&all_but_one)).await, VoidOutcome::Voided);
+    assert_eq!(store.left(key).await, most - 1);
+    store.verify(&[key]).await;
+}
+
+pub async fn a_batch_of_many_clients(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let mut keys = Vec::new();
+    for amount in 0..40 {
+        keys.push(if amount == 0 { new_account() } else { store.account_with(amount).await });
+    }
+    let charges: Vec<_> = keys.iter().map(|key| charge(*key, 20)).collect();
+    let answer = store.0.batch(batch(charges.clone(), vec![])).await.unwrap();
+    for (at, (id, outcome)) in answer.charges.iter().enumerate() {
+        assert_eq!(*id, charges[at].id, "answers come in order");
+        let had = i64::try_from(at).unwrap();
+        let expected = if had < 20 { ChargeOutcome::Insufficient } else { charged(had - 20) };
+        assert_eq!(*outcome, expected, "{had}");
+    }
+    store.verify(&keys).await;
+}
