@@ -31,7 +31,7 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
 	@printf '\n== the filter'\''s rules, natively\n'
-	cargo test --quiet -p stripe402-filter --lib
+	cargo test --quiet -p stripe402-filter --lib --test corpus
 	@printf '\n== the protocol as wasm, under Node\n'
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
 		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
@@ -43,6 +43,10 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash -- --test-threads=1
+
+.PHONY: fuzz
+fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SECONDS=60 per target
+	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 .PHONY: lint
 lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts
@@ -64,6 +68,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-node.sh
 	@./scripts/setup-postgres.sh
 	@./scripts/setup-redis.sh
+	@./scripts/setup-chromium.sh
 	@./scripts/setup-wasm-bindgen.sh
 
 .PHONY: fmt

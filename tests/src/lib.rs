@@ -4,6 +4,7 @@
 //! A test starts with [`stack::Stack::start`] and talks HTTP to real processes on ports of its own.
 
 pub mod binary;
+pub mod browser;
 pub mod card;
 pub mod demo;
 pub mod demo_api;

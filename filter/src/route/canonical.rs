@@ -3,7 +3,7 @@
 //! A price that covers one spelling of a path and not another is a bypass. So paths are compared
 //! after what Envoy, gateways and lax APIs do to them: percent-encodings are decoded, however
 //! often they were encoded, backslashes taken for slashes, doubled slashes merged, `.` and `..`
-//! resolved, parameters (`;x=1`) dropped, and whatever follows a zero byte.
+//! resolved, parameters (`;x=1`) dropped, and whatever follows an encoded `?`, `#` or zero byte.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,8 @@ pub(super) fn canonical(path: &str) -> Cow<'_, str> {
             None => break,
         }
     }
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| matches!(byte, 0 | b'?' | b'#'));
+    let end = end.unwrap_or(bytes.len());
     let meant = segments(bytes.get(..end).unwrap_or(&bytes));
     Cow::Owned(String::from_utf8_lossy(&meant).into_owned())
 }
@@ -131,6 +132,8 @@ mod tests {
             ("/a\\b", "/a/b"),
             ("/a%5Cb", "/a/b"),
             ("/a%00.html", "/a"),
+            ("/a%3fb", "/a"),
+            ("/a%2523b", "/a"),
             ("/a%", "/a%"),
             ("/a%zz", "/a%zz"),
             ("/a%2", "/a%2"),
