@@ -39,10 +39,17 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes each
+soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash -- --test-threads=1
+	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
+	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
+
+.PHONY: openapi
+openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml
+	@cargo build --quiet -p stripe402-tests --bin stripe402-openapi
+	@exec $(BIN)/stripe402-openapi $(or $(CONFIG),envoy/envoy.yaml) $(SPEC)
 
 .PHONY: fuzz
 fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SECONDS=60 per target

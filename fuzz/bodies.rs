@@ -17,10 +17,11 @@ use stripe402_protocol::{
 };
 
 /// The names of the targets, and of their folders in the corpus.
-pub const TARGETS: [&str; 6] = ["payment", "headers", "config", "path", "metadata", "answer"];
+pub(crate) const TARGETS: [&str; 6] =
+    ["payment", "headers", "config", "path", "metadata", "answer"];
 
 /// Runs one target.
-pub fn run(target: &str, data: &[u8]) {
+pub(crate) fn run(target: &str, data: &[u8]) {
     match target {
         "payment" => payment(data),
         "headers" => headers(data),

@@ -14,6 +14,7 @@ mod error;
 pub mod http;
 pub mod ledger;
 pub mod log;
+pub mod openapi;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -26,6 +26,7 @@ struct Recorder {
     next_call: CallId,
     unreachable: bool,
     woken: bool,
+    reached: HashSet<StreamId>,
     metadata: Option<Vec<u8>>,
     warnings: Vec<String>,
     traces: Vec<Option<String>>,
@@ -58,8 +59,8 @@ impl Host for Recorder {
     fn response_details(&mut self, _: StreamId) -> Option<String> {
         Some("via_upstream".to_owned())
     }
-    fn reached_upstream(&mut self, _: StreamId) -> bool {
-        true
+    fn reached_upstream(&mut self, stream: StreamId) -> bool {
+        self.reached.contains(&stream)
     }
     fn wake(&mut self) {
         self.woken = true;
@@ -96,6 +97,8 @@ impl Host for Recorder {
 #[derive(Default)]
 struct Ledger {
     balance: i64,
+    /// What cards were charged.
+    taken: i64,
     charged: HashSet<ChargeId>,
     voided: HashSet<ChargeId>,
 }
@@ -131,6 +134,27 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Deducts first, and tops up if that is not enough; `None` if a void came before.
+    fn pay(&mut self, payment: &CardPayment) -> Option<CardAnswer> {
+        if self.voided.contains(&payment.charge_id) {
+            return None;
+        }
+        if self.balance < PRICE {
+            self.balance += 10 * PRICE;
+            self.taken += 10 * PRICE;
+        }
+        self.balance -= PRICE;
+        assert!(self.charged.insert(payment.charge_id), "a charge id was used twice");
+        Some(CardAnswer::Paid {
+            charge_id: payment.charge_id,
+            client_id: CLIENT.parse().unwrap(),
+            credits_remaining: Units::new(self.balance).unwrap(),
+            payment_intent_id: None,
+        })
+    }
+}
+
 fn worker() -> Worker {
     let json = json!({
         "publishable_key": "pk_test_x",
@@ -141,8 +165,21 @@ fn worker() -> Worker {
     Worker::new(Rc::new(Config::parse(json.to_string().as_bytes()).unwrap()))
 }
 
-fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId) -> Verdict {
-    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+/// How a client pays.
+#[derive(Clone, Copy, Debug)]
+enum Means {
+    Credits,
+    Card,
+    Both,
+}
+
+fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId, means: Means) -> Verdict {
+    let payment = match means {
+        Means::Credits => json!({"clientId": CLIENT}),
+        Means::Card => json!({"paymentMethodId": "pm_1"}),
+        Means::Both => json!({"clientId": CLIENT, "paymentMethodId": "pm_1"}),
+    };
+    let payment = stripe402_protocol::encode(&payment);
     let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
     let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     worker.on_request(host, id, &Head::read(headers, &Identity::default()))
@@ -153,6 +190,10 @@ fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId) -> Verdict {
 enum Event {
     /// A client asks.
     Request,
+    /// A client asks, and has a card.
+    Offer(Means),
+    /// The n-th request that was let through gets a connection to the API.
+    Forward(usize),
     /// The worker's own event loop turns.
     Turn,
     /// The ledger works on the n-th call under way and answers.
@@ -174,6 +215,9 @@ enum Event {
 fn events() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => Just(Event::Request),
+        1 => Just(Event::Offer(Means::Card)),
+        1 => Just(Event::Offer(Means::Both)),
+        3 => (0..8_usize).prop_map(Event::Forward),
         4 => Just(Event::Turn),
         4 => (0..4_usize).prop_map(Event::Answer),
         1 => (0..4_usize).prop_map(Event::LoseAnswer),
@@ -206,11 +250,12 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Request => {
-                self.next_stream += 1;
-                let verdict = request(&mut self.worker, &mut self.host, self.next_stream);
-                assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
-                self.live.push(self.next_stream);
+            Event::Request => self.ask(Means::Credits),
+            Event::Offer(means) => self.ask(means),
+            Event::Forward(at) => {
+                if let Some(id) = self.resumed(at) {
+                    self.host.reached.insert(id);
+                }
             }
             Event::Turn if self.host.woken => {
                 self.host.woken = false;
@@ -221,8 +266,8 @@ impl World {
             Event::LoseAnswer(at) => self.call(at, true, false),
             Event::LoseCall(at) => self.call(at, false, false),
             Event::Response(at, status) => {
-                let resumed = |id: &&StreamId| self.host.resumed.contains_key(id);
-                let Some(id) = self.live.iter().filter(resumed).nth(at).copied() else { return };
+                let Some(id) = self.resumed(at) else { return };
+                self.host.reached.insert(id);
                 let head = ResponseHead { status, ..ResponseHead::default() };
                 self.worker.on_response(&mut self.host, id, &head);
                 self.good += i64::from(status < 500);
@@ -230,14 +275,27 @@ impl World {
             }
             Event::End(at) => {
                 if let Some(id) = self.live.get(at).copied() {
-                    // The API has done its work for a request that was let through.
-                    self.good += i64::from(self.host.resumed.contains_key(&id));
+                    // The API has done its work for a request that came to it.
+                    self.good += i64::from(self.host.reached.contains(&id));
                     self.end(id);
                 }
             }
             Event::Reachable(reachable) => self.host.unreachable = !reachable,
             Event::Tick => self.worker.on_tick(&mut self.host),
         }
+    }
+
+    fn ask(&mut self, means: Means) {
+        self.next_stream += 1;
+        let verdict = request(&mut self.worker, &mut self.host, self.next_stream, means);
+        assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
+        self.live.push(self.next_stream);
+    }
+
+    /// The n-th live request that was let through.
+    fn resumed(&self, at: usize) -> Option<StreamId> {
+        let resumed = |id: &&StreamId| self.host.resumed.contains_key(id);
+        self.live.iter().filter(resumed).nth(at).copied()
     }
 
     fn end(&mut self, id: StreamId) {
@@ -250,10 +308,18 @@ impl World {
         under_way.sort_unstable();
         let Some(call) = under_way.get(at).copied() else { return };
         let (path, body) = self.host.calls.remove(&call).unwrap();
-        assert_eq!(path, "/v1/batch");
-        let batch: Batch = serde_json::from_slice(&body).unwrap();
-        let answer = reaches.then(|| self.ledger.carry_out(&batch)).filter(|_| answers);
-        let answer = answer.map(|answer| serde_json::to_vec(&answer).unwrap());
+        let answer = reaches.then(|| match path {
+            "/v1/batch" => {
+                let batch: Batch = serde_json::from_slice(&body).unwrap();
+                serde_json::to_vec(&self.ledger.carry_out(&batch)).ok()
+            }
+            "/v1/payments" => {
+                let answer = self.ledger.pay(&serde_json::from_slice(&body).unwrap());
+                answer.map(|answer| serde_json::to_vec(&answer).unwrap())
+            }
+            other => panic!("{other}"),
+        });
+        let answer = answer.flatten().filter(|_| answers);
         self.worker.on_answer(&mut self.host, call, answer.as_deref().ok_or(SILENT));
     }
 
@@ -300,7 +366,8 @@ proptest! {
                 + world.host.resumed.get(&id).unwrap_or(&0);
             prop_assert!(decisions <= 1, "stream {id} was decided {decisions} times");
         }
-        prop_assert_eq!(balance - world.ledger.balance, world.good * PRICE);
+        let spent = balance + world.ledger.taken - world.ledger.balance;
+        prop_assert_eq!(spent, world.good * PRICE);
         prop_assert_eq!(world.worker.streams(), 0);
         prop_assert!(world.host.calls.is_empty());
     }

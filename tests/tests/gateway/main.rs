@@ -30,6 +30,7 @@ mod failing_api;
 mod identity;
 mod ledger_trouble;
 mod logs;
+mod memory;
 mod metrics;
 mod other_api;
 mod paywall;
