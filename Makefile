@@ -32,7 +32,7 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
 	@./scripts/count-stores.sh
 	@printf '\n== the filter'\''s rules, natively\n'
-	cargo test --quiet -p stripe402-filter --lib
+	cargo test --quiet -p stripe402-filter --lib --test corpus
 	@printf '\n== the protocol as wasm, under Node\n'
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
 		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
@@ -40,15 +40,26 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes each
+soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
+	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
+	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
 	@cargo build --quiet --release -p stripe402-bench
 	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench-store
+
+.PHONY: openapi
+openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml
+	@cargo build --quiet -p stripe402-tests --bin stripe402-openapi
+	@exec $(BIN)/stripe402-openapi $(or $(CONFIG),envoy/envoy.yaml) $(SPEC)
+
+.PHONY: fuzz
+fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SECONDS=60 per target
+	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 .PHONY: lint
 lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts
@@ -70,6 +81,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-node.sh
 	@./scripts/setup-postgres.sh
 	@./scripts/setup-redis.sh
+	@./scripts/setup-chromium.sh
 	@./scripts/setup-wasm-bindgen.sh
 
 .PHONY: fmt

@@ -10,7 +10,7 @@ use stripe402_protocol::{
     message::{self, Batch, BatchAnswer, Charge, ChargeOutcome, Void},
 };
 
-use crate::{config::Limits, host::StreamId};
+use crate::{config::Limits, gate::Trouble, host::StreamId};
 
 /// Calls that may be under way at once.
 const IN_FLIGHT: usize = 2;
@@ -18,11 +18,20 @@ const IN_FLIGHT: usize = 2;
 /// Charges and voids that wait, and how many batches are under way.
 #[derive(Debug)]
 pub struct Queue {
-    charges: VecDeque<(StreamId, Charge)>,
+    charges: VecDeque<(StreamId, Charge, Traced)>,
     voids: VecDeque<Void>,
     in_flight: usize,
     limits: Limits,
     lost_voids: u64,
+}
+
+/// By which names a request that waits is found again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// `x-request-id`.
+    pub request_id: Option<Box<str>>,
+    /// `traceparent`.
+    pub parent: Option<Box<str>>,
 }
 
 /// A batch under way: whose charges it carries, to be matched with the answer.
@@ -30,6 +39,21 @@ pub struct Queue {
 pub struct Sent {
     streams: Vec<(StreamId, ChargeId, stripe402_protocol::ClientId)>,
     voids: Vec<Void>,
+    traced: Traced,
+}
+
+impl Sent {
+    /// The names of the first request in it.
+    #[must_use]
+    pub const fn traced(&self) -> &Traced {
+        &self.traced
+    }
+
+    /// How many requests wait for it.
+    #[must_use]
+    pub fn charges(&self) -> usize {
+        self.streams.len()
+    }
 }
 
 /// What the answer to a batch says of one stream.
@@ -41,8 +65,8 @@ pub struct Outcome {
     pub charge: ChargeId,
     /// Whose balance it names.
     pub client: stripe402_protocol::ClientId,
-    /// `None` if there was no usable answer.
-    pub outcome: Option<ChargeOutcome>,
+    /// The ledger's word.
+    pub outcome: Result<ChargeOutcome, Trouble>,
 }
 
 impl Queue {
@@ -55,10 +79,10 @@ impl Queue {
 
     /// Queues a charge; `false` if the queue is full.
     #[must_use]
-    pub fn charge(&mut self, stream: StreamId, charge: Charge) -> bool {
+    pub fn charge(&mut self, stream: StreamId, charge: Charge, traced: Traced) -> bool {
         let room = self.charges.len() < self.limits.queue;
         if room {
-            self.charges.push_back((stream, charge));
+            self.charges.push_back((stream, charge, traced));
         }
         room
     }
@@ -92,7 +116,7 @@ impl Queue {
     /// Forgets the charge of a stream that ended before it left; `true` if it was still here.
     pub fn withdraw(&mut self, stream: StreamId) -> bool {
         let before = self.charges.len();
-        self.charges.retain(|(waiting, _)| *waiting != stream);
+        self.charges.retain(|(waiting, ..)| *waiting != stream);
         self.charges.len() < before
     }
 
@@ -107,26 +131,34 @@ impl Queue {
         let for_voids = most.saturating_sub(charges.min(most.div_ceil(2)));
         let voids: Vec<Void> = self.voids.drain(..self.voids.len().min(for_voids)).collect();
         let room = most.saturating_sub(voids.len());
+        let mut traced = Traced::default();
         let (streams, charges) = self
             .charges
             .drain(..self.charges.len().min(room))
-            .map(|(stream, charge)| ((stream, charge.id, charge.client_id), charge))
+            .map(|(stream, charge, names)| {
+                if traced.request_id.is_none() {
+                    traced = names;
+                }
+                ((stream, charge.id, charge.client_id), charge)
+            })
             .unzip();
         self.in_flight = self.in_flight.saturating_add(1);
-        let sent = Sent { streams, voids: voids.clone() };
+        let sent = Sent { streams, voids: voids.clone(), traced };
         Some((Batch { version: message::VERSION, charges, voids }, sent))
     }
 
-    /// A batch came back. `answer` is `None` if it failed, or was not understood; an answer about
-    /// other ids than were asked for counts as none. Then every charge of the batch may or may
-    /// not have happened: all are voided, and its voids wait again.
-    pub fn answered(&mut self, sent: Sent, answer: Option<BatchAnswer>) -> Vec<Outcome> {
+    /// A batch came back. An answer about other ids than were asked for is of no use. Without
+    /// one, every charge of the batch may or may not have happened: all are voided, and its voids
+    /// wait again.
+    pub fn answered(&mut self, sent: Sent, answer: Result<BatchAnswer, Trouble>) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let answer = answer.filter(|answer| echoes(&sent, answer));
-        let known = answer.is_some();
-        let outcomes: Vec<Option<ChargeOutcome>> = match answer {
-            Some(answer) => answer.charges.into_iter().map(|(_, outcome)| Some(outcome)).collect(),
-            None => vec![None; sent.streams.len()],
+        let answer = answer.and_then(|answer| {
+            if echoes(&sent, &answer) { Ok(answer) } else { Err(Trouble::Useless) }
+        });
+        let known = answer.is_ok();
+        let outcomes: Vec<_> = match answer {
+            Ok(answer) => answer.charges.into_iter().map(|(_, outcome)| Ok(outcome)).collect(),
+            Err(trouble) => vec![Err(trouble); sent.streams.len()],
         };
         if !known {
             for void in sent.voids.into_iter().rev() {
@@ -202,22 +234,25 @@ mod tests {
     #[test]
     fn a_lone_charge_leaves_at_once_and_later_ones_leave_together() {
         let mut queue = queue(10, 10);
-        assert!(queue.charge(1, charge(1)));
+        assert!(queue.charge(1, charge(1), Traced::default()));
         let (first, sent) = queue.next_batch().unwrap();
-        assert!(queue.charge(2, charge(2)));
+        assert!(queue.charge(2, charge(2), Traced::default()));
         assert!(queue.next_batch().is_some());
-        assert!(queue.charge(3, charge(3)) && queue.charge(4, charge(4)));
+        assert!(
+            queue.charge(3, charge(3), Traced::default())
+                && queue.charge(4, charge(4), Traced::default())
+        );
         assert!(queue.next_batch().is_none(), "two are under way");
-        let outcomes = queue.answered(sent, Some(answer(&first)));
-        assert_eq!(outcomes[0].outcome, Some(ChargeOutcome::Charged(Units::ZERO)));
+        let outcomes = queue.answered(sent, Ok(answer(&first)));
+        assert_eq!(outcomes[0].outcome, Ok(ChargeOutcome::Charged(Units::ZERO)));
         assert_eq!(ids(&queue.next_batch().unwrap().0), (vec![id(3), id(4)], vec![]));
     }
 
     #[test]
     fn a_full_queue_takes_no_more() {
         let mut queue = queue(10, 1);
-        assert!(queue.charge(1, charge(1)));
-        assert!(!queue.charge(2, charge(2)));
+        assert!(queue.charge(1, charge(1), Traced::default()));
+        assert!(!queue.charge(2, charge(2), Traced::default()));
         queue.void(void(3));
         queue.void(void(4));
         assert_eq!(queue.take_lost_voids(), 1);
@@ -228,7 +263,7 @@ mod tests {
     fn neither_voids_nor_charges_starve() {
         let mut queue = queue(4, 100);
         for number in 0..10 {
-            assert!(queue.charge(u32::from(number), charge(number)));
+            assert!(queue.charge(u32::from(number), charge(number), Traced::default()));
             queue.void(void(100 + number));
         }
         let (charges, voids) = ids(&queue.next_batch().unwrap().0);
@@ -240,7 +275,10 @@ mod tests {
         for wrong in ["none", "shorter", "swapped"] {
             let mut queue = queue(10, 10);
             queue.void(void(9));
-            assert!(queue.charge(1, charge(1)) && queue.charge(2, charge(2)));
+            assert!(
+                queue.charge(1, charge(1), Traced::default())
+                    && queue.charge(2, charge(2), Traced::default())
+            );
             let (batch, sent) = queue.next_batch().unwrap();
             let mut reply = answer(&batch);
             match wrong {
@@ -248,9 +286,10 @@ mod tests {
                 "swapped" => reply.charges.swap(0, 1),
                 _ => {}
             }
-            let reply = Some(reply).filter(|_| wrong != "none");
+            let trouble = if wrong == "none" { Trouble::Silent } else { Trouble::Useless };
+            let reply = if wrong == "none" { Err(trouble) } else { Ok(reply) };
             let outcomes = queue.answered(sent, reply);
-            assert!(outcomes.iter().all(|outcome| outcome.outcome.is_none()), "{wrong}");
+            assert!(outcomes.iter().all(|outcome| outcome.outcome == Err(trouble)), "{wrong}");
             let voids = ids(&queue.next_batch().unwrap().0).1;
             assert_eq!(voids, [id(9), id(1), id(2)], "{wrong}");
         }
@@ -259,7 +298,7 @@ mod tests {
     #[test]
     fn a_stream_that_ends_while_waiting_costs_nothing() {
         let mut queue = queue(10, 10);
-        assert!(queue.charge(1, charge(1)));
+        assert!(queue.charge(1, charge(1), Traced::default()));
         assert!(queue.withdraw(1));
         assert!(queue.next_batch().is_none());
         assert!(!queue.withdraw(1));

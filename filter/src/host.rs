@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::gate::Reply;
+use crate::{
+    gate::Reply,
+    metrics::{Counter, Histogram},
+};
 
 /// One HTTP stream at the host.
 pub type StreamId = u32;
@@ -32,10 +35,16 @@ pub trait Host {
     fn reply(&mut self, stream: StreamId, reply: &Reply);
     /// Lets a held request go on. At most once per stream.
     fn resume(&mut self, stream: StreamId);
-    /// Where the request came from, behind the proxies that the operator trusts.
-    fn source(&mut self, stream: StreamId) -> Option<String>;
     /// Why the proxy answers as it does (`response.code_details`).
     fn response_details(&mut self, stream: StreamId) -> Option<String>;
+
+    /// What the route in Envoy says of itself in `filter_metadata.stripe402`, as
+    /// [`crate::config::Config::metadata`] reads it; empty if it cannot be handed over.
+    fn route_metadata(&mut self, stream: StreamId) -> Option<Vec<u8>>;
+    /// The name of the route in Envoy.
+    fn route_name(&mut self, stream: StreamId) -> Option<String>;
+    /// Where the request comes from, behind the proxies that the operator trusts; without its port.
+    fn source_address(&mut self, stream: StreamId) -> Option<String>;
 
     /// Whether the request was handed to a connection to the API.
     fn reached_upstream(&mut self, stream: StreamId) -> bool;
@@ -43,8 +52,41 @@ pub trait Host {
     /// Asks that [`crate::worker::Worker::on_wake`] be called soon, outside of any stream.
     fn wake(&mut self);
     /// Sends a message to the ledger. Only from outside of streams: the call must outlive them.
-    fn call(&mut self, path: &'static str, body: &[u8], timeout: Duration) -> Option<CallId>;
+    ///
+    /// # Errors
+    /// [`NoCall`] if nothing was sent.
+    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall>;
 
     /// Something that an operator should know.
     fn warn(&mut self, message: &str);
+    /// What access logs are told of a stream.
+    fn describe(&mut self, stream: StreamId, text: &str);
+    /// Adds to a counter.
+    fn add(&mut self, counter: Counter, by: u64);
+    /// Adds to a distribution.
+    fn record(&mut self, histogram: Histogram, value: u64);
+}
+
+/// A message to the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    /// Where it goes.
+    pub path: &'static str,
+    /// What it says.
+    pub body: &'m [u8],
+    /// How long an answer is waited for.
+    pub timeout: Duration,
+    /// `x-request-id` of the request it is for, or of the first.
+    pub request_id: Option<&'m str>,
+    /// `traceparent` of that request.
+    pub trace_parent: Option<&'m str>,
+}
+
+/// Why a message could not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCall {
+    /// There is no such cluster: the configuration is wrong.
+    NoCluster,
+    /// The cluster has nobody who could answer now.
+    NoHost,
 }

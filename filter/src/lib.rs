@@ -9,6 +9,8 @@ pub mod batch;
 pub mod config;
 pub mod gate;
 pub mod host;
+pub mod metrics;
+pub mod pairs;
 pub mod route;
 pub mod worker;
 

@@ -36,7 +36,13 @@ pub enum HeaderError {
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> String {
     // The types of this crate have string keys and finite numbers only: serialising cannot fail.
-    BASE64.encode(serde_json::to_vec(value).unwrap_or_default())
+    encode_bytes(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// Writes JSON that is serialised already.
+#[must_use]
+pub fn encode_bytes(json: &[u8]) -> String {
+    BASE64.encode(json)
 }
 
 /// Reads standard base64 or base64url, with padding or without, and the JSON within.

@@ -24,7 +24,9 @@ pub use challenge::{Challenge, Offer, Resource};
 pub use charge_id::{ChargeId, ParseChargeIdError};
 pub use client_id::{ClientId, ParseClientIdError};
 pub use currency::{Currency, UnknownCurrency};
-pub use header::{HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode};
+pub use header::{
+    HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode, encode_bytes,
+};
 pub use payment::{Intent, Payment, PaymentError};
 pub use receipt::Receipt;
 pub use refusal::{Code, Reason, Refusal};

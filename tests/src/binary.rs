@@ -57,6 +57,19 @@ fn built(name: &str, variable: &str) -> Result<PathBuf> {
     locate(name, variable, "build it with  make parts", || beside_us().join(name))
 }
 
+/// Chromium's driver: `CHROMEDRIVER_BIN`, else what is on the path.
+///
+/// # Errors
+/// If it is not installed.
+pub fn chromedriver() -> Result<PathBuf> {
+    let remedy = "install it with  scripts/setup-chromium.sh";
+    locate("chromedriver", "CHROMEDRIVER_BIN", remedy, || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut named = std::env::split_paths(&path).map(|folder| folder.join("chromedriver"));
+        named.find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from("chromedriver"))
+    })
+}
+
 fn locate(
     program: &str,
     variable: &str,

@@ -175,6 +175,17 @@ impl EnvoyConfig {
         Ok(())
     }
 
+    /// Where the pages of the gateway load Stripe.js from; what the file says stays.
+    ///
+    /// # Errors
+    /// If there is no such filter.
+    pub fn stripe_js(&mut self, url: &str) -> Result<()> {
+        if let Some(filter) = self.filter()?.as_object_mut() {
+            filter.entry("paywall").or_insert_with(|| json!({"stripe_js": url}));
+        }
+        Ok(())
+    }
+
     fn wasm(&mut self) -> Result<&mut Value> {
         let filters = at(self.connection_manager()?, "/http_filters")?.as_array_mut();
         let filter = named(filters, "stripe402").ok_or_else(|| {

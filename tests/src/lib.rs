@@ -4,6 +4,7 @@
 //! A test starts with [`stack::Stack::start`] and talks HTTP to real processes on ports of its own.
 
 pub mod binary;
+pub mod browser;
 pub mod card;
 pub mod demo;
 pub mod demo_api;
@@ -13,6 +14,7 @@ mod error;
 pub mod http;
 pub mod ledger;
 pub mod log;
+pub mod openapi;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -30,6 +30,7 @@ pub struct StackOptions {
     store: Option<String>,
     secrets: Option<Secrets>,
     ledger_env: BTreeMap<String, String>,
+    stand_in_stripe_js: bool,
     changes: Vec<Change>,
 }
 
@@ -47,6 +48,13 @@ impl StackOptions {
             change(config.filter()?);
             Ok(())
         })
+    }
+
+    /// Lets the gateway's pages load Stripe.js from the stand-in, as `make run` does.
+    #[must_use]
+    pub fn stand_in_stripe_js(mut self) -> Self {
+        self.stand_in_stripe_js = true;
+        self
     }
 
     /// Changes anything in Envoy's configuration; ports, paths and addresses are set already.
@@ -165,6 +173,9 @@ impl Stack {
         config.endpoints("api", &[upstream.address()])?;
         config.endpoints("stripe402_ledger", &addresses)?;
         config.module(&binary::filter()?)?;
+        if options.stand_in_stripe_js {
+            config.stripe_js(&sim.url("/v3/"))?;
+        }
         for change in options.changes {
             change(&mut config)?;
         }

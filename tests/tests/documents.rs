@@ -94,6 +94,7 @@ fn every_file_that_a_document_names_is_there() {
     let mut documents = vec![
         "README.md".to_owned(),
         "docs/ARCHITECTURE.md".to_owned(),
+        "docs/configuration.md".to_owned(),
         "docs/ledger.md".to_owned(),
     ];
     for entry in std::fs::read_dir(binary::workspace().join("docs/decisions")).unwrap() {
@@ -143,6 +144,32 @@ fn the_readme_is_short_and_its_commands_exist() {
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     for variable in ["LEDGER_TOKEN", "SERVER_SECRET", "STRIPE_SECRET_KEY", "LEDGER_STORE"] {
         assert!(readme.contains(variable) && help.contains(variable), "{variable}");
+    }
+}
+
+/// Every field that the filter takes is in its document, and what is documented is taken.
+#[test]
+fn every_field_of_the_filter_is_documented() {
+    let document = read("docs/configuration.md");
+    let lists = ["filter/src/config/check.rs", "filter/src/config/route.rs"];
+    let mut fields = Vec::new();
+    for file in lists {
+        let source = read(file);
+        for list in source.split("; ").skip(1).filter(|rest| rest.split(']').count() > 2) {
+            let Some((size, rest)) = list.split_once("] = [") else { continue };
+            if size.bytes().all(|byte| byte.is_ascii_digit()) {
+                let names = rest.split(']').next().unwrap().split('"').skip(1).step_by(2);
+                fields.extend(names.map(ToOwned::to_owned));
+            }
+        }
+    }
+    assert!(fields.len() > 40, "{fields:?}");
+    for field in fields {
+        let words = document.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        assert!(words.clone().any(|word| word == field), "docs/configuration.md has no {field}");
+    }
+    for metric in ["stripe402_challenges", "stripe402_ledger_calls", "stripe402_batch_charges"] {
+        assert!(document.contains(metric), "{metric}");
     }
 }
 

@@ -6,26 +6,36 @@ use serde_json::Value;
 use stripe402_protocol::Currency;
 
 use super::{
-    Config, ConfigError, Identity, Ledger, Limits, Unmatched,
+    Config, ConfigError, Defaults, Discovery, Identity, Ledger, LedgerUnavailable, Limits, Paywall,
+    Unmatched, VoidOn,
     fields::{Checked, Fields, Read, wrong},
-    route::{Defaults, ROUTE, route},
+    route::{ROUTE, route},
 };
 use crate::route::Table;
 
-const ROOT: [&str; 10] = [
+/// Three kilobytes each, for every worker.
+const KEPT_CHALLENGES: usize = 4_096;
+const ROOT: [&str; 15] = [
     "publishable_key",
     "currency",
     "min_top_up",
     "max_top_up",
     "ledger",
     "routes",
+    "route_metadata",
     "unmatched",
+    "ledger_unavailable",
     "void_on",
     "identity",
+    "access_log",
+    "discovery",
+    "paywall",
     "limits",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
-const IDENTITY: [&str; 4] = ["client_id", "credits_remaining", "price", "charge_id"];
+const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
+const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
+const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
 const LIMITS: [&str; 5] = ["payment_header_bytes", "batch", "queue", "void_queue", "card_payments"];
 
 pub(super) fn config(value: Value) -> Checked<Config> {
@@ -40,27 +50,73 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         currency: root.optional("currency")?.unwrap_or(Currency::USD),
         min_top_up: root.optional("min_top_up")?,
         max_top_up: root.optional("max_top_up")?,
-        void_on: root.values("void_on")?,
+        void_on: root.values("void_on")?.map_or_else(VoidOn::usual, |causes| VoidOn::of(&causes)),
     };
     let ledger = ledger(root.object("ledger", &LEDGER)?)?;
-    let routes = routes(&mut root, &defaults)?;
+    let route_metadata = root.optional("route_metadata")?.unwrap_or(true);
+    let routes = routes(&mut root, &defaults, route_metadata)?;
     let unmatched = root.optional("unmatched")?.unwrap_or_default();
+    let ledger_unavailable = root.optional("ledger_unavailable")?.unwrap_or_default();
     let identity = identity(root.object("identity", &IDENTITY)?)?;
+    let access_log = root.optional("access_log")?.unwrap_or(true);
+    let discovery = discovery(root.object("discovery", &DISCOVERY)?)?;
+    let paywall = paywall(root.object("paywall", &PAYWALL)?)?;
     let limits = limits(root.object("limits", &LIMITS)?)?;
-    Ok(Config { ledger, routes, unmatched, identity, limits, live })
+    Ok(Config {
+        ledger,
+        defaults,
+        routes,
+        route_metadata,
+        unmatched,
+        ledger_unavailable,
+        identity,
+        access_log,
+        discovery,
+        paywall,
+        limits,
+        live,
+    })
 }
 
-fn routes(root: &mut Fields, defaults: &Defaults) -> Checked<Table> {
+fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Table> {
     let listed = root.list("routes")?.unwrap_or_default();
-    if listed.is_empty() {
-        return wrong("routes", "must name at least one priced route");
+    if listed.is_empty() && !metadata {
+        return wrong("routes", "must name at least one route, where route_metadata is false");
     }
-    let read = |(path, value)| route(Fields::of(path, value, &ROUTE)?, defaults).map(Rc::new);
-    let routes = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
-    Table::new(routes).map_err(|clash| ConfigError {
+    // Each challenge is kept once it was made; not where that could fill the memory.
+    let keep = listed.len() <= KEPT_CHALLENGES;
+    let read = |(path, value)| route(Fields::of(path, value, &ROUTE)?, defaults, keep).map(Rc::new);
+    let rules = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
+    Table::new(rules).map_err(|clash| ConfigError {
         path: format!("routes[{}]", clash.later),
-        problem: format!("prices the same path and method as routes[{}]", clash.earlier),
+        problem: format!("is about the same path and method as routes[{}]", clash.earlier),
     })
+}
+
+fn discovery(mut fields: Fields) -> Checked<Option<Discovery>> {
+    let enabled: Option<bool> = fields.optional("enabled")?;
+    let path: Option<String> = fields.optional("path")?;
+    let per_minute: Option<usize> = fields.optional("balances_per_minute")?;
+    let path = path.unwrap_or_else(|| "/.well-known/stripe402".to_owned());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if !path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
+        return wrong("discovery.path", "must be a path: begins with /, without / at its end");
+    }
+    let balances_per_minute =
+        per_minute.map_or(60, |number| u32::try_from(number).unwrap_or(u32::MAX));
+    Ok(enabled.unwrap_or(true).then_some(Discovery { path, balances_per_minute }))
+}
+
+fn paywall(mut fields: Fields) -> Checked<Option<Paywall>> {
+    let enabled: Option<bool> = fields.optional("enabled")?;
+    let stripe_js: Option<String> = fields.optional("stripe_js")?;
+    let stripe_js = stripe_js.unwrap_or_else(|| "https://js.stripe.com/v3/".to_owned());
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=%".contains(&byte);
+    let begins = ["https://", "http://"].iter().any(|scheme| stripe_js.starts_with(scheme));
+    if !begins || !stripe_js.bytes().all(safe) {
+        return wrong("paywall.stripe_js", "must be the address of Stripe.js: https://…");
+    }
+    Ok(enabled.unwrap_or(true).then_some(Paywall { stripe_js }))
 }
 
 fn ledger(mut fields: Fields) -> Checked<Ledger> {
@@ -84,6 +140,7 @@ fn identity(mut fields: Fields) -> Checked<Identity> {
         credits_remaining: fields.optional("credits_remaining")?.unwrap_or(usual.credits_remaining),
         price: fields.optional("price")?.unwrap_or(usual.price),
         charge_id: fields.optional("charge_id")?.unwrap_or(usual.charge_id),
+        unpaid: fields.optional("unpaid")?.unwrap_or(usual.unpaid),
     };
     let names = identity.names();
     for (field, name) in names {
@@ -126,15 +183,28 @@ impl Read for Unmatched {
     }
 }
 
+impl Read for LedgerUnavailable {
+    const EXPECTED: &'static str = "deny or allow";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "deny" => Some(Self::Deny),
+            "allow" => Some(Self::Allow),
+            _ => None,
+        }
+    }
+}
+
 impl Identity {
     /// Each field and the header it names.
     #[must_use]
-    pub fn names(&self) -> [(&'static str, &str); 4] {
+    pub fn names(&self) -> [(&'static str, &str); 5] {
         [
             ("client_id", &self.client_id),
             ("credits_remaining", &self.credits_remaining),
             ("price", &self.price),
             ("charge_id", &self.charge_id),
+            ("unpaid", &self.unpaid),
         ]
     }
 }
@@ -146,6 +216,7 @@ impl Default for Identity {
             credits_remaining: "x-stripe402-credits-remaining".to_owned(),
             price: "x-stripe402-price".to_owned(),
             charge_id: "x-stripe402-charge-id".to_owned(),
+            unpaid: "x-stripe402-unpaid".to_owned(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 mod check;
 mod fields;
+mod metadata;
 mod route;
 mod structure;
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::OnceCell, rc::Rc, time::Duration};
 
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{Challenge, Currency, Resource, Units};
 
 use crate::route::Table;
 
@@ -16,12 +17,24 @@ use crate::route::Table;
 pub struct Config {
     /// How the ledger is reached.
     pub ledger: Ledger,
+    /// What routes take over if they do not say otherwise.
+    pub defaults: Defaults,
     /// What is priced.
     pub routes: Table,
+    /// Whether routes in Envoy may say their price themselves, in their metadata.
+    pub route_metadata: bool,
     /// What happens to requests that no route matches.
     pub unmatched: Unmatched,
+    /// What happens to requests that the ledger gives no answer for.
+    pub ledger_unavailable: LedgerUnavailable,
     /// The names of the headers that tell the API who paid.
     pub identity: Identity,
+    /// Whether access logs can tell what became of a payment.
+    pub access_log: bool,
+    /// Where clients find what is for sale.
+    pub discovery: Option<Discovery>,
+    /// What browsers get with a 402.
+    pub paywall: Option<Paywall>,
     /// Sizes.
     pub limits: Limits,
     /// Whether the publishable key is one for real money: the ledger's must be, too.
@@ -41,6 +54,18 @@ pub struct Ledger {
     pub token_env: String,
 }
 
+/// What a route takes over if it does not say otherwise.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// With which browsers make PaymentMethods.
+    pub publishable_key: String,
+    /// The currency of every amount.
+    pub currency: Currency,
+    min_top_up: Option<i64>,
+    max_top_up: Option<i64>,
+    void_on: VoidOn,
+}
+
 /// What happens to requests that no route matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unmatched {
@@ -51,17 +76,37 @@ pub enum Unmatched {
     Deny,
 }
 
+/// What happens to requests that the ledger gives no answer for at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LedgerUnavailable {
+    /// They are refused.
+    #[default]
+    Deny,
+    /// They pass unpaid, with a header that says so.
+    Allow,
+}
+
+/// What is free of charge and answered by the gate itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The path of the list; the balance is at `/balance` below it.
+    pub path: String,
+    /// Balances told per minute, source address and worker.
+    pub balances_per_minute: u32,
+}
+
+/// The page that a browser gets with a 402.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paywall {
+    /// Where Stripe.js is loaded from.
+    pub stripe_js: String,
+}
+
 /// One thing that is for sale.
 #[derive(Debug)]
 pub struct Route {
     /// For the books and the log.
     pub name: String,
-    /// The path that is priced.
-    pub path: String,
-    /// Upper case; empty means every method.
-    pub methods: Vec<String>,
-    /// Whether letter case and a trailing slash make another path.
-    pub strict: bool,
     /// What one request costs.
     pub price: Units,
     /// The currency of every amount here.
@@ -70,18 +115,21 @@ pub struct Route {
     pub min_top_up: Units,
     /// The most.
     pub max_top_up: Units,
+    /// For people and agents that choose.
+    pub description: Option<String>,
+    /// The media type of the answer.
+    pub mime_type: Option<String>,
     /// Which failures give the price back.
     pub void_on: VoidOn,
-    /// The challenge, ready to be sent.
-    pub challenge: Challenges,
+    kept: Kept,
 }
 
-/// A route's challenge.
-#[derive(Debug)]
-pub struct Challenges {
-    first: stripe402_protocol::Challenge,
-    encoded_first: Encoded,
-    encoded_insufficient: Encoded,
+/// The challenges for the one path that most clients ask for, once they were asked for.
+#[derive(Debug, Default)]
+struct Kept {
+    path: Option<Box<str>>,
+    first: OnceCell<Encoded>,
+    insufficient: OnceCell<Encoded>,
 }
 
 /// A challenge as it travels.
@@ -122,6 +170,8 @@ pub struct Identity {
     pub price: String,
     /// The charge, as in the ledger.
     pub charge_id: String,
+    /// Why a request that was not paid for is let through.
+    pub unpaid: String,
 }
 
 /// Sizes that keep a worker's memory bounded.
@@ -171,33 +221,50 @@ impl Config {
     }
 }
 
-impl Challenges {
-    /// The challenges of a route.
+impl Config {
+    /// The challenge of a route for a request of this path.
     #[must_use]
-    pub fn new(first: stripe402_protocol::Challenge) -> Self {
-        let encoded_first = Encoded::new(&first);
-        let encoded_insufficient = Encoded::new(&first.clone().insufficient_credits());
-        Self { first, encoded_first, encoded_insufficient }
+    pub fn challenge(&self, route: &Route, path: &str, insufficient: bool) -> Encoded {
+        let make = || {
+            let resource = Resource {
+                url: path.to_owned(),
+                description: route.description.clone(),
+                mime_type: route.mime_type.clone(),
+            };
+            let key = &self.defaults.publishable_key;
+            let challenge =
+                Challenge::new(resource, route.price, route.min_top_up, route.currency, key);
+            Encoded::new(&if insufficient { challenge.insufficient_credits() } else { challenge })
+        };
+        if route.kept.path.as_deref() != Some(path) {
+            return make();
+        }
+        let kept = if insufficient { &route.kept.insufficient } else { &route.kept.first };
+        kept.get_or_init(make).clone()
     }
 
-    /// The challenge for a request of this path: made once for the path of the route, and anew
-    /// for another spelling of it.
-    #[must_use]
-    pub fn of(&self, path: &str, insufficient: bool) -> Encoded {
-        if path == self.first.resource.url {
-            return if insufficient { &self.encoded_insufficient } else { &self.encoded_first }
-                .clone();
-        }
-        let mut challenge = self.first.clone();
-        path.clone_into(&mut challenge.resource.url);
-        Encoded::new(&if insufficient { challenge.insufficient_credits() } else { challenge })
+    /// What a route in Envoy says of itself in its metadata, as [`crate::pairs`]. `None` if it is
+    /// free.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it says something wrong: such a route must not be free by mistake.
+    pub fn metadata(
+        &self,
+        bytes: &[u8],
+        route_name: Option<&str>,
+    ) -> Result<Option<Route>, ConfigError> {
+        let value = metadata::decode(bytes).ok_or_else(|| ConfigError {
+            path: route::METADATA_PATH.to_owned(),
+            problem: "cannot be read: a field has no value?".to_owned(),
+        })?;
+        route::metadata(value, &self.defaults, route_name)
     }
 }
 
 impl Encoded {
-    fn new(challenge: &stripe402_protocol::Challenge) -> Self {
+    fn new(challenge: &Challenge) -> Self {
         let body = serde_json::to_vec(challenge).unwrap_or_default();
-        Self { header: stripe402_protocol::encode(challenge).into(), body: body.into() }
+        Self { header: stripe402_protocol::encode_bytes(&body).into(), body: body.into() }
     }
 }
 

@@ -1,22 +1,26 @@
 //! One priced route.
 
 use serde_json::Value;
-use stripe402_protocol::{Challenge, Currency, Resource, Units};
+use stripe402_protocol::{Currency, Units};
 
 use super::{
-    Challenges, Route, VoidOn,
+    Defaults, Kept, Route, VoidOn,
     fields::{Checked, Fields, Read, wrong},
 };
+use crate::route::{Match, Rule};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
 /// The fields of a route.
-pub(super) const ROUTE: [&str; 11] = [
+pub(super) const ROUTE: [&str; 14] = [
     "name",
+    "route_name",
     "path",
+    "prefix",
     "methods",
     "strict",
+    "free",
     "price",
     "currency",
     "min_top_up",
@@ -25,6 +29,20 @@ pub(super) const ROUTE: [&str; 11] = [
     "mime_type",
     "void_on",
 ];
+/// What a route in Envoy can say of itself.
+const METADATA: [&str; 9] = [
+    "name",
+    "free",
+    "price",
+    "currency",
+    "min_top_up",
+    "max_top_up",
+    "description",
+    "mime_type",
+    "void_on",
+];
+/// Where it says so.
+pub(super) const METADATA_PATH: &str = "filter_metadata.stripe402";
 
 /// A price as it is written, its range unchecked.
 struct Price(i64);
@@ -35,15 +53,6 @@ impl Read for Price {
     fn read(value: &Value) -> Option<Self> {
         i64::read(value).map(Self)
     }
-}
-
-/// What a route takes over if it does not say otherwise.
-pub(super) struct Defaults {
-    pub(super) publishable_key: String,
-    pub(super) currency: Currency,
-    pub(super) min_top_up: Option<i64>,
-    pub(super) max_top_up: Option<i64>,
-    pub(super) void_on: Option<Vec<Cause>>,
 }
 
 /// A failure that gives the price back.
@@ -57,53 +66,124 @@ pub(super) enum Cause {
     ClientGone,
 }
 
-pub(super) fn route(mut fields: Fields, defaults: &Defaults) -> Checked<Route> {
-    let path: String = fields.required("path")?;
-    if !path.starts_with('/') || path.contains(['?', '#', '*', '{', ' ']) {
-        let problem = "must be an exact path: begins with /, without ? # * { and spaces";
-        return wrong(fields.path("path"), problem);
+pub(super) fn route(mut fields: Fields, defaults: &Defaults, keep: bool) -> Checked<Rule> {
+    let (of, field) = matched(&mut fields)?;
+    let text = match &of {
+        Match::RouteName(text)
+        | Match::Exact(text)
+        | Match::Template(text)
+        | Match::Prefix(text) => text.clone(),
+    };
+    if field != "route_name" {
+        path(&of, &text, &fields.path(field))?;
     }
     let methods = methods(&mut fields)?;
-    let price = match Units::new(fields.required::<Price>("price")?.0) {
-        Ok(price) if !price.is_zero() => price,
-        _ => {
+    let strict = fields.optional("strict")?.unwrap_or_default();
+    let keep = (keep && matches!(of, Match::Exact(_))).then(|| text.as_str().into());
+    let sale = sale(&mut fields, defaults, text, keep)?.map(std::rc::Rc::new);
+    Ok(Rule { of, methods, strict, sale })
+}
+
+/// What a route in Envoy says of itself.
+pub(super) fn metadata(
+    value: Value,
+    defaults: &Defaults,
+    route_name: Option<&str>,
+) -> Checked<Option<Route>> {
+    let mut fields = Fields::of(METADATA_PATH.to_owned(), value, &METADATA)?;
+    sale(&mut fields, defaults, route_name.unwrap_or("route").to_owned(), None)
+}
+
+/// Which requests a route is about, and the field that says so.
+fn matched(fields: &mut Fields) -> Checked<(Match, &'static str)> {
+    let name: Option<String> = fields.optional("route_name")?;
+    let path: Option<String> = fields.optional("path")?;
+    let prefix: Option<String> = fields.optional("prefix")?;
+    match (name, path, prefix) {
+        (Some(name), None, None) if !name.is_empty() => Ok((Match::RouteName(name), "route_name")),
+        (None, Some(path), None) if path.contains('{') => Ok((Match::Template(path), "path")),
+        (None, Some(path), None) => Ok((Match::Exact(path), "path")),
+        (None, None, Some(prefix)) => Ok((Match::Prefix(prefix), "prefix")),
+        (None, None, None) => {
+            wrong(fields.path("path"), "is missing; or name prefix or route_name")
+        }
+        _ => wrong(fields.path("path"), "must be alone: one of path, prefix and route_name"),
+    }
+}
+
+fn path(of: &Match, text: &str, at: &str) -> Checked<()> {
+    if !text.starts_with('/') || text.contains(['?', '#', '*', '%', ';', '\\', ' ']) {
+        let problem = "must be a path: begins with /, decoded, without ? # * % ; \\ and spaces";
+        return wrong(at, problem);
+    }
+    let whole = |segment: &str| match segment.strip_prefix('{') {
+        Some(rest) => rest.strip_suffix('}').is_some_and(|name| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        }),
+        None => !segment.contains(['{', '}']),
+    };
+    if matches!(of, Match::Prefix(_)) && text.contains(['{', '}']) || !text.split('/').all(whole) {
+        return wrong(at, "must have parameters as whole segments of a path: /users/{id}");
+    }
+    // What is resolved in a request would never be found as it is written here.
+    if text.contains("//") || text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return wrong(at, "must have no empty segment, no . and no ..");
+    }
+    Ok(())
+}
+
+/// What a request costs; `None` if it is free. `name` is what the books call it by default.
+fn sale(
+    fields: &mut Fields,
+    defaults: &Defaults,
+    name: String,
+    kept_for: Option<Box<str>>,
+) -> Checked<Option<Route>> {
+    let price: Option<Price> = fields.optional("price")?;
+    let currency = fields.optional("currency")?.unwrap_or(defaults.currency);
+    let (least, least_at) = inherited(fields, "min_top_up", defaults.min_top_up)?;
+    let (most, most_at) = inherited(fields, "max_top_up", defaults.max_top_up)?;
+    let description = fields.optional("description")?;
+    let mime_type = fields.optional("mime_type")?;
+    let name: String = fields.optional("name")?.unwrap_or(name);
+    let void_on = match fields.values("void_on")? {
+        Some(causes) => VoidOn::of(&causes),
+        None => defaults.void_on,
+    };
+    let price = match (fields.optional("free")?.unwrap_or_default(), price) {
+        (true, None) => return Ok(None),
+        (true, Some(_)) => return wrong(fields.path("price"), "must not be there: it is free"),
+        (false, None) => {
             return wrong(
                 fields.path("price"),
-                "must be a whole number of units above 0; $0.05 are 500",
+                format!("is missing; it must be {}", Price::EXPECTED),
             );
         }
+        (false, Some(Price(units))) => Units::new(units).ok().filter(|price| !price.is_zero()),
     };
-    let currency = fields.optional("currency")?.unwrap_or(defaults.currency);
-    let (least, least_at) = inherited(&mut fields, "min_top_up", defaults.min_top_up)?;
-    let (most, most_at) = inherited(&mut fields, "max_top_up", defaults.max_top_up)?;
+    let Some(price) = price else {
+        let problem = "must be a whole number of units above 0; $0.05 are 500";
+        return wrong(fields.path("price"), problem);
+    };
     let least = top_up(least, DEFAULT_MIN_TOP_UP, currency, &least_at)?;
     let max_top_up = top_up(most, DEFAULT_MAX_TOP_UP, currency, &most_at)?;
     // The least that a challenge names is never below its price (protocol, "Units").
     let min_top_up = least.max(price);
     if min_top_up > max_top_up {
-        return wrong(most_at, format!("is below the least top-up of {path}, {min_top_up} units"));
+        return wrong(most_at, format!("is below the least top-up of {name}, {min_top_up} units"));
     }
-    let resource = Resource {
-        url: path.clone(),
-        description: fields.optional("description")?,
-        mime_type: fields.optional("mime_type")?,
-    };
-    let challenge =
-        Challenge::new(resource, price, min_top_up, currency, &defaults.publishable_key);
-    let causes = fields.values("void_on")?;
-    let causes = causes.as_ref().or(defaults.void_on.as_ref());
-    Ok(Route {
-        name: fields.optional("name")?.unwrap_or_else(|| path.clone()),
-        strict: fields.optional("strict")?.unwrap_or_default(),
-        path,
-        methods,
+    let kept = Kept { path: kept_for, ..Kept::default() };
+    Ok(Some(Route {
+        name,
         price,
         currency,
         min_top_up,
         max_top_up,
-        void_on: causes.map_or_else(VoidOn::usual, |causes| VoidOn::of(causes)),
-        challenge: Challenges::new(challenge),
-    })
+        description,
+        mime_type,
+        void_on,
+        kept,
+    }))
 }
 
 fn methods(fields: &mut Fields) -> Checked<Vec<String>> {
@@ -166,11 +246,11 @@ impl Read for Cause {
 
 impl VoidOn {
     /// What the API or the way to it did wrong.
-    fn usual() -> Self {
+    pub(super) fn usual() -> Self {
         Self::of(&[Cause::Upstream5xx, Cause::UpstreamReset, Cause::UpstreamTimeout])
     }
 
-    fn of(causes: &[Cause]) -> Self {
+    pub(super) fn of(causes: &[Cause]) -> Self {
         let mut set = Self::default();
         for cause in causes {
             match cause {

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::route::Wanted;
 
 fn good() -> Value {
     json!({
@@ -17,12 +18,20 @@ fn good() -> Value {
 fn with(pointer: &str, value: Value) -> Value {
     let mut config = good();
     let (parent, field) = pointer.rsplit_once('/').unwrap();
-    config.pointer_mut(parent).unwrap()[field] = value;
+    match config.pointer_mut(parent).unwrap() {
+        Value::Array(list) => list[field.parse::<usize>().unwrap()] = value,
+        object => object[field] = value,
+    }
     config
 }
 
 fn parse(config: &Value) -> Result<Config, ConfigError> {
     Config::parse(&serde_json::to_vec(config).unwrap())
+}
+
+fn joke(config: &Config) -> Rc<Route> {
+    let wanted = Wanted { method: Some("GET"), path: "/api/joke", route_name: None };
+    config.routes.find(wanted).unwrap().sale.clone().unwrap()
 }
 
 #[test]
@@ -33,15 +42,20 @@ fn defaults_are_those_that_are_documented() {
     assert_eq!(config.ledger.token_env, "LEDGER_TOKEN");
     assert_eq!(config.unmatched, Unmatched::Free);
     assert_eq!(config.limits.payment_header_bytes, 8192);
-    let joke = config.routes.find("GET", "/api/joke").unwrap();
+    let joke = joke(&config);
     assert_eq!((joke.min_top_up.get(), joke.max_top_up.get()), (50_000, 10_000_000));
     assert!(joke.void_on.upstream_5xx && !joke.void_on.client_gone);
+    assert!(config.route_metadata && config.access_log);
+    assert_eq!(config.ledger_unavailable, LedgerUnavailable::Deny);
+    let discovery = config.discovery.unwrap();
+    assert_eq!((&*discovery.path, discovery.balances_per_minute), ("/.well-known/stripe402", 60));
+    assert_eq!(config.paywall.unwrap().stripe_js, "https://js.stripe.com/v3/");
 }
 
 #[test]
 fn the_least_top_up_is_never_below_the_price() {
     let config = parse(&with("/routes/0/price", json!(70_000))).unwrap();
-    assert_eq!(config.routes.find("GET", "/api/joke").unwrap().min_top_up.get(), 70_000);
+    assert_eq!(joke(&config).min_top_up.get(), 70_000);
 }
 
 #[test]
@@ -55,7 +69,7 @@ fn whole_doubles_are_amounts() {
 
 #[test]
 fn what_is_wrong_is_named_by_path() {
-    let cases: [(&str, Value, &str); 28] = [
+    let cases = [
         ("/publishable_key", json!("sk_test_x"), "publishable_key"),
         ("/publishable_key", json!(7), "publishable_key"),
         ("/pubishable_key", json!("pk_test_x"), "pubishable_key"),
@@ -69,7 +83,7 @@ fn what_is_wrong_is_named_by_path() {
         ("/ledger/timeout", json!("0s"), "ledger.timeout"),
         ("/ledger/payment_timeout", json!(30), "ledger.payment_timeout"),
         ("/ledger/url", json!("http://x"), "ledger.url"),
-        ("/routes", json!([]), "routes"),
+        ("/routes", json!({}), "routes"),
         ("/routes/1/price", json!(0), "routes[1].price"),
         ("/routes/1/price", json!(-1), "routes[1].price"),
         ("/routes/1/price", json!(0.5), "routes[1].price"),
@@ -78,7 +92,30 @@ fn what_is_wrong_is_named_by_path() {
         ("/routes/1/min_top_up", json!(4_999), "routes[1].min_top_up"),
         ("/routes/1/max_top_up", json!(59_999), "routes[1].max_top_up"),
         ("/routes/1/path", json!("api"), "routes[1].path"),
-        ("/routes/1/path", json!("/api/{id}"), "routes[1].path"),
+        ("/routes/1/path", json!("/api/x{id}"), "routes[1].path"),
+        ("/routes/1/path", json!("/api/{}"), "routes[1].path"),
+        ("/routes/1/path", json!("/api/{id"), "routes[1].path"),
+        ("/routes/1/path", json!("/api//weather"), "routes[1].path"),
+        ("/routes/1/path", json!("/api/../weather"), "routes[1].path"),
+        ("/routes/1/path", json!("/api/%77eather"), "routes[1].path"),
+        ("/routes/1/path", Value::Null, "routes[1].path"),
+        ("/routes/1/prefix", json!("/api/"), "routes[1].path"),
+        ("/routes/1", json!({"prefix": "/{id}", "price": 1}), "routes[1].prefix"),
+        ("/routes/1", json!({"prefix": "api", "price": 1}), "routes[1].prefix"),
+        ("/routes/1", json!({"route_name": "", "price": 1}), "routes[1].path"),
+        ("/routes/1", json!({"route_name": 1, "price": 1}), "routes[1].route_name"),
+        ("/routes/1/free", json!(true), "routes[1].price"),
+        ("/routes/1/free", json!("yes"), "routes[1].free"),
+        ("/routes/1/price", Value::Null, "routes[1].price"),
+        ("/route_metadata", json!("no"), "route_metadata"),
+        ("/ledger_unavailable", json!("maybe"), "ledger_unavailable"),
+        ("/unmatched", json!("allow"), "unmatched"),
+        ("/access_log", json!(1), "access_log"),
+        ("/discovery", json!({"path": "x"}), "discovery.path"),
+        ("/discovery", json!({"path": "/a\"b"}), "discovery.path"),
+        ("/discovery", json!({"balances_per_minute": 0}), "discovery.balances_per_minute"),
+        ("/paywall", json!({"stripe_js": "javascript:x"}), "paywall.stripe_js"),
+        ("/paywall", json!({"stripe_js": "https://x/\"><script>"}), "paywall.stripe_js"),
         ("/routes/1/path", json!("/API/Joke/"), "routes[1]"),
         ("/routes/1/methods", json!(["get"]), "routes[1].methods[0]"),
         ("/routes/1/void_on", json!(["whenever"]), "routes[1].void_on[0]"),
@@ -90,4 +127,83 @@ fn what_is_wrong_is_named_by_path() {
         assert_eq!(error.path, path, "{pointer} = {value}: {error}");
     }
     assert_eq!(Config::parse(b"{").unwrap_err().path, "configuration");
+    let mut nothing = good();
+    nothing["routes"] = json!([]);
+    assert!(parse(&nothing).is_ok(), "routes in Envoy say their prices themselves");
+    nothing["route_metadata"] = json!(false);
+    assert_eq!(parse(&nothing).unwrap_err().path, "routes");
+}
+
+#[test]
+fn discovery_and_paywall_can_be_off() {
+    let off = json!({"enabled": false});
+    assert!(parse(&with("/discovery", off.clone())).unwrap().discovery.is_none());
+    assert!(parse(&with("/paywall", off)).unwrap().paywall.is_none());
+}
+
+/// What Envoy hands over of a route's metadata: pairs, padded to thirty bytes.
+fn said(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let mut bytes = u32::try_from(fields.len()).unwrap().to_le_bytes().to_vec();
+    for (name, value) in fields {
+        bytes.extend([size(name.as_bytes()), size(value)].concat());
+    }
+    for (name, value) in fields {
+        bytes.extend([name.as_bytes(), &[0], value, &[0]].concat());
+    }
+    bytes.resize(bytes.len().max(30), 0);
+    bytes
+}
+
+#[test]
+fn what_a_route_says_of_itself_is_its_price_or_an_error_and_never_free_by_mistake() {
+    let config = parse(&good()).unwrap();
+    let [one, half, price, least] = [1.0_f64, 0.5, 250.0, 60_000.0].map(f64::to_le_bytes);
+    let causes = said(&[("upstream_4xx", b""), ("client_gone", b"")]);
+    let all = said(&[
+        ("price", &price),
+        ("min_top_up", &least),
+        ("currency", b"eur"),
+        ("description", "\u{fc}ber".as_bytes()),
+        ("void_on", &causes),
+    ]);
+    let route = config.metadata(&all, Some("in envoy")).unwrap().unwrap();
+    assert_eq!(
+        (route.price.get(), route.min_top_up.get(), &*route.name),
+        (250, 60_000, "in envoy")
+    );
+    assert_eq!((route.currency.as_str(), route.description.as_deref()), ("eur", Some("\u{fc}ber")));
+    assert!(route.void_on.upstream_4xx && route.void_on.client_gone && !route.void_on.upstream_5xx);
+    assert!(config.metadata(&said(&[("free", &[1])]), None).unwrap().is_none());
+    let [zero, negative, nan, huge] = [0.0, -1.0, f64::NAN, 1e300].map(f64::to_le_bytes);
+    for wrong in [
+        vec![],
+        vec![1, 2, 3],
+        vec![0xff; 30],
+        all[..40].to_vec(),
+        said(&[]),
+        said(&[("price", &zero)]),
+        said(&[("price", &negative)]),
+        said(&[("price", &half)]),
+        said(&[("price", &nan)]),
+        said(&[("price", &huge)]),
+        said(&[("price", b"")]),
+        said(&[("price", b"100")]),
+        said(&[("price", b"12345678")]),
+        said(&[("price", b"\0\0\0\0\0\0\0\0")]),
+        said(&[("price", &[1])]),
+        said(&[("prize", &one)]),
+        said(&[("free", &[0])]),
+        said(&[("free", b"true")]),
+        said(&[("price", &one), ("free", &[1])]),
+        said(&[("price", &one), ("min_top_up", &one)]),
+        said(&[("price", &one), ("currency", b"xxx")]),
+        said(&[("price", &one), ("currency", &one)]),
+        said(&[("price", &one), ("description", &one)]),
+        said(&[("price", &one), ("void_on", b"upstream_5xx")]),
+        said(&[("price", &one), ("void_on", &said(&[("never", b"")]))]),
+    ] {
+        let error = config.metadata(&wrong, None).expect_err(&format!("{wrong:?}"));
+        assert!(error.path.starts_with("filter_metadata.stripe402"), "{error}");
+    }
 }

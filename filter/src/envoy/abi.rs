@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "calls into the host; each wrapper states why it is sound")]
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
 
 /// Which headers.
 #[derive(Clone, Copy)]
@@ -32,6 +33,7 @@ impl Buffer {
 pub(super) struct Level(u32);
 
 impl Level {
+    pub(super) const INFO: Self = Self(2);
     pub(super) const WARN: Self = Self(3);
     pub(super) const CRITICAL: Self = Self(5);
 }
@@ -63,6 +65,16 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_done() -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -153,7 +165,59 @@ pub(super) fn property(path: &[u8]) -> Option<Vec<u8>> {
     returning!(proxy_get_property(path.as_ptr(), path.len()))
 }
 
-pub(super) fn reply(status: u16, details: &str, headers: &[u8], body: &[u8]) -> bool {
+/// As [`property`]; one that is there and cannot be handed over is empty.
+pub(super) fn property_if_there(path: &[u8]) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (core::ptr::null_mut(), 0_usize);
+    // SAFETY: pointers and lengths are of a live slice and of the two locals.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    if status == NOT_FOUND {
+        return None;
+    }
+    Some(returned(status, data, size).unwrap_or_default())
+}
+
+/// Writes what access logs read as filter state `wasm.<path>`.
+pub(super) fn set_property(path: &str, value: &str) -> bool {
+    plain!(proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()))
+}
+
+/// What a metric does.
+#[derive(Clone, Copy)]
+pub(super) struct Metric(u32);
+
+impl Metric {
+    pub(super) const COUNTER: Self = Self(0);
+    pub(super) const HISTOGRAM: Self = Self(2);
+}
+
+pub(super) fn define_metric(kind: Metric, name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: pointers and length are of a live slice and a live local.
+    let status = unsafe { proxy_define_metric(kind.0, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+pub(super) fn increment_metric(id: u32, by: i64) -> bool {
+    plain!(proxy_increment_metric(id, by))
+}
+
+pub(super) fn record_metric(id: u32, value: u64) -> bool {
+    plain!(proxy_record_metric(id, value))
+}
+
+/// This plugin needs its VM no longer, after it said that it does.
+pub(super) fn done() -> bool {
+    plain!(proxy_done())
+}
+
+pub(super) fn reply(
+    status: u16,
+    grpc: Option<u8>,
+    details: &str,
+    headers: &[u8],
+    body: &[u8],
+) -> bool {
     plain!(proxy_send_local_response(
         u32::from(status),
         details.as_ptr(),
@@ -162,7 +226,7 @@ pub(super) fn reply(status: u16, details: &str, headers: &[u8], body: &[u8]) -> 
         body.len(),
         headers.as_ptr(),
         headers.len(),
-        -1
+        grpc.map_or(-1, i32::from)
     ))
 }
 
@@ -187,46 +251,4 @@ pub(super) fn enqueue(queue: u32, data: &[u8]) -> bool {
 
 pub(super) fn dequeue(queue: u32) -> Option<Vec<u8>> {
     returning!(proxy_dequeue_shared_queue(queue))
-}
-
-/// The headers in a serialised map: a count, the lengths, then names and values, each followed
-/// by a zero byte. Stops where the bytes make no sense.
-pub(super) fn pairs(map: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let (count, rest) = read_u32(map).unwrap_or((0, &[]));
-    let sizes_end = count.saturating_mul(8).min(rest.len());
-    let (mut sizes, mut text) = rest.split_at(sizes_end);
-    core::iter::from_fn(move || {
-        let (name_size, after) = read_u32(sizes)?;
-        let (value_size, after) = read_u32(after)?;
-        sizes = after;
-        let name = text.get(..name_size)?;
-        let start = name_size.checked_add(1)?;
-        let end = start.checked_add(value_size)?;
-        let value = text.get(start..end)?;
-        text = text.get(end.checked_add(1)?..).unwrap_or(&[]);
-        Some((name, value))
-    })
-}
-
-fn read_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
-}
-
-/// The reverse of [`pairs`].
-pub(super) fn serialise<'h>(headers: impl Iterator<Item = (&'h str, &'h str)> + Clone) -> Vec<u8> {
-    let size = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let count = u32::try_from(headers.clone().count()).unwrap_or(0);
-    let mut bytes = count.to_le_bytes().to_vec();
-    for (name, value) in headers.clone() {
-        bytes.extend_from_slice(&size(name));
-        bytes.extend_from_slice(&size(value));
-    }
-    for (name, value) in headers {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.push(0);
-    }
-    bytes
 }

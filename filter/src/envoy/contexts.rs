@@ -14,11 +14,14 @@ use super::{
 use crate::{
     config::Config,
     gate::{Head, ResponseHead},
-    worker::{Verdict, Worker},
+    pairs,
+    worker::{Failed, Verdict, Worker},
 };
 
 /// Voids that a ledger in trouble could not take wait for so long, in milliseconds.
 const TICK: u32 = 1_000;
+/// How many ticks a configuration that was replaced has to hand over its voids.
+const LEAVING_TICKS: u32 = 600;
 /// The largest answer that is read, in bytes: a batch's is some 100 bytes per charge.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -26,6 +29,8 @@ const LARGEST_ANSWER: usize = 1 << 20;
 struct Shared {
     worker: Worker,
     host: EnvoyHost,
+    /// Ticks that are left to hand over voids, once this configuration has been replaced.
+    leaving: Option<u32>,
 }
 
 /// The root context.
@@ -64,7 +69,8 @@ impl Root {
         if !abi::set_tick(TICK) {
             return Err("the host gives no timer".to_owned());
         }
-        Ok(Shared { worker: Worker::new(Rc::new(config)), host })
+        abi::log(Level::INFO, &format!("configured: {} rules", config.routes.rules().len()));
+        Ok(Shared { worker: Worker::new(Rc::new(config)), host, leaving: None })
     }
 
     fn with<T: Default>(&self, act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T) -> T {
@@ -82,7 +88,7 @@ fn enter<T: Default>(
     let Some(Ok(mut shared)) = shared.map(|shared| shared.try_borrow_mut()) else {
         return T::default();
     };
-    let Shared { worker, host } = &mut *shared;
+    let Shared { worker, host, .. } = &mut *shared;
     host.entered(context);
     let result = act(worker, host);
     host.leave(context);
@@ -99,15 +105,35 @@ impl Context for Root {
     ) {
         // A call that failed comes back without headers.
         let headers = abi::headers(Map::CALL_RESPONSE).unwrap_or_default();
-        let status = abi::pairs(&headers).find(|(name, _)| *name == b":status");
-        let status = status.and_then(|(_, value)| core::str::from_utf8(value).ok()?.parse().ok());
-        let body = match status {
-            Some(200) => {
-                abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER)).ok_or(200_u16)
-            }
-            other => Err(other.unwrap_or(0)),
+        let header = |wanted: &[u8]| {
+            pairs::read(&headers).find(|(name, _)| *name == wanted).map(|(_, value)| value)
         };
-        self.with(|worker, host| worker.on_answer(host, token, body.as_deref().map_err(|s| *s)));
+        let status = header(b":status").and_then(|value| core::str::from_utf8(value).ok());
+        let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
+        // The ledger says everything in JSON, errors too.
+        let json =
+            header(b"content-type").is_some_and(|kind| kind.starts_with(b"application/json"));
+        let failed = Failed { status, of_ledger: json };
+        let body = if status == 200 {
+            abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER)).ok_or(failed)
+        } else {
+            Err(failed)
+        };
+        self.with(|worker, host| worker.on_answer(host, token, body.as_deref().map_err(|f| *f)));
+    }
+
+    /// This configuration has been replaced, and its streams are over. Its voids are still to be
+    /// handed over.
+    fn on_done(&mut self) -> bool {
+        let Some(Ok(mut shared)) = self.shared.as_ref().map(|shared| shared.try_borrow_mut())
+        else {
+            return true;
+        };
+        if shared.worker.is_at_rest() {
+            return true;
+        }
+        shared.leaving = Some(LEAVING_TICKS);
+        false
     }
 }
 
@@ -136,6 +162,15 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         self.with(|worker, host| worker.on_tick(host));
+        if let Some(Ok(mut shared)) = self.shared.as_ref().map(|shared| shared.try_borrow_mut())
+            && let Some(left) = shared.leaving
+        {
+            shared.leaving = left.checked_sub(1);
+            if shared.worker.is_at_rest() || left == 0 {
+                shared.leaving = None;
+                abi::done();
+            }
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
@@ -160,12 +195,12 @@ impl HttpContext for Gate {
         let Some(headers) = abi::headers(Map::REQUEST) else {
             // What cannot be read cannot be priced.
             abi::log(Level::WARN, "a request without headers was refused");
-            abi::reply(500, "stripe402_no_headers", &[], b"");
+            abi::reply(500, None, "stripe402_no_headers", &[], b"");
             return Action::Pause;
         };
         let verdict = self.with(|worker, host| {
             let config = Rc::clone(worker.config());
-            let head = Head::read(abi::pairs(&headers), &config.identity);
+            let head = Head::read(pairs::read(&headers), &config.identity);
             Some(worker.on_request(host, self.id, &head))
         });
         match verdict {
@@ -174,7 +209,7 @@ impl HttpContext for Gate {
             // Never free by accident: a stream without a worker is refused.
             None => {
                 abi::log(Level::CRITICAL, "a request met no configured worker and was refused");
-                abi::reply(500, "stripe402_not_configured", &[], b"");
+                abi::reply(500, None, "stripe402_not_configured", &[], b"");
                 Action::Pause
             }
         }
@@ -185,7 +220,7 @@ impl HttpContext for Gate {
         if let Some(trailers) = abi::headers(Map::REQUEST_TRAILERS) {
             self.with(|worker, _| {
                 let config = Rc::clone(worker.config());
-                for name in Head::read(abi::pairs(&trailers), &config.identity).remove {
+                for name in Head::read(pairs::read(&trailers), &config.identity).remove {
                     abi::remove_header(Map::REQUEST_TRAILERS, name);
                 }
             });
@@ -195,7 +230,7 @@ impl HttpContext for Gate {
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
         if let Some(headers) = abi::headers(Map::RESPONSE) {
-            let head = ResponseHead::read(abi::pairs(&headers));
+            let head = ResponseHead::read(pairs::read(&headers));
             self.with(|worker, host| worker.on_response(host, self.id, &head));
         }
         Action::Continue

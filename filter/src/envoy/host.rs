@@ -1,11 +1,13 @@
 //! [`Host`] on Envoy.
 
-use std::time::Duration;
+use proxy_wasm::types::Status;
 
-use super::abi::{self, Level, Map};
+use super::abi::{self, Level, Map, Metric};
 use crate::{
     gate::Reply,
-    host::{CallId, Host, StreamId},
+    host::{CallId, Host, Message, NoCall, StreamId},
+    metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram},
+    pairs,
 };
 
 /// How many random bytes are fetched at once: enough for 32 charge ids.
@@ -23,6 +25,8 @@ pub(super) struct EnvoyHost {
     cluster: String,
     authorization: String,
     random: Vec<u8>,
+    counters: Vec<Option<u32>>,
+    histograms: Vec<Option<u32>>,
 }
 
 impl EnvoyHost {
@@ -34,6 +38,8 @@ impl EnvoyHost {
             cluster,
             authorization: format!("Bearer {token}"),
             random: Vec::new(),
+            counters: COUNTERS.map(|name| abi::define_metric(Metric::COUNTER, name)).to_vec(),
+            histograms: HISTOGRAMS.map(|name| abi::define_metric(Metric::HISTOGRAM, name)).to_vec(),
         }
     }
 
@@ -109,7 +115,8 @@ impl Host for EnvoyHost {
     fn reply(&mut self, stream: StreamId, reply: &Reply) {
         self.about(stream);
         let headers = reply.headers.iter().map(|(name, value)| (*name, &**value));
-        if !abi::reply(reply.status, reply.details, &abi::serialise(headers), &reply.body) {
+        let headers = pairs::write(headers);
+        if !abi::reply(reply.status, reply.grpc, reply.details, &headers, &reply.body) {
             abi::log(Level::WARN, "Envoy took no reply for a stream");
         }
     }
@@ -126,9 +133,21 @@ impl Host for EnvoyHost {
         abi::property(b"response\0code_details").and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
-    fn source(&mut self, stream: StreamId) -> Option<String> {
+    fn route_metadata(&mut self, stream: StreamId) -> Option<Vec<u8>> {
         self.about(stream);
-        abi::property(b"source\0address").and_then(|address| String::from_utf8(address).ok())
+        abi::property_if_there(b"xds\0route_metadata\0filter_metadata\0stripe402")
+    }
+
+    fn route_name(&mut self, stream: StreamId) -> Option<String> {
+        self.about(stream);
+        abi::property(b"xds\0route_name").and_then(|bytes| String::from_utf8(bytes).ok())
+    }
+
+    fn source_address(&mut self, stream: StreamId) -> Option<String> {
+        self.about(stream);
+        let address = abi::property(b"source\0address");
+        let address = String::from_utf8(address?).ok()?;
+        Some(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned())
     }
 
     fn reached_upstream(&mut self, stream: StreamId) -> bool {
@@ -145,28 +164,50 @@ impl Host for EnvoyHost {
         }
     }
 
-    fn call(&mut self, path: &'static str, body: &[u8], timeout: Duration) -> Option<CallId> {
+    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
         self.about(self.root);
-        let headers = vec![
+        let mut headers = vec![
             (":method", "POST"),
-            (":path", path),
+            (":path", message.path),
             (":authority", self.cluster.as_str()),
             ("content-type", "application/json"),
             ("authorization", self.authorization.as_str()),
         ];
+        headers.extend(message.request_id.map(|id| ("x-request-id", id)));
+        headers.extend(message.trace_parent.map(|parent| ("traceparent", parent)));
         // The SDK must know the call, or it panics at its answer. Envoy answers this host call
         // with Ok, BadArgument or InternalFailure, none of which the SDK panics on.
         proxy_wasm::hostcalls::dispatch_http_call(
             &self.cluster,
             headers,
-            Some(body),
+            Some(message.body),
             Vec::new(),
-            timeout,
+            message.timeout,
         )
-        .ok()
+        .map_err(|status| match status {
+            Status::BadArgument => NoCall::NoCluster,
+            _ => NoCall::NoHost,
+        })
     }
 
     fn warn(&mut self, message: &str) {
         abi::log(Level::WARN, message);
+    }
+
+    fn describe(&mut self, stream: StreamId, text: &str) {
+        self.about(stream);
+        abi::set_property("stripe402", text);
+    }
+
+    fn add(&mut self, counter: Counter, by: u64) {
+        if let Some(Some(id)) = self.counters.get(counter.index()) {
+            abi::increment_metric(*id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn record(&mut self, histogram: Histogram, value: u64) {
+        if let Some(Some(id)) = self.histograms.get(histogram.index()) {
+            abi::record_metric(*id, value);
+        }
     }
 }

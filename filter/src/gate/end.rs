@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
 
-use super::{Phase, ResponseStep, Stream};
+use super::{Phase, ResponseStep, Stream, describe::of_sale};
 use crate::config::VoidOn;
 
 /// Where a response comes from.
@@ -70,17 +70,26 @@ impl Stream {
         if head.forged {
             step.remove = vec![PAYMENT_REQUIRED, PAYMENT_RESPONSE];
         }
-        let phase = core::mem::replace(&mut self.phase, Phase::Settled);
-        let Phase::Served { sale, charge, client, receipt } = phase else {
-            self.phase = phase;
-            return step;
-        };
-        if voids(sale.route.void_on, head.status, origin) {
-            step.void = Some(Void { id: charge, client_id: Some(client) });
-            return step;
+        match core::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Served { sale, charge, client, .. }
+                if voids(sale.route.void_on, head.status, origin) =>
+            {
+                step.void = Some(Void { id: charge, client_id: Some(client) });
+                step.describe =
+                    self.config.access_log.then(|| of_sale("voided", &sale, charge, client));
+                return step;
+            }
+            Phase::Served { receipt, .. } => {
+                step.remove.retain(|name| *name != PAYMENT_RESPONSE);
+                step.set.push((PAYMENT_RESPONSE, receipt));
+            }
+            // Whoever comes after the ledger's trouble is over has to pay.
+            Phase::Unpaid => {}
+            other => {
+                self.phase = other;
+                return step;
+            }
         }
-        step.remove.retain(|name| *name != PAYMENT_RESPONSE);
-        step.set.push((PAYMENT_RESPONSE, receipt));
         if !is_private(head.cache_control.as_deref()) {
             step.set.push(("cache-control", "private".to_owned()));
         }

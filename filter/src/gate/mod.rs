@@ -3,8 +3,11 @@
 //! Events go in (the request's head, the ledger's answers, the response's head, the end), and
 //! what is to be done comes out. Every stream ends in exactly one reply or one pass.
 
+mod describe;
+mod discovery;
 mod end;
 mod head;
+mod paywall;
 mod reply;
 mod request;
 
@@ -12,19 +15,20 @@ use std::rc::Rc;
 
 use stripe402_protocol::{
     ChargeId, ClientId, PaymentIntentId, PaymentMethodId, Units,
-    message::{CardPayment, Charge, Void},
+    message::{Balance, CardPayment, Charge, Void},
 };
 
-use crate::config::{Config, Route};
+use crate::config::{Config, LedgerUnavailable, Route};
 
 pub use end::{Origin, ResponseHead};
-pub use head::Head;
+pub use head::{Audience, Head, Trace};
 pub use reply::Reply;
 
 /// One request on its way through the gate.
 #[derive(Debug)]
 pub struct Stream {
     config: Rc<Config>,
+    audience: Audience,
     phase: Phase,
 }
 
@@ -39,8 +43,12 @@ enum Phase {
     Charging { sale: Sale, charge: ChargeId, client: ClientId, card: Option<CardOffer> },
     /// A card payment is on its way to the ledger.
     Paying { sale: Sale, charge: ChargeId },
+    /// The ledger is asked for a balance.
+    Asking { question: ChargeId },
     /// Charged, and on its way to the API.
     Served { sale: Sale, charge: ChargeId, client: ClientId, receipt: String },
+    /// Not charged, since the ledger gave no answer, and on its way to the API all the same.
+    Unpaid,
     /// Answered by us.
     Refused,
     /// Nothing more to decide.
@@ -53,6 +61,26 @@ struct Sale {
     route: Rc<Route>,
     /// As the client wrote it, without the query.
     path: String,
+}
+
+/// What the route in Envoy says of its price.
+#[derive(Clone, Debug)]
+pub enum Placed {
+    /// This, or that it is free.
+    Said(Option<Rc<Route>>),
+    /// Something that cannot be understood.
+    Wrong,
+    /// Nothing; here is its name, where that matters.
+    Unsaid(Option<String>),
+}
+
+/// Why there is no word of the ledger's on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It gave no answer at all.
+    Silent,
+    /// It gave one that is of no use.
+    Useless,
 }
 
 /// A card that pays if credits do not.
@@ -68,13 +96,26 @@ struct CardOffer {
 #[derive(Debug)]
 pub enum Step {
     /// It goes on to the API, with these headers set.
-    Pass(Vec<(String, String)>),
+    Pass(Vec<(String, String)>, Passed),
     /// It waits while this charge is made.
     Charge(Charge),
     /// It waits while this card payment is made.
     Pay(Box<CardPayment>),
+    /// It waits while the ledger is asked for this balance.
+    Ask(Balance),
     /// It is answered here.
     Reply(Reply),
+}
+
+/// Why a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It costs nothing.
+    Free,
+    /// It was paid for.
+    Paid,
+    /// The ledger gave no answer, and the operator allows that.
+    Unpaid,
 }
 
 /// What is to be done with the response.
@@ -86,6 +127,8 @@ pub struct ResponseStep {
     pub remove: Vec<&'static str>,
     /// The charge to give back.
     pub void: Option<Void>,
+    /// What access logs are told anew.
+    pub describe: Option<String>,
 }
 
 /// Mints charge ids; `None` where the VM has no random source.
@@ -96,14 +139,15 @@ impl Stream {
     /// is loaded meanwhile.
     #[must_use]
     pub const fn new(config: Rc<Config>) -> Self {
-        Self { config, phase: Phase::New }
+        Self { config, audience: Audience::Json, phase: Phase::New }
     }
 
-    /// The charge that the ledger is being asked for.
+    /// The charge, or the question, that the ledger is being asked for.
     #[must_use]
     pub const fn waits_for(&self) -> Option<ChargeId> {
         match &self.phase {
             Phase::Charging { charge, .. } | Phase::Paying { charge, .. } => Some(*charge),
+            Phase::Asking { question } => Some(*question),
             _ => None,
         }
     }
@@ -132,12 +176,26 @@ impl Stream {
             client_id,
         });
         self.phase = Phase::Served { sale, charge, client, receipt };
-        Step::Pass(headers)
+        Step::Pass(headers, Passed::Paid)
+    }
+
+    /// No word of the ledger's: nothing is served, unless the operator prefers that to a refusal.
+    fn without_ledger(&mut self, trouble: Trouble) -> Step {
+        let allowed = self.config.ledger_unavailable == LedgerUnavailable::Allow;
+        if trouble == Trouble::Useless || !allowed {
+            return self.refuse(Reply::unavailable());
+        }
+        self.phase = Phase::Unpaid;
+        let name = self.config.identity.unpaid.clone();
+        Step::Pass(vec![(name, "ledger_unavailable".to_owned())], Passed::Unpaid)
     }
 
     fn refuse(&mut self, reply: Reply) -> Step {
         self.phase = Phase::Refused;
-        Step::Reply(reply)
+        Step::Reply(match self.audience {
+            Audience::Grpc => reply.into_grpc(),
+            Audience::Html | Audience::Json => reply,
+        })
     }
 }
 

@@ -9,17 +9,35 @@ use stripe402_protocol::{
     message::{self, CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
 
-use super::{CardOffer, Head, Mint, Phase, Reply, Sale, Step, Stream};
-use crate::config::Unmatched;
+use super::{
+    Audience, CardOffer, Head, Mint, Passed, Phase, Placed, Reply, Sale, Step, Stream, Trouble,
+    paywall,
+};
+use crate::{
+    config::{Route, Unmatched},
+    route::{Wanted, dearer},
+};
 
 impl Stream {
-    /// The request's head.
-    pub fn on_request(&mut self, head: &Head<'_>, mint: Mint<'_>) -> Step {
-        let Some(route) = self.config.routes.find(&head.method, &head.path) else {
-            return self.unmatched(head);
+    /// The request's head, and what the route in Envoy says of its price.
+    pub fn on_request(&mut self, head: &Head<'_>, placed: &Placed, mint: Mint<'_>) -> Step {
+        self.audience = head.audience;
+        if let Some(step) = self.discover(head, mint) {
+            return step;
+        }
+        let route = match placed {
+            Placed::Wrong => return self.refuse(Reply::misconfigured()),
+            Placed::Said(route) => Some(route.clone()),
+            Placed::Unsaid(name) => self.find(head, name.as_deref()),
         };
+        let Some(Some(route)) = route else { return self.unpriced(head, route.is_some()) };
+        // OPTIONS is never charged, and so never reaches an API that may take it for the method
+        // it stands for: a browser's preflight was answered by the CORS filter before.
+        if is_options(head) {
+            return self.refuse(Reply::options());
+        }
         let path = head.path.split(['?', '#']).next().unwrap_or_default().to_owned();
-        let sale = Sale { route: Rc::clone(route), path };
+        let sale = Sale { route, path };
         if head.ambiguous {
             let text = "there is more than one payment header; send one";
             return self.invalid(&sale, text);
@@ -36,19 +54,26 @@ impl Stream {
         }
     }
 
-    /// OPTIONS is never charged, and so never reaches an API that may take it for the method it
-    /// stands for: a browser's preflight was answered by the CORS filter before it came here.
-    fn unmatched(&mut self, head: &Head<'_>) -> Step {
-        let deny = self.config.unmatched == Unmatched::Deny;
-        if head.method.eq_ignore_ascii_case("OPTIONS") {
-            if deny || self.config.routes.has_path(&head.path) {
-                return self.refuse(Reply::options());
-            }
-        } else if deny {
-            return self.refuse(Reply::not_for_sale());
+    /// What the configuration says: a price, or free; `None` if it says nothing. Of the methods
+    /// that an API may take this request for, the dearest is paid.
+    fn find(&self, head: &Head<'_>, route_name: Option<&str>) -> Option<Option<Rc<Route>>> {
+        let routes = &self.config.routes;
+        let path = &*head.path;
+        let of = |method| routes.find(Wanted { method, path, route_name });
+        let mut rule = of((!is_options(head)).then_some(&*head.method));
+        for method in &head.overrides {
+            rule = dearer(rule, of(Some(method)));
+        }
+        rule.map(|rule| rule.sale.clone())
+    }
+
+    fn unpriced(&mut self, head: &Head<'_>, free: bool) -> Step {
+        if !free && self.config.unmatched == Unmatched::Deny {
+            let options = is_options(head);
+            return self.refuse(if options { Reply::options() } else { Reply::not_for_sale() });
         }
         self.phase = Phase::Free;
-        Step::Pass(Vec::new())
+        Step::Pass(Vec::new(), Passed::Free)
     }
 
     fn on_payment(&mut self, sale: Sale, payment: &Payment, mint: Mint<'_>) -> Step {
@@ -75,7 +100,7 @@ impl Stream {
                 None => self.challenge(&sale, true),
             };
         };
-        let Some(id) = mint() else { return self.refuse(Reply::unavailable()) };
+        let Some(id) = mint() else { return self.without_ledger(Trouble::Useless) };
         let charge = Charge {
             id,
             client_id: client,
@@ -88,7 +113,7 @@ impl Stream {
     }
 
     fn pay(&mut self, sale: Sale, card: CardOffer, mint: Mint<'_>) -> Step {
-        let Some(charge_id) = mint() else { return self.refuse(Reply::unavailable()) };
+        let Some(charge_id) = mint() else { return self.without_ledger(Trouble::Useless) };
         let request = CardPayment {
             version: message::VERSION,
             charge_id,
@@ -109,49 +134,62 @@ impl Stream {
         Step::Pay(Box::new(request))
     }
 
-    /// The ledger's word on the charge; `None` if there was no usable answer. The caller has
-    /// checked that the answer is about [`Stream::waits_for`].
-    pub fn on_charge(&mut self, outcome: Option<ChargeOutcome>, mint: Mint<'_>) -> Option<Step> {
+    /// The ledger's word on the charge. The caller has checked that the answer is about
+    /// [`Stream::waits_for`].
+    pub fn on_charge(
+        &mut self,
+        outcome: Result<ChargeOutcome, Trouble>,
+        mint: Mint<'_>,
+    ) -> Option<Step> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
         let Phase::Charging { sale, charge, client, card } = phase else {
             self.phase = phase;
             return None;
         };
         Some(match (outcome, card) {
-            (Some(ChargeOutcome::Charged(left)), _) => self.serve(sale, charge, client, left, None),
-            (Some(ChargeOutcome::Insufficient), Some(card)) => self.pay(sale, card, mint),
-            (Some(ChargeOutcome::Insufficient), None) => self.challenge(&sale, true),
-            (Some(ChargeOutcome::Frozen), _) => {
+            (Ok(ChargeOutcome::Charged(left)), _) => self.serve(sale, charge, client, left, None),
+            (Ok(ChargeOutcome::Insufficient), Some(card)) => self.pay(sale, card, mint),
+            (Ok(ChargeOutcome::Insufficient), None) => self.challenge(&sale, true),
+            (Ok(ChargeOutcome::Frozen), _) => {
                 let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
                 self.refused(&sale, &refusal.because(Reason::Frozen), None)
             }
             // The ledger takes no such charge of ours: its clock or ours is off.
-            (Some(ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale), _)
-            | (None, _) => self.refuse(Reply::unavailable()),
+            (Ok(ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale), _) => {
+                self.without_ledger(Trouble::Useless)
+            }
+            (Err(trouble), _) => self.without_ledger(trouble),
         })
     }
 
-    /// The ledger's word on the card payment; `None` if there was no usable answer.
-    pub fn on_card(&mut self, answer: Option<CardAnswer>) -> Option<Step> {
+    /// The ledger's word on the card payment.
+    pub fn on_card(&mut self, answer: Result<CardAnswer, Trouble>) -> Option<Step> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
         let Phase::Paying { sale, charge } = phase else {
             self.phase = phase;
             return None;
         };
         Some(match answer {
-            Some(CardAnswer::Paid { client_id, credits_remaining, payment_intent_id, .. }) => {
+            Ok(CardAnswer::Paid { client_id, credits_remaining, payment_intent_id, .. }) => {
                 self.serve(sale, charge, client_id, credits_remaining, payment_intent_id)
             }
-            Some(CardAnswer::Insufficient { .. }) => self.challenge(&sale, true),
-            Some(CardAnswer::Refused { refusal, retry_after, .. }) => {
+            Ok(CardAnswer::Insufficient { .. }) => self.challenge(&sale, true),
+            Ok(CardAnswer::Refused { refusal, retry_after, .. }) => {
                 self.refused(&sale, &refusal, retry_after)
             }
-            None => self.refuse(Reply::unavailable()),
+            Err(trouble) => self.without_ledger(trouble),
         })
     }
 
     fn challenge(&mut self, sale: &Sale, insufficient: bool) -> Step {
-        self.refuse(Reply::challenge(sale.route.challenge.of(&sale.path, insufficient)))
+        let challenge = self.config.challenge(&sale.route, &sale.path, insufficient);
+        let reply = match &self.config.paywall {
+            Some(paywall) if self.audience == Audience::Html => {
+                paywall::page(paywall, self.config.discovery.as_ref(), challenge)
+            }
+            _ => Reply::challenge(challenge, insufficient),
+        };
+        self.refuse(reply)
     }
 
     fn invalid(&mut self, sale: &Sale, text: &str) -> Step {
@@ -159,9 +197,13 @@ impl Stream {
     }
 
     fn refused(&mut self, sale: &Sale, refusal: &Refusal, retry_after: Option<u32>) -> Step {
-        let challenge = sale.route.challenge.of(&sale.path, false);
+        let challenge = self.config.challenge(&sale.route, &sale.path, false);
         self.refuse(Reply::refusal(refusal, challenge, retry_after))
     }
+}
+
+fn is_options(head: &Head<'_>) -> bool {
+    head.method.eq_ignore_ascii_case("OPTIONS")
 }
 
 impl CardOffer {

@@ -9,6 +9,7 @@ use stripe402_protocol::{
 use super::*;
 use crate::config::Identity;
 
+const UNSAID: Placed = Placed::Unsaid(None);
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 
 fn config() -> Rc<Config> {
@@ -31,7 +32,7 @@ fn start(path: &str, payment: &Value) -> (Stream, Step) {
     let mut stream = Stream::new(config());
     let payment =
         if payment.is_null() { String::new() } else { stripe402_protocol::encode(payment) };
-    let step = stream.on_request(&head(path, &payment), &mut minting());
+    let step = stream.on_request(&head(path, &payment), &UNSAID, &mut minting());
     (stream, step)
 }
 
@@ -46,8 +47,10 @@ fn minting() -> impl FnMut() -> Option<ChargeId> {
 /// What a step is, in a word.
 fn word(step: &Step) -> String {
     match step {
-        Step::Pass(headers) if headers.is_empty() => "free".to_owned(),
-        Step::Pass(_) => "served".to_owned(),
+        Step::Pass(_, Passed::Free) => "free".to_owned(),
+        Step::Pass(_, Passed::Paid) => "served".to_owned(),
+        Step::Pass(_, Passed::Unpaid) => "unpaid".to_owned(),
+        Step::Ask(_) => "asked".to_owned(),
         Step::Charge(_) => "charge".to_owned(),
         Step::Pay(_) => "card".to_owned(),
         Step::Reply(reply) => {
@@ -96,7 +99,7 @@ fn two_payment_headers_are_one_too_many() {
             [(":method", "GET"), (":path", "/api/joke"), ("payment", one), ("payment", other)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let head = Head::read(headers.into_iter(), &Identity::default());
-        let step = Stream::new(config()).on_request(&head, &mut minting());
+        let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
         assert_eq!(word(&step), "invalid_payment");
     }
 }
@@ -105,7 +108,8 @@ fn two_payment_headers_are_one_too_many() {
 fn without_random_bytes_nothing_is_charged_and_nothing_served() {
     for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
         let header = stripe402_protocol::encode(&payment);
-        let step = Stream::new(config()).on_request(&head("/api/joke", &header), &mut || None);
+        let step =
+            Stream::new(config()).on_request(&head("/api/joke", &header), &UNSAID, &mut || None);
         assert_eq!(word(&step), "ledger_unavailable");
     }
 }
@@ -123,6 +127,11 @@ fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
         "x-envoy-retry-on",
         "x-envoy-max-retries",
         "x-envoy-hedge-on-per-try-timeout",
+        "X-STRIPE402-UNPAID",
+        "x-original-url",
+        "x_rewrite_url",
+        "payment-required",
+        "payment-response",
     ];
     let kept = ["x-request-id", "x-envoy-external-address", "x-stripe402", "accept"];
     let headers = names.iter().chain(&kept).map(|name| (name.as_bytes(), &b"1"[..]));
@@ -135,13 +144,14 @@ fn the_ledgers_word_on_a_charge() {
     let with_card = json!({"clientId": CLIENT, "paymentMethodId": "pm_1"});
     let without = json!({"clientId": CLIENT});
     for (outcome, alone, expected_with_card) in [
-        (Some(ChargeOutcome::Charged(left)), "served", "served"),
-        (Some(ChargeOutcome::Insufficient), "insufficient_credits", "card"),
-        (Some(ChargeOutcome::Frozen), "payment_failed", "payment_failed"),
-        (Some(ChargeOutcome::Voided), "ledger_unavailable", "ledger_unavailable"),
-        (Some(ChargeOutcome::Conflict), "ledger_unavailable", "ledger_unavailable"),
-        (Some(ChargeOutcome::Stale), "ledger_unavailable", "ledger_unavailable"),
-        (None, "ledger_unavailable", "ledger_unavailable"),
+        (Ok(ChargeOutcome::Charged(left)), "served", "served"),
+        (Ok(ChargeOutcome::Insufficient), "insufficient_credits", "card"),
+        (Ok(ChargeOutcome::Frozen), "payment_failed", "payment_failed"),
+        (Ok(ChargeOutcome::Voided), "ledger_unavailable", "ledger_unavailable"),
+        (Ok(ChargeOutcome::Conflict), "ledger_unavailable", "ledger_unavailable"),
+        (Ok(ChargeOutcome::Stale), "ledger_unavailable", "ledger_unavailable"),
+        (Err(Trouble::Useless), "ledger_unavailable", "ledger_unavailable"),
+        (Err(Trouble::Silent), "ledger_unavailable", "ledger_unavailable"),
     ] {
         for (payment, expected) in [(&without, alone), (&with_card, expected_with_card)] {
             let (mut stream, _) = start("/api/joke", payment);
@@ -164,10 +174,11 @@ fn the_ledgers_word_on_a_card() {
         payment_intent_id: None,
     };
     for (answer, expected) in [
-        (Some(paid), "served"),
-        (Some(CardAnswer::Insufficient { charge_id }), "insufficient_credits"),
-        (Some(CardAnswer::Refused { charge_id, refusal, retry_after: None }), "card_declined"),
-        (None, "ledger_unavailable"),
+        (Ok(paid), "served"),
+        (Ok(CardAnswer::Insufficient { charge_id }), "insufficient_credits"),
+        (Ok(CardAnswer::Refused { charge_id, refusal, retry_after: None }), "card_declined"),
+        (Err(Trouble::Useless), "ledger_unavailable"),
+        (Err(Trouble::Silent), "ledger_unavailable"),
     ] {
         let (mut stream, _) = start("/api/joke", &json!({"paymentMethodId": "pm_1"}));
         assert_eq!(stream.waits_for(), Some(charge_id));
@@ -179,8 +190,10 @@ fn the_ledgers_word_on_a_card() {
 #[test]
 fn the_api_learns_who_paid_and_the_client_what_is_left() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    let charged = Some(ChargeOutcome::Charged(Units::from_u32(900)));
-    let Some(Step::Pass(headers)) = stream.on_charge(charged, &mut minting()) else { panic!() };
+    let charged = Ok(ChargeOutcome::Charged(Units::from_u32(900)));
+    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_charge(charged, &mut minting()) else {
+        panic!()
+    };
     let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let charge = ChargeId::mint(1, [7; 10]).to_string();
     let expected = [
@@ -225,8 +238,8 @@ fn whether_the_charge_stands() {
             let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
             let mut stream = Stream::new(config);
             let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
-            stream.on_request(&head("/api/joke", &payment), &mut minting());
-            stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+            stream.on_request(&head("/api/joke", &payment), &UNSAID, &mut minting());
+            stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
             let head = ResponseHead { status, ..ResponseHead::default() };
             let step = stream.on_response(&head, || Origin {
                 details: details.map(ToOwned::to_owned),
@@ -252,8 +265,8 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
     let served = || {
         let mut stream = Stream::new(Rc::clone(&config));
         let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
-        stream.on_request(&head("/api/joke", &payment), &mut minting());
-        stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        stream.on_request(&head("/api/joke", &payment), &UNSAID, &mut minting());
+        stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
         stream
     };
     for (status, details, reached, void) in [
@@ -282,7 +295,7 @@ fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
         let headers = [(":method", "OPTIONS"), (":path", path)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let head = Head::read(headers.into_iter(), &Identity::default());
-        let step = Stream::new(config()).on_request(&head, &mut minting());
+        let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
         let got = match &step {
             Step::Reply(reply) => reply.status.to_string(),
             _ => "free".to_owned(),
@@ -294,7 +307,7 @@ fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
 #[test]
 fn a_client_that_leaves_after_the_request_went_on_has_paid() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+    stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
     assert!(stream.on_end(|| true).is_none());
 }
 
@@ -311,7 +324,7 @@ fn caches_keep_paid_answers_apart() {
         ),
     ] {
         let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-        stream.on_charge(Some(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
         let head = ResponseHead {
             status: 200,
             cache_control: cache_control.map(ToOwned::to_owned),
@@ -358,4 +371,217 @@ fn a_charge_is_for_the_client_the_price_and_the_route() {
     let Step::Charge(charge) = step else { panic!() };
     let client: ClientId = CLIENT.parse().unwrap();
     assert_eq!((charge.client_id, charge.amount.get(), &*charge.route), (client, 100, "joke"));
+}
+
+#[test]
+fn a_silent_ledger_may_be_allowed_and_a_useless_one_may_not() {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"path": "/api/joke", "price": 100}],
+        "ledger_unavailable": "allow",
+    });
+    let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+    for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
+        for (trouble, expected) in
+            [(Trouble::Silent, "unpaid"), (Trouble::Useless, "ledger_unavailable")]
+        {
+            let mut stream = Stream::new(Rc::clone(&config));
+            let header = stripe402_protocol::encode(&payment);
+            stream.on_request(&head("/api/joke", &header), &UNSAID, &mut minting());
+            let step = stream
+                .on_charge(Err(trouble), &mut minting())
+                .or_else(|| stream.on_card(Err(trouble)))
+                .unwrap();
+            assert_eq!(word(&step), expected, "{payment} {trouble:?}");
+            let Step::Pass(headers, _) = step else { continue };
+            let marked = ("x-stripe402-unpaid".to_owned(), "ledger_unavailable".to_owned());
+            assert_eq!(headers, [marked], "and nobody is named");
+            let head = ResponseHead { status: 500, ..ResponseHead::default() };
+            let step = stream.on_response(&head, Origin::default);
+            assert!(step.void.is_none(), "there is nothing to give back");
+            let set: Vec<_> = step.set.iter().map(|(name, _)| *name).collect();
+            assert_eq!(set, ["cache-control", "vary"]);
+        }
+    }
+    let mut stream = Stream::new(config);
+    let step = stream.on_request(&head("/api/joke", ""), &UNSAID, &mut minting());
+    assert_eq!(word(&step), "challenge", "who does not try to pay is told to");
+}
+
+fn placed(metadata: &Value) -> Placed {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [metadata],
+    });
+    let config = Config::parse(json.to_string().as_bytes()).unwrap();
+    Placed::Said(config.routes.rules()[0].sale.clone())
+}
+
+#[test]
+fn what_the_route_in_envoy_says_comes_first() {
+    let free = placed(&json!({"path": "/x", "free": true}));
+    let sold = placed(&json!({"path": "/x", "price": 7}));
+    for (path, placed, expected) in [
+        ("/api/joke", &free, "free"),
+        ("/api/joke", &Placed::Unsaid(None), "challenge"),
+        ("/api/free", &sold, "challenge"),
+        ("/api/free", &Placed::Unsaid(None), "free"),
+    ] {
+        let step = Stream::new(config()).on_request(&head(path, ""), placed, &mut minting());
+        assert_eq!(word(&step), expected, "{path} {placed:?}");
+    }
+    for path in ["/api/joke", "/api/free"] {
+        let mut stream = Stream::new(config());
+        let Step::Reply(reply) = stream.on_request(&head(path, ""), &Placed::Wrong, &mut minting())
+        else {
+            panic!("{path} was let through");
+        };
+        assert_eq!((reply.status, reply.details), (500, "stripe402_misconfigured"));
+    }
+}
+
+/// Libraries let a client choose another method by a header; the dearer of both is paid.
+#[test]
+fn a_method_override_is_no_discount() {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [
+            {"name": "post", "path": "/a", "methods": ["POST"], "price": 1},
+            {"name": "delete", "path": "/a", "methods": ["DELETE"], "price": 9},
+        ],
+    });
+    let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    for (method, header, value, expected) in [
+        ("POST", "x-other", "DELETE", Some("post")),
+        ("POST", "x-http-method-override", "DELETE", Some("delete")),
+        ("POST", "x_http_method_override", " delete ", Some("delete")),
+        ("POST", "x-method-override", "DELETE", Some("delete")),
+        ("POST", "x-http-method", "DELETE", Some("delete")),
+        ("DELETE", "x-http-method", "POST", Some("delete")),
+        ("GET", "x-http-method", "DELETE", Some("delete")),
+        ("GET", "x-http-method", "GET", None),
+    ] {
+        let headers =
+            [(":method", method), (":path", "/a"), (header, value), ("payment", &payment)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers.into_iter(), &Identity::default());
+        let step = Stream::new(Rc::clone(&config)).on_request(&head, &UNSAID, &mut minting());
+        let charged = match &step {
+            Step::Charge(charge) => Some(&*charge.route),
+            _ => None,
+        };
+        assert_eq!(charged, expected, "{method} {header}: {value}");
+    }
+}
+
+fn reply_to(headers: &[(&str, &str)]) -> Reply {
+    let usual = [(":method", "GET"), (":path", "/api/joke")];
+    let headers = headers.iter().chain(&usual);
+    let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let head = Head::read(headers, &Identity::default());
+    match Stream::new(config()).on_request(&head, &UNSAID, &mut minting()) {
+        Step::Reply(reply) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn programs_browsers_and_grpc_clients_are_each_answered_in_their_own_way() {
+    let kind = |reply: &Reply| {
+        let kind = reply.headers.iter().find(|(name, _)| *name == "content-type");
+        kind.map_or(String::new(), |(_, value)| value.to_string())
+    };
+    for (name, value, expected) in [
+        ("accept", "*/*", "application/json"),
+        ("accept", "application/json", "application/json"),
+        ("accept", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("accept", "application/json, TEXT/HTML;q=0.1", "text/html; charset=utf-8"),
+        ("content-type", "application/grpc", ""),
+        ("content-type", "application/grpc+proto", ""),
+        ("content-type", "application/grpc-web", "application/json"),
+        ("content-type", "application/json", "application/json"),
+    ] {
+        let reply = reply_to(&[(name, value)]);
+        assert_eq!((reply.status, &*kind(&reply)), (402, expected), "{name}: {value}");
+        assert!(reply.headers.iter().any(|(name, _)| *name == "payment-required"));
+        assert_eq!(reply.grpc.is_some(), expected.is_empty());
+    }
+    let grpc = reply_to(&[("content-type", "application/grpc")]);
+    assert_eq!(grpc.grpc, Some(9), "FAILED_PRECONDITION");
+    let refused = reply_to(&[("content-type", "application/grpc"), ("payment", "~")]);
+    let message = String::from_utf8_lossy(&refused.body).into_owned();
+    assert!(message.contains("base64") && !message.contains('{'), "{message}");
+}
+
+#[test]
+fn the_page_holds_the_challenge_and_nothing_that_is_unfilled() {
+    let reply = reply_to(&[("accept", "text/html")]);
+    let page = String::from_utf8_lossy(&reply.body).into_owned();
+    let challenge = reply.headers.iter().find(|(name, _)| *name == "payment-required").unwrap();
+    assert!(page.contains(&format!("data-challenge=\"{}\"", challenge.1)));
+    assert!(page.contains("data-stripe=\"https://js.stripe.com/v3/\""));
+    assert!(page.contains("data-balance=\"/.well-known/stripe402/balance\""));
+    assert!(!page.contains("{{"));
+}
+
+#[test]
+fn what_is_for_sale_is_listed_and_the_gates_own_addresses_are_free() {
+    let ask = |method: &str, path: &str, payment: &str| {
+        let headers = [(":method", method), (":path", path), ("payment", payment)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers.into_iter(), &Identity::default());
+        let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
+        match step {
+            Step::Reply(reply) => {
+                let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+                (reply.status, body)
+            }
+            Step::Ask(question) => (0, json!(question.client_id.to_hex())),
+            _ => (1, Value::Null),
+        }
+    };
+    let (status, list) = ask("GET", "/.well-known/stripe402?x", "");
+    assert_eq!(status, 200);
+    assert_eq!(list["routes"][0]["path"], "/api/joke");
+    assert_eq!(list["routes"][0]["price"], 100);
+    assert_eq!(list["balance"], "/.well-known/stripe402/balance");
+    assert_eq!(ask("POST", "/.well-known/stripe402", "").0, 405);
+    assert_eq!(ask("OPTIONS", "/.well-known/stripe402", "").0, 204);
+    assert_eq!(ask("GET", "/.well-known/stripe402/other", "").0, 1, "that is the API's");
+    let balance = "/.well-known/stripe402/balance";
+    let client = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    assert_eq!(ask("GET", balance, &client), (0, json!(CLIENT)));
+    assert_eq!(ask("GET", balance, "").0, 400);
+    let card = stripe402_protocol::encode(&json!({"paymentMethodId": "pm_1"}));
+    assert_eq!(ask("GET", balance, &card).0, 400);
+    let none = stripe402_protocol::encode(&json!({"clientId": "c8a2e"}));
+    assert_eq!(
+        ask("GET", balance, &none),
+        (200, json!({"creditsRemaining": 0, "currency": "usd"}))
+    );
+}
+
+#[test]
+fn access_logs_are_told_what_became_of_it_and_no_credential() {
+    let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+    let step = stream.on_charge(Ok(ChargeOutcome::Charged(Units::from_u32(900))), &mut minting());
+    let text = stream.describe(&step.unwrap()).unwrap();
+    let charge = ChargeId::mint(1, [7; 10]);
+    let subject = CLIENT.parse::<ClientId>().unwrap().subject();
+    let expected = format!(
+        "outcome=paid route=joke price=100 currency=usd subject={subject} charge={charge} left=900"
+    );
+    assert_eq!(text, expected);
+    assert!(!text.contains(&CLIENT[..8]));
+    let head = ResponseHead { status: 500, ..ResponseHead::default() };
+    let voided = stream.on_response(&head, Origin::default).describe.unwrap();
+    assert!(voided.starts_with("outcome=voided route=joke price=100"), "{voided}");
+    let (stream, step) = start("/api/joke", &Value::Null);
+    assert_eq!(stream.describe(&step).as_deref(), Some("outcome=challenge"));
+    let (stream, step) = start("/api/free", &Value::Null);
+    assert_eq!(stream.describe(&step), None);
 }

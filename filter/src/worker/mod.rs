@@ -3,6 +3,9 @@
 //! Calls to the ledger are made from outside of streams, so that they outlive them: whatever the
 //! ledger says of a charge is heard, and if nobody waits for it any more, it is voided.
 
+mod balances;
+mod placed;
+
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
@@ -10,14 +13,19 @@ use std::{
 
 use stripe402_protocol::{
     ChargeId,
-    message::{BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void},
+    message::{
+        Balance, BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void,
+        VoidOutcome,
+    },
 };
 
+use self::{balances::Balances, placed::Places};
 use crate::{
-    batch::{Outcome, Queue, Sent},
+    batch::{Outcome, Queue, Sent, Traced},
     config::Config,
-    gate::{Head, Origin, ResponseHead, Step, Stream},
-    host::{CallId, Host, StreamId},
+    gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},
+    host::{CallId, Host, Message, NoCall, StreamId},
+    metrics::{Came, Counter, Histogram, Pending, Service},
 };
 
 /// One worker of the gate.
@@ -26,16 +34,38 @@ pub struct Worker {
     config: Rc<Config>,
     streams: HashMap<StreamId, Stream>,
     queue: Queue,
-    cards: VecDeque<(StreamId, Box<CardPayment>)>,
-    calls: HashMap<CallId, Call>,
+    cards: VecDeque<(StreamId, Box<CardPayment>, Traced)>,
+    questions: VecDeque<(StreamId, Balance)>,
+    calls: HashMap<CallId, UnderWay>,
+    places: Places,
+    balances: Balances,
+    counted: Pending,
     woken: bool,
 }
 
-/// A call under way.
+/// A call under way, and when it was made.
+#[derive(Debug)]
+struct UnderWay {
+    call: Call,
+    since_ms: u64,
+}
+
+/// What a call is about.
 #[derive(Debug)]
 enum Call {
     Batch(Sent),
     Card { stream: StreamId, charge: ChargeId },
+    Balance { stream: StreamId, question: ChargeId },
+}
+
+/// A call that brought no answer of status 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The status; 0 if there is none.
+    pub status: u16,
+    /// Whether the answer is the ledger's own. What Envoy says for a host that it cannot reach,
+    /// or that is too slow, is not.
+    pub of_ledger: bool,
 }
 
 /// What the host does with a request after its head was seen.
@@ -57,7 +87,11 @@ impl Worker {
             streams: HashMap::new(),
             queue,
             cards: VecDeque::new(),
+            questions: VecDeque::new(),
             calls: HashMap::new(),
+            places: Places::default(),
+            balances: Balances::default(),
+            counted: Pending::default(),
             woken: false,
         }
     }
@@ -74,15 +108,25 @@ impl Worker {
         self.streams.len()
     }
 
+    /// Whether nothing waits and nothing is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.calls.is_empty()
+            && self.queue.is_empty()
+            && self.cards.is_empty()
+            && self.questions.is_empty()
+    }
+
     /// The head of a request.
     pub fn on_request(&mut self, host: &mut impl Host, id: StreamId, head: &Head<'_>) -> Verdict {
         for name in &head.remove {
             host.remove_request_header(id, name);
         }
+        let placed = self.places.of(&self.config, host, id);
         let mut stream = Stream::new(Rc::clone(&self.config));
-        let step = stream.on_request(head, &mut || mint(host));
+        let step = stream.on_request(head, &placed, &mut || mint(host));
         self.streams.insert(id, stream);
-        self.take(host, id, step, false)
+        self.take(host, id, step, head.trace, false)
     }
 
     /// The head of a response, ours or the API's.
@@ -98,6 +142,9 @@ impl Worker {
         for (name, value) in step.set {
             host.set_response_header(id, name, &value);
         }
+        if let Some(text) = step.describe {
+            host.describe(id, &text);
+        }
         if let Some(void) = step.void {
             self.void(host, void);
         }
@@ -109,7 +156,8 @@ impl Worker {
         let Some(mut stream) = self.streams.remove(&id) else { return };
         if stream.waits_for().is_some() {
             self.queue.withdraw(id);
-            self.cards.retain(|(waiting, _)| *waiting != id);
+            self.cards.retain(|(waiting, ..)| *waiting != id);
+            self.questions.retain(|(waiting, _)| *waiting != id);
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
         if let Some(void) = stream.on_end(|| host.reached_upstream(id)) {
@@ -120,19 +168,32 @@ impl Worker {
     /// Outside of any stream: send what waits.
     pub fn on_wake(&mut self, host: &mut impl Host) {
         self.woken = false;
-        while let Some((stream, request)) = self.cards.pop_front() {
-            self.call_card(host, stream, &request);
+        while let Some((stream, request, traced)) = self.cards.pop_front() {
+            self.call_card(host, stream, &request, &traced);
+        }
+        while let Some((stream, question)) = self.questions.pop_front() {
+            self.call_balance(host, stream, &question);
         }
         while let Some((batch, sent)) = self.queue.next_batch() {
             let body = serde_json::to_vec(&batch).unwrap_or_default();
-            match host.call("/v1/batch", &body, self.config.ledger.timeout) {
-                Some(call) => {
-                    self.calls.insert(call, Call::Batch(sent));
+            let message = Message {
+                path: "/v1/batch",
+                body: &body,
+                timeout: self.config.ledger.timeout,
+                request_id: sent.traced().request_id.as_deref(),
+                trace_parent: sent.traced().parent.as_deref(),
+            };
+            match host.call(&message) {
+                Ok(call) => {
+                    if let Ok(charges) = u64::try_from(sent.charges()) {
+                        host.record(Histogram::BATCH_CHARGES, charges);
+                    }
+                    self.under_way(host, call, Call::Batch(sent));
                 }
-                None => {
-                    // The cluster is not there: no request waits for it, voids do.
-                    host.warn(&unreachable(&self.config.ledger.cluster));
-                    self.settle(host, sent, None);
+                Err(no_call) => {
+                    // No request waits for a ledger that is not there; voids do.
+                    let trouble = self.no_call(host, no_call, Service::Batch);
+                    self.settle(host, sent, Err(trouble));
                     if !self.queue.has_charges() {
                         break;
                     }
@@ -141,76 +202,139 @@ impl Worker {
         }
         let lost = self.queue.take_lost_voids();
         if lost > 0 {
+            self.counted.add(Counter::VOIDS_LOST, lost);
             host.warn(&format!("{lost} voids were lost: the ledger has been away for too long"));
         }
     }
 
-    /// Every second or so: send what was left lying.
+    /// Every second or so: send what was left lying, and hand over what was counted.
     pub fn on_tick(&mut self, host: &mut impl Host) {
-        if !self.queue.is_empty() || !self.cards.is_empty() {
+        if !self.queue.is_empty() || !self.cards.is_empty() || !self.questions.is_empty() {
             self.on_wake(host);
+        }
+        for (counter, by) in self.counted.take() {
+            host.add(counter, by);
         }
     }
 
-    /// An answer of the ledger's: its body, or the status if that is not 200. A call that got no
-    /// answer at all has the status 0.
-    pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], u16>) {
-        let status = answer.err();
-        let body = answer.ok();
-        match self.calls.remove(&call) {
-            Some(Call::Batch(sent)) => {
-                let answer = body.and_then(|body| serde_json::from_slice::<BatchAnswer>(body).ok());
-                if answer.is_none() {
-                    host.warn(&trouble("a batch", status));
+    /// An answer of the ledger's: its body, or that it failed.
+    pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
+        let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
+        let service = call.service();
+        let elapsed = host.now_ms().saturating_sub(since_ms);
+        host.record(service.milliseconds(), elapsed);
+        match call {
+            Call::Batch(sent) => {
+                let answer = self.read::<BatchAnswer>(host, service, answer, |_| true);
+                let answered = answer.is_ok();
+                if let Ok(answer) = &answer {
+                    let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
+                    let voided = answer.voids.iter().filter(voided).count();
+                    self.counted.add(Counter::VOIDED, u64::try_from(voided).unwrap_or(0));
                 }
-                let answered = answer.is_some();
                 self.settle(host, sent, answer);
                 // Voids alone do not press a ledger that is in trouble; they wait for a tick.
                 if self.queue.has_charges() || answered && !self.queue.is_empty() {
                     self.on_wake(host);
                 }
             }
-            Some(Call::Card { stream, charge }) => {
-                let answer = body.and_then(|body| serde_json::from_slice::<CardAnswer>(body).ok());
-                let answer = answer.filter(|answer| answer.charge_id() == charge);
-                if answer.is_none() {
-                    host.warn(&trouble("a card payment", status));
-                }
+            Call::Card { stream, charge } => {
+                let ours = |answer: &CardAnswer| answer.charge_id() == charge;
+                let answer = self.read(host, service, answer, ours);
                 self.settle_card(host, stream, charge, answer);
             }
-            None => {}
+            Call::Balance { stream, question } => {
+                let answer = self.read::<BalanceAnswer>(host, service, answer, |_| true);
+                self.settle_balance(host, stream, question, answer);
+            }
         }
     }
 
-    fn call_card(&mut self, host: &mut impl Host, stream: StreamId, request: &CardPayment) {
+    /// Reads an answer; what cannot be used is logged and counted.
+    fn read<T: serde::de::DeserializeOwned>(
+        &mut self,
+        host: &mut impl Host,
+        service: Service,
+        answer: Result<&[u8], Failed>,
+        is_ours: impl FnOnce(&T) -> bool,
+    ) -> Result<T, Trouble> {
+        let read = answer.map_err(Some).and_then(|body| {
+            let read = serde_json::from_slice::<T>(body).ok();
+            read.filter(is_ours).ok_or(None)
+        });
+        let (came, read) = match read {
+            Ok(answer) => (Came::Ok, Ok(answer)),
+            Err(failed) => {
+                host.warn(&failure(service, failed));
+                match failed.map_or(Trouble::Useless, Failed::trouble) {
+                    Trouble::Silent => (Came::Silent, Err(Trouble::Silent)),
+                    Trouble::Useless => (Came::Useless, Err(Trouble::Useless)),
+                }
+            }
+        };
+        self.counted.count(service.counter(came));
+        read
+    }
+
+    fn under_way(&mut self, host: &mut impl Host, id: CallId, call: Call) {
+        let since_ms = host.now_ms();
+        self.calls.insert(id, UnderWay { call, since_ms });
+    }
+
+    fn no_call(&mut self, host: &mut impl Host, no_call: NoCall, service: Service) -> Trouble {
+        let cluster = &self.config.ledger.cluster;
+        let (came, trouble, what) = match no_call {
+            NoCall::NoCluster => (Came::Useless, Trouble::Useless, "there is no cluster named"),
+            NoCall::NoHost => (Came::Silent, Trouble::Silent, "no healthy host in the cluster"),
+        };
+        host.warn(&format!("cannot call the ledger: {what} {cluster}"));
+        self.counted.count(service.counter(came));
+        trouble
+    }
+
+    fn call_card(
+        &mut self,
+        host: &mut impl Host,
+        stream: StreamId,
+        request: &CardPayment,
+        traced: &Traced,
+    ) {
         let charge = request.charge_id;
-        let under_way =
-            self.calls.values().filter(|call| matches!(call, Call::Card { .. })).count();
+        if self.count(Service::Card) >= self.config.limits.card_payments {
+            host.warn("too many card payments are under way");
+            return self.settle_card(host, stream, charge, Err(Trouble::Useless));
+        }
         let body = serde_json::to_vec(request).unwrap_or_default();
-        let call = (under_way < self.config.limits.card_payments)
-            .then(|| host.call("/v1/payments", &body, self.config.ledger.payment_timeout))
-            .flatten();
-        match call {
-            Some(call) => {
-                self.calls.insert(call, Call::Card { stream, charge });
-            }
-            None => {
-                host.warn(&unreachable(&self.config.ledger.cluster));
-                self.settle_card(host, stream, charge, None);
+        let message = Message {
+            path: "/v1/payments",
+            body: &body,
+            timeout: self.config.ledger.payment_timeout,
+            request_id: traced.request_id.as_deref(),
+            trace_parent: traced.parent.as_deref(),
+        };
+        match host.call(&message) {
+            Ok(call) => self.under_way(host, call, Call::Card { stream, charge }),
+            Err(no_call) => {
+                let trouble = self.no_call(host, no_call, Service::Card);
+                self.settle_card(host, stream, charge, Err(trouble));
             }
         }
     }
 
-    fn settle(&mut self, host: &mut impl Host, sent: Sent, answer: Option<BatchAnswer>) {
+    fn count(&self, service: Service) -> usize {
+        self.calls.values().filter(|under_way| under_way.call.service() == service).count()
+    }
+
+    fn settle(&mut self, host: &mut impl Host, sent: Sent, answer: Result<BatchAnswer, Trouble>) {
         for Outcome { stream: id, charge, client, outcome } in self.queue.answered(sent, answer) {
             let waiting = self.waiting(id, charge);
             match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host))) {
                 Some(step) => {
-                    self.take(host, id, step, true);
+                    self.take(host, id, step, Trace::default(), true);
                 }
                 // Charged for a stream that is gone. An unusable answer has been voided with its
                 // whole batch; what was not charged needs no void.
-                None if matches!(outcome, Some(ChargeOutcome::Charged(_))) => {
+                None if matches!(outcome, Ok(ChargeOutcome::Charged(_))) => {
                     self.queue.void(Void { id: charge, client_id: Some(client) });
                 }
                 None => {}
@@ -223,18 +347,18 @@ impl Worker {
         host: &mut impl Host,
         id: StreamId,
         charge: ChargeId,
-        answer: Option<CardAnswer>,
+        answer: Result<CardAnswer, Trouble>,
     ) {
         let client_id = match &answer {
-            Some(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
+            Ok(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
             _ => None,
         };
-        if answer.is_none() {
+        if answer.is_err() {
             self.void(host, Void { id: charge, client_id: None });
         }
         match self.waiting(id, charge).and_then(|stream| stream.on_card(answer)) {
             Some(step) => {
-                self.take(host, id, step, true);
+                self.take(host, id, step, Trace::default(), true);
             }
             // Paid for a stream that is gone.
             None if client_id.is_some() => self.void(host, Void { id: charge, client_id }),
@@ -248,9 +372,24 @@ impl Worker {
     }
 
     /// Does what a step says. `held` tells whether the host holds the request already.
-    fn take(&mut self, host: &mut impl Host, id: StreamId, step: Step, held: bool) -> Verdict {
+    fn take(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        step: Step,
+        trace: Trace<'_>,
+        held: bool,
+    ) -> Verdict {
+        if let Some(text) = self.streams.get(&id).and_then(|stream| stream.describe(&step)) {
+            host.describe(id, &text);
+        }
         match step {
-            Step::Pass(headers) => {
+            Step::Pass(headers, passed) => {
+                self.counted.count(match passed {
+                    Passed::Free => Counter::FREE,
+                    Passed::Paid => Counter::PAID,
+                    Passed::Unpaid => Counter::UNPAID,
+                });
                 for (name, value) in headers {
                     host.set_request_header(id, &name, &value);
                 }
@@ -259,24 +398,29 @@ impl Worker {
                 }
                 return Verdict::Continue;
             }
-            Step::Reply(reply) => host.reply(id, &reply),
+            Step::Reply(reply) => {
+                self.counted.count(reply.counter);
+                host.reply(id, &reply);
+            }
             Step::Charge(charge) => {
-                if self.queue.charge(id, charge) {
+                if self.queue.charge(id, charge, traced(trace)) {
                     self.wake(host);
                 } else {
                     host.warn("too many charges wait for the ledger");
                     let step = self
                         .streams
                         .get_mut(&id)
-                        .and_then(|stream| stream.on_charge(None, &mut || None));
-                    return step.map_or(Verdict::Hold, |step| self.take(host, id, step, held));
+                        .and_then(|stream| stream.on_charge(Err(Trouble::Useless), &mut || None));
+                    return step
+                        .map_or(Verdict::Hold, |step| self.take(host, id, step, trace, held));
                 }
             }
             Step::Pay(mut request) => {
-                request.source = host.source(id);
-                self.cards.push_back((id, request));
+                request.source = host.source_address(id);
+                self.cards.push_back((id, request, traced(trace)));
                 self.wake(host);
             }
+            Step::Ask(question) => return self.ask(host, id, question),
         }
         Verdict::Hold
     }
@@ -294,20 +438,51 @@ impl Worker {
     }
 }
 
+impl Call {
+    const fn service(&self) -> Service {
+        match self {
+            Self::Batch(_) => Service::Batch,
+            Self::Card { .. } => Service::Card,
+            Self::Balance { .. } => Service::Balance,
+        }
+    }
+}
+
+impl Failed {
+    /// Envoy answers in the ledger's stead with 502, 503 or 504, or not at all.
+    const fn trouble(self) -> Trouble {
+        match (self.status, self.of_ledger) {
+            (0, _) | (502..=504, false) => Trouble::Silent,
+            _ => Trouble::Useless,
+        }
+    }
+}
+
 /// What an operator should look at when the ledger gives no usable answer.
-fn trouble(to: &str, status: Option<u16>) -> String {
-    let cause = match status {
+fn failure(service: Service, failed: Option<Failed>) -> String {
+    let to = match service {
+        Service::Batch => "a batch",
+        Service::Card => "a card payment",
+        Service::Balance => "a balance",
+    };
+    let cause = match failed {
         None => "the answer is not one of this version's".to_owned(),
-        Some(0) => "no answer: it is down, or slower than the time-out".to_owned(),
-        Some(401) => "401: Envoy's LEDGER_TOKEN is not the ledger's".to_owned(),
-        Some(503) => "503: it cannot reach its store or Stripe; see its log".to_owned(),
-        Some(other) => format!("status {other}"),
+        Some(failed) if failed.trouble() == Trouble::Silent => {
+            format!("no answer ({}): it is down, or slower than the time-out", failed.status)
+        }
+        Some(Failed { status: 401, .. }) => {
+            "401: Envoy's LEDGER_TOKEN is not the ledger's".to_owned()
+        }
+        Some(Failed { status: 503, .. }) => {
+            "503: it cannot reach its store or Stripe; see its log".to_owned()
+        }
+        Some(Failed { status, .. }) => format!("status {status}"),
     };
     format!("no usable answer of the ledger's to {to}: {cause}")
 }
 
-fn unreachable(cluster: &str) -> String {
-    format!("cannot call the ledger: is there a cluster named {cluster} with a healthy host?")
+fn traced(trace: Trace<'_>) -> Traced {
+    Traced { request_id: trace.request_id.map(Into::into), parent: trace.parent.map(Into::into) }
 }
 
 fn mint(host: &mut impl Host) -> Option<ChargeId> {

@@ -12,10 +12,11 @@ use stripe402_protocol::{
 };
 
 use super::*;
-use crate::{config::Identity, gate::Reply};
+use crate::{config::Identity, gate::Reply, metrics::COUNTERS};
 
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 const PRICE: i64 = 100;
+const SILENT: Failed = Failed { status: 0, of_ledger: false };
 
 /// A host that writes down what it was asked to do.
 #[derive(Default)]
@@ -25,6 +26,11 @@ struct Recorder {
     next_call: CallId,
     unreachable: bool,
     woken: bool,
+    reached: HashSet<StreamId>,
+    metadata: Option<Vec<u8>>,
+    warnings: Vec<String>,
+    traces: Vec<Option<String>>,
+    counters: HashMap<usize, u64>,
     /// Replies and resumptions by stream.
     replied: HashMap<StreamId, u32>,
     resumed: HashMap<StreamId, u32>,
@@ -53,31 +59,46 @@ impl Host for Recorder {
     fn response_details(&mut self, _: StreamId) -> Option<String> {
         Some("via_upstream".to_owned())
     }
-    fn source(&mut self, _: StreamId) -> Option<String> {
-        Some("192.0.2.1:1234".to_owned())
-    }
-
-    fn reached_upstream(&mut self, _: StreamId) -> bool {
-        true
+    fn reached_upstream(&mut self, stream: StreamId) -> bool {
+        self.reached.contains(&stream)
     }
     fn wake(&mut self) {
         self.woken = true;
     }
-    fn call(&mut self, path: &'static str, body: &[u8], _: std::time::Duration) -> Option<CallId> {
+    fn route_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
+        self.metadata.clone()
+    }
+    fn route_name(&mut self, _: StreamId) -> Option<String> {
+        None
+    }
+    fn source_address(&mut self, _: StreamId) -> Option<String> {
+        Some("192.0.2.1".to_owned())
+    }
+    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
         if self.unreachable {
-            return None;
+            return Err(NoCall::NoHost);
         }
         self.next_call += 1;
-        self.calls.insert(self.next_call, (path, body.to_vec()));
-        Some(self.next_call)
+        self.calls.insert(self.next_call, (message.path, message.body.to_vec()));
+        self.traces.push(message.request_id.map(ToOwned::to_owned));
+        Ok(self.next_call)
     }
-    fn warn(&mut self, _: &str) {}
+    fn warn(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
+    }
+    fn describe(&mut self, _: StreamId, _: &str) {}
+    fn add(&mut self, counter: Counter, by: u64) {
+        *self.counters.entry(counter.index()).or_default() += by;
+    }
+    fn record(&mut self, _: Histogram, _: u64) {}
 }
 
 /// A ledger with one client, by the book.
 #[derive(Default)]
 struct Ledger {
     balance: i64,
+    /// What cards were charged.
+    taken: i64,
     charged: HashSet<ChargeId>,
     voided: HashSet<ChargeId>,
 }
@@ -113,6 +134,27 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Deducts first, and tops up if that is not enough; `None` if a void came before.
+    fn pay(&mut self, payment: &CardPayment) -> Option<CardAnswer> {
+        if self.voided.contains(&payment.charge_id) {
+            return None;
+        }
+        if self.balance < PRICE {
+            self.balance += 10 * PRICE;
+            self.taken += 10 * PRICE;
+        }
+        self.balance -= PRICE;
+        assert!(self.charged.insert(payment.charge_id), "a charge id was used twice");
+        Some(CardAnswer::Paid {
+            charge_id: payment.charge_id,
+            client_id: CLIENT.parse().unwrap(),
+            credits_remaining: Units::new(self.balance).unwrap(),
+            payment_intent_id: None,
+        })
+    }
+}
+
 fn worker() -> Worker {
     let json = json!({
         "publishable_key": "pk_test_x",
@@ -123,8 +165,21 @@ fn worker() -> Worker {
     Worker::new(Rc::new(Config::parse(json.to_string().as_bytes()).unwrap()))
 }
 
-fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId) -> Verdict {
-    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+/// How a client pays.
+#[derive(Clone, Copy, Debug)]
+enum Means {
+    Credits,
+    Card,
+    Both,
+}
+
+fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId, means: Means) -> Verdict {
+    let payment = match means {
+        Means::Credits => json!({"clientId": CLIENT}),
+        Means::Card => json!({"paymentMethodId": "pm_1"}),
+        Means::Both => json!({"clientId": CLIENT, "paymentMethodId": "pm_1"}),
+    };
+    let payment = stripe402_protocol::encode(&payment);
     let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
     let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     worker.on_request(host, id, &Head::read(headers, &Identity::default()))
@@ -135,6 +190,10 @@ fn request(worker: &mut Worker, host: &mut Recorder, id: StreamId) -> Verdict {
 enum Event {
     /// A client asks.
     Request,
+    /// A client asks, and has a card.
+    Offer(Means),
+    /// The n-th request that was let through gets a connection to the API.
+    Forward(usize),
     /// The worker's own event loop turns.
     Turn,
     /// The ledger works on the n-th call under way and answers.
@@ -156,6 +215,9 @@ enum Event {
 fn events() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => Just(Event::Request),
+        1 => Just(Event::Offer(Means::Card)),
+        1 => Just(Event::Offer(Means::Both)),
+        3 => (0..8_usize).prop_map(Event::Forward),
         4 => Just(Event::Turn),
         4 => (0..4_usize).prop_map(Event::Answer),
         1 => (0..4_usize).prop_map(Event::LoseAnswer),
@@ -188,11 +250,12 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Request => {
-                self.next_stream += 1;
-                let verdict = request(&mut self.worker, &mut self.host, self.next_stream);
-                assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
-                self.live.push(self.next_stream);
+            Event::Request => self.ask(Means::Credits),
+            Event::Offer(means) => self.ask(means),
+            Event::Forward(at) => {
+                if let Some(id) = self.resumed(at) {
+                    self.host.reached.insert(id);
+                }
             }
             Event::Turn if self.host.woken => {
                 self.host.woken = false;
@@ -203,8 +266,8 @@ impl World {
             Event::LoseAnswer(at) => self.call(at, true, false),
             Event::LoseCall(at) => self.call(at, false, false),
             Event::Response(at, status) => {
-                let resumed = |id: &&StreamId| self.host.resumed.contains_key(id);
-                let Some(id) = self.live.iter().filter(resumed).nth(at).copied() else { return };
+                let Some(id) = self.resumed(at) else { return };
+                self.host.reached.insert(id);
                 let head = ResponseHead { status, ..ResponseHead::default() };
                 self.worker.on_response(&mut self.host, id, &head);
                 self.good += i64::from(status < 500);
@@ -212,14 +275,27 @@ impl World {
             }
             Event::End(at) => {
                 if let Some(id) = self.live.get(at).copied() {
-                    // The API has done its work for a request that was let through.
-                    self.good += i64::from(self.host.resumed.contains_key(&id));
+                    // The API has done its work for a request that came to it.
+                    self.good += i64::from(self.host.reached.contains(&id));
                     self.end(id);
                 }
             }
             Event::Reachable(reachable) => self.host.unreachable = !reachable,
             Event::Tick => self.worker.on_tick(&mut self.host),
         }
+    }
+
+    fn ask(&mut self, means: Means) {
+        self.next_stream += 1;
+        let verdict = request(&mut self.worker, &mut self.host, self.next_stream, means);
+        assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
+        self.live.push(self.next_stream);
+    }
+
+    /// The n-th live request that was let through.
+    fn resumed(&self, at: usize) -> Option<StreamId> {
+        let resumed = |id: &&StreamId| self.host.resumed.contains_key(id);
+        self.live.iter().filter(resumed).nth(at).copied()
     }
 
     fn end(&mut self, id: StreamId) {
@@ -232,11 +308,19 @@ impl World {
         under_way.sort_unstable();
         let Some(call) = under_way.get(at).copied() else { return };
         let (path, body) = self.host.calls.remove(&call).unwrap();
-        assert_eq!(path, "/v1/batch");
-        let batch: Batch = serde_json::from_slice(&body).unwrap();
-        let answer = reaches.then(|| self.ledger.carry_out(&batch)).filter(|_| answers);
-        let answer = answer.map(|answer| serde_json::to_vec(&answer).unwrap());
-        self.worker.on_answer(&mut self.host, call, answer.as_deref().ok_or(0));
+        let answer = reaches.then(|| match path {
+            "/v1/batch" => {
+                let batch: Batch = serde_json::from_slice(&body).unwrap();
+                serde_json::to_vec(&self.ledger.carry_out(&batch)).ok()
+            }
+            "/v1/payments" => {
+                let answer = self.ledger.pay(&serde_json::from_slice(&body).unwrap());
+                answer.map(|answer| serde_json::to_vec(&answer).unwrap())
+            }
+            other => panic!("{other}"),
+        });
+        let answer = answer.flatten().filter(|_| answers);
+        self.worker.on_answer(&mut self.host, call, answer.as_deref().ok_or(SILENT));
     }
 
     /// Lets everything come to rest, with a ledger that answers.
@@ -282,7 +366,8 @@ proptest! {
                 + world.host.resumed.get(&id).unwrap_or(&0);
             prop_assert!(decisions <= 1, "stream {id} was decided {decisions} times");
         }
-        prop_assert_eq!(balance - world.ledger.balance, world.good * PRICE);
+        let spent = balance + world.ledger.taken - world.ledger.balance;
+        prop_assert_eq!(spent, world.good * PRICE);
         prop_assert_eq!(world.worker.streams(), 0);
         prop_assert!(world.host.calls.is_empty());
     }
@@ -335,4 +420,118 @@ fn an_answer_for_a_stream_id_that_is_used_again_is_not_taken_for_its_own() {
     assert!(world.host.resumed.is_empty(), "the first stream's charge paid for the second");
     world.rest();
     assert_eq!(world.ledger.balance, 900);
+}
+
+impl Recorder {
+    fn counted(&self, name: &str) -> u64 {
+        let at = COUNTERS.iter().position(|counter| *counter == name).unwrap();
+        self.counters.get(&at).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn what_happened_is_counted_once_a_second() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::Answer(0));
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::LoseCall(0));
+    assert!(world.host.counters.is_empty(), "no host call per request");
+    world.happen(Event::Tick);
+    world.happen(Event::Answer(0));
+    world.happen(Event::Tick);
+    for (name, expected) in [
+        ("stripe402_paid", 1),
+        ("stripe402_unavailable", 1),
+        ("stripe402_voided", 0),
+        ("stripe402_ledger_calls.call.batch.result.ok", 2),
+        ("stripe402_ledger_calls.call.batch.result.silent", 1),
+    ] {
+        assert_eq!(world.host.counted(name), expected, "{name}");
+    }
+    world.happen(Event::Response(0, 500));
+    world.happen(Event::Turn);
+    world.happen(Event::Answer(0));
+    world.happen(Event::Tick);
+    assert_eq!(world.host.counted("stripe402_voided"), 1);
+}
+
+#[test]
+fn whose_answer_it_is_decides_whether_the_ledger_is_silent() {
+    for (status, of_ledger, expected) in [
+        (0, false, Trouble::Silent),
+        (503, false, Trouble::Silent),
+        (504, false, Trouble::Silent),
+        (503, true, Trouble::Useless),
+        (500, false, Trouble::Useless),
+        (401, true, Trouble::Useless),
+        (200, false, Trouble::Useless),
+    ] {
+        assert_eq!(Failed { status, of_ledger }.trouble(), expected, "{status} {of_ledger}");
+    }
+}
+
+#[test]
+fn wrong_route_metadata_is_answered_and_logged_once_per_text() {
+    let mut world = World::new(1_000);
+    world.host.metadata = Some(b"nonsense".to_vec());
+    for _ in 0..3 {
+        world.happen(Event::Request);
+    }
+    assert_eq!(world.host.replied.len(), 3);
+    assert_eq!(world.host.warnings.len(), 1, "{:?}", world.host.warnings);
+    world.happen(Event::Tick);
+    assert_eq!(world.host.counted("stripe402_misconfigured"), 3);
+}
+
+#[test]
+fn the_ledger_hears_by_which_name_the_first_request_of_a_batch_is_found() {
+    let (mut worker, mut host) = (worker(), Recorder::default());
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    let headers = [
+        (":method", "GET"),
+        (":path", "/a"),
+        ("payment", payment.as_str()),
+        ("x-request-id", "r-1"),
+        ("traceparent", "00-1-2-01"),
+    ];
+    let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    worker.on_request(&mut host, 1, &Head::read(headers, &Identity::default()));
+    worker.on_wake(&mut host);
+    assert_eq!(host.traces, [Some("r-1".to_owned())]);
+}
+
+#[test]
+fn a_balance_is_asked_for_and_told_to_who_asked() {
+    let (mut worker, mut host) = (worker(), Recorder::default());
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    let ask = |worker: &mut Worker, host: &mut Recorder, id| {
+        let path = (":path", "/.well-known/stripe402/balance");
+        let headers = [(":method", "GET"), path, ("payment", payment.as_str())];
+        let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        worker.on_request(host, id, &Head::read(headers, &Identity::default()))
+    };
+    assert_eq!(ask(&mut worker, &mut host, 1), Verdict::Hold);
+    worker.on_wake(&mut host);
+    let (path, body) = host.calls.remove(&1).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(path, "/v1/balance");
+    assert_eq!(body, json!({"version": 1, "clientId": CLIENT, "currency": "usd"}));
+    worker.on_answer(&mut host, 1, Ok(br#"{"creditsRemaining":7}"#));
+    assert_eq!(host.replied.get(&1), Some(&1));
+    // A stream that ended is not answered for, even if its id is used again.
+    ask(&mut worker, &mut host, 2);
+    worker.on_wake(&mut host);
+    worker.on_end(&mut host, 2);
+    ask(&mut worker, &mut host, 2);
+    worker.on_answer(&mut host, 2, Ok(br#"{"creditsRemaining":7}"#));
+    assert_eq!(host.replied.get(&2), None);
+    // The 61st in a minute.
+    for id in 3..70 {
+        ask(&mut worker, &mut host, id);
+    }
+    let refused = (3..70).filter(|id| host.replied.contains_key(id)).count();
+    assert_eq!(refused, 67 - 57);
 }

@@ -1,8 +1,9 @@
 //! The ledger's listeners.
 //!
-//! Gateways reach `POST /v1/batch` and `POST /v1/payments` behind a bearer token; probes reach
+//! Gateways reach `POST /v1/batch`, `POST /v1/payments` and `POST /v1/balance` behind a bearer token; probes reach
 //! `/healthz` and `/readyz` on either listener.
 
+mod balance;
 mod batch;
 mod error;
 mod health;
@@ -38,6 +39,7 @@ impl std::fmt::Debug for App {
 /// The routes for gateways. `max_body` is in bytes.
 pub fn internal(app: App, token: Token, max_body: usize) -> Router {
     Router::new()
+        .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
         .route_layer(middleware::from_fn_with_state(token, token::require))

@@ -52,8 +52,10 @@ pub(super) struct Source(IpAddr);
 impl Source {
     /// From what the gateway says: an address, with or without a port.
     pub(super) fn read(text: &str) -> Option<Self> {
+        // Without a port an address of IPv6 may still have the brackets.
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         let socket = text.parse::<SocketAddr>().map(|socket| socket.ip());
-        let address = socket.or_else(|_| text.parse::<IpAddr>()).ok()?.to_canonical();
+        let address = socket.or_else(|_| bare.parse::<IpAddr>()).ok()?.to_canonical();
         Some(Self(match address {
             IpAddr::V4(_) => address,
             IpAddr::V6(address) => {
@@ -170,6 +172,7 @@ mod tests {
             ("[::ffff:192.0.2.1]:80", Some("192.0.2.1")),
             ("[2001:db8:1:2:3:4:5:6]:80", Some("2001:db8:1:2::")),
             ("2001:db8:1:2::9", Some("2001:db8:1:2::")),
+            ("[2001:db8:1:2::9]", Some("2001:db8:1:2::")),
             ("pipe", None),
             ("", None),
         ];

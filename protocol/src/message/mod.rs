@@ -1,10 +1,13 @@
-//! The messages between gateway and ledger: `POST /v1/batch` and `POST /v1/payments`.
+//! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments` and
+//! `POST /v1/balance`.
 //!
 //! JSON with a version. A ledger takes every version up to its own; it refuses a later one.
 
+mod balance;
 mod batch;
 mod card;
 
+pub use balance::{Balance, BalanceAnswer};
 pub use batch::{Batch, BatchAnswer, Charge, ChargeOutcome, Void, VoidOutcome};
 pub use card::{CardAnswer, CardPayment};
 

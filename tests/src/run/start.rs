@@ -146,7 +146,11 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
     if settings.ledger.number != settings.ledger.usual || settings.replicas > 1 {
         config.endpoints("stripe402_ledger", ledgers)?;
     }
-    if settings.stripe != Stripe::StandIn {
+    if settings.stripe == Stripe::StandIn {
+        // Pages load Stripe.js from where their cards are.
+        let stripe_js = format!("http://localhost:{}/v3/", settings.stripe_sim.number);
+        config.stripe_js(&stripe_js)?;
+    } else {
         config.publishable_key(settings.publishable_key())?;
     }
     config.module(&binary::filter()?)?;

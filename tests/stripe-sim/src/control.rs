@@ -56,7 +56,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 type Shared = State<Arc<App>>;
 
-fn refused(message: &str) -> Response {
+pub(crate) fn refused(message: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({"error": {"message": message}}))).into_response()
 }
 
@@ -125,13 +125,13 @@ enum HolderOutcome {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Authenticate {
+pub(crate) struct Authenticate {
     payment_intent: Option<String>,
     setup_intent: Option<String>,
     outcome: HolderOutcome,
 }
 
-async fn authenticate(State(app): Shared, Json(asked): Json<Authenticate>) -> Response {
+pub(crate) async fn authenticate(State(app): Shared, Json(asked): Json<Authenticate>) -> Response {
     let succeeds = asked.outcome == HolderOutcome::Succeed;
     match (asked.payment_intent, asked.setup_intent) {
         (Some(id), None) => {

@@ -40,6 +40,7 @@ mod query;
 mod search;
 mod server;
 mod setup;
+mod stripe_js;
 mod table;
 mod webhook;
 mod world;

@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::control;
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::stripe_js;
 use crate::webhook;
 use crate::world::{Record, WebhookEndpoint, World};
 
@@ -105,7 +106,8 @@ pub async fn serve(listener: TcpListener, options: Options) -> io::Result<Handle
     let router = Router::new()
         .fallback(entry)
         .with_state(Arc::clone(&app))
-        .merge(control::router(Arc::clone(&app)));
+        .merge(control::router(Arc::clone(&app)))
+        .merge(stripe_js::router(Arc::clone(&app)));
     let server = tokio::spawn(async move {
         let deliveries = tokio::spawn(webhook::deliver_all(app, events));
         accept(listener, router, stopped).await;

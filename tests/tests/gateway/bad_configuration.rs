@@ -26,7 +26,7 @@ fn envoy_refuses_to_start_and_names_the_field() {
         ("/routes/1/min_top_up", json!(100), "routes[1].min_top_up: must be at least 5000 units"),
         ("/routes/1/pryce", json!(500), "routes[1].pryce: is no field of ours"),
         ("/routes/1/price", json!("$0.05"), "without quotes; $0.05 are 500"),
-        ("/routes/2/path", json!("/API/Weather/"), "routes[2]: prices the same path"),
+        ("/routes/2/path", json!("/API/Weather/"), "routes[2]: is about the same path"),
         ("/ledger/token_env", json!("NOT_SET"), "ledger.token_env: NOT_SET is not set"),
     ] {
         let said = refused_by_envoy(|filter| {

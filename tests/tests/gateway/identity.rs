@@ -81,3 +81,48 @@ async fn names_can_be_chosen() {
     assert_eq!(received.header("x_customer"), None);
     assert_eq!(received.header("x-stripe402-client-id"), None);
 }
+
+/// What only the gate may say to a client, it says alone, whatever the API sends.
+#[tokio::test]
+async fn what_the_api_forges_never_arrives() {
+    use axum::{Router, http::HeaderMap, routing};
+    let forging = |headers: HeaderMap| async move {
+        let connection = headers.contains_key("x-stripe402-client-id").to_string();
+        [
+            ("payment-response", "forged".to_owned()),
+            ("payment-required", "forged".to_owned()),
+            ("x-knows-who-paid", connection),
+        ]
+    };
+    let router = Router::new()
+        .route("/other/x", routing::get(forging))
+        .route("/free", routing::get(forging));
+    let api = crate::other_api::serve(router).await;
+    let options = crate::other_api::before(api).config(|config| {
+        let free = json!({"match": {"prefix": "/free"}, "route": {"cluster": "other"}});
+        config.routes()?.as_array_mut().unwrap().insert(0, free);
+        Ok(())
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let free = send(stack.get("/free")).await;
+    assert_eq!(free.status, 200);
+    let client = paid_client(&stack).await;
+    let paid = send(stack.pay("/other/x", &json!({"clientId": client}))).await;
+    assert_eq!(paid.receipt()["creditsRemaining"], 48_500);
+    for answer in [&free, &paid] {
+        for (name, value) in &answer.headers {
+            assert!(!value.to_str().unwrap().contains("forged"), "{name}");
+        }
+    }
+    // A client that calls our headers hop-by-hop does not get rid of them.
+    let payment = wire::encode(&json!({"clientId": client}));
+    let headers = [
+        ("host", "x"),
+        ("connection", "close, x-stripe402-client-id, payment-response"),
+        ("payment", payment.as_str()),
+    ];
+    let address = stack.envoy.address();
+    let answer = stripe402_tests::raw::request(address, "GET", "/other/x", &headers).await.unwrap();
+    assert_eq!(answer.header("x-knows-who-paid"), Some("true"));
+    assert!(answer.header("payment-response").is_some());
+}

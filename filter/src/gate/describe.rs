@@ -1,0 +1,40 @@
+//! What access logs are told of a request: one line of `name=value`, without a credential.
+
+use stripe402_protocol::{ChargeId, ClientId, Units};
+
+use super::{Passed, Phase, Sale, Step, Stream};
+
+impl Stream {
+    /// What became of the request with this step; `None` if that is not decided, or not asked for.
+    #[must_use]
+    pub fn describe(&self, step: &Step) -> Option<String> {
+        if !self.config.access_log {
+            return None;
+        }
+        match (step, &self.phase) {
+            (Step::Pass(headers, Passed::Paid), Phase::Served { sale, charge, client, .. }) => {
+                let name = &self.config.identity.credits_remaining;
+                let left = headers.iter().find(|(header, _)| header == name);
+                let paid = of_sale("paid", sale, *charge, *client);
+                Some(format!("{paid} left={}", left.map_or("", |(_, left)| left)))
+            }
+            (Step::Pass(_, Passed::Unpaid), _) => Some("outcome=unpaid".to_owned()),
+            (Step::Reply(reply), _) => {
+                let outcome = reply.details.strip_prefix("stripe402_").unwrap_or(reply.details);
+                Some(format!("outcome={outcome}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A sale as the books know it, and as people may see it.
+pub(super) fn of_sale(outcome: &str, sale: &Sale, charge: ChargeId, client: ClientId) -> String {
+    let (route, price): (_, Units) = (&sale.route, sale.route.price);
+    let name: String = route.name.chars().map(|c| if c <= ' ' { '_' } else { c }).collect();
+    format!(
+        "outcome={outcome} route={name} price={price} currency={} subject={} charge={charge}",
+        route.currency.as_str(),
+        client.subject()
+    )
+}

@@ -1,0 +1,19 @@
+//! A 402 for a person: a page that sells, pays, and then shows what was bought.
+
+use super::Reply;
+use crate::config::{Discovery, Encoded, Paywall};
+
+/// The whole page. What is filled in is base64, or of letters that need no escaping.
+const PAGE: &str = include_str!("paywall.html");
+/// Nobody else's page may frame this one and have its button pressed. Nothing more: what was
+/// bought is shown in this page's place, and may load what it likes.
+const POLICY: &str = "frame-ancestors 'none'";
+
+pub(super) fn page(paywall: &Paywall, discovery: Option<&Discovery>, challenge: Encoded) -> Reply {
+    let balance = discovery.map(|discovery| format!("{}/balance", discovery.path));
+    let page = PAGE
+        .replace("{{challenge}}", &challenge.header)
+        .replace("{{stripe}}", &paywall.stripe_js)
+        .replace("{{balance}}", &balance.unwrap_or_default());
+    Reply::page(challenge, page, POLICY)
+}

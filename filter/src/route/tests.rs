@@ -1,0 +1,207 @@
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Table, Wanted};
+use crate::config::Config;
+
+fn table(routes: &Value) -> Table {
+    let config = json!({
+        "publishable_key": "pk_test_x", "ledger": {"cluster": "l"}, "routes": routes,
+    });
+    Config::parse(config.to_string().as_bytes()).unwrap().routes
+}
+
+/// The name of what is sold, `free` where a rule says so, `none` where no rule speaks.
+fn name<'t>(table: &'t Table, method: &str, path: &str) -> &'t str {
+    named(table, method, path, None)
+}
+
+fn named<'t>(table: &'t Table, method: &str, path: &str, route_name: Option<&str>) -> &'t str {
+    match table.find(Wanted { method: Some(method), path, route_name }) {
+        None => "none",
+        Some(rule) => rule.sale.as_ref().map_or("free", |sale| &sale.name),
+    }
+}
+
+#[test]
+fn every_spelling_that_a_lax_api_serves_is_priced() {
+    let table =
+        table(&json!([{"name": "joke", "path": "/api/joke", "methods": ["GET"], "price": 1}]));
+    for path in [
+        "/api/joke",
+        "/api/joke/",
+        "/API/Joke",
+        "/api/joke?x=1",
+        "/api/joke/?x=/",
+        "/api/joke#f",
+        "//api//joke//",
+        "/api/%6aoke",
+        "/api/%6Aoke",
+        "/api/%256aoke",
+        "/api%2fjoke",
+        "/%61%70%69/joke%2F",
+        "/api/joke;x=1",
+        "/api;v=2/joke;x=/?y",
+        "/api/joke%3Bx",
+        "/api/joke%20",
+        "/api/joke%20/",
+        "/api/joke.",
+        "/api/joke%09",
+        "/api/joke%0a",
+        "/api/joke%00.png",
+        "/api/jo%E2%84%AAe",
+        "/x/../api/joke",
+        "/x/%2e%2e%2fapi/joke",
+        "/api\\joke",
+        "/api/./joke",
+    ] {
+        assert_eq!(name(&table, "GET", path), "joke", "{path}");
+    }
+    for path in ["/api/jokes", "/api", "/", "", "*", "/api/joke/1", "/api/jok%", "/api/%zzjoke"] {
+        assert_eq!(name(&table, "GET", path), "none", "{path}");
+    }
+}
+
+#[test]
+fn methods() {
+    let table = table(&json!([
+        {"name": "get", "path": "/a", "methods": ["GET"], "price": 1},
+        {"name": "post", "path": "/a", "methods": ["POST", "PUT"], "price": 2},
+        {"name": "all", "path": "/b", "price": 3},
+    ]));
+    for (method, path, expected) in [
+        ("GET", "/a", "get"),
+        ("HEAD", "/a", "get"),
+        ("get", "/a", "get"),
+        ("POST", "/a", "post"),
+        ("PUT", "/a", "post"),
+        ("DELETE", "/a", "none"),
+        ("DELETE", "/b", "all"),
+        ("BREW", "/b", "all"),
+        ("OPTIONS", "/b", "none"),
+    ] {
+        assert_eq!(name(&table, method, path), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn strict_routes_tell_spellings_apart() {
+    let table = table(&json!([
+        {"name": "lax", "path": "/a", "price": 1},
+        {"name": "A", "path": "/A", "strict": true, "price": 2},
+        {"name": "slash", "path": "/a/", "strict": true, "price": 3},
+        {"name": "under A", "prefix": "/A/", "strict": true, "price": 4},
+        {"name": "{A}", "path": "/A/{x}/Y", "strict": true, "price": 5},
+    ]));
+    for (path, expected) in [
+        ("/a", "lax"),
+        ("/A", "A"),
+        ("/a/", "slash"),
+        ("/A/", "lax"),
+        ("/A/b", "under A"),
+        ("/a/b", "none"),
+        ("/A/b/Y", "{A}"),
+        ("/A/b/y", "under A"),
+    ] {
+        assert_eq!(name(&table, "GET", path), expected, "{path}");
+    }
+}
+
+/// The one order of precedence, and rules that leave a method to the next.
+#[test]
+fn precedence() {
+    let table = table(&json!([
+        {"name": "everything", "prefix": "/", "price": 1},
+        {"name": "under v1", "prefix": "/v1/", "price": 2},
+        {"name": "under users", "prefix": "/v1/users", "methods": ["GET"], "price": 3},
+        {"name": "user", "path": "/v1/users/{id}", "methods": ["GET"], "price": 4},
+        {"name": "any user", "path": "/v1/{kind}/{id}", "methods": ["GET", "PUT"], "price": 5},
+        {"name": "orders", "path": "/v1/users/{id}/orders", "price": 6},
+        {"path": "/v1/users/me", "methods": ["GET"], "free": true},
+        {"name": "named", "route_name": "special", "methods": ["GET"], "price": 7},
+        {"path": "/healthz", "free": true},
+    ]));
+    for (method, path, expected) in [
+        ("GET", "/v1/users/me", "free"),
+        ("GET", "/V1/Users/ME/", "free"),
+        ("PUT", "/v1/users/me", "any user"),
+        ("DELETE", "/v1/users/me", "under v1"),
+        ("GET", "/v1/users/7", "user"),
+        ("PUT", "/v1/users/7", "any user"),
+        ("GET", "/v1/things/7", "any user"),
+        ("POST", "/v1/users/7/orders", "orders"),
+        ("GET", "/v1/users/7/orders/1", "under users"),
+        ("GET", "/v1/users", "under users"),
+        ("GET", "/v1/users.json", "under users"),
+        ("GET", "/v1/usersandmore", "under users"),
+        ("DELETE", "/v1/users", "under v1"),
+        ("GET", "/v1/", "under v1"),
+        ("GET", "/v1", "under v1"),
+        ("GET", "/v1beta", "everything"),
+        ("GET", "/", "everything"),
+        ("GET", "/healthz", "free"),
+        // An API may take the slash for a part of the id, or not: the dearer holds.
+        ("GET", "/v1/users/a%2Fb", "user"),
+        ("PUT", "/v1/users/a%2Forders", "orders"),
+        // Free as it is written, priced as it is meant, and the other way round.
+        ("GET", "/healthz/..%2fv1/x", "under v1"),
+        ("GET", "/v1/users/..%2f..%2fhealthz", "user"),
+    ] {
+        assert_eq!(name(&table, method, path), expected, "{method} {path}");
+    }
+    for (method, route_name, expected) in [
+        ("GET", Some("special"), "named"),
+        ("PUT", Some("special"), "any user"),
+        ("GET", Some("other"), "user"),
+        ("GET", None, "user"),
+    ] {
+        assert_eq!(named(&table, method, "/v1/users/7", route_name), expected, "{route_name:?}");
+    }
+}
+
+/// Whatever the prefixes are, the longest that fits is found.
+#[test]
+fn the_longest_prefix_of_many() {
+    let prefixes = ["/", "/a", "/a/", "/a/b", "/a-", "/ab/c", "/b/", "/a/b/c/d"];
+    let rules: Vec<Value> =
+        prefixes.iter().map(|prefix| json!({"prefix": prefix, "price": 1})).collect();
+    let table = table(&json!(rules));
+    for path in ["/", "/a", "/a/", "/a/b", "/a/bc", "/a/b/c/d/e", "/ab/d", "/a-b", "/b", "/b/x"] {
+        let with_slash = format!("{}/", path.trim_end_matches('/'));
+        let longest = prefixes
+            .iter()
+            .filter(|prefix| with_slash.starts_with(**prefix))
+            .max_by_key(|prefix| prefix.len())
+            .unwrap();
+        assert_eq!(name(&table, "GET", path), *longest, "{path}");
+    }
+}
+
+/// A lookup costs the same in a small table and in one of 100,000 rules.
+#[test]
+fn a_hundred_thousand_routes() {
+    let rules = |count: usize| {
+        let rule = |number: usize| match number % 4 {
+            0 => json!({"path": format!("/shop/item-{number}"), "price": 1}),
+            1 => json!({"path": format!("/shop/{{kind}}/by-{number}/{{id}}"), "price": 2}),
+            2 => json!({"prefix": format!("/files/{number}/"), "price": 3}),
+            _ => json!({"path": format!("/Strict/{number}"), "strict": true, "price": 4}),
+        };
+        table(&json!((0..count).map(rule).collect::<Vec<_>>()))
+    };
+    let time = |table: &Table| {
+        let paths = ["/shop/item-0", "/shop/x/by-1/7", "/files/2/deep/er", "/Strict/3", "/no/one"];
+        let expected = [true, true, true, true, false];
+        let start = Instant::now();
+        for _ in 0..20_000 {
+            for (path, expected) in paths.iter().zip(expected) {
+                assert_eq!(name(table, "GET", path) != "none", expected, "{path}");
+            }
+        }
+        start.elapsed()
+    };
+    let (small, large) = (time(&rules(8)), time(&rules(100_000)));
+    println!("100,000 lookups: {small:?} among 8 rules, {large:?} among 100,000");
+    assert!(large < small * 8, "{large:?} after {small:?}");
+}

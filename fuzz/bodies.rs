@@ -1,0 +1,113 @@
+//! What is fuzzed: whoever can send bytes to the gate must not be able to stop it.
+//!
+//! One function per target, used by the fuzzer (`fuzz/fuzz_targets/`) and by the replay of the
+//! committed corpus in `make test` (`filter/tests/corpus.rs`).
+
+use std::rc::Rc;
+
+use stripe402_filter::{
+    config::{Config, Identity},
+    gate::{Head, Placed, ResponseHead, Step, Stream},
+    pairs,
+    route::Wanted,
+};
+use stripe402_protocol::{
+    ChargeId, Payment,
+    message::{BalanceAnswer, BatchAnswer, CardAnswer},
+};
+
+/// The names of the targets, and of their folders in the corpus.
+pub(crate) const TARGETS: [&str; 6] =
+    ["payment", "headers", "config", "path", "metadata", "answer"];
+
+/// Runs one target.
+pub(crate) fn run(target: &str, data: &[u8]) {
+    match target {
+        "payment" => payment(data),
+        "headers" => headers(data),
+        "config" => drop(Config::parse(data)),
+        "path" => path(data),
+        "metadata" => metadata(data),
+        "answer" => answer(data),
+        other => panic!("there is no target {other}"),
+    }
+}
+
+fn config() -> Rc<Config> {
+    let config = br#"{
+        "publishable_key": "pk_test_x", "ledger": {"cluster": "l"},
+        "routes": [
+            {"path": "/api/joke", "price": 100},
+            {"path": "/users/{id}/orders", "methods": ["GET"], "price": 7},
+            {"prefix": "/v1/", "price": 3},
+            {"path": "/Strict", "strict": true, "price": 9}
+        ]
+    }"#;
+    Rc::new(Config::parse(config).expect("it is a good one"))
+}
+
+/// Whatever a client sends as its payment, nothing is served before the ledger was asked.
+fn payment(data: &[u8]) {
+    drop(Payment::decode(data));
+    let head = [(&b":method"[..], &b"GET"[..]), (b":path", b"/api/joke"), (b"payment", data)];
+    let head = Head::read(head.into_iter(), &Identity::default());
+    let mut mint = || Some(ChargeId::mint(1, [7; 10]));
+    let step = Stream::new(config()).on_request(&head, &Placed::Unsaid(None), &mut mint);
+    assert!(!matches!(step, Step::Pass(..)), "a priced request passed at once");
+}
+
+/// A serialised header map, of a request and of a response.
+fn headers(data: &[u8]) {
+    let identity = Identity::default();
+    let head = Head::read(pairs::read(data), &identity);
+    drop(Stream::new(config()).on_request(&head, &Placed::Unsaid(None), &mut || None));
+    drop(ResponseHead::read(pairs::read(data)));
+}
+
+/// Whatever is in front of, behind or between the segments: what an API reads as the priced path
+/// is priced.
+fn path(data: &[u8]) {
+    let path = String::from_utf8_lossy(data);
+    let found = |path: &str| {
+        let wanted = Wanted { method: Some("GET"), path, route_name: None };
+        config().routes.find(wanted).is_some()
+    };
+    let _ = found(&path);
+    if read_as_express_does(&path) == "/api/joke" {
+        assert!(found(&path), "{path} is free");
+    }
+    // A junk segment and its undoing change nothing.
+    let segment: String = path.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    if !segment.is_empty() {
+        for spelling in [
+            format!("/{segment}/../api/joke"),
+            format!("/api/joke;{segment}"),
+            format!("/api/joke?{segment}"),
+            format!("/api/%2e/joke#{segment}"),
+            format!("/v1/{segment}"),
+            format!("/users/{segment}/orders/"),
+        ] {
+            assert!(found(&spelling), "{spelling} is free");
+        }
+    }
+}
+
+/// By letter case and one slash, and no more.
+fn read_as_express_does(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    path.strip_suffix('/').unwrap_or(&path).to_owned()
+}
+
+/// What a route in Envoy says of itself is a price, or free, or an error.
+fn metadata(data: &[u8]) {
+    if let Ok(Some(route)) = config().metadata(data, None) {
+        assert!(!route.price.is_zero() && route.min_top_up >= route.price);
+    }
+}
+
+/// What the ledger answers.
+fn answer(data: &[u8]) {
+    drop(serde_json::from_slice::<BatchAnswer>(data));
+    drop(serde_json::from_slice::<CardAnswer>(data));
+    drop(serde_json::from_slice::<BalanceAnswer>(data));
+}

@@ -1,0 +1,133 @@
+//! Prices in an OpenAPI document: `x-payment-info` for every operation that the gateway sells.
+//!
+//! The rules that read the configuration and find the price are the filter's own.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use stripe402_filter::config::{Config, Route};
+use stripe402_filter::route::Wanted;
+
+use crate::envoy_config::EnvoyConfig;
+use crate::{Error, Result};
+
+/// The operations of a path item (OpenAPI 3.1, "Path Item Object").
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "head", "patch", "trace"];
+
+/// The document in `spec` (JSON or YAML), as YAML or JSON again, with the prices of the filter in
+/// `config`, an Envoy configuration.
+///
+/// # Errors
+/// If one of the files cannot be read, or the filter would not take its configuration.
+pub fn with_prices(config: &Path, spec: &Path) -> Result<String> {
+    let filter = EnvoyConfig::read(config)?.filter()?.to_string();
+    let filter = Config::parse(filter.as_bytes())
+        .map_err(|error| Error::Invalid(format!("{}: {error}", config.display())))?;
+    let text = std::fs::read_to_string(spec)
+        .map_err(Error::io(format!("cannot read {}", spec.display())))?;
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::Invalid(format!("{} is no OpenAPI document: {error}", spec.display()))
+    };
+    let mut document: Value = serde_norway::from_str(&text).map_err(|error| unreadable(&error))?;
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, item) in paths.ok_or_else(|| unreadable(&"it has no paths"))? {
+        let operations = item.as_object_mut().into_iter().flatten();
+        for (method, operation) in operations.filter(|(method, _)| METHODS.contains(&&***method)) {
+            price(&filter, method, path, operation);
+        }
+    }
+    if text.trim_start().starts_with('{') {
+        let text = serde_json::to_string_pretty(&document);
+        return text.map(|text| text + "\n").map_err(|error| unreadable(&error));
+    }
+    serde_norway::to_string(&document).map_err(|error| unreadable(&error))
+}
+
+/// Writes the price of an operation, or takes away one that holds no longer.
+fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
+    let wanted = Wanted { method: Some(method), path, route_name: None };
+    let sale = filter.routes.find(wanted).and_then(|rule| rule.sale.as_deref());
+    let Some(fields) = operation.as_object_mut() else { return };
+    match sale {
+        Some(sale) => {
+            fields.insert("x-payment-info".to_owned(), info(filter, sale));
+            if let Some(responses) = fields.get_mut("responses").and_then(Value::as_object_mut) {
+                responses
+                    .entry("402")
+                    .or_insert_with(|| json!({"description": "Payment Required"}));
+            }
+        }
+        None => drop(fields.remove("x-payment-info")),
+    }
+}
+
+fn info(filter: &Config, sale: &Route) -> Value {
+    let mut info = json!({
+        "protocol": "stripe402",
+        "price": sale.price.get(),
+        "currency": sale.currency.as_str(),
+        "minTopUp": sale.min_top_up.get(),
+        "publishableKey": filter.defaults.publishable_key,
+    });
+    if let (Some(fields), Some(description)) = (info.as_object_mut(), &sale.description) {
+        fields.insert("description".to_owned(), json!(description));
+    }
+    info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = "
+openapi: 3.1.0
+info: { title: Demo, version: '1' }
+paths:
+  /api/joke:
+    parameters: []
+    get: { responses: { '200': { description: A joke } } }
+    post: { x-payment-info: { price: 1 } }
+  /api/weather:
+    get: { summary: Weather }
+  /api/health:
+    get: {}
+";
+
+    fn priced(spec: &str, end: &str) -> Value {
+        let file = tempfile::Builder::new().suffix(end).tempfile().unwrap();
+        std::fs::write(file.path(), spec).unwrap();
+        let config = crate::binary::workspace().join("envoy/envoy.yaml");
+        let text = with_prices(&config, file.path()).unwrap();
+        assert_eq!(text.starts_with('{'), end == ".json", "{text}");
+        serde_norway::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn every_operation_has_the_price_that_the_gateway_asks() {
+        let document = priced(SPEC, ".yaml");
+        let joke = &document["paths"]["/api/joke"];
+        assert_eq!(
+            joke["get"]["x-payment-info"],
+            json!({
+                "protocol": "stripe402", "price": 100, "currency": "usd", "minTopUp": 50_000,
+                "publishableKey": "pk_test_standin",
+            })
+        );
+        assert_eq!(joke["get"]["responses"]["402"]["description"], "Payment Required");
+        assert_eq!(joke["post"], json!({}), "a price that holds no longer goes");
+        let weather = &document["paths"]["/api/weather"]["get"];
+        assert_eq!(weather["x-payment-info"]["description"], "Current weather for one city");
+        assert_eq!(document["paths"]["/api/health"]["get"], json!({}));
+        let value: Value = serde_norway::from_str(SPEC).unwrap();
+        assert_eq!(priced(&value.to_string(), ".json"), document);
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "openapi: 3.1.0").unwrap();
+        let config = crate::binary::workspace().join("envoy/envoy.yaml");
+        let error = with_prices(&config, file.path()).unwrap_err().to_string();
+        assert!(error.contains("it has no paths"), "{error}");
+    }
+}

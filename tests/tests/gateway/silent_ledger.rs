@@ -1,0 +1,191 @@
+//! A ledger that misbehaves in every way: never a hang, never a request served without a charge,
+//! unless the operator prefers that to a refusal and there is no answer at all.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing,
+};
+use serde_json::{Value, json};
+use stripe402_tests::stack::{Stack, StackOptions};
+
+use crate::{
+    answer::{pay, send},
+    other_api,
+};
+
+const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
+
+/// What the ledger does next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mood {
+    Hangs,
+    Trickles,
+    Fails(u16),
+    Says(&'static str),
+    AnswersForAnother,
+    Charges,
+}
+
+type Shared = Arc<Mutex<(Mood, Vec<Value>)>>;
+
+/// The real one's interface, and nothing behind it.
+async fn ledger() -> (SocketAddr, Shared) {
+    let shared: Shared = Arc::new(Mutex::new((Mood::Hangs, Vec::new())));
+    let router = Router::new()
+        .route("/readyz", routing::get(|| async { "ok" }))
+        .route("/v1/batch", routing::post(batch))
+        .route("/v1/payments", routing::post(batch))
+        .with_state(Arc::clone(&shared));
+    (other_api::serve(router).await, shared)
+}
+
+async fn batch(State(shared): State<Shared>, body: Bytes) -> Response {
+    let batch: Value = serde_json::from_slice(&body).unwrap();
+    let mood = {
+        let mut shared = shared.lock().unwrap();
+        shared.1.push(batch.clone());
+        shared.0
+    };
+    let ids = |list: &str, outcome: Value| {
+        let list = batch[list].as_array().cloned().unwrap_or_default();
+        list.iter().map(|entry| json!([entry["id"], outcome])).collect::<Vec<_>>()
+    };
+    let (voids, charged) = (ids("voids", json!("marked")), ids("charges", json!({"charged": 900})));
+    match mood {
+        Mood::Hangs => {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            ().into_response()
+        }
+        Mood::Trickles => {
+            let drops = futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+            });
+            Body::from_stream(drops).into_response()
+        }
+        Mood::Fails(status) => {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            (status, Json(json!({"error": {"code": "x", "message": "x"}}))).into_response()
+        }
+        Mood::Says(text) => text.into_response(),
+        Mood::AnswersForAnother => {
+            let other = json!(["0199f0a1b2c3d4e5f60718293a4b5c6d", {"charged": 900}]);
+            Json(json!({"charges": [other], "voids": voids})).into_response()
+        }
+        Mood::Charges => Json(json!({"charges": charged, "voids": voids})).into_response(),
+    }
+}
+
+async fn stack(unavailable: &'static str) -> (Stack, Shared) {
+    let (address, shared) = ledger().await;
+    let options = StackOptions::new()
+        .filter(move |filter| {
+            filter["ledger_unavailable"] = json!(unavailable);
+            filter["ledger"]["payment_timeout"] = json!("1s");
+        })
+        .config(move |config| config.endpoints("stripe402_ledger", &[address]));
+    (Stack::start(options).await.unwrap(), shared)
+}
+
+/// Each mood, and whether it is no answer at all.
+const MOODS: [(Mood, bool); 9] = [
+    (Mood::Hangs, true),
+    (Mood::Trickles, true),
+    (Mood::Fails(500), false),
+    (Mood::Fails(503), false),
+    (Mood::Fails(401), false),
+    (Mood::Says(""), false),
+    (Mood::Says("<html>"), false),
+    (Mood::Says("{\"charges\":[[\"x\",{\"charged\":-1}]]}"), false),
+    (Mood::AnswersForAnother, false),
+];
+
+#[tokio::test]
+async fn whatever_the_ledger_does_the_answer_is_in_time_and_nothing_is_free() {
+    let (stack, ledger) = stack("deny").await;
+    for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
+        for (mood, _) in MOODS {
+            ledger.lock().unwrap().0 = mood;
+            let start = Instant::now();
+            let answer = pay(&stack, "/api/joke", payment.clone()).await;
+            assert_eq!(answer.status, 503, "{mood:?}: {answer:?}");
+            assert_eq!(answer.body["error"]["code"], "ledger_unavailable", "{mood:?}");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert!(start.elapsed() < Duration::from_secs(4), "{mood:?}");
+        }
+    }
+    assert_eq!(stack.upstream.recorder().count(), 0);
+    // Every charge that may have been made is taken back, once the ledger is well again.
+    ledger.lock().unwrap().0 = Mood::Charges;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let seen = std::mem::take(&mut ledger.lock().unwrap().1);
+    let ids = |list: &str| {
+        let lists = seen.iter().filter_map(|batch| batch[list].as_array());
+        lists.flatten().map(|entry| entry["id"].to_string()).collect::<Vec<_>>()
+    };
+    let (charges, voids) = (ids("charges"), ids("voids"));
+    assert_eq!(charges.len(), MOODS.len());
+    for charge in charges {
+        assert!(voids.contains(&charge), "{charge} was not taken back");
+    }
+    let answer = pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await;
+    assert_eq!(answer.receipt()["creditsRemaining"], 900);
+}
+
+#[tokio::test]
+async fn where_silence_is_allowed_requests_pass_and_are_marked() {
+    let (stack, ledger) = stack("allow").await;
+    for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
+        for (mood, silent) in MOODS {
+            ledger.lock().unwrap().0 = mood;
+            stack.upstream.recorder().clear();
+            let request = stack.pay("/api/joke", &payment).header("x-stripe402-unpaid", "no");
+            let answer = send(request).await;
+            assert_eq!(answer.status, if silent { 200 } else { 503 }, "{mood:?}: {answer:?}");
+            assert!(answer.header("payment-response").is_none(), "nobody has paid");
+            let Some(received) = stack.upstream.recorder().last() else { continue };
+            assert!(silent);
+            assert_eq!(received.header("x-stripe402-unpaid"), Some("ledger_unavailable"));
+            assert_eq!(received.header("x-stripe402-client-id"), None);
+            assert_eq!(answer.header("cache-control"), Some("private"));
+        }
+    }
+    assert_eq!(send(stack.get("/api/joke")).await.status, 402, "who offers nothing gets nothing");
+    ledger.lock().unwrap().0 = Mood::Charges;
+    let paid = pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await;
+    assert_eq!(paid.receipt()["creditsRemaining"], 900);
+    assert_eq!(stack.upstream.recorder().last().unwrap().header("x-stripe402-unpaid"), None);
+    let counted = crate::metrics::wait_for(&stack, "wasmcustom.stripe402_unpaid", 4).await;
+    assert_eq!(counted, 4);
+}
+
+/// A ledger that is not there at all, and a cluster that is misspelt: only the first is silence.
+#[tokio::test]
+async fn a_ledger_that_is_gone_is_silent_and_a_wrong_cluster_is_a_mistake() {
+    for (cluster, status) in [("stripe402_ledger", 200), ("stripe402_ledgers", 503)] {
+        let options = StackOptions::new().filter(move |filter| {
+            filter["ledger_unavailable"] = json!("allow");
+            filter["ledger"]["cluster"] = json!(cluster);
+        });
+        let mut stack = Stack::start(options).await.unwrap();
+        stack.ledger().unwrap().process().kill9();
+        for _ in 0..2 {
+            let answer = pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await;
+            assert_eq!(answer.status, status, "{cluster}: {answer:?}");
+        }
+        if cluster == "stripe402_ledger" {
+            stack.healthy_ledgers(0).await.unwrap();
+            let answer = pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await;
+            assert_eq!(answer.status, 200, "after the health check has noticed, too");
+        }
+    }
+}
