@@ -12,7 +12,13 @@ use stripe402_tests::{
 use crate::answer::{Answer, paid_client, pay};
 
 async fn three_ledgers(store: &str) -> Arc<Stack> {
-    let options = StackOptions::new().workers(2).replicas(3).store(store);
+    // What is shown here is who is charged, not how fast a busy machine is.
+    let options = StackOptions::new()
+        .workers(2)
+        .replicas(3)
+        .store(store)
+        .ledger_env("LEDGER_STORE_TIMEOUT", "20s")
+        .filter(|filter| filter["ledger"]["timeout"] = "20s".into());
     Arc::new(Stack::start(options).await.unwrap())
 }
 
