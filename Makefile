@@ -47,6 +47,12 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
+.PHONY: bench
+bench: setup wasm ## What a paid request costs, beside plain Envoy: bench/results.svg
+	@./scripts/setup-wrk.sh
+	@cargo build --quiet --release $(PARTS) --bins -p stripe402-bench
+	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench bench
+
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
 	@cargo build --quiet --release -p stripe402-bench

@@ -3,12 +3,17 @@
     clippy::float_arithmetic,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
-    reason = "rates and ratios for people to read; no money passes through here"
+    clippy::indexing_slicing,
+    reason = "rates and ratios for people to read; no money passes through here; what is indexed \
+              is JSON that this crate made or asked for"
 )]
 
 pub mod cpu;
 pub mod figures;
+pub mod gateway;
 pub mod store;
+
+pub use store::charge;
 
 /// Anything that goes wrong ends the measurement.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -105,7 +105,7 @@ pub(super) async fn drive(store: &Arc<dyn Store>, spread: Spread, time: Duration
 ///
 /// # Errors
 /// If the system has no random numbers.
-pub(super) fn charge(of: AccountKey) -> Result<Charge> {
+pub fn charge(of: AccountKey) -> Result<Charge> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;
     let now = SystemTime::UNIX_EPOCH.elapsed()?.as_millis();

@@ -15,6 +15,7 @@ use stripe402_ledger::{
     store::{self, Store, StoreOptions},
 };
 
+pub use self::load::charge;
 use self::load::{CLIENTS, Spread};
 use crate::{
     Result, cpu,
