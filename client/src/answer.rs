@@ -100,7 +100,7 @@ impl Answer {
     /// The refusal in the body of a 402; a challenge is none.
     pub(crate) fn refusal(&self) -> Option<Refused> {
         let wire: RefusalWire = serde_json::from_str(self.body.as_deref()?).ok()?;
-        let reason = wire.reason.map(|text| serde_json::Value::String(text));
+        let reason = wire.reason.map(serde_json::Value::String);
         (!wire.success).then(|| Refused {
             code: wire.error_code,
             reason: reason.and_then(|text| serde_json::from_value(text).ok()),

@@ -4,6 +4,8 @@
 //! next. It performs no I/O, has no clock and no randomness; every adapter (reqwest, the command
 //! line, JavaScript) carries out the same [`Step`]s and keeps the same [`Purse`].
 
+#[cfg(feature = "reqwest")]
+mod adapter;
 mod answer;
 mod budget;
 mod call;
@@ -12,7 +14,12 @@ mod money;
 mod origin;
 mod policy;
 mod purse;
+#[cfg(feature = "reqwest")]
+pub mod storage;
 mod terms;
+
+#[cfg(feature = "reqwest")]
+pub use adapter::{Wallet, WalletError, outcome, paid, payment_error};
 
 pub use answer::{Answer, Refused};
 pub use budget::{Budget, Overdrawn};
