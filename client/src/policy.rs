@@ -10,6 +10,7 @@ use stripe402_protocol::{ClientId, Currency, PaymentMethodId, Units};
 pub struct Policy {
     /// The card to pay with. A card or client id is offered at the first origin that asks for it,
     /// and nowhere else unless [`Policy::origins`] names more.
+    #[serde(rename = "paymentMethodId")]
     pub payment_method: Option<PaymentMethodId>,
     /// A client id that is known already.
     pub client_id: Option<ClientId>,

@@ -1,0 +1,23 @@
+//! The paying side through a real gateway and ledger: each adapter runs the same scenarios.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "all of this is tests, their helpers too"
+)]
+
+mod elsewhere;
+mod payer;
+mod rust;
+mod scenarios;
+mod version_one;
+mod world;
+
+use payer::Kind;
+
+#[tokio::test]
+async fn the_middleware_for_reqwest() {
+    scenarios::all(Kind::Rust).await;
+}

@@ -1,0 +1,38 @@
+//! An adapter that is to pay: what it is told and what it says, in words that each understands.
+
+use serde_json::Value;
+
+use crate::rust;
+
+/// Which adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The middleware for reqwest.
+    Rust,
+}
+
+/// Somebody with a purse that was empty at first.
+pub(crate) enum Payer {
+    Rust(rust::Payer),
+}
+
+impl Payer {
+    /// `settings` is a policy, as every adapter takes it.
+    pub(crate) async fn new(kind: Kind, settings: Value) -> Self {
+        match kind {
+            Kind::Rust => Self::Rust(rust::Payer::new(settings)),
+        }
+    }
+
+    /// Carries out `{method?, url, headers?, body?, stream?}`, all at once; each becomes
+    /// `{status, body, paid}` or `{error: {code, reason, …}}`.
+    pub(crate) async fn calls(&mut self, calls: &[Value]) -> Vec<Value> {
+        match self {
+            Self::Rust(payer) => payer.calls(calls).await,
+        }
+    }
+
+    pub(crate) async fn call(&mut self, call: Value) -> Value {
+        self.calls(&[call]).await.remove(0)
+    }
+}
