@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # What the end-to-end tests and `make run` start.
-PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests
+PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client
 # The filter is a wasm module: its native build exists for its unit tests only.
 NATIVE := --workspace --exclude stripe402-filter
 

@@ -19,13 +19,14 @@ pub mod storage;
 mod terms;
 
 #[cfg(feature = "reqwest")]
-pub use adapter::{Wallet, WalletError, outcome, paid, payment_error};
+pub use adapter::{Balance, Wallet, WalletError, outcome, paid, payment_error};
 
 pub use answer::{Answer, Refused};
 pub use budget::{Budget, Overdrawn};
 pub use call::{Call, Event, Outcome, Paid, Pays, Request, Step};
 pub use error::Error;
 pub use money::{Amount, ParseAmountError, money};
+pub use origin::is_private;
 pub use policy::{Policy, PolicyError};
 pub use purse::{CardCharge, Known, Pending, Purse};
 pub use terms::Terms;

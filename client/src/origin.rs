@@ -1,7 +1,9 @@
 //! Where credentials may go.
 
-/// Whether what is sent there can be read on the way: a credential is money.
-pub(crate) fn is_private(origin: &str) -> bool {
+/// Whether what is sent to this origin (`https://api.example`) stays private: it is encrypted, or
+/// does not leave this machine. A credential is money.
+#[must_use]
+pub fn is_private(origin: &str) -> bool {
     let Some(host) = origin.strip_prefix("http://") else {
         return origin.starts_with("https://");
     };

@@ -1,5 +1,6 @@
 //! The rules, carried out with reqwest.
 
+mod balance;
 mod body;
 mod error;
 mod hop;
@@ -17,13 +18,13 @@ use crate::{
     storage::{Memory, Storage, StorageError},
 };
 
+pub use balance::Balance;
 pub use error::{WalletError, outcome, paid, payment_error};
 use turn::Turns;
 
 /// Somebody who is asked for a card.
-type Chooser = dyn Fn(Terms) -> Pin<Box<dyn Future<Output = Option<PaymentMethodId>> + Send>>
-    + Send
-    + Sync;
+type Chooser =
+    dyn Fn(Terms) -> Pin<Box<dyn Future<Output = Option<PaymentMethodId>> + Send>> + Send + Sync;
 
 /// What pays: a policy, and a place where credentials and budgets are kept. Clones share both.
 ///

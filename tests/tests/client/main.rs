@@ -8,6 +8,7 @@
     reason = "all of this is tests, their helpers too"
 )]
 
+mod cli;
 mod elsewhere;
 mod payer;
 mod rust;
@@ -20,4 +21,9 @@ use payer::Kind;
 #[tokio::test]
 async fn the_middleware_for_reqwest() {
     scenarios::all(Kind::Rust).await;
+}
+
+#[tokio::test]
+async fn the_command_line() {
+    scenarios::all(Kind::CommandLine).await;
 }

@@ -2,18 +2,21 @@
 
 use serde_json::Value;
 
-use crate::rust;
+use crate::{cli, rust};
 
 /// Which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The middleware for reqwest.
     Rust,
+    /// The program `stripe402`.
+    CommandLine,
 }
 
 /// Somebody with a purse that was empty at first.
 pub(crate) enum Payer {
     Rust(rust::Payer),
+    CommandLine(cli::Payer),
 }
 
 impl Payer {
@@ -21,6 +24,7 @@ impl Payer {
     pub(crate) async fn new(kind: Kind, settings: Value) -> Self {
         match kind {
             Kind::Rust => Self::Rust(rust::Payer::new(settings)),
+            Kind::CommandLine => Self::CommandLine(cli::Payer::new(&settings)),
         }
     }
 
@@ -29,6 +33,7 @@ impl Payer {
     pub(crate) async fn calls(&mut self, calls: &[Value]) -> Vec<Value> {
         match self {
             Self::Rust(payer) => payer.calls(calls).await,
+            Self::CommandLine(payer) => payer.calls(calls).await,
         }
     }
 
