@@ -1,6 +1,7 @@
 //! What came back, as far as payments go.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use stripe402_protocol::{ClientId, Code, PaymentIntentId, Reason, Units, decode};
 
 use crate::terms::plain;
@@ -76,20 +77,10 @@ struct RefusalWire {
     client_secret: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Unavailable {
-    error: UnavailableCode,
-}
-
-#[derive(Deserialize)]
-struct UnavailableCode {
-    code: String,
-}
-
 impl Answer {
     /// The receipt, if there is one that can be read and says that it was paid.
     pub(crate) fn receipt(&self) -> Option<GoodReceipt> {
-        let wire: ReceiptWire = decode(self.payment_response.as_ref()?.as_bytes()).ok()?;
+        let wire: ReceiptWire = read(decode(self.payment_response.as_ref()?.as_bytes()).ok()?)?;
         wire.success.then(|| GoodReceipt {
             client_id: wire.client_id,
             left: wire.credits_remaining,
@@ -99,11 +90,11 @@ impl Answer {
 
     /// The refusal in the body of a 402; a challenge is none.
     pub(crate) fn refusal(&self) -> Option<Refused> {
-        let wire: RefusalWire = serde_json::from_str(self.body.as_deref()?).ok()?;
-        let reason = wire.reason.map(serde_json::Value::String);
+        let wire: RefusalWire = read(serde_json::from_str(self.body.as_deref()?).ok()?)?;
+        let reason = wire.reason.map(Value::String);
         (!wire.success).then(|| Refused {
             code: wire.error_code,
-            reason: reason.and_then(|text| serde_json::from_value(text).ok()),
+            reason: reason.and_then(read),
             message: plain(&wire.error.unwrap_or_default()),
             retry_after: self.retry_after,
             payment_intent_id: wire.payment_intent_id.and_then(|id| id.parse().ok()),
@@ -116,7 +107,14 @@ impl Answer {
     /// 503 after which a request may be sent again.
     pub(crate) fn was_not_served(&self) -> bool {
         let body = self.body.as_deref().unwrap_or_default();
-        let code = serde_json::from_str::<Unavailable>(body).map(|answer| answer.error.code);
-        self.status == 503 && code.is_ok_and(|code| code == "ledger_unavailable")
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let code = body.pointer("/error/code").and_then(Value::as_str);
+        self.status == 503 && code == Some("ledger_unavailable")
     }
+}
+
+/// By way of [`Value`] always: one reader of each type, not one per source, which makes the wasm
+/// for JavaScript a good deal smaller.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
 }

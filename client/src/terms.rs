@@ -1,9 +1,10 @@
 //! A server's challenge, read with suspicion.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use stripe402_protocol::{Currency, Units, VERSION, decode};
 
-use crate::{Error, Policy};
+use crate::{Error, Policy, answer::read};
 
 /// What a resource costs, as its server says; every number checked against every other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +57,6 @@ struct Offer {
     description: Option<String>,
 }
 
-/// Read first: another version may look otherwise altogether.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    stripe402_version: Option<i64>,
-}
-
 impl Terms {
     /// Reads a `payment-required` header in either spelling of version 1.
     ///
@@ -72,15 +66,19 @@ impl Terms {
     pub fn read(header: Option<&str>) -> Result<Self, Error> {
         let header = header.filter(|text| !text.is_empty()).ok_or(Error::ChallengeMissing)?;
         let malformed = |what: &str| Error::ChallengeMalformed { what: what.to_owned() };
-        let unreadable = |_| malformed("it is not base64 of the expected JSON");
-        let version: Version = decode(header.as_bytes()).map_err(unreadable)?;
-        match version.stripe402_version {
-            Some(other) if other != i64::from(VERSION) => {
-                return Err(Error::UnsupportedVersion { version: other });
+        let unreadable = || malformed("it is not base64 of the expected JSON");
+        let json: Value = decode(header.as_bytes()).map_err(|_| unreadable())?;
+        // Looked at first: another version may look otherwise altogether.
+        match json.get("stripe402Version") {
+            None | Some(Value::Null) => {}
+            Some(version) => {
+                let version = version.as_i64().ok_or_else(unreadable)?;
+                if version != i64::from(VERSION) {
+                    return Err(Error::UnsupportedVersion { version });
+                }
             }
-            _ => {}
         }
-        let wire: Wire = decode(header.as_bytes()).map_err(unreadable)?;
+        let wire: Wire = read(json).ok_or_else(unreadable)?;
         let offer = match wire.accepts.as_deref() {
             None | Some([]) => None,
             Some(offers) => {

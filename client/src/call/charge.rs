@@ -1,5 +1,6 @@
 //! Paying by card, once.
 
+use serde_json::json;
 use stripe402_protocol::{Code, Payment, PaymentMethodId, Reason, encode};
 
 use super::{Call, Charging, Outcome, Paid, Phase, Step};
@@ -69,13 +70,13 @@ impl Call {
         };
         self.bind(purse, card.as_str());
         let client = self.client(purse);
-        let payment = encode(&Payment {
+        let payment = encode(&json!(Payment {
             payment_method_id: Some(card.as_str().to_owned()),
             top_up_amount: Some(amount.get()),
             idempotency_key: Some(pending.key),
             payment_intent_id: pending.payment_intent.map(|id| id.as_str().to_owned()),
             ..self.payment(purse, client)
-        });
+        }));
         self.phase = Phase::Charging(Charging { payment: payment.clone(), fresh });
         self.send(payment, true)
     }

@@ -1,5 +1,6 @@
 //! Paying from a balance.
 
+use serde_json::json;
 use stripe402_protocol::{ClientId, Payment, VERSION, encode};
 
 use super::{Call, Outcome, Paid, Phase, Step};
@@ -11,7 +12,7 @@ impl Call {
         if self.policy.client_id == Some(client) {
             self.bind(purse, &client.to_hex());
         }
-        let payment = encode(&self.payment(purse, Some(client)));
+        let payment = encode(&json!(self.payment(purse, Some(client))));
         self.phase = Phase::Spending { payment: payment.clone() };
         self.send(payment, false)
     }

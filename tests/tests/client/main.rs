@@ -10,6 +10,7 @@
 
 mod cli;
 mod elsewhere;
+mod node;
 mod payer;
 mod rust;
 mod scenarios;
@@ -26,4 +27,14 @@ async fn the_middleware_for_reqwest() {
 #[tokio::test]
 async fn the_command_line() {
     scenarios::all(Kind::CommandLine).await;
+}
+
+#[tokio::test]
+async fn fetch_of_the_npm_package() {
+    scenarios::all(Kind::Fetch).await;
+}
+
+#[tokio::test]
+async fn axios_by_the_npm_package() {
+    scenarios::all(Kind::Axios).await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{cli, rust};
+use crate::{cli, node, rust};
 
 /// Which adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +11,17 @@ pub(crate) enum Kind {
     Rust,
     /// The program `stripe402`.
     CommandLine,
+    /// fetch of the npm package.
+    Fetch,
+    /// axios by the npm package.
+    Axios,
 }
 
 /// Somebody with a purse that was empty at first.
 pub(crate) enum Payer {
     Rust(rust::Payer),
     CommandLine(cli::Payer),
+    Node(Box<node::Payer>),
 }
 
 impl Payer {
@@ -25,6 +30,8 @@ impl Payer {
         match kind {
             Kind::Rust => Self::Rust(rust::Payer::new(settings)),
             Kind::CommandLine => Self::CommandLine(cli::Payer::new(&settings)),
+            Kind::Fetch => Self::Node(Box::new(node::Payer::new("fetch", &settings))),
+            Kind::Axios => Self::Node(Box::new(node::Payer::new("axios", &settings))),
         }
     }
 
@@ -34,6 +41,7 @@ impl Payer {
         match self {
             Self::Rust(payer) => payer.calls(calls).await,
             Self::CommandLine(payer) => payer.calls(calls).await,
+            Self::Node(payer) => payer.calls(calls).await,
         }
     }
 
