@@ -14,7 +14,7 @@ NATIVE := --workspace --exclude stripe402-filter
 help: ## This list
 	@printf '\n  stripe402: pay per request at the gateway\n\n'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
+		printf '  make %-9s %s\n' "$$target" "$$text"; done
 	@printf '\n'
 
 .PHONY: run
@@ -27,7 +27,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 	@exec $(BIN)/stripe402-demo
 
 .PHONY: test
-test: setup wasm parts ## All tests: native, wasm under Node, end to end
+test: setup wasm parts client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
 	@printf '\n== the filter'\''s rules, natively\n'
@@ -35,6 +35,8 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	@printf '\n== the protocol as wasm, under Node\n'
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
 		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
+	@printf '\n== the client'\''s rules for JavaScript, under Node and in Chromium\n'
+	@./scripts/test-client-wasm.sh
 	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
 	cargo test --quiet -p stripe402-tests
 
@@ -51,7 +53,7 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cargo clippy --quiet -p stripe402-filter --target wasm32-wasip1 -- -D warnings
-	cargo clippy --quiet -p stripe402-protocol --target wasm32-unknown-unknown -- -D warnings
+	cargo clippy --quiet -p stripe402-protocol -p stripe402-client-js --target wasm32-unknown-unknown -- -D warnings
 	./scripts/lint-dependencies.sh
 	.tools/venv/bin/shellcheck -x -P scripts scripts/*.sh .ci/run
 
@@ -59,12 +61,17 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 	@./scripts/build-wasm.sh
 
+.PHONY: client-js
+client-js: setup ## Build the npm package of the paying side: client/js/dist
+	@./scripts/build-client-js.sh
+
 .PHONY: setup
 setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, test runners
 	@./scripts/setup-node.sh
 	@./scripts/setup-postgres.sh
 	@./scripts/setup-redis.sh
 	@./scripts/setup-wasm-bindgen.sh
+	@./scripts/setup-chromium.sh
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -51,9 +51,9 @@ impl File {
 
     fn read(&self) -> Result<Purse, StorageError> {
         match fs::read(&self.path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| StorageError {
+            Ok(bytes) => parse(&bytes).map_err(|reason| StorageError {
                 what: format!("{} is no purse of this program's", self.path.display()),
-                reason: error.to_string(),
+                reason,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Purse::default()),
             Err(error) => Err(failed("read", &self.path, &error)),
@@ -73,6 +73,14 @@ impl File {
         // The name, too, must survive a power cut: it may hold a charge that is under way.
         fs::File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(cannot)
     }
+}
+
+fn parse(bytes: &[u8]) -> Result<Purse, String> {
+    // serde would read an array as a struct, field by field.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("it holds no JSON object".to_owned());
+    }
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 #[cfg(unix)]
@@ -165,10 +173,12 @@ mod tests {
     fn what_is_no_purse_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let file = File::new(dir.path().join("credentials.json"));
-        fs::write(file.path(), "my novel").unwrap();
-        let error = file.change(&mut |_| panic!("nothing to change")).unwrap_err();
-        assert!(error.to_string().contains("is no purse"), "{error}");
-        assert_eq!(fs::read(file.path()).unwrap(), b"my novel");
+        for other in ["my novel", "[]", "", r#"{"origins": 7}"#] {
+            fs::write(file.path(), other).unwrap();
+            let error = file.change(&mut |_| panic!("nothing to change")).unwrap_err();
+            assert!(error.to_string().contains("is no purse"), "{other}: {error}");
+            assert_eq!(fs::read(file.path()).unwrap(), other.as_bytes());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod cli;
 mod elsewhere;
 mod node;
 mod payer;
+mod program;
 mod rust;
 mod scenarios;
 mod version_one;

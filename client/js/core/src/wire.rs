@@ -18,9 +18,10 @@ pub(crate) fn event(json: &str) -> Result<Event, String> {
     }
 }
 
-/// JSON of any shape.
+/// A JSON object: serde would read an array as a struct, field by field.
 pub(crate) fn value(json: &str) -> Result<Value, String> {
-    serde_json::from_str(json).map_err(|error| error.to_string())
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if value.is_object() { Ok(value) } else { Err("this is no JSON object".to_owned()) }
 }
 
 /// By way of [`Value`] always: one reader of each type, not one per source.
