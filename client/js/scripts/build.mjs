@@ -17,6 +17,9 @@ rmSync(generated, { recursive: true, force: true });
 rmSync(at('dist'), { recursive: true, force: true });
 const flags = ['--target', 'web', '--omit-default-module-path', '--remove-name-section', '--remove-producers-section'];
 execFileSync(wasmBindgen, [...flags, '--out-dir', generated, '--out-name', 'core', wasm], { stdio: 'inherit' });
+// Projects whose `lib` is older than ES2026 do not know Symbol.dispose, and need not.
+const types = readFileSync(join(generated, 'core.d.ts'), 'utf8');
+writeFileSync(join(generated, 'core.d.ts'), types.split('\n').filter((line) => !line.includes('Symbol.dispose')).join('\n'));
 const bytes = readFileSync(join(generated, 'core_bg.wasm'));
 // Inlined: no file to find and nothing to fetch, in Node, in bundlers and in pages.
 writeFileSync(join(generated, 'wasm.ts'), `export const WASM =\n  '${bytes.toString('base64')}';\n`);

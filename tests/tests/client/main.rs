@@ -11,6 +11,7 @@
 mod cli;
 mod elsewhere;
 mod node;
+mod package;
 mod payer;
 mod program;
 mod rust;
