@@ -14,6 +14,7 @@ mod node;
 mod package;
 mod payer;
 mod program;
+mod readme;
 mod rust;
 mod scenarios;
 mod version_one;
