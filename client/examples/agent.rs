@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Works until the budget of one charge of $5.00 is spent, or `requests` were answered.
-async fn agent(url: &str, card: &str, requests: u32, purse: File) -> anyhow::Result<String> {
+pub(crate) async fn agent(url: &str, card: &str, requests: u32, purse: File) -> anyhow::Result<String> {
     let policy = Policy {
         max_price: Some(Units::from_u32(500)),
         max_charge: Some(Units::from_u32(50_000)),

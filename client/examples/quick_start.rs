@@ -12,7 +12,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Pays for one request; returns what is left.
-async fn quick_start(url: &str, card: &str) -> anyhow::Result<Option<Units>> {
+pub(crate) async fn quick_start(url: &str, card: &str) -> anyhow::Result<Option<Units>> {
     let policy = Policy {
         max_price: Some(Units::from_u32(500)), // $0.05 for a request
         budget_total: Some(Units::from_u32(200_000)), // $20.00 of card charges
