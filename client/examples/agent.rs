@@ -1,5 +1,6 @@
 //! An agent that asks for the weather as long as its budget lasts, and knows why it stops:
 //! `cargo run -p stripe402-client --example agent URL pm_… REQUESTS`
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use stripe402_client::{Error, Policy, Wallet, paid, payment_error, storage::File};
 use stripe402_protocol::Units;
@@ -17,7 +18,12 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Works until the budget of one charge of $5.00 is spent, or `requests` were answered.
-pub(crate) async fn agent(url: &str, card: &str, requests: u32, purse: File) -> anyhow::Result<String> {
+pub(crate) async fn agent(
+    url: &str,
+    card: &str,
+    requests: u32,
+    purse: File,
+) -> anyhow::Result<String> {
     let policy = Policy {
         max_price: Some(Units::from_u32(500)),
         max_charge: Some(Units::from_u32(50_000)),

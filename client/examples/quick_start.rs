@@ -1,4 +1,5 @@
 //! The least that pays: `cargo run -p stripe402-client --example quick_start URL pm_…`
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
 use stripe402_client::{Policy, Wallet, paid};
 use stripe402_protocol::Units;

@@ -11,10 +11,10 @@ use tokio::process::Command;
 
 use crate::cli;
 
-#[allow(dead_code, clippy::print_stdout, reason = "an example is a program")]
+#[allow(dead_code, reason = "its main is not called here")]
 #[path = "../../../client/examples/agent.rs"]
 mod agent;
-#[allow(dead_code, clippy::print_stdout, reason = "an example is a program")]
+#[allow(dead_code, reason = "its main is not called here")]
 #[path = "../../../client/examples/quick_start.rs"]
 mod quick_start;
 

@@ -1,5 +1,10 @@
 //! The border to JavaScript, natively, and as wasm under Node and in a browser.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this file is tests"
+)]
 
 use serde_json::{Value, json};
 use stripe402_client_js::{Core, explain};
