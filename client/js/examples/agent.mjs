@@ -1,5 +1,5 @@
 // An agent that asks for the weather as long as its budget lasts, and knows why it stops.
-// node agent.mjs URL pm_… REQUESTS
+// node agent.mjs URL pm_… REQUESTS BUDGET
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { createStripe402Fetch, receiptOf, AuthenticationRequiredError, LimitError } from 'stripe402-client';
 import { fileStorage } from 'stripe402-client/node';
 
-const [url, card, requests] = process.argv.slice(2);
+const [url, card, requests, budgetTotal] = process.argv.slice(2);
 const fetch = createStripe402Fetch({
   paymentMethodId: card,
   maxPrice: '0.05usd',
   maxCharge: '5usd',
-  budgetTotal: '5usd',
+  budgetTotal,
   // What is known of the server, and what was spent, outlives the agent.
   storage: fileStorage(process.env.STRIPE402_PURSE ?? join(mkdtempSync(join(tmpdir(), 'agent-')), 'purse.json')),
 });

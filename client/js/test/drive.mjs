@@ -1,18 +1,17 @@
-// Carries out calls for the end-to-end tests: one JSON array of calls per line in, one of answers per line out.
-// Arguments: fetch or axios, and the options as JSON.
+// Carries out calls for the end-to-end tests: a line {payer, settings, calls} in, a line of answers out.
+// Each payer has an empty purse at first. The argument is fetch or axios.
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 
 import axios from 'axios';
 import { createStripe402Axios, receiptOf, Stripe402Error, wrapFetch } from 'stripe402-client';
 
-const [adapter, options] = process.argv.slice(2);
-const settings = JSON.parse(options);
+const adapter = process.argv[2];
 
 const streamed = (text) => Readable.toWeb(Readable.from(text.match(/.{1,7}/gs).map((part) => Buffer.from(part))));
 
-const carryOut = {
-  fetch() {
+const makers = {
+  fetch(settings) {
     const fetch = wrapFetch(globalThis.fetch, settings);
     return async ({ url, method = 'GET', headers = {}, body, stream }, number) => {
       const init = { method, body: stream ? streamed(body) : body, ...(stream ? { duplex: 'half' } : {}) };
@@ -23,7 +22,7 @@ const carryOut = {
       return { status: response.status, body: await response.text(), paid: receiptOf(response) ?? null };
     };
   },
-  axios() {
+  axios(settings) {
     const instance = createStripe402Axios(axios.create({ validateStatus: () => true, responseType: 'text' }), settings);
     return async ({ url, method = 'GET', headers = {}, body, stream }) => {
       const data = stream ? streamed(body) : body;
@@ -31,10 +30,11 @@ const carryOut = {
       return { status: response.status, body: response.data, paid: receiptOf(response) ?? null };
     };
   },
-}[adapter]();
+};
 
+const payers = new Map();
 let number = 0;
-const answer = async (call) => {
+const answer = (carryOut) => async (call) => {
   try {
     return await carryOut(call, (number += 1));
   } catch (error) {
@@ -43,6 +43,8 @@ const answer = async (call) => {
   }
 };
 for await (const line of createInterface({ input: process.stdin })) {
-  const answers = await Promise.all(JSON.parse(line).map(answer));
+  const { payer, settings, calls } = JSON.parse(line);
+  if (!payers.has(payer)) payers.set(payer, makers[adapter](settings));
+  const answers = await Promise.all(calls.map(answer(payers.get(payer))));
   process.stdout.write(JSON.stringify(answers) + '\n');
 }

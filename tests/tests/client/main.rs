@@ -20,24 +20,25 @@ mod scenarios;
 mod version_one;
 mod world;
 
+use node::Node;
 use payer::Kind;
 
 #[tokio::test]
 async fn the_middleware_for_reqwest() {
-    scenarios::all(Kind::Rust).await;
+    scenarios::all(&Kind::Rust).await;
 }
 
 #[tokio::test]
 async fn the_command_line() {
-    scenarios::all(Kind::CommandLine).await;
+    scenarios::all(&Kind::CommandLine).await;
 }
 
 #[tokio::test]
 async fn fetch_of_the_npm_package() {
-    scenarios::all(Kind::Fetch).await;
+    scenarios::all(&Kind::Node(Node::start("fetch"))).await;
 }
 
 #[tokio::test]
 async fn axios_by_the_npm_package() {
-    scenarios::all(Kind::Axios).await;
+    scenarios::all(&Kind::Node(Node::start("axios"))).await;
 }

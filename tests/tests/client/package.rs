@@ -10,16 +10,18 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use stripe402_tests::{
     binary, card,
     process::{Process, Spec},
-    stack::{Stack, StackOptions},
+    wire,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, process::Command, sync::mpsc};
+
+use crate::world::World;
 
 /// Says what a program of each kind says: what was served, how it was paid for, and the balance.
 const PROGRAM: &str = "
@@ -33,7 +35,7 @@ console.log(JSON.stringify({ weather: await answer.json(), charged: paid?.charge
 
 struct Project {
     dir: TempDir,
-    stack: Stack,
+    world: World,
 }
 
 impl Project {
@@ -54,7 +56,7 @@ impl Project {
         let names = installed.into_iter().map(|entry| entry.unwrap().file_name());
         let names: Vec<_> = names.filter(|name| name != ".package-lock.json").collect();
         assert_eq!(names, ["stripe402-client"], "it needs nothing else");
-        Self { dir, stack: Stack::start(StackOptions::new()).await.unwrap() }
+        Self { dir, world: World::start().await }
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -64,12 +66,12 @@ impl Project {
     }
 
     async fn card(&self) -> String {
-        self.stack.sim.payment_method(&card::fresh().unwrap(), "123").await.unwrap()
+        self.world.stack.sim.payment_method(&card::fresh().unwrap(), "123").await.unwrap()
     }
 
     /// Runs a program with Node, and sees that it was served and paid.
     async fn serves(&self, program: &str) {
-        let (url, card) = (self.stack.url("/api/weather"), self.card().await);
+        let (url, card) = (self.world.stack.url("/api/weather"), self.card().await);
         let said = run(self.dir.path(), "node", &[program, &url, &card]).await;
         let said: Value =
             serde_json::from_str(&said).unwrap_or_else(|_| panic!("{program}: {said}"));
@@ -150,6 +152,14 @@ async fn serve(State(site): State<Site>, request: Request) -> Response {
         said.send(String::from_utf8_lossy(&body).into_owned()).await.unwrap();
         return StatusCode::NO_CONTENT.into_response();
     }
+    if path == "/sold" && !request.headers().contains_key(wire::PAYMENT) {
+        let challenge = json!({"price": 5, "minTopUp": 50_000});
+        let header = [(wire::PAYMENT_REQUIRED, wire::encode(&challenge))];
+        return (StatusCode::PAYMENT_REQUIRED, header).into_response();
+    }
+    if path == "/hop" || path == "/sold" {
+        return Redirect::temporary("/page.html").into_response();
+    }
     let Ok(bytes) = std::fs::read(site.root.join(path.trim_start_matches('/'))) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -159,23 +169,28 @@ async fn serve(State(site): State<Site>, request: Request) -> Response {
 
 /// A page of another origin than the gateway's; twice, to see what `localStorage` keeps.
 async fn page(project: &Project) {
-    let url = project.stack.url("/api/weather");
+    let url = project.world.stack.url("/api/weather");
     let card = project.card().await;
     let html = format!(
         "<!doctype html><script type=module>
         import {{ createStripe402Fetch, receiptOf }} from '/node_modules/stripe402-client/dist/esm/index.js';
         const say = (what) => fetch('/said', {{ method: 'POST', body: JSON.stringify(what) }});
         try {{
-            const options = {{ paymentMethodId: '{card}', storage: 'localStorage' }};
+            let asked = 0;
+            const onPaymentRequired = async (terms) => {{ asked += terms.price / 500; return '{card}'; }};
+            const options = {{ onPaymentRequired, storage: 'localStorage' }};
             const lefts = [];
             for (const pay of [createStripe402Fetch(options), createStripe402Fetch(options)]) {{
                 const answers = await Promise.all([pay('{url}'), pay('{url}'), pay(new Request('{url}'))]);
                 for (const answer of answers) lefts.push(receiptOf(answer).creditsRemaining);
             }}
             lefts.sort();
-            const strange = createStripe402Fetch({{ paymentMethodId: '{card}', maxPrice: 499 }});
-            const refused = await strange('{url}').catch((error) => error.code);
-            await say({{ lefts, refused, kept: localStorage.getItem('stripe402').length > 64 }});
+            const careful = createStripe402Fetch({{ paymentMethodId: '{card}', maxPrice: 499 }});
+            const refused = await careful('{url}').catch((error) => error.code);
+            const led = createStripe402Fetch({{ paymentMethodId: 'pm_page' }});
+            const redirected = await led('/sold').catch((error) => error.code);
+            const unpaid = (await createStripe402Fetch()('/hop')).status;
+            await say({{ lefts, asked, refused, redirected, unpaid, kept: localStorage.getItem('stripe402').length > 64 }});
         }} catch (error) {{ await say({{ error: String(error?.stack ?? error) }}); }}
         </script>"
     );
@@ -189,7 +204,7 @@ async fn page(project: &Project) {
     tokio::spawn(async move { axum::serve(listener, service).await });
 
     let profile = project.dir.path().join("profile");
-    let log = project.stack.dir().join("chromium.log");
+    let log = project.world.stack.dir().join("chromium.log");
     let mut spec = Spec::new("Chromium", "chromium", log);
     for flag in [
         "--headless",
@@ -212,10 +227,13 @@ async fn page(project: &Project) {
     let said = tokio::time::timeout(patience, heard.recv()).await.expect("the page is silent");
     let said: Value = serde_json::from_str(&said.unwrap()).unwrap();
     let expected = [47_000, 47_500, 48_000, 48_500, 49_000, 49_500];
-    assert_eq!(said["lefts"], serde_json::json!(expected), "{said}");
+    assert_eq!(said["lefts"], json!(expected), "{said}");
+    assert_eq!(said["asked"], 1, "one card for all calls");
     assert_eq!(said["refused"], "price_too_high");
+    assert_eq!(said["redirected"], "redirect_unseen", "not followed with the payment");
+    assert_eq!(said["unpaid"], 200, "followed without");
     assert_eq!(said["kept"], true);
-    let calls = project.stack.sim.calls("/v1/payment_intents").await.unwrap();
+    let calls = project.world.stack.sim.calls("/v1/payment_intents").await.unwrap();
     let charges = calls
         .iter()
         .filter(|call| call.method == "POST" && call.params["payment_method"] == card.as_str());

@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     cli::{self, Said},
     elsewhere::Elsewhere,
+    version_one::VersionOne,
 };
 
 struct Terminal {
@@ -146,6 +147,24 @@ async fn each_outcome_has_its_exit_code() {
     for code in codes {
         assert!(help.out.contains(&format!("\n  {code:>2}  ")), "{code} is not in --help");
     }
+}
+
+/// Where the server tells what is left, its word counts, and not the last receipt.
+#[tokio::test]
+async fn a_balance_is_asked_for_where_it_is_told() {
+    let server = VersionOne::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let run = async |arguments: &[&str]| {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        cli::run(&dir.path().join("credentials.json"), &arguments, "").await
+    };
+    let url = server.url();
+    let said = run(&["curl", &url, "--payment-method", "pm_told"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    server.empty();
+    let said = run(&["balance", &url, "--json"]).await;
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&told["creditsRemaining"], &told["now"]), (&0.into(), &true.into()), "{said:?}");
 }
 
 /// The cardholder's part, as a person would see it: a secret to confirm with, then the same again.

@@ -1,7 +1,8 @@
 //! The quick starts of `client/README.md` and the examples that it names, run.
 
-use std::{path::Path, process::Stdio};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
+use serde_json::{Value, json};
 use stripe402_client::storage::File;
 use stripe402_tests::{
     binary, card,
@@ -93,28 +94,32 @@ async fn the_three_quick_starts() {
     assert_eq!(left.unwrap().get(), 49_500);
 }
 
-/// $5.00 are a hundred answers; the hundred-and-first would be another charge.
+/// With a least top-up of $0.50, $1.00 are twenty answers; the twenty-first would be a third charge.
 #[tokio::test]
 async fn agents_stop_at_their_budget() {
-    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let least = |filter: &mut Value| filter["routes"][1]["min_top_up"] = json!(5_000);
+    let stack = Stack::start(StackOptions::new().filter(least)).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let weather = stack.url("/api/weather");
 
     let card = fresh(&stack).await;
     let purse = || File::new(dir.path().join("rust.json"));
-    assert_eq!(agent::agent(&weather, &card, 2, purse()).await.unwrap(), "2 answers");
-    let said = agent::agent(&weather, &card, 200, purse()).await.unwrap();
-    assert_eq!(said, "99: the budget is spent", "what was spent is remembered");
+    let budget = "1usd".parse().unwrap();
+    assert_eq!(agent::agent(&weather, &card, 2, budget, purse()).await.unwrap(), "2 answers");
+    let said = agent::agent(&weather, &card, 50, budget, purse()).await.unwrap();
+    assert_eq!(said, "19: the budget is spent", "what was spent is remembered");
 
     let card = fresh(&stack).await;
     let mut node = Command::new("node");
-    node.args(["examples/agent.mjs", &weather, &card, "200"]);
+    node.args(["examples/agent.mjs", &weather, &card, "50", "1usd"]);
     let said = run(node, &stack, &dir.path().join("node.json")).await;
-    assert_eq!(said.lines().last(), Some("101: the budget is spent"), "{said}");
+    assert_eq!(said.lines().last(), Some("21: the budget is spent"), "{said}");
+    let kept = std::fs::metadata(dir.path().join("node.json")).unwrap();
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
 
     let card = fresh(&stack).await;
     let mut shell = Command::new("bash");
-    shell.args(["../examples/agent.sh", &weather, &card, "200"]);
+    shell.args(["../examples/agent.sh", &weather, &card, "50", "1usd"]);
     let said = run(shell, &stack, &dir.path().join("shell.json")).await;
-    assert_eq!(said.lines().last(), Some("101: the budget is spent"), "{said}");
+    assert_eq!(said.lines().last(), Some("21: the budget is spent"), "{said}");
 }

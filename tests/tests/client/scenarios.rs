@@ -12,7 +12,7 @@ use crate::{
 const THREE_D_SECURE: &str = "4000002760003184";
 const DECLINED: &str = "4000000000000002";
 
-pub(crate) async fn all(kind: Kind) {
+pub(crate) async fn all(kind: &Kind) {
     let world = World::start().await;
     first_payment_spend_and_one_round_trip(&world, kind).await;
     empty_is_topped_up(&world, kind).await;
@@ -44,9 +44,9 @@ fn refused<'a>(answer: &'a Value, code: &str) -> &'a Value {
     &answer["error"]
 }
 
-async fn first_payment_spend_and_one_round_trip(world: &World, kind: Kind) {
+async fn first_payment_spend_and_one_round_trip(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let first = payer.call(world.weather()).await;
     assert_eq!(left(&first), 49_500);
     assert_eq!(first["paid"]["charged"], 50_000);
@@ -61,10 +61,10 @@ async fn first_payment_spend_and_one_round_trip(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 1);
 }
 
-async fn empty_is_topped_up(world: &World, kind: Kind) {
+async fn empty_is_topped_up(world: &World, kind: &Kind) {
     let card = fresh(world).await;
     let settings = json!({"paymentMethodId": card, "maxPrice": 50_000});
-    let mut payer = Payer::new(kind, settings).await;
+    let payer = Payer::new(kind, settings);
     assert_eq!(left(&payer.call(world.weather()).await), 49_500);
     let dear = json!({"method": "PUT", "url": world.stack.url("/api/echo"), "body": "x"});
     assert_eq!(left(&payer.call(dear).await), 100);
@@ -75,9 +75,9 @@ async fn empty_is_topped_up(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 2);
 }
 
-async fn emptied_by_others_is_topped_up(world: &World, kind: Kind) {
+async fn emptied_by_others_is_topped_up(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let first = payer.call(world.weather()).await;
     let payment = wire::encode(&json!({"clientId": first["paid"]["clientId"]}));
     let url = world.stack.url("/api/echo");
@@ -87,9 +87,9 @@ async fn emptied_by_others_is_topped_up(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 2);
 }
 
-async fn declined(world: &World, kind: Kind) {
+async fn declined(world: &World, kind: &Kind) {
     let card = world.stack.sim.payment_method(DECLINED, "123").await.unwrap();
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let answer = payer.call(world.weather()).await;
     assert_eq!(
         refused(&answer, "card_declined")["message"],
@@ -98,9 +98,9 @@ async fn declined(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 1, "the bank is asked once");
 }
 
-async fn three_d_secure(world: &World, kind: Kind) {
+async fn three_d_secure(world: &World, kind: &Kind) {
     let card = world.stack.sim.payment_method(THREE_D_SECURE, "123").await.unwrap();
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let answer = payer.call(world.weather()).await;
     let error = refused(&answer, "payment_failed");
     assert_eq!(error["reason"], "authentication_required");
@@ -114,22 +114,24 @@ async fn three_d_secure(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 1);
 }
 
-async fn stale_client_id(world: &World, kind: Kind) {
+async fn stale_client_id(world: &World, kind: &Kind) {
     let card = fresh(world).await;
     let settings = json!({"paymentMethodId": card, "clientId": "a".repeat(64)});
-    let mut payer = Payer::new(kind, settings).await;
+    let payer = Payer::new(kind, settings);
     assert_eq!(left(&payer.call(world.weather()).await), 49_500);
     let before = world.requests().await;
     assert_eq!(left(&payer.call(world.weather()).await), 49_000);
     assert_eq!(world.requests().await - before, 1, "the stale id is not tried again");
 
-    let mut payer = Payer::new(kind, json!({"clientId": "b".repeat(64)})).await;
+    let payer = Payer::new(kind, json!({"clientId": "b".repeat(64)}));
     refused(&payer.call(world.weather()).await, "insufficient_credits");
 }
 
-async fn parallel_first_calls(world: &World, kind: Kind) {
+async fn parallel_first_calls(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    // Were two of them to pay, the second would be over the budget.
+    let settings = json!({"paymentMethodId": card, "budgetTotal": 50_000});
+    let payer = Payer::new(kind, settings);
     let mut lefts: Vec<i64> =
         payer.calls(&vec![world.weather(); 50]).await.iter().map(left).collect();
     lefts.sort_unstable();
@@ -138,7 +140,7 @@ async fn parallel_first_calls(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 1);
 }
 
-async fn budgets_and_limits(world: &World, kind: Kind) {
+async fn budgets_and_limits(world: &World, kind: &Kind) {
     let rows = [
         (json!({"budgetTotal": 49_999}), "budget_exceeded"),
         (json!({"budgetPerDay": 49_999}), "budget_exceeded"),
@@ -151,13 +153,13 @@ async fn budgets_and_limits(world: &World, kind: Kind) {
     for (limit, code) in rows {
         let mut settings = json!({"paymentMethodId": card});
         settings.as_object_mut().unwrap().extend(limit.as_object().unwrap().clone());
-        let mut payer = Payer::new(kind, settings).await;
+        let payer = Payer::new(kind, settings);
         refused(&payer.call(world.weather()).await, code);
     }
     assert_eq!(world.charges(&card).await, 0);
 
     let settings = json!({"paymentMethodId": card, "budgetTotal": 50_000, "maxPrice": 50_000});
-    let mut payer = Payer::new(kind, settings).await;
+    let payer = Payer::new(kind, settings);
     assert_eq!(left(&payer.call(world.weather()).await), 49_500);
     let dear = json!({"method": "PUT", "url": world.stack.url("/api/echo")});
     assert_eq!(left(&payer.call(dear.clone()).await), 100);
@@ -166,9 +168,9 @@ async fn budgets_and_limits(world: &World, kind: Kind) {
     assert_eq!(world.charges(&card).await, 1);
 }
 
-async fn another_origin(world: &World, kind: Kind) {
+async fn another_origin(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let id = payer.call(world.weather()).await["paid"]["clientId"].clone();
     world.elsewhere.seen();
     let away = json!({
@@ -186,18 +188,18 @@ async fn another_origin(world: &World, kind: Kind) {
     }
 }
 
-async fn same_origin_redirect(world: &World, kind: Kind) {
+async fn same_origin_redirect(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let moved = json!({"url": world.stack.url("/moved")});
     assert_eq!(left(&payer.call(moved.clone()).await), 49_500);
     assert_eq!(left(&payer.call(moved).await), 49_000);
 }
 
-async fn bodies(world: &World, kind: Kind) {
+async fn bodies(world: &World, kind: &Kind) {
     for stream in [false, true] {
         let card = fresh(world).await;
-        let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+        let payer = Payer::new(kind, json!({"paymentMethodId": card}));
         let post = json!({
             "method": "POST", "url": world.stack.url("/api/echo"),
             "headers": {"content-type": "text/plain", "x-mine": "kept"},
@@ -218,30 +220,30 @@ async fn bodies(world: &World, kind: Kind) {
     }
 }
 
-async fn version_one(world: &World, kind: Kind) {
+async fn version_one(world: &World, kind: &Kind) {
     let server = &world.version_one;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": "pm_old"})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": "pm_old"}));
     let joke = json!({"url": server.url()});
     let first = left(&payer.call(joke.clone()).await);
     let second = left(&payer.call(joke.clone()).await);
     assert_eq!(first - second, 100);
     let (charges, requests) = server.counts();
-    assert!(charges <= 1, "{kind:?}");
+    assert!(charges <= 1, "{charges}");
     assert_eq!(requests, 4, "asked for the price before each payment");
-    let mut careful = Payer::new(kind, json!({"paymentMethodId": "pm_old", "maxPrice": 99})).await;
+    let careful = Payer::new(kind, json!({"paymentMethodId": "pm_old", "maxPrice": 99}));
     refused(&careful.call(joke).await, "price_too_high");
     assert_eq!(server.counts(), (0, 1), "nothing was sent to be paid");
 }
 
-async fn nothing_to_pay_with(world: &World, kind: Kind) {
-    let mut payer = Payer::new(kind, json!({})).await;
+async fn nothing_to_pay_with(world: &World, kind: &Kind) {
+    let payer = Payer::new(kind, json!({}));
     let answer = payer.call(world.weather()).await;
     assert_eq!(refused(&answer, "payment_required")["terms"]["price"], 500);
 }
 
-async fn free_and_failing(world: &World, kind: Kind) {
+async fn free_and_failing(world: &World, kind: &Kind) {
     let card = fresh(world).await;
-    let mut payer = Payer::new(kind, json!({"paymentMethodId": card})).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let health = payer.call(json!({"url": world.stack.url("/api/health")})).await;
     assert_eq!((&health["status"], &health["paid"]), (&json!(200), &Value::Null));
     assert_eq!(world.charges(&card).await, 0);

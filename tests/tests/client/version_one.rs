@@ -1,5 +1,5 @@
 //! A strict fake of a server that speaks version 1 in its long form, and has never heard of an
-//! extension, as the Express middleware is. Not that middleware itself.
+//! extension, as the Express middleware is; not that middleware itself. It does tell balances.
 
 use std::{
     collections::BTreeMap,
@@ -49,6 +49,11 @@ impl VersionOne {
         format!("http://{}/api/joke", self.address.unwrap())
     }
 
+    /// Somebody else spends it all.
+    pub(crate) fn empty(&self) {
+        self.books.lock().unwrap().balances.values_mut().for_each(|left| *left = 0);
+    }
+
     /// Charges and requests since it was asked last.
     pub(crate) fn counts(&self) -> (u32, u32) {
         let mut books = self.books.lock().unwrap();
@@ -62,6 +67,11 @@ async fn answer(State(server): State<VersionOne>, request: Request) -> Response 
     let Some(header) = request.headers().get(wire::PAYMENT) else { return challenge(None) };
     let payment = wire::decode(header.to_str().unwrap()).unwrap();
     let client = payment["clientId"].as_str().map(str::to_owned);
+    if request.uri().path() == "/.well-known/stripe402/balance" {
+        let left = client.and_then(|client| books.balances.get(&client).copied());
+        let told = json!({"creditsRemaining": left.unwrap_or_default(), "currency": "usd"});
+        return told.to_string().into_response();
+    }
     let card = payment["paymentMethodId"].as_str();
     let of_card = card.map(|card| ClientId::derive(b"version 1", card).to_hex());
     for client in client.iter().chain(&of_card) {

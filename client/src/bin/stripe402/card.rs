@@ -48,7 +48,7 @@ async fn at_stand_in(base: &Url, key: &str, number: &str) -> Result<PaymentMetho
         ("card[exp_year]", "2040"),
         ("card[cvc]", if number.starts_with('3') { "1234" } else { "123" }),
     ];
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().build().map_err(reqwest_middleware::Error::from)?;
     let answer = client.post(url).basic_auth(key, Some("")).form(&form).send().await;
     let answer = answer.map_err(reqwest_middleware::Error::from)?;
     let status = answer.status();
