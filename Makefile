@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # What the end-to-end tests and `make run` start.
-PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests
+PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client
 # The filter is a wasm module: its native build exists for its unit tests only.
 NATIVE := --workspace --exclude stripe402-filter
 
@@ -27,7 +27,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 	@exec $(BIN)/stripe402-demo
 
 .PHONY: test
-test: setup wasm parts ## All tests: native, wasm under Node, end to end
+test: setup wasm parts client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
 	@./scripts/count-stores.sh
@@ -36,6 +36,8 @@ test: setup wasm parts ## All tests: native, wasm under Node, end to end
 	@printf '\n== the protocol as wasm, under Node\n'
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/.tools/bin/wasm-bindgen-test-runner" \
 		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
+	@printf '\n== the client'\''s rules for JavaScript, under Node and in Chromium\n'
+	@./scripts/test-client-wasm.sh
 	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
 	cargo test --quiet -p stripe402-tests
 
@@ -74,13 +76,17 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cargo clippy --quiet -p stripe402-filter --target wasm32-wasip1 -- -D warnings
-	cargo clippy --quiet -p stripe402-protocol --target wasm32-unknown-unknown -- -D warnings
+	cargo clippy --quiet -p stripe402-protocol -p stripe402-client-js --target wasm32-unknown-unknown -- -D warnings
 	./scripts/lint-dependencies.sh
 	.tools/venv/bin/shellcheck -x -P scripts scripts/*.sh .ci/run
 
 .PHONY: wasm
 wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 	@./scripts/build-wasm.sh
+
+.PHONY: client-js
+client-js: setup ## Build the npm package of the paying side: client/js/dist
+	@./scripts/build-client-js.sh
 
 .PHONY: setup
 setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, test runners

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Node runs the wasm tests, and Stripe's own Node library against the stand-in.
+# Node runs the wasm tests, the client for JavaScript, and Stripe's own library against the stand-in.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -7,14 +7,16 @@ has node || die "node is missing: install Node.js 18 or newer (it runs the wasm 
 major="$(node -p 'process.versions.node.split(".")[0]')"
 [ "$major" -ge 18 ] || die "node is version $major: install Node.js 18 or newer, then run make again."
 
-packages="$ROOT/tests/stripe-sim/node"
-if [ -f "$packages/package.json" ]; then
+# packages FOLDER WHAT: what a package-lock.json names, once.
+packages() {
     has npm || die "npm is missing: install it beside Node.js, then run make again."
     # npm writes this file last, so it is newer than the lock exactly when that lock was installed.
-    if ! [ "$packages/node_modules/.package-lock.json" -nt "$packages/package-lock.json" ]; then
-        say "Node packages: installing (Stripe's own library, which the stand-in must satisfy)"
-        npm --prefix "$packages" ci --silent --no-audit --no-fund ||
-            die "npm ci in tests/stripe-sim/node failed: see its message above."
+    if ! [ "$ROOT/$1/node_modules/.package-lock.json" -nt "$ROOT/$1/package-lock.json" ]; then
+        say "Node packages: installing ($2)"
+        npm --prefix "$ROOT/$1" ci --silent --no-audit --no-fund ||
+            die "npm ci in $1 failed: see its message above."
     fi
-fi
+}
+packages tests/stripe-sim/node "Stripe's own library, which the stand-in must satisfy"
+packages client/js "TypeScript, and axios to be wrapped"
 say "Node $major: ready"

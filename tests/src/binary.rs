@@ -27,6 +27,14 @@ pub fn stripe_sim() -> Result<PathBuf> {
     built("stripe-sim", "STRIPE_SIM_BIN")
 }
 
+/// The paying side's command line: `STRIPE402_CLIENT_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn client() -> Result<PathBuf> {
+    built("stripe402", "STRIPE402_CLIENT_BIN")
+}
+
 /// The demo API: `STRIPE402_DEMO_API_BIN`, else beside the program that runs now.
 ///
 /// # Errors

@@ -1,0 +1,91 @@
+//! The rules of paying for JavaScript. Everything crosses the border as JSON: a few hundred bytes
+//! per step, and no types to keep in step on both sides.
+
+mod policy;
+mod wire;
+
+use std::sync::Arc;
+
+use stripe402_client::{Policy, Purse, Terms};
+use wasm_bindgen::prelude::*;
+
+/// A policy, and what is remembered.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Core {
+    policy: Arc<Policy>,
+    purse: Purse,
+}
+
+/// One request.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Call {
+    call: stripe402_client::Call,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// With this policy and an empty purse.
+    ///
+    /// # Errors
+    /// In words, if the policy has an unknown field, a wrong type or lacks a limit.
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &str) -> Result<Core, String> {
+        Ok(Self { policy: Arc::new(policy::read(policy)?), purse: Purse::default() })
+    }
+
+    /// Remembers this instead.
+    ///
+    /// # Errors
+    /// In words, if it is no purse.
+    pub fn load(&mut self, purse: &str) -> Result<(), String> {
+        self.purse = wire::read(wire::value(purse)?)?;
+        Ok(())
+    }
+
+    /// What is remembered.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        serde_json::json!(self.purse).to_string()
+    }
+
+    /// What cards were charged, and may have been, in total, in units of the policy's currency.
+    #[must_use]
+    pub fn spent(&self) -> String {
+        self.purse.spent(self.policy.currency).to_string()
+    }
+
+    /// Begins a call.
+    ///
+    /// # Errors
+    /// In words, if the request's facts are incomplete.
+    pub fn call(&self, request: &str) -> Result<Call, String> {
+        let request = wire::read(wire::value(request)?)?;
+        Ok(Call { call: stripe402_client::Call::new(Arc::clone(&self.policy), request) })
+    }
+
+    /// Tells a call what happened, and returns what to do next; `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// In words, if the event cannot be read.
+    pub fn step(&mut self, call: &mut Call, event: &str, now: f64) -> Result<String, String> {
+        let event = wire::event(event)?;
+        // Seconds since 1970 are whole in a double for the next 200 million years.
+        #[expect(clippy::as_conversions, reason = "saturates, and NaN is 0")]
+        let now = now as u64;
+        let before = self.purse.clone();
+        let step = call.call.step(&mut self.purse, event, now);
+        Ok(wire::step(step, self.purse != before))
+    }
+}
+
+/// Reads a challenge: `{terms}` or `{error}`.
+#[wasm_bindgen]
+#[must_use]
+pub fn explain(header: &str) -> String {
+    match Terms::read(Some(header)) {
+        Ok(terms) => serde_json::json!({"terms": terms}).to_string(),
+        Err(error) => serde_json::json!({"error": error.to_json()}).to_string(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Events and steps as JSON.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use stripe402_client::{Event, Outcome, Step};
+
+pub(crate) fn event(json: &str) -> Result<Event, String> {
+    let mut told = value(json)?;
+    let mut field = |name: &str| told.get_mut(name).map(Value::take).unwrap_or_default();
+    match field("event").as_str().unwrap_or_default() {
+        "start" => Ok(Event::Start),
+        "answer" => read(field("answer")).map(Event::Answer),
+        "lost" => Ok(Event::Lost),
+        "turn" => Ok(Event::Turn),
+        "card" => read(field("card")).map(Event::Card),
+        "resumed" => Ok(Event::Resumed),
+        other => Err(format!("there is no event {other:?}")),
+    }
+}
+
+/// A JSON object: serde would read an array as a struct, field by field.
+pub(crate) fn value(json: &str) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if value.is_object() { Ok(value) } else { Err("this is no JSON object".to_owned()) }
+}
+
+/// By way of [`Value`] always: one reader of each type, not one per source.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// With `keepsTurn`, and `changed` if there is something to be kept first.
+pub(crate) fn step(step: Step, changed: bool) -> String {
+    let keeps_turn = step.keeps_turn();
+    let mut json = match step {
+        Step::Send { payment, .. } => json!({"step": "send", "payment": payment}),
+        Step::Ask => json!({"step": "ask"}),
+        Step::TakeTurn => json!({"step": "takeTurn"}),
+        Step::AskForCard { terms } => json!({"step": "askForCard", "terms": terms}),
+        Step::Pause { seconds } => json!({"step": "pause", "seconds": seconds}),
+        Step::Done { outcome } => {
+            let paid = match outcome {
+                Outcome::Paid(paid) => json!(paid),
+                Outcome::Free | Outcome::NotTaken => Value::Null,
+            };
+            json!({"step": "done", "paid": paid})
+        }
+        Step::Fail { error } => json!({"step": "fail", "error": error.to_json()}),
+    };
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("keepsTurn".to_owned(), keeps_turn.into());
+        fields.insert("changed".to_owned(), changed.into());
+    }
+    json.to_string()
+}

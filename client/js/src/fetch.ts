@@ -1,0 +1,88 @@
+import { pay } from './pay.js';
+import { Target, type Init } from './request.js';
+import type { Balance, Options, Paid } from './types.js';
+import { Wallet } from './wallet.js';
+
+type Fetch = typeof globalThis.fetch;
+
+/** fetch that pays, and what it knows. */
+export interface PayingFetch {
+  (input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response>;
+  /** What is left at the origin of a URL: its gateway says, or else its last receipt did. */
+  balance(url: string | URL): Promise<Balance | undefined>;
+  /** Who we are at the origin of a URL: a bearer credential. */
+  clientId(url: string | URL): Promise<string | undefined>;
+  /** What cards were charged, and may have been, in units. */
+  spent(): Promise<number>;
+  /** Everything that is kept, as one text that can be stored; it holds bearer credentials. */
+  purse(): Promise<string>;
+}
+
+const receipts = new WeakMap<object, Paid>();
+
+/** How an answer was paid for: of fetch, or of axios. */
+export function receiptOf(response: object): Paid | undefined {
+  return receipts.get(response);
+}
+
+export function keepReceipt(response: object, paid: Paid): void {
+  receipts.set(response, paid);
+}
+
+/** fetch, wrapped: what asks for payment is paid for, within the limits of `options`. */
+export function wrapFetch(fetch: Fetch, options: Options = {}): PayingFetch {
+  const wallet = new Wallet(options);
+  const { currency = 'usd' } = options;
+  const paying = async (input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> => {
+    const target = await Target.of(input, (init ?? {}) as Init);
+    const { response, paid } = await pay(wallet, fetch, target);
+    if (paid) {
+      keepReceipt(response, paid);
+      options.onReceipt?.(paid, target.url.href);
+    }
+    return response;
+  };
+  const origin = (url: string | URL): string => new URL(url, globalThis.location?.href).origin;
+  return Object.assign(paying, {
+    async balance(url: string | URL): Promise<Balance | undefined> {
+      const known = await wallet.known(origin(url));
+      const id = known?.clientId ?? options.clientId;
+      const told = id === undefined ? undefined : await ask(fetch, origin(url), id, options.allowHttp ?? false);
+      if (told) return { ...told, now: true };
+      const left = known?.balances?.[currency];
+      return left === undefined ? undefined : { creditsRemaining: left, currency, now: false };
+    },
+    clientId: async (url: string | URL): Promise<string | undefined> => (await wallet.known(origin(url)))?.clientId,
+    spent: (): Promise<number> => wallet.spent(),
+    purse: (): Promise<string> => wallet.dump(),
+  });
+}
+
+/** The same with this environment's own fetch. */
+export function createStripe402Fetch(options: Options & { fetch?: Fetch } = {}): PayingFetch {
+  const { fetch: given, ...rest } = options;
+  return wrapFetch(given ?? ((input, init) => globalThis.fetch(input, init)), rest);
+}
+
+/** `undefined` if the gateway does not tell, for whatever reason. */
+async function ask(
+  fetch: Fetch,
+  origin: string,
+  clientId: string,
+  allowHttp: boolean,
+): Promise<{ creditsRemaining: number; currency: string } | undefined> {
+  const here = /^http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(origin);
+  if (!origin.startsWith('https://') && !here && !allowHttp) return undefined;
+  const payment = btoa(JSON.stringify({ stripe402Version: 1, clientId }));
+  try {
+    const url = `${origin}/.well-known/stripe402/balance`;
+    const answer = await fetch(url, { headers: { payment }, redirect: 'manual' });
+    if (answer.status !== 200) return undefined;
+    const told = (await answer.json()) as { creditsRemaining?: unknown; currency?: unknown };
+    const { creditsRemaining, currency } = told;
+    const right = Number.isSafeInteger(creditsRemaining) && typeof currency === 'string';
+    return right ? { creditsRemaining: creditsRemaining as number, currency: currency as string } : undefined;
+  } catch {
+    return undefined;
+  }
+}

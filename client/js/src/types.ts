@@ -1,0 +1,81 @@
+/** An amount: units (10,000 are one dollar), or money with its currency, such as `0.05usd`. */
+export type Amount = number | string;
+
+/** What a resource costs. Amounts are in units. */
+export interface Terms {
+  price: number;
+  minTopUp: number;
+  currency: string;
+  publishableKey: string;
+  description?: string;
+  knowsMaxPrice: boolean;
+  knowsIdempotencyKey: boolean;
+}
+
+/** How an answer was paid for. Amounts are in units. */
+export interface Paid {
+  /** What is left. */
+  creditsRemaining: number;
+  /** The id that pays from now on; a bearer credential. */
+  clientId: string;
+  /** The PaymentIntent, where a card was charged. */
+  chargeId?: string;
+  /** What the card was charged. */
+  charged?: number;
+}
+
+/** What is left at an origin. */
+export interface Balance {
+  creditsRemaining: number;
+  currency: string;
+  /** Whether the gateway said so now; else its last receipt did. */
+  now: boolean;
+}
+
+/** Where credentials are kept between calls: one text, which holds bearer credentials. */
+export interface PurseStorage {
+  load(): string | null | undefined | Promise<string | null | undefined>;
+  save(purse: string): void | Promise<void>;
+  /**
+   * Runs something while nobody else that shares the place runs something of the same name.
+   * Calls of one wallet are kept apart anyway.
+   */
+  lock?<T>(name: string, run: () => Promise<T>): Promise<T>;
+}
+
+/** How much may be paid, with what, and where. */
+export interface Options {
+  /** The card to pay with, `pm_…`. */
+  paymentMethodId?: string;
+  /** A client id that is known already. */
+  clientId?: string;
+  /** The only currency that is paid in; `usd` unless given. */
+  currency?: string;
+  /** The most that one request may cost; $1.00 unless given. */
+  maxPrice?: Amount;
+  /** The most that a card may be charged at once; $10.00 unless given. */
+  maxCharge?: Amount;
+  /** What to charge a card, if the server's least is not wanted. */
+  topUp?: Amount;
+  /** The most that cards may be charged in 24 hours. */
+  budgetPerDay?: Amount;
+  /** The most that cards may be charged in total, as long as the purse is kept. */
+  budgetTotal?: Amount;
+  /**
+   * Origins that may be paid, such as `https://api.example`; any if absent, but a card or client
+   * id that was used at one is not offered at another unless both are named here.
+   */
+  origins?: string[];
+  /** Whether credentials may be sent unencrypted to other machines. */
+  allowHttp?: boolean;
+  /** How often a request is sent again when the server says that it was not served; 3 unless given. */
+  retries?: number;
+  /** Where credentials and budgets are kept; `memory` unless given. */
+  storage?: 'memory' | 'localStorage' | PurseStorage;
+  /** Asked for a card (`pm_…`) where none is known; one call at a time per origin. */
+  onPaymentRequired?: (
+    terms: Terms,
+  ) => string | { paymentMethodId: string } | null | undefined | Promise<string | { paymentMethodId: string } | null | undefined>;
+  /** Told of every receipt. */
+  onReceipt?: (paid: Paid, url: string) => void;
+}

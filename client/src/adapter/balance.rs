@@ -1,0 +1,73 @@
+//! What is left at an origin, as its gateway says.
+
+use reqwest::{Client, Url};
+use serde::{Deserialize, Serialize};
+use stripe402_protocol::{Currency, PAYMENT, Payment, Units, VERSION, encode};
+
+use super::{Wallet, WalletError};
+use crate::{Error, is_private};
+
+/// Where gateways tell it: design, "Public surface".
+const PATH: &str = "/.well-known/stripe402/balance";
+
+/// What is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// Units.
+    pub credits_remaining: Units,
+    /// Of the amount.
+    pub currency: Currency,
+    /// Whether the gateway said so now; else its last receipt did, and others may have spent since.
+    pub now: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    credits_remaining: Units,
+    currency: Currency,
+}
+
+impl Wallet {
+    /// Asks the gateway at the URL's origin what is left; where it does not tell, the last receipt
+    /// does. `None` if nothing was ever bought there.
+    ///
+    /// # Errors
+    /// [`Error::NotEncrypted`] where asking would show the client id to others; the storage's.
+    pub async fn ask_balance(&self, url: &Url) -> Result<Option<Balance>, WalletError> {
+        let origin = url.origin().ascii_serialization();
+        let purse = self.purse()?;
+        let known = purse.known(&origin);
+        let Some(client) = known.and_then(|known| known.client_id).or(self.policy.client_id) else {
+            return Ok(None);
+        };
+        if !self.policy.allow_http && !is_private(&origin) {
+            return Err(Error::NotEncrypted { origin }.into());
+        }
+        if let Some(told) = ask(url, client.to_hex()).await {
+            return Ok(Some(Balance {
+                credits_remaining: told.credits_remaining,
+                currency: told.currency,
+                now: true,
+            }));
+        }
+        let last = self.balance(&origin)?;
+        Ok(last.map(|left| Balance {
+            credits_remaining: left,
+            currency: self.policy.currency,
+            now: false,
+        }))
+    }
+}
+
+/// `None` if the gateway does not tell, for whatever reason.
+async fn ask(url: &Url, client_id: String) -> Option<Told> {
+    let payment =
+        Payment { stripe402_version: VERSION, client_id: Some(client_id), ..Payment::default() };
+    // A client id goes to this origin only.
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    let answer = client.get(url.join(PATH).ok()?).header(PAYMENT, encode(&payment)).send().await;
+    let answer = answer.ok().filter(|answer| answer.status().as_u16() == 200)?;
+    answer.json().await.ok()
+}

@@ -1,0 +1,120 @@
+//! What came back, as far as payments go.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stripe402_protocol::{ClientId, Code, PaymentIntentId, Reason, Units, decode};
+
+use crate::terms::plain;
+
+/// An answer as an adapter hands it over. Headers that came several times are joined by commas,
+/// and so cannot be decoded: two challenges are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The header of a challenge.
+    pub payment_required: Option<String>,
+    /// The header of a receipt.
+    pub payment_response: Option<String>,
+    /// Seconds, where `retry-after` says so.
+    pub retry_after: Option<u32>,
+    /// The body of a 402 or 503, if it is text of less than 64 KiB; of no other answer.
+    pub body: Option<String>,
+}
+
+/// A refused payment, as the server says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// One of the six codes.
+    pub code: Code,
+    /// The finer cause, where it is one that we know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// For people.
+    pub message: String,
+    /// Seconds after which it may be tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+    /// The PaymentIntent to confirm, with `authentication_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_intent_id: Option<PaymentIntentId>,
+    /// What Stripe.js confirms it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// The key that Stripe.js needs for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publishable_key: Option<String>,
+}
+
+/// A receipt that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GoodReceipt {
+    pub(crate) client_id: ClientId,
+    pub(crate) left: Units,
+    pub(crate) charge_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptWire {
+    success: bool,
+    credits_remaining: Units,
+    client_id: ClientId,
+    charge_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusalWire {
+    success: bool,
+    error_code: Code,
+    error: Option<String>,
+    /// Text, so that a reason of tomorrow does not hide the code.
+    reason: Option<String>,
+    payment_intent_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+impl Answer {
+    /// The receipt, if there is one that can be read and says that it was paid.
+    pub(crate) fn receipt(&self) -> Option<GoodReceipt> {
+        let wire: ReceiptWire = read(decode(self.payment_response.as_ref()?.as_bytes()).ok()?)?;
+        wire.success.then(|| GoodReceipt {
+            client_id: wire.client_id,
+            left: wire.credits_remaining,
+            charge_id: wire.charge_id.map(|id| plain(&id)).filter(|id| !id.is_empty()),
+        })
+    }
+
+    /// The refusal in the body of a 402; a challenge is none.
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        let wire: RefusalWire = read(serde_json::from_str(self.body.as_deref()?).ok()?)?;
+        let reason = wire.reason.map(Value::String);
+        (!wire.success).then(|| Refused {
+            code: wire.error_code,
+            reason: reason.and_then(read),
+            message: plain(&wire.error.unwrap_or_default()),
+            retry_after: self.retry_after,
+            payment_intent_id: wire.payment_intent_id.and_then(|id| id.parse().ok()),
+            client_secret: wire.client_secret.map(|secret| plain(&secret)),
+            publishable_key: None,
+        })
+    }
+
+    /// Whether the gateway says that the request was not served, for want of its ledger: the one
+    /// 503 after which a request may be sent again.
+    pub(crate) fn was_not_served(&self) -> bool {
+        let body = self.body.as_deref().unwrap_or_default();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let code = body.pointer("/error/code").and_then(Value::as_str);
+        self.status == 503 && code == Some("ledger_unavailable")
+    }
+}
+
+/// By way of [`Value`] always: one reader of each type, not one per source, which makes the wasm
+/// for JavaScript a good deal smaller.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}

@@ -1,0 +1,116 @@
+//! How the program ends: one number per outcome.
+
+use reqwest_middleware::Error as Failure;
+use serde_json::{Value, json};
+use stripe402_client::{Error, WalletError, payment_error};
+use stripe402_protocol::{Code, Reason};
+
+/// For `--help`; [`code`] and this say the same.
+pub(crate) const HELP: &str = "\
+Exit codes:
+   0  served (or answered; with --fail, below 400)
+   1  no connection, or credentials cannot be read or written
+   2  wrong usage
+  10  payment_required: there is nothing to pay with
+  11  insufficient_credits, and there is no card
+  12  card_declined
+  13  payment_failed (frozen, payment_method_not_yours, …)
+  14  invalid_payment
+  15  top_up_below_minimum
+  16  payment_failed: authentication_required (3D Secure); confirm, then run it again
+  17  try again later: rate_limited, or the server cannot take payments now
+  20  it costs more than --max-price, or the card would be charged more than --max-charge
+  21  over a budget
+  22  --fail, and the status is 400 or above
+  23  an origin that may not be paid, is not encrypted, or was redirected to
+  24  a challenge that is malformed, or of another scheme, currency or version; a 402 loop
+  25  the outcome of a card charge is not known; run it again, the card is not charged twice
+  26  the body cannot be sent again; run it again";
+
+/// Why it ends early.
+pub(crate) struct Exit {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+    /// For `--json`.
+    pub(crate) error: Value,
+}
+
+impl Exit {
+    /// Something on this side.
+    pub(crate) fn local(message: String) -> Self {
+        Self { code: 1, error: json!({"code": "local", "message": message}), message }
+    }
+
+    pub(crate) fn usage(message: String) -> Self {
+        Self { code: 2, error: json!({"code": "usage", "message": message}), message }
+    }
+}
+
+impl From<Error> for Exit {
+    fn from(error: Error) -> Self {
+        Self { code: code(&error), message: error.to_string(), error: error.to_json() }
+    }
+}
+
+impl From<WalletError> for Exit {
+    fn from(error: WalletError) -> Self {
+        match error {
+            WalletError::Payment(error) => error.into(),
+            other => Self::local(other.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for Exit {
+    fn from(failure: Failure) -> Self {
+        match payment_error(&failure) {
+            Some(error) => error.clone().into(),
+            None => Self::local(causes(&failure)),
+        }
+    }
+}
+
+/// reqwest says what it did; why it failed is further down.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+fn code(error: &Error) -> u8 {
+    match error {
+        Error::NothingToPayWith { .. } => 10,
+        Error::InsufficientCredits { .. } => 11,
+        Error::Refused { refused } => match (refused.reason, refused.code) {
+            (Some(Reason::AuthenticationRequired), _) => 16,
+            (Some(Reason::RateLimited), _) => 17,
+            (_, Code::PaymentRequired) => 10,
+            (_, Code::InsufficientCredits) => 11,
+            (_, Code::CardDeclined) => 12,
+            (_, Code::PaymentFailed) => 13,
+            (_, Code::InvalidPayment) => 14,
+            (_, Code::TopUpBelowMinimum) => 15,
+        },
+        Error::Unavailable { .. } => 17,
+        Error::PriceTooHigh { .. } | Error::ChargeTooHigh { .. } => 20,
+        Error::BudgetExceeded { .. } => 21,
+        Error::OriginNotAllowed { .. }
+        | Error::OtherOrigin { .. }
+        | Error::NotEncrypted { .. }
+        | Error::PaidAndRedirected
+        | Error::RedirectUnseen => 23,
+        Error::CurrencyNotAllowed { .. }
+        | Error::ChallengeMissing
+        | Error::ChallengeMalformed { .. }
+        | Error::UnsupportedVersion { .. }
+        | Error::UnsupportedScheme { .. }
+        | Error::PaymentLoop { .. } => 24,
+        Error::OutcomeUnknown => 25,
+        Error::BodyConsumed { .. } => 26,
+        Error::OutOfOrder | Error::Transport => 1,
+    }
+}

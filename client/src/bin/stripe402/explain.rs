@@ -1,0 +1,130 @@
+//! `stripe402 explain`.
+
+use reqwest::{Client, Method, Response, Url};
+use serde_json::{Value, json};
+use stripe402_client::{Error, Policy, Terms, money};
+use stripe402_protocol::{PAYMENT_REQUIRED, Payment, Receipt, decode};
+
+use crate::{arguments::ExplainArgs, exit::Exit, show};
+
+pub(crate) async fn explain(arguments: ExplainArgs) -> Result<u8, Exit> {
+    let ExplainArgs { what, request, json } = arguments;
+    match what.parse::<Url>() {
+        Ok(url) => explain_url(url, request, json).await,
+        Err(_) => explain_header(what.trim(), json),
+    }
+}
+
+async fn explain_url(url: Url, method: Method, as_json: bool) -> Result<u8, Exit> {
+    let response = ask(url.clone(), method).await?;
+    let status = response.status().as_u16();
+    if status != 402 {
+        if as_json {
+            show::json(&json!({"url": url.as_str(), "status": status, "free": true}));
+        } else {
+            show::say(&format!("{url} answers {status} without payment."));
+        }
+        return Ok(0);
+    }
+    let terms = terms(&response)?;
+    if as_json {
+        show::json(&json!({"url": url.as_str(), "status": status, "free": false, "terms": terms}));
+    } else {
+        show_terms(&terms);
+    }
+    Ok(0)
+}
+
+/// One request without payment; where it redirects to is not followed.
+pub(crate) async fn ask(url: Url, method: Method) -> Result<Response, Exit> {
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+    let client = client.map_err(|error| Exit::local(error.to_string()))?;
+    let answer = client.request(method, url).send().await;
+    answer.map_err(|error| reqwest_middleware::Error::from(error).into())
+}
+
+pub(crate) fn terms(response: &Response) -> Result<Terms, Error> {
+    let values = response.headers().get_all(PAYMENT_REQUIRED).iter();
+    let values: Vec<_> = values.map(|value| value.to_str().unwrap_or("?")).collect();
+    Terms::read(Some(&values.join(", ")))
+}
+
+fn show_terms(terms: &Terms) {
+    let amount = |units| format!("{} ({units} units)", money(units, terms.currency));
+    if let Some(description) = &terms.description {
+        show::row("sold", description);
+    }
+    show::row("price", &format!("{} per request", amount(terms.price)));
+    show::row("card charge", &format!("{} at least, kept as credit", amount(terms.min_top_up)));
+    let requests = terms.min_top_up.get().checked_div(terms.price.get()).unwrap_or_default();
+    show::row("that is", &format!("{requests} requests at this price"));
+    show::row("with Stripe key", &terms.publishable_key);
+    let extensions = match (terms.knows_max_price, terms.knows_idempotency_key) {
+        (true, true) => "takes no more than agreed; a repeated top-up is charged once",
+        (true, false) => "takes no more than agreed",
+        _ => "version 1 without extensions: asked for the price before each payment",
+    };
+    show::row("the server", extensions);
+    if let Err(error) = terms.agreed(&Policy { currency: terms.currency, ..Policy::default() }) {
+        show::row("note", &format!("{error}, unless you allow it with --max-price"));
+    }
+}
+
+/// One of the three headers, told apart by what is in it.
+fn explain_header(header: &str, as_json: bool) -> Result<u8, Exit> {
+    let wrong = || Exit::usage("this is neither a URL nor a header of stripe402".to_owned());
+    let json: Value = decode(header.as_bytes()).map_err(|_| wrong())?;
+    if json.get("success").is_some() {
+        let receipt: Receipt = decode(header.as_bytes()).map_err(|_| wrong())?;
+        return Ok(explain_receipt(&receipt, as_json));
+    }
+    if json.get("accepts").is_some() || json.get("price").is_some() {
+        let terms = Terms::read(Some(header))?;
+        if as_json {
+            show::json(&json!({"terms": terms}));
+        } else {
+            show_terms(&terms);
+        }
+        return Ok(0);
+    }
+    let payment = Payment::decode(header.as_bytes()).map_err(|_| wrong())?;
+    if as_json {
+        show::json(&json!({"payment": masked(&payment)}));
+    } else if let Value::Object(fields) = masked(&payment) {
+        for (name, value) in fields {
+            show::row(&name, &value.to_string());
+        }
+    }
+    Ok(0)
+}
+
+fn explain_receipt(receipt: &Receipt, as_json: bool) -> u8 {
+    let client = short(&receipt.client_id);
+    if as_json {
+        let charge = &receipt.charge_id;
+        let left = receipt.credits_remaining;
+        show::json(&json!({"receipt": {
+            "creditsRemaining": left, "chargeId": charge, "clientId": client,
+        }}));
+    } else {
+        show::row("left", &format!("{} units", receipt.credits_remaining));
+        show::row("card charged", receipt.charge_id.as_deref().unwrap_or("no"));
+        show::row("client id", &client);
+    }
+    0
+}
+
+/// Without what could be spent.
+fn masked(payment: &Payment) -> Value {
+    let mask = |text: &Option<String>| text.as_deref().map(short);
+    json!(Payment {
+        client_id: mask(&payment.client_id),
+        payment_method_id: mask(&payment.payment_method_id),
+        ..payment.clone()
+    })
+}
+
+/// The beginning of a credential.
+fn short(text: &str) -> String {
+    format!("{}…", text.chars().take(8).collect::<String>())
+}

@@ -1,0 +1,43 @@
+//! `stripe402`: HTTP requests that are paid for, from a terminal, a script or an agent.
+
+mod arguments;
+mod balance;
+mod card;
+mod curl;
+mod exit;
+mod explain;
+mod page;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Cli, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(Exit::local(error.to_string())),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(exit) => {
+            show::failed(&exit, json);
+            ExitCode::from(exit.code)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<u8, Exit> {
+    match cli.command {
+        Command::Curl(arguments) => curl::curl(*arguments).await,
+        Command::Balance(arguments) => balance::balance(arguments).await,
+        Command::Explain(arguments) => explain::explain(arguments).await,
+        Command::Card(arguments::CardCommand::Add(arguments)) => card::add(arguments).await,
+    }
+}

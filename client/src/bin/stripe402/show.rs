@@ -1,0 +1,69 @@
+//! What is shown: the answer on the standard output, all about payment on the other.
+
+use std::io::{self, Write as _};
+
+use owo_colors::OwoColorize as _;
+use serde_json::{Value, json};
+use stripe402_client::{Paid, money};
+use stripe402_protocol::Currency;
+
+use crate::exit::Exit;
+
+/// Nothing can be done about a closed pipe.
+fn line(mut out: impl io::Write, text: &str) {
+    let _unseen = writeln!(out, "{text}");
+}
+
+/// For people.
+pub(crate) fn say(text: &str) {
+    line(anstream::stdout().lock(), text);
+}
+
+/// About payment, beside the answer.
+pub(crate) fn aside(text: &str) {
+    line(anstream::stderr().lock(), text);
+}
+
+/// For programs.
+pub(crate) fn json(value: &Value) {
+    line(io::stdout().lock(), &value.to_string());
+}
+
+/// What was paid, in one line.
+pub(crate) fn receipt(paid: &Paid, currency: Currency) {
+    let left = format!("{} left", money(paid.credits_remaining, currency));
+    let mut text = format!("{} {}", "paid".green().bold(), left);
+    if let Some(charged) = paid.charged {
+        text = format!("{text}, {}", format!("card charged {}", money(charged, currency)).yellow());
+        if let Some(id) = &paid.charge_id {
+            text = format!("{text} {}", format!("({id})").dimmed());
+        }
+    }
+    aside(&text);
+}
+
+pub(crate) fn failed(exit: &Exit, as_json: bool) {
+    if as_json {
+        json(&json!({"error": exit.error, "exitCode": exit.code}));
+        return;
+    }
+    aside(&format!("{} {}", "stripe402:".red().bold(), exit.message));
+    let field = |name: &str| exit.error.get(name).and_then(Value::as_str);
+    if let Some(secret) = field("clientSecret") {
+        aside("  Confirm it with Stripe.js, then run the same command again:");
+        aside(&format!("  client secret    {secret}"));
+        aside(&format!("  publishable key  {}", field("publishableKey").unwrap_or_default()));
+    }
+    if field("code") == Some("payment_required") {
+        aside("  Name a card with --payment-method pm_…, or enter one:  stripe402 card add URL");
+    }
+}
+
+/// One row of a table with a name and a value.
+pub(crate) fn row(name: &str, value: &str) {
+    say(&format!("  {} {value}", format!("{name:<16}").dimmed()));
+}
+
+pub(crate) fn flush() {
+    let _unseen = io::stdout().flush();
+}

@@ -1,0 +1,138 @@
+//! What cards were charged, held against what the caller allows.
+
+use std::fmt;
+
+use serde::Serialize;
+use stripe402_protocol::{Currency, Units};
+
+use crate::{Policy, Purse};
+
+/// One of the caller's two budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Budget {
+    /// 24 hours, ending now.
+    Day,
+    /// As long as the purse is kept.
+    Total,
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Day => "per day",
+            Self::Total => "in total",
+        })
+    }
+}
+
+/// A budget that a charge would overdraw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdrawn {
+    /// Which one.
+    pub budget: Budget,
+    /// What is left of it.
+    pub left: Units,
+}
+
+/// A day, in seconds.
+const DAY: u64 = 24 * 3600;
+
+impl Purse {
+    /// What cards were charged in the 24 hours before `now` (Unix seconds), and may be by charges
+    /// whose outcome is not known.
+    #[must_use]
+    pub fn spent_today(&self, currency: Currency, now: u64) -> Units {
+        let since = now.saturating_sub(DAY);
+        let recent = self.charges.iter().filter(|charge| charge.at > since);
+        let known = recent.filter(|charge| charge.currency == currency).map(|charge| charge.amount);
+        // A charge that is open may take effect today, whenever it was begun.
+        total(known.chain(self.open(currency)))
+    }
+
+    /// What cards were charged since this purse was begun, and may be by charges whose outcome is
+    /// not known.
+    #[must_use]
+    pub fn spent(&self, currency: Currency) -> Units {
+        let known = self.charges.iter().filter(|charge| charge.currency == currency);
+        let earlier = self.earlier.get(currency.as_str()).copied();
+        total(known.map(|charge| charge.amount).chain(earlier).chain(self.open(currency)))
+    }
+
+    fn open(&self, currency: Currency) -> impl Iterator<Item = Units> + '_ {
+        let open = self.origins.values().filter_map(|known| known.pending.as_ref());
+        open.filter(move |pending| pending.currency == currency).map(|pending| pending.amount)
+    }
+
+    /// Whether `amount` more may be charged.
+    pub(crate) fn affords(
+        &self,
+        policy: &Policy,
+        amount: Units,
+        now: u64,
+    ) -> Result<(), Overdrawn> {
+        let budgets = [
+            (Budget::Total, policy.budget_total, self.spent(policy.currency)),
+            (Budget::Day, policy.budget_per_day, self.spent_today(policy.currency, now)),
+        ];
+        for (budget, limit, spent) in budgets {
+            let Some(limit) = limit else { continue };
+            let left = limit.checked_sub(spent).unwrap_or(Units::ZERO);
+            if amount > left {
+                return Err(Overdrawn { budget, left });
+            }
+        }
+        Ok(())
+    }
+
+    /// Charges older than any budget's window become a sum: the purse does not grow for ever.
+    pub(crate) fn fold(&mut self, now: u64) {
+        let since = now.saturating_sub(DAY.saturating_mul(2));
+        let (old, recent) = self.charges.drain(..).partition(|charge| charge.at <= since);
+        self.charges = recent;
+        let old: Vec<crate::CardCharge> = old;
+        for charge in old {
+            let sum = self.earlier.entry(charge.currency.as_str().to_owned()).or_default();
+            *sum = total([*sum, charge.amount].into_iter());
+        }
+    }
+}
+
+/// The sum; beyond every amount there is, the largest.
+fn total(amounts: impl Iterator<Item = Units>) -> Units {
+    amounts.fold(Units::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(Units::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CardCharge;
+
+    fn purse(charges: &[(u64, u32)]) -> Purse {
+        let charge = |(at, amount): &(u64, u32)| CardCharge {
+            at: *at,
+            amount: Units::from_u32(*amount),
+            currency: Currency::USD,
+        };
+        Purse { charges: charges.iter().map(charge).collect(), ..Purse::default() }
+    }
+
+    #[test]
+    fn a_day_is_the_last_24_hours_and_the_total_is_for_ever() {
+        let mut purse = purse(&[(1_000, 5), (100_000, 7), (200_000, 11)]);
+        let now = 200_000;
+        assert_eq!(purse.spent_today(Currency::USD, now), Units::from_u32(11));
+        assert_eq!(purse.spent(Currency::USD), Units::from_u32(23));
+        assert_eq!(purse.spent("eur".parse().unwrap()), Units::ZERO);
+        purse.fold(now);
+        assert_eq!(purse.charges.len(), 2);
+        assert_eq!(purse.spent(Currency::USD), Units::from_u32(23), "folded, not forgotten");
+        let policy = Policy { budget_per_day: Some(Units::from_u32(15)), ..Policy::default() };
+        assert_eq!(purse.affords(&policy, Units::from_u32(4), now), Ok(()));
+        let overdrawn = Overdrawn { budget: Budget::Day, left: Units::from_u32(4) };
+        assert_eq!(purse.affords(&policy, Units::from_u32(5), now), Err(overdrawn));
+        let policy = Policy { budget_total: Some(Units::from_u32(23)), ..Policy::default() };
+        let overdrawn = Overdrawn { budget: Budget::Total, left: Units::ZERO };
+        assert_eq!(purse.affords(&policy, Units::from_u32(1), now), Err(overdrawn));
+    }
+}

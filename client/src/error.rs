@@ -1,0 +1,252 @@
+//! Why a request was not paid for.
+
+use serde_json::{Value, json};
+use stripe402_protocol::{Code, Currency, Reason, Units};
+
+use crate::{Budget, Refused, Terms, money};
+
+/// Why a call ends without being served for money. Unless it says otherwise nothing was paid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is neither a card nor a client id to pay with.
+    #[error("this costs {}, and there is nothing to pay with", money(terms.price, terms.currency))]
+    NothingToPayWith {
+        /// What it costs.
+        terms: Box<Terms>,
+    },
+    /// The balance does not suffice, and there is no card.
+    #[error(
+        "this costs {}, the balance does not suffice, and there is no card",
+        money(terms.price, terms.currency)
+    )]
+    InsufficientCredits {
+        /// What it costs.
+        terms: Box<Terms>,
+    },
+    /// The server refused the payment.
+    #[error("{}", said(refused))]
+    Refused {
+        /// What it said.
+        refused: Box<Refused>,
+    },
+    /// More than the caller pays for one request.
+    #[error(
+        "this costs {}, and no more than {} is to be paid for a request",
+        money(*price, *currency),
+        money(*most, *currency)
+    )]
+    PriceTooHigh {
+        /// The price.
+        price: Units,
+        /// The caller's limit.
+        most: Units,
+        /// Of both.
+        currency: Currency,
+    },
+    /// The least top-up is more than the caller lets a card be charged at once.
+    #[error(
+        "the card would be charged {}, and no more than {} is to be charged at once",
+        money(*needed, *currency),
+        money(*most, *currency)
+    )]
+    ChargeTooHigh {
+        /// What would be charged.
+        needed: Units,
+        /// The caller's limit.
+        most: Units,
+        /// Of both.
+        currency: Currency,
+    },
+    /// A budget would be overdrawn.
+    #[error(
+        "the card would be charged {}, and of the budget {budget} {} is left",
+        money(*needed, *currency),
+        money(*left, *currency)
+    )]
+    BudgetExceeded {
+        /// Which one.
+        budget: Budget,
+        /// What would be charged.
+        needed: Units,
+        /// What is left of it.
+        left: Units,
+        /// Of both.
+        currency: Currency,
+    },
+    /// A currency that the caller does not pay in.
+    #[error("payment is asked for in {offered}{}", allowed.map(|a| format!(", not in {a}")).unwrap_or_default())]
+    CurrencyNotAllowed {
+        /// What the server wants.
+        offered: String,
+        /// What the caller pays in; `None` if the offered one is no currency of Stripe's at all.
+        allowed: Option<Currency>,
+    },
+    /// An origin that may not be paid.
+    #[error("{origin} asks for payment, and is not an origin that may be paid")]
+    OriginNotAllowed {
+        /// Which.
+        origin: String,
+    },
+    /// The card (or client id) was used at another origin, and the caller did not allow this one.
+    #[error(
+        "{origin} asks for payment, and this card or client id is for {bound}; allow the origin by name to use it at both"
+    )]
+    OtherOrigin {
+        /// Who asks.
+        origin: String,
+        /// Where the credential was used first.
+        bound: String,
+    },
+    /// Credentials would be sent in the clear.
+    #[error("{origin} asks for payment, and is not encrypted: whoever listens could spend")]
+    NotEncrypted {
+        /// Which.
+        origin: String,
+    },
+    /// A 402 without a challenge.
+    #[error("the server answered 402 without a payment-required header")]
+    ChallengeMissing,
+    /// A challenge that cannot be read or contradicts itself.
+    #[error("the server's challenge cannot be used: {what}")]
+    ChallengeMalformed {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Not version 1.
+    #[error("the server speaks version {version} of stripe402, and this client version 1")]
+    UnsupportedVersion {
+        /// The server's.
+        version: i64,
+    },
+    /// No way to pay that we know.
+    #[error("the server takes payment by {}, not by stripe", schemes.join(", "))]
+    UnsupportedScheme {
+        /// The server's.
+        schemes: Vec<String>,
+    },
+    /// Paid, and asked to pay again. What a card was charged stays as credit, and in the budget.
+    #[error("the server was sent a payment and asks for another; it was not sent a second one")]
+    PaymentLoop {
+        /// Whether a card was among what was sent.
+        card_sent: bool,
+    },
+    /// Paid for once already, then redirected to something that costs again.
+    #[error("this was paid for, and redirected to something that asks for payment again")]
+    PaidAndRedirected,
+    /// The answer is a redirect to somewhere that cannot be seen.
+    #[error("the server redirects, and a browser does not say where to; ask for the final address")]
+    RedirectUnseen,
+    /// The body cannot be sent a second time.
+    #[error("payment is needed, and the body cannot be sent again; the next try will pay at once")]
+    BodyConsumed {
+        /// What it costs.
+        terms: Box<Terms>,
+    },
+    /// A card may have been charged. The next call asks with the same key, so that it is not
+    /// charged twice.
+    #[error("a card charge is under way, and its outcome is not known yet; try again")]
+    OutcomeUnknown,
+    /// The server cannot take payments now.
+    #[error("the server cannot take payments now{}", retry_after.map(|s| format!("; try again in {s} s")).unwrap_or_default())]
+    Unavailable {
+        /// Seconds, if the server says so.
+        retry_after: Option<u32>,
+    },
+    /// An adapter told a call something that it did not ask for.
+    #[error("a payment was told something out of order; this is a fault of the program's")]
+    OutOfOrder,
+    /// The connection failed.
+    #[error("the connection failed before an answer came")]
+    Transport,
+}
+
+fn said(refused: &Refused) -> String {
+    let code = refused.code.as_str();
+    let reason = refused.reason.map(|reason| format!(", {}", reason_name(reason)));
+    format!("{} ({code}{})", refused.message, reason.unwrap_or_default())
+}
+
+/// The spelling on the wire.
+fn reason_name(reason: Reason) -> String {
+    let value = serde_json::to_value(reason).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Error {
+    /// A stable name for machines: one of the protocol's six codes, or one of this client's own.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NothingToPayWith { .. } => Code::PaymentRequired.as_str(),
+            Self::InsufficientCredits { .. } => Code::InsufficientCredits.as_str(),
+            Self::Refused { refused } => refused.code.as_str(),
+            Self::PriceTooHigh { .. } => "price_too_high",
+            Self::ChargeTooHigh { .. } => "charge_too_high",
+            Self::BudgetExceeded { .. } => "budget_exceeded",
+            Self::CurrencyNotAllowed { .. } => "currency_not_allowed",
+            Self::OriginNotAllowed { .. } | Self::OtherOrigin { .. } => "origin_not_allowed",
+            Self::NotEncrypted { .. } => "not_encrypted",
+            Self::ChallengeMissing => "challenge_missing",
+            Self::ChallengeMalformed { .. } => "challenge_malformed",
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::UnsupportedScheme { .. } => "unsupported_scheme",
+            Self::PaymentLoop { .. } => "payment_loop",
+            Self::PaidAndRedirected => "paid_and_redirected",
+            Self::RedirectUnseen => "redirect_unseen",
+            Self::BodyConsumed { .. } => "body_consumed",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Unavailable { .. } => "unavailable",
+            Self::OutOfOrder => "out_of_order",
+            Self::Transport => "transport",
+        }
+    }
+
+    /// The protocol's finer cause, such as `authentication_required`.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Refused { refused } => refused.reason.map(reason_name),
+            _ => None,
+        }
+    }
+
+    /// Everything, for programs: `code`, `reason`, `message`, and what belongs to the code.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut json = match self {
+            Self::NothingToPayWith { terms }
+            | Self::InsufficientCredits { terms }
+            | Self::BodyConsumed { terms } => json!({"terms": terms}),
+            Self::Refused { refused } => json!(refused),
+            Self::PriceTooHigh { price, most, currency } => {
+                json!({"price": price, "most": most, "currency": currency})
+            }
+            Self::ChargeTooHigh { needed, most, currency } => {
+                json!({"needed": needed, "most": most, "currency": currency})
+            }
+            Self::BudgetExceeded { budget, needed, left, currency } => {
+                json!({"budget": budget, "needed": needed, "left": left, "currency": currency})
+            }
+            Self::CurrencyNotAllowed { offered, allowed } => {
+                json!({"offered": offered, "allowed": allowed})
+            }
+            Self::OriginNotAllowed { origin } | Self::NotEncrypted { origin } => {
+                json!({"origin": origin})
+            }
+            Self::OtherOrigin { origin, bound } => json!({"origin": origin, "bound": bound}),
+            Self::UnsupportedVersion { version } => json!({"version": version}),
+            Self::UnsupportedScheme { schemes } => json!({"schemes": schemes}),
+            Self::PaymentLoop { card_sent } => json!({"cardSent": card_sent}),
+            Self::Unavailable { retry_after } => json!({"retryAfter": retry_after}),
+            _ => json!({}),
+        };
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("code".to_owned(), self.code().into());
+            fields.insert("message".to_owned(), self.to_string().into());
+            if let Some(reason) = self.reason() {
+                fields.insert("reason".to_owned(), reason.into());
+            }
+        }
+        json
+    }
+}

@@ -1,0 +1,149 @@
+//! What is remembered between calls: credentials per origin, and what cards were charged.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stripe402_protocol::{ClientId, Currency, PaymentIntentId, PaymentMethodId, Units};
+
+use crate::{Terms, answer::GoodReceipt};
+
+/// Everything that is kept. Its JSON is the same in every adapter, so that a file can be shared.
+/// It holds bearer credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Purse {
+    /// By origin, such as `https://api.example`.
+    pub origins: BTreeMap<String, Known>,
+    /// Which card or client id, given by the caller, was first used at which origin.
+    pub bound: BTreeMap<String, String>,
+    /// Card charges of the last two days.
+    pub charges: Vec<CardCharge>,
+    /// The sum of older ones, by currency.
+    pub earlier: BTreeMap<String, Units>,
+}
+
+/// What is known of one origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Known {
+    /// Who we are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// A client id that the server did not know any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale: Option<ClientId>,
+    /// The card to pay with there, where the caller names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<PaymentMethodId>,
+    /// What the last receipt said was left, by currency; others may have spent since.
+    pub balances: BTreeMap<String, Units>,
+    /// How many receipts of card payments came: told apart, a failed attempt to spend before one
+    /// and after it.
+    pub top_ups: u64,
+    /// Whether the server takes no more than `maxPrice` says.
+    pub knows_max_price: bool,
+    /// What requests cost when last asked, by method and path.
+    pub routes: BTreeMap<String, Terms>,
+    /// A card charge whose outcome is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// A card charge that was begun: what a repetition must say to be the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    /// Its idempotency key.
+    pub key: String,
+    /// The card.
+    pub payment_method: PaymentMethodId,
+    /// Units of credit.
+    pub amount: Units,
+    /// Of the amount.
+    pub currency: Currency,
+    /// When it was begun, in Unix seconds.
+    pub at: u64,
+    /// What the cardholder confirms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<PaymentIntentId>,
+}
+
+/// What a card was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardCharge {
+    /// When, in Unix seconds.
+    pub at: u64,
+    /// Units of credit.
+    pub amount: Units,
+    /// Of the amount.
+    pub currency: Currency,
+}
+
+/// How many prices are remembered per origin; paths with ids in them have no end.
+const MOST_ROUTES: usize = 64;
+
+impl Purse {
+    /// What is known of an origin.
+    #[must_use]
+    pub fn known(&self, origin: &str) -> Option<&Known> {
+        self.origins.get(origin)
+    }
+
+    pub(crate) fn known_mut(&mut self, origin: &str) -> &mut Known {
+        self.origins.entry(origin.to_owned()).or_default()
+    }
+
+    pub(crate) fn learn(&mut self, origin: &str, route: &str, terms: &Terms) {
+        let known = self.known_mut(origin);
+        known.knows_max_price = terms.knows_max_price;
+        if known.routes.len() >= MOST_ROUTES && !known.routes.contains_key(route) {
+            known.routes.pop_first();
+        }
+        known.routes.insert(route.to_owned(), terms.clone());
+    }
+
+    /// Whom the receipt names pays from now on; `used` is who was asked to.
+    pub(crate) fn receipt(
+        &mut self,
+        origin: &str,
+        receipt: &GoodReceipt,
+        currency: Currency,
+        by_card: bool,
+        used: Option<ClientId>,
+    ) {
+        let known = self.known_mut(origin);
+        if used != Some(receipt.client_id) {
+            known.stale = used;
+        }
+        known.client_id = Some(receipt.client_id);
+        known.balances.insert(currency.as_str().to_owned(), receipt.left);
+        if by_card {
+            known.top_ups = known.top_ups.saturating_add(1);
+        }
+    }
+
+    /// A client id could not pay these terms: so much is known of its balance.
+    pub(crate) fn short(&mut self, origin: &str, terms: &Terms) {
+        let below = terms.price.checked_sub(Units::from_u32(1)).unwrap_or_default();
+        let balances = &mut self.known_mut(origin).balances;
+        let left = balances.entry(terms.currency.as_str().to_owned()).or_insert(below);
+        *left = below.min(*left);
+    }
+
+    /// Writes down that a card is about to be charged. One that was open before counts as charged.
+    pub(crate) fn reserve(&mut self, origin: &str, pending: Pending) {
+        self.settle(origin, true);
+        self.known_mut(origin).pending = Some(pending);
+    }
+
+    /// The outcome of the open charge is known; or it is counted, to be on the safe side.
+    pub(crate) fn settle(&mut self, origin: &str, charged: bool) {
+        let Some(pending) = self.known_mut(origin).pending.take() else { return };
+        if charged {
+            let Pending { at, amount, currency, .. } = pending;
+            self.charges.push(CardCharge { at, amount, currency });
+        }
+        // Old ones are looked at when a new one comes: there is no other time at hand.
+        self.fold(pending.at);
+    }
+}

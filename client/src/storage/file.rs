@@ -1,0 +1,198 @@
+//! Kept in a file that only its owner can read, and that programs can share.
+
+use std::{
+    fs::{self, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{Storage, StorageError, Turn};
+use crate::Purse;
+
+/// A purse as JSON in a file of mode 0600, replaced whole by each change and safe on disk before
+/// the change counts. Beside it lie empty files that processes lock.
+#[derive(Clone, Debug)]
+pub struct File {
+    path: PathBuf,
+}
+
+impl File {
+    /// The file is made with the first change, its folder too.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    fn beside(&self, end: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(end);
+        self.folder().join(name)
+    }
+
+    fn open_lock(&self, end: &str) -> Result<(fs::File, PathBuf), StorageError> {
+        let folder = self.folder();
+        fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
+        let path = self.beside(end);
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let file = private(&mut options).open(&path);
+        Ok((file.map_err(|error| failed("open", &path, &error))?, path))
+    }
+
+    fn read(&self) -> Result<Purse, StorageError> {
+        match fs::read(&self.path) {
+            Ok(bytes) => parse(&bytes).map_err(|reason| StorageError {
+                what: format!("{} is no purse of this program's", self.path.display()),
+                reason,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Purse::default()),
+            Err(error) => Err(failed("read", &self.path, &error)),
+        }
+    }
+
+    fn write(&self, purse: &Purse) -> Result<(), StorageError> {
+        let json = serde_json::to_vec_pretty(purse).map_err(|error| StorageError {
+            what: "cannot write a purse as JSON".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let cannot = |error: io::Error| failed("write", &self.path, &error);
+        // Made with mode 0600, and in the same folder, so that it can take the old one's place.
+        let mut new = tempfile::NamedTempFile::new_in(self.folder()).map_err(cannot)?;
+        new.write_all(&json).and_then(|()| new.as_file().sync_all()).map_err(cannot)?;
+        new.persist(&self.path).map_err(|error| cannot(error.error))?;
+        // The name, too, must survive a power cut: it may hold a charge that is under way.
+        fs::File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(cannot)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Purse, String> {
+    // serde would read an array as a struct, field by field.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("it holds no JSON object".to_owned());
+    }
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+fn failed(verb: &str, path: &Path, error: &io::Error) -> StorageError {
+    StorageError { what: format!("cannot {verb} {}", path.display()), reason: error.to_string() }
+}
+
+impl Storage for File {
+    fn change(&self, change: &mut dyn FnMut(&mut Purse)) -> Result<(), StorageError> {
+        // The file itself is replaced, so its lock would be another file's with each change.
+        let (lock, path) = self.open_lock(".lock")?;
+        lock.lock().map_err(|error| failed("lock", &path, &error))?;
+        let before = self.read()?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before { Ok(()) } else { self.write(&after) }
+    }
+
+    fn try_turn(&self, origin: &str) -> Result<Option<Turn>, StorageError> {
+        // Two origins that share a name here would only wait for each other.
+        let name = origin.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let name: String = name.chars().take(150).collect();
+        let (file, path) = self.open_lock(&format!(".{name}.turn"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn bind(file: &File, name: &str) {
+        file.change(&mut |purse| {
+            purse.bound.insert(name.to_owned(), String::new());
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn only_the_owner_can_read_it_and_it_is_never_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::new(dir.path().join("new/folder/credentials.json"));
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let file = &file;
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        bind(file, &format!("{writer}-{number}"));
+                    }
+                });
+            }
+            for _ in 0..50 {
+                file.read().unwrap();
+            }
+        });
+        assert_eq!(file.read().unwrap().bound.len(), 40, "no change is lost");
+        for entry in fs::read_dir(file.folder()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        }
+    }
+
+    #[test]
+    fn one_that_was_open_to_others_is_closed_with_the_next_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::new(dir.path().join("credentials.json"));
+        bind(&file, "one");
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        bind(&file, "two");
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_purse_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::new(dir.path().join("credentials.json"));
+        for other in ["my novel", "[]", "", r#"{"origins": 7}"#] {
+            fs::write(file.path(), other).unwrap();
+            let error = file.change(&mut |_| panic!("nothing to change")).unwrap_err();
+            assert!(error.to_string().contains("is no purse"), "{other}: {error}");
+            assert_eq!(fs::read(file.path()).unwrap(), other.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_turn_is_one_at_a_time_and_per_origin() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::new(dir.path().join("credentials.json"));
+        let memory = super::super::Memory::default();
+        let places: [&dyn Storage; 2] = [&file, &memory];
+        for place in places {
+            let one = place.try_turn("https://a.example").unwrap().unwrap();
+            assert!(place.try_turn("https://a.example").unwrap().is_none());
+            assert!(place.try_turn("https://b.example").unwrap().is_some());
+            drop(one);
+            assert!(place.try_turn("https://a.example").unwrap().is_some());
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A server by the book (protocol, "What the server does with a request on a priced route"), in
+//! memory, with whatever faults a test wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use stripe402_client::Answer;
+use stripe402_protocol::{ClientId, Intent, Payment, encode};
+
+/// Something that goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// 503 before anything was done.
+    Unavailable,
+    /// The card is charged, then 503: the ledger was too slow.
+    UnavailableAfterCharge,
+    /// Everything is done, and the connection breaks.
+    LostAnswer,
+    /// The API behind the gateway fails: the deduction is taken back, the top-up stays.
+    ApiFails,
+}
+
+/// The server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) price: i64,
+    pub(crate) min_top_up: i64,
+    pub(crate) extensions: bool,
+    pub(crate) declines: bool,
+    /// Balances by card.
+    pub(crate) balances: BTreeMap<String, i64>,
+    /// Keys that topped up.
+    pub(crate) keys: BTreeSet<String>,
+    /// What cards were charged.
+    pub(crate) charges: Vec<i64>,
+    /// By which call each deduction was.
+    pub(crate) served: Vec<usize>,
+    /// The `payment` headers that came.
+    pub(crate) seen: Vec<Option<Value>>,
+}
+
+pub(crate) fn client_id(card: &str) -> ClientId {
+    ClientId::derive(b"server", card)
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self {
+            price: 500,
+            min_top_up: 50_000,
+            extensions: true,
+            declines: false,
+            balances: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            charges: Vec::new(),
+            served: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn charged(&self) -> i64 {
+        self.charges.iter().sum()
+    }
+
+    pub(crate) fn challenge(&self) -> Value {
+        let mut challenge = json!({
+            "stripe402Version": 1,
+            "price": self.price,
+            "minTopUp": self.min_top_up,
+            "resource": {"url": "/api/weather"},
+            "accepts": [{
+                "scheme": "stripe", "currency": "usd", "amount": self.price,
+                "minTopUp": self.min_top_up, "publishableKey": "pk_test_1",
+            }],
+        });
+        if self.extensions {
+            challenge["extensions"] = json!(["maxPrice", "idempotencyKey", "paymentIntentId"]);
+        }
+        challenge
+    }
+
+    /// The answer to a request of this call, or `None` where it is lost.
+    pub(crate) fn answer(
+        &mut self,
+        call: usize,
+        payment: Option<&str>,
+        fault: Option<Fault>,
+    ) -> Option<Answer> {
+        let payment = payment.map(|header| Payment::decode(header.as_bytes()).unwrap());
+        self.seen.push(payment.as_ref().map(|payment| json!(payment)));
+        if fault == Some(Fault::Unavailable) {
+            return Some(unavailable());
+        }
+        let answer = match payment {
+            Some(payment) if payment.intent() != Intent::Nothing => {
+                self.paid(call, &payment, fault)
+            }
+            _ => challenge(&self.challenge()),
+        };
+        (fault != Some(Fault::LostAnswer)).then_some(answer)
+    }
+
+    fn paid(&mut self, call: usize, payment: &Payment, fault: Option<Fault>) -> Answer {
+        if self.extensions && payment.max_price.is_some_and(|most| self.price > most) {
+            return challenge(&self.challenge());
+        }
+        if let Some(id) = &payment.client_id {
+            let card = self.balances.keys().find(|card| client_id(card).to_hex() == *id).cloned();
+            if let Some(card) = card
+                && self.balances[&card] >= self.price
+            {
+                return self.serve(call, &card, None, fault);
+            }
+        }
+        let Some(card) = payment.payment_method_id.clone() else {
+            return self.short();
+        };
+        if self.balances.get(&card).is_some_and(|balance| *balance >= self.price) {
+            return self.serve(call, &card, None, fault);
+        }
+        if self.declines {
+            return refused("card_declined", None);
+        }
+        let key = payment.idempotency_key.clone().filter(|_| self.extensions);
+        if key.as_ref().is_some_and(|key| self.keys.contains(key)) {
+            return self.short();
+        }
+        let amount = payment.top_up_amount.unwrap_or(self.min_top_up);
+        if amount < self.min_top_up {
+            return refused("top_up_below_minimum", None);
+        }
+        self.keys.extend(key);
+        self.charges.push(amount);
+        *self.balances.entry(card.clone()).or_default() += amount;
+        if fault == Some(Fault::UnavailableAfterCharge) {
+            return unavailable();
+        }
+        self.serve(call, &card, Some("pi_1"), fault)
+    }
+
+    fn serve(
+        &mut self,
+        call: usize,
+        card: &str,
+        charge: Option<&str>,
+        fault: Option<Fault>,
+    ) -> Answer {
+        if fault == Some(Fault::ApiFails) {
+            return Answer { status: 500, ..Answer::default() };
+        }
+        let balance = self.balances.get_mut(card).unwrap();
+        *balance -= self.price;
+        self.served.push(call);
+        let mut receipt = json!({
+            "success": true, "creditsRemaining": *balance, "clientId": client_id(card).to_hex(),
+        });
+        if let Some(charge) = charge {
+            receipt["chargeId"] = json!(charge);
+        }
+        Answer { status: 200, payment_response: Some(encode(&receipt)), ..Answer::default() }
+    }
+
+    fn short(&self) -> Answer {
+        let mut told = self.challenge();
+        told["error"] = json!("insufficient_credits");
+        challenge(&told)
+    }
+}
+
+/// A 402 with this challenge, in its header and its body.
+pub(crate) fn challenge(challenge: &Value) -> Answer {
+    Answer {
+        status: 402,
+        payment_required: Some(encode(challenge)),
+        body: Some(challenge.to_string()),
+        ..Answer::default()
+    }
+}
+
+/// A 402 that refuses a payment.
+pub(crate) fn refused(code: &str, reason: Option<&str>) -> Answer {
+    let mut body = json!({
+        "success": false, "creditsRemaining": 0, "clientId": "", "error": "no", "errorCode": code,
+    });
+    if let Some(reason) = reason {
+        body["reason"] = json!(reason);
+    }
+    let header = Some(encode(&Server::new().challenge()));
+    Answer {
+        status: 402,
+        payment_required: header,
+        body: Some(body.to_string()),
+        ..Answer::default()
+    }
+}
+
+/// The gateway's 503.
+pub(crate) fn unavailable() -> Answer {
+    let body = json!({"error": {"code": "ledger_unavailable", "message": "retry"}}).to_string();
+    Answer { status: 503, retry_after: Some(1), body: Some(body), ..Answer::default() }
+}

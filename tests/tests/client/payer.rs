@@ -1,0 +1,48 @@
+//! An adapter that is to pay: what it is told and what it says, in words that each understands.
+
+use serde_json::Value;
+
+use crate::{cli, node, rust};
+
+/// Which adapter.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// The middleware for reqwest.
+    Rust,
+    /// The program `stripe402`.
+    CommandLine,
+    /// fetch or axios of the npm package.
+    Node(node::Node),
+}
+
+/// Somebody with a purse that was empty at first.
+pub(crate) enum Payer {
+    Rust(rust::Payer),
+    CommandLine(cli::Payer),
+    Node(node::Payer),
+}
+
+impl Payer {
+    /// `settings` is a policy, as every adapter takes it.
+    pub(crate) fn new(kind: &Kind, settings: Value) -> Self {
+        match kind {
+            Kind::Rust => Self::Rust(rust::Payer::new(settings)),
+            Kind::CommandLine => Self::CommandLine(cli::Payer::new(&settings)),
+            Kind::Node(node) => Self::Node(node.payer(settings)),
+        }
+    }
+
+    /// Carries out `{method?, url, headers?, body?, stream?}`, all at once; each becomes
+    /// `{status, body, paid}` or `{error: {code, reason, …}}`.
+    pub(crate) async fn calls(&self, calls: &[Value]) -> Vec<Value> {
+        match self {
+            Self::Rust(payer) => payer.calls(calls).await,
+            Self::CommandLine(payer) => payer.calls(calls).await,
+            Self::Node(payer) => payer.calls(calls).await,
+        }
+    }
+
+    pub(crate) async fn call(&self, call: Value) -> Value {
+        self.calls(&[call]).await.remove(0)
+    }
+}

@@ -1,0 +1,230 @@
+//! What only the command line has: what it says, what it keeps, how it ends.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
+
+use serde_json::Value;
+use stripe402_tests::{card, stack::StackOptions};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
+
+use crate::{
+    cli::{self, Said},
+    elsewhere::Elsewhere,
+    version_one::VersionOne,
+};
+
+struct Terminal {
+    stack: stripe402_tests::stack::Stack,
+    dir: TempDir,
+}
+
+impl Terminal {
+    async fn new() -> Self {
+        let stack = stripe402_tests::stack::Stack::start(StackOptions::new()).await.unwrap();
+        Self { stack, dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Said {
+        self.with("credentials.json", arguments, "").await
+    }
+
+    async fn with(&self, credentials: &str, arguments: &[&str], input: &str) -> Said {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        cli::run(&self.file(credentials), &arguments, input).await
+    }
+
+    async fn card(&self) -> String {
+        self.stack.sim.payment_method(&card::fresh().unwrap(), "123").await.unwrap()
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_session_at_a_terminal() {
+    let here = Terminal::new().await;
+    let weather = here.stack.url("/api/weather");
+    let joke = here.stack.url("/api/joke");
+    let said = here.run(&["explain", &weather]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for shown in ["$0.05 (500 units) per request", "$5.00 (50000 units)", "100 requests"] {
+        assert!(said.out.contains(shown), "{said:?}");
+    }
+    let said = here.run(&["balance", &weather]).await;
+    assert_eq!(said.code, 10, "{said:?}");
+
+    let said = here.run(&["curl", &weather]).await;
+    assert_eq!((said.code, said.out.as_str()), (10, ""), "{said:?}");
+    assert!(said.error.contains("this costs $0.05, and there is nothing to pay with"), "{said:?}");
+
+    let card = here.card().await;
+    let limits = ["--max-price", "0.05usd", "--budget", "5usd"];
+    let said =
+        here.run(&[&["curl", &weather, "--payment-method", &card], &limits[..]].concat()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out, r#"{"conditions":"Sunny","temp":72}"#);
+    assert!(said.error.starts_with("paid $4.95 left, card charged $5.00 (pi_"), "{said:?}");
+    assert_eq!(mode(&here.file("credentials.json")), 0o600);
+
+    // The card is not needed any more.
+    let output = here.file("joke.json");
+    let said = here.run(&["curl", &joke, "-s", "-i", "-o", output.to_str().unwrap()]).await;
+    assert_eq!((said.code, said.out.as_str(), said.error.as_str()), (0, "", ""), "{said:?}");
+    let saved = std::fs::read_to_string(output).unwrap();
+    assert!(saved.starts_with("HTTP/1.1 200 OK\r\n") && saved.contains("\"joke\""), "{saved}");
+
+    let said = here.run(&["balance", &weather, "--json"]).await;
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&told["creditsRemaining"], &told["chargedInTotal"]),
+        (&49_400.into(), &50_000.into())
+    );
+    let said = here.run(&["balance", &weather]).await;
+    assert!(said.out.contains("$4.94 (49400 units)"), "{said:?}");
+}
+
+#[tokio::test]
+async fn each_outcome_has_its_exit_code() {
+    let here = Terminal::new().await;
+    let weather = here.stack.url("/api/weather");
+    let elsewhere = Elsewhere::start().await;
+    let away = format!("http://{}/", elsewhere.address);
+    let fail = here.stack.url("/api/fail");
+    let good = here.card().await;
+    let declined = here.stack.sim.payment_method("4000000000000002", "123").await.unwrap();
+    let confirm = here.stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    let rows: Vec<(i32, Vec<&str>)> = vec![
+        (1, vec!["http://127.0.0.1:1/", "--payment-method", &good]),
+        (2, vec![&weather, "--payment-method", "4242424242424242"]),
+        (2, vec![&weather, "--max-price", "cheap"]),
+        (2, vec![&weather, "--max-price", "1usd", "--budget", "1eur"]),
+        (2, vec![&weather, "--currency", "jpy"]),
+        (2, vec![&weather, "-H", "payment: eyJ9"]),
+        (2, vec!["not a url"]),
+        (10, vec![&weather]),
+        (
+            11,
+            vec![
+                &weather,
+                "--client-id",
+                "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            ],
+        ),
+        (12, vec![&weather, "--payment-method", &declined]),
+        (13, vec![&weather, "--payment-method", "pm_nobody"]),
+        (16, vec![&weather, "--payment-method", &confirm]),
+        (20, vec![&weather, "--payment-method", &good, "--max-price", "0.0499usd"]),
+        (20, vec![&weather, "--payment-method", &good, "--max-charge", "49999"]),
+        (21, vec![&weather, "--payment-method", &good, "--budget", "4.99usd"]),
+        (22, vec![&fail, "--fail", "--payment-method", &good]),
+        (23, vec![&weather, "--payment-method", &good, "--allow-origin", "https://api.example"]),
+        (24, vec![&weather, "--payment-method", &good, "--currency", "eur"]),
+    ];
+    for (number, (code, arguments)) in rows.iter().enumerate() {
+        let mut all = vec!["curl"];
+        all.extend(arguments);
+        let said = here.with(&format!("row-{number}.json"), &all, "").await;
+        assert_eq!(said.code, *code, "{arguments:?}: {said:?}");
+        assert!(*code == 22 || !said.error.is_empty(), "{arguments:?}: {said:?}");
+    }
+    // A card that was used here is not shown to others.
+    let said = here.run(&["curl", &weather, "--payment-method", &good]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = here.run(&["curl", &away, "--payment-method", &good]).await;
+    assert_eq!(said.code, 23, "{said:?}");
+
+    let help = here.run(&["curl", "--help"]).await;
+    let codes = rows.iter().map(|(code, _)| *code).filter(|code| *code > 0);
+    for code in codes {
+        assert!(help.out.contains(&format!("\n  {code:>2}  ")), "{code} is not in --help");
+    }
+}
+
+/// Where the server tells what is left, its word counts, and not the last receipt.
+#[tokio::test]
+async fn a_balance_is_asked_for_where_it_is_told() {
+    let server = VersionOne::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let run = async |arguments: &[&str]| {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        cli::run(&dir.path().join("credentials.json"), &arguments, "").await
+    };
+    let url = server.url();
+    let said = run(&["curl", &url, "--payment-method", "pm_told"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    server.empty();
+    let said = run(&["balance", &url, "--json"]).await;
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&told["creditsRemaining"], &told["now"]), (&0.into(), &true.into()), "{said:?}");
+}
+
+/// The cardholder's part, as a person would see it: a secret to confirm with, then the same again.
+#[tokio::test]
+async fn three_d_secure_at_a_terminal() {
+    let here = Terminal::new().await;
+    let weather = here.stack.url("/api/weather");
+    let card = here.stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    let said = here.run(&["curl", &weather, "--payment-method", &card]).await;
+    assert_eq!(said.code, 16);
+    let secret = said.error.lines().find_map(|line| line.trim().strip_prefix("client secret"));
+    let intent = secret.unwrap().trim().split("_secret").next().unwrap().to_owned();
+    here.stack.sim.authenticate(&intent, true).await.unwrap();
+    let said = here.run(&["curl", &weather, "--payment-method", &card]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.error.contains("card charged $5.00"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_card_is_added_at_the_stand_in_and_by_a_page() {
+    let here = Terminal::new().await;
+    let weather = here.stack.url("/api/weather");
+    let base = here.stack.sim.url("");
+    let number = card::fresh().unwrap();
+    let added = ["card", "add", &weather, "--stripe-api-base", &base, "--test-number", &number];
+    let said = here.run(&added).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = here.run(&["curl", &weather]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+
+    // With Stripe itself: a page for a browser, which sends back the id and nothing else.
+    let file = here.file("by-page.json");
+    let mut child = Command::new(cli::program())
+        .args(["card", "add", &weather, "--json"])
+        .env("STRIPE402_CREDENTIALS", &file)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let opened: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let page = opened["open"].as_str().unwrap();
+    let shown = here.stack.client.get(page).send().await.unwrap();
+    let rules = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(rules.contains("https://js.stripe.com") && rules.contains("default-src 'none'"));
+    let html = shown.text().await.unwrap();
+    assert!(
+        html.contains("https://js.stripe.com/v3/") && html.contains("pk_test_standin"),
+        "{html}"
+    );
+    let root = page.rsplit_once('/').unwrap().0;
+    let guess = here.stack.client.post(format!("{root}/")).body("pm_thief").send().await.unwrap();
+    assert_eq!(guess.status(), 404, "only who was shown the page can add a card");
+    let wrong = here.stack.client.post(page).body("4242424242424242").send().await.unwrap();
+    assert_eq!(wrong.status(), 400, "an id, and nothing else");
+    let card = here.card().await;
+    let taken = here.stack.client.post(page).body(card.clone()).send().await.unwrap();
+    assert_eq!(taken.status(), 204);
+    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(told["paymentMethodId"], card.as_str());
+    assert!(child.wait().await.unwrap().success());
+    assert_eq!(mode(&file), 0o600);
+}

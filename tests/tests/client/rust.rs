@@ -1,0 +1,104 @@
+//! The middleware for reqwest.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, future::join_all, stream};
+use reqwest::{Body, Method};
+use reqwest_middleware::ClientWithMiddleware;
+use serde_json::{Value, json};
+use stripe402_client::{Policy, Wallet, paid, payment_error};
+use stripe402_protocol::{Currency, Units};
+use stripe402_tests::stack::{Stack, StackOptions};
+
+pub(crate) struct Payer {
+    client: ClientWithMiddleware,
+}
+
+impl Payer {
+    pub(crate) fn new(settings: Value) -> Self {
+        let policy: Policy = serde_json::from_value(settings).unwrap();
+        let wallet = Wallet::new(policy).unwrap();
+        let client = wallet.client(reqwest::Client::builder().no_proxy()).unwrap();
+        Self { client }
+    }
+
+    pub(crate) async fn calls(&self, calls: &[Value]) -> Vec<Value> {
+        join_all(calls.iter().map(|call| self.call(call))).await
+    }
+
+    async fn call(&self, call: &Value) -> Value {
+        let method: Method = call["method"].as_str().unwrap_or("GET").parse().unwrap();
+        let mut request = self.client.request(method, call["url"].as_str().unwrap());
+        for (name, value) in call["headers"].as_object().into_iter().flatten() {
+            request = request.header(name, value.as_str().unwrap());
+        }
+        if let Some(body) = call["body"].as_str() {
+            let chunks: Vec<_> = body.as_bytes().chunks(7).map(<[u8]>::to_vec).collect();
+            request = request.body(if call["stream"] == true {
+                Body::wrap_stream(stream::iter(chunks).map(Ok::<_, std::io::Error>))
+            } else {
+                Body::from(body.to_owned())
+            });
+        }
+        match request.send().await {
+            Ok(response) => {
+                let paid = paid(&response).map(|paid| json!(paid));
+                let status = response.status().as_u16();
+                json!({"status": status, "body": response.text().await.unwrap(), "paid": paid})
+            }
+            Err(error) => match payment_error(&error) {
+                Some(error) => json!({"error": error.to_json()}),
+                None => panic!("{error:?}"),
+            },
+        }
+    }
+}
+
+/// Somebody is asked for a card once, however many calls wait for it.
+#[tokio::test]
+async fn a_card_is_asked_for_once() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let wallet = Wallet::new(Policy::default()).unwrap().on_payment_required(move |terms| {
+        assert_eq!(terms.price.get(), 500);
+        counted.fetch_add(1, Ordering::Relaxed);
+        let card = card.parse().ok();
+        async move { card }
+    });
+    let client = wallet.client(reqwest::Client::builder().no_proxy()).unwrap();
+    let calls = (0..10).map(|_| client.get(stack.url("/api/weather")).send());
+    for answer in join_all(calls).await {
+        assert!(paid(&answer.unwrap()).is_some());
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(wallet.balance(stack.url("").trim_end_matches('/')).unwrap().unwrap().get(), 45_000);
+}
+
+/// A call that is dropped while its card is being charged: the next finds out, with the same key.
+#[tokio::test]
+async fn a_call_that_is_given_up_while_it_pays_is_not_paid_for_twice() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let slow = json!({
+        "method": "POST", "path": "/v1/payment_intents", "action": "latency", "ms": 700,
+    });
+    stack.sim.fault(&slow).await.unwrap();
+    let policy =
+        Policy { budget_total: Units::new(50_000).ok(), ..Policy::card(card.parse().unwrap()) };
+    let wallet = Wallet::new(policy).unwrap();
+    let client = wallet.client(reqwest::Client::builder().no_proxy()).unwrap();
+    let given_up = client.get(stack.url("/api/weather")).send();
+    assert!(tokio::time::timeout(Duration::from_millis(400), given_up).await.is_err());
+    assert_eq!(wallet.purse().unwrap().spent(Currency::USD).get(), 50_000, "it may be charged");
+    let answer = client.get(stack.url("/api/weather")).send().await.unwrap();
+    assert_eq!(paid(&answer).unwrap().charged, Units::new(50_000).ok());
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+}
