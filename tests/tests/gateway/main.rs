@@ -43,5 +43,6 @@ mod silent_ledger;
 mod spellings;
 mod streams;
 mod three_d_secure;
+mod traces;
 mod upstream_failures;
 mod webhooks;
