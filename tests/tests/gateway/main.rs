@@ -27,6 +27,7 @@ mod discovery;
 mod ecds;
 mod extensions;
 mod failing_api;
+mod http3;
 mod identity;
 mod ledger_trouble;
 mod logs;
