@@ -262,8 +262,9 @@ fn shapes() -> Vec<(String, Vec<u8>)> {
     targets.chain(heads).chain(headers).chain(methods).chain(smuggled).collect()
 }
 
-/// Where the routes name their methods, and where a prefix covers everything.
-pub(crate) fn configurations() -> [StackOptions; 2] {
+/// Where the routes name their methods, where a prefix covers everything, and where Envoy does
+/// nothing to paths: then the gate has to.
+pub(crate) fn configurations() -> [StackOptions; 3] {
     [
         StackOptions::new(),
         StackOptions::new().filter(|filter| {
@@ -272,6 +273,13 @@ pub(crate) fn configurations() -> [StackOptions; 2] {
                 {"path": "/api/health", "free": true},
                 {"path": "/api/weather", "price": 500},
             ]);
+        }),
+        StackOptions::new().config(|config| {
+            let manager = config.connection_manager()?;
+            manager["normalize_path"] = json!(false);
+            manager["merge_slashes"] = json!(false);
+            manager["path_with_escaped_slashes_action"] = json!("KEEP_UNCHANGED");
+            Ok(())
         }),
     ]
 }
