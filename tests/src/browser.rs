@@ -170,6 +170,8 @@ impl Drop for Browser {
         if let Some(chromium) = self.chromium.take() {
             // Its driver, which is still there, is its parent: the id is nobody else's yet.
             let _gone = kill_process(chromium, Signal::KILL);
+            // Its helpers notice, and leave the profile alone, before the folder is removed.
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 }
