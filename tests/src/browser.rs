@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 #[derive(Debug)]
 pub struct Browser {
     session: String,
+    /// Chromium itself, which would outlive its driver.
+    chromium: Option<Pid>,
     _driver: Process,
     _profile: TempDir,
 }
@@ -59,7 +62,10 @@ impl Browser {
         }}});
         let started = post(&format!("{base}/session"), &wanted).await?;
         let id = started.get("sessionId").and_then(Value::as_str).unwrap_or_default();
-        Ok(Self { session: format!("{base}/session/{id}"), _driver: driver, _profile: profile })
+        let chromium = started.pointer("/capabilities/goog:processID").and_then(Value::as_i64);
+        let chromium = chromium.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let session = format!("{base}/session/{id}");
+        Ok(Self { session, chromium, _driver: driver, _profile: profile })
     }
 
     /// Opens an address, and waits until its page is loaded.
@@ -156,6 +162,17 @@ impl Browser {
         let id = found.get(ELEMENT).and_then(Value::as_str);
         let id = id.ok_or_else(|| Error::Invalid(format!("the page has no {selector}")))?;
         Ok(format!("{}/element/{id}", self.session))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(chromium) = self.chromium.take() {
+            // Its driver, which is still there, is its parent: the id is nobody else's yet.
+            let _gone = kill_process(chromium, Signal::KILL);
+            // Its helpers notice, and leave the profile alone, before the folder is removed.
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 }
 

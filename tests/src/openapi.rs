@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_norway::Value;
 use stripe402_filter::config::{Config, Route};
 use stripe402_filter::route::Wanted;
 
@@ -29,11 +29,15 @@ pub fn with_prices(config: &Path, spec: &Path) -> Result<String> {
         Error::Invalid(format!("{} is no OpenAPI document: {error}", spec.display()))
     };
     let mut document: Value = serde_norway::from_str(&text).map_err(|error| unreadable(&error))?;
-    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let paths = document.get_mut("paths").and_then(Value::as_mapping_mut);
     for (path, item) in paths.ok_or_else(|| unreadable(&"it has no paths"))? {
-        let operations = item.as_object_mut().into_iter().flatten();
-        for (method, operation) in operations.filter(|(method, _)| METHODS.contains(&&***method)) {
-            price(&filter, method, path, operation);
+        let operations = item.as_mapping_mut().into_iter().flatten();
+        for (method, operation) in operations {
+            if let (Some(path), Some(method)) = (path.as_str(), method.as_str())
+                && METHODS.contains(&method)
+            {
+                price(&filter, method, path, operation);
+            }
         }
     }
     if text.trim_start().starts_with('{') {
@@ -47,37 +51,39 @@ pub fn with_prices(config: &Path, spec: &Path) -> Result<String> {
 fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
     let wanted = Wanted { method: Some(method), path, route_name: None };
     let sale = filter.routes.find(wanted).and_then(|rule| rule.sale.as_deref());
-    let Some(fields) = operation.as_object_mut() else { return };
-    match sale {
-        Some(sale) => {
-            fields.insert("x-payment-info".to_owned(), info(filter, sale));
-            if let Some(responses) = fields.get_mut("responses").and_then(Value::as_object_mut) {
-                responses
-                    .entry("402")
-                    .or_insert_with(|| json!({"description": "Payment Required"}));
-            }
-        }
-        None => drop(fields.remove("x-payment-info")),
+    let Some(fields) = operation.as_mapping_mut() else { return };
+    let Some(sale) = sale else {
+        fields.remove("x-payment-info");
+        return;
+    };
+    fields.insert("x-payment-info".into(), info(filter, sale));
+    if let Some(responses) = fields.get_mut("responses").and_then(Value::as_mapping_mut)
+        && !responses.contains_key("402")
+    {
+        let described = [("description".into(), "Payment Required".into())];
+        responses.insert("402".into(), Value::Mapping(described.into_iter().collect()));
     }
 }
 
 fn info(filter: &Config, sale: &Route) -> Value {
-    let mut info = json!({
-        "protocol": "stripe402",
-        "price": sale.price.get(),
-        "currency": sale.currency.as_str(),
-        "minTopUp": sale.min_top_up.get(),
-        "publishableKey": filter.defaults.publishable_key,
-    });
-    if let (Some(fields), Some(description)) = (info.as_object_mut(), &sale.description) {
-        fields.insert("description".to_owned(), json!(description));
+    let mut fields: Vec<(Value, Value)> = vec![
+        ("protocol".into(), "stripe402".into()),
+        ("price".into(), sale.price.get().into()),
+        ("currency".into(), sale.currency.as_str().into()),
+        ("minTopUp".into(), sale.min_top_up.get().into()),
+        ("publishableKey".into(), filter.defaults.publishable_key.as_str().into()),
+    ];
+    if let Some(description) = &sale.description {
+        fields.push(("description".into(), description.as_str().into()));
     }
-    info
+    Value::Mapping(fields.into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
+
+    use super::with_prices;
 
     const SPEC: &str = "
 openapi: 3.1.0
@@ -99,6 +105,9 @@ paths:
         let config = crate::binary::workspace().join("envoy/envoy.yaml");
         let text = with_prices(&config, file.path()).unwrap();
         assert_eq!(text.starts_with('{'), end == ".json", "{text}");
+        let order = ["openapi", "info", "paths", "/api/joke", "/api/weather", "/api/health"];
+        let found: Vec<_> = order.iter().map(|key| text.find(key).unwrap()).collect();
+        assert!(found.is_sorted(), "the document stays in its order: {text}");
         serde_norway::from_str(&text).unwrap()
     }
 
@@ -118,8 +127,8 @@ paths:
         let weather = &document["paths"]["/api/weather"]["get"];
         assert_eq!(weather["x-payment-info"]["description"], "Current weather for one city");
         assert_eq!(document["paths"]["/api/health"]["get"], json!({}));
-        let value: Value = serde_norway::from_str(SPEC).unwrap();
-        assert_eq!(priced(&value.to_string(), ".json"), document);
+        let value: serde_norway::Value = serde_norway::from_str(SPEC).unwrap();
+        assert_eq!(priced(&serde_json::to_string(&value).unwrap(), ".json"), document);
     }
 
     #[test]

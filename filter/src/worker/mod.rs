@@ -4,6 +4,7 @@
 //! ledger says of a charge is heard, and if nobody waits for it any more, it is voided.
 
 mod balances;
+mod calls;
 mod placed;
 
 use std::{
@@ -13,19 +14,17 @@ use std::{
 
 use stripe402_protocol::{
     ChargeId,
-    message::{
-        Balance, BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void,
-        VoidOutcome,
-    },
+    message::{Balance, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void},
 };
 
+pub use self::calls::Failed;
 use self::{balances::Balances, placed::Places};
 use crate::{
     batch::{Outcome, Queue, Sent, Traced},
     config::Config,
     gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},
-    host::{CallId, Host, Message, NoCall, StreamId},
-    metrics::{Came, Counter, Histogram, Pending, Service},
+    host::{CallId, Host, Message, StreamId},
+    metrics::{Counter, Histogram, Pending, Service},
 };
 
 /// One worker of the gate.
@@ -56,16 +55,6 @@ enum Call {
     Batch(Sent),
     Card { stream: StreamId, charge: ChargeId },
     Balance { stream: StreamId, question: ChargeId },
-}
-
-/// A call that brought no answer of status 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// The status; 0 if there is none.
-    pub status: u16,
-    /// Whether the answer is the ledger's own. What Envoy says for a host that it cannot reach,
-    /// or that is too slow, is not.
-    pub of_ledger: bool,
 }
 
 /// What the host does with a request after its head was seen.
@@ -212,117 +201,14 @@ impl Worker {
         if !self.queue.is_empty() || !self.cards.is_empty() || !self.questions.is_empty() {
             self.on_wake(host);
         }
+        self.hand_over_counts(host);
+    }
+
+    /// Hands over what was counted since the last time.
+    pub fn hand_over_counts(&mut self, host: &mut impl Host) {
         for (counter, by) in self.counted.take() {
             host.add(counter, by);
         }
-    }
-
-    /// An answer of the ledger's: its body, or that it failed.
-    pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
-        let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
-        let service = call.service();
-        let elapsed = host.now_ms().saturating_sub(since_ms);
-        host.record(service.milliseconds(), elapsed);
-        match call {
-            Call::Batch(sent) => {
-                let answer = self.read::<BatchAnswer>(host, service, answer, |_| true);
-                let answered = answer.is_ok();
-                if let Ok(answer) = &answer {
-                    let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
-                    let voided = answer.voids.iter().filter(voided).count();
-                    self.counted.add(Counter::VOIDED, u64::try_from(voided).unwrap_or(0));
-                }
-                self.settle(host, sent, answer);
-                // Voids alone do not press a ledger that is in trouble; they wait for a tick.
-                if self.queue.has_charges() || answered && !self.queue.is_empty() {
-                    self.on_wake(host);
-                }
-            }
-            Call::Card { stream, charge } => {
-                let ours = |answer: &CardAnswer| answer.charge_id() == charge;
-                let answer = self.read(host, service, answer, ours);
-                self.settle_card(host, stream, charge, answer);
-            }
-            Call::Balance { stream, question } => {
-                let answer = self.read::<BalanceAnswer>(host, service, answer, |_| true);
-                self.settle_balance(host, stream, question, answer);
-            }
-        }
-    }
-
-    /// Reads an answer; what cannot be used is logged and counted.
-    fn read<T: serde::de::DeserializeOwned>(
-        &mut self,
-        host: &mut impl Host,
-        service: Service,
-        answer: Result<&[u8], Failed>,
-        is_ours: impl FnOnce(&T) -> bool,
-    ) -> Result<T, Trouble> {
-        let read = answer.map_err(Some).and_then(|body| {
-            let read = serde_json::from_slice::<T>(body).ok();
-            read.filter(is_ours).ok_or(None)
-        });
-        let (came, read) = match read {
-            Ok(answer) => (Came::Ok, Ok(answer)),
-            Err(failed) => {
-                host.warn(&failure(service, failed));
-                match failed.map_or(Trouble::Useless, Failed::trouble) {
-                    Trouble::Silent => (Came::Silent, Err(Trouble::Silent)),
-                    Trouble::Useless => (Came::Useless, Err(Trouble::Useless)),
-                }
-            }
-        };
-        self.counted.count(service.counter(came));
-        read
-    }
-
-    fn under_way(&mut self, host: &mut impl Host, id: CallId, call: Call) {
-        let since_ms = host.now_ms();
-        self.calls.insert(id, UnderWay { call, since_ms });
-    }
-
-    fn no_call(&mut self, host: &mut impl Host, no_call: NoCall, service: Service) -> Trouble {
-        let cluster = &self.config.ledger.cluster;
-        let (came, trouble, what) = match no_call {
-            NoCall::NoCluster => (Came::Useless, Trouble::Useless, "there is no cluster named"),
-            NoCall::NoHost => (Came::Silent, Trouble::Silent, "no healthy host in the cluster"),
-        };
-        host.warn(&format!("cannot call the ledger: {what} {cluster}"));
-        self.counted.count(service.counter(came));
-        trouble
-    }
-
-    fn call_card(
-        &mut self,
-        host: &mut impl Host,
-        stream: StreamId,
-        request: &CardPayment,
-        traced: &Traced,
-    ) {
-        let charge = request.charge_id;
-        if self.count(Service::Card) >= self.config.limits.card_payments {
-            host.warn("too many card payments are under way");
-            return self.settle_card(host, stream, charge, Err(Trouble::Useless));
-        }
-        let body = serde_json::to_vec(request).unwrap_or_default();
-        let message = Message {
-            path: "/v1/payments",
-            body: &body,
-            timeout: self.config.ledger.payment_timeout,
-            request_id: traced.request_id.as_deref(),
-            trace_parent: traced.parent.as_deref(),
-        };
-        match host.call(&message) {
-            Ok(call) => self.under_way(host, call, Call::Card { stream, charge }),
-            Err(no_call) => {
-                let trouble = self.no_call(host, no_call, Service::Card);
-                self.settle_card(host, stream, charge, Err(trouble));
-            }
-        }
-    }
-
-    fn count(&self, service: Service) -> usize {
-        self.calls.values().filter(|under_way| under_way.call.service() == service).count()
     }
 
     fn settle(&mut self, host: &mut impl Host, sent: Sent, answer: Result<BatchAnswer, Trouble>) {
@@ -436,49 +322,6 @@ impl Worker {
             host.wake();
         }
     }
-}
-
-impl Call {
-    const fn service(&self) -> Service {
-        match self {
-            Self::Batch(_) => Service::Batch,
-            Self::Card { .. } => Service::Card,
-            Self::Balance { .. } => Service::Balance,
-        }
-    }
-}
-
-impl Failed {
-    /// Envoy answers in the ledger's stead with 502, 503 or 504, or not at all.
-    const fn trouble(self) -> Trouble {
-        match (self.status, self.of_ledger) {
-            (0, _) | (502..=504, false) => Trouble::Silent,
-            _ => Trouble::Useless,
-        }
-    }
-}
-
-/// What an operator should look at when the ledger gives no usable answer.
-fn failure(service: Service, failed: Option<Failed>) -> String {
-    let to = match service {
-        Service::Batch => "a batch",
-        Service::Card => "a card payment",
-        Service::Balance => "a balance",
-    };
-    let cause = match failed {
-        None => "the answer is not one of this version's".to_owned(),
-        Some(failed) if failed.trouble() == Trouble::Silent => {
-            format!("no answer ({}): it is down, or slower than the time-out", failed.status)
-        }
-        Some(Failed { status: 401, .. }) => {
-            "401: Envoy's LEDGER_TOKEN is not the ledger's".to_owned()
-        }
-        Some(Failed { status: 503, .. }) => {
-            "503: it cannot reach its store or Stripe; see its log".to_owned()
-        }
-        Some(Failed { status, .. }) => format!("status {status}"),
-    };
-    format!("no usable answer of the ledger's to {to}: {cause}")
 }
 
 fn traced(trace: Trace<'_>) -> Traced {

@@ -12,7 +12,7 @@ use stripe402_protocol::{
 };
 
 use super::*;
-use crate::{config::Identity, gate::Reply, metrics::COUNTERS};
+use crate::{config::Identity, gate::Reply, host::NoCall, metrics::COUNTERS};
 
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 const PRICE: i64 = 100;

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::answer::{paid_client, pay};
 
 /// Spellings of `/api/joke` that Envoy, the gate or an API may take for it.
-const TARGETS: [&str; 96] = [
+pub(crate) const TARGETS: [&str; 96] = [
     "/api/joke",
     "/api/joke/",
     "/api/joke//",
@@ -155,7 +155,7 @@ const HEADERS: [&str; 34] = [
 ];
 
 /// Methods as they may be written; what the API takes for GET or HEAD is priced.
-const METHODS: [&str; 14] = [
+pub(crate) const METHODS: [&str; 14] = [
     "GET", "HEAD", "get", "Get", "head", "gET", "OPTIONS", "options", "POST", "PUT", "PATCH",
     "DELETE", "TRACE", "BREW",
 ];
@@ -187,7 +187,7 @@ const SMUGGLED: [&str; 18] = [
 ];
 
 /// Whether the API was reached by a request that it may take for a joke, and nobody paid for.
-fn is_leak(received: &Received) -> bool {
+pub(crate) fn is_leak(received: &Received) -> bool {
     let paid = received.header("x-stripe402-charge-id").is_some();
     // Other methods are not for sale here, and the API knows no joke by them.
     let reads = ["get", "head"].contains(&&*received.method.to_ascii_lowercase());
@@ -262,8 +262,9 @@ fn shapes() -> Vec<(String, Vec<u8>)> {
     targets.chain(heads).chain(headers).chain(methods).chain(smuggled).collect()
 }
 
-/// Where the routes name their methods, and where a prefix covers everything.
-fn configurations() -> [StackOptions; 2] {
+/// Where the routes name their methods, where a prefix covers everything, and where Envoy does
+/// nothing to paths: then the gate has to.
+pub(crate) fn configurations() -> [StackOptions; 3] {
     [
         StackOptions::new(),
         StackOptions::new().filter(|filter| {
@@ -272,6 +273,13 @@ fn configurations() -> [StackOptions; 2] {
                 {"path": "/api/health", "free": true},
                 {"path": "/api/weather", "price": 500},
             ]);
+        }),
+        StackOptions::new().config(|config| {
+            let manager = config.connection_manager()?;
+            manager["normalize_path"] = json!(false);
+            manager["merge_slashes"] = json!(false);
+            manager["path_with_escaped_slashes_action"] = json!("KEEP_UNCHANGED");
+            Ok(())
         }),
     ]
 }
