@@ -18,7 +18,7 @@ use stripe402_protocol::{ClientId, PaymentMethodId};
 
 pub use step::{Event, Outcome, Paid, Pays, Request, Step};
 
-use crate::{Error, Known, Policy, Purse, Terms, origin};
+use crate::{Error, Known, Policy, Purse, Secret, Terms, origin};
 
 /// More sendings than any honest conversation needs.
 const MOST_SENDINGS: u8 = 8;
@@ -35,7 +35,7 @@ enum Phase {
     /// The answer to the request, of which is known that it costs nothing.
     Free,
     /// The answer to a client id.
-    Spending { payment: String },
+    Spending { payment: Secret },
     /// The origin's turn to pay.
     Waiting,
     /// Somebody's choice of a card.
@@ -50,7 +50,7 @@ enum Phase {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Charging {
-    payment: String,
+    payment: Secret,
     /// Whether this is the first that the server hears of its key: then a refusal means that
     /// nothing was charged.
     fresh: bool,
@@ -229,7 +229,7 @@ impl Call {
         self.send(payment, card)
     }
 
-    fn send(&mut self, payment: String, card: bool) -> Result<Step, Error> {
+    fn send(&mut self, payment: Secret, card: bool) -> Result<Step, Error> {
         self.sendings = self.sendings.saturating_add(1);
         if self.sendings > MOST_SENDINGS {
             self.phase = Phase::Ended;
@@ -278,7 +278,7 @@ impl Call {
 
     fn bind(&self, purse: &mut Purse, credential: &str) {
         let origin = self.request.origin.clone();
-        purse.bound.entry(credential.to_owned()).or_insert(origin);
+        purse.bound.entry(Secret::new(credential)).or_insert(origin);
     }
 
     /// Who we are there: as the caller says, unless that is known to be stale.
