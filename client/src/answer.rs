@@ -1,14 +1,16 @@
 //! What came back, as far as payments go.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stripe402_protocol::{ClientId, Code, PaymentIntentId, Reason, Units, decode};
 
-use crate::terms::plain;
+use crate::{Secret, terms::plain};
 
 /// An answer as an adapter hands it over. Headers that came several times are joined by commas,
 /// and so cannot be decoded: two challenges are none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Answer {
     /// The status.
@@ -42,7 +44,7 @@ pub struct Refused {
     pub payment_intent_id: Option<PaymentIntentId>,
     /// What Stripe.js confirms it with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_secret: Option<String>,
+    pub client_secret: Option<Secret>,
     /// The key that Stripe.js needs for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publishable_key: Option<String>,
@@ -77,6 +79,13 @@ struct RefusalWire {
     client_secret: Option<String>,
 }
 
+/// Without headers and body, which may hold credentials.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
 impl Answer {
     /// The receipt, if there is one that can be read and says that it was paid.
     pub(crate) fn receipt(&self) -> Option<GoodReceipt> {
@@ -98,7 +107,7 @@ impl Answer {
             message: plain(&wire.error.unwrap_or_default()),
             retry_after: self.retry_after,
             payment_intent_id: wire.payment_intent_id.and_then(|id| id.parse().ok()),
-            client_secret: wire.client_secret.map(|secret| plain(&secret)),
+            client_secret: wire.client_secret.map(|secret| Secret::new(plain(&secret))),
             publishable_key: None,
         })
     }

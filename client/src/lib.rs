@@ -14,6 +14,7 @@ mod money;
 mod origin;
 mod policy;
 mod purse;
+mod secret;
 #[cfg(feature = "reqwest")]
 pub mod storage;
 mod terms;
@@ -29,4 +30,5 @@ pub use money::{Amount, ParseAmountError, money};
 pub use origin::is_private;
 pub use policy::{Policy, PolicyError};
 pub use purse::{CardCharge, Known, Pending, Purse};
+pub use secret::Secret;
 pub use terms::Terms;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, Currency, PaymentIntentId, PaymentMethodId, Units};
 
-use crate::{Terms, answer::GoodReceipt};
+use crate::{Secret, Terms, answer::GoodReceipt};
 
 /// Everything that is kept. Its JSON is the same in every adapter, so that a file can be shared.
 /// It holds bearer credentials.
@@ -15,7 +15,7 @@ pub struct Purse {
     /// By origin, such as `https://api.example`.
     pub origins: BTreeMap<String, Known>,
     /// Which card or client id, given by the caller, was first used at which origin.
-    pub bound: BTreeMap<String, String>,
+    pub bound: BTreeMap<Secret, String>,
     /// Card charges of the last two days.
     pub charges: Vec<CardCharge>,
     /// The sum of older ones, by currency.

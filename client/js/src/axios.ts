@@ -36,7 +36,8 @@ export function createStripe402Axios<A extends AxiosLike>(
     return response;
   };
   // Without Request, axios hands the body over as it is, and streams stay streams.
-  Object.assign(instance.defaults, { adapter: 'fetch', env: { fetch, Request: null, Response: null } });
+  const { env } = instance.defaults as { env?: object };
+  Object.assign(instance.defaults, { adapter: 'fetch', env: { ...env, fetch, Request: null, Response: null } });
   const told = new WeakMap<Tell, Paid>();
   instance.interceptors.request.use((config: Config) => {
     const tell: Tell = (paid) => void told.set(tell, paid);

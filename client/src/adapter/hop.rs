@@ -10,7 +10,7 @@ use reqwest::{Request, Response, header};
 use reqwest_middleware::{Next, Result};
 
 use super::{Wallet, WalletError, body, turn::Held};
-use crate::{Call, Event, Outcome, Pays, Step};
+use crate::{Call, Event, Outcome, Pays, Secret, Step};
 
 /// What leads to an answer: the request again if it can be sent again, else the one there is.
 struct Sendable {
@@ -55,7 +55,7 @@ pub(super) async fn carry_out(
             turn = None;
         }
         let sent = match step {
-            Step::Send { payment, .. } => Some(sendable.with(payment.as_deref())?),
+            Step::Send { payment, .. } => Some(sendable.with(payment.as_ref())?),
             Step::Ask => question.try_clone(),
             Step::TakeTurn => {
                 let taken = wallet.turns.take(&origin, wallet.storage.as_ref()).await;
@@ -137,13 +137,13 @@ fn failure(
 }
 
 impl Sendable {
-    fn with(&mut self, payment: Option<&str>) -> Result<Request> {
+    fn with(&mut self, payment: Option<&Secret>) -> Result<Request> {
         let again = self.copy.as_ref().and_then(Request::try_clone);
         let mut request = again
             .or_else(|| self.only.take())
             .ok_or(WalletError::Payment(crate::Error::OutOfOrder))?;
         if let Some(payment) = payment {
-            let mut value = header::HeaderValue::from_str(payment)
+            let mut value = header::HeaderValue::from_str(payment.expose())
                 .map_err(|_| WalletError::Payment(crate::Error::OutOfOrder))?;
             // Not shown by Debug.
             value.set_sensitive(true);

@@ -4,7 +4,7 @@ use serde_json::json;
 use stripe402_protocol::{Code, Payment, PaymentMethodId, Reason, encode};
 
 use super::{Call, Charging, Outcome, Paid, Phase, Step};
-use crate::{Answer, Error, Pending, Purse, Refused, Terms};
+use crate::{Answer, Error, Pending, Purse, Refused, Secret, Terms};
 
 /// Servers remember a key for a day; the rest is room for clocks that differ.
 const KEY_LIFE: u64 = 23 * 3600;
@@ -70,13 +70,13 @@ impl Call {
         };
         self.bind(purse, card.as_str());
         let client = self.client(purse);
-        let payment = encode(&json!(Payment {
+        let payment = Secret::new(encode(&json!(Payment {
             payment_method_id: Some(card.as_str().to_owned()),
             top_up_amount: Some(amount.get()),
             idempotency_key: Some(pending.key),
             payment_intent_id: pending.payment_intent.map(|id| id.as_str().to_owned()),
             ..self.payment(purse, client)
-        }));
+        })));
         self.phase = Phase::Charging(Charging { payment: payment.clone(), fresh });
         self.send(payment, true)
     }

@@ -9,6 +9,7 @@
 //! of them pays and the others find its credits.
 
 mod charge;
+mod credentials;
 mod spend;
 mod step;
 
@@ -18,7 +19,7 @@ use stripe402_protocol::{ClientId, PaymentMethodId};
 
 pub use step::{Event, Outcome, Paid, Pays, Request, Step};
 
-use crate::{Error, Known, Policy, Purse, Terms, origin};
+use crate::{Error, Known, Policy, Purse, Secret, Terms};
 
 /// More sendings than any honest conversation needs.
 const MOST_SENDINGS: u8 = 8;
@@ -35,7 +36,7 @@ enum Phase {
     /// The answer to the request, of which is known that it costs nothing.
     Free,
     /// The answer to a client id.
-    Spending { payment: String },
+    Spending { payment: Secret },
     /// The origin's turn to pay.
     Waiting,
     /// Somebody's choice of a card.
@@ -50,7 +51,7 @@ enum Phase {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Charging {
-    payment: String,
+    payment: Secret,
     /// Whether this is the first that the server hears of its key: then a refusal means that
     /// nothing was charged.
     fresh: bool,
@@ -229,7 +230,7 @@ impl Call {
         self.send(payment, card)
     }
 
-    fn send(&mut self, payment: String, card: bool) -> Result<Step, Error> {
+    fn send(&mut self, payment: Secret, card: bool) -> Result<Step, Error> {
         self.sendings = self.sendings.saturating_add(1);
         if self.sendings > MOST_SENDINGS {
             self.phase = Phase::Ended;
@@ -246,67 +247,6 @@ impl Call {
         self.retries = self.retries.saturating_sub(1);
         self.phase = Phase::Pausing(Box::new(phase));
         Some(Step::Pause { seconds: answer.retry_after.unwrap_or(1).min(30) })
-    }
-
-    /// Whether credentials may be sent to where this request goes.
-    fn may_pay(&self) -> Result<(), Error> {
-        let origin = || self.request.origin.clone();
-        match self.request.pays {
-            Pays::Yes => {}
-            Pays::NotThere => return Err(Error::OriginNotAllowed { origin: origin() }),
-            Pays::NotAgain => return Err(Error::PaidAndRedirected),
-        }
-        if self.policy.origins.is_some() && !self.is_named() {
-            return Err(Error::OriginNotAllowed { origin: origin() });
-        }
-        if !self.policy.allow_http && !origin::is_private(&self.request.origin) {
-            return Err(Error::NotEncrypted { origin: origin() });
-        }
-        Ok(())
-    }
-
-    fn is_named(&self) -> bool {
-        let named = self.policy.origins.as_deref().unwrap_or_default();
-        named.iter().any(|name| name.trim_end_matches('/') == self.request.origin)
-    }
-
-    /// Where a credential of the caller's was used first, if that was elsewhere.
-    fn bound_elsewhere<'a>(&self, purse: &'a Purse, credential: &str) -> Option<&'a String> {
-        let bound = purse.bound.get(credential);
-        bound.filter(|bound| **bound != self.request.origin && !self.is_named())
-    }
-
-    fn bind(&self, purse: &mut Purse, credential: &str) {
-        let origin = self.request.origin.clone();
-        purse.bound.entry(credential.to_owned()).or_insert(origin);
-    }
-
-    /// Who we are there: as the caller says, unless that is known to be stale.
-    fn client(&self, purse: &Purse) -> Option<ClientId> {
-        let known = self.known(purse);
-        let stale = known.and_then(|known| known.stale);
-        let given = self.policy.client_id.filter(|id| Some(*id) != stale);
-        let given = given.filter(|id| self.bound_elsewhere(purse, &id.to_hex()).is_none());
-        given.or(known.and_then(|known| known.client_id))
-    }
-
-    /// The card to offer there.
-    fn card(&self, purse: &Purse) -> Result<Option<PaymentMethodId>, Error> {
-        if let Some(chosen) = &self.chosen {
-            return Ok(Some(chosen.clone()));
-        }
-        let stored = self.known(purse).and_then(|known| known.card.clone());
-        match &self.policy.payment_method {
-            Some(given) => match self.bound_elsewhere(purse, given.as_str()) {
-                Some(bound) if stored.is_none() => Err(Error::OtherOrigin {
-                    origin: self.request.origin.clone(),
-                    bound: bound.clone(),
-                }),
-                Some(_) => Ok(stored),
-                None => Ok(Some(given.clone())),
-            },
-            None => Ok(stored),
-        }
     }
 
     /// Whether the last receipt left less than this request cost when it was last asked for, so

@@ -4,7 +4,7 @@ use serde_json::json;
 use stripe402_protocol::{ClientId, Payment, VERSION, encode};
 
 use super::{Call, Outcome, Paid, Phase, Step};
-use crate::{Answer, Error, Purse};
+use crate::{Answer, Error, Purse, Secret};
 
 impl Call {
     pub(super) fn spend(&mut self, purse: &mut Purse, client: ClientId) -> Result<Step, Error> {
@@ -12,7 +12,7 @@ impl Call {
         if self.policy.client_id == Some(client) {
             self.bind(purse, &client.to_hex());
         }
-        let payment = encode(&json!(self.payment(purse, Some(client))));
+        let payment = Secret::new(encode(&json!(self.payment(purse, Some(client)))));
         self.phase = Phase::Spending { payment: payment.clone() };
         self.send(payment, false)
     }
@@ -32,7 +32,7 @@ impl Call {
     pub(super) fn spent(
         &mut self,
         purse: &mut Purse,
-        payment: String,
+        payment: Secret,
         answer: &Answer,
     ) -> Result<Step, Error> {
         if answer.status == 402 {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, PaymentMethodId, Units};
 
-use crate::{Answer, Error, Terms};
+use crate::{Answer, Error, Secret, Terms};
 
 /// What the rules have to know of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,7 +62,7 @@ pub enum Step {
     /// answer. The turn is kept if there is a `card` in it, else given back.
     Send {
         /// The header's value.
-        payment: Option<String>,
+        payment: Option<Secret>,
         /// Whether a card may be charged.
         card: bool,
     },

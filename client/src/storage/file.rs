@@ -129,7 +129,7 @@ mod tests {
 
     fn bind(file: &File, name: &str) {
         file.change(&mut |purse| {
-            purse.bound.insert(name.to_owned(), String::new());
+            purse.bound.insert(crate::Secret::new(name), String::new());
         })
         .unwrap();
     }

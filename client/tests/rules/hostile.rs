@@ -122,7 +122,8 @@ fn a_server_that_always_wants_more_gets_one_payment() {
                 Step::Send { card, payment } => {
                     cards += usize::from(card);
                     if let Some(header) = payment {
-                        let sent: Value = stripe402_protocol::decode(header.as_bytes()).unwrap();
+                        let sent: Value =
+                            stripe402_protocol::decode(header.expose().as_bytes()).unwrap();
                         keys.push(sent["idempotencyKey"].clone());
                     }
                     let told = if first { challenge(&Server::new().challenge()) } else { answer() };
@@ -212,12 +213,12 @@ fn the_cardholders_part_is_surfaced_and_the_next_call_brings_it_to_its_end() {
     else {
         panic!()
     };
-    let sent: Value = stripe402_protocol::decode(payment.as_bytes()).unwrap();
+    let sent: Value = stripe402_protocol::decode(payment.expose().as_bytes()).unwrap();
     assert_eq!(
         (&sent["paymentIntentId"], &sent["topUpAmount"]),
         (&json!("pi_3ds"), &json!(50_000))
     );
-    let answer = server.answer(1, Some(&payment), None).unwrap();
+    let answer = server.answer(1, Some(payment.expose()), None).unwrap();
     let step = next.step(&mut payer.purse, Event::Answer(answer), 1);
     assert!(matches!(step, Step::Done { .. }));
     assert_eq!(payer.purse.spent(policy().currency).get(), 50_000, "confirmed is charged");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use stripe402_client::{Call, Error, Event, Outcome, Policy, Purse, Request, Step};
+use stripe402_client::{Call, Error, Event, Outcome, Policy, Purse, Request, Secret, Step};
 use stripe402_protocol::Units;
 
 use crate::{
@@ -62,7 +62,7 @@ impl World {
             Some(Step::Send { payment, card }) => {
                 self.cards_sent[number] += usize::from(card);
                 assert!(!card || going.has_turn, "a card was sent out of turn");
-                match self.server.answer(number, payment.as_deref(), fault) {
+                match self.server.answer(number, payment.as_ref().map(Secret::expose), fault) {
                     Some(answer) => Event::Answer(answer),
                     None => Event::Lost,
                 }

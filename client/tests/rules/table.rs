@@ -207,6 +207,20 @@ fn a_503_is_repeated_with_the_same_key() {
 }
 
 #[test]
+fn a_503_to_a_client_id_is_repeated_where_the_body_can_be_sent_again() {
+    let (mut server, mut payer) = (Server::new(), Payer::default());
+    payer.paid(&mut server, &policy());
+    let mut faults = vec![Some(Fault::Unavailable), Some(Fault::Unavailable)];
+    let outcome = payer.faulty(&mut server, &policy(), request(), &mut faults);
+    assert!(matches!(outcome, Ok(Outcome::Paid(_))), "{outcome:?}");
+    let stream = Request { replayable: false, ..request() };
+    let mut faults = vec![Some(Fault::Unavailable)];
+    let outcome = payer.faulty(&mut server, &policy(), stream, &mut faults);
+    assert_eq!(outcome, Err(Error::Unavailable { retry_after: Some(1) }));
+    assert_eq!(server.served.len(), 2);
+}
+
+#[test]
 fn what_is_not_known_is_asked_about_by_the_next_call_and_counts_until_then() {
     for fault in [Fault::LostAnswer, Fault::UnavailableAfterCharge, Fault::Unavailable] {
         let (mut server, mut payer) = (Server::new(), Payer::default());
@@ -320,4 +334,61 @@ fn what_is_free_is_free() {
     let step = call.step(&mut purse, Event::Answer(answer), 0);
     assert!(matches!(step, Step::Done { outcome: Outcome::Free }), "{step:?}");
     assert_eq!(purse, Purse::default());
+}
+
+/// Whatever is shown for finding faults holds nothing that could be spent.
+#[test]
+fn debug_does_not_give_credentials_away() {
+    use stripe402_client::{Call, Event, Step};
+    let card = "pm_1AbCdEfGhIjKlMnOp";
+    let policy = std::sync::Arc::new(Policy::card(crate::talk::card(card)));
+    let mut server = Server::new();
+    let mut purse = Purse::default();
+    let mut shown = format!("{policy:?}");
+    for number in 0..2 {
+        let request = Request { key: format!("key-{number}"), ..request() };
+        let mut call = Call::new(policy.clone(), request);
+        let mut event = Event::Start;
+        loop {
+            shown += &format!("{event:?}{call:?}");
+            let step = call.step(&mut purse, event, crate::talk::NOW);
+            shown += &format!("{step:?}{purse:?}{call:?}");
+            event = match step {
+                Step::Send { payment, .. } => {
+                    let header = payment.as_ref().map(|payment| payment.expose());
+                    shown = shown.replace("Secret(…)", "");
+                    if let Some(header) = header {
+                        assert!(!shown.contains(header), "{shown}");
+                    }
+                    Event::Answer(server.answer(number, header, None).unwrap())
+                }
+                Step::TakeTurn => Event::Turn,
+                Step::Done { .. } => break,
+                step => panic!("{step:?}"),
+            };
+        }
+    }
+    let refusal = json!({
+        "success": false, "creditsRemaining": 0, "clientId": "", "error": "confirm",
+        "errorCode": "payment_failed", "reason": "authentication_required",
+        "clientSecret": "pi_1_secret_2",
+    });
+    let refusal = stripe402_client::Answer {
+        body: Some(refusal.to_string()),
+        ..crate::server::refused("payment_failed", None)
+    };
+    server.balances.clear();
+    purse.origins.clear();
+    let mut call = Call::new(policy, request());
+    call.step(&mut purse, Event::Start, 0);
+    let challenge = crate::server::challenge(&server.challenge());
+    call.step(&mut purse, Event::Answer(challenge), 0);
+    call.step(&mut purse, Event::Turn, 0);
+    let step = call.step(&mut purse, Event::Answer(refusal), 0);
+    let Step::Fail { error } = &step else { panic!("{step:?}") };
+    assert_eq!(error.to_json()["clientSecret"], "pi_1_secret_2");
+    shown += &format!("{step:?}{error}");
+    for secret in [card, &client_id(card).to_hex(), "pi_1_secret_2"] {
+        assert!(!shown.contains(secret), "{secret} is shown");
+    }
 }

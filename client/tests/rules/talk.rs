@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use stripe402_client::{Call, Error, Event, Outcome, Paid, Pays, Policy, Purse, Request, Step};
+use stripe402_client::{
+    Call, Error, Event, Outcome, Paid, Pays, Policy, Purse, Request, Secret, Step,
+};
 use stripe402_protocol::PaymentMethodId;
 
 use crate::server::{Fault, Server};
@@ -75,7 +77,7 @@ impl Payer {
                     self.bodies += 1;
                     assert!(replayable || self.bodies == 1, "the body was sent twice");
                     let fault = if faults.is_empty() { None } else { faults.remove(0) };
-                    match server.answer(self.calls, payment.as_deref(), fault) {
+                    match server.answer(self.calls, payment.as_ref().map(Secret::expose), fault) {
                         Some(answer) => Event::Answer(answer),
                         None => Event::Lost,
                     }

@@ -186,6 +186,14 @@ async fn another_origin(world: &World, kind: &Kind) {
             assert!(!headers.contains(secret), "{secret} went to another origin: {headers}");
         }
     }
+
+    // Not even where both origins may be paid: the caller did not choose this address.
+    let gateway = world.stack.url("").trim_end_matches('/').to_owned();
+    let origins = json!([gateway, format!("http://{}", world.elsewhere.address)]);
+    let payer = Payer::new(kind, json!({"paymentMethodId": card, "origins": origins}));
+    left(&payer.call(world.weather()).await);
+    refused(&payer.call(json!({"url": world.stack.url("/away")})).await, "origin_not_allowed");
+    assert!(world.elsewhere.seen().iter().all(|headers| !headers.contains("payment:")));
 }
 
 async fn same_origin_redirect(world: &World, kind: &Kind) {
@@ -230,6 +238,10 @@ async fn version_one(world: &World, kind: &Kind) {
     let (charges, requests) = server.counts();
     assert!(charges <= 1, "{charges}");
     assert_eq!(requests, 4, "asked for the price before each payment");
+    // It knows no keys, so only taking turns keeps these from charging twice.
+    let many = Payer::new(kind, json!({"paymentMethodId": "pm_many"}));
+    many.calls(&vec![joke.clone(); 10]).await.iter().for_each(|answer| assert!(left(answer) > 0));
+    assert_eq!(server.counts().0, 1);
     let careful = Payer::new(kind, json!({"paymentMethodId": "pm_old", "maxPrice": 99}));
     refused(&careful.call(joke).await, "price_too_high");
     assert_eq!(server.counts(), (0, 1), "nothing was sent to be paid");
