@@ -88,6 +88,7 @@ async fn a_session_at_a_terminal() {
         (&told["creditsRemaining"], &told["chargedInTotal"]),
         (&49_400.into(), &50_000.into())
     );
+    assert_eq!(told["now"], true, "the gateway's word, not the last receipt's: {told}");
     let said = here.run(&["balance", &weather]).await;
     assert!(said.out.contains("$4.94 (49400 units)"), "{said:?}");
 }
