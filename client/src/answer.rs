@@ -118,7 +118,8 @@ impl Answer {
         let body = self.body.as_deref().unwrap_or_default();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let code = body.pointer("/error/code").and_then(Value::as_str);
-        self.status == 503 && code == Some("ledger_unavailable")
+        // With a receipt it was paid for, and served by somebody who has a ledger of that name, too.
+        self.status == 503 && code == Some("ledger_unavailable") && self.payment_response.is_none()
     }
 }
 

@@ -46,7 +46,11 @@ export function wrapFetch(fetch: Fetch, options: Options = {}): PayingFetch {
   return Object.assign(paying, {
     async balance(url: string | URL): Promise<Balance | undefined> {
       const known = await wallet.known(origin(url));
-      const id = known?.clientId ?? options.clientId;
+      // An id of the caller's is shown to origins that are named, or where it has paid.
+      const named = options.origins?.some((name) => name.replace(/\/+$/, '') === origin(url)) ?? false;
+      const given = options.clientId;
+      const shown = given !== undefined && (named || (await wallet.boundTo(given)) === origin(url));
+      const id = known?.clientId ?? (shown ? given : undefined);
       const told = id === undefined ? undefined : await ask(fetch, origin(url), id, options.allowHttp ?? false);
       if (told) return { ...told, now: true };
       const left = known?.balances?.[currency];

@@ -53,6 +53,12 @@ export class Wallet {
     });
   }
 
+  /** The origin at which a card or client id of the caller's was first used. */
+  async boundTo(credential: string): Promise<string | undefined> {
+    const purse = JSON.parse(await this.dump()) as { bound?: Record<string, string> };
+    return purse.bound?.[credential];
+  }
+
   /** The purse as it is kept. It holds bearer credentials. */
   async dump(): Promise<string> {
     return this.withPurse(async (core) => core.dump());

@@ -39,7 +39,13 @@ impl Wallet {
         let origin = url.origin().ascii_serialization();
         let purse = self.purse()?;
         let known = purse.known(&origin);
-        let Some(client) = known.and_then(|known| known.client_id).or(self.policy.client_id) else {
+        // An id of the policy's is shown where the policy names the origin, or where it has paid.
+        let named = self.policy.origins.as_deref().unwrap_or_default();
+        let is_named = named.iter().any(|name| name.trim_end_matches('/') == origin);
+        let given = self.policy.client_id.filter(|id| {
+            is_named || purse.bound.get(id.to_hex().as_str()).is_some_and(|to| *to == origin)
+        });
+        let Some(client) = known.and_then(|known| known.client_id).or(given) else {
             return Ok(None);
         };
         if !self.policy.allow_http && !is_private(&origin) {

@@ -70,6 +70,9 @@ impl Call {
         };
         self.bind(purse, card.as_str());
         let client = self.client(purse);
+        if let Some(client) = client.filter(|client| self.policy.client_id == Some(*client)) {
+            self.bind(purse, &client.to_hex());
+        }
         let payment = Secret::new(encode(&json!(Payment {
             payment_method_id: Some(card.as_str().to_owned()),
             top_up_amount: Some(amount.get()),

@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
 
-use super::{Phase, ResponseStep, Stream, describe::of_sale};
+use super::{Audience, Phase, ResponseStep, Stream, describe::of_sale};
 use crate::config::VoidOn;
 
 /// Where a response comes from.
@@ -72,7 +72,7 @@ impl Stream {
         }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Served { sale, charge, client, .. }
-                if voids(sale.route.void_on, head.status, origin) =>
+                if voids(sale.route.void_on, head.status, self.audience, origin) =>
             {
                 step.void = Some(Void { id: charge, client_id: Some(client) });
                 step.describe =
@@ -112,8 +112,10 @@ impl Stream {
     }
 }
 
-fn voids(on: VoidOn, status: u16, origin: impl FnOnce() -> Origin) -> bool {
-    if (200..300).contains(&status) {
+fn voids(on: VoidOn, status: u16, audience: Audience, origin: impl FnOnce() -> Origin) -> bool {
+    let good = (200..300).contains(&status);
+    // Envoy's own answers to gRPC calls are 200, and say in `grpc-status` what went wrong.
+    if good && audience != Audience::Grpc {
         return false;
     }
     let Origin { details, reached } = origin();
@@ -129,7 +131,7 @@ fn voids(on: VoidOn, status: u16, origin: impl FnOnce() -> Origin) -> bool {
         Some(_) if !reached => true,
         // Envoy blames the client: it broke its request off, or sent nothing for too long. The
         // API has the request all the same, and a nonsensical end must not make it free.
-        Some(_) if status < 500 => on.client_gone,
+        Some(_) if status < 500 && !good => on.client_gone,
         Some(own) if own.contains("timeout") => on.upstream_timeout,
         Some(_) => on.upstream_reset,
     }

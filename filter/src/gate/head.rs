@@ -69,7 +69,9 @@ impl<'h> Head<'h> {
                     head.remove.extend(core::str::from_utf8(name).ok());
                 }
                 _ if is_override(name) => {
-                    head.overrides.extend(core::str::from_utf8(value).ok().map(str::trim));
+                    // Several in one header: some take the first, some the last.
+                    let methods = core::str::from_utf8(value).ok().into_iter();
+                    head.overrides.extend(methods.flat_map(|all| all.split(',')).map(str::trim));
                 }
                 _ => {}
             }

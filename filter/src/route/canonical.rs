@@ -34,6 +34,29 @@ pub(super) fn canonical(path: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&meant).into_owned())
 }
 
+/// What a path that is not written plainly may mean to an API that takes some of these steps and
+/// leaves others: decoded so often, cut at an encoded `?` or not. (Tomcat drops parameters, decodes
+/// once, and then resolves `..`.)
+pub(super) fn readings(path: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut bytes = Cow::Borrowed(path.as_bytes());
+    for _ in 0..=ROUNDS {
+        let end = bytes.iter().position(|byte| matches!(byte, 0 | b'?' | b'#'));
+        let cut = end.and_then(|end| bytes.get(..end));
+        for part in [Some(&*bytes), cut].into_iter().flatten() {
+            let reading = String::from_utf8_lossy(&segments(part)).into_owned();
+            if !found.contains(&reading) {
+                found.push(reading);
+            }
+        }
+        match decoded(&bytes) {
+            Some(once) => bytes = Cow::Owned(once),
+            None => break,
+        }
+    }
+    found
+}
+
 /// One round of percent-decoding; `None` if there is nothing to decode. What is malformed stays.
 fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
@@ -91,7 +114,16 @@ fn digit(character: u8) -> Option<u8> {
 /// letters. Borrowed if it is written that way already.
 pub(super) fn lax(path: &str) -> Cow<'_, str> {
     let end = |character: char| matches!(character, '/' | '.' | '\0'..=' ');
-    let path = path.trim_end_matches(end);
+    folded(path.trim_end_matches(end))
+}
+
+/// The same, where dots and blanks at the end are part of the name; `None` if that is no other path.
+pub(super) fn lax_to_the_end(path: &str) -> Option<Cow<'_, str>> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.ends_with(|end: char| matches!(end, '.' | '\0'..=' ')).then(|| folded(path))
+}
+
+fn folded(path: &str) -> Cow<'_, str> {
     if path.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         return Cow::Borrowed(path);
     }

@@ -11,7 +11,7 @@ mod template;
 use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
 use self::{
-    canonical::{canonical, lax, without_query},
+    canonical::{canonical, lax, lax_to_the_end, readings, without_query},
     prefix::Prefixes,
     template::Templates,
 };
@@ -122,8 +122,8 @@ impl Table {
 
     /// The rule for a request, if there is one.
     ///
-    /// A path that is not written plainly is looked up as it is written and as what it means to a
-    /// lax API, and the dearer rule holds: nobody can know here which of them the API takes.
+    /// A path that is not written plainly is looked up as it is written and as whatever it may mean
+    /// to an API, and the dearest rule holds: nobody can know here which of them the API takes.
     #[must_use]
     pub fn find(&self, wanted: Wanted<'_>) -> Option<&Rc<Rule>> {
         let takes = |rule: &Rule| rule.takes(wanted.method);
@@ -134,18 +134,33 @@ impl Table {
         let written = without_query(wanted.path);
         let meant = canonical(written);
         let rule = self.of_path(&meant, &takes);
-        match meant {
-            Cow::Owned(meant) if meant != written => dearer(rule, self.of_path(written, &takes)),
-            _ => rule,
+        if matches!(meant, Cow::Borrowed(_)) {
+            return rule;
         }
+        let others = readings(written);
+        let others = others.iter().map(String::as_str).chain([written]);
+        others.fold(rule, |rule, other| dearer(rule, self.of_path(other, &takes)))
     }
 
     fn of_path(&self, path: &str, takes: &dyn Fn(&Rule) -> bool) -> Option<&Rc<Rule>> {
+        let rule = self.of_spelling(path, &lax(path), takes);
+        match lax_to_the_end(path) {
+            Some(whole) => dearer(rule, self.of_spelling(path, &whole, takes)),
+            None => rule,
+        }
+    }
+
+    fn of_spelling(
+        &self,
+        path: &str,
+        lax: &str,
+        takes: &dyn Fn(&Rule) -> bool,
+    ) -> Option<&Rc<Rule>> {
         if self.strict.empty {
-            return self.lax.find(&lax(path), true, takes).map(|(_, rule)| rule);
+            return self.lax.find(lax, true, takes).map(|(_, rule)| rule);
         }
         let strict = self.strict.find(path, false, takes);
-        let lax = self.lax.find(&lax(path), true, takes);
+        let lax = self.lax.find(lax, true, takes);
         // The more exact one; of two that are alike, the strict one.
         match (strict, lax) {
             (Some((rank, _)), Some((other, rule))) if other > rank => Some(rule),

@@ -55,6 +55,10 @@ fn every_spelling_that_a_lax_api_serves_is_priced() {
         "/x/%2e%2e%2fapi/joke",
         "/api\\joke",
         "/api/./joke",
+        // Steps that an API may take in another order, or not at all.
+        "/x%3f/..;/api/joke",
+        "/x%23/..;/api/joke",
+        "/x%252fy/..;/api/joke",
     ] {
         assert_eq!(name(&table, "GET", path), "joke", "{path}");
     }
@@ -204,4 +208,14 @@ fn a_hundred_thousand_routes() {
     let (small, large) = (time(&rules(8)), time(&rules(100_000)));
     println!("100,000 lookups: {small:?} among 8 rules, {large:?} among 100,000");
     assert!(large < small * 8, "{large:?} after {small:?}");
+}
+
+/// What stands for a parameter of a template may be written so that a lax reading has none.
+#[test]
+fn parameters_that_a_lax_reading_loses() {
+    let table = table(&json!([{"name": "user", "path": "/users/{id}", "price": 1}]));
+    for path in ["/users/a", "/users;x/a%252fb", "/users;y/%3fa", "/users/...", "/users/.../"] {
+        assert_eq!(name(&table, "GET", path), "user", "{path}");
+    }
+    assert_eq!(name(&table, "GET", "/users"), "none");
 }

@@ -11,6 +11,14 @@ use crate::{config::RefundArgs, ledger::AccountKey};
 /// # Errors
 /// [`Problem`] if there is no such client, it has less, or Stripe or the store cannot be asked.
 pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, Problem> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if arguments.reference.is_empty()
+        || arguments.reference.len() > 64
+        || !arguments.reference.bytes().all(is_name)
+    {
+        let text = "--reference must be 1 to 64 letters, digits, dots, dashes or underscores";
+        return Err(Problem(text.to_owned()));
+    }
     let store = open(&arguments.client.books)?;
     let payments = at_stripe(&store, &arguments.stripe, &None)?;
     let found = find::accounts(store.as_ref(), &arguments.client.client).await?;
@@ -23,7 +31,7 @@ pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, Problem> {
             .filter(|amount| !amount.is_zero())
             .ok_or_else(|| Problem("--amount must be a number of units above 0".to_owned()))
     });
-    let parts = payments.refund(key, amount.transpose()?).await;
+    let parts = payments.refund(key, amount.transpose()?, &arguments.reference).await;
     let parts = parts.map_err(|error| Problem(error.to_string()))?;
     let sum = parts.iter().fold(0_i64, |sum, part| sum.saturating_add(part.amount.get()));
     let account = store.account(key).await?;

@@ -63,6 +63,9 @@ pub struct RefundArgs {
     /// Units, e.g. 10000 for $1.00; without it all that is available
     #[arg(long)]
     pub amount: Option<i64>,
+    /// Names this refund: given again, what was cut off is finished, and nothing is given back twice
+    #[arg(long)]
+    pub reference: String,
     /// The account's currency
     #[arg(long, default_value = "usd")]
     pub currency: Currency,

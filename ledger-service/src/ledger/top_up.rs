@@ -4,7 +4,7 @@
 //! `Charging` on, whatever happens to this process, the record says what is to be done next.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{PaymentMethodId, Refusal, Units};
+use stripe402_protocol::{PaymentMethodId, Reason, Refusal, Units};
 use uuid::Uuid;
 
 use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, post};
@@ -116,6 +116,14 @@ pub enum Opened {
     Frozen,
 }
 
+impl TopUp {
+    /// Refused before Stripe heard of it, because there were too many: its key names nothing.
+    #[must_use]
+    pub fn was_limited(&self) -> bool {
+        matches!(&self.state, State::Refused { refusal } if refusal.reason == Some(Reason::RateLimited))
+    }
+}
+
 /// How long an idempotency key names its top-up: as long as Stripe's do.
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
@@ -130,6 +138,7 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         && let Some(id) = book.named(&wanted.account, key)?
         && let Some(named) = book.top_up(&id)?
         && wanted.now_ms < named.created_ms.saturating_add(KEY_LIFE_MS)
+        && !named.was_limited()
     {
         let same = named.amount == wanted.amount && named.payment_method == wanted.payment_method;
         return Ok(if same { Opened::Repeated(named) } else { Opened::Mismatch });

@@ -34,8 +34,8 @@ impl Payments {
     /// # Errors
     /// As [`Payments::look_at_intent`].
     pub async fn look_at_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
-        let Some((top_up, _)) = self.top_up_behind(id).await? else { return Ok(()) };
-        self.post_refunds(top_up.account, id).await
+        let Some(key) = self.account_behind(id).await? else { return Ok(()) };
+        self.post_refunds(key, id).await
     }
 
     /// Posts what Stripe knows of a PaymentIntent's refunds to the account that it credited.
@@ -99,8 +99,8 @@ impl Payments {
         let Some(intent) = dispute.intent.as_deref().and_then(|id| id.parse().ok()) else {
             return Ok(());
         };
-        let Some((top_up, _)) = self.top_up_behind(&intent).await? else { return Ok(()) };
-        self.post_dispute(top_up.account, &dispute).await
+        let Some(key) = self.account_behind(&intent).await? else { return Ok(()) };
+        self.post_dispute(key, &dispute).await
     }
 
     pub(super) async fn post_dispute(
@@ -136,11 +136,35 @@ impl Payments {
         id: &PaymentIntentId,
     ) -> Result<Option<(TopUp, Intent)>, Unavailable> {
         let intent = self.provider.intent(id).await.map_err(|f| later(unusable(f)))?;
+        Ok(self.record_of(&intent).await?.map(|top_up| (top_up, intent)))
+    }
+
+    /// The account that a PaymentIntent was credited to: its top-up's; or, where that record was lost
+    /// and the credit restored from Stripe, the card's.
+    async fn account_behind(
+        &self,
+        id: &PaymentIntentId,
+    ) -> Result<Option<AccountKey>, Unavailable> {
+        let intent = self.provider.intent(id).await.map_err(|f| later(unusable(f)))?;
+        if let Some(top_up) = self.record_of(&intent).await? {
+            return Ok(Some(top_up.account));
+        }
+        let Ok(currency) = intent.currency.parse() else { return Ok(None) };
+        if intent.top_up.is_none() {
+            return Ok(None);
+        }
+        let owner = self.owner_by_card(&intent).await?;
+        let Some(key) = owner.map(|(client, _)| AccountKey { client, currency }) else {
+            return Ok(None);
+        };
+        Ok(self.has(key, Kind::TopUp, id.as_str()).await?.then_some(key))
+    }
+
+    pub(super) async fn record_of(&self, intent: &Intent) -> Result<Option<TopUp>, Unavailable> {
         let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse::<TopUpId>) else {
             return Ok(None);
         };
-        let top_up = self.store.top_up(id).await.map_err(|e| Unavailable(e.to_string()))?;
-        Ok(top_up.map(|top_up| (top_up, intent)))
+        self.store.top_up(id).await.map_err(|error| Unavailable(error.to_string()))
     }
 
     pub(super) async fn post(

@@ -8,7 +8,7 @@ use stripe402_protocol::{ClientId, PaymentIntentId, Units};
 
 use super::{Payments, Unavailable, answer::unusable, events::later, refunds::open_holds};
 use crate::{
-    ledger::{AccountKey, Kind, Movement, Posted, Posting, TopUpId},
+    ledger::{AccountKey, Kind, Movement, Posted, Posting},
     stripe::{Dispute, DisputePhase, Failure, Intent, IntentStatus, Refund},
 };
 
@@ -130,7 +130,7 @@ impl Index {
         let has = |kind| self.has(kind, &dispute.id);
         let complete = match dispute.phase {
             DisputePhase::Inquiry => true,
-            DisputePhase::Open => has(Kind::DisputeOpened),
+            DisputePhase::Open => has(Kind::DisputeOpened) && has(Kind::Freeze),
             DisputePhase::Won => has(Kind::DisputeOpened) && has(Kind::DisputeWon),
             DisputePhase::Lost => has(Kind::DisputeOpened) && has(Kind::DisputeLost),
         };
@@ -246,21 +246,14 @@ impl Payments {
     /// Whether this ledger made it, and not another one on the same Stripe account: it knows the
     /// top-up, or derives the same subject from the card. Without a server secret all are listed.
     async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
-        if self.secrets.is_empty() || self.has_record(intent).await? {
+        if self.secrets.is_empty() || self.record_of(intent).await?.is_some() {
             return Ok(true);
         }
         Ok(self.owner_by_card(intent).await?.is_some())
     }
 
-    async fn has_record(&self, intent: &Intent) -> Result<bool, Unavailable> {
-        let top_up = intent.top_up.as_deref().map(str::parse::<TopUpId>);
-        let Some(Ok(top_up)) = top_up else { return Ok(false) };
-        let known = self.store.top_up(top_up).await;
-        Ok(known.map_err(|error| Unavailable(error.to_string()))?.is_some())
-    }
-
     /// The client whose card it is, if that is who it was made for; and whether it has a customer.
-    async fn owner_by_card(
+    pub(super) async fn owner_by_card(
         &self,
         intent: &Intent,
     ) -> Result<Option<(ClientId, bool)>, Unavailable> {
@@ -302,10 +295,8 @@ impl Payments {
         if intent.status != IntentStatus::Succeeded {
             return Ok(());
         }
-        if self.has_record(&intent).await?
-            && let Some(Ok(top_up)) = intent.top_up.as_deref().map(str::parse::<TopUpId>)
-        {
-            return self.settle(top_up, &intent).await.map(drop).map_err(later);
+        if let Some(top_up) = self.record_of(&intent).await? {
+            return self.settle(top_up.id, &intent).await.map(drop).map_err(later);
         }
         let Ok(currency) = intent.currency.parse() else { return Ok(()) };
         let Some((client, has_customer)) = self.owner_by_card(&intent).await? else {
@@ -449,11 +440,13 @@ mod tests {
     #[test]
     fn disputes_by_phase() {
         let dispute = |phase| Dispute { id: "dp_1".into(), intent: None, amount_minor: 1, phase };
-        let opened = index(&[(Kind::DisputeOpened, "dp_1", 100)]);
+        let half = index(&[(Kind::DisputeOpened, "dp_1", 100)]);
+        let opened = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::Freeze, "dp_1", 0)]);
         let won = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::DisputeWon, "dp_1", 100)]);
         for (books, phase, complete) in [
             (&Index::default(), DisputePhase::Inquiry, true),
             (&Index::default(), DisputePhase::Open, false),
+            (&half, DisputePhase::Open, false),
             (&opened, DisputePhase::Open, true),
             (&opened, DisputePhase::Won, false),
             (&opened, DisputePhase::Lost, false),

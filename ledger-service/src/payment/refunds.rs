@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use stripe402_protocol::{PaymentIntentId, Units};
-use uuid::Uuid;
 
 use super::{Payments, Unavailable};
 use crate::{
@@ -40,7 +39,7 @@ pub enum RefundError {
     #[error("only {0} units are available")]
     Insufficient(Units),
     /// Stripe's answer is not known yet; the amount stays held.
-    #[error("{0}; what is held stays held: run this again")]
+    #[error("{0}; what is held stays held: run this again, with the same --reference")]
     Unknown(#[from] Unavailable),
 }
 
@@ -48,31 +47,38 @@ impl Payments {
     /// Gives back `amount`, or all that is available, newest card charge first. What is below the
     /// smallest amount that Stripe refunds stays, and so does what no card charge can take back.
     ///
+    /// `name` names this refund: asked for again, whatever was cut off is finished, and what went
+    /// back under this name counts. Answers all that did.
+    ///
     /// # Errors
     /// [`RefundError`].
     pub async fn refund(
         &self,
         key: AccountKey,
         amount: Option<Units>,
+        name: &str,
     ) -> Result<Vec<Refunded>, RefundError> {
-        let mut done = self.finish_refunds(key).await?;
+        let named = |hold: &str| name_of(hold) == Some(name);
+        let movements = self.store.movements(key).await.map_err(store)?;
+        for (hold, part) in open_holds(&movements).into_iter().filter(|(hold, _)| named(hold)) {
+            if let Some(intent) = intent_of(&hold) {
+                self.pay_back(key, &intent, &hold, part).await?;
+            }
+        }
+        let movements = self.store.movements(key).await.map_err(store)?;
+        let mut done = captured(&movements, named);
         let account = self.store.account(key).await.map_err(store)?;
         if account.frozen {
             return Err(RefundError::Frozen);
         }
-        // What an earlier, cut-off run has just finished is part of what is asked for.
-        let finished = done
-            .iter()
-            .fold(Units::ZERO, |sum, part| sum.checked_add(part.amount).unwrap_or(Units::MAX));
         let wanted = match amount {
             None => account.available,
-            Some(amount) => amount.checked_sub(finished).unwrap_or(Units::ZERO),
+            Some(amount) => amount.checked_sub(sum(&done)).unwrap_or(Units::ZERO),
         };
         if wanted > account.available {
             return Err(RefundError::Insufficient(account.available));
         }
         let mut left = wanted;
-        let movements = self.store.movements(key).await.map_err(store)?;
         let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
         for top_up in top_ups {
             let Ok(intent) = top_up.posting.reference.parse::<PaymentIntentId>() else { continue };
@@ -84,15 +90,19 @@ impl Payments {
             let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
                 continue;
             };
-            let hold = format!("{HOLD}{}:{}", intent.as_str(), Uuid::new_v4());
+            let earlier = movements.iter().filter(|of| of.posting.kind == Kind::Hold);
+            let earlier = earlier.filter(|of| named(&of.posting.reference)).count();
+            let hold = format!("{HOLD}{}:{name}:{earlier}", intent.as_str());
             let posting =
                 Posting { kind: Kind::Hold, reference: hold.clone(), amount: part, note: None };
             match self.store.post(key, posting).await.map_err(store)? {
-                Posted::Done(_) | Posted::Repeated(_) => {}
+                Posted::Done(_) => {}
                 // Spent meanwhile.
                 Posted::Refused(PostRefusal::Insufficient) => break,
-                Posted::Refused(refusal) => {
-                    return Err(Unavailable(format!("the books refuse a hold: {refusal:?}")).into());
+                // Somebody else is at it under the same name.
+                Posted::Repeated(_) | Posted::Refused(_) => {
+                    let text = "another refund of this name is under way";
+                    return Err(Unavailable(text.to_owned()).into());
                 }
             }
             if let Some(part) = self.pay_back(key, &intent, &hold, part).await? {
@@ -103,18 +113,15 @@ impl Payments {
         Ok(done)
     }
 
-    /// Finishes refunds of the account that were cut off.
-    pub(super) async fn finish_refunds(
-        &self,
-        key: AccountKey,
-    ) -> Result<Vec<Refunded>, Unavailable> {
+    /// Finishes refunds of the account that were cut off, whatever their names.
+    pub(super) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
         let movements = self.store.movements(key).await.map_err(store)?;
-        let mut done = Vec::new();
         for (hold, amount) in open_holds(&movements) {
-            let Some(intent) = intent_of(&hold) else { continue };
-            done.extend(self.pay_back(key, &intent, &hold, amount).await?);
+            if let Some(intent) = intent_of(&hold) {
+                self.pay_back(key, &intent, &hold, amount).await?;
+            }
         }
-        Ok(done)
+        Ok(())
     }
 
     /// What Stripe could still give back of a PaymentIntent, in minor units.
@@ -177,7 +184,10 @@ impl Payments {
     }
 
     async fn refund_once(&self, wanted: &NewRefund) -> Result<bool, Failure> {
-        let known = self.provider.refunds(&wanted.intent).await?;
+        // Only the refund itself can be refused for good. A key of another account does not find the
+        // PaymentIntent either; that must not set free what has been paid.
+        let known = self.provider.refunds(&wanted.intent).await;
+        let known = known.map_err(|failure| Failure::Unknown(failure.to_string()))?;
         let ours = |hold: &Option<String>| hold.as_deref() == Some(wanted.hold.as_str());
         if let Some(refund) = known.into_iter().find(|refund| ours(&refund.hold)) {
             return Ok(!refund.failed);
@@ -200,6 +210,29 @@ pub(super) fn open_holds(movements: &[Movement]) -> Vec<(String, Units)> {
             && !settled(&posting.reference)
     });
     holds.map(|posting| (posting.reference.clone(), posting.amount)).collect()
+}
+
+/// What went back by these holds.
+fn captured(movements: &[Movement], named: impl Fn(&str) -> bool) -> Vec<Refunded> {
+    let captures = movements
+        .iter()
+        .map(|movement| &movement.posting)
+        .filter(|posting| posting.kind == Kind::Capture && named(&posting.reference));
+    let part = |posting: &Posting| {
+        let payment_intent = intent_of(&posting.reference)?.as_str().to_owned();
+        Some(Refunded { payment_intent, amount: posting.amount })
+    };
+    captures.filter_map(part).collect()
+}
+
+fn sum(parts: &[Refunded]) -> Units {
+    let add = |sum: Units, part: &Refunded| sum.checked_add(part.amount).unwrap_or(Units::MAX);
+    parts.iter().fold(Units::ZERO, add)
+}
+
+/// `refund:<PaymentIntent>:<name>:<number>`.
+fn name_of(hold: &str) -> Option<&str> {
+    hold.strip_prefix(HOLD)?.split(':').nth(1)
 }
 
 fn intent_of(hold: &str) -> Option<PaymentIntentId> {

@@ -19,6 +19,9 @@ use crate::{
 /// (docs.stripe.com/api/idempotent_requests); the rest is room for clocks that differ.
 const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
 
+/// For so long a top-up of another ledger is left to that ledger.
+const BEING_CARRIED_OUT: Duration = Duration::from_secs(3);
+
 /// What an answer of Stripe's means for a top-up.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
@@ -263,6 +266,9 @@ impl Payments {
     ) -> Result<State, Halt> {
         loop {
             match &top_up.state {
+                // One that is younger is being carried out where it was opened, or being refused there
+                // because there are too many.
+                State::Charging if self.age(&top_up) < BEING_CARRIED_OUT => {}
                 State::Charging => {
                     self.take_up(top_up.clone());
                 }

@@ -79,7 +79,27 @@ async fn a_card_is_asked_for_once() {
         assert!(paid(&answer.unwrap()).is_some());
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert_eq!(wallet.balance(stack.url("").trim_end_matches('/')).unwrap().unwrap().get(), 45_000);
+    // Receipts of calls at once come in any order: the last one need not tell the least.
+    let url = stack.url("/api/weather").parse().unwrap();
+    let balance = wallet.ask_balance(&url).await.unwrap().unwrap();
+    assert_eq!((balance.credits_remaining.get(), balance.now), (45_000, true));
+}
+
+/// A client id that the caller gave is not told to whoever is asked for a balance.
+#[tokio::test]
+async fn a_client_id_is_shown_where_it_was_named_only() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let bought = stack.pay("/api/weather", &json!({"paymentMethodId": card})).send().await.unwrap();
+    let receipt = stripe402_tests::wire::header(bought.headers(), "payment-response").unwrap();
+    let client_id = Some(receipt["clientId"].as_str().unwrap().parse().unwrap());
+    let url = stack.url("/api/weather").parse().unwrap();
+    let stranger = Wallet::new(Policy { client_id, ..Policy::default() }).unwrap();
+    assert!(stranger.ask_balance(&url).await.unwrap().is_none());
+    let origins = Some(vec![stack.url("")]);
+    let known = Wallet::new(Policy { client_id, origins, ..Policy::default() }).unwrap();
+    let told = known.ask_balance(&url).await.unwrap().unwrap();
+    assert_eq!(told.credits_remaining.get(), 49_500);
 }
 
 /// A call that is dropped while its card is being charged: the next finds out, with the same key.

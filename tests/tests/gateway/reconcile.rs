@@ -81,6 +81,16 @@ async fn lost_books_come_back_from_what_stripe_knows() {
     let again = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
     assert_eq!((&again["creditsRemaining"], &again["clientId"]), (&json!(49_800), &json!(client)));
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+    // What happens to the charge from now on is heard, though its record is lost.
+    stack.sim.control("disputes", &json!({"payment_intent": receipt["chargeId"]})).await.unwrap();
+    for _ in 0..100 {
+        let answer = pay(&stack, "/api/joke", json!({"clientId": client})).await;
+        if answer.reason() == Some("frozen") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    }
+    panic!("the dispute of a restored top-up was not heard");
 }
 
 /// Two ledgers with books and secrets of their own on one Stripe account: neither credits the other's

@@ -36,11 +36,23 @@ async fn unused_credits_go_back_newest_charge_first() {
     let redis = Redis::start().await.unwrap();
     let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
     let (client, [_, second]) = rich_client(&stack).await;
-    let part = ledger(&stack, &redis.url(), &["client", "refund", &client, "--amount", "10050"]);
+    let part = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", &client, "--amount", "10050", "--reference", "a"],
+    );
     assert_eq!(part.code, 1, "{}: half a cent cannot be refunded", part.error);
     assert_eq!(part.json["parts"], json!([{"paymentIntent": second, "amount": 10_000}]));
     assert_eq!(refunded(&stack).await, 100);
-    let all = ledger(&stack, &redis.url(), &["client", "refund", &client]);
+    // The same again: it has been done.
+    let again = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", &client, "--amount", "10000", "--reference", "a"],
+    );
+    assert_eq!((again.code, &again.json["refunded"]), (0, &json!(10_000)), "{}", again.error);
+    assert_eq!(refunded(&stack).await, 100);
+    let all = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
     assert_eq!(all.code, 0, "{}", all.error);
     let parts = json!([{"paymentIntent": second, "amount": 49_900}]);
     assert_eq!((&all.json["parts"], &all.json["available"]), (&parts, &json!(0)));
@@ -52,7 +64,11 @@ async fn unused_credits_go_back_newest_charge_first() {
     let shown = ledger(&stack, &redis.url(), &["client", "show", &client]);
     let account = &shown.json[0];
     assert_eq!((&account["pending"], &account["debt"]), (&json!(0), &json!(0)), "{account}");
-    let more = ledger(&stack, &redis.url(), &["client", "refund", &client, "--amount", "100"]);
+    let more = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", &client, "--amount", "100", "--reference", "c"],
+    );
     assert_eq!(more.code, 2);
     assert!(more.error.contains("only 0 units are available"), "{}", more.error);
     assert_eq!(refunded(&stack).await, 599);
@@ -68,16 +84,17 @@ async fn a_refund_that_is_cut_off_is_finished_once() {
     let (client, _) = rich_client(&stack).await;
     let lost = json!({"method": "POST", "path": "/v1/refunds", "action": "drop_after"});
     stack.sim.fault(&lost).await.unwrap();
-    let refund = |amount: &'static str| {
-        ledger(&stack, &redis.url(), &["client", "refund", &client, "--amount", amount])
+    let refund = |amount: &'static str, name: &'static str| {
+        let arguments = ["client", "refund", &client, "--amount", amount, "--reference", name];
+        ledger(&stack, &redis.url(), &arguments)
     };
-    assert_eq!(refund("10000").code, 0);
+    assert_eq!(refund("10000", "a").code, 0);
     assert_eq!(refunded(&stack).await, 100);
     let down = json!({
         "method": "POST", "path": "/v1/refunds", "action": "status", "status": 500, "times": 0
     });
     stack.sim.fault(&down).await.unwrap();
-    let unknown = refund("20000");
+    let unknown = refund("20000", "b");
     assert_eq!(unknown.code, 2);
     assert!(unknown.error.contains("run this again"), "{}", unknown.error);
     let held = ledger(&stack, &redis.url(), &["client", "show", &client]);
@@ -88,6 +105,9 @@ async fn a_refund_that_is_cut_off_is_finished_once() {
     stack.sim.clear_faults().await.unwrap();
     let mended = ledger(&stack, &redis.url(), &["reconcile", "--repair"]);
     assert_eq!(mended.code, 0, "{} {}", mended.json, mended.error);
+    assert_eq!(refunded(&stack).await, 300);
+    // Whoever runs it again, as told, finds it done.
+    assert_eq!(refund("20000", "b").code, 0);
     assert_eq!(refunded(&stack).await, 300);
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(left_before(&stack, &client).await, 59_900 - 30_000);
@@ -100,7 +120,11 @@ async fn a_refund_that_fails_gives_its_credits_back() {
     let redis = Redis::start().await.unwrap();
     let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
     let (client, [_, second]) = rich_client(&stack).await;
-    let said = ledger(&stack, &redis.url(), &["client", "refund", &client, "--amount", "30000"]);
+    let said = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", &client, "--amount", "30000", "--reference", "a"],
+    );
     assert_eq!(said.code, 0, "{}", said.error);
     let refunds = format!("/v1/refunds?payment_intent={second}");
     let refunds = stack.sim.api_get(&refunds).await.unwrap();
@@ -119,7 +143,7 @@ async fn a_refund_that_fails_gives_its_credits_back() {
 
     stack.sim.control("disputes", &json!({"payment_intent": second})).await.unwrap();
     for _ in 0..100 {
-        let said = ledger(&stack, &redis.url(), &["client", "refund", &client]);
+        let said = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
         if said.error.contains("frozen") {
             assert_eq!(said.code, 2);
             return;

@@ -202,7 +202,11 @@ async fn every_call_says_what_stripe_documents() {
     stack.sim.fault(&broken).await.unwrap();
     buy(stack.sim.fresh_card().await.unwrap()).await;
     let client = receipt["clientId"].as_str().unwrap();
-    let said = ledger(&stack, &redis.url(), &["client", "refund", client, "--amount", "10000"]);
+    let said = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", client, "--amount", "10000", "--reference", "a"],
+    );
     assert_eq!(said.code, 0, "{}", said.error);
     stack.sim.control("disputes", &json!({"payment_intent": receipt["chargeId"]})).await.unwrap();
     ledger(&stack, &redis.url(), &["reconcile"]);

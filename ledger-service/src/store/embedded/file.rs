@@ -7,7 +7,16 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::{super::StoreError, schema::unavailable};
 
-type Open = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+type Open = Box<dyn Fn(Occasion) -> Result<Database, StoreError> + Send + Sync>;
+
+/// Why a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// The ledger starts: a file that is not there is made.
+    Start,
+    /// After an error: a file that is not there is somewhere else, and must not be made anew.
+    Again,
+}
 
 /// A database, or how to get it back.
 pub(super) struct File {
@@ -26,7 +35,7 @@ impl File {
     /// # Errors
     /// What opening says.
     pub(super) fn open(open: Open) -> Result<Self, StoreError> {
-        let database = open()?;
+        let database = open(Occasion::Start)?;
         Ok(Self { open, current: RwLock::new(Some(database)) })
     }
 
@@ -65,9 +74,12 @@ impl File {
     }
 
     fn ensure_open(&self) -> Result<(), StoreError> {
+        if self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some() {
+            return Ok(());
+        }
         let mut current = self.current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if current.is_none() {
-            *current = Some((self.open)()?);
+            *current = Some((self.open)(Occasion::Again)?);
             tracing::info!("the file is open again");
         }
         Ok(())

@@ -23,7 +23,12 @@ use stripe402_protocol::{
     message::{Batch, BatchAnswer},
 };
 
-use self::{book::TableBook, file::File, read::Snapshot, writer::Writer};
+use self::{
+    book::TableBook,
+    file::{File, Occasion},
+    read::Snapshot,
+    writer::Writer,
+};
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
@@ -69,12 +74,12 @@ impl Embedded {
     /// written; [`StoreError::Damaged`] if it is not a store of ours.
     pub fn open(options: EmbeddedOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let path = options.path.clone();
-        Self::open_by(move || open_file(&path), options, clock)
+        Self::open_by(move |occasion| open_file(&path, occasion), options, clock)
     }
 
     /// With a way of opening that may be used again.
     fn open_by(
-        open: impl Fn() -> Result<Database, StoreError> + Send + Sync + 'static,
+        open: impl Fn(Occasion) -> Result<Database, StoreError> + Send + Sync + 'static,
         options: EmbeddedOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
@@ -95,13 +100,17 @@ impl Embedded {
     }
 }
 
-fn open_file(path: &Path) -> Result<Database, StoreError> {
-    if let Some(folder) = path.parent() {
+fn open_file(path: &Path, occasion: Occasion) -> Result<Database, StoreError> {
+    if let (Occasion::Start, Some(folder)) = (occasion, path.parent()) {
         std::fs::create_dir_all(folder).map_err(|error| {
             StoreError::Unavailable(format!("cannot make {}: {error}", folder.display()))
         })?;
     }
-    let database = Database::create(path).map_err(|error| match error {
+    let opened = match occasion {
+        Occasion::Start => Database::create(path),
+        Occasion::Again => Database::open(path),
+    };
+    let database = opened.map_err(|error| match error {
         redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
             "{} is in use by another process; a file serves one ledger at a time",
             path.display()

@@ -195,7 +195,7 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
         clock_skew: Duration::from_secs(60),
         queue: 1024,
     };
-    let open = move || {
+    let open = move |_| {
         let mut file = std::fs::File::options();
         file.read(true).write(true).create(true).truncate(false);
         let file = file.open(&path).unwrap();
@@ -223,4 +223,19 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
     let left = ChargeOutcome::Charged(Units::from_u32(80));
     assert_eq!(answer.charges.first().map(|(_, outcome)| *outcome), Some(left));
     assert_eq!(store.account(account()).await.unwrap().available, Units::from_u32(80));
+}
+
+/// A file that is gone when it is to be opened again is on another disk, or unmounted: an empty one
+/// in its place would be a ledger in which nobody has credits.
+#[test]
+fn a_file_that_is_gone_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("books").join("ledger.redb");
+    drop(open_file(&path, Occasion::Start).unwrap());
+    drop(open_file(&path, Occasion::Again).unwrap());
+    std::fs::write(&path, b"").unwrap();
+    assert!(open_file(&path, Occasion::Again).is_err(), "an empty file");
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    assert!(open_file(&path, Occasion::Again).is_err(), "none");
+    assert!(!path.exists());
 }

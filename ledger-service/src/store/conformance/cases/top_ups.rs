@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
-use stripe402_protocol::{Code, Currency, Refusal};
+use stripe402_protocol::{Code, Currency, Reason, Refusal};
 
 use super::{
     super::{
@@ -136,6 +136,17 @@ pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
     let mut tomorrow = named(200);
     tomorrow.now_ms += 24 * 3_600_000 + 1;
     assert!(matches!(store.0.open_top_up(tomorrow).await.unwrap(), Opened::New(_)));
+    // Refused for their number, Stripe has not heard of it: the key is free.
+    let limited = new_account();
+    let Opened::New(first) = store.0.open_top_up(wanted(limited, 100, Some("k"))).await.unwrap()
+    else {
+        panic!("not opened")
+    };
+    let refusal = Refusal::new(Code::PaymentFailed, "wait").because(Reason::RateLimited);
+    let refused = State::Refused { refusal: Box::new(refusal) };
+    store.0.advance_top_up(first.id, refused).await.unwrap();
+    let again = store.0.open_top_up(wanted(limited, 200, Some("k"))).await.unwrap();
+    assert!(matches!(again, Opened::New(_)), "{again:?}");
 }
 
 pub async fn unfinished_top_ups_are_listed(subject: &dyn Subject) {

@@ -25,7 +25,9 @@ return run(function()
     if name ~= '' then
         local known = redis.call('HGET', TOP_UPS, named)
         local stored, of = top_up(known)
-        if stored and now < of.created + key_life then
+        -- One that was refused before Stripe heard of it, because there were too many, names nothing.
+        local limited = stored and string.find(of.state, '"reason":"rate_limited"', 1, true)
+        if stored and now < of.created + key_life and not limited then
             if of.units == units and of.card == card then
                 return { 'repeated', known, stored }
             end
