@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::answer::{paid_client, pay};
 
 /// Spellings of `/api/joke` that Envoy, the gate or an API may take for it.
-pub(crate) const TARGETS: [&str; 96] = [
+pub(crate) const TARGETS: [&str; 99] = [
     "/api/joke",
     "/api/joke/",
     "/api/joke//",
@@ -94,6 +94,9 @@ pub(crate) const TARGETS: [&str; 96] = [
     "/;/api/joke",
     "/api/..;/api/joke",
     "/api/x/..;/joke",
+    "/x%3f/..;/api/joke",
+    "/x%23/..;/api/joke",
+    "/x%252fy/..;/api/joke",
     "/api/joke%3b",
     "/api/joke%3bx=1",
     "/api/joke?",
@@ -117,13 +120,14 @@ pub(crate) const TARGETS: [&str; 96] = [
 ];
 
 /// The same target, asked for in other ways: what follows the request line.
-const HEADERS: [&str; 34] = [
+const HEADERS: [&str; 35] = [
     "x-original-url: /api/health",
     "x-rewrite-url: /api/health",
     "x-envoy-original-path: /api/health",
     "x-forwarded-path: /api/health",
     "x-forwarded-uri: /api/health",
     "x-http-method-override: OPTIONS",
+    "x-http-method-override: GET,x",
     "x-http-method-override: POST",
     "x-http-method: OPTIONS",
     "x-method-override: BREW",

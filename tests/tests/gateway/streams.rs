@@ -54,6 +54,38 @@ async fn grpc_clients_get_a_trailers_only_status() {
     assert_eq!(stack.upstream.recorder().count(), 0);
 }
 
+/// Envoy's own failures are 200 to gRPC clients: the charge is given back all the same.
+#[tokio::test]
+async fn a_grpc_call_that_reached_nobody_costs_nothing() {
+    let mut stack = Stack::start(StackOptions::new()).await.unwrap();
+    let client = paid_client(&stack).await;
+    stack.upstream.stop();
+    let tcp = TcpStream::connect(stack.envoy.address()).await.unwrap();
+    let (http2, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::builder()
+        .uri(stack.url("/api/weather"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("payment", wire::encode(&json!({"clientId": client})));
+    let mut ready = http2.ready().await.unwrap();
+    let (answer, _) = ready.send_request(request.body(()).unwrap(), true).unwrap();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["grpc-status"], "14");
+    assert!(!answer.headers().contains_key("payment-response"));
+    stack.upstream.restart().unwrap();
+    let mut left = 0;
+    for looks in 0..50 {
+        left = left_before(&stack, &client).await + looks * 100;
+        if left == 49_500 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{left} left of 49500");
+}
+
 /// An answer flows as the API sends it.
 #[tokio::test]
 async fn events_are_not_held_back() {
