@@ -26,7 +26,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::{
-    ClientId, Code, Reason, Refusal, Units,
+    ClientId, Code, PaymentMethodId, Reason, Refusal, Units,
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
 use tokio_util::task::TaskTracker;
@@ -104,6 +104,8 @@ pub struct Payments {
     options: PaymentOptions,
     /// Top-ups that this process is carrying out.
     under_way: Mutex<HashSet<TopUpId>>,
+    /// PaymentMethods that this process is verifying.
+    verifying: Mutex<HashSet<PaymentMethodId>>,
     tasks: TaskTracker,
     /// Whether a gateway's publishable key was of the other mode when one last paid.
     modes_differ: AtomicBool,
@@ -139,7 +141,17 @@ impl Payments {
     ) -> Arc<Self> {
         let (under_way, tasks) = (Mutex::default(), TaskTracker::new());
         let modes_differ = AtomicBool::new(false);
-        Arc::new(Self { store, provider, clock, secrets, options, under_way, tasks, modes_differ })
+        Arc::new(Self {
+            store,
+            provider,
+            clock,
+            secrets,
+            options,
+            under_way,
+            verifying: Mutex::default(),
+            tasks,
+            modes_differ,
+        })
     }
 
     /// Pays, or says why not.

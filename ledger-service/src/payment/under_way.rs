@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use stripe402_protocol::PaymentMethodId;
+
 use super::Payments;
 use crate::ledger::TopUpId;
 
@@ -26,6 +28,36 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         if let Ok(mut marked) = self.payments.under_way.lock() {
             marked.remove(&self.id);
+        }
+    }
+}
+
+/// A PaymentMethod that is being verified here, for as long as it lives.
+pub(super) struct Verifying {
+    payments: Arc<Payments>,
+    card: PaymentMethodId,
+}
+
+impl Verifying {
+    /// Waits until nobody else verifies it here; answers whether that took waiting.
+    pub(super) async fn turn(payments: &Arc<Payments>, card: &PaymentMethodId) -> (Self, bool) {
+        let mut waited = false;
+        loop {
+            let new = payments.verifying.lock().is_ok_and(|mut all| all.insert(card.clone()));
+            if new {
+                let (payments, card) = (Arc::clone(payments), card.clone());
+                return (Self { payments, card }, waited);
+            }
+            waited = true;
+            tokio::time::sleep(payments.options.poll).await;
+        }
+    }
+}
+
+impl Drop for Verifying {
+    fn drop(&mut self) {
+        if let Ok(mut all) = self.payments.verifying.lock() {
+            all.remove(&self.card);
         }
     }
 }

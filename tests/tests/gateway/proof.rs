@@ -121,3 +121,20 @@ async fn a_payment_intent_that_the_ledger_did_not_make_is_not_credited() {
     let payment = json!({"paymentMethodId": "pm_card_mastercard", "paymentIntentId": intent["id"]});
     assert_eq!(pay(&stack, "/api/joke", payment).await.refused(), "payment_failed");
 }
+
+/// More requests at once than cards may be tried, with one new PaymentMethod of a client that has
+/// credits: one of them verifies it, and all are served.
+#[tokio::test]
+async fn many_requests_at_once_verify_a_card_once() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let number = card::fresh().unwrap();
+    let first = stack.sim.payment_method(&number, "123").await.unwrap();
+    pay(&stack, "/api/joke", json!({"paymentMethodId": first})).await.receipt();
+    let second = stack.sim.payment_method(&number, "123").await.unwrap();
+    let all = (0..80).map(|_| pay(&stack, "/api/joke", json!({"paymentMethodId": second})));
+    for answer in futures_util::future::join_all(all).await {
+        answer.receipt();
+    }
+    let verified = stack.sim.calls("/v1/setup_intents").await.unwrap();
+    assert_eq!(verified.len(), 1);
+}
