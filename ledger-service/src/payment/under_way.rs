@@ -39,16 +39,14 @@ pub(super) struct Verifying {
 }
 
 impl Verifying {
-    /// Waits until nobody else verifies it here; answers whether that took waiting.
-    pub(super) async fn turn(payments: &Arc<Payments>, card: &PaymentMethodId) -> (Self, bool) {
-        let mut waited = false;
+    /// Waits until nobody else verifies it here.
+    pub(super) async fn turn(payments: &Arc<Payments>, card: &PaymentMethodId) -> Self {
         loop {
             let new = payments.verifying.lock().is_ok_and(|mut all| all.insert(card.clone()));
             if new {
                 let (payments, card) = (Arc::clone(payments), card.clone());
-                return (Self { payments, card }, waited);
+                return Self { payments, card };
             }
-            waited = true;
             tokio::time::sleep(payments.options.poll).await;
         }
     }
