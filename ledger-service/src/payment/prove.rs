@@ -62,9 +62,7 @@ impl Payments {
             Err(other) => Err(unusable(other)),
         }
     }
-}
 
-impl Payments {
     /// Verifies the card for this customer, or for another one if this one is gone at Stripe.
     async fn verify(
         &self,

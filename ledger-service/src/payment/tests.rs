@@ -14,7 +14,7 @@ use stripe402_protocol::{
 use super::*;
 use crate::{
     clock::SystemClock,
-    ledger::{Account, Advance, Kind, Limit, Movement, Posted, Posting},
+    ledger::{Account, Advance, Kind, Limit, Movement, NewTopUp, Posted, Posting, TopUp},
     store::{InMemory, KeptCharge, StoreError, Tally},
     stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification},
 };

@@ -6,6 +6,7 @@ use ::stripe::{
     Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest,
 };
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use secrecy::{ExposeSecret, SecretString};
 use stripe_core::{
     customer::{CreateCustomer, RetrieveCustomer, RetrieveCustomerReturned},
@@ -139,30 +140,18 @@ impl Provider for Stripe {
     ) -> Result<Option<Intent>, Failure> {
         let created = since(created_after_ms);
         let list = ListPaymentIntent::new().customer(customer).limit(100).created(created);
-        let mut page = list.send(&self.client).await?;
-        loop {
-            let last = page.data.last().map(|last| last.id.to_string());
-            let more = page.has_more;
-            let ours = |found: &Intent| found.top_up.as_deref() == Some(top_up);
-            if let Some(found) = page.data.into_iter().map(intent).find(ours) {
-                return Ok(Some(found));
+        let mut all = list.paginate().stream(&self.client).map_ok(intent);
+        while let Some(intent) = all.try_next().await? {
+            if intent.top_up.as_deref() == Some(top_up) {
+                return Ok(Some(intent));
             }
-            let Some(last) = last.filter(|_| more) else { return Ok(None) };
-            page = list.clone().starting_after(last).send(&self.client).await?;
         }
+        Ok(None)
     }
 
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
         let list = ListRefund::new().payment_intent(intent.as_str()).limit(100);
-        let mut page = list.send(&self.client).await?;
-        let mut found = Vec::new();
-        loop {
-            let last = page.data.last().map(|last| last.id.to_string());
-            let more = page.has_more;
-            found.extend(page.data.into_iter().map(refund));
-            let Some(last) = last.filter(|_| more) else { return Ok(found) };
-            page = list.clone().starting_after(last).send(&self.client).await?;
-        }
+        Ok(list.paginate().stream(&self.client).map_ok(refund).try_collect().await?)
     }
 
     async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
@@ -181,41 +170,22 @@ impl Provider for Stripe {
 
     async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure> {
         let list = ListPaymentIntent::new().limit(100).created(since(since_ms));
-        let mut page = list.send(&self.client).await?;
+        let mut all = list.paginate().stream(&self.client).map_ok(intent);
         let mut found = Vec::new();
-        loop {
-            let last = page.data.last().map(|last| last.id.to_string());
-            let more = page.has_more;
-            found.extend(page.data.into_iter().map(intent).filter(|it| it.top_up.is_some()));
-            let Some(last) = last.filter(|_| more) else { return Ok(found) };
-            page = list.clone().starting_after(last).send(&self.client).await?;
+        while let Some(intent) = all.try_next().await? {
+            found.extend(Some(intent).filter(|intent| intent.top_up.is_some()));
         }
+        Ok(found)
     }
 
     async fn refunds_since(&self, since_ms: u64) -> Result<Vec<Refund>, Failure> {
         let list = ListRefund::new().limit(100).created(since(since_ms));
-        let mut page = list.send(&self.client).await?;
-        let mut found = Vec::new();
-        loop {
-            let last = page.data.last().map(|last| last.id.to_string());
-            let more = page.has_more;
-            found.extend(page.data.into_iter().map(refund));
-            let Some(last) = last.filter(|_| more) else { return Ok(found) };
-            page = list.clone().starting_after(last).send(&self.client).await?;
-        }
+        Ok(list.paginate().stream(&self.client).map_ok(refund).try_collect().await?)
     }
 
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
         let list = ListDispute::new().limit(100).created(since(since_ms));
-        let mut page = list.send(&self.client).await?;
-        let mut found = Vec::new();
-        loop {
-            let last = page.data.last().map(|last| last.id.to_string());
-            let more = page.has_more;
-            found.extend(page.data.into_iter().map(dispute));
-            let Some(last) = last.filter(|_| more) else { return Ok(found) };
-            page = list.clone().starting_after(last).send(&self.client).await?;
-        }
+        Ok(list.paginate().stream(&self.client).map_ok(dispute).try_collect().await?)
     }
 
     async fn dispute(&self, id: &str) -> Result<Dispute, Failure> {

@@ -90,22 +90,15 @@ impl<'t> TableBook<'t> {
         Ok(customer)
     }
 
-    /// Looks at a limit, and counts an event if there is room for it.
-    pub(super) fn within(
+    /// Counts an event if the limit has room for it.
+    pub(super) fn count_within(
         &mut self,
         limit: &Limit,
-        count: bool,
         now_ms: u64,
     ) -> Result<Option<Duration>, StoreError> {
-        let mut counts = Vec::new();
-        let mut piece = limit.since(now_ms);
-        while piece <= now_ms {
-            let found = self.counts.get((piece, limit.name.as_str())).map_err(unavailable)?;
-            counts.extend(found.map(|found| (piece, found.value())));
-            piece = piece.saturating_add(limit.piece_ms());
-        }
+        let counts = schema::counts(&self.counts, limit, now_ms)?;
         let wait = limit.wait(&counts, now_ms);
-        if wait.is_none() && count {
+        if wait.is_none() {
             let current = limit.piece_at(now_ms);
             let known = counts.iter().find(|(piece, _)| *piece == current);
             let next = known.map_or(1, |(_, count)| count.saturating_add(1));

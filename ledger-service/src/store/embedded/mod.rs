@@ -187,7 +187,11 @@ impl Store for Embedded {
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
         let (limit, now_ms) = (limit.clone(), self.clock.now_ms());
-        self.write(move |book| book.within(&limit, count, now_ms)).await
+        if !count {
+            // A look needs no commit, and no fsync.
+            return self.snapshot()?.within(&limit, now_ms);
+        }
+        self.write(move |book| book.count_within(&limit, now_ms)).await
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {

@@ -1,16 +1,18 @@
 //! Reading outside of write transactions: a snapshot of what is committed.
 
+use std::time::Duration;
+
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use stripe402_protocol::{ChargeId, ClientId};
 
 use super::{
     super::{KeptCharge, StoreError, Tally},
     schema::{
-        self, ACCOUNTS, CHARGES, CUSTOMERS, MOVEMENTS, TALLIES, TOP_UPS, UNFINISHED, account_bytes,
-        from_json, from_postcard, unavailable,
+        self, ACCOUNTS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, TALLIES, TOP_UPS, UNFINISHED,
+        account_bytes, from_json, from_postcard, unavailable,
     },
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Movement, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, ChargeRecord, Limit, Movement, TopUp, TopUpId};
 
 /// A snapshot.
 pub(super) struct Snapshot(ReadTransaction);
@@ -32,6 +34,15 @@ impl Snapshot {
         let customers = self.0.open_table(CUSTOMERS).map_err(unavailable)?;
         let customer = customers.get(client.as_bytes()).map_err(unavailable)?;
         Ok(customer.map(|customer| customer.value().to_owned()))
+    }
+
+    pub(super) fn within(
+        &self,
+        limit: &Limit,
+        now_ms: u64,
+    ) -> Result<Option<Duration>, StoreError> {
+        let counts = self.0.open_table(COUNTS).map_err(unavailable)?;
+        Ok(limit.wait(&schema::counts(&counts, limit, now_ms)?, now_ms))
     }
 
     pub(super) fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {

@@ -7,7 +7,7 @@ use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::super::StoreError;
-use crate::ledger::{Account, AccountKey, Movement, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, Limit, Movement, TopUp, TopUpId};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
@@ -91,6 +91,22 @@ pub(super) fn account(
         None => Ok(Account::default()),
         Some(bytes) => from_postcard(bytes.value()),
     }
+}
+
+/// A limit's counts that still matter, by piece.
+pub(super) fn counts(
+    table: &impl ReadableTable<(u64, &'static str), u64>,
+    limit: &Limit,
+    now_ms: u64,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    let mut found = Vec::new();
+    let mut piece = limit.since(now_ms);
+    while piece <= now_ms {
+        let count = table.get((piece, limit.name.as_str())).map_err(unavailable)?;
+        found.extend(count.map(|count| (piece, count.value())));
+        piece = piece.saturating_add(limit.piece_ms());
+    }
+    Ok(found)
 }
 
 pub(super) fn movements(

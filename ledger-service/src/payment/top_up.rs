@@ -1,0 +1,120 @@
+//! A request that needs a top-up: it opens one, or waits for the one that is under way.
+
+use std::sync::Arc;
+
+use stripe402_protocol::Code;
+use uuid::Uuid;
+
+use super::{Halt, Payments, Visit, amount, answer::refuse, limits::Attempt, under_way::UnderWay};
+use crate::ledger::{NewTopUp, Opened, State, TopUp, TopUpId};
+
+impl Payments {
+    /// Opens a top-up, marked as under way here before anybody else can see it, and carries it
+    /// out. Both in one task, which outlives the request: one that was opened for a client that
+    /// hung up at that very moment must not lie there, to be charged when it is swept up.
+    pub(super) async fn open_top_up(
+        self: &Arc<Self>,
+        visit: &Visit<'_>,
+    ) -> Result<(Opened, impl Future<Output = Result<State, Halt>> + use<>), Halt> {
+        let balance = self.store.account(visit.account).await?.available;
+        let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
+        let attempt = Attempt::of(visit);
+        self.may_try(attempt).await?;
+        let id = TopUpId(Uuid::new_v4());
+        let mark = UnderWay::mark(self, id);
+        let wanted = NewTopUp {
+            id,
+            account: visit.account,
+            amount,
+            needed: visit.request.price,
+            payment_method: visit.card.id.clone(),
+            idempotency_key: visit.request.idempotency_key.clone(),
+            now_ms: self.clock.now_ms(),
+        };
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let this = Arc::clone(self);
+        let task = self.tasks.spawn(async move {
+            let opened = this.store.open_top_up(wanted).await;
+            let new = match &opened {
+                Ok(Opened::New(top_up)) => Some(top_up.clone()),
+                _ => None,
+            };
+            // Whoever asked may be gone.
+            let _ = tell.send(opened);
+            match new {
+                Some(top_up) => Some(this.carry_out(top_up, mark, attempt).await),
+                None => None,
+            }
+        });
+        let stopped = || Halt::unavailable("the top-up's task was stopped");
+        let opened = told.await.map_err(|_| stopped())??;
+        let end = async move { task.await.ok().flatten().unwrap_or_else(|| Err(stopped())) };
+        Ok((opened, end))
+    }
+
+    /// A top-up that was just opened: tried if the limits let it, and counted.
+    async fn carry_out(
+        self: Arc<Self>,
+        top_up: TopUp,
+        mark: Option<UnderWay>,
+        attempt: Attempt,
+    ) -> Result<State, Halt> {
+        if let Err(halt) = self.count_attempt(attempt).await {
+            // Stripe has not heard of it: others that look at this account need not wait.
+            if let Halt::Refuse { refusal, .. } = &halt {
+                let refusal = refusal.clone();
+                self.close(top_up.id, State::Refused { refusal }).await?;
+            }
+            return Err(halt);
+        }
+        crate::failpoint!("opened");
+        let state = Arc::clone(&self).until_known(top_up, mark).await;
+        if matches!(&state, State::Refused { refusal } if refusal.error_code == Code::CardDeclined)
+        {
+            self.count_decline(attempt).await;
+        }
+        Ok(state)
+    }
+
+    /// Another request is topping this account up: wait, and take its end for ours if it was the
+    /// same card. A refusal of another card says nothing of this one.
+    pub(super) async fn wait_for_other(
+        self: &Arc<Self>,
+        visit: &mut Visit<'_>,
+        other: TopUp,
+    ) -> Result<(), Halt> {
+        let same_card = other.payment_method == visit.card.id;
+        match self.end_of(other, same_card).await? {
+            State::Refused { refusal } if same_card => Err(refuse(*refusal)),
+            State::Credited { .. } if same_card => {
+                visit.proven = true;
+                Ok(())
+            }
+            State::RequiresAction { payment_intent } => {
+                Err(self.ask_cardholder(&payment_intent).await?)
+            }
+            State::Charging => Err(Halt::unavailable("the other charge is open")),
+            // Another card's end says nothing of this one: look again.
+            State::Credited { .. } | State::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// The client names a top-up that there has been: its end is the answer, without a charge.
+    pub(super) async fn repeat(
+        self: &Arc<Self>,
+        visit: &mut Visit<'_>,
+        named: TopUp,
+    ) -> Result<(), Halt> {
+        match self.end_of(named, true).await? {
+            State::Refused { refusal } => Err(refuse(*refusal)),
+            State::Credited { .. } => {
+                visit.proven = true;
+                Ok(())
+            }
+            State::RequiresAction { payment_intent } => {
+                Err(self.ask_cardholder(&payment_intent).await?)
+            }
+            State::Charging => Err(Halt::unavailable("the charge is open")),
+        }
+    }
+}
