@@ -51,9 +51,9 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 
 .PHONY: bench
 bench: setup wasm ## What a paid request costs, beside plain Envoy: bench/results.svg
-	@./scripts/setup-wrk.sh
+	@./scripts/setup-load.sh
 	@cargo build --quiet --release $(PARTS) --bins -p stripe402-bench
-	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench bench
+	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench
 
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench

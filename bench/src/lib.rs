@@ -11,6 +11,7 @@
 pub mod cpu;
 pub mod figures;
 pub mod gateway;
+pub mod steps;
 pub mod store;
 
 pub use store::charge;

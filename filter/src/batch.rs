@@ -1,7 +1,8 @@
 //! What travels to the ledger together: a pure queue of charges and voids.
 //!
-//! A lone charge leaves at once. What arrives while the allowed calls are under way waits, and
-//! leaves together when one of them comes back.
+//! A lone charge leaves at once. What arrives while a batch is under way waits, and leaves together
+//! when that comes back: the busier a worker is, the more share the cost of a call. A second call
+//! goes out only if a full batch waits, or if the first takes long.
 
 use std::collections::VecDeque;
 
@@ -13,7 +14,7 @@ use stripe402_protocol::{
 use crate::{config::Limits, gate::Trouble, host::StreamId};
 
 /// Calls that may be under way at once.
-const IN_FLIGHT: usize = 2;
+const MOST_IN_FLIGHT: usize = 2;
 
 /// Charges and voids that wait, and how many batches are under way.
 #[derive(Debug)]
@@ -21,8 +22,20 @@ pub struct Queue {
     charges: VecDeque<(StreamId, Charge, Traced)>,
     voids: VecDeque<Void>,
     in_flight: usize,
+    patience: Patience,
     limits: Limits,
     lost_voids: u64,
+}
+
+/// Whether what waits goes on waiting for the batch under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// The batch left, or came back, since the last pulse.
+    Fresh,
+    /// It was under way at the last pulse.
+    Waning,
+    /// It was under way at the last two: it takes long, and holds nobody back any more.
+    Lost,
 }
 
 /// By which names a request that waits is found again.
@@ -74,7 +87,7 @@ impl Queue {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let (charges, voids) = (VecDeque::new(), VecDeque::new());
-        Self { charges, voids, in_flight: 0, limits, lost_voids: 0 }
+        Self { charges, voids, in_flight: 0, patience: Patience::Fresh, limits, lost_voids: 0 }
     }
 
     /// Queues a charge; `false` if the queue is full.
@@ -120,10 +133,32 @@ impl Queue {
         self.charges.len() < before
     }
 
+    /// Whether something waits that may leave now.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        let allowed = match self.in_flight {
+            0 => true,
+            under_way if under_way < MOST_IN_FLIGHT => {
+                self.patience == Patience::Lost || self.charges.len() >= self.limits.batch
+            }
+            _ => false,
+        };
+        allowed && !self.is_empty()
+    }
+
+    /// Some time has passed; called at regular intervals.
+    pub fn on_pulse(&mut self) {
+        self.patience = match self.patience {
+            _ if self.in_flight == 0 => Patience::Fresh,
+            Patience::Fresh => Patience::Waning,
+            Patience::Waning | Patience::Lost => Patience::Lost,
+        };
+    }
+
     /// The next batch, if there is something to send and a call to spare. Voids go first; both
     /// share the batch's size, charges having at least half of it.
     pub fn next_batch(&mut self) -> Option<(Batch, Sent)> {
-        if self.is_empty() || self.in_flight >= IN_FLIGHT {
+        if !self.may_leave() {
             return None;
         }
         let most = self.limits.batch.max(2);
@@ -152,6 +187,7 @@ impl Queue {
     /// wait again.
     pub fn answered(&mut self, sent: Sent, answer: Result<BatchAnswer, Trouble>) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.patience = Patience::Fresh;
         let answer = answer.and_then(|answer| {
             if echoes(&sent, &answer) { Ok(answer) } else { Err(Trouble::Useless) }
         });
@@ -236,16 +272,46 @@ mod tests {
         let mut queue = queue(10, 10);
         assert!(queue.charge(1, charge(1), Traced::default()));
         let (first, sent) = queue.next_batch().unwrap();
-        assert!(queue.charge(2, charge(2), Traced::default()));
-        assert!(queue.next_batch().is_some());
         assert!(
-            queue.charge(3, charge(3), Traced::default())
-                && queue.charge(4, charge(4), Traced::default())
+            queue.charge(2, charge(2), Traced::default())
+                && queue.charge(3, charge(3), Traced::default())
         );
-        assert!(queue.next_batch().is_none(), "two are under way");
+        assert!(queue.next_batch().is_none(), "one is under way");
         let outcomes = queue.answered(sent, Ok(answer(&first)));
         assert_eq!(outcomes[0].outcome, Ok(ChargeOutcome::Charged(Units::ZERO)));
-        assert_eq!(ids(&queue.next_batch().unwrap().0), (vec![id(3), id(4)], vec![]));
+        assert_eq!(ids(&queue.next_batch().unwrap().0), (vec![id(2), id(3)], vec![]));
+    }
+
+    #[test]
+    fn a_full_batch_waits_for_nobody_but_two() {
+        let mut queue = queue(2, 10);
+        assert!(queue.charge(1, charge(1), Traced::default()));
+        assert!(queue.next_batch().is_some());
+        assert!(queue.charge(2, charge(2), Traced::default()));
+        assert!(!queue.may_leave());
+        assert!(queue.charge(3, charge(3), Traced::default()));
+        assert_eq!(ids(&queue.next_batch().unwrap().0), (vec![id(2), id(3)], vec![]));
+        for number in 4..8 {
+            assert!(queue.charge(number.into(), charge(number), Traced::default()));
+        }
+        assert!(!queue.may_leave(), "two are under way");
+    }
+
+    #[test]
+    fn a_batch_that_takes_long_holds_nobody_back() {
+        let mut queue = queue(10, 10);
+        assert!(queue.charge(1, charge(1), Traced::default()));
+        let (first, sent) = queue.next_batch().unwrap();
+        assert!(queue.charge(2, charge(2), Traced::default()));
+        queue.on_pulse();
+        assert!(!queue.may_leave(), "it may have left just now");
+        queue.on_pulse();
+        let (second, _) = queue.next_batch().unwrap();
+        assert_eq!(ids(&second), (vec![id(2)], vec![]));
+        assert!(queue.charge(3, charge(3), Traced::default()));
+        assert!(!queue.may_leave(), "two are under way");
+        queue.answered(sent, Ok(answer(&first)));
+        assert!(!queue.may_leave(), "patience begins anew");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running server, which syncs its file before it answers. Its data are gone when it is dropped.
+/// A running server with an append-only file. Its data are gone when it is dropped.
 #[derive(Debug)]
 pub struct Redis {
     process: Process,
@@ -19,18 +19,26 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server and waits until it serves.
+    /// Starts a server that syncs its file before it answers, and waits until it serves.
     ///
     /// # Errors
     /// If Redis is not installed (`scripts/setup-redis.sh` installs it), or does not start.
     pub async fn start() -> Result<Self> {
+        Self::start_with("always").await
+    }
+
+    /// Starts a server with this `appendfsync`.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub async fn start_with(sync: &str) -> Result<Self> {
         let dir = tempfile::tempdir().map_err(Error::io("cannot make a folder for Redis"))?;
         let port = ports::free()?;
         let mut spec = Spec::new("Redis", "redis-server", dir.path().join("redis.log"));
         for argument in ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"] {
             spec = spec.arg(argument);
         }
-        let spec = spec.arg("--appendfsync").arg("always").arg("--port").arg(port.to_string());
+        let spec = spec.arg("--appendfsync").arg(sync).arg("--port").arg(port.to_string());
         let mut process = Process::spawn(spec.arg("--dir").arg(dir.path()))?;
         process.wait_ready(&Probe::Tcp(local(port)), STARTS_WITHIN).await?;
         Ok(Self { process, port, _dir: dir })

@@ -1,9 +1,8 @@
-//! `make bench`: writes its results into the folder that it is given.
+//! `make bench`, `make bench-full`.
 
-use std::path::PathBuf;
+use clap::Parser;
 
 #[tokio::main]
 async fn main() -> stripe402_bench::Result<()> {
-    let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("bench"), PathBuf::from);
-    stripe402_bench::gateway::run(&folder).await
+    stripe402_bench::gateway::run(&stripe402_bench::gateway::Options::parse()).await
 }

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use stripe402_tests::{
     envoy_config::EnvoyConfig,
-    ports::local,
+    ports::{self, local},
+    postgres::Postgres,
     process::{Probe, Process, Spec},
+    redis::Redis,
     stack::{Stack, StackOptions},
     wire,
 };
@@ -16,6 +18,45 @@ const PRICE: i64 = 1;
 /// What the client is credited: the most that a card is charged at once.
 pub(super) const CREDIT: i64 = 10_000_000;
 
+/// Which gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Envoy without the filter.
+    Plain,
+    /// The filter, and the ledger on its file.
+    Embedded,
+    /// The ledger on Redis, which syncs its file every second.
+    Redis,
+    /// The ledger on Redis, which syncs its file before it answers.
+    RedisAlways,
+    /// The ledger on PostgreSQL.
+    Postgres,
+    /// Envoy's own ext_authz asks the same ledger code, on that Redis, for each request.
+    ExtAuthz,
+}
+
+/// The stores' servers, and the API: the same for all gateways.
+pub(super) struct Behind {
+    pub(super) api_port: u16,
+    pub(super) api: Process,
+    redis: Redis,
+    redis_always: Redis,
+    postgres: Postgres,
+}
+
+impl Behind {
+    pub(super) async fn start(folder: &std::path::Path) -> Result<Self> {
+        let api_port = ports::free()?;
+        Ok(Self {
+            api_port,
+            api: api(api_port, folder).await?,
+            redis: Redis::start_with("everysec").await?,
+            redis_always: Redis::start().await?,
+            postgres: Postgres::start().await?,
+        })
+    }
+}
+
 /// A gateway with all behind it, and a client that pays there.
 pub(super) struct Subject {
     pub(super) stack: Stack,
@@ -26,19 +67,23 @@ pub(super) struct Subject {
     pub(super) store: Option<u32>,
     /// What answers instead of the ledger.
     pub(super) authorizer: Option<Process>,
+    /// Paid requests that were answered.
+    pub(super) served: u64,
+    /// The most that can have been paid and not answered, where a load ended.
+    pub(super) cut_off: u64,
 }
 
 /// One API for all, as a process: what it costs is the same everywhere.
-pub(super) async fn api(port: u16, folder: &std::path::Path) -> Result<Process> {
+async fn api(port: u16, folder: &std::path::Path) -> Result<Process> {
     let spec = Spec::new("the API", stripe402_tests::binary::demo_api()?, folder.join("api.log"));
     let mut api = Process::spawn(spec.arg("--listen").arg(local(port).to_string()))?;
     api.wait_ready(&Probe::Tcp(local(port)), std::time::Duration::from_secs(20)).await?;
     Ok(api)
 }
 
-fn options(api: u16, store: Option<&str>) -> StackOptions {
+fn options(api: u16, workers: u16, store: Option<&str>) -> StackOptions {
     let options = StackOptions::new()
-        .workers(1)
+        .workers(workers)
         .filter(|filter| {
             filter["routes"][0]["price"] = PRICE.into();
             filter["access_log"] = false.into();
@@ -62,9 +107,30 @@ fn quiet(config: &mut EnvoyConfig) -> stripe402_tests::Result<()> {
 }
 
 impl Subject {
-    /// The gateway without the filter.
-    pub(super) async fn plain(api: u16) -> Result<Self> {
-        let without = options(api, None).config(|config| {
+    /// Starts a gateway and, where something is paid, its client's balance.
+    pub(super) async fn start(kind: Kind, workers: u16, behind: &mut Behind) -> Result<Self> {
+        let api = behind.api_port;
+        let redis = |redis: &Redis| (redis.url(), redis.pid());
+        let store = match kind {
+            Kind::Plain => return Self::plain(api, workers).await,
+            Kind::Embedded => None,
+            Kind::Redis | Kind::ExtAuthz => Some(redis(&behind.redis)),
+            Kind::RedisAlways => Some(redis(&behind.redis_always)),
+            Kind::Postgres => Some((behind.postgres.url(), behind.postgres.process().pid())),
+        };
+        match store {
+            Some((url, pid)) if kind == Kind::ExtAuthz => {
+                Self::ext_authz(api, workers, (&url, pid)).await
+            }
+            store => {
+                let store = store.as_ref().map(|(url, pid)| (url.as_str(), *pid));
+                Self::paid(api, workers, store).await
+            }
+        }
+    }
+
+    async fn plain(api: u16, workers: u16) -> Result<Self> {
+        let without = options(api, workers, None).config(|config| {
             let filters = config.connection_manager()?.get_mut("http_filters");
             if let Some(filters) = filters.and_then(Value::as_array_mut) {
                 filters.retain(|filter| filter["name"] != "stripe402");
@@ -75,8 +141,8 @@ impl Subject {
     }
 
     /// The gateway as it is shipped, on a store; one more route switches the filter off.
-    pub(super) async fn paid(api: u16, store: Option<(&str, u32)>) -> Result<Self> {
-        let shipped = options(api, store.map(|(url, _)| url)).config(|config| {
+    async fn paid(api: u16, workers: u16, store: Option<(&str, u32)>) -> Result<Self> {
+        let shipped = options(api, workers, store.map(|(url, _)| url)).config(|config| {
             let off = json!({
                 "match": {"prefix": "/off"},
                 "route": {"cluster": "api", "prefix_rewrite": "/api/health"},
@@ -97,24 +163,25 @@ impl Subject {
     }
 
     /// Envoy's own ext_authz asking the same ledger code, on the same store, for each request.
-    pub(super) async fn ext_authz(api: u16, store: (&str, u32)) -> Result<Self> {
-        let mut subject = Self::paid(api, Some(store)).await?;
-        let port = stripe402_tests::ports::free()?;
+    async fn ext_authz(api: u16, workers: u16, store: (&str, u32)) -> Result<Self> {
+        let mut subject = Self::paid(api, workers, Some(store)).await?;
+        let port = ports::free()?;
         let program = std::env::current_exe()?.with_file_name("stripe402-bench-authz");
         let spec = Spec::new("ext_authz", program, subject.stack.dir().join("authz.log"));
         let spec = spec.arg(local(port).to_string()).arg(store.0);
         let mut authorizer = Process::spawn(spec)?;
         authorizer.wait_ready(&Probe::Tcp(local(port)), std::time::Duration::from_secs(20)).await?;
-        let asking = options(api, None).config(move |config| authorize(config, port));
+        let asking = options(api, workers, None).config(move |config| authorize(config, port));
         let (payment, client) = (subject.payment.take(), subject.client.take());
         subject = Self::of(Stack::start(asking).await?, Some(store.1));
         (subject.payment, subject.client) = (payment, client);
+        subject.served = 1;
         subject.authorizer = Some(authorizer);
         Ok(subject)
     }
 
     fn of(stack: Stack, store: Option<u32>) -> Self {
-        Self { stack, payment: None, client: None, store, authorizer: None }
+        Self { stack, payment: None, client: None, store, authorizer: None, served: 0, cut_off: 0 }
     }
 
     async fn fund(&mut self) -> Result<()> {
@@ -125,6 +192,7 @@ impl Subject {
         let client = receipt["clientId"].as_str().ok_or("a receipt without an id")?.to_owned();
         self.payment = Some(wire::encode(&json!({"clientId": client})));
         self.client = Some(client);
+        self.served = 1;
         Ok(())
     }
 

@@ -18,8 +18,10 @@ use crate::{
     worker::{Failed, Verdict, Worker},
 };
 
-/// Voids that a ledger in trouble could not take wait for so long, in milliseconds.
-const TICK: u32 = 1_000;
+/// How often the worker looks whether a call takes long, in milliseconds.
+const PULSE: u32 = 50;
+/// Pulses in a tick: voids that a ledger in trouble could not take wait for so long.
+const PULSES: u32 = 20;
 /// How many ticks a configuration that was replaced has to hand over its voids.
 const LEAVING_TICKS: u32 = 600;
 /// The largest answer that is read, in bytes: a batch's is some 100 bytes per charge.
@@ -29,8 +31,22 @@ const LARGEST_ANSWER: usize = 1 << 20;
 struct Shared {
     worker: Worker,
     host: EnvoyHost,
+    /// Pulses until the next tick.
+    pulses: u32,
     /// Ticks that are left to hand over voids, once this configuration has been replaced.
     leaving: Option<u32>,
+}
+
+impl Shared {
+    /// Whether this pulse makes a tick full.
+    const fn ticks(&mut self) -> bool {
+        self.pulses = self.pulses.saturating_sub(1);
+        let full = self.pulses == 0;
+        if full {
+            self.pulses = PULSES;
+        }
+        full
+    }
 }
 
 /// The root context.
@@ -66,11 +82,11 @@ impl Root {
         if !host.register_queue() {
             return Err("the host gives no shared queue or no random bytes".to_owned());
         }
-        if !abi::set_tick(TICK) {
+        if !abi::set_tick(PULSE) {
             return Err("the host gives no timer".to_owned());
         }
         abi::log(Level::INFO, &format!("configured: {} rules", config.routes.rules().len()));
-        Ok(Shared { worker: Worker::new(Rc::new(config)), host, leaving: None })
+        Ok(Shared { worker: Worker::new(Rc::new(config)), host, pulses: PULSES, leaving: None })
     }
 
     fn with<T: Default>(&self, act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T) -> T {
@@ -161,6 +177,11 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        let shared = self.shared.as_ref().map(|shared| shared.try_borrow_mut());
+        let ticks = shared.is_some_and(|shared| shared.is_ok_and(|mut shared| shared.ticks()));
+        if !ticks {
+            return self.with(|worker, host| worker.on_pulse(host));
+        }
         self.with(|worker, host| worker.on_tick(host));
         if let Some(Ok(mut shared)) = self.shared.as_ref().map(|shared| shared.try_borrow_mut())
             && let Some(left) = shared.leaving
@@ -229,7 +250,10 @@ impl HttpContext for Gate {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
-        if let Some(headers) = abi::headers(Map::RESPONSE) {
+        // Envoy hands our own replies in here, too: their headers need no second look.
+        if self.with(|worker, _| worker.wants_response(self.id))
+            && let Some(headers) = abi::headers(Map::RESPONSE)
+        {
             let head = ResponseHead::read(pairs::read(&headers));
             self.with(|worker, host| worker.on_response(host, self.id, &head));
         }

@@ -64,7 +64,7 @@ impl Stream {
         origin: impl FnOnce() -> Origin,
     ) -> ResponseStep {
         let mut step = ResponseStep::default();
-        if matches!(self.phase, Phase::Refused) {
+        if !self.wants_response() {
             return step;
         }
         if head.forged {

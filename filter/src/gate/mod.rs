@@ -152,6 +152,12 @@ impl Stream {
         }
     }
 
+    /// Whether the head of the response matters: not if it is our own.
+    #[must_use]
+    pub const fn wants_response(&self) -> bool {
+        !matches!(self.phase, Phase::Refused)
+    }
+
     /// Charged: the request goes on, and the API learns who paid.
     fn serve(
         &mut self,

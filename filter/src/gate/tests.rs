@@ -342,11 +342,20 @@ fn caches_keep_paid_answers_apart() {
 #[test]
 fn headers_that_only_the_gate_gives_are_taken_from_the_api() {
     let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
+    let (mut paid, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+    paid.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+    let step = paid.on_response(&forged, Origin::default);
+    assert_eq!(step.remove, ["payment-required"]);
+    assert!(step.set.iter().any(|(name, _)| *name == "payment-response"), "it is replaced");
+    let (mut voided, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+    voided.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+    let failed = ResponseHead { status: 500, ..forged };
+    let step = voided.on_response(&failed, Origin::default);
+    assert_eq!(step.remove, ["payment-required", "payment-response"]);
+    let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
     let (mut free, _) = start("/api/free", &Value::Null);
-    assert_eq!(
-        free.on_response(&forged, Origin::default).remove,
-        ["payment-required", "payment-response"]
-    );
+    let step = free.on_response(&forged, Origin::default);
+    assert_eq!(step.remove, ["payment-required", "payment-response"]);
     let (mut refused, _) = start("/api/joke", &Value::Null);
     assert!(
         refused.on_response(&forged, Origin::default).remove.is_empty(),

@@ -77,7 +77,7 @@ impl Worker {
             trace_parent: None,
         };
         match host.call(&message) {
-            Ok(call) => self.under_way(host, call, Call::Balance { stream, question: id }),
+            Ok(call) => self.under_way(call, Call::Balance { stream, question: id }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Balance);
                 self.settle_balance(host, stream, id, Err(trouble));

@@ -27,7 +27,8 @@ impl Worker {
     pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
         let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
         let service = call.service();
-        let elapsed = host.now_ms().saturating_sub(since_ms);
+        self.now_ms = host.now_ms();
+        let elapsed = self.now_ms.saturating_sub(since_ms);
         host.record(service.milliseconds(), elapsed);
         match call {
             Call::Batch(sent) => {
@@ -41,7 +42,7 @@ impl Worker {
                 self.settle(host, sent, answer);
                 // Voids alone do not press a ledger that is in trouble; they wait for a tick.
                 if self.queue.has_charges() || answered && !self.queue.is_empty() {
-                    self.on_wake(host);
+                    self.wake(host);
                 }
             }
             Call::Card { stream, charge } => {
@@ -82,8 +83,8 @@ impl Worker {
         read
     }
 
-    pub(super) fn under_way(&mut self, host: &mut impl Host, id: CallId, call: Call) {
-        let since_ms = host.now_ms();
+    pub(super) fn under_way(&mut self, id: CallId, call: Call) {
+        let since_ms = self.now_ms;
         self.calls.insert(id, UnderWay { call, since_ms });
     }
 
@@ -124,7 +125,7 @@ impl Worker {
             trace_parent: traced.parent.as_deref(),
         };
         match host.call(&message) {
-            Ok(call) => self.under_way(host, call, Call::Card { stream, charge }),
+            Ok(call) => self.under_way(call, Call::Card { stream, charge }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Card);
                 self.settle_card(host, stream, charge, Err(trouble));

@@ -40,6 +40,8 @@ pub struct Worker {
     balances: Balances,
     counted: Pending,
     woken: bool,
+    /// Unix milliseconds, as of the last event that asked the host: at most a pulse ago.
+    now_ms: u64,
 }
 
 /// A call under way, and when it was made.
@@ -82,6 +84,7 @@ impl Worker {
             balances: Balances::default(),
             counted: Pending::default(),
             woken: false,
+            now_ms: 0,
         }
     }
 
@@ -113,9 +116,19 @@ impl Worker {
         }
         let placed = self.places.of(&self.config, host, id);
         let mut stream = Stream::new(Rc::clone(&self.config));
-        let step = stream.on_request(head, &placed, &mut || mint(host));
+        if self.now_ms == 0 {
+            self.now_ms = host.now_ms();
+        }
+        let now_ms = self.now_ms;
+        let step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
         self.streams.insert(id, stream);
         self.take(host, id, step, head.trace, false)
+    }
+
+    /// Whether the head of this stream's response matters: not if it is ours.
+    #[must_use]
+    pub fn wants_response(&self, id: StreamId) -> bool {
+        self.streams.get(&id).is_some_and(Stream::wants_response)
     }
 
     /// The head of a response, ours or the API's.
@@ -157,6 +170,7 @@ impl Worker {
     /// Outside of any stream: send what waits.
     pub fn on_wake(&mut self, host: &mut impl Host) {
         self.woken = false;
+        self.now_ms = host.now_ms();
         while let Some((stream, request, traced)) = self.cards.pop_front() {
             self.call_card(host, stream, &request, &traced);
         }
@@ -177,7 +191,7 @@ impl Worker {
                     if let Ok(charges) = u64::try_from(sent.charges()) {
                         host.record(Histogram::BATCH_CHARGES, charges);
                     }
-                    self.under_way(host, call, Call::Batch(sent));
+                    self.under_way(call, Call::Batch(sent));
                 }
                 Err(no_call) => {
                     // No request waits for a ledger that is not there; voids do.
@@ -193,6 +207,15 @@ impl Worker {
         if lost > 0 {
             self.counted.add(Counter::VOIDS_LOST, lost);
             host.warn(&format!("{lost} voids were lost: the ledger has been away for too long"));
+        }
+    }
+
+    /// Every twentieth of a second or so: what waits for a call that takes long waits no longer.
+    pub fn on_pulse(&mut self, host: &mut impl Host) {
+        self.now_ms = host.now_ms();
+        self.queue.on_pulse();
+        if self.queue.has_charges() && self.queue.may_leave() {
+            self.on_wake(host);
         }
     }
 
@@ -212,9 +235,10 @@ impl Worker {
     }
 
     fn settle(&mut self, host: &mut impl Host, sent: Sent, answer: Result<BatchAnswer, Trouble>) {
+        let now_ms = self.now_ms;
         for Outcome { stream: id, charge, client, outcome } in self.queue.answered(sent, answer) {
             let waiting = self.waiting(id, charge);
-            match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host))) {
+            match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host, now_ms))) {
                 Some(step) => {
                     self.take(host, id, step, Trace::default(), true);
                 }
@@ -290,7 +314,10 @@ impl Worker {
             }
             Step::Charge(charge) => {
                 if self.queue.charge(id, charge, traced(trace)) {
-                    self.wake(host);
+                    // What has to wait leaves when the batch under way comes back.
+                    if self.queue.may_leave() {
+                        self.wake(host);
+                    }
                 } else {
                     host.warn("too many charges wait for the ledger");
                     let step = self
@@ -313,7 +340,9 @@ impl Worker {
 
     fn void(&mut self, host: &mut impl Host, void: Void) {
         self.queue.void(void);
-        self.wake(host);
+        if self.queue.may_leave() {
+            self.wake(host);
+        }
     }
 
     fn wake(&mut self, host: &mut impl Host) {
@@ -328,9 +357,9 @@ fn traced(trace: Trace<'_>) -> Traced {
     Traced { request_id: trace.request_id.map(Into::into), parent: trace.parent.map(Into::into) }
 }
 
-fn mint(host: &mut impl Host) -> Option<ChargeId> {
+fn mint(host: &mut impl Host, now_ms: u64) -> Option<ChargeId> {
     let random = host.random()?;
-    Some(ChargeId::mint(host.now_ms(), random))
+    Some(ChargeId::mint(now_ms, random))
 }
 
 #[cfg(test)]

@@ -210,6 +210,8 @@ enum Event {
     Reachable(bool),
     /// A second passes.
     Tick,
+    /// A twentieth of a second passes.
+    Pulse,
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -227,6 +229,7 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (0..8_usize).prop_map(Event::End),
         1 => any::<bool>().prop_map(Event::Reachable),
         1 => Just(Event::Tick),
+        2 => Just(Event::Pulse),
     ]
 }
 
@@ -282,6 +285,7 @@ impl World {
             }
             Event::Reachable(reachable) => self.host.unreachable = !reachable,
             Event::Tick => self.worker.on_tick(&mut self.host),
+            Event::Pulse => self.worker.on_pulse(&mut self.host),
         }
     }
 

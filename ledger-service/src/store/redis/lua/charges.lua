@@ -13,16 +13,44 @@ local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
 local newest = NOW + skew
 
-local written, tallied = {}, {}
+-- Commands cost more than what is done with their answers: each bucket is read and written by one.
+local found, written, tallied, full = {}, {}, {}, {}
+
+-- Lua's stack holds some 8,000 values.
+local PIECE = 2000
+
+local function in_pieces(list, act)
+    for first = 1, #list, PIECE do
+        act(first, unpack(list, first, math.min(first + PIECE - 1, #list)))
+    end
+end
+
+local function find_all()
+    local wanted = {}
+    for at = 5, #ARGV, 7 do
+        local bucket = KEYS[tonumber(ARGV[at + 1])]
+        wanted[bucket] = wanted[bucket] or {}
+        table.insert(wanted[bucket], ARGV[at + 2])
+    end
+    for bucket, ids in pairs(wanted) do
+        found[bucket] = {}
+        in_pieces(ids, function(first, ...)
+            for at, value in ipairs(redis.call('HMGET', bucket, ...)) do
+                found[bucket][ids[first + at - 1]] = value
+            end
+        end)
+    end
+end
 
 local function find(bucket, id)
-    local own = written[bucket] and written[bucket][id]
-    return own or redis.call('HGET', bucket, id)
+    return found[bucket][id]
 end
 
 local function write(bucket, id, value)
+    found[bucket][id] = value
     written[bucket] = written[bucket] or {}
-    written[bucket][id] = value
+    table.insert(written[bucket], id)
+    table.insert(written[bucket], value)
 end
 
 local function parse(value)
@@ -33,9 +61,16 @@ local function parse(value)
     return { units = units, after = after, currency = currency, route = route }
 end
 
-local function tally(minted, currency, route, count, units)
-    local hour = text(math.floor(minted / 3600000))
-    table.insert(tallied, { hour .. ':' .. currency .. ':' .. route, count, units })
+-- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
+local function tally(minted, currency, route, sign, units)
+    local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
+    local sum = tallied[name]
+    local after = (sum and sum.units or 0) + sign * units
+    if sum and math.abs(after) > MAX then
+        table.insert(full, sum)
+        sum, after = nil, sign * units
+    end
+    tallied[name] = { name = name, count = (sum and sum.count or 0) + sign, units = after }
 end
 
 local function charge(bucket, id, minted, currency, units, route)
@@ -64,7 +99,7 @@ local function charge(bucket, id, minted, currency, units, route)
     change(currency)
     from.available = from.available - wanted
     local after = text(from.available)
-    tally(minted, currency, route, '1', units)
+    tally(minted, currency, route, 1, wanted)
     write(bucket, id, units .. ' ' .. after .. ' ' .. currency .. ' ' .. route)
     return 'charged ' .. after
 end
@@ -84,22 +119,25 @@ local function void(bucket, id, minted)
     local was = parse(known)
     change(was.currency)
     -- Only an account at the largest amount could not take its own units back; it keeps them.
-    credit(account(was.currency), amount(was.units, 'a charge'))
-    local back = was.units == '0' and '0' or '-' .. was.units
-    tally(minted, was.currency, was.route, '-1', back)
+    local units = amount(was.units, 'a charge')
+    credit(account(was.currency), units)
+    tally(minted, was.currency, was.route, -1, units)
     write(bucket, id, 'v')
     return 'voided'
 end
 
 local function write_all()
-    for _, sum in ipairs(tallied) do
-        redis.call('HINCRBY', SUMS, 'n:' .. sum[1], sum[2])
-        redis.call('HINCRBY', SUMS, 'u:' .. sum[1], sum[3])
+    for _, sum in pairs(tallied) do
+        table.insert(full, sum)
+    end
+    for _, sum in ipairs(full) do
+        redis.call('HINCRBY', SUMS, 'n:' .. sum.name, text(sum.count))
+        redis.call('HINCRBY', SUMS, 'u:' .. sum.name, text(sum.units))
     end
     for bucket, records in pairs(written) do
-        for id, value in pairs(records) do
-            redis.call('HSET', bucket, id, value)
-        end
+        in_pieces(records, function(_, ...)
+            redis.call('HSET', bucket, ...)
+        end)
         if redis.call('PTTL', bucket) < 0 then
             local begins = tonumber(string.match(bucket, '%d+$')) * bucket_ms
             redis.call('PEXPIREAT', bucket, text(begins + bucket_ms + memory))
@@ -109,6 +147,7 @@ end
 
 return run(function()
     local answers = {}
+    find_all()
     for at = 5, #ARGV, 7 do
         local bucket, id, minted = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], tonumber(ARGV[at + 3])
         if ARGV[at] == 'v' then

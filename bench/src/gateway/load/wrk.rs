@@ -2,18 +2,8 @@
 
 use std::{process::Command, time::Duration};
 
+use super::Load;
 use crate::Result;
-
-/// What one run of the load showed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
-    pub(super) requests: u64,
-    pub(super) took: Duration,
-    pub(super) p50: Duration,
-    pub(super) p99: Duration,
-    /// Answers that were neither 2xx nor 3xx.
-    pub(super) refused: u64,
-}
 
 /// Reports numbers, one a line, in place of wrk's text for people.
 const SCRIPT: &str = r#"
@@ -47,7 +37,7 @@ pub(super) fn run(
     let output = command
         .arg(url)
         .output()
-        .map_err(|error| format!("wrk: {error}; scripts/setup-wrk.sh installs it"))?;
+        .map_err(|error| format!("wrk: {error}; scripts/setup-load.sh installs it"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = |name: &str| -> Result<u64> {
         let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -1,0 +1,111 @@
+//! What is asked of which gateway, and what it cost.
+
+use serde::Serialize;
+
+use super::{options::Cell, subject::Kind};
+
+/// What is asked, and of which gateway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) subject: Kind,
+    pub(super) path: &'static str,
+    pub(super) asks: Asks,
+}
+
+/// What clients do there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Nothing is paid, and all are served.
+    Free,
+    /// Nothing is paid, and every answer is a 402.
+    Unpaid,
+    /// Each request is paid from one balance.
+    Paid,
+}
+
+const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) -> Row {
+    Row { name, subject, path, asks }
+}
+
+/// All rows; plain Envoy is the first.
+pub(super) const ROWS: [Row; 9] = [
+    row("plain Envoy", Kind::Plain, "/api/joke", Asks::Free),
+    row("filter disabled on the route", Kind::Embedded, "/off", Asks::Free),
+    row("free route", Kind::Embedded, "/api/health", Asks::Free),
+    row("402", Kind::Embedded, "/api/joke", Asks::Unpaid),
+    row("paid, embedded", Kind::Embedded, "/api/joke", Asks::Paid),
+    row("paid, Redis", Kind::Redis, "/api/joke", Asks::Paid),
+    row("paid, Redis, fsync always", Kind::RedisAlways, "/api/joke", Asks::Paid),
+    row("paid, PostgreSQL", Kind::Postgres, "/api/joke", Asks::Paid),
+    row("ext_authz, Redis", Kind::ExtAuthz, "/api/joke", Asks::Paid),
+];
+
+/// One round of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    pub(super) rate: f64,
+    pub(super) batch: f64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    /// CPU microseconds for each request.
+    pub(super) envoy: f64,
+    pub(super) ledger: f64,
+    pub(super) store: f64,
+    pub(super) api: f64,
+}
+
+/// A row's medians, in one cell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// What was asked.
+    pub name: &'static str,
+    /// How it was asked.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// Requests a second.
+    pub rate: f64,
+    /// Paid requests for each call to the ledger.
+    pub batch: f64,
+    /// Half of all answers came within so many microseconds.
+    pub p50: f64,
+    /// 99 of 100.
+    pub p99: f64,
+    /// CPU microseconds of Envoy for each request.
+    pub envoy: f64,
+    /// Of the ledger, or of the authoriser.
+    pub ledger: f64,
+    /// Of the store, if it is a server.
+    pub store: f64,
+    /// Of the API.
+    pub api: f64,
+}
+
+impl Figure {
+    /// The medians of a row's rounds.
+    pub(super) fn of(name: &'static str, cell: Cell, rounds: &[Round]) -> Self {
+        let median = |of: fn(&Round) -> f64| {
+            let mut all: Vec<f64> = rounds.iter().map(of).collect();
+            all.sort_by(f64::total_cmp);
+            all.get(all.len() / 2).copied().unwrap_or_default()
+        };
+        Self {
+            name,
+            cell,
+            rate: median(|round| round.rate),
+            batch: median(|round| round.batch),
+            p50: median(|round| round.p50),
+            p99: median(|round| round.p99),
+            envoy: median(|round| round.envoy),
+            ledger: median(|round| round.ledger),
+            store: median(|round| round.store),
+            api: median(|round| round.api),
+        }
+    }
+
+    /// CPU microseconds of everything but the load generator.
+    #[must_use]
+    pub fn cpu(&self) -> f64 {
+        self.envoy + self.ledger + self.store + self.api
+    }
+}

@@ -1,0 +1,104 @@
+//! Requests through one worker of the gate.
+
+use std::rc::Rc;
+
+use serde_json::json;
+use stripe402_filter::{
+    config::Config,
+    gate::{Head, ResponseHead},
+    host::StreamId,
+    pairs,
+    worker::{Verdict, Worker},
+};
+use stripe402_protocol::{
+    Units,
+    message::{Batch, BatchAnswer, ChargeOutcome},
+};
+
+use super::{
+    BATCH,
+    host::{self, Counting},
+};
+use crate::Result;
+
+const CLIENT: &str = "1f0cfa3c6a2d4b578b6b1e9a3d0a8a111f0cfa3c6a2d4b578b6b1e9a3d0a8a11";
+
+/// The shipped configuration's first route, and so many others.
+fn worker(routes: u32) -> Result<Worker> {
+    let joke = json!({"name": "joke", "path": "/api/joke", "methods": ["GET"], "price": 100});
+    let others = (1..routes).map(|at| json!({"path": format!("/api/other/{at}"), "price": 100}));
+    let config = json!({
+        "publishable_key": "pk_test_standin",
+        "ledger": {"cluster": "stripe402_ledger"},
+        "routes": std::iter::once(joke).chain(others).collect::<Vec<_>>(),
+    });
+    let config = Config::parse(config.to_string().as_bytes());
+    Ok(Worker::new(Rc::new(config.map_err(|error| error.to_string())?)))
+}
+
+fn ask(worker: &mut Worker, host: &mut Counting, id: StreamId, headers: &[u8]) -> Verdict {
+    let config = Rc::clone(worker.config());
+    worker.on_request(host, id, &Head::read(pairs::read(headers), &config.identity))
+}
+
+fn answer(worker: &mut Worker, host: &mut Counting, id: StreamId, headers: &[u8]) {
+    if worker.wants_response(id) {
+        worker.on_response(host, id, &ResponseHead::read(pairs::read(headers)));
+    }
+    worker.on_end(host, id);
+}
+
+pub(super) fn free(times: u32) -> Result<()> {
+    let (mut worker, mut host) = (worker(10)?, Counting::default());
+    let (request, response) = (host::request("/api/health", None), host::response());
+    for id in 1..=times {
+        if ask(&mut worker, &mut host, id, &request) != Verdict::Continue {
+            return Err("a free request was held".into());
+        }
+        answer(&mut worker, &mut host, id, &response);
+    }
+    Ok(())
+}
+
+pub(super) fn challenge(times: u32) -> Result<()> {
+    let (mut worker, mut host) = (worker(10)?, Counting::default());
+    let (request, response) = (host::request("/api/joke", None), host::response());
+    for id in 1..=times {
+        ask(&mut worker, &mut host, id, &request);
+        answer(&mut worker, &mut host, id, &response);
+    }
+    if host.replied == times { Ok(()) } else { Err("not every request was challenged".into()) }
+}
+
+pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
+    let (mut worker, mut host) = (worker(routes)?, Counting::default());
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    let (request, response) = (host::request("/api/joke", Some(&payment)), host::response());
+    let mut next = 1;
+    while next <= times {
+        let streams = next..next + BATCH;
+        for id in streams.clone() {
+            ask(&mut worker, &mut host, id, &request);
+        }
+        worker.on_wake(&mut host);
+        for (call, body) in std::mem::take(&mut host.calls) {
+            worker.on_answer(&mut host, call, Ok(&charged(&body)?));
+        }
+        for id in streams {
+            answer(&mut worker, &mut host, id, &response);
+        }
+        next += BATCH;
+    }
+    let all = next - 1;
+    let same = host.resumed == all && host.headers_set == all * 7;
+    if same { Ok(()) } else { Err("not every request was served".into()) }
+}
+
+/// An answer that costs the same for every batch; reading the batch is not the gate's work, but
+/// small beside it.
+fn charged(body: &[u8]) -> Result<Vec<u8>> {
+    let batch: Batch = serde_json::from_slice(body)?;
+    let left = ChargeOutcome::Charged(Units::from_u32(9_876_500));
+    let charges = batch.charges.iter().map(|charge| (charge.id, left)).collect();
+    Ok(serde_json::to_vec(&BatchAnswer { charges, voids: Vec::new() })?)
+}
