@@ -135,7 +135,7 @@ pub(crate) fn layer(files: &[File<'_>]) -> anyhow::Result<Layer> {
         archive.append_data(&mut header, file.path, file.content)?;
     }
     let plain = archive.into_inner()?;
-    let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut packer = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
     packer.write_all(&plain)?;
     Ok(Layer { compressed: packer.finish()?, diff_id: format!("sha256:{}", sum(&plain)) })
 }

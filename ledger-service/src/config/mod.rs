@@ -281,22 +281,19 @@ fn webhooks(
 
 /// Certificate and key go together; who may connect can only be asked over TLS.
 fn tls(given: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
-    let [certificate, key, client_ca, admin_client_ca] = [
-        &given.tls_certificate,
-        &given.tls_key,
-        &given.tls_client_ca,
-        &given.admin_tls_client_ca,
-    ]
-    .map(|path| path.clone().filter(|path| !path.as_os_str().is_empty()));
+    let [certificate, key, client_ca, admin_client_ca] =
+        [&given.tls_certificate, &given.tls_key, &given.tls_client_ca, &given.admin_tls_client_ca]
+            .map(|path| path.clone().filter(|path| !path.as_os_str().is_empty()));
     let reload = seconds(given.tls_reload, 30);
     match (certificate, key) {
         (Some(certificate), Some(key)) => {
             Ok(Some(TlsOptions { certificate, key, client_ca, admin_client_ca, reload }))
         }
         (None, None) if client_ca.is_none() && admin_client_ca.is_none() => Ok(None),
-        (Some(_), None) => {
-            Err(ConfigError::new("tls_key", "is missing beside tls_certificate; set LEDGER_TLS_KEY"))
-        }
+        (Some(_), None) => Err(ConfigError::new(
+            "tls_key",
+            "is missing beside tls_certificate; set LEDGER_TLS_KEY",
+        )),
         (None, _) => {
             let problem = "is missing: TLS was asked for; set LEDGER_TLS_CERTIFICATE";
             Err(ConfigError::new("tls_certificate", problem))

@@ -61,10 +61,7 @@ pub fn renew(
 }
 
 /// What the files make if they are others than those that are known.
-fn changed(
-    files: &Files,
-    known: [u8; 32],
-) -> Result<Option<(ServerConfig, [u8; 32])>, TlsError> {
+fn changed(files: &Files, known: [u8; 32]) -> Result<Option<(ServerConfig, [u8; 32])>, TlsError> {
     let contents = files.read()?;
     let digest = contents.digest();
     if digest == known {

@@ -116,10 +116,8 @@ async fn everything_around_the_filter_works_together() {
     let exposed = challenge.headers()["access-control-expose-headers"].to_str().unwrap();
     assert!(exposed.contains("payment-required"), "{exposed}");
     let preflight = stack.client.request(reqwest::Method::OPTIONS, stack.url("/api/weather"));
-    let preflight = preflight
-        .header("origin", origin)
-        .header("access-control-request-method", "GET")
-        .send();
+    let preflight =
+        preflight.header("origin", origin).header("access-control-request-method", "GET").send();
     assert_eq!(preflight.await.unwrap().status(), 200);
 
     // Who has paid, over mTLS; what the processor set arrives, but who paid is said by the filter alone.
@@ -159,9 +157,9 @@ async fn everything_around_the_filter_works_together() {
 async fn what_is_refused_by_the_rate_limit_costs_nothing() {
     let Full { stack, .. } = full(|config| {
         let filters = config.connection_manager().unwrap()["http_filters"].as_array_mut().unwrap();
-        let limit = filters.iter_mut().find(|filter| {
-            filter["name"] == "envoy.filters.http.local_ratelimit"
-        });
+        let limit = filters
+            .iter_mut()
+            .find(|filter| filter["name"] == "envoy.filters.http.local_ratelimit");
         limit.unwrap()["typed_config"]["token_bucket"] =
             json!({"max_tokens": 2, "tokens_per_fill": 1, "fill_interval": "3600s"});
     })

@@ -67,9 +67,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn one<'built>(built: &'built [Manifest], kind: &str, name: &str) -> &'built Value {
-    let found = built.iter().find(|manifest| {
-        manifest.kind() == kind && manifest.value["metadata"]["name"] == name
-    });
+    let found = built
+        .iter()
+        .find(|manifest| manifest.kind() == kind && manifest.value["metadata"]["name"] == name);
     &found.unwrap_or_else(|| panic!("no {kind} {name}")).value
 }
 

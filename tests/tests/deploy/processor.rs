@@ -52,7 +52,7 @@ async fn serve(stream: TcpStream) -> Option<Infallible> {
                 http::HeaderName::from_static("grpc-status"),
                 http::HeaderValue::from_static("0"),
             )]);
-            while body.data().await.is_some() {}
+            while let Some(Ok(_)) = body.data().await {}
             let _ = answer.send_trailers(ended);
         });
     }

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, process::Command};
 
 use stripe402_tests::binary;
 
-const READMES: [&str; 6] = [
+const READMES: [&str; 7] = [
+    "envoy/ecds/README.md",
     "envoy/minimal/README.md",
     "envoy/full/README.md",
     "envoy/istio/README.md",
@@ -19,7 +20,8 @@ fn read(path: &str) -> String {
 }
 
 fn blocks(document: &str, language: &str) -> Vec<String> {
-    let parts = document.split(&format!("\n```{language}\n")).skip(1);
+    let opening = format!("\n```{language}\n");
+    let parts = document.split(&opening).skip(1);
     parts.map(|part| part.split("\n```").next().unwrap().to_owned()).collect()
 }
 
@@ -28,7 +30,8 @@ fn commands_of_the_readmes_run() {
     let workspace = binary::workspace();
     let envoy = binary::envoy().unwrap().parent().unwrap().to_path_buf();
     let tools = workspace.join(".tools/venv/bin");
-    let path = format!("{}:{}:{}", envoy.display(), tools.display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}:{}", envoy.display(), tools.display(), std::env::var("PATH").unwrap());
     for readme in READMES {
         let commands = blocks(&read(readme), "bash");
         // Images are made and read in tests of their own; pushing them needs a registry.
@@ -38,7 +41,10 @@ fn commands_of_the_readmes_run() {
         let copy = tempfile::tempdir().unwrap();
         for folder in ["envoy", "images"] {
             let from = workspace.join(folder);
-            let status = Command::new("cp").arg("-r").args([from.as_os_str(), copy.path().as_os_str()]).status();
+            let status = Command::new("cp")
+                .arg("-r")
+                .args([from.as_os_str(), copy.path().as_os_str()])
+                .status();
             assert!(status.unwrap().success());
         }
         std::os::unix::fs::symlink(workspace.join("dist"), copy.path().join("dist")).unwrap();

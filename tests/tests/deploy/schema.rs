@@ -48,7 +48,9 @@ impl Manifest {
 /// The documents of a YAML text.
 pub(crate) fn documents(file: &str, text: &str) -> Vec<Manifest> {
     serde_norway::Deserializer::from_str(text)
-        .map(|document| Value::deserialize(document).unwrap_or_else(|error| panic!("{file}: {error}")))
+        .map(|document| {
+            Value::deserialize(document).unwrap_or_else(|error| panic!("{file}: {error}"))
+        })
         .filter(|value| !value.is_null())
         .map(|value| Manifest { file: file.to_owned(), value })
         .collect()
@@ -93,7 +95,8 @@ fn check<'manifest>(
 ) -> std::vec::IntoIter<Vec<String>> {
     let manifests = Value::Array(manifests.map(Manifest::with_schema).collect());
     let name = Path::new(checker.get_program()).display().to_string();
-    let started = checker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started =
+        checker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.unwrap_or_else(|error| panic!("{name}: {error}; run  make setup"));
     let mut stdin = child.stdin.take().unwrap();
     let writing = std::thread::spawn(move || stdin.write_all(manifests.to_string().as_bytes()));

@@ -58,7 +58,11 @@ impl Known {
 }
 
 /// Lets the gateway of `envoy/envoy.yaml` show what is in its folder, or nothing.
-fn upstream_tls(config: &mut EnvoyConfig, folder: &Path, shows: bool) -> stripe402_tests::Result<()> {
+fn upstream_tls(
+    config: &mut EnvoyConfig,
+    folder: &Path,
+    shows: bool,
+) -> stripe402_tests::Result<()> {
     let file = |name: &str| json!({"filename": folder.join(name)});
     let mut context = json!({
         "validation_context": {
@@ -202,10 +206,8 @@ async fn renewed_files_are_taken_up_without_a_restart() {
     .await;
     assert!(log(&mut stack).contains("is not the key of tls_certificate"), "{}", log(&mut stack));
     put(&known.path("ledger/tls.crt"), &renewed.certificate);
-    within("the renewed certificate", async || {
-        shown_by(&gateway, address).await == renewed.der()
-    })
-    .await;
+    within("the renewed certificate", async || shown_by(&gateway, address).await == renewed.der())
+        .await;
     // The connection of before goes on.
     let handshakes = stack.envoy.stat("cluster.stripe402_ledger.ssl.handshake").await.unwrap();
     assert_eq!(status(&stack, &payment).await.0, 200);
