@@ -37,8 +37,9 @@ impl Manifest {
             return value;
         }
         value["kind"] = json!("WasmPlugin");
-        let spec = value["spec"].as_object_mut().unwrap();
-        if let Some(Value::Object(wasm)) = spec.remove("wasm") {
+        if let Some(Value::Object(spec)) = value.get_mut("spec")
+            && let Some(Value::Object(wasm)) = spec.remove("wasm")
+        {
             spec.extend(wasm);
         }
         value
