@@ -170,6 +170,10 @@ async fn what_is_refused_by_the_rate_limit_costs_nothing() {
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().get(wire::PAYMENT_RESPONSE).is_none());
     assert_eq!(stack.upstream.recorder().count(), 2);
+    // Not even charged and given back. Counters are handed over once a second.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    assert_eq!(stack.envoy.stat("wasmcustom.stripe402_paid").await.unwrap(), 2);
+    assert_eq!(stack.envoy.stat("wasmcustom.stripe402_voided").await.unwrap(), 0);
 }
 
 /// The order is what a reader copies: whatever refuses comes before what charges.
