@@ -13,6 +13,7 @@ mod certificates;
 mod filter;
 mod full;
 mod images;
+mod listeners;
 mod manifests;
 mod minimal;
 mod overlays;
