@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # What the end-to-end tests and `make run` start.
-PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client
+PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client -p stripe402-images
 # The filter is a wasm module: its native build exists for its unit tests only.
 NATIVE := --workspace --exclude stripe402-filter
 
@@ -84,6 +84,10 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 	@./scripts/build-wasm.sh
 
+.PHONY: images
+images: wasm ## Make OCI images of the ledger and the filter: dist/oci
+	@./scripts/build-images.sh
+
 .PHONY: client-js
 client-js: setup ## Build the npm package of the paying side: client/js/dist
 	@./scripts/build-client-js.sh
@@ -95,6 +99,8 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-redis.sh
 	@./scripts/setup-chromium.sh
 	@./scripts/setup-wasm-bindgen.sh
+	@./scripts/setup-manifests.sh
+	@./scripts/setup-skopeo.sh
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -13,3 +13,4 @@ pub mod payment;
 pub mod serve;
 pub mod store;
 pub mod stripe;
+pub mod tls;

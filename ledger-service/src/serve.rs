@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     payment::{PaymentOptions, Payments},
     store,
     stripe::{Stripe, StripeOptions},
+    tls::{self, Files, Listener, TlsError, TlsOptions},
 };
 
 /// Why the service could not start, or ended.
@@ -33,6 +34,9 @@ pub enum ServeError {
     /// A setting is wrong.
     #[error("{0}")]
     Setting(String),
+    /// A file of the listeners' TLS is wrong.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// A listener failed.
     #[error("a listener failed: {0}")]
     Io(#[from] std::io::Error),
@@ -71,11 +75,24 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
     let app = App { store, payments: Arc::clone(&payments) };
 
-    let internal = listen("listen", config.listen).await?;
-    let operator = listen("admin_listen", config.admin_listen).await?;
+    let mut renewals = JoinSet::new();
+    let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
+        Some(options) => {
+            let (current, renewing) = tls::renew(files(options), options.reload)?;
+            renewals.spawn(renewing);
+            Ok::<_, TlsError>(Some(current))
+        }
+        None => Ok(None),
+    };
+    let gateways_tls = tls(TlsOptions::gateways)?;
+    let operators_tls = tls(TlsOptions::operators)?;
+    let webhooks_tls = tls(TlsOptions::webhooks)?;
+    let internal = Listener::new(listen("listen", config.listen).await?, gateways_tls);
+    let operator = Listener::new(listen("admin_listen", config.admin_listen).await?, operators_tls);
     let webhooks = match &config.webhooks {
         Some((address, secret)) => {
-            Some((listen("webhook_listen", *address).await?, secret.clone()))
+            let listener = listen("webhook_listen", *address).await?;
+            Some((Listener::new(listener, webhooks_tls), secret.clone()))
         }
         None => {
             tracing::warn!(
@@ -85,7 +102,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         }
     };
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
-    tracing::info!(listen = %config.listen, admin = %config.admin_listen, "serving");
+    let tls = config.tls.is_some();
+    tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
 
     let (stopping, stopped) = watch::channel(false);
     let gateways = http::internal(app.clone(), Token::new(&config.token), config.max_body);
@@ -135,16 +153,10 @@ async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListene
 }
 
 async fn run(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    // Answers are small and must not wait for more.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
     let stop = async move {
         // An error means that the sender is gone: stop, too.
         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -43,6 +43,14 @@ pub fn demo_api() -> Result<PathBuf> {
     built("demo-api", "STRIPE402_DEMO_API_BIN")
 }
 
+/// What makes the images: `STRIPE402_IMAGES_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn images() -> Result<PathBuf> {
+    built("stripe402-images", "STRIPE402_IMAGES_BIN")
+}
+
 /// Envoy: `ENVOY_BIN`, else the one that `scripts/setup-envoy.sh` installed.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The ledger as a process.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,12 +90,35 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Waits until it serves.
+    /// Waits until it serves; over TLS, which not everybody may speak with it, until it listens.
     ///
     /// # Errors
     /// If it ends before, or the time is over.
     pub async fn ready(&mut self) -> Result<()> {
-        self.process.wait_ready(&Probe::ok(self.url("/readyz")), STARTS_WITHIN).await
+        let probe = if self.process.spec().env.contains_key("LEDGER_TLS_CERTIFICATE") {
+            Probe::Tcp(local(self.port))
+        } else {
+            Probe::ok(self.url("/readyz"))
+        };
+        self.process.wait_ready(&probe, STARTS_WITHIN).await
+    }
+
+    /// Where gateways ask it.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        local(self.port)
+    }
+
+    /// Where operators ask it.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        local(self.admin_port)
+    }
+
+    /// Where webhooks arrive.
+    #[must_use]
+    pub fn webhook_address(&self) -> SocketAddr {
+        local(self.webhook_port)
     }
 
     /// Starts it again on the same ports and store, and waits until it serves.

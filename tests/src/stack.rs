@@ -25,6 +25,7 @@ type Change = Box<dyn FnOnce(&mut EnvoyConfig) -> Result<()> + Send>;
 /// What a test wants otherwise than it is shipped.
 #[derive(Default)]
 pub struct StackOptions {
+    file: Option<&'static str>,
     workers: Option<u16>,
     replicas: Option<u16>,
     store: Option<String>,
@@ -39,6 +40,13 @@ impl StackOptions {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another of the shipped configurations of Envoy than `envoy/envoy.yaml`.
+    #[must_use]
+    pub fn file(mut self, path: &'static str) -> Self {
+        self.file = Some(path);
+        self
     }
 
     /// Changes the filter's own configuration.
@@ -169,7 +177,10 @@ impl Stack {
             ledgers.push(ledger);
         }
 
-        let mut config = EnvoyConfig::shipped()?;
+        let mut config = match options.file {
+            Some(path) => EnvoyConfig::read(&binary::workspace().join(path))?,
+            None => EnvoyConfig::shipped()?,
+        };
         config.endpoints("api", &[upstream.address()])?;
         config.endpoints("stripe402_ledger", &addresses)?;
         config.module(&binary::filter()?)?;

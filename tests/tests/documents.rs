@@ -97,7 +97,11 @@ fn every_file_that_a_document_names_is_there() {
         "docs/configuration.md".to_owned(),
         "docs/ledger.md".to_owned(),
         "client/README.md".to_owned(),
+        "images/README.md".to_owned(),
     ];
+    for example in ["ecds", "minimal", "full", "istio", "envoy-gateway", "kubernetes"] {
+        documents.push(format!("envoy/{example}/README.md"));
+    }
     for entry in std::fs::read_dir(binary::workspace().join("docs/decisions")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         documents.push(format!("docs/decisions/{name}"));

@@ -16,7 +16,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{payment::LimitOptions, store::StoreOptions};
+use crate::{payment::LimitOptions, store::StoreOptions, tls::TlsOptions};
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
@@ -76,6 +76,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Stripe's webhooks arrive here, signed with this secret; `None` where there is no secret.
     pub webhooks: Option<(SocketAddr, SecretString)>,
+    /// How the listeners speak TLS; `None` for TCP as it is.
+    pub tls: Option<TlsOptions>,
     /// Where the books are.
     pub store: StoreUrl,
     /// What gateways must present.
@@ -190,6 +192,7 @@ impl TryFrom<Settings> for Config {
 
     fn try_from(given: Settings) -> Result<Self, ConfigError> {
         let limits = limits(&given);
+        let tls = tls(&given)?;
         let token = required("token", "LEDGER_TOKEN", given.token)?;
         if token.expose_secret().len() < 16 {
             return Err(ConfigError::new("token", "must have at least 16 characters"));
@@ -199,6 +202,7 @@ impl TryFrom<Settings> for Config {
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
             admin_listen: given.admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8403))),
             webhooks: webhooks(given.webhook_listen, given.stripe_webhook_secret),
+            tls,
             store: given.store.unwrap_or_default(),
             token,
             server_secrets: server_secrets(&secrets)?,
@@ -226,6 +230,7 @@ impl TryFrom<Settings> for Config {
             ("stripe_timeout", config.stripe_timeout.is_zero()),
             ("payment_deadline", config.payment_deadline.is_zero()),
             ("sweep", config.sweep.is_zero()),
+            ("tls_reload", config.tls.as_ref().is_some_and(|tls| tls.reload.is_zero())),
             ("limit_window", config.limits.window.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
@@ -272,6 +277,28 @@ fn webhooks(
 ) -> Option<(SocketAddr, SecretString)> {
     let secret = secret.map(|secret| secret.0).filter(|s| !s.expose_secret().is_empty())?;
     Some((listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8406))), secret))
+}
+
+/// Certificate and key go together; who may connect can only be asked over TLS.
+fn tls(given: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
+    let [certificate, key, client_ca, admin_client_ca] =
+        [&given.tls_certificate, &given.tls_key, &given.tls_client_ca, &given.admin_tls_client_ca]
+            .map(|path| path.clone().filter(|path| !path.as_os_str().is_empty()));
+    let reload = seconds(given.tls_reload, 30);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            Ok(Some(TlsOptions { certificate, key, client_ca, admin_client_ca, reload }))
+        }
+        (None, None) if client_ca.is_none() && admin_client_ca.is_none() => Ok(None),
+        (Some(_), None) => Err(ConfigError::new(
+            "tls_key",
+            "is missing beside tls_certificate; set LEDGER_TLS_KEY",
+        )),
+        (None, _) => {
+            let problem = "is missing: TLS was asked for; set LEDGER_TLS_CERTIFICATE";
+            Err(ConfigError::new("tls_certificate", problem))
+        }
+    }
 }
 
 fn stripe_key(value: Option<Secret>) -> Result<SecretString, ConfigError> {
@@ -342,6 +369,14 @@ mod tests {
             (&format!("{GOOD}charge_memory = '1h'"), "charge_memory"),
             (&format!("{GOOD}payment_deadline = '0s'"), "payment_deadline"),
             (&format!("{GOOD}max_body = 0"), "max_body"),
+            (&format!("{GOOD}tls_certificate = 'a'"), "tls_key"),
+            (&format!("{GOOD}tls_key = 'a'"), "tls_certificate"),
+            (&format!("{GOOD}tls_client_ca = 'a'"), "tls_certificate"),
+            (&format!("{GOOD}admin_tls_client_ca = 'a'"), "tls_certificate"),
+            (
+                &format!("{GOOD}tls_certificate = 'a'\ntls_key = 'a'\ntls_reload = '0s'"),
+                "tls_reload",
+            ),
             (&format!("{GOOD}stripe_api_base = 'localhost'"), "stripe_api_base"),
             (&GOOD.replace("sk_test_x", "pk_test_x"), "stripe_secret_key"),
             (

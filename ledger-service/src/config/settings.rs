@@ -1,6 +1,6 @@
 //! The settings as they are given: all of them optional, from any of the three places.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -34,6 +34,18 @@ settings! {
     admin_listen: SocketAddr = "LEDGER_ADMIN_LISTEN",
     /// Stripe's webhooks arrive here, if stripe_webhook_secret is set [default: 127.0.0.1:8406]
     webhook_listen: SocketAddr = "LEDGER_WEBHOOK_LISTEN",
+    /// The certificate that all three listeners show (PEM, with those between it and the authority);
+    /// with it, they speak TLS only
+    tls_certificate: PathBuf = "LEDGER_TLS_CERTIFICATE",
+    /// The key of that certificate (PEM)
+    tls_key: PathBuf = "LEDGER_TLS_KEY",
+    /// Gateways must show a certificate of these authorities (PEM); without, the token suffices
+    tls_client_ca: PathBuf = "LEDGER_TLS_CLIENT_CA",
+    /// Operators and probes must show a certificate of these authorities (PEM); Kubernetes' own
+    /// probes cannot
+    admin_tls_client_ca: PathBuf = "LEDGER_ADMIN_TLS_CLIENT_CA",
+    /// How often renewed certificates, keys and authorities are looked for [default: 30s]
+    tls_reload: Span = "LEDGER_TLS_RELOAD",
     /// What Stripe signs webhooks with (whsec_…)
     stripe_webhook_secret: Secret = "STRIPE_WEBHOOK_SECRET",
     /// Where the books are: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
