@@ -1,0 +1,89 @@
+//! What operators send, and what they are told where it is wrong.
+
+use axum::{
+    Json,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::request::Parts,
+};
+use serde::de::DeserializeOwned;
+use utoipa::IntoResponses;
+
+use super::{super::error::ApiError, view::Problem};
+
+/// How many lines a list has, if nobody says.
+pub(super) const USUAL: usize = 50;
+/// How many it may have.
+pub(super) const MOST: usize = 500;
+
+/// A number of lines that was asked for.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+    let limit = asked.unwrap_or(USUAL);
+    if (1..=MOST).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::bad_request(format!("limit: must be a number from 1 to {MOST}")))
+}
+
+/// What follows the question mark. A parameter that nobody knows is a mistake.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = Query::try_from_uri(&parts.uri);
+        let wrong = |error: axum::extract::rejection::QueryRejection| {
+            ApiError::bad_request(error.body_text())
+        };
+        query.map(|Query(query)| Self(query)).map_err(wrong)
+    }
+}
+
+/// The client that the path names.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let wrong = |_| ApiError::bad_request("the path is not UTF-8");
+        path.map(|Path(name)| Self(name)).map_err(wrong)
+    }
+}
+
+/// A body of JSON.
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Json::from_request(request, state).await;
+        let wrong = |error: axum::extract::rejection::JsonRejection| {
+            ApiError::bad_request(error.body_text())
+        };
+        body.map(|Json(body)| Self(body)).map_err(wrong)
+    }
+}
+
+/// What every question can be answered with.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "a description only")]
+pub(super) enum Usual {
+    /// What was asked makes no sense; the message says what would
+    #[response(status = 400)]
+    Wrong(#[to_schema] Problem),
+    /// The token is missing or wrong
+    #[response(status = 401, headers(("www-authenticate" = String)))]
+    Stranger(#[to_schema] Problem),
+    /// The body did not arrive in time
+    #[response(status = 408)]
+    Slow(#[to_schema] Problem),
+    /// The body is too large
+    #[response(status = 413)]
+    Large(#[to_schema] Problem),
+    /// The store or Stripe gives no answer; ask again
+    #[response(status = 503)]
+    Away(#[to_schema] Problem),
+}

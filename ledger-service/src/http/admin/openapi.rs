@@ -1,0 +1,52 @@
+//! The description of the operator API, made of the handlers themselves.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::{actions, audit, clients, money, state};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "stripe402 operator API",
+        description = "Clients, money and the record of what operators did, at the ledger's operator listener. Amounts are units: 1/10,000 of a currency's major unit. Times are Unix milliseconds. Errors are `{\"error\": {\"code\", \"message\"}}`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        clients::list,
+        clients::show,
+        clients::movements,
+        actions::freeze,
+        actions::unfreeze,
+        actions::adjust,
+        actions::refund,
+        money::transfers,
+        money::revenue,
+        money::top_ups,
+        audit::list,
+        state::health,
+    ),
+    modifiers(&Bearer),
+    security(("token" = []))
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("One of LEDGER_ADMIN_TOKEN"));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// The document, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
