@@ -4,7 +4,7 @@ mod client;
 mod import;
 mod reconcile;
 mod refund;
-mod report;
+pub(crate) mod report;
 mod revenue;
 mod transfers;
 mod verify;

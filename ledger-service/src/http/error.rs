@@ -35,6 +35,13 @@ impl ApiError {
         Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
     }
 
+    /// A form that comes from somewhere else.
+    pub(super) fn forbidden() -> Self {
+        let message =
+            "forms are taken from this ledger's own pages only: open /admin/ and try again";
+        Self { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
+    }
+
     pub(super) fn too_large(most: usize) -> Self {
         let message = format!("the body has more than {most} bytes: send less (LEDGER_MAX_BODY)");
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "too_large", message }
@@ -43,14 +50,6 @@ impl ApiError {
     pub(super) fn too_slow() -> Self {
         let message = "the body did not arrive in time (LEDGER_BODY_TIMEOUT)";
         Self { status: StatusCode::REQUEST_TIMEOUT, code: "too_slow", message: message.into() }
-    }
-
-    pub(super) const fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub(super) fn message(&self) -> &str {
-        &self.message
     }
 
     /// Nothing has been said to be done; the caller may retry or void.

@@ -28,11 +28,10 @@ impl Keyring {
     }
 
     pub(super) fn find(&self, is: impl Fn(&Token) -> bool) -> Option<(&Actor, &Token)> {
-        let found = self.0.iter().fold(None, |found, (actor, token)| {
+        self.0.iter().fold(None, |found, (actor, token)| {
             let fits = is(token);
             found.or(fits.then_some((actor, token)))
-        });
-        found
+        })
     }
 }
 

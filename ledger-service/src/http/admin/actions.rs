@@ -1,12 +1,17 @@
 //! What operators do to a client. Each is on record before and after, and can be asked for again.
 
+use std::sync::Arc;
+
 use axum::{Extension, Json, extract::State};
 use serde::Deserialize;
 use stripe402_protocol::Currency;
 use utoipa::ToSchema;
 
 use super::{
-    super::{error::ApiError, keyring::Operators},
+    super::{
+        error::ApiError,
+        keyring::{Desk, Operators},
+    },
     ask::{Named, Sent, Usual},
     view,
 };
@@ -58,9 +63,8 @@ async fn set_frozen(
     frozen: bool,
     reason: String,
 ) -> Result<Json<view::Client>, ApiError> {
-    let work = async move |desk: std::sync::Arc<super::super::keyring::Desk>| {
-        desk.operations.freeze(&actor, &client, frozen, &reason).await
-    };
+    let work =
+        async move |desk: Arc<Desk>| desk.operations.freeze(&actor, &client, frozen, &reason).await;
     let accounts = operators.carry_out(work).await?;
     let subject = accounts.first().map(|(key, _)| key.client.subject()).unwrap_or_default();
     let accounts = accounts.iter().map(|(key, account)| view::Account::of(key, account)).collect();
@@ -97,9 +101,7 @@ pub(super) async fn adjust(
 ) -> Result<Json<view::Adjusted>, ApiError> {
     let WantedAdjustment { units, currency, reference, reason } = wanted;
     let wanted = Adjustment { currency, units, reference, reason };
-    let work = async move |desk: std::sync::Arc<super::super::keyring::Desk>| {
-        desk.operations.adjust(&actor, &client, wanted).await
-    };
+    let work = async move |desk: Arc<Desk>| desk.operations.adjust(&actor, &client, wanted).await;
     let done = operators.carry_out(work).await?;
     let account = view::Account::of(&done.key, &done.account);
     let (subject, repeated) = (done.key.client.subject(), done.repeated);
@@ -136,9 +138,7 @@ pub(super) async fn refund(
 ) -> Result<Json<view::Refunded>, ApiError> {
     let WantedRefund { units, currency, reference, reason } = wanted;
     let wanted = RefundOrder { currency, units, reference, reason };
-    let work = async move |desk: std::sync::Arc<super::super::keyring::Desk>| {
-        desk.operations.refund(&actor, &client, wanted).await
-    };
+    let work = async move |desk: Arc<Desk>| desk.operations.refund(&actor, &client, wanted).await;
     let given = operators.carry_out(work).await?;
     let parts = given.parts.into_iter();
     let parts = parts.map(|part| view::RefundedPart::of(part.payment_intent, part.amount));

@@ -70,6 +70,9 @@ pub(super) struct WhichRevenue {
     days: Option<u64>,
 }
 
+/// What one line is about: an hour, a route, and a currency.
+type Line = (Option<u64>, Option<String>, Currency);
+
 /// What deductions brought, less what was given back
 #[utoipa::path(get, path = "/admin/v1/revenue", tag = "money", operation_id = "revenue",
     params(WhichRevenue), responses((status = 200, body = view::Revenue), Usual))]
@@ -85,7 +88,7 @@ pub(super) async fn revenue(
     let now = operators.0.clock.now_ms() / HOUR_MS;
     let since = now.saturating_sub(days.saturating_mul(24));
     let tallies = operators.0.operations.store().revenue(since).await.map_err(Problem::from)?;
-    let mut sums: BTreeMap<(Option<u64>, Option<String>, Currency), (i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<Line, (i64, i64)> = BTreeMap::new();
     for (currency, tally) in tallies {
         let line = match by {
             By::Route => (None, Some(tally.route), currency),
