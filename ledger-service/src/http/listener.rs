@@ -44,7 +44,7 @@ const LEAST_BUFFER: usize = 8192;
 /// HTTP/2 connections whose other end has gone without a word are found out within twice this.
 const PING: Duration = Duration::from_secs(20);
 /// How long a connection that is being closed may take to take its answer.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(1);
 /// After an error of accepting, such as too many open files: time for some to be closed.
 const PAUSE: Duration = Duration::from_millis(200);
 

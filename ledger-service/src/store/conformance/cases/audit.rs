@@ -20,9 +20,10 @@ const ALL: usize = 100_000;
 pub async fn the_newest_of_all_clients_is_found(subject: &dyn Subject) {
     let store = open(subject).await;
     let (one, other) = (store.account_with(10).await, store.account_with(10).await);
+    // Times are milliseconds: what is to be newer must not be of the same.
+    tokio::time::sleep(Duration::from_millis(3)).await;
     let open = store.open(one, 500).await;
     for (key, reference) in [(one, "dp_1"), (other, "dp_2")] {
-        // Times are milliseconds; other stores than files are quick enough to have two in one.
         tokio::time::sleep(Duration::from_millis(3)).await;
         store.post(key, Kind::DisputeOpened, reference, 5).await;
     }
