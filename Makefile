@@ -47,6 +47,7 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
+	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: bench
@@ -95,6 +96,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-redis.sh
 	@./scripts/setup-chromium.sh
 	@./scripts/setup-wasm-bindgen.sh
+	@./scripts/setup-schemathesis.sh
 
 .PHONY: fmt
 fmt: ## Format the code

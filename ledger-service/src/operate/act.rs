@@ -8,7 +8,7 @@ use crate::{
     payment::Refunded,
 };
 
-/// The longest reason and reference, in bytes.
+/// The longest reason and reference, in characters.
 const LONGEST_REASON: usize = 500;
 const LONGEST_REFERENCE: usize = 128;
 
@@ -127,9 +127,13 @@ impl Operations {
         said("reference", &wanted.reference, LONGEST_REFERENCE)?;
         let kind = if wanted.units < 0 { Kind::AdjustmentDown } else { Kind::AdjustmentUp };
         let amount = wanted.units.checked_abs().and_then(|units| Units::new(units).ok());
-        let amount = amount.filter(|amount| !amount.is_zero()).ok_or_else(|| {
-            Problem::Invalid("units must be a number other than 0, at most 2^53 - 1".to_owned())
+        let amount = amount.ok_or_else(|| {
+            Problem::Invalid("units must be a number of at most 2^53 - 1".to_owned())
         })?;
+        if amount.is_zero() {
+            let text = "units must be a number other than 0".to_owned();
+            return Err(Problem::Refused { code: "zero", text });
+        }
         // The client must be known; an account in this currency may be new.
         let found = self.accounts_of(client).await?;
         let client = found.first().ok_or(super::find::UNKNOWN)?.client;
@@ -205,8 +209,11 @@ impl Operations {
 
 /// A text for the record: something, not too much, and nothing that a terminal would obey.
 fn said(what: &str, text: &str, longest: usize) -> Result<(), Problem> {
-    if text.trim().is_empty() || text.len() > longest || text.chars().any(char::is_control) {
-        let problem = format!("{what} must be 1 to {longest} bytes of plain text on one line");
+    if text.trim().is_empty()
+        || text.chars().count() > longest
+        || text.chars().any(char::is_control)
+    {
+        let problem = format!("{what} must be 1 to {longest} characters of plain text on one line");
         return Err(Problem::Invalid(problem));
     }
     Ok(())

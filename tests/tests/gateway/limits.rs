@@ -41,6 +41,7 @@ fn options() -> StackOptions {
         .config(|config| {
             let manager = config.connection_manager()?;
             manager["request_headers_timeout"] = json!("1s");
+            manager["drain_timeout"] = json!("1s");
             manager["common_http_protocol_options"] = json!({"idle_timeout": "1s"});
             Ok(())
         })

@@ -199,8 +199,9 @@ async fn the_api_keeps_to_its_document() {
     let examples = std::env::var("STRIPE402_EXAMPLES").unwrap_or_else(|_| "20".to_owned());
     // Once as it comes, and once about a client that is there.
     let config = stack.dir().join("schemathesis.toml");
-    for parameters in [String::new(), format!("[parameters]\n\"path.client\" = \"{client}\"\n")] {
-        std::fs::write(&config, parameters).unwrap();
+    let token = format!("[auth.openapi.token]\nbearer = \"{}\"\n", stack.ledgers[0].admin_token());
+    for parameters in ["", &format!("[parameters]\n\"path.client\" = \"{client}\"\n")] {
+        std::fs::write(&config, format!("{parameters}{token}")).unwrap();
         let mut command = Command::new(binary::schemathesis().unwrap());
         command
             .arg(format!("--config-file={}", config.display()))
@@ -208,8 +209,6 @@ async fn the_api_keeps_to_its_document() {
             .args(["--seed=402", "--max-examples", &examples, "--phases=examples,coverage,fuzzing"])
             .args(["--no-color", "--workers=2", "--generation-database=none", "--no-shrink"])
             .args(["--suppress-health-check=all", "--continue-on-failure"])
-            .arg("--header")
-            .arg(format!("authorization: Bearer {}", stack.ledgers[0].admin_token()))
             .current_dir(stack.dir());
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
 use serde::Deserialize;
-use stripe402_protocol::Currency;
 use utoipa::ToSchema;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
         error::ApiError,
         keyring::{Desk, Operators},
     },
-    ask::{Named, Sent, Usual},
+    ask::{Named, Sent, Usual, currency_named},
     view,
 };
 use crate::operate::{Actor, Adjustment, RefundOrder};
@@ -22,7 +21,11 @@ use crate::operate::{Actor, Adjustment, RefundOrder};
 #[serde(deny_unknown_fields)]
 pub(super) struct Reason {
     /// For the record
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     reason: String,
 }
 
@@ -30,7 +33,7 @@ pub(super) struct Reason {
 ///
 /// No more deductions and card charges, in any currency. Frozen already, it stays so.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/freeze", tag = "actions", operation_id = "freeze",
-    params(("client" = String, Path, description = "A subject, or a client id")), request_body = Reason,
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
     responses((status = 200, body = view::Client), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
 pub(super) async fn freeze(
     State(operators): State<Operators>,
@@ -45,7 +48,7 @@ pub(super) async fn freeze(
 ///
 /// Deductions and card charges again.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/unfreeze", tag = "actions", operation_id = "unfreeze",
-    params(("client" = String, Path, description = "A subject, or a client id")), request_body = Reason,
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
     responses((status = 200, body = view::Client), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
 pub(super) async fn unfreeze(
     State(operators): State<Operators>,
@@ -78,21 +81,29 @@ pub(super) struct WantedAdjustment {
     /// 10000 for 1.00; below zero to debit
     #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
     units: i64,
-    #[schema(value_type = String, pattern = "^[a-z]{3}$", example = "usd")]
-    currency: Currency,
+    #[schema(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
     /// Names it: sent again, it is made once
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     reference: String,
     /// For the record
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     reason: String,
 }
 
 /// Credit or debit by hand
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/adjustments", tag = "actions", operation_id = "adjust",
-    params(("client" = String, Path, description = "A subject, or a client id")), request_body = WantedAdjustment,
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedAdjustment,
     responses((status = 200, body = view::Adjusted), (status = 404, body = view::Problem, description = "There is no such client"),
-    (status = 409, body = view::Problem, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large"), Usual))]
+    (status = 409, body = view::Problem, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
 pub(super) async fn adjust(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -100,6 +111,7 @@ pub(super) async fn adjust(
     Sent(wanted): Sent<WantedAdjustment>,
 ) -> Result<Json<view::Adjusted>, ApiError> {
     let WantedAdjustment { units, currency, reference, reason } = wanted;
+    let currency = currency_named(&currency)?;
     let wanted = Adjustment { currency, units, reference, reason };
     let work = async move |desk: Arc<Desk>| desk.operations.adjust(&actor, &client, wanted).await;
     let done = operators.carry_out(work).await?;
@@ -115,19 +127,23 @@ pub(super) struct WantedRefund {
     /// All that is available without
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     units: Option<i64>,
-    #[schema(value_type = String, pattern = "^[a-z]{3}$", example = "usd")]
-    currency: Currency,
+    #[schema(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
     /// Names it: sent again, what was cut off is finished, and nothing goes back twice
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     reference: String,
     /// For the record
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     reason: Option<String>,
 }
 
 /// Give unused credits back to the cards they came from
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/refunds", tag = "actions", operation_id = "refund",
-    params(("client" = String, Path, description = "A subject, or a client id")), request_body = WantedRefund,
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedRefund,
     responses((status = 200, body = view::Refunded), (status = 404, body = view::Problem, description = "There is no such account"),
     (status = 409, body = view::Problem, description = "Refused: frozen, insufficient"), Usual))]
 pub(super) async fn refund(
@@ -137,6 +153,7 @@ pub(super) async fn refund(
     Sent(wanted): Sent<WantedRefund>,
 ) -> Result<Json<view::Refunded>, ApiError> {
     let WantedRefund { units, currency, reference, reason } = wanted;
+    let currency = currency_named(&currency)?;
     let wanted = RefundOrder { currency, units, reference, reason };
     let work = async move |desk: Arc<Desk>| desk.operations.refund(&actor, &client, wanted).await;
     let given = operators.carry_out(work).await?;

@@ -8,7 +8,10 @@ use axum::{
 use serde::de::DeserializeOwned;
 use utoipa::IntoResponses;
 
-use super::{super::error::ApiError, view::Problem};
+use stripe402_protocol::Currency;
+
+use super::{super::error::ApiError, view};
+use crate::operate::Problem;
 
 /// How many lines a list has, if nobody says.
 pub(super) const USUAL: usize = 50;
@@ -22,6 +25,17 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
         return Ok(limit);
     }
     Err(ApiError::bad_request(format!("limit: must be a number from 1 to {MOST}")))
+}
+
+/// The currency of this code.
+pub(super) fn currency_named(code: &str) -> Result<Currency, ApiError> {
+    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !is_code {
+        let text = "currency: must be a lowercase ISO 4217 code such as usd";
+        return Err(ApiError::bad_request(text));
+    }
+    let unknown = Problem::NotFound("not a currency that Stripe charges in");
+    code.parse().map_err(|_| unknown.into())
 }
 
 /// What follows the question mark. A parameter that nobody knows is a mistake.
@@ -73,17 +87,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 pub(super) enum Usual {
     /// What was asked makes no sense; the message says what would
     #[response(status = 400)]
-    Wrong(#[to_schema] Problem),
+    Wrong(#[to_schema] view::Problem),
     /// The token is missing or wrong
     #[response(status = 401, headers(("www-authenticate" = String)))]
-    Stranger(#[to_schema] Problem),
+    Stranger(#[to_schema] view::Problem),
     /// The body did not arrive in time
     #[response(status = 408)]
-    Slow(#[to_schema] Problem),
+    Slow(#[to_schema] view::Problem),
     /// The body is too large
     #[response(status = 413)]
-    Large(#[to_schema] Problem),
+    Large(#[to_schema] view::Problem),
     /// The store or Stripe gives no answer; ask again
     #[response(status = 503)]
-    Away(#[to_schema] Problem),
+    Away(#[to_schema] view::Problem),
 }

@@ -4,12 +4,11 @@
 use axum::{Json, extract::State};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
-use stripe402_protocol::Currency;
 use utoipa::IntoParams;
 
 use super::{
     super::{error::ApiError, keyring::Operators},
-    ask::{Asked, MOST, Named, Usual, limit},
+    ask::{Asked, MOST, Named, Usual, currency_named, limit},
     view,
 };
 use crate::{
@@ -26,7 +25,7 @@ const RECENT: usize = 20;
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// The beginning of a client id, or a whole subject
-    #[param(pattern = "^[0-9a-f]{1,64}$")]
+    #[param(pattern = "^[0-9a-f]{0,64}$")]
     search: Option<String>,
     /// After these: `next` of an answer
     #[param(pattern = "^[0-9a-f]{16}$")]
@@ -69,7 +68,7 @@ pub(super) async fn client(
 
 /// One client
 #[utoipa::path(get, path = "/admin/v1/clients/{client}", tag = "clients", operation_id = "client",
-    params(("client" = String, Path, description = "A subject, or a client id")),
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")),
     responses((status = 200, body = view::ClientDetails), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
 pub(super) async fn show(
     State(operators): State<Operators>,
@@ -108,8 +107,8 @@ async fn details(
 #[into_params(parameter_in = Query)]
 pub(super) struct WhichMovements {
     /// Of which account; of the client's first one without
-    #[param(value_type = Option<String>, pattern = "^[a-z]{3}$")]
-    currency: Option<Currency>,
+    #[param(pattern = "^[a-z]{3}$")]
+    currency: Option<String>,
     /// After these: `next` of an answer
     #[param(minimum = 0)]
     cursor: Option<usize>,
@@ -120,7 +119,7 @@ pub(super) struct WhichMovements {
 
 /// The movements of an account, newest first
 #[utoipa::path(get, path = "/admin/v1/clients/{client}/movements", tag = "clients", operation_id = "client_movements",
-    params(("client" = String, Path, description = "A subject, or a client id"), WhichMovements),
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id"), WhichMovements),
     responses((status = 200, body = view::Movements), (status = 404, body = view::Problem, description = "There is no such account"), Usual))]
 pub(super) async fn movements(
     State(operators): State<Operators>,
@@ -130,7 +129,8 @@ pub(super) async fn movements(
     let limit = limit(which.limit)?.min(MOST);
     let operations = &operators.0.operations;
     let keys = operations.accounts_of(&client).await?;
-    let wanted = |key: &&AccountKey| which.currency.is_none_or(|wanted| key.currency == wanted);
+    let currency = which.currency.as_deref().map(currency_named).transpose()?;
+    let wanted = |key: &&AccountKey| currency.is_none_or(|wanted| key.currency == wanted);
     let key = *keys
         .iter()
         .find(wanted)

@@ -50,3 +50,19 @@ impl Modify for Bearer {
 pub fn document() -> utoipa::openapi::OpenApi {
     Description::openapi()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kept_document_is_this_one() {
+        let current = document().to_pretty_json().unwrap() + "\n";
+        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+        if std::fs::read_to_string(kept).unwrap_or_default() != current {
+            let made = std::env::temp_dir().join("stripe402-openapi.json");
+            std::fs::write(&made, current).unwrap();
+            panic!("the API has changed: mv {} docs/openapi.json", made.display());
+        }
+    }
+}

@@ -11,7 +11,7 @@ use stripe402_protocol::Currency;
 
 use super::{
     super::keyring::{Desk, Operators},
-    client::{self, Filled, Look},
+    client::{self, Failed, Filled, Look},
     layout::{self, Place},
     text,
 };
@@ -46,8 +46,8 @@ async fn set_frozen(
     let done = operators
         .carry_out(async move |desk| desk.operations.freeze(&who, &whom, frozen, &why).await)
         .await;
-    let done = done.map(|_| if frozen { "freeze" } else { "unfreeze" });
-    answer(&operators, &actor, &client, &filled, done).await
+    let form = if frozen { "freeze" } else { "unfreeze" };
+    answer(&operators, &actor, &client, (form, &filled), done.map(|_| form)).await
 }
 
 pub(super) async fn adjust(
@@ -66,7 +66,7 @@ pub(super) async fn adjust(
         }
     };
     let done = done.map(|done| if done.repeated { "repeated" } else { "adjust" });
-    answer(&operators, &actor, &client, &filled, done).await
+    answer(&operators, &actor, &client, ("adjust", &filled), done).await
 }
 
 pub(super) async fn refund(
@@ -85,7 +85,7 @@ pub(super) async fn refund(
         }
     };
     let done = done.map(|given| if given.short { "short" } else { "refund" });
-    answer(&operators, &actor, &client, &filled, done).await
+    answer(&operators, &actor, &client, ("refund", &filled), done).await
 }
 
 fn adjustment(filled: &Filled) -> Result<Adjustment, Problem> {
@@ -121,7 +121,7 @@ async fn answer(
     operators: &Operators,
     actor: &Actor,
     client: &str,
-    filled: &Filled,
+    (form, filled): (&str, &Filled),
     done: Result<&'static str, Problem>,
 ) -> Response {
     let problem = match done {
@@ -132,8 +132,8 @@ async fn answer(
         Err(problem) => problem,
     };
     let operations = &operators.0.operations;
-    let shown = (&problem, filled);
-    match client::page(operations, actor, client, &Look::default(), Some(shown)).await {
+    let failed = Failed { form, filled, problem: &problem };
+    match client::page(operations, actor, client, &Look::default(), Some(failed)).await {
         Ok(page) => (layout::status(&problem), page).into_response(),
         Err(_) => layout::wrong(actor, Place::Clients, &problem),
     }

@@ -49,7 +49,7 @@ fn all(entries: &[AuditEntry]) -> Markup {
             @if entries.is_empty() {
                 p.empty { "Nobody has done anything yet." }
             } @else {
-                table {
+                table.lines {
                     thead { tr {
                         th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
                         th scope="col" { "Client" } th.wide scope="col" { "Why" } th scope="col" { "Outcome" }

@@ -49,6 +49,14 @@ pub(super) struct Filled {
     pub(super) reference: String,
 }
 
+/// A form that did not work: which, what it had, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Failed<'f> {
+    pub(super) form: &'f str,
+    pub(super) filled: &'f Filled,
+    pub(super) problem: &'f Problem,
+}
+
 /// An account with its past.
 struct Past {
     key: AccountKey,
@@ -79,7 +87,7 @@ pub(super) async fn page(
     actor: &Actor,
     client: &str,
     look: &Look,
-    failed: Option<(&Problem, &Filled)>,
+    failed: Option<Failed<'_>>,
 ) -> Result<Markup, Problem> {
     let keys = operations.accounts_of(client).await?;
     let subject = keys.first().map(|key| key.client.subject()).unwrap_or_default();
@@ -94,7 +102,7 @@ pub(super) async fn page(
     let frozen = pasts.iter().any(|past| past.account.frozen);
     let main = html! {
         @if let Some(done) = look.done.as_deref().and_then(said) { p.done role="status" { (done) } }
-        @if let Some((problem, _)) = failed { p.alert role="alert" { (problem) } }
+        @if let Some(failed) = failed { p.alert role="alert" { (failed.problem) } }
         div.head {
             h1 { "Client " code { (subject) } }
             @if let Some(customer) = customer { p.muted { "At Stripe: " code { (customer) } } }
@@ -102,7 +110,7 @@ pub(super) async fn page(
         @for past in &pasts { (account(past, &subject)) }
         h2 { "Do something" }
         p.hint { "Whatever is done here is in the audit record, under " strong { (actor.0) } "." }
-        (forms(&subject, frozen, &pasts, failed.map(|(_, filled)| filled)))
+        (forms(&subject, frozen, &pasts, failed))
     };
     Ok(layout::page(actor, Place::Clients, &format!("Client {subject}"), main))
 }
@@ -219,26 +227,26 @@ fn deductions(past: &Past) -> Markup {
     }
 }
 
-fn forms(subject: &str, frozen: bool, pasts: &[Past], filled: Option<&Filled>) -> Markup {
+fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>) -> Markup {
     // A form that is sent twice does its work once, by its reference.
     let fresh = Filled { reference: Uuid::new_v4().simple().to_string(), ..Filled::default() };
-    let filled = filled.cloned().unwrap_or(fresh);
+    let filled = |form: &str| failed.filter(|of| of.form == form).map_or(&fresh, |of| of.filled);
     let action = |what: &str| format!("/admin/clients/{subject}/{what}");
     let currencies: Vec<Currency> = pasts.iter().map(|past| past.key.currency).collect();
     html! {
         div.three {
             form.card method="post" action=(action("adjust")) {
                 h3 { "Correct the balance" }
-                (amount("adjust", "Amount, below zero to debit", "5.00", true, &currencies, &filled))
-                (reason("adjust", true, &filled))
-                (reference("adjust", &filled))
+                (amount("adjust", "Amount, below zero to debit", "5.00", true, &currencies, filled("adjust")))
+                (reason("adjust", true, filled("adjust")))
+                (reference("adjust", filled("adjust")))
                 button type="submit" { "Correct" }
             }
             form.card method="post" action=(action("refund")) {
                 h3 { "Refund unused credits" }
-                (amount("refund", "Amount; all that is available without", "all", false, &currencies, &filled))
-                (reason("refund", false, &filled))
-                (reference("refund", &filled))
+                (amount("refund", "Amount; all that is available without", "all", false, &currencies, filled("refund")))
+                (reason("refund", false, filled("refund")))
+                (reference("refund", filled("refund")))
                 button type="submit" { "Refund to the card" }
             }
             @let (what, button, hint) = if frozen {
@@ -249,7 +257,7 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], filled: Option<&Filled>) -
             form.card method="post" action=(action(what)) {
                 h3 { (button) }
                 p.hint { (hint) }
-                (reason(what, true, &filled))
+                (reason(what, true, filled(what)))
                 button.danger[!frozen] type="submit" { (button) }
             }
         }
