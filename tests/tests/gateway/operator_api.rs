@@ -207,7 +207,7 @@ async fn the_api_keeps_to_its_document() {
             .arg(format!("--config-file={}", config.display()))
             .args(["run", &stack.ledgers[0].admin_url("/admin/openapi.json"), "--checks=all"])
             .args(["--seed=402", "--max-examples", &examples, "--phases=examples,coverage,fuzzing"])
-            .args(["--no-color", "--workers=2", "--generation-database=none", "--no-shrink"])
+            .args(["--no-color", "--workers=1", "--generation-database=none", "--no-shrink"])
             .args(["--suppress-health-check=all", "--continue-on-failure"])
             .current_dir(stack.dir());
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

@@ -11,7 +11,7 @@ use super::{
         error::ApiError,
         keyring::{Desk, Operators},
     },
-    ask::{Named, Sent, Usual, currency_named},
+    ask::{Named, Sent, Usual, currency_named, whole, whole_or_none},
     view,
 };
 use crate::operate::{Actor, Adjustment, RefundOrder};
@@ -79,6 +79,7 @@ async fn set_frozen(
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedAdjustment {
     /// 10000 for 1.00; below zero to debit
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
     units: i64,
     #[schema(pattern = "^[a-z]{3}$", example = "usd")]
@@ -125,6 +126,7 @@ pub(super) async fn adjust(
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedRefund {
     /// All that is available without
+    #[serde(default, deserialize_with = "whole_or_none")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     units: Option<i64>,
     #[schema(pattern = "^[a-z]{3}$", example = "usd")]

@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::IntoResponses;
 
 use stripe402_protocol::Currency;
@@ -36,6 +36,23 @@ pub(super) fn currency_named(code: &str) -> Result<Currency, ApiError> {
     }
     let unknown = Problem::NotFound("not a currency that Stripe charges in");
     code.parse().map_err(|_| unknown.into())
+}
+
+/// A whole number, which in JSON may be written `5.0` or `5e0`, too.
+pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    // What is whole is written without a point: no arithmetic on what is not.
+    let whole = || number.as_f64().and_then(|number| number.to_string().parse().ok());
+    number.as_i64().or_else(whole).ok_or_else(|| serde::de::Error::custom("not a whole number"))
+}
+
+/// The same, or nothing.
+pub(super) fn whole_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] i64);
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|Whole(number)| number))
 }
 
 /// What follows the question mark. A parameter that nobody knows is a mistake.
@@ -100,4 +117,32 @@ pub(super) enum Usual {
     /// The store or Stripe gives no answer; ask again
     #[response(status = 503)]
     Away(#[to_schema] view::Problem),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_however_they_are_written() {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "whole_or_none")]
+            units: Option<i64>,
+        }
+        for (text, expected) in [
+            ("{}", Some(None)),
+            (r#"{"units":null}"#, Some(None)),
+            (r#"{"units":-5}"#, Some(Some(-5))),
+            (r#"{"units":-34327.0}"#, Some(Some(-34_327))),
+            (r#"{"units":9007199254740991.0}"#, Some(Some(9_007_199_254_740_991))),
+            (r#"{"units":1e3}"#, Some(Some(1_000))),
+            (r#"{"units":1.5}"#, None),
+            (r#"{"units":1e300}"#, None),
+            (r#"{"units":"5"}"#, None),
+        ] {
+            let read = serde_json::from_str::<Body>(text).ok().map(|body| body.units);
+            assert_eq!(read, expected, "{text}");
+        }
+    }
 }

@@ -110,7 +110,7 @@ pub(super) struct WhichMovements {
     #[param(pattern = "^[a-z]{3}$")]
     currency: Option<String>,
     /// After these: `next` of an answer
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     cursor: Option<usize>,
     /// At most so many
     #[param(minimum = 1, maximum = 500, default = 50)]

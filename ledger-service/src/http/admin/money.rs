@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use stripe402_protocol::Currency;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 use super::{
     super::{error::ApiError, keyring::Operators},
@@ -20,13 +23,25 @@ use crate::{
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// The kinds of movements, by their names.
+struct KindName;
+
+impl utoipa::PartialSchema for KindName {
+    fn schema() -> RefOr<Schema> {
+        let names = Kind::ALL.map(Kind::as_str);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for KindName {}
+
 /// Which movements.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WhichTransfers {
     /// Of this kind only
-    #[param(value_type = Option<String>, example = "top_up")]
+    #[param(value_type = Option<KindName>, inline)]
     kind: Option<Kind>,
     /// At most so many
     #[param(minimum = 1, maximum = 500, default = 50)]
