@@ -209,6 +209,7 @@ fn attacks(post: (&str, &str), slow_body: Option<&'static str>) -> Vec<Attack> {
     attacks
 }
 
+#[expect(clippy::print_stdout, reason = "what came of it, for people")]
 async fn attack_all(name: &str, address: SocketAddr, attacks: &[Attack], honest: Honest) {
     println!("\n{name}\n  {:34}{:>10}{:>12}", "sent", "answer", "closed");
     let fates = attacks.iter().map(|attack| suffer(address, attack));
@@ -228,6 +229,7 @@ async fn attack_all(name: &str, address: SocketAddr, attacks: &[Attack], honest:
 }
 
 /// More connections than there may be, held for nothing, and made again when they are cut off.
+#[expect(clippy::print_stdout, reason = "what came of it, for people")]
 async fn flood(name: &str, address: SocketAddr, honest: Honest) {
     let began = Instant::now();
     let held = (0..MOST * 2).map(|_| async {

@@ -38,11 +38,16 @@ pub(super) fn currency_named(code: &str) -> Result<Currency, ApiError> {
     code.parse().map_err(|_| unknown.into())
 }
 
+/// Doubles below this are a fraction apart, or less.
+const EXACT: u64 = 1 << 52;
+
 /// A whole number, which in JSON may be written `5.0` or `5e0`, too.
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
-    // What is whole is written without a point: no arithmetic on what is not.
-    let whole = || number.as_f64().and_then(|number| number.to_string().parse().ok());
+    // What is whole is written without a point: no arithmetic on what is not. The parser may be off
+    // by the last bit, which below 2^52 is a fraction, and refused: never another whole number.
+    let whole = || number.as_f64().and_then(|number| number.to_string().parse::<i64>().ok());
+    let whole = || whole().filter(|number| number.unsigned_abs() < EXACT);
     number.as_i64().or_else(whole).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
@@ -135,7 +140,8 @@ mod tests {
             (r#"{"units":null}"#, Some(None)),
             (r#"{"units":-5}"#, Some(Some(-5))),
             (r#"{"units":-34327.0}"#, Some(Some(-34_327))),
-            (r#"{"units":9007199254740991.0}"#, Some(Some(9_007_199_254_740_991))),
+            (r#"{"units":9007199254740991}"#, Some(Some(9_007_199_254_740_991))),
+            (r#"{"units":9007199254740991.0}"#, None),
             (r#"{"units":1e3}"#, Some(Some(1_000))),
             (r#"{"units":1.5}"#, None),
             (r#"{"units":1e300}"#, None),
