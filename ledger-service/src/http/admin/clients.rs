@@ -19,6 +19,9 @@ use crate::{
 /// How many deductions are shown one by one.
 const RECENT: usize = 20;
 
+/// As far as JSON's numbers go exactly.
+const LAST_CURSOR: usize = 9_007_199_254_740_991;
+
 /// Which clients.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +139,9 @@ pub(super) async fn movements(
         .find(wanted)
         .ok_or(Problem::NotFound("the client has no account in this currency"))?;
     let mut movements = operations.store().movements(key).await.map_err(Problem::from)?;
+    if which.cursor.is_some_and(|cursor| cursor > LAST_CURSOR) {
+        return Err(ApiError::bad_request("cursor: must be `next` of an answer"));
+    }
     // Movements are only ever appended: how many are older is a place that stays.
     movements.truncate(which.cursor.unwrap_or(usize::MAX));
     let older = movements.len().saturating_sub(limit);
