@@ -47,6 +47,7 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
+	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: bench
@@ -101,6 +102,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-wasm-bindgen.sh
 	@./scripts/setup-manifests.sh
 	@./scripts/setup-skopeo.sh
+	@./scripts/setup-schemathesis.sh
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -2,15 +2,15 @@
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    http::{self, App, Token},
+    http::{self, App, Keyring, Operators, Token},
+    operate::Operations,
     payment::{PaymentOptions, Payments},
-    store,
+    store::{self, Store},
     stripe::{Stripe, StripeOptions},
     tls::{self, Files, Listener, TlsError, TlsOptions},
 };
@@ -73,6 +73,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     }
     let secrets = config.server_secrets.clone();
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
+    let operators = operators(&config, &store, &payments);
     let app = App { store, payments: Arc::clone(&payments) };
 
     let mut renewals = JoinSet::new();
@@ -106,14 +107,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
 
     let (stopping, stopped) = watch::channel(false);
-    let gateways = http::internal(app.clone(), Token::new(&config.token), config.max_body);
+    let limits = config.listeners;
+    let gateways = http::internal(app.clone(), Token::new(&config.token), limits);
     let mut servers = JoinSet::new();
-    servers.spawn(run(internal, gateways, stopped.clone()));
+    servers.spawn(http::serve(internal, gateways, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {
-        let router = http::webhooks(app.clone(), secret, config.max_body);
-        servers.spawn(run(listener, router, stopped.clone()));
+        let router = http::webhooks(app.clone(), secret, limits);
+        servers.spawn(http::serve(listener, router, limits, stopped.clone()));
     }
-    servers.spawn(run(operator, http::operator(app), stopped));
+    let router = http::operator(app, operators, limits);
+    servers.spawn(http::serve(operator, router, limits, stopped));
 
     tokio::select! {
         () = stop => tracing::info!("stopping"),
@@ -129,6 +132,21 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
     }
     Ok(())
+}
+
+/// Whoever may work on the books over HTTP; nobody where no token is set.
+fn operators(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    payments: &Arc<Payments>,
+) -> Option<Operators> {
+    if config.admin_tokens.is_empty() {
+        tracing::info!("no admin token: the operator API and its page are off");
+        return None;
+    }
+    let (store, payments) = (Arc::clone(store), Some(Arc::clone(payments)));
+    let operations = Operations::new(store, payments, Arc::new(SystemClock));
+    Some(Operators::new(Keyring::new(&config.admin_tokens), operations, Arc::new(SystemClock)))
 }
 
 /// At the start everything that was cut off, then at intervals what has lain for one.
@@ -150,16 +168,4 @@ async fn sweep(payments: Arc<Payments>, interval: Duration) {
 async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| ServeError::Listen { setting, address, error })
-}
-
-async fn run(
-    listener: Listener,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let stop = async move {
-        // An error means that the sender is gone: stop, too.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
 }

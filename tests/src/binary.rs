@@ -59,6 +59,16 @@ pub fn envoy() -> Result<PathBuf> {
     locate("Envoy", "ENVOY_BIN", "install it with  make setup", installed_envoy)
 }
 
+/// Schemathesis: `SCHEMATHESIS_BIN`, else the one that `scripts/setup-schemathesis.sh` installed.
+///
+/// # Errors
+/// If it is not there.
+pub fn schemathesis() -> Result<PathBuf> {
+    locate("Schemathesis", "SCHEMATHESIS_BIN", "install it with  make setup", || {
+        workspace().join(".tools/venv/bin/schemathesis")
+    })
+}
+
 /// The filter: `STRIPE402_FILTER_WASM`, else what `make wasm` built.
 ///
 /// # Errors

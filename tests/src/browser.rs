@@ -88,6 +88,19 @@ impl Browser {
         post(&format!("{}/goog/cdp/execute", self.session), &metrics).await.map(drop)
     }
 
+    /// Whether pages are told that their reader prefers dark ones.
+    ///
+    /// # Errors
+    /// If the browser does not answer.
+    pub async fn dark(&self, dark: bool) -> Result<()> {
+        let value = if dark { "dark" } else { "light" };
+        let media = json!({
+            "cmd": "Emulation.setEmulatedMedia",
+            "params": {"features": [{"name": "prefers-color-scheme", "value": value}]},
+        });
+        post(&format!("{}/goog/cdp/execute", self.session), &media).await.map(drop)
+    }
+
     /// What a script returns.
     ///
     /// # Errors

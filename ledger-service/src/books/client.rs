@@ -1,13 +1,12 @@
 //! `client show | freeze | unfreeze | adjust`.
 
 use serde_json::{Value, json};
-use stripe402_protocol::{ClientId, Units};
 
-use super::{Problem, Report, find, open, report};
+use super::{Problem, Report, operations, report};
 use crate::{
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
-    ledger::{Account, AccountKey, Kind, Posted, Posting},
-    store::Store,
+    ledger::{Account, AccountKey},
+    operate::{Actor, Adjustment},
 };
 
 /// How many deductions are shown one by one.
@@ -21,17 +20,18 @@ const RECENT: usize = 10;
 pub async fn client(command: ClientCommand) -> Result<Report, Problem> {
     match command {
         ClientCommand::Show(arguments) => show(arguments).await,
-        ClientCommand::Freeze(arguments) => freeze(arguments, Kind::Freeze).await,
-        ClientCommand::Unfreeze(arguments) => freeze(arguments, Kind::Unfreeze).await,
+        ClientCommand::Freeze(arguments) => freeze(arguments, true).await,
+        ClientCommand::Unfreeze(arguments) => freeze(arguments, false).await,
         ClientCommand::Adjust(arguments) => adjust(arguments).await,
         ClientCommand::Refund(arguments) => super::refund::refund(arguments).await,
     }
 }
 
 async fn show(arguments: ClientArgs) -> Result<Report, Problem> {
-    let store = open(&arguments.books)?;
+    let books = operations(&arguments.books)?;
+    let store = books.store();
     let (mut lines, mut values) = (Vec::new(), Vec::new());
-    for key in find::accounts(store.as_ref(), &arguments.client).await? {
+    for key in books.accounts_of(&arguments.client).await? {
         let account = store.account(key).await?;
         let movements = store.movements(key).await?;
         let tallies = store.tallies(key).await?;
@@ -63,57 +63,22 @@ async fn show(arguments: ClientArgs) -> Result<Report, Problem> {
     Ok(Report::new(lines, Value::Array(values), arguments.books.json))
 }
 
-/// Freezes every account of the client: whatever it is suspected of has no currency.
-async fn freeze(arguments: FreezeArgs, kind: Kind) -> Result<Report, Problem> {
-    let store = open(&arguments.client.books)?;
-    let (mut lines, mut values) = (Vec::new(), Vec::new());
-    for key in find::accounts(store.as_ref(), &arguments.client.client).await? {
-        let wanted = kind == Kind::Freeze;
-        if store.account(key).await?.frozen != wanted {
-            // Frozen and unfrozen again and again, each time is a movement of its own.
-            let reference = format!("operator-{}", store.movements(key).await?.len());
-            let note = Some(arguments.reason.clone());
-            let posting = Posting { kind, reference, amount: Units::ZERO, note };
-            done(store.post(key, posting).await?)?;
-        }
-        let account = store.account(key).await?;
-        lines.push(summary(&key, &account));
-        values.push(value(&key, &account));
-    }
-    Ok(Report::new(lines, Value::Array(values), arguments.client.books.json))
+async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, Problem> {
+    let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
+    let cli = Actor::command_line();
+    let accounts = operations(&books)?.freeze(&cli, &client, frozen, &reason).await?;
+    let lines = accounts.iter().map(|(key, account)| summary(key, account)).collect();
+    let values = accounts.iter().map(|(key, account)| value(key, account)).collect();
+    Ok(Report::new(lines, Value::Array(values), books.json))
 }
 
 async fn adjust(arguments: AdjustArgs) -> Result<Report, Problem> {
-    let store = open(&arguments.client.books)?;
-    let client = only_client(store.as_ref(), &arguments.client.client).await?;
-    let key = AccountKey { client, currency: arguments.currency };
-    let kind = if arguments.units < 0 { Kind::AdjustmentDown } else { Kind::AdjustmentUp };
-    let units = arguments.units.checked_abs().and_then(|units| Units::new(units).ok());
-    let amount = units
-        .filter(|amount| !amount.is_zero())
-        .ok_or_else(|| Problem("--units must be a number other than 0".to_owned()))?;
-    let (reference, note) = (arguments.reference, Some(arguments.reason));
-    let posting = Posting { kind, reference, amount, note };
-    let account = done(store.post(key, posting).await?)?;
-    let (lines, value) = (vec![summary(&key, &account)], value(&key, &account));
-    Ok(Report::new(lines, value, arguments.client.books.json))
-}
-
-/// A client's id may be given before it has an account in this currency.
-async fn only_client(store: &dyn Store, name: &str) -> Result<ClientId, Problem> {
-    let found = find::accounts(store, name).await?;
-    let first = found.first().ok_or_else(|| Problem("there is no such client".to_owned()))?;
-    Ok(first.client)
-}
-
-fn done(posted: Posted) -> Result<Account, Problem> {
-    match posted {
-        Posted::Done(account) | Posted::Repeated(account) => Ok(account),
-        Posted::Refused(refusal) => {
-            let reason = serde_json::to_value(refusal).unwrap_or_default();
-            Err(Problem(format!("the books refuse this: {}", reason.as_str().unwrap_or("refused"))))
-        }
-    }
+    let AdjustArgs { client: ClientArgs { client, books }, units, currency, reason, reference } =
+        arguments;
+    let wanted = Adjustment { currency, units, reference, reason };
+    let done = operations(&books)?.adjust(&Actor::command_line(), &client, wanted).await?;
+    let (key, account) = (done.key, done.account);
+    Ok(Report::new(vec![summary(&key, &account)], value(&key, &account), books.json))
 }
 
 fn summary(key: &AccountKey, account: &Account) -> String {

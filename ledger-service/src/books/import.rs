@@ -4,14 +4,18 @@
 //! existing Express middleware"). The middleware must be stopped: what it deducts afterwards is
 //! not seen here.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row};
 use stripe402_protocol::{ClientId, Currency, Units};
 
 use super::{Problem, Report, open, report};
 use crate::{
+    clock::SystemClock,
     config::ImportArgs,
-    ledger::{AccountKey, Kind, Posted, Posting},
+    ledger::{AccountKey, Kind, Order, OrderKind, Posted, Posting},
+    operate::{self, Actor, Operations},
     store::Store,
 };
 
@@ -40,23 +44,22 @@ struct Client {
 pub async fn import_express(arguments: ImportArgs) -> Result<Report, Problem> {
     let clients = read(arguments.from.expose()).await?;
     let store = open(&arguments.books)?;
-    let (mut imported, mut repeated, mut units) = (0_u64, 0_u64, 0_i64);
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
-    for client in clients {
-        match import(store.as_ref(), &client).await? {
-            Outcome::Imported => {
-                imported = imported.saturating_add(1);
-                units = units.saturating_add(client.balance);
-            }
-            Outcome::Repeated => repeated = repeated.saturating_add(1),
-            Outcome::Refused(why) => {
-                // Beginnings of ids only: they are credentials.
-                let name: String = client.id.chars().take(8).collect();
-                rows.push(vec![format!("{name}…"), client.balance.to_string(), why.clone()]);
-                values.push(json!({"client": name, "balance": client.balance, "why": why}));
-            }
-        }
-    }
+    let operations = Operations::new(Arc::clone(&store), None, Arc::new(SystemClock));
+    let order = Order {
+        kind: OrderKind::Import,
+        subject: None,
+        currency: None,
+        units: None,
+        reference: Some(REFERENCE.to_owned()),
+        reason: Some(format!("{} clients of the Express middleware", clients.len())),
+    };
+    let work = async {
+        let done = import_all(store.as_ref(), clients).await?;
+        let detail = format!("{} imported with {} units", done.imported, done.units);
+        Ok((done, detail))
+    };
+    let done = operations.recorded(&Actor::command_line(), order, work).await?;
+    let Imported { imported, repeated, units, rows, values } = done;
     let mut lines = vec![format!(
         "{imported} clients imported with {units} units, {repeated} had been before, {} refused",
         rows.len()
@@ -70,6 +73,38 @@ pub async fn import_express(arguments: ImportArgs) -> Result<Report, Problem> {
     });
     let found = Report::new(lines, value, arguments.books.json);
     Ok(if good { found } else { found.bad() })
+}
+
+/// What became of all rows; those that were refused for people, and for programs.
+#[derive(Default)]
+struct Imported {
+    imported: u64,
+    repeated: u64,
+    units: i64,
+    rows: Vec<Vec<String>>,
+    values: Vec<Value>,
+}
+
+async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported, operate::Problem> {
+    let mut done = Imported::default();
+    for client in clients {
+        match import(store, &client).await? {
+            Outcome::Imported => {
+                done.imported = done.imported.saturating_add(1);
+                done.units = done.units.saturating_add(client.balance);
+            }
+            Outcome::Repeated => done.repeated = done.repeated.saturating_add(1),
+            Outcome::Refused(why) => {
+                // Beginnings of ids only: they are credentials.
+                let name: String = client.id.chars().take(8).collect();
+                let row = vec![format!("{name}…"), client.balance.to_string(), why.clone()];
+                done.rows.push(row);
+                let value = json!({"client": name, "balance": client.balance, "why": why});
+                done.values.push(value);
+            }
+        }
+    }
+    Ok(done)
 }
 
 async fn read(url: &str) -> Result<Vec<Client>, Problem> {
@@ -92,7 +127,7 @@ async fn read(url: &str) -> Result<Vec<Client>, Problem> {
     .map_err(unreachable)
 }
 
-async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, Problem> {
+async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, operate::Problem> {
     let refused = |why: &str| Ok(Outcome::Refused(why.to_owned()));
     let Ok(id) = client.id.parse::<ClientId>() else { return refused("not a client id") };
     let Ok(currency) = client.currency.to_ascii_lowercase().parse::<Currency>() else {

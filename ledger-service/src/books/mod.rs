@@ -1,11 +1,10 @@
 //! Commands for operators, on the books of any store: look, correct, sum up, verify.
 
 mod client;
-mod find;
 mod import;
 mod reconcile;
 mod refund;
-mod report;
+pub(crate) mod report;
 mod revenue;
 mod transfers;
 mod verify;
@@ -17,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::{
     clock::{Clock, SystemClock},
     config::{BooksArgs, Secret, StripeArgs},
+    operate::{self, Operations},
     payment::{PaymentOptions, Payments, Unavailable},
     store::{self, Store, StoreError},
     stripe::{Stripe, StripeOptions},
@@ -41,15 +41,26 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<operate::Problem> for Problem {
+    fn from(problem: operate::Problem) -> Self {
+        Self(problem.to_string())
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        operate::Problem::from(error).into()
+    }
+}
+
 fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
 }
 
-impl From<Unavailable> for Problem {
-    fn from(error: Unavailable) -> Self {
-        Self(format!("Stripe or the store: {error}"))
-    }
+/// Operators' work on these books, without Stripe.
+fn operations(arguments: &BooksArgs) -> Result<Operations, Problem> {
+    Ok(Operations::new(open(arguments)?, None, Arc::new(SystemClock)))
 }
 
 /// The books together with Stripe. `secrets` derive client ids; without them no account can be found

@@ -1,14 +1,16 @@
 //! `reconcile`: do the books agree with Stripe?
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::{Problem, Report, at_stripe, find, open, report};
+use super::{Problem, Report, at_stripe, open, report};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::ReconcileArgs,
-    payment::Difference,
+    ledger::{AccountKey, Order, OrderKind},
+    operate::{self, Actor, Operations},
+    payment::{Difference, Payments},
 };
 
 /// Compares, and with `--repair` posts what Stripe says where the books do not know of it.
@@ -20,23 +22,21 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     let payments = at_stripe(&store, &arguments.stripe, &arguments.server_secret)?;
     let since = u64::try_from(arguments.since.0.as_millis()).unwrap_or(u64::MAX);
     let since_ms = SystemClock.now_ms().saturating_sub(since);
-    let mut repaired = Vec::new();
-    let mut accounts = find::all(store.as_ref()).await?;
+    let operations = Operations::new(store, Some(Arc::clone(&payments)), Arc::new(SystemClock));
+    let accounts = operations.all_accounts().await?;
     let mut found = payments.differences(&accounts, since_ms).await?;
-    if arguments.repair {
-        // Credits first: refunds and disputes are about them.
-        for _ in 0..2 {
-            for difference in &found {
-                payments.repair(difference, &accounts).await?;
-            }
-            accounts = find::all(store.as_ref()).await?;
-            let left = payments.differences(&accounts, since_ms).await?;
-            repaired.extend(found.into_iter().filter(|difference| !left.contains(difference)));
-            found = left;
-            if found.is_empty() {
-                break;
-            }
-        }
+    let mut repaired = Vec::new();
+    if arguments.repair && !found.is_empty() {
+        let order = Order {
+            kind: OrderKind::Repair,
+            subject: None,
+            currency: None,
+            units: None,
+            reference: None,
+            reason: Some(format!("{} differences with Stripe", found.len())),
+        };
+        let work = repair(&operations, &payments, accounts, found, since_ms);
+        (found, repaired) = operations.recorded(&Actor::command_line(), order, work).await?;
     }
     let span = humantime::format_duration(Duration::from_secs(arguments.since.0.as_secs()));
     let mut lines = Vec::new();
@@ -52,6 +52,32 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     let value = json!({"differences": found, "repaired": repaired});
     let said = Report::new(lines, value, arguments.books.json);
     Ok(if good { said } else { said.bad() })
+}
+
+/// Posts what is missing; answers what is left, and what was repaired.
+async fn repair(
+    operations: &Operations,
+    payments: &Payments,
+    mut accounts: Vec<AccountKey>,
+    mut found: Vec<Difference>,
+    since_ms: u64,
+) -> Result<((Vec<Difference>, Vec<Difference>), String), operate::Problem> {
+    let mut repaired = Vec::new();
+    // Credits first: refunds and disputes are about them.
+    for _ in 0..2 {
+        for difference in &found {
+            payments.repair(difference, &accounts).await?;
+        }
+        accounts = operations.all_accounts().await?;
+        let left = payments.differences(&accounts, since_ms).await?;
+        repaired.extend(found.into_iter().filter(|difference| !left.contains(difference)));
+        found = left;
+        if found.is_empty() {
+            break;
+        }
+    }
+    let detail = format!("{} repaired, {} left", repaired.len(), found.len());
+    Ok(((found, repaired), detail))
 }
 
 fn table(of: &[Difference]) -> String {

@@ -54,7 +54,7 @@ pub(super) fn table(head: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) ->
 }
 
 /// Units as money: `4.95 usd`, down to a hundredth of a cent where there is one.
-pub(super) fn money(units: i64, currency: Currency) -> String {
+pub(crate) fn money(units: i64, currency: Currency) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();
     let (major, rest) =
@@ -70,7 +70,7 @@ pub(super) fn amount(units: Units, currency: Currency) -> String {
 }
 
 /// A moment, UTC.
-pub(super) fn moment(unix_ms: u64) -> String {
+pub(crate) fn moment(unix_ms: u64) -> String {
     let since = std::time::Duration::from_millis(unix_ms);
     match std::time::UNIX_EPOCH.checked_add(since) {
         Some(time) => humantime::format_rfc3339_seconds(time).to_string(),

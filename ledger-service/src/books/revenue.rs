@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stripe402_protocol::Currency;
 
-use super::{Problem, Report, find, open, report};
+use super::{Problem, Report, open, report};
 use crate::config::{RevenueArgs, RevenueBy};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -17,15 +17,13 @@ const HOUR_MS: u64 = 3_600_000;
 pub async fn revenue(arguments: RevenueArgs) -> Result<Report, Problem> {
     let store = open(&arguments.books)?;
     let mut sums: BTreeMap<(String, Currency), (i64, i64)> = BTreeMap::new();
-    for key in find::all(store.as_ref()).await? {
-        for tally in store.tallies(key).await? {
-            let line = match arguments.by {
-                RevenueBy::Route => tally.route,
-                RevenueBy::Day => day(tally.hour),
-            };
-            let sum = sums.entry((line, key.currency)).or_default();
-            *sum = (sum.0.saturating_add(tally.count), sum.1.saturating_add(tally.amount));
-        }
+    for (currency, tally) in store.revenue(0).await? {
+        let line = match arguments.by {
+            RevenueBy::Route => tally.route,
+            RevenueBy::Day => day(tally.hour),
+        };
+        let sum = sums.entry((line, currency)).or_default();
+        *sum = (sum.0.saturating_add(tally.count), sum.1.saturating_add(tally.amount));
     }
     sums.retain(|_, sum| *sum != (0, 0));
     let name = if arguments.by == RevenueBy::Route { "route" } else { "day" };

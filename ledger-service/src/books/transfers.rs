@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Problem, Report, find, open, report};
+use super::{Problem, Report, operations, report};
 use crate::{
     config::TransfersArgs,
     ledger::{AccountKey, Movement},
@@ -13,14 +13,14 @@ use crate::{
 /// # Errors
 /// [`Problem`] if there is no such client, or the store cannot be read.
 pub async fn transfers(arguments: TransfersArgs) -> Result<Report, Problem> {
-    let store = open(&arguments.books)?;
+    let books = operations(&arguments.books)?;
     let keys = match &arguments.client {
-        Some(client) => find::accounts(store.as_ref(), client).await?,
-        None => find::all(store.as_ref()).await?,
+        Some(client) => books.accounts_of(client).await?,
+        None => books.all_accounts().await?,
     };
     let (mut rows, mut values) = (Vec::new(), Vec::new());
     for key in keys {
-        for movement in store.movements(key).await? {
+        for movement in books.store().movements(key).await? {
             values.push(json!({
                 "subject": key.client.subject(),
                 "currency": key.currency,

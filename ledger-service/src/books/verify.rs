@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Problem, Report, find, open, report};
+use super::{Problem, Report, operations, report};
 use crate::{config::BooksArgs, ledger::AccountKey, store::Store};
 
 /// Recomputes every account from its movements and sums.
@@ -13,11 +13,11 @@ use crate::{config::BooksArgs, ledger::AccountKey, store::Store};
 /// # Errors
 /// [`Problem`] if the store cannot be read.
 pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
-    let store = open(&arguments)?;
-    let keys = find::all(store.as_ref()).await?;
+    let books = operations(&arguments)?;
+    let keys = books.all_accounts().await?;
     let (mut rows, mut values) = (Vec::new(), Vec::new());
     for key in &keys {
-        if let Some((explained, holds)) = difference(store.as_ref(), *key).await? {
+        if let Some((explained, holds)) = difference(books.store(), *key).await? {
             rows.push(vec![
                 key.client.subject(),
                 report::money(holds, key.currency),

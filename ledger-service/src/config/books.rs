@@ -69,6 +69,9 @@ pub struct RefundArgs {
     /// The account's currency
     #[arg(long, default_value = "usd")]
     pub currency: Currency,
+    /// For the record
+    #[arg(long)]
+    pub reason: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub stripe: StripeArgs,

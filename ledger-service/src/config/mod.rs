@@ -16,7 +16,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{payment::LimitOptions, store::StoreOptions, tls::TlsOptions};
+use crate::{http::Limits, payment::LimitOptions, store::StoreOptions, tls::TlsOptions};
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
@@ -82,6 +82,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What gateways must present.
     pub token: SecretString,
+    /// What operators must present, each with its holder's name; nobody may if there are none.
+    pub admin_tokens: Vec<(String, SecretString)>,
     /// Derives client ids; newest first.
     pub server_secrets: Vec<SecretString>,
     /// Stripe's secret key.
@@ -114,8 +116,8 @@ pub struct Config {
     pub store_timeout: Duration,
     /// Connections to a store that is a server.
     pub store_connections: u32,
-    /// The largest request body, in bytes.
-    pub max_body: usize,
+    /// What each listener gives at the most.
+    pub listeners: Limits,
     /// How long to wait for what is under way when told to stop.
     pub shutdown_grace: Duration,
     /// How logs are written.
@@ -193,6 +195,7 @@ impl TryFrom<Settings> for Config {
     fn try_from(given: Settings) -> Result<Self, ConfigError> {
         let limits = limits(&given);
         let tls = tls(&given)?;
+        let listeners = listeners(&given);
         let token = required("token", "LEDGER_TOKEN", given.token)?;
         if token.expose_secret().len() < 16 {
             return Err(ConfigError::new("token", "must have at least 16 characters"));
@@ -205,6 +208,7 @@ impl TryFrom<Settings> for Config {
             tls,
             store: given.store.unwrap_or_default(),
             token,
+            admin_tokens: admin_tokens(given.admin_token)?,
             server_secrets: server_secrets(&secrets)?,
             stripe_secret_key: stripe_key(given.stripe_secret_key)?,
             stripe_api_base: api_base(given.stripe_api_base)?,
@@ -221,7 +225,7 @@ impl TryFrom<Settings> for Config {
             store_queue: given.store_queue.unwrap_or(4096),
             store_timeout: seconds(given.store_timeout, 1),
             store_connections: given.store_connections.unwrap_or(16),
-            max_body: given.max_body.unwrap_or(1 << 20),
+            listeners,
             shutdown_grace: seconds(given.shutdown_grace, 30),
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),
@@ -235,11 +239,19 @@ impl TryFrom<Settings> for Config {
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
             ("store_connections", config.store_connections == 0),
-            ("max_body", config.max_body == 0),
+            ("max_body", listeners.max_body == 0),
+            ("max_headers", listeners.max_headers == 0),
+            ("max_connections", listeners.connections == 0),
+            ("header_timeout", listeners.header_time.is_zero()),
+            ("body_timeout", listeners.body_time.is_zero()),
+            ("idle_timeout", listeners.idle_time.is_zero()),
         ] {
             if is_zero {
                 return Err(ConfigError::new(setting, "must be above 0"));
             }
+        }
+        if listeners.request_time <= config.payment_deadline {
+            return Err(ConfigError::new("request_timeout", "must be above payment_deadline"));
         }
         if config.charge_memory < Duration::from_secs(2 * 3600) {
             // A charge is taken up to half of it late, and voided within an hour.
@@ -269,6 +281,41 @@ fn server_secrets(list: &SecretString) -> Result<Vec<SecretString>, ConfigError>
             secret => Ok(SecretString::from(secret)),
         })
         .collect()
+}
+
+/// `name:token,name:token`; a token without a name is the one of "operator".
+fn admin_tokens(list: Option<Secret>) -> Result<Vec<(String, SecretString)>, ConfigError> {
+    let Some(Secret(list)) = list.filter(|list| !list.0.expose_secret().is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let wrong = |problem| ConfigError::new("admin_token", problem);
+    let is_name = |name: &str| {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        !name.is_empty() && name.len() <= 32 && name != "cli" && name.bytes().all(is_good)
+    };
+    let tokens = list.expose_secret().split(',').map(|entry| {
+        let (name, token) = entry.trim().split_once(':').unwrap_or(("operator", entry.trim()));
+        if !is_name(name) {
+            return Err(wrong("names have 1 to 32 letters, digits, dots, dashes or underscores"));
+        }
+        if token.len() < 16 {
+            return Err(wrong("every token must have at least 16 characters"));
+        }
+        Ok((name.to_owned(), SecretString::from(token)))
+    });
+    tokens.collect()
+}
+
+fn listeners(given: &Settings) -> Limits {
+    Limits {
+        header_time: seconds(given.header_timeout, 10),
+        body_time: seconds(given.body_timeout, 10),
+        request_time: seconds(given.request_timeout, 60),
+        idle_time: seconds(given.idle_timeout, 600),
+        max_headers: given.max_headers.unwrap_or(32_768),
+        max_body: given.max_body.unwrap_or(1 << 20),
+        connections: given.max_connections.unwrap_or(1024),
+    }
 }
 
 fn webhooks(
@@ -377,6 +424,13 @@ mod tests {
                 &format!("{GOOD}tls_certificate = 'a'\ntls_key = 'a'\ntls_reload = '0s'"),
                 "tls_reload",
             ),
+            (&format!("{GOOD}header_timeout = '0s'"), "header_timeout"),
+            (&format!("{GOOD}max_connections = 0"), "max_connections"),
+            (&format!("{GOOD}request_timeout = '20s'"), "request_timeout"),
+            (&format!("{GOOD}admin_token = 'short'"), "admin_token"),
+            (&format!("{GOOD}admin_token = 'a b:0123456789abcdef'"), "admin_token"),
+            (&format!("{GOOD}admin_token = 'cli:0123456789abcdef'"), "admin_token"),
+            (&format!("{GOOD}admin_token = 'a:0123456789abcdef,b:'"), "admin_token"),
             (&format!("{GOOD}stripe_api_base = 'localhost'"), "stripe_api_base"),
             (&GOOD.replace("sk_test_x", "pk_test_x"), "stripe_secret_key"),
             (

@@ -54,6 +54,10 @@ settings! {
     store: StoreUrl = "LEDGER_STORE",
     /// What gateways must present as a bearer token; 16 characters or more
     token: Secret = "LEDGER_TOKEN",
+    /// What operators must present: tokens of 16 characters or more, comma-separated, each with a
+    /// name before it for the record (alice:TOKEN,bob:TOKEN); without, the operator API and its
+    /// page are off
+    admin_token: Secret = "LEDGER_ADMIN_TOKEN",
     /// Derives client ids from cards; comma-separated, newest first, older ones still honoured
     server_secret: Secret = "SERVER_SECRET",
     /// Stripe's secret key (sk_… or rk_…)
@@ -101,6 +105,18 @@ settings! {
     store_connections: u32 = "LEDGER_STORE_CONNECTIONS",
     /// The largest request body, in bytes [default: 1048576]
     max_body: usize = "LEDGER_MAX_BODY",
+    /// The largest head of a request, in bytes [default: 32768]
+    max_headers: usize = "LEDGER_MAX_HEADERS",
+    /// For the head of a request; a connection that sends none is closed [default: 10s]
+    header_timeout: Span = "LEDGER_HEADER_TIMEOUT",
+    /// For the body of a request [default: 10s]
+    body_timeout: Span = "LEDGER_BODY_TIMEOUT",
+    /// For the answer to a request; above payment_deadline [default: 60s]
+    request_timeout: Span = "LEDGER_REQUEST_TIMEOUT",
+    /// For a connection without a request [default: 10m]
+    idle_timeout: Span = "LEDGER_IDLE_TIMEOUT",
+    /// Connections to one listener; more wait [default: 1024]
+    max_connections: usize = "LEDGER_MAX_CONNECTIONS",
     /// How long to wait for what is under way when told to stop [default: 30s]
     shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
     /// How logs are written [default: text]

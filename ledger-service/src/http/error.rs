@@ -7,6 +7,8 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::operate::Problem;
+
 /// What went wrong, for the gateway and for whoever reads its logs.
 #[derive(Debug)]
 pub(super) struct ApiError {
@@ -26,6 +28,30 @@ impl ApiError {
         Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
     }
 
+    /// Nobody has shown that they are an operator.
+    pub(super) fn not_an_operator() -> Self {
+        let message = "the operator's token is missing or wrong: send `authorization: Bearer` and \
+                       one of LEDGER_ADMIN_TOKEN";
+        Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
+    }
+
+    /// A form that comes from somewhere else.
+    pub(super) fn forbidden() -> Self {
+        let message =
+            "forms are taken from this ledger's own pages only: open /admin/ and try again";
+        Self { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
+    }
+
+    pub(super) fn too_large(most: usize) -> Self {
+        let message = format!("the body has more than {most} bytes: send less (LEDGER_MAX_BODY)");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "too_large", message }
+    }
+
+    pub(super) fn too_slow() -> Self {
+        let message = "the body did not arrive in time (LEDGER_BODY_TIMEOUT)";
+        Self { status: StatusCode::REQUEST_TIMEOUT, code: "too_slow", message: message.into() }
+    }
+
     /// Nothing has been said to be done; the caller may retry or void.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -38,6 +64,25 @@ impl IntoResponse for ApiError {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         (self.status, Json(body)).into_response()
     }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        let message = problem.to_string();
+        let (status, code) = match problem {
+            Problem::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Problem::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Problem::Refused { code, .. } => (StatusCode::CONFLICT, code),
+            Problem::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self { status, code, message }
+    }
+}
+
+pub(super) async fn wrong_method() -> Response {
+    let message = "this address takes another method: see the header `allow`";
+    let body = json!({"error": {"code": "method_not_allowed", "message": message}});
+    (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }
 
 pub(super) async fn not_found() -> Response {

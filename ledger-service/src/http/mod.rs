@@ -3,21 +3,30 @@
 //! Gateways reach `POST /v1/batch`, `POST /v1/payments` and `POST /v1/balance` behind a bearer token; probes reach
 //! `/healthz` and `/readyz` on either listener.
 
+pub mod admin;
 mod balance;
 mod batch;
 mod error;
 mod health;
+mod keyring;
+mod listener;
 pub mod metrics;
+mod page;
 mod payments;
+mod receive;
 mod token;
 mod webhook;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+use axum::{Router, middleware, routing};
 use secrecy::SecretString;
 
-pub use token::Token;
+pub use self::{
+    keyring::{Keyring, Operators},
+    listener::{Limits, serve},
+    token::Token,
+};
 
 use crate::{payment::Payments, store::Store};
 
@@ -36,29 +45,34 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// The routes for gateways. `max_body` is in bytes.
-pub fn internal(app: App, token: Token, max_body: usize) -> Router {
+/// The routes for gateways.
+pub fn internal(app: App, token: Token, limits: Limits) -> Router {
     Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
+        .route_layer(middleware::from_fn_with_state(limits, receive::within))
+        // Before a body is read.
         .route_layer(middleware::from_fn_with_state(token, token::require))
-        .layer(DefaultBodyLimit::max(max_body))
         .merge(health::routes())
         .fallback(error::not_found)
         .with_state(app)
 }
 
 /// The route for Stripe. It may be reached from outside: what is not signed is refused.
-pub fn webhooks(app: App, secret: SecretString, max_body: usize) -> Router {
+pub fn webhooks(app: App, secret: SecretString, limits: Limits) -> Router {
     Router::new()
         .route("/webhooks/stripe", routing::post(webhook::post))
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer(middleware::from_fn_with_state(limits, receive::within))
         .fallback(error::not_found)
         .with_state(webhook::Listener { app, secret: Arc::new(secret) })
 }
 
-/// The routes for operators and probes.
-pub fn operator(app: App) -> Router {
-    health::routes().merge(metrics::routes()).fallback(error::not_found).with_state(app)
+/// The routes for operators and probes. Without a keyring there is no operator API, and no page.
+pub fn operator(app: App, operators: Option<Operators>, limits: Limits) -> Router {
+    let probes = health::routes().merge(metrics::routes()).with_state(app);
+    let work = operators.map_or_else(Router::new, |operators| {
+        admin::routes(&operators, limits).merge(page::routes(&operators, limits))
+    });
+    probes.merge(work).fallback(error::not_found)
 }

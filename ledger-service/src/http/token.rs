@@ -1,6 +1,6 @@
 //! The bearer token of gateways, compared in constant time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -16,6 +16,8 @@ use super::error::ApiError;
 
 /// How much of a refused request is read, in bytes.
 const DRAINED: usize = 1 << 16;
+/// For how long it is read.
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A token, kept as its hash: comparing hashes tells neither content nor length.
 #[derive(Clone)]
@@ -34,7 +36,12 @@ impl Token {
         Self(Arc::new(Sha256::digest(token.expose_secret()).into()))
     }
 
-    fn is(&self, presented: &[u8]) -> bool {
+    /// What sessions are signed with.
+    pub(super) fn hash(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn is(&self, presented: &[u8]) -> bool {
         let presented: [u8; 32] = Sha256::digest(presented).into();
         self.0.ct_eq(&presented).into()
     }
@@ -52,7 +59,8 @@ pub(super) async fn require(
             tracing::warn!("a request with a missing or wrong token was refused");
             // Over HTTP/2 an answer before the body is read resets the stream, and some clients
             // then see the reset and not the answer.
-            let _ = axum::body::to_bytes(request.into_body(), DRAINED).await;
+            let rest = axum::body::to_bytes(request.into_body(), DRAINED);
+            let _ = tokio::time::timeout(DRAINED_WITHIN, rest).await;
             Err(ApiError::unauthorized())
         }
     }

@@ -5,6 +5,7 @@
 //! store runs, or is tested against, these.
 
 mod account;
+mod audit;
 mod book;
 mod charge;
 mod limit;
@@ -15,6 +16,7 @@ mod top_up;
 mod window;
 
 pub use account::{Account, AccountKey, TooLarge};
+pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
 pub use book::{Book, ChargeRecord};
 pub use charge::{apply_batch, apply_charge, apply_void};
 pub use limit::Limit;

@@ -44,7 +44,7 @@ use crate::{
     clock::Clock,
     ledger::{AccountKey, Opened, State, TopUpId},
     store::Store,
-    stripe::{Card, Provider},
+    stripe::{Card, Failure, Provider},
 };
 
 /// How card payments are carried out.
@@ -173,6 +173,18 @@ impl Payments {
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {
         self.modes_differ.load(Ordering::Relaxed).then_some(MODES_DIFFER)
+    }
+
+    /// Asks Stripe for something that is not there: the definite answer shows that Stripe is reached
+    /// and takes our key.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if Stripe gives no answer, or refuses the key.
+    pub async fn reach(&self) -> Result<(), Unavailable> {
+        match self.provider.dispute("dp_stripe402_health").await {
+            Ok(_) | Err(Failure::Invalid(_) | Failure::Card(_)) => Ok(()),
+            Err(failure) => Err(Unavailable(failure.to_string())),
+        }
     }
 
     /// A PaymentMethod made with a test key cannot be charged with a live one, nor the other way

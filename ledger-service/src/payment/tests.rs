@@ -14,7 +14,10 @@ use stripe402_protocol::{
 use super::*;
 use crate::{
     clock::SystemClock,
-    ledger::{Account, Advance, Kind, Limit, Movement, NewTopUp, Posted, Posting, TopUp},
+    ledger::{
+        Account, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Posted, Posting,
+        TopUp,
+    },
     store::{InMemory, KeptCharge, StoreError, Tally},
     stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification},
 };
@@ -95,6 +98,19 @@ impl Store for Meddling {
     }
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
         self.books.unfinished_top_ups().await
+    }
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        self.books.recent_top_ups(most).await
+    }
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.books.record_action(entry).await
+    }
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.books.audit(before, most).await
     }
     async fn ping(&self) -> Result<(), StoreError> {
         self.books.ping().await

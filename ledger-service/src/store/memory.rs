@@ -13,12 +13,12 @@ use stripe402_protocol::{
     message::{Batch, BatchAnswer},
 };
 
-use super::{KeptCharge, Store, StoreError, Tally};
+use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
 use crate::{
     clock::Clock,
     ledger::{
-        self, Account, AccountKey, Advance, Book as _, ChargeRecord, Limit, Memory, Movement,
-        NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Limit,
+        Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
 };
 
@@ -34,6 +34,7 @@ struct Books {
     memory: Memory,
     customers: BTreeMap<ClientId, String>,
     counts: BTreeMap<(String, u64), u64>,
+    audit: BTreeMap<AuditKey, AuditEntry>,
 }
 
 impl std::fmt::Debug for InMemory {
@@ -180,6 +181,26 @@ impl Store for InMemory {
         let books = self.books()?;
         let open = books.memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
         Ok(open.cloned().collect())
+    }
+
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        Ok(newest(self.books()?.memory.top_ups().values().cloned(), most))
+    }
+
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.books()?.audit.entry(entry.key()).or_insert(entry);
+        Ok(())
+    }
+
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let books = self.books()?;
+        let entries = books.audit.iter().rev();
+        let earlier = entries.filter(|(key, _)| before.is_none_or(|before| **key < before));
+        Ok(earlier.take(most).map(|(_, entry)| entry.clone()).collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

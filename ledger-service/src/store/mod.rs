@@ -6,19 +6,20 @@ mod memory;
 mod open;
 mod postgres;
 mod redis;
+mod scan;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
-    ChargeId, ClientId, Units,
+    ChargeId, ClientId, Currency, Units,
     message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
 };
 
 use crate::ledger::{
-    Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp,
-    TopUpId,
+    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
+    Posted, Posting, State, TopUp, TopUpId,
 };
 
 pub use embedded::{Embedded, EmbeddedOptions};
@@ -57,8 +58,8 @@ pub trait Store: Send + Sync + 'static {
     /// An account's movements, oldest first.
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;
 
-    /// The accounts of this client, or of all clients, after this one, in an order of the
-    /// store's own; at most `most`.
+    /// The accounts of this client, or of all clients, after this one, by client id and currency;
+    /// at most `most`.
     async fn accounts(
         &self,
         client: Option<ClientId>,
@@ -107,6 +108,35 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every top-up that is not finished.
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError>;
+
+    /// The top-ups that were opened last, newest first; at most `most`.
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError>;
+
+    /// The movements of all accounts that are of these kinds, newest first; at most `most`. A store
+    /// that keeps movements by account looks through all of them: for operators, not for requests.
+    async fn latest_movements(
+        &self,
+        kinds: &[Kind],
+        most: usize,
+    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
+        scan::latest_movements(self, kinds, most).await
+    }
+
+    /// The sums of all accounts' deductions from this hour on (hours since 1970), by currency,
+    /// route and hour. A store that keeps them by account adds up all of them.
+    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
+        scan::revenue(self, since_hour).await
+    }
+
+    /// Writes an entry of the audit record down, for ever. The same one again changes nothing.
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError>;
+
+    /// Entries of the audit record, newest first, before this place; at most `most`.
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Whether transactions are possible now.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -31,7 +31,12 @@ fn places(text: &mut String, settings: &Settings) {
     place(text, "gateway", settings.gateway.number, &workers);
     place(text, "  admin", settings.envoy_admin.number, "Envoy's counters, configuration");
     place(text, "ledger", settings.ledger.number, &ledger);
-    place(text, "  operator", settings.admin.number, "/healthz, /readyz");
+    place(
+        text,
+        "  operator",
+        settings.admin.number,
+        "/admin/ (its token: secrets.env in state), /metrics",
+    );
     place(text, "  webhooks", settings.webhook.number, "/webhooks/stripe");
     place(text, "demo API", settings.upstream.number, "what is sold; knows nothing of payments");
     match &settings.stripe {

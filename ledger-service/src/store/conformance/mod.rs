@@ -92,6 +92,9 @@ macro_rules! conformance_tests {
             a_frozen_account_neither_pays_nor_is_charged
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
+            the_newest_of_all_clients_is_found
+            revenue_is_summed_over_all_clients
+            the_audit_record_stays_as_it_was_written
             charges_are_forgotten_and_their_sums_stay
             hammering_ten_clients_loses_no_unit
             random_commands_do_what_the_books_do

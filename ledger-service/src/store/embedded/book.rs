@@ -8,12 +8,14 @@ use stripe402_protocol::{ChargeId, ClientId};
 use super::{
     super::StoreError,
     schema::{
-        self, ACCOUNTS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES, TOP_UPS,
-        UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard, unavailable,
+        self, ACCOUNTS, AUDIT, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES,
+        TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard,
+        unavailable,
     },
 };
 use crate::ledger::{
-    Account, AccountKey, Book, ChargeRecord, Kind, Limit, Movement, TallyKey, TopUp, TopUpId,
+    Account, AccountKey, AuditEntry, Book, ChargeRecord, Kind, Limit, Movement, TallyKey, TopUp,
+    TopUpId,
 };
 
 /// How many forgotten charges a transaction sweeps out at the most, so that none takes long.
@@ -31,6 +33,7 @@ pub(super) struct TableBook<'t> {
     named: Table<'t, &'static [u8], &'static [u8; 16]>,
     customers: Table<'t, &'static [u8; 32], &'static str>,
     counts: Table<'t, (u64, &'static str), u64>,
+    audit: Table<'t, (u64, &'static [u8; 16], bool), &'static [u8]>,
 }
 
 impl<'t> TableBook<'t> {
@@ -46,7 +49,18 @@ impl<'t> TableBook<'t> {
             named: transaction.open_table(NAMED).map_err(unavailable)?,
             customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
             counts: transaction.open_table(COUNTS).map_err(unavailable)?,
+            audit: transaction.open_table(AUDIT).map_err(unavailable)?,
         })
+    }
+
+    /// Appends to the audit record; what is in it stays.
+    pub(super) fn record_action(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let key = entry.key();
+        let key = (key.at_ms, key.action.as_bytes(), key.ended);
+        if self.audit.get(key).map_err(unavailable)?.is_none() {
+            self.audit.insert(key, to_json(entry)?.as_slice()).map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     /// Drops some of the charges that are older than what is remembered; their sums stay.

@@ -6,6 +6,7 @@
 
 mod book;
 mod file;
+mod look;
 mod read;
 mod schema;
 mod writer;
@@ -19,7 +20,7 @@ use std::{
 use async_trait::async_trait;
 use redb::Database;
 use stripe402_protocol::{
-    ClientId,
+    ClientId, Currency,
     message::{Batch, BatchAnswer},
 };
 
@@ -33,8 +34,8 @@ use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
     ledger::{
-        self, Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting,
-        State, TopUp, TopUpId, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
+        Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
 };
 
@@ -209,6 +210,34 @@ impl Store for Embedded {
 
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
         self.snapshot()?.unfinished_top_ups()
+    }
+
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        self.snapshot()?.recent_top_ups(most)
+    }
+
+    async fn latest_movements(
+        &self,
+        kinds: &[Kind],
+        most: usize,
+    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
+        self.snapshot()?.latest_movements(kinds, most)
+    }
+
+    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
+        self.snapshot()?.revenue(since_hour)
+    }
+
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write(move |book| book.record_action(&entry)).await
+    }
+
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.snapshot()?.audit(before, most)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

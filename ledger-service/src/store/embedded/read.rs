@@ -15,7 +15,7 @@ use super::{
 use crate::ledger::{Account, AccountKey, ChargeRecord, Limit, Movement, TopUp, TopUpId};
 
 /// A snapshot.
-pub(super) struct Snapshot(ReadTransaction);
+pub(super) struct Snapshot(pub(super) ReadTransaction);
 
 impl Snapshot {
     pub(super) const fn new(transaction: ReadTransaction) -> Self {
@@ -127,13 +127,13 @@ impl Snapshot {
     }
 }
 
-fn account_key(bytes: &[u8]) -> Result<AccountKey, StoreError> {
+pub(super) fn account_key(bytes: &[u8]) -> Result<AccountKey, StoreError> {
     let (client, currency) = bytes.split_first_chunk::<32>().ok_or_else(damaged_key)?;
     let currency = std::str::from_utf8(currency).ok().and_then(|code| code.parse().ok());
     let currency = currency.ok_or_else(damaged_key)?;
     Ok(AccountKey { client: ClientId::from_bytes(*client), currency })
 }
 
-fn damaged_key() -> StoreError {
+pub(super) fn damaged_key() -> StoreError {
     StoreError::Damaged("a key of another form".to_owned())
 }

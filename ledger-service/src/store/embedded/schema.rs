@@ -34,6 +34,9 @@ pub(super) const CUSTOMERS: TableDefinition<'_, &[u8; 32], &str> =
     TableDefinition::new("customers");
 /// When a piece of a window began, and what is counted → how many. The oldest are a range.
 pub(super) const COUNTS: TableDefinition<'_, (u64, &str), u64> = TableDefinition::new("counts");
+/// When, the action, and whether it is its end → an entry of the audit record.
+pub(super) const AUDIT: TableDefinition<'_, (u64, &[u8; 16], bool), &[u8]> =
+    TableDefinition::new("audit");
 /// What this file is.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 
@@ -71,6 +74,7 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(NAMED).map_err(unavailable)?;
     transaction.open_table(CUSTOMERS).map_err(unavailable)?;
     transaction.open_table(COUNTS).map_err(unavailable)?;
+    transaction.open_table(AUDIT).map_err(unavailable)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 
 mod batch;
 mod durability;
+mod look;
 mod query;
 mod rows;
 mod session;
@@ -19,7 +20,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use stripe402_protocol::{
-    ClientId,
+    ClientId, Currency,
     message::{Batch, BatchAnswer},
 };
 use tokio::sync::OnceCell;
@@ -27,8 +28,8 @@ use tokio::sync::OnceCell;
 use self::session::Session;
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::ledger::{
-    self, Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State,
-    TopUp, TopUpId,
+    self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
+    Opened, Posted, Posting, State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -269,6 +270,34 @@ impl Store for Postgres {
 
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
         query::unfinished(self.pool().await?).await
+    }
+
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        look::recent_top_ups(self.pool().await?, most).await
+    }
+
+    async fn latest_movements(
+        &self,
+        kinds: &[Kind],
+        most: usize,
+    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
+        look::latest_movements(self.pool().await?, kinds, most).await
+    }
+
+    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
+        look::revenue(self.pool().await?, since_hour).await
+    }
+
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        look::record_action(self.pool().await?, &entry).await
+    }
+
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        look::audit(self.pool().await?, before, most).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

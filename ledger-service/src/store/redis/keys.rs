@@ -13,6 +13,7 @@
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
+//! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
 
 use stripe402_protocol::{ChargeId, ClientId};
@@ -30,6 +31,9 @@ pub(super) const BUCKET_MS: u64 = 600_000;
 
 /// Top-ups that are not finished.
 pub(super) const UNFINISHED: &str = "stripe402:unfinished";
+
+/// What operators did.
+pub(super) const AUDIT: &str = "stripe402:audit";
 
 /// The keys of one client.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 //! [`crate::ledger`] says, and are tested against it; `lua/account.lua` says what is kept where.
 
 mod accounts;
+mod audit;
 mod batch;
 mod connection;
 mod durability;
@@ -27,8 +28,8 @@ use crate::{
     clock::Clock,
     config::RedisUrl,
     ledger::{
-        Account, AccountKey, Advance, Limit, Movement, NewTopUp, Opened, Posted, Posting, State,
-        TopUp, TopUpId,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Limit, Movement, NewTopUp, Opened,
+        Posted, Posting, State, TopUp, TopUpId,
     },
 };
 
@@ -160,6 +161,22 @@ impl Store for Redis {
 
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
         self.list_unfinished().await
+    }
+
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        self.list_recent(most).await
+    }
+
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.append_to_audit(&entry).await
+    }
+
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read_audit(before, most).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ const PAGE: usize = 500;
 
 impl Redis {
     /// Every field of a hash. One that is there all the while is in it; none is in it twice.
-    async fn scan(&self, key: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    pub(super) async fn scan(&self, key: &str) -> Result<BTreeMap<String, String>, StoreError> {
         let mut fields = BTreeMap::new();
         let mut cursor = "0".to_owned();
         loop {

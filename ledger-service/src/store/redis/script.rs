@@ -54,5 +54,6 @@ scripts! {
     CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");
     CARD_CHARGE = include_str!("lua/card_charge.lua");
     CARD_VOID = include_str!("lua/card_void.lua");
+    APPEND_TO_AUDIT = include_str!("lua/audit.lua");
     WITHIN = include_str!("lua/within.lua");
 }

@@ -3,11 +3,14 @@
 //! Index and list are written before the record and cleared after it: what a crash leaves between
 //! is an entry without a record, never a record without an entry.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
 use redis::Cmd;
 use stripe402_protocol::{ClientId, Units};
 
 use super::{
-    super::StoreError,
+    super::{StoreError, scan::newest},
     Redis,
     keys::{self, ClientKeys, UNFINISHED},
     reply::{Reply, damaged, parse, units},
@@ -20,6 +23,8 @@ const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 /// For so long a refused top-up can be looked up. A credited one stays: it says whose the money is
 /// that a dispute or a refund takes back.
 const KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// How many accounts are looked at at once.
+const PAGE: usize = 64;
 /// An entry of the list whose record is missing for so long was cut off before the record.
 const CUT_OFF_MS: u64 = 3_600_000;
 
@@ -129,6 +134,30 @@ impl Redis {
             }
         }
         Ok(unfinished)
+    }
+
+    /// Looks through all that is kept, client by client.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn list_recent(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let accounts = self.list_accounts(None, after, PAGE).await?;
+            let Some(last) = accounts.last() else { return Ok(found) };
+            after = Some(*last);
+            let clients: BTreeSet<_> = accounts.iter().map(|key| key.client).collect();
+            let own = clients.into_iter().map(|client| self.top_ups_of(client));
+            found.extend(try_join_all(own).await?.into_iter().flatten());
+            found = newest(found.into_iter(), most);
+        }
+    }
+
+    async fn top_ups_of(&self, client: ClientId) -> Result<Vec<TopUp>, StoreError> {
+        let fields = self.scan(&ClientKeys::of(&client).top_ups()).await?;
+        let records = fields.iter().filter_map(|(name, stored)| Some((name.parse().ok()?, stored)));
+        records.map(|(id, stored)| top_up(id, client, stored)).collect()
     }
 
     async fn top_up_of(&self, client: ClientId, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

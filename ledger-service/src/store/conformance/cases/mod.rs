@@ -1,6 +1,7 @@
 //! The cases, each on clients of its own.
 #![expect(missing_docs, reason = "their names say what they show")]
 
+mod audit;
 mod charges;
 mod many;
 mod movements;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::ledger::{Account, Posted};
 
-pub use self::{charges::*, many::*, movements::*, reading::*, top_ups::*, voids::*};
+pub use self::{audit::*, charges::*, many::*, movements::*, reading::*, top_ups::*, voids::*};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -60,6 +60,7 @@ pub async fn accounts_are_listed_in_pages(subject: &dyn Subject) {
         assert!(page.len() <= 3);
         let Some(last) = page.last() else { break };
         after = Some(*last);
+        assert!(page.is_sorted() && page.first() > seen.last(), "by client and currency");
         for key in page {
             assert!(seen.insert(key), "{key:?} is listed twice");
         }

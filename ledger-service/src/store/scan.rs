@@ -1,0 +1,87 @@
+//! Looking through every account: for stores that keep everything by account.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use stripe402_protocol::Currency;
+
+use super::{Store, StoreError, Tally};
+use crate::ledger::{AccountKey, Kind, Movement, TopUp};
+
+/// How many accounts are looked at at once.
+const PAGE: usize = 64;
+
+/// Sums by currency, hour and route.
+pub(super) type Sums = BTreeMap<(Currency, u64, String), (i64, i64)>;
+
+/// Adds one account's sums to those of all.
+pub(super) fn add(sums: &mut Sums, currency: Currency, hour: u64, route: String, own: (i64, i64)) {
+    let sum = sums.entry((currency, hour, route)).or_default();
+    *sum = (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1));
+}
+
+/// The sums as a list.
+pub(super) fn listed(sums: Sums) -> Vec<(Currency, Tally)> {
+    let sums = sums.into_iter().filter(|(_, sum)| *sum != (0, 0));
+    sums.map(|((currency, hour, route), (count, amount))| {
+        (currency, Tally { route, hour, count, amount })
+    })
+    .collect()
+}
+
+/// The newest of these top-ups.
+pub(super) fn newest(top_ups: impl Iterator<Item = TopUp>, most: usize) -> Vec<TopUp> {
+    let mut found: Vec<_> = top_ups.collect();
+    found.sort_by_key(|top_up| std::cmp::Reverse((top_up.created_ms, top_up.id)));
+    found.dedup_by_key(|top_up| top_up.id);
+    found.truncate(most);
+    found
+}
+
+/// What `read` finds of every account, page by page.
+async fn each<T, F: Future<Output = Result<T, StoreError>>>(
+    store: &(impl Store + ?Sized),
+    read: impl Fn(AccountKey) -> F,
+    mut take: impl FnMut(AccountKey, T),
+) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let keys = store.accounts(None, after, PAGE).await?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = Some(*last);
+        let found = try_join_all(keys.iter().map(|key| read(*key))).await?;
+        keys.into_iter().zip(found).for_each(|(key, found)| take(key, found));
+    }
+}
+
+pub(super) async fn latest_movements(
+    store: &(impl Store + ?Sized),
+    kinds: &[Kind],
+    most: usize,
+) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
+    let mut found = Vec::new();
+    let take = |key: AccountKey, movements: Vec<Movement>| {
+        // Oldest first as they were posted: a later one comes before an earlier one of its time.
+        let wanted = movements.into_iter().rev().filter(|of| kinds.contains(&of.posting.kind));
+        found.extend(wanted.take(most).map(|movement| (key, movement)));
+        found.sort_by_key(|(_, movement)| std::cmp::Reverse(movement.at_ms));
+        found.truncate(most);
+    };
+    each(store, |key| store.movements(key), take).await?;
+    Ok(found)
+}
+
+pub(super) async fn revenue(
+    store: &(impl Store + ?Sized),
+    since_hour: u64,
+) -> Result<Vec<(Currency, Tally)>, StoreError> {
+    let mut sums = Sums::new();
+    let take = |key: AccountKey, tallies: Vec<Tally>| {
+        for tally in tallies.into_iter().filter(|tally| tally.hour >= since_hour) {
+            let own = (tally.count, tally.amount);
+            add(&mut sums, key.currency, tally.hour, tally.route, own);
+        }
+    };
+    each(store, |key| store.tallies(key), take).await?;
+    Ok(listed(sums))
+}

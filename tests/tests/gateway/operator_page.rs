@@ -1,0 +1,263 @@
+//! The operators' page in a browser: empty, busy, on a phone, in the dark; and what strangers send it.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use stripe402_protocol::{
+    ChargeId, Currency, Units,
+    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
+};
+use stripe402_tests::{
+    browser::Browser,
+    stack::{Stack, StackOptions},
+};
+
+use crate::{
+    answer::{pay, send},
+    operator::{get, subject},
+};
+
+/// A text that a page must not believe.
+const EVIL: &str = "</td><script>document.title='owned'</script><img src=x onerror=alert(1)>";
+
+fn screenshots() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Looks at the page in every size, light and dark; it never has to be pushed sideways.
+async fn look(browser: &Browser, name: &str) {
+    for (kind, width, height, dark) in [
+        ("desktop", 1280, 1400, false),
+        ("desktop-dark", 1280, 1400, true),
+        ("phone", 390, 844, false),
+        ("phone-dark", 390, 844, true),
+    ] {
+        browser.dark(dark).await.unwrap();
+        browser.size(width, height).await.unwrap();
+        browser.until(&format!("innerWidth == {width}")).await.unwrap();
+        let widest =
+            "return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)";
+        let widest = browser.run(widest).await.unwrap();
+        assert!(widest.as_u64().unwrap() <= u64::from(width), "{name} {kind}: {widest}");
+        let file = screenshots().join(format!("operator-{name}-{kind}.png"));
+        browser.screenshot(&file).await.unwrap();
+        assert!(std::fs::metadata(&file).unwrap().len() > 5_000, "nothing is on {name} {kind}");
+    }
+    browser.dark(false).await.unwrap();
+    browser.size(1280, 1400).await.unwrap();
+}
+
+async fn text(browser: &Browser) -> String {
+    browser.run("return document.body.innerText").await.unwrap().as_str().unwrap().to_owned()
+}
+
+async fn sign_in(stack: &Stack, browser: &Browser) {
+    browser.open(&stack.ledgers[0].admin_url("/admin/")).await.unwrap();
+    browser.until("location.pathname == '/admin/login'").await.unwrap();
+    browser.type_into("#token", stack.ledgers[0].admin_token()).await.unwrap();
+    browser.click("button").await.unwrap();
+    browser.until("location.pathname == '/admin/'").await.unwrap();
+}
+
+/// Charges of the last two days, as a gateway would have sent them then.
+async fn two_days(stack: &Stack, clients: &[String]) {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let now_ms = u64::try_from(now_ms).unwrap();
+    let routes: [(&str, u32); 5] = [
+        ("weather", 500),
+        ("joke", 100),
+        ("GET /v1/reports/{id}/export.json", 2_500),
+        ("translate", 60),
+        (EVIL, 10),
+    ];
+    let mut charges = Vec::new();
+    for hour in 0..46_u64 {
+        // More by day than by night.
+        let wave = 2 + (hour + 7) % 24 / 3 + hour % 5;
+        for number in 0..wave {
+            let at = usize::try_from(hour + number * number).unwrap();
+            let (route, price) = routes[at % routes.len()];
+            let mut random = [7; 10];
+            random[0] = u8::try_from(number).unwrap();
+            charges.push(Charge {
+                id: ChargeId::mint(now_ms - hour * 3_600_000 - number * 60_000, random),
+                client_id: clients[at % clients.len()].parse().unwrap(),
+                currency: Currency::USD,
+                amount: Units::from_u32(price),
+                route: route.to_owned(),
+            });
+        }
+    }
+    let batch = Batch { version: message::VERSION, charges, voids: Vec::new() };
+    let url = stack.ledgers[0].url("/v1/batch");
+    let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token).json(&batch);
+    let answer: BatchAnswer = sent.send().await.unwrap().json().await.unwrap();
+    assert!(answer.charges.iter().all(|of| matches!(of.1, ChargeOutcome::Charged(_))));
+}
+
+#[tokio::test]
+async fn an_operator_looks_and_acts_in_a_browser() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let browser = Browser::start(&stack.dir().join("chromedriver.log")).await.unwrap();
+    browser.size(1280, 1400).await.unwrap();
+    browser.open(&stack.ledgers[0].admin_url("/admin/login")).await.unwrap();
+    look(&browser, "sign-in").await;
+    browser.type_into("#token", "not-the-operators-token").await.unwrap();
+    browser.click("button").await.unwrap();
+    browser.until("document.querySelector('[role=alert]')").await.unwrap();
+    sign_in(&stack, &browser).await;
+    let shown = text(&browser).await;
+    for expected in ["Store answers", "Stripe answers", "Nothing has been paid for", "0.00 usd"] {
+        assert!(shown.contains(expected), "{expected} is not on the empty page: {shown}");
+    }
+    look(&browser, "empty").await;
+
+    // Six clients, two days, a decline, a cardholder who is asked, a dispute.
+    let mut clients = Vec::new();
+    let mut disputed = String::new();
+    for number in 0..6 {
+        let card = stack.sim.fresh_card().await.unwrap();
+        let wanted = json!({"paymentMethodId": card, "topUpAmount": 600_000 + number * 50_000});
+        let receipt = pay(&stack, "/api/weather", wanted).await.receipt();
+        clients.push(receipt["clientId"].as_str().unwrap().to_owned());
+        disputed = receipt["chargeId"].as_str().unwrap().to_owned();
+    }
+    two_days(&stack, &clients[..5]).await;
+    let declined = stack.sim.payment_method("4000000000000002", "123").await.unwrap();
+    pay(&stack, "/api/weather", json!({"paymentMethodId": declined})).await.refused();
+    let asks = stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    pay(&stack, "/api/weather", json!({"paymentMethodId": asks})).await.refused();
+    stack.sim.control("disputes", &json!({"payment_intent": disputed})).await.unwrap();
+    for _ in 0..100 {
+        let opened = get(&stack, "/transfers?kind=dispute_opened").await;
+        if opened["movements"] != json!([]) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // The overview is kept for a few seconds.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    browser.open(&stack.ledgers[0].admin_url("/admin/")).await.unwrap();
+    let shown = text(&browser).await;
+    for expected in
+        ["weather", "export.json", "credited", "card declined", "cardholder", "opened", EVIL]
+    {
+        assert!(shown.contains(expected), "{expected} is not on the busy page: {shown}");
+    }
+    let bars = browser.run("return document.querySelectorAll('rect.bar').length").await.unwrap();
+    assert!(bars.as_u64().unwrap() >= 90, "46 hours with revenue and requests: {bars}");
+    look(&browser, "busy").await;
+    browser.open(&stack.ledgers[0].admin_url("/admin/?by=day")).await.unwrap();
+    look(&browser, "days").await;
+    browser.open(&stack.ledgers[0].admin_url("/admin/clients")).await.unwrap();
+    look(&browser, "clients").await;
+
+    // Found by the client's id, which leaves no trace in an address.
+    browser.type_into("#search", &clients[0]).await.unwrap();
+    browser.click(".search button").await.unwrap();
+    let path = format!("/admin/clients/{}", subject(&clients[0]));
+    browser.until(&format!("location.pathname == '{path}'")).await.unwrap();
+    let html = browser.run("return document.documentElement.outerHTML").await.unwrap();
+    assert!(!html.as_str().unwrap().contains(&clients[0]), "the id is a credential");
+
+    // A correction whose reason is an attack.
+    browser.type_into("#adjust-amount", "-1.25").await.unwrap();
+    browser.type_into("#adjust-reason", EVIL).await.unwrap();
+    browser.click("form[action$=adjust] button").await.unwrap();
+    browser.until("document.querySelector('[role=status]')").await.unwrap();
+    let shown = text(&browser).await;
+    assert!(shown.contains(EVIL) && shown.contains("adjustment down"), "{shown}");
+    // Too much is refused, and what was typed is still there.
+    browser.type_into("#adjust-amount", "-1000000").await.unwrap();
+    browser.type_into("#adjust-reason", "all of it").await.unwrap();
+    browser.click("form[action$=adjust] button").await.unwrap();
+    browser.until("document.querySelector('[role=alert]')").await.unwrap();
+    assert!(text(&browser).await.contains("insufficient"));
+    browser.until("document.querySelector('#adjust-reason').value == 'all of it'").await.unwrap();
+    browser.type_into("#freeze-reason", "looks odd").await.unwrap();
+    browser.click("form[action$='/freeze'] button").await.unwrap();
+    browser.until("document.querySelector('[role=status]')").await.unwrap();
+    let refused = pay(&stack, "/api/joke", json!({"clientId": clients[0]})).await;
+    assert_eq!(refused.status, 402, "frozen");
+    look(&browser, "client").await;
+    browser.open(&stack.ledgers[0].admin_url("/admin/audit")).await.unwrap();
+    let shown = text(&browser).await;
+    assert!(shown.contains(EVIL) && shown.contains("looks odd"), "{shown}");
+    look(&browser, "audit").await;
+
+    // Nothing was ever run, nothing loaded from elsewhere, and the policy had nothing to stop.
+    assert_ne!(browser.run("return document.title").await.unwrap(), json!("owned"));
+    let scripts = "return document.querySelectorAll('script, img, iframe').length";
+    assert_eq!(browser.run(scripts).await.unwrap(), json!(0));
+    let complaints = browser.complaints().await.unwrap();
+    let others: Vec<_> =
+        complaints.iter().filter(|of| !of.contains("401") && !of.contains("409")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    browser.click(".who button").await.unwrap();
+    browser.until("location.pathname == '/admin/login'").await.unwrap();
+    println!("screenshots: {}", screenshots().display());
+}
+
+/// What is not a form of our own pages does nothing, whoever's cookie comes with it.
+#[tokio::test]
+async fn forms_of_other_pages_are_refused() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let ledger = &stack.ledgers[0];
+    let (origin, host) = (ledger.admin_url(""), ledger.admin_url("").replace("http://", ""));
+    let sign_in = |origin: &str| {
+        let form = stack.client.post(ledger.admin_url("/admin/login")).header("origin", origin);
+        form.form(&[("token", ledger.admin_token())]).header("host", &host)
+    };
+    assert_eq!(send(sign_in("http://evil.example")).await.status, 403);
+    let signed = send(sign_in(&origin)).await;
+    let cookie = signed.header("set-cookie").unwrap().to_owned();
+    assert!(signed.status == 303 && cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains(ledger.admin_token()) && !cookie.contains("Secure"));
+    assert!(
+        send(sign_in(&origin.replace("http:", "https:")))
+            .await
+            .header("set-cookie")
+            .unwrap()
+            .ends_with("; Secure")
+    );
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+
+    let client = crate::answer::paid_client(&stack).await;
+    let url = ledger.admin_url(&format!("/admin/clients/{}/freeze", subject(&client)));
+    let freeze =
+        |cookie: &str| stack.client.post(&url).header("cookie", cookie).form(&[("reason", "x")]);
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        // Another port of the same machine: the cookie is sent, the form is not taken.
+        ("sec-fetch-site", "same-site"),
+        ("origin", "http://127.0.0.1:1"),
+        ("origin", "null"),
+        ("x-nothing", "at all"),
+    ] {
+        let answer = send(freeze(&cookie).header(name, value)).await;
+        assert_eq!(answer.status, 403, "{name}: {value}");
+    }
+    // A cookie that somebody made up, or that has ended, is none.
+    let (until, mac) = cookie.split_once('=').unwrap().1.split_once('.').unwrap();
+    let later = format!("stripe402_operator={}9.{mac}", until);
+    let past = format!("stripe402_operator=1.{mac}");
+    for wrong in ["", "stripe402_operator=", later.as_str(), past.as_str()] {
+        let answer = send(freeze(wrong).header("sec-fetch-site", "same-origin")).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some("/admin/login")),
+            "{wrong}"
+        );
+    }
+    assert_eq!(get(&stack, "/audit").await["entries"], json!([]), "nobody did anything");
+    let ours = send(freeze(&cookie).header("sec-fetch-site", "same-origin")).await;
+    assert_eq!(ours.status, 303);
+    assert!(ours.header("location").unwrap().ends_with("?done=freeze"));
+    let headers = send(stack.client.get(ledger.admin_url("/admin/login"))).await;
+    assert!(headers.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    // The API takes no cookie, so no page can make a browser use it.
+    let api = ledger.admin_url("/admin/v1/audit");
+    assert_eq!(send(stack.client.get(api).header("cookie", &cookie)).await.status, 401);
+}
