@@ -141,17 +141,23 @@ impl Currency {
     }
 
     fn minor(self) -> Minor {
-        let listed = |list: &str| list.split(' ').any(|code| code == self.as_str());
-        if listed(ZERO_DECIMAL) {
+        if listed(ZERO_DECIMAL, self.0) {
             Minor::Zero
-        } else if listed(THREE_DECIMAL) {
+        } else if listed(THREE_DECIMAL, self.0) {
             Minor::Three
-        } else if listed(ZERO_WRITTEN_AS_TWO) {
+        } else if listed(ZERO_WRITTEN_AS_TWO, self.0) {
             Minor::ZeroWrittenAsTwo
         } else {
             Minor::Two
         }
     }
+}
+
+/// Whether a code is in a list of codes in alphabetical order, one blank apart: every charge asks.
+fn listed(list: &str, code: [u8; 3]) -> bool {
+    let (codes, last) = list.as_bytes().as_chunks::<4>();
+    let order = |[a, b, c, _]: &[u8; 4]| [*a, *b, *c].cmp(&code);
+    codes.binary_search_by(order).is_ok() || last == code
 }
 
 /// `⌈amount / step⌉` for amounts that are not negative and steps above 0.
@@ -167,7 +173,7 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| UnknownCurrency)?;
         let lists = [TWO_DECIMAL, ZERO_DECIMAL, THREE_DECIMAL, ZERO_WRITTEN_AS_TWO];
-        let known = lists.iter().any(|list| list.split_ascii_whitespace().any(|code| code == text));
+        let known = lists.iter().any(|list| listed(list, code));
         if known { Ok(Self(code)) } else { Err(UnknownCurrency) }
     }
 }
@@ -207,6 +213,16 @@ impl<'de> Deserialize<'de> for Currency {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_of_a_list_is_found_in_it() {
+        for list in [TWO_DECIMAL, ZERO_DECIMAL, THREE_DECIMAL, ZERO_WRITTEN_AS_TWO] {
+            for code in list.split(' ') {
+                assert!(listed(list, code.as_bytes().try_into().unwrap()), "{code}");
+            }
+            assert!(!listed(list, *b"eux") && !listed(list, *b"   ") && !listed(list, *b"aaa"));
+        }
+    }
 
     #[test]
     fn codes_are_lowercase_and_known() {

@@ -1,18 +1,15 @@
 //! Lowercase hexadecimal, the only spelling that ids have on the wire.
 
-use alloc::string::String;
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+use alloc::{string::String, vec};
 
 /// Two lowercase digits per byte.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0f] {
-            text.push(char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0')));
-        }
+    let mut text = vec![0; bytes.len().saturating_mul(2)];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [lower(byte >> 4), lower(byte & 0x0f)];
     }
-    text
+    // Digits are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Exactly `N` bytes from `2N` lowercase digits; anything else is `None`.
@@ -26,6 +23,12 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         *byte = (digit(*high)? << 4) | digit(*low)?;
     }
     Some(bytes)
+}
+
+/// The digit of a nibble, without a table or a branch.
+const fn lower(nibble: u8) -> u8 {
+    let letter = (nibble > 9) as u8;
+    nibble.wrapping_add(b'0').wrapping_add(letter.wrapping_mul(b'a' - b'0' - 10))
 }
 
 fn digit(character: u8) -> Option<u8> {

@@ -7,6 +7,20 @@ use stripe402_filter::{
     host::{CallId, Host, Message, NoCall, StreamId},
     metrics::{Counter, Histogram},
 };
+use stripe402_protocol::ChargeId;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+/// The n-th charge id that is minted here.
+pub(super) fn minted(number: u64) -> ChargeId {
+    ChargeId::mint(NOW_MS, random(number))
+}
+
+fn random(number: u64) -> [u8; 10] {
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&number.to_be_bytes());
+    random
+}
 
 /// What the worker asked for.
 #[derive(Debug, Default)]
@@ -14,22 +28,20 @@ pub(super) struct Counting {
     pub(super) resumed: u32,
     pub(super) replied: u32,
     pub(super) headers_set: u32,
-    /// Bodies of calls that nobody has answered yet, by their ids.
-    pub(super) calls: Vec<(CallId, Vec<u8>)>,
+    /// Calls that nobody has answered yet.
+    pub(super) calls: Vec<CallId>,
     minted: u64,
     next_call: CallId,
 }
 
 impl Host for Counting {
     fn now_ms(&mut self) -> u64 {
-        1_800_000_000_000
+        NOW_MS
     }
 
     fn random(&mut self) -> Option<[u8; 10]> {
         self.minted += 1;
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&self.minted.to_be_bytes());
-        Some(random)
+        Some(random(self.minted))
     }
 
     fn set_request_header(&mut self, _: StreamId, _: &str, _: &str) {
@@ -74,9 +86,9 @@ impl Host for Counting {
 
     fn wake(&mut self) {}
 
-    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
+    fn call(&mut self, _: &Message<'_>) -> Result<CallId, NoCall> {
         self.next_call += 1;
-        self.calls.push((self.next_call, message.body.to_vec()));
+        self.calls.push(self.next_call);
         Ok(self.next_call)
     }
 
