@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # What the end-to-end tests and `make run` start.
 PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client -p stripe402-images
 # The filter is a wasm module: its native build exists for its unit tests only.
@@ -51,15 +52,29 @@ soak: setup wasm parts ## Long proofs: a million random commands per store, fift
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: bench
-bench: setup wasm ## What a paid request costs, beside plain Envoy: bench/results.svg
+bench: bench-build ## What a paid request costs, beside plain Envoy: bench/results.svg
+	@exec $(RELEASE)/stripe402-bench
+
+.PHONY: bench-full
+bench-full: bench-build ## The same over HTTP/1.1 and HTTP/2, 1 to 512 connections, 1 and 2 workers; half an hour
+	@exec $(RELEASE)/stripe402-bench --folder bench/full --rounds 3 --seconds 2 \
+		--workers 1,2 --protocols http1,http2 --connections 1,8,32,128,512
+
+.PHONY: bench-check
+bench-check: setup-rust ## Instructions of the gate's step and of the ledger's batch, beside bench/instructions.json
+	@./scripts/setup-valgrind.sh
+	@cargo build --quiet --release -p stripe402-bench --bin stripe402-bench-steps
+	@exec $(RELEASE)/stripe402-bench-steps $(if $(UPDATE),--update)
+
+.PHONY: bench-build
+bench-build: setup wasm
 	@./scripts/setup-load.sh
 	@cargo build --quiet --release $(PARTS) --bins -p stripe402-bench
-	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench
 
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
 	@cargo build --quiet --release -p stripe402-bench
-	@exec $(or $(CARGO_TARGET_DIR),target)/release/stripe402-bench-store
+	@exec $(RELEASE)/stripe402-bench-store
 
 .PHONY: openapi
 openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml
