@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    http::{self, App, Keyring, Operators, Token},
+    http::{self, App, Keyring, Operators, Readiness, Token},
     operate::Operations,
     payment::{PaymentOptions, Payments},
     store::{self, Store},
@@ -38,11 +38,21 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-/// Serves until `stop` resolves, then finishes what is under way, within the grace time.
+/// How the service is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Gateways are given [`Config::drain`] to turn to another replica.
+    Drain,
+    /// Somebody waits at a terminal.
+    AtOnce,
+}
+
+/// Serves until `stop` resolves, and as long as it says after that; then finishes what is under way,
+/// within the grace time.
 ///
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
-pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(), ServeError> {
     http::metrics::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
@@ -70,7 +80,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let secrets = config.server_secrets.clone();
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
     let operators = operators(&config, &store, &payments);
-    let app = App { store, payments: Arc::clone(&payments) };
+    let readiness = Readiness::default();
+    let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };
 
     let internal = listen("listen", config.listen).await?;
     let operator = listen("admin_listen", config.admin_listen).await?;
@@ -100,6 +111,13 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let router = http::operator(app, operators, limits);
     servers.spawn(http::serve(operator, router, limits, stopped));
 
+    let stop = async {
+        if stop.await == Stop::Drain {
+            readiness.withdraw();
+            tracing::info!(drain = ?config.drain, "not ready any more; serving until gateways know");
+            tokio::time::sleep(config.drain).await;
+        }
+    };
     tokio::select! {
         () = stop => tracing::info!("stopping"),
         Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,

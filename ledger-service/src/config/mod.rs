@@ -116,6 +116,8 @@ pub struct Config {
     pub store_connections: u32,
     /// What each listener gives at the most.
     pub listeners: Limits,
+    /// For how long it goes on serving, not ready, after it is told to stop.
+    pub drain: Duration,
     /// How long to wait for what is under way when told to stop.
     pub shutdown_grace: Duration,
     /// How logs are written.
@@ -222,6 +224,7 @@ impl TryFrom<Settings> for Config {
             store_timeout: seconds(given.store_timeout, 1),
             store_connections: given.store_connections.unwrap_or(16),
             listeners,
+            drain: seconds(given.drain, 5),
             shutdown_grace: seconds(given.shutdown_grace, 30),
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),

@@ -105,7 +105,10 @@ settings! {
     idle_timeout: Span = "LEDGER_IDLE_TIMEOUT",
     /// Connections to one listener; more wait [default: 1024]
     max_connections: usize = "LEDGER_MAX_CONNECTIONS",
-    /// How long to wait for what is under way when told to stop [default: 30s]
+    /// For how long it goes on serving after SIGTERM while /readyz says 503, so that gateways turn
+    /// to another replica first [default: 5s]
+    drain: Span = "LEDGER_DRAIN",
+    /// How long to wait after that for what is under way [default: 30s]
     shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
     /// How logs are written [default: text]
     log_format: LogFormat = "LEDGER_LOG_FORMAT",

@@ -23,6 +23,7 @@ use axum::{Router, middleware, routing};
 use secrecy::SecretString;
 
 pub use self::{
+    health::Readiness,
     keyring::{Keyring, Operators},
     listener::{Limits, serve},
     token::Token,
@@ -37,6 +38,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Card payments.
     pub payments: Arc<Payments>,
+    /// Whether gateways may turn to this replica.
+    pub readiness: Readiness,
 }
 
 impl std::fmt::Debug for App {

@@ -50,6 +50,7 @@ mod reconcile;
 mod refunds;
 mod replicas;
 mod restart;
+mod rolling_restart;
 mod rotation;
 mod shipped;
 mod silent_ledger;
