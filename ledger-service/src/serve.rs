@@ -1,6 +1,6 @@
 //! The service: listeners up, recovery, until told to stop.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -97,6 +97,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         }
     };
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
+    let backups = config
+        .backup
+        .clone()
+        .map(|to| tokio::spawn(back_up(Arc::clone(&app.store), to, config.backup_every)));
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, "serving");
 
     let (stopping, stopped) = watch::channel(false);
@@ -124,6 +128,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     }
     let _ = stopping.send(true);
     sweeper.abort();
+    if let Some(backups) = backups {
+        backups.abort();
+    }
     let finish = async {
         while servers.join_next().await.is_some() {}
         payments.finish().await;
@@ -162,6 +169,17 @@ async fn sweep(payments: Arc<Payments>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         idle = interval;
+    }
+}
+
+/// At the start, then at intervals. A copy that fails is said, and tried again when it is its turn.
+async fn back_up(store: Arc<dyn Store>, to: PathBuf, interval: Duration) {
+    loop {
+        match store.back_up(&to).await {
+            Ok(()) => tracing::info!(to = %to.display(), "the books are backed up"),
+            Err(error) => tracing::error!(%error, "the books are not backed up"),
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -78,6 +78,10 @@ pub struct Config {
     pub webhooks: Option<(SocketAddr, SecretString)>,
     /// Where the books are.
     pub store: StoreUrl,
+    /// Where copies of a file store are written, if they are.
+    pub backup: Option<PathBuf>,
+    /// How often.
+    pub backup_every: Duration,
     /// What gateways must present.
     pub token: SecretString,
     /// What operators must present, each with its holder's name; nobody may if there are none.
@@ -220,6 +224,8 @@ impl TryFrom<Settings> for Config {
             sweep: seconds(given.sweep, 60),
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
+            backup: given.backup,
+            backup_every: seconds(given.backup_every, 3600),
             store_queue: given.store_queue.unwrap_or(4096),
             store_timeout: seconds(given.store_timeout, 1),
             store_connections: given.store_connections.unwrap_or(16),
@@ -234,6 +240,7 @@ impl TryFrom<Settings> for Config {
             ("payment_deadline", config.payment_deadline.is_zero()),
             ("sweep", config.sweep.is_zero()),
             ("limit_window", config.limits.window.is_zero()),
+            ("backup_every", config.backup_every.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
             ("store_connections", config.store_connections == 0),
@@ -247,6 +254,16 @@ impl TryFrom<Settings> for Config {
             if is_zero {
                 return Err(ConfigError::new(setting, "must be above 0"));
             }
+        }
+        match (&config.backup, &config.store) {
+            (Some(copy), StoreUrl::File(path)) if copy == path => {
+                return Err(ConfigError::new("backup", "must be another file than the store's"));
+            }
+            (Some(_), StoreUrl::Redis(_) | StoreUrl::Postgres(_)) => {
+                let problem = "is for file stores; a server is backed up with its own tools";
+                return Err(ConfigError::new("backup", problem));
+            }
+            _ => {}
         }
         if listeners.request_time <= config.payment_deadline {
             return Err(ConfigError::new("request_timeout", "must be above payment_deadline"));
@@ -391,6 +408,9 @@ mod tests {
             (&format!("{GOOD}stripe_timeout = '5 bananas'"), "config"),
             (&format!("{GOOD}charge_memory = '1h'"), "charge_memory"),
             (&format!("{GOOD}payment_deadline = '0s'"), "payment_deadline"),
+            (&format!("{GOOD}backup = 'stripe402.redb'"), "backup"),
+            (&format!("{GOOD}backup = 'copy'\nstore = 'redis://127.0.0.1:6379'"), "backup"),
+            (&format!("{GOOD}backup_every = '0s'"), "backup_every"),
             (&format!("{GOOD}max_body = 0"), "max_body"),
             (&format!("{GOOD}header_timeout = '0s'"), "header_timeout"),
             (&format!("{GOOD}max_connections = 0"), "max_connections"),

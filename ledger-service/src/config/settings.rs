@@ -1,6 +1,6 @@
 //! The settings as they are given: all of them optional, from any of the three places.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -85,6 +85,10 @@ settings! {
     charge_memory: Span = "LEDGER_CHARGE_MEMORY",
     /// How far a gateway's clock may be ahead [default: 60s]
     clock_skew: Span = "LEDGER_CLOCK_SKEW",
+    /// Where copies of a file store are written, each in place of the one before; none without
+    backup: PathBuf = "LEDGER_BACKUP",
+    /// How often [default: 1h]
+    backup_every: Span = "LEDGER_BACKUP_EVERY",
     /// Transactions that may wait for the file store [default: 4096]
     store_queue: usize = "LEDGER_STORE_QUEUE",
     /// For one transaction on a store that is a server; below the gateway's timeout [default: 1s]

@@ -111,13 +111,12 @@ async fn nobody_notices(store: &str) {
     });
     let paying: Vec<_> = paying.collect();
 
-    let slow = json!({"path": "/v1/payment_intents", "action": "latency", "ms": 700, "times": 1_000});
+    let slow =
+        json!({"path": "/v1/payment_intents", "action": "latency", "ms": 700, "times": 1_000});
     stack.sim.fault(&slow).await.unwrap();
     let ledgers = std::mem::take(&mut stack.ledgers);
-    let (ledgers, cards) = tokio::join!(
-        restart_in_turn(&stack, ledgers, &stop),
-        keep_charging_cards(&stack, &stop)
-    );
+    let (ledgers, cards) =
+        tokio::join!(restart_in_turn(&stack, ledgers, &stop), keep_charging_cards(&stack, &stop));
     stack.ledgers = ledgers;
 
     let mut spent = [JOKE; CLIENTS];
