@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    http::{self, App, Keyring, Operators, Readiness, Token},
+    http::{self, App, Keyring, Operators, Readiness, Tokens},
     operate::Operations,
     payment::{PaymentOptions, Payments},
     store::{self, Store},
@@ -105,7 +105,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
 
     let (stopping, stopped) = watch::channel(false);
     let limits = config.listeners;
-    let gateways = http::internal(app.clone(), Token::new(&config.token), limits);
+    let gateways = http::internal(app.clone(), Tokens::new(&config.tokens), limits);
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(internal, gateways, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {

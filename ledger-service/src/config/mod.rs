@@ -82,8 +82,8 @@ pub struct Config {
     pub backup: Option<PathBuf>,
     /// How often.
     pub backup_every: Duration,
-    /// What gateways must present.
-    pub token: SecretString,
+    /// What gateways must present: one of these.
+    pub tokens: Vec<SecretString>,
     /// What operators must present, each with its holder's name; nobody may if there are none.
     pub admin_tokens: Vec<(String, SecretString)>,
     /// Derives client ids; newest first.
@@ -199,19 +199,16 @@ impl TryFrom<Settings> for Config {
     fn try_from(given: Settings) -> Result<Self, ConfigError> {
         let limits = limits(&given);
         let listeners = listeners(&given);
-        let token = required("token", "LEDGER_TOKEN", given.token)?;
-        if token.expose_secret().len() < 16 {
-            return Err(ConfigError::new("token", "must have at least 16 characters"));
-        }
+        let tokens = required("token", "LEDGER_TOKEN", given.token)?;
         let secrets = required("server_secret", "SERVER_SECRET", given.server_secret)?;
         let config = Self {
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
             admin_listen: given.admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8403))),
             webhooks: webhooks(given.webhook_listen, given.stripe_webhook_secret),
             store: given.store.unwrap_or_default(),
-            token,
+            tokens: newest_first("token", &tokens)?,
             admin_tokens: admin_tokens(given.admin_token)?,
-            server_secrets: server_secrets(&secrets)?,
+            server_secrets: newest_first("server_secret", &secrets)?,
             stripe_secret_key: stripe_key(given.stripe_secret_key)?,
             stripe_api_base: api_base(given.stripe_api_base)?,
             stripe_timeout: seconds(given.stripe_timeout, 10),
@@ -285,13 +282,13 @@ fn required(
     value.map(|secret| secret.0).filter(|s| !s.expose_secret().is_empty()).ok_or_else(missing)
 }
 
-fn server_secrets(list: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
+fn newest_first(setting: &str, list: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
     list.expose_secret()
         .split(',')
         .map(|secret| match secret.trim() {
             short if short.len() < 16 => Err(ConfigError::new(
-                "server_secret",
-                "every secret must have at least 16 characters (newest first, comma-separated)",
+                setting,
+                "each must have at least 16 characters (newest first, comma-separated)",
             )),
             secret => Ok(SecretString::from(secret)),
         })
@@ -403,6 +400,7 @@ mod tests {
             ("", "token"),
             ("token = 'short'", "token"),
             ("token = '0123456789abcdef'", "server_secret"),
+            (&GOOD.replacen("cdef'", "cdef,short'", 1), "token"),
             (&format!("{GOOD}store = 'mysql://x'"), "config"),
             (&format!("{GOOD}liisten = '127.0.0.1:1'"), "config"),
             (&format!("{GOOD}stripe_timeout = '5 bananas'"), "config"),

@@ -40,7 +40,8 @@ settings! {
     /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
     /// [default: file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
-    /// What gateways must present as a bearer token; 16 characters or more
+    /// What gateways must present as a bearer token; 16 characters or more; comma-separated, while
+    /// one takes the place of another
     token: Secret = "LEDGER_TOKEN",
     /// What operators must present: tokens of 16 characters or more, comma-separated, each with a
     /// name before it for the record (alice:TOKEN,bob:TOKEN); without, the operator API and its

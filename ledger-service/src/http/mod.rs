@@ -26,7 +26,7 @@ pub use self::{
     health::Readiness,
     keyring::{Keyring, Operators},
     listener::{Limits, serve},
-    token::Token,
+    token::{Token, Tokens},
 };
 
 use crate::{payment::Payments, store::Store};
@@ -49,14 +49,14 @@ impl std::fmt::Debug for App {
 }
 
 /// The routes for gateways.
-pub fn internal(app: App, token: Token, limits: Limits) -> Router {
+pub fn internal(app: App, tokens: Tokens, limits: Limits) -> Router {
     Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
         .route_layer(middleware::from_fn_with_state(limits, receive::within))
         // Before a body is read.
-        .route_layer(middleware::from_fn_with_state(token, token::require))
+        .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
         .fallback(error::not_found)
         .with_state(app)
