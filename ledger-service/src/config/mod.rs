@@ -199,14 +199,14 @@ impl TryFrom<Settings> for Config {
     fn try_from(given: Settings) -> Result<Self, ConfigError> {
         let limits = limits(&given);
         let listeners = listeners(&given);
-        let tokens = required("token", "LEDGER_TOKEN", given.token)?;
+        let tokens = newest_first("token", &required("token", "LEDGER_TOKEN", given.token)?)?;
         let secrets = required("server_secret", "SERVER_SECRET", given.server_secret)?;
         let config = Self {
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
             admin_listen: given.admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8403))),
             webhooks: webhooks(given.webhook_listen, given.stripe_webhook_secret),
             store: given.store.unwrap_or_default(),
-            tokens: newest_first("token", &tokens)?,
+            tokens,
             admin_tokens: admin_tokens(given.admin_token)?,
             server_secrets: newest_first("server_secret", &secrets)?,
             stripe_secret_key: stripe_key(given.stripe_secret_key)?,
