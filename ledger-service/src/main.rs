@@ -6,6 +6,7 @@ use clap::Parser as _;
 use stripe402_ledger::{
     books,
     config::{Cli, Command, Config, ImportCommand, LogFormat, ServeArgs},
+    serve::Stop,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -74,8 +75,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Stop::Drain,
+            _ = interrupt.recv() => Stop::AtOnce,
         }
     };
     Ok(stripe402_ledger::serve::serve(config, stop).await?)

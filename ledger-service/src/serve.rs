@@ -1,13 +1,13 @@
 //! The service: listeners up, recovery, until told to stop.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    http::{self, App, Keyring, Operators, Token},
+    http::{self, App, Keyring, Operators, Readiness, Tokens},
     operate::Operations,
     payment::{PaymentOptions, Payments},
     store::{self, Store},
@@ -42,11 +42,21 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-/// Serves until `stop` resolves, then finishes what is under way, within the grace time.
+/// How the service is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Gateways are given [`Config::drain`] to turn to another replica.
+    Drain,
+    /// Somebody waits at a terminal.
+    AtOnce,
+}
+
+/// Serves until `stop` resolves, and as long as it says after that; then finishes what is under way,
+/// within the grace time.
 ///
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
-pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(), ServeError> {
     http::metrics::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
@@ -74,7 +84,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let secrets = config.server_secrets.clone();
     let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
     let operators = operators(&config, &store, &payments);
-    let app = App { store, payments: Arc::clone(&payments) };
+    let readiness = Readiness::default();
+    let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };
 
     let mut renewals = JoinSet::new();
     let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
@@ -103,12 +114,16 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         }
     };
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
+    let backups = config
+        .backup
+        .clone()
+        .map(|to| tokio::spawn(back_up(Arc::clone(&app.store), to, config.backup_every)));
     let tls = config.tls.is_some();
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
 
     let (stopping, stopped) = watch::channel(false);
     let limits = config.listeners;
-    let gateways = http::internal(app.clone(), Token::new(&config.token), limits);
+    let gateways = http::internal(app.clone(), Tokens::new(&config.tokens), limits);
     let mut servers = JoinSet::new();
     servers.spawn(http::serve(internal, gateways, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {
@@ -118,12 +133,22 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let router = http::operator(app, operators, limits);
     servers.spawn(http::serve(operator, router, limits, stopped));
 
+    let stop = async {
+        if stop.await == Stop::Drain {
+            readiness.withdraw();
+            tracing::info!(drain = ?config.drain, "not ready any more; serving until gateways know");
+            tokio::time::sleep(config.drain).await;
+        }
+    };
     tokio::select! {
         () = stop => tracing::info!("stopping"),
         Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,
     }
     let _ = stopping.send(true);
     sweeper.abort();
+    if let Some(backups) = backups {
+        backups.abort();
+    }
     let finish = async {
         while servers.join_next().await.is_some() {}
         payments.finish().await;
@@ -162,6 +187,17 @@ async fn sweep(payments: Arc<Payments>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         idle = interval;
+    }
+}
+
+/// At the start, then at intervals. A copy that fails is said, and tried again when it is its turn.
+async fn back_up(store: Arc<dyn Store>, to: PathBuf, interval: Duration) {
+    loop {
+        match store.back_up(&to).await {
+            Ok(()) => tracing::info!(to = %to.display(), "the books are backed up"),
+            Err(error) => tracing::error!(%error, "the books are not backed up"),
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -65,7 +65,9 @@ impl Ledger {
             .env("LEDGER_ADMIN_TOKEN", &options.secrets.admin_token)
             .env("SERVER_SECRET", &options.secrets.server_secret)
             .env("STRIPE_WEBHOOK_SECRET", &options.secrets.webhook_secret)
-            .env("STRIPE_SECRET_KEY", &options.stripe_secret_key);
+            .env("STRIPE_SECRET_KEY", &options.stripe_secret_key)
+            // Nobody waits for another replica to take over, unless that is what is shown.
+            .env("LEDGER_DRAIN", "0s");
         if let Some(base) = &options.stripe_api_base {
             spec = spec.env("STRIPE_API_BASE", base);
         }

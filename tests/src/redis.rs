@@ -1,5 +1,6 @@
 //! Redis as a process, with a data folder of its own.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 pub struct Redis {
     process: Process,
     port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Redis {
@@ -34,14 +35,16 @@ impl Redis {
     pub async fn start_with(sync: &str) -> Result<Self> {
         let dir = tempfile::tempdir().map_err(Error::io("cannot make a folder for Redis"))?;
         let port = ports::free()?;
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data).map_err(Error::io("cannot make a folder for Redis"))?;
         let mut spec = Spec::new("Redis", "redis-server", dir.path().join("redis.log"));
         for argument in ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"] {
             spec = spec.arg(argument);
         }
         let spec = spec.arg("--appendfsync").arg(sync).arg("--port").arg(port.to_string());
-        let mut process = Process::spawn(spec.arg("--dir").arg(dir.path()))?;
+        let mut process = Process::spawn(spec.arg("--dir").arg(&data))?;
         process.wait_ready(&Probe::Tcp(local(port)), STARTS_WITHIN).await?;
-        Ok(Self { process, port, _dir: dir })
+        Ok(Self { process, port, dir })
     }
 
     /// Its address, as `LEDGER_STORE` takes it.
@@ -54,6 +57,33 @@ impl Redis {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its data are.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Ends it, and all that it knew with it; its folder stays, empty.
+    ///
+    /// # Errors
+    /// If its data cannot be removed.
+    pub fn lose(&mut self) -> Result<()> {
+        self.process.kill9();
+        let data = self.data();
+        std::fs::remove_dir_all(&data)
+            .and_then(|()| std::fs::create_dir(&data))
+            .map_err(Error::io("cannot empty the folder of Redis"))
+    }
+
+    /// Starts it again on what is in its folder, and waits until it serves.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.restart()?;
+        self.process.wait_ready(&Probe::Tcp(local(self.port)), STARTS_WITHIN).await
     }
 
     /// Its process.

@@ -2,6 +2,8 @@
 //! events.
 #![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
 
+mod recorded;
+
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;

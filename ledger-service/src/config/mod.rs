@@ -80,8 +80,12 @@ pub struct Config {
     pub tls: Option<TlsOptions>,
     /// Where the books are.
     pub store: StoreUrl,
-    /// What gateways must present.
-    pub token: SecretString,
+    /// Where copies of a file store are written, if they are.
+    pub backup: Option<PathBuf>,
+    /// How often.
+    pub backup_every: Duration,
+    /// What gateways must present: one of these.
+    pub tokens: Vec<SecretString>,
     /// What operators must present, each with its holder's name; nobody may if there are none.
     pub admin_tokens: Vec<(String, SecretString)>,
     /// Derives client ids; newest first.
@@ -118,6 +122,8 @@ pub struct Config {
     pub store_connections: u32,
     /// What each listener gives at the most.
     pub listeners: Limits,
+    /// For how long it goes on serving, not ready, after it is told to stop.
+    pub drain: Duration,
     /// How long to wait for what is under way when told to stop.
     pub shutdown_grace: Duration,
     /// How logs are written.
@@ -196,10 +202,7 @@ impl TryFrom<Settings> for Config {
         let limits = limits(&given);
         let tls = tls(&given)?;
         let listeners = listeners(&given);
-        let token = required("token", "LEDGER_TOKEN", given.token)?;
-        if token.expose_secret().len() < 16 {
-            return Err(ConfigError::new("token", "must have at least 16 characters"));
-        }
+        let tokens = newest_first("token", &required("token", "LEDGER_TOKEN", given.token)?)?;
         let secrets = required("server_secret", "SERVER_SECRET", given.server_secret)?;
         let config = Self {
             listen: given.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8402))),
@@ -207,9 +210,9 @@ impl TryFrom<Settings> for Config {
             webhooks: webhooks(given.webhook_listen, given.stripe_webhook_secret),
             tls,
             store: given.store.unwrap_or_default(),
-            token,
+            tokens,
             admin_tokens: admin_tokens(given.admin_token)?,
-            server_secrets: server_secrets(&secrets)?,
+            server_secrets: newest_first("server_secret", &secrets)?,
             stripe_secret_key: stripe_key(given.stripe_secret_key)?,
             stripe_api_base: api_base(given.stripe_api_base)?,
             stripe_timeout: seconds(given.stripe_timeout, 10),
@@ -222,10 +225,13 @@ impl TryFrom<Settings> for Config {
             sweep: seconds(given.sweep, 60),
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
+            backup: given.backup,
+            backup_every: seconds(given.backup_every, 3600),
             store_queue: given.store_queue.unwrap_or(4096),
             store_timeout: seconds(given.store_timeout, 1),
             store_connections: given.store_connections.unwrap_or(16),
             listeners,
+            drain: seconds(given.drain, 5),
             shutdown_grace: seconds(given.shutdown_grace, 30),
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),
@@ -236,6 +242,7 @@ impl TryFrom<Settings> for Config {
             ("sweep", config.sweep.is_zero()),
             ("tls_reload", config.tls.as_ref().is_some_and(|tls| tls.reload.is_zero())),
             ("limit_window", config.limits.window.is_zero()),
+            ("backup_every", config.backup_every.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
             ("store_connections", config.store_connections == 0),
@@ -249,6 +256,16 @@ impl TryFrom<Settings> for Config {
             if is_zero {
                 return Err(ConfigError::new(setting, "must be above 0"));
             }
+        }
+        match (&config.backup, &config.store) {
+            (Some(copy), StoreUrl::File(path)) if copy == path => {
+                return Err(ConfigError::new("backup", "must be another file than the store's"));
+            }
+            (Some(_), StoreUrl::Redis(_) | StoreUrl::Postgres(_)) => {
+                let problem = "is for file stores; a server is backed up with its own tools";
+                return Err(ConfigError::new("backup", problem));
+            }
+            _ => {}
         }
         if listeners.request_time <= config.payment_deadline {
             return Err(ConfigError::new("request_timeout", "must be above payment_deadline"));
@@ -270,13 +287,13 @@ fn required(
     value.map(|secret| secret.0).filter(|s| !s.expose_secret().is_empty()).ok_or_else(missing)
 }
 
-fn server_secrets(list: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
+fn newest_first(setting: &str, list: &SecretString) -> Result<Vec<SecretString>, ConfigError> {
     list.expose_secret()
         .split(',')
         .map(|secret| match secret.trim() {
             short if short.len() < 16 => Err(ConfigError::new(
-                "server_secret",
-                "every secret must have at least 16 characters (newest first, comma-separated)",
+                setting,
+                "each must have at least 16 characters (newest first, comma-separated)",
             )),
             secret => Ok(SecretString::from(secret)),
         })
@@ -410,11 +427,15 @@ mod tests {
             ("", "token"),
             ("token = 'short'", "token"),
             ("token = '0123456789abcdef'", "server_secret"),
+            (&GOOD.replacen("cdef'", "cdef,short'", 1), "token"),
             (&format!("{GOOD}store = 'mysql://x'"), "config"),
             (&format!("{GOOD}liisten = '127.0.0.1:1'"), "config"),
             (&format!("{GOOD}stripe_timeout = '5 bananas'"), "config"),
             (&format!("{GOOD}charge_memory = '1h'"), "charge_memory"),
             (&format!("{GOOD}payment_deadline = '0s'"), "payment_deadline"),
+            (&format!("{GOOD}backup = 'stripe402.redb'"), "backup"),
+            (&format!("{GOOD}backup = 'copy'\nstore = 'redis://127.0.0.1:6379'"), "backup"),
+            (&format!("{GOOD}backup_every = '0s'"), "backup_every"),
             (&format!("{GOOD}max_body = 0"), "max_body"),
             (&format!("{GOOD}tls_certificate = 'a'"), "tls_key"),
             (&format!("{GOOD}tls_key = 'a'"), "tls_certificate"),

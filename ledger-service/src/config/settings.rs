@@ -52,7 +52,8 @@ settings! {
     /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
     /// [default: file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
-    /// What gateways must present as a bearer token; 16 characters or more
+    /// What gateways must present as a bearer token; 16 characters or more; comma-separated, while
+    /// one takes the place of another
     token: Secret = "LEDGER_TOKEN",
     /// What operators must present: tokens of 16 characters or more, comma-separated, each with a
     /// name before it for the record (alice:TOKEN,bob:TOKEN); without, the operator API and its
@@ -97,6 +98,10 @@ settings! {
     charge_memory: Span = "LEDGER_CHARGE_MEMORY",
     /// How far a gateway's clock may be ahead [default: 60s]
     clock_skew: Span = "LEDGER_CLOCK_SKEW",
+    /// Where copies of a file store are written, each in place of the one before; none without
+    backup: PathBuf = "LEDGER_BACKUP",
+    /// How often [default: 1h]
+    backup_every: Span = "LEDGER_BACKUP_EVERY",
     /// Transactions that may wait for the file store [default: 4096]
     store_queue: usize = "LEDGER_STORE_QUEUE",
     /// For one transaction on a store that is a server; below the gateway's timeout [default: 1s]
@@ -117,7 +122,10 @@ settings! {
     idle_timeout: Span = "LEDGER_IDLE_TIMEOUT",
     /// Connections to one listener; more wait [default: 1024]
     max_connections: usize = "LEDGER_MAX_CONNECTIONS",
-    /// How long to wait for what is under way when told to stop [default: 30s]
+    /// For how long it goes on serving after SIGTERM while /readyz says 503, so that gateways turn
+    /// to another replica first [default: 5s]
+    drain: Span = "LEDGER_DRAIN",
+    /// How long to wait after that for what is under way [default: 30s]
     shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
     /// How logs are written [default: text]
     log_format: LogFormat = "LEDGER_LOG_FORMAT",

@@ -5,7 +5,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use serde_json::json;
+use stripe402_protocol::message::VERSION;
 
 use crate::operate::Problem;
 
@@ -45,6 +47,14 @@ impl ApiError {
     pub(super) fn too_large(most: usize) -> Self {
         let message = format!("the body has more than {most} bytes: send less (LEDGER_MAX_BODY)");
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "too_large", message }
+    }
+
+    fn newer_version(version: u16) -> Self {
+        let message = format!(
+            "message version {version} is newer than this ledger, which knows {VERSION}: upgrade \
+             the ledger before the filter"
+        );
+        Self { status: StatusCode::BAD_REQUEST, code: "newer_version", message }
     }
 
     pub(super) fn too_slow() -> Self {
@@ -96,20 +106,27 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
     version: impl Fn(&T) -> u16,
 ) -> Result<T, ApiError> {
     let message: T = serde_json::from_slice(body).map_err(|error| {
+        // A later version may have fields that this one does not know.
+        if let Ok(Versioned { version: later @ AFTER_OURS.. }) = serde_json::from_slice(body) {
+            return ApiError::newer_version(later);
+        }
         // Positions and field names only: the values may be credentials.
         ApiError::bad_request(format!("the body is not a message of ours: {}", category(&error)))
     })?;
     match version(&message) {
         0 => Err(ApiError::bad_request("message version 0 does not exist")),
-        later if later > stripe402_protocol::message::VERSION => {
-            let ours = stripe402_protocol::message::VERSION;
-            Err(ApiError::bad_request(format!(
-                "message version {later} is newer than this ledger, which knows {ours}: \
-                 upgrade the ledger before the filter"
-            )))
-        }
+        later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
         _ => Ok(message),
     }
+}
+
+/// The first version that this ledger does not know.
+const AFTER_OURS: u16 = VERSION + 1;
+
+/// What every message has, in every version.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u16,
 }
 
 fn category(error: &serde_json::Error) -> String {

@@ -23,9 +23,10 @@ use axum::{Router, middleware, routing};
 use secrecy::SecretString;
 
 pub use self::{
+    health::Readiness,
     keyring::{Keyring, Operators},
     listener::{Limits, serve},
-    token::Token,
+    token::{Token, Tokens},
 };
 
 use crate::{payment::Payments, store::Store};
@@ -37,6 +38,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Card payments.
     pub payments: Arc<Payments>,
+    /// Whether gateways may turn to this replica.
+    pub readiness: Readiness,
 }
 
 impl std::fmt::Debug for App {
@@ -46,14 +49,14 @@ impl std::fmt::Debug for App {
 }
 
 /// The routes for gateways.
-pub fn internal(app: App, token: Token, limits: Limits) -> Router {
+pub fn internal(app: App, tokens: Tokens, limits: Limits) -> Router {
     Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
         .route_layer(middleware::from_fn_with_state(limits, receive::within))
         // Before a body is read.
-        .route_layer(middleware::from_fn_with_state(token, token::require))
+        .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
         .fallback(error::not_found)
         .with_state(app)

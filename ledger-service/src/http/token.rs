@@ -47,14 +47,31 @@ impl Token {
     }
 }
 
+/// The tokens that gateways may present: the newest, and older ones while gateways are told.
+#[derive(Clone, Debug)]
+pub struct Tokens(Arc<[Token]>);
+
+impl Tokens {
+    /// Of these tokens.
+    #[must_use]
+    pub fn new(tokens: &[SecretString]) -> Self {
+        Self(tokens.iter().map(Token::new).collect())
+    }
+
+    /// Every one is compared, whichever it is.
+    fn have(&self, presented: &[u8]) -> bool {
+        self.0.iter().fold(false, |found, token| token.is(presented) | found)
+    }
+}
+
 pub(super) async fn require(
-    State(token): State<Token>,
+    State(tokens): State<Tokens>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let header = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
     match header.and_then(|value| value.strip_prefix(b"Bearer ")) {
-        Some(presented) if token.is(presented) => Ok(next.run(request).await),
+        Some(presented) if tokens.have(presented) => Ok(next.run(request).await),
         _ => {
             tracing::warn!("a request with a missing or wrong token was refused");
             // Over HTTP/2 an answer before the body is read resets the stream, and some clients

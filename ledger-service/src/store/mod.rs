@@ -8,7 +8,7 @@ mod postgres;
 mod redis;
 mod scan;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether transactions are possible now.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Writes a copy of the books, as they are at one moment, to a file in place of the one before.
+    /// Only a store that is a file itself does that: servers have tools of their own.
+    async fn back_up(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("this store is backed up with its server's tools".to_owned()))
+    }
 }
 
 /// A client's use of one route in one hour.

@@ -13,6 +13,7 @@
 
 mod amounts;
 mod answer;
+mod backup;
 mod bad_configuration;
 mod bad_input;
 mod balance;
@@ -37,6 +38,7 @@ mod ledger_trouble;
 mod limits;
 mod logs;
 mod memory;
+mod message_versions;
 mod metrics;
 mod modes;
 mod operator;
@@ -50,6 +52,7 @@ mod reconcile;
 mod refunds;
 mod replicas;
 mod restart;
+mod rolling_restart;
 mod rotation;
 mod shipped;
 mod silent_ledger;

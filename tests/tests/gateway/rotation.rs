@@ -47,3 +47,21 @@ async fn clients_of_an_older_secret_keep_their_balance() {
     let dropped = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
     assert_eq!(dropped.reason(), Some("payment_method_not_yours"));
 }
+
+/// Ledgers take the old and the new one until every gateway has the new one.
+#[tokio::test]
+async fn a_new_token_of_gateways_takes_the_place_of_the_old_one() {
+    let mut stack = Stack::start(StackOptions::new()).await.unwrap();
+    let gateways = stack.secrets.ledger_token.clone();
+    let new = "a newer token of some length";
+    for (tokens, expected) in
+        [(format!("{new}, {gateways}"), 200), (format!("{gateways},{new}"), 200), (new.into(), 503)]
+    {
+        let process = stack.ledger().unwrap().process();
+        process.spec_mut().env.insert("LEDGER_TOKEN".to_owned(), tokens.clone());
+        stack.ledger().unwrap().restart().await.unwrap();
+        stack.healthy_ledgers(1).await.unwrap();
+        let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": "pm_card_visa"})).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
+}

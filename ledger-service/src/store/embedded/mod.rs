@@ -4,6 +4,7 @@
 //! transaction, makes that durable with one fsync, and only then answers them all: the price of
 //! durability is shared by everything that arrives while the disk is busy.
 
+mod backup;
 mod book;
 mod file;
 mod look;
@@ -242,6 +243,12 @@ impl Store for Embedded {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.write(|_| Ok(())).await
+    }
+
+    async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        let (books, to) = (self.file.begin_read()?, to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || backup::write(&books, &to));
+        copying.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
 }
 

@@ -3,7 +3,9 @@
 //! Charges and accounts, which every request touches, are postcard; everything else is JSON, to
 //! be read by people in need.
 
-use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::super::StoreError;
@@ -75,6 +77,37 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(CUSTOMERS).map_err(unavailable)?;
     transaction.open_table(COUNTS).map_err(unavailable)?;
     transaction.open_table(AUDIT).map_err(unavailable)?;
+    Ok(())
+}
+
+/// Copies every table into a file that [`prepare`] has made.
+pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), StoreError> {
+    let transaction = into.begin_write().map_err(unavailable)?;
+    copy(from, &transaction, ACCOUNTS)?;
+    copy(from, &transaction, CHARGES)?;
+    copy(from, &transaction, TALLIES)?;
+    copy(from, &transaction, REFERENCES)?;
+    copy(from, &transaction, MOVEMENTS)?;
+    copy(from, &transaction, TOP_UPS)?;
+    copy(from, &transaction, UNFINISHED)?;
+    copy(from, &transaction, NAMED)?;
+    copy(from, &transaction, CUSTOMERS)?;
+    copy(from, &transaction, COUNTS)?;
+    copy(from, &transaction, AUDIT)?;
+    transaction.commit().map_err(unavailable)
+}
+
+fn copy<K: Key, V: Value>(
+    from: &ReadTransaction,
+    into: &WriteTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<(), StoreError> {
+    let source = from.open_table(table).map_err(unavailable)?;
+    let mut target = into.open_table(table).map_err(unavailable)?;
+    for row in source.iter().map_err(unavailable)? {
+        let (key, value) = row.map_err(unavailable)?;
+        target.insert(key.value(), value.value()).map_err(unavailable)?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,64 @@
+//! Answers that ledgers of message version 1 gave, byte for byte: an older ledger is understood.
+
+use super::*;
+
+/// What a ledger sent, from `tests/fixtures/messages/1/`.
+macro_rules! recorded {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../../tests/fixtures/messages/1/", $name)).as_slice()
+    };
+}
+
+/// Asks, and has the one call that follows answered so.
+fn answered(requests: &[Means], answer: &[u8]) -> World {
+    let mut world = World::new(0);
+    for means in requests {
+        world.ask(*means);
+    }
+    world.happen(Event::Turn);
+    answer_the_call(&mut world, answer);
+    world
+}
+
+fn answer_the_call(world: &mut World, answer: &[u8]) {
+    let calls: Vec<_> = world.host.calls.drain().collect();
+    assert_eq!(calls.len(), 1);
+    world.worker.on_answer(&mut world.host, calls[0].0, Ok(answer));
+    assert!(world.host.warnings.is_empty(), "{:?}", world.host.warnings);
+}
+
+#[test]
+fn a_batch() {
+    let world = answered(&[Means::Credits; 3], recorded!("batch.to-filter.json"));
+    assert_eq!(world.host.resumed, HashMap::from([(1, 1)]), "charged");
+    assert_eq!(world.host.replied, HashMap::from([(2, 1), (3, 1)]), "insufficient, frozen");
+    assert!(world.host.calls.is_empty(), "nothing is voided: every answer was of use");
+}
+
+#[test]
+fn voids() {
+    let mut world = World::new(0);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::LoseAnswer(0));
+    world.host.warnings.clear();
+    world.happen(Event::Tick);
+    answer_the_call(&mut world, recorded!("batch.voids.to-filter.json"));
+    world.happen(Event::Tick);
+    assert_eq!(world.host.counters.get(&Counter::VOIDED.index()), Some(&1));
+    assert!(world.host.calls.is_empty(), "the void is settled");
+}
+
+#[test]
+fn card_payments() {
+    let paid = answered(&[Means::Card], recorded!("payment.paid.to-filter.json"));
+    assert_eq!(paid.host.resumed, HashMap::from([(1, 1)]));
+    for answer in [
+        recorded!("payment.insufficient.to-filter.json"),
+        recorded!("payment.refused.to-filter.json"),
+    ] {
+        let world = answered(&[Means::Card], answer);
+        assert_eq!(world.host.replied, HashMap::from([(1, 1)]));
+        assert!(world.host.calls.is_empty(), "nothing was deducted, so nothing is voided");
+    }
+}
