@@ -9,8 +9,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     http::{self, App, Token},
+    observe::{self, ObservedProvider, ObservedStore},
     payment::{PaymentOptions, Payments},
-    store,
+    store::{self, Store},
     stripe::{Stripe, StripeOptions},
     tls::{self, Files, Listener, TlsError, TlsOptions},
 };
@@ -47,15 +48,17 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
 pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    http::metrics::start();
+    observe::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
+    let store: Arc<dyn Store> = Arc::new(ObservedStore::new(store, config.store.kind()));
     let provider = Stripe::new(&StripeOptions {
         secret_key: config.stripe_secret_key.clone(),
         api_base: config.stripe_api_base.clone(),
         timeout: config.stripe_timeout,
     })
     .map_err(ServeError::Setting)?;
+    let provider = Arc::new(ObservedProvider::new(Arc::new(provider)));
     let options = PaymentOptions {
         deadline: config.payment_deadline,
         confirmation: config.confirmation,
@@ -72,7 +75,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         );
     }
     let secrets = config.server_secrets.clone();
-    let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
+    let payments = Payments::new(Arc::clone(&store), provider, clock, secrets, options);
     let app = App { store, payments: Arc::clone(&payments) };
 
     let mut renewals = JoinSet::new();
@@ -101,6 +104,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
             None
         }
     };
+    let upkeep = tokio::spawn(observe::upkeep());
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
     let tls = config.tls.is_some();
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
@@ -121,6 +125,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     }
     let _ = stopping.send(true);
     sweeper.abort();
+    upkeep.abort();
     let finish = async {
         while servers.join_next().await.is_some() {}
         payments.finish().await;

@@ -182,6 +182,7 @@ impl Payments {
         if self.modes_differ.swap(differ, Ordering::Relaxed) != differ && differ {
             tracing::error!("{MODES_DIFFER}");
         }
+        metrics::gauge!("stripe402_modes_differ").set(u32::from(differ));
         if differ { Err(Halt::unavailable(MODES_DIFFER)) } else { Ok(()) }
     }
 
