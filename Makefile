@@ -101,6 +101,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-wasm-bindgen.sh
 	@./scripts/setup-manifests.sh
 	@./scripts/setup-skopeo.sh
+	@./scripts/setup-prometheus.sh
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -134,10 +134,10 @@ const CASES: [Case; 23] = [
     Case {
         alert: "Stripe402DeclinesSpike",
         series: &[
-            (r#"stripe402_card_declines_total{code="generic_decline"}"#, "0x10 2+2x9 20x100"),
+            (r#"stripe402_card_declines_total{code="generic_decline"}"#, "0x10 3+3x9 30x100"),
             ("stripe402_card_attempts_total", "0+3x140"),
         ],
-        fires: 21,
+        fires: 25,
         quiet: &[9, 60],
     },
     Case {

@@ -69,6 +69,31 @@ impl Prometheus {
         firing.map(|alert| alert["labels"]["alertname"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Waits until both jobs have been scraped; it takes up what it is told to scrape after 5 seconds.
+    async fn scrapes(&self) {
+        for _ in 0..120 {
+            let up = self.get("/api/v1/query", &[("query", "sum(up) == 2")]).await;
+            if !up["data"]["result"].as_array().unwrap().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("{}", self.get("/api/v1/targets", &[]).await);
+    }
+
+    /// Waits until a query is answered by something: a rate needs two scrapes.
+    async fn finds(&self, query: &str) {
+        for _ in 0..80 {
+            let answer = self.get("/api/v1/query", &[("query", query)]).await;
+            assert_eq!(answer["status"], "success", "{query}: {answer}");
+            if !answer["data"]["result"].as_array().unwrap().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("the dashboard finds nothing by  {query}");
+    }
+
     /// Waits until what fires is as wanted.
     async fn until(&self, what: &str, wanted: impl Fn(&BTreeSet<String>) -> bool) {
         let mut firing = BTreeSet::new();
@@ -83,10 +108,12 @@ impl Prometheus {
     }
 }
 
-/// The names of series in an expression.
-fn series(expression: &str) -> impl Iterator<Item = &str> {
-    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter(|word| word.starts_with("stripe402_") || word.starts_with("envoy_"))
+/// The names of series in an expression; what is in braces are labels.
+fn series(expression: &str) -> Vec<&str> {
+    let outside = expression.split('{').map(|part| part.rsplit('}').next().unwrap_or(part));
+    let words =
+        outside.flat_map(|part| part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')));
+    words.filter(|word| word.starts_with("stripe402_") || word.starts_with("envoy_")).collect()
 }
 
 fn dashboard() -> Vec<String> {
@@ -109,9 +136,8 @@ async fn alerts_fire_and_clear_and_dashboards_find_their_series() {
     let neither = |firing: &BTreeSet<String>| {
         !firing.contains("Stripe402LedgerDown") && !firing.contains("Stripe402GatewaySeesNoLedger")
     };
-    // Long enough for a rule to be wrong.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(prometheus.firing().await, BTreeSet::new(), "all is well");
+    prometheus.scrapes().await;
+    prometheus.until("all is well", BTreeSet::is_empty).await;
 
     let mut known = BTreeSet::new();
     for url in [url, stack.envoy.admin_url("/stats/prometheus")] {
@@ -131,10 +157,7 @@ async fn alerts_fire_and_clear_and_dashboards_find_their_series() {
     }
     for query in &dashboard {
         let query = query.replace("$__rate_interval", "30s").replace("$__range", "30s");
-        let answer = prometheus.get("/api/v1/query", &[("query", &query)]).await;
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        let found = answer["data"]["result"].as_array().unwrap();
-        assert!(!found.is_empty(), "the dashboard finds nothing by  {query}");
+        prometheus.finds(&query).await;
     }
 
     stack.ledger().unwrap().process().kill9();
