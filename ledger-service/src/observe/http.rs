@@ -10,6 +10,9 @@ use axum::{
     response::Response,
 };
 use metrics::{Counter, Histogram, counter, histogram};
+use tracing::{Instrument as _, Span};
+
+use super::trace;
 
 /// What is counted under, beside the routes: everything that is not there.
 const OTHER: &str = "other";
@@ -63,7 +66,15 @@ async fn measure(
     let path = request.extensions().get::<MatchedPath>().map_or(OTHER, MatchedPath::as_str);
     let known = routes.get_key_value(path).or_else(|| routes.get_key_value(OTHER));
     let known = known.map(|(name, _)| *name);
-    let response = next.run(request).await;
+    // Probes and scrapes are not worth a trace.
+    let span = match known {
+        Some(name) if name.starts_with("/v1/") => trace::request(name, request.headers()),
+        _ => Span::none(),
+    };
+    let response = next.run(request).instrument(span.clone()).await;
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     if let Some(route) = known.and_then(|name| routes.get(name)) {
         route.seconds.record(start.elapsed());
         route.count(response.status());

@@ -9,6 +9,7 @@ mod http;
 mod names;
 mod provider;
 mod store;
+pub mod trace;
 
 pub(crate) use self::http::measured;
 pub use self::{

@@ -7,7 +7,10 @@ use metrics::{counter, histogram};
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 use tracing::Span;
 
-use super::call::{Call, Kinds};
+use super::{
+    call::{Call, Kinds},
+    trace::TARGET,
+};
 use crate::stripe::{
     Card, CardCharge, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
 };
@@ -74,7 +77,7 @@ impl ObservedProvider {
 /// The span of one call.
 fn span(call: &'static str) -> Span {
     tracing::info_span!(
-        target: "stripe402_trace",
+        target: TARGET,
         "stripe",
         otel.name = call,
         otel.kind = "client",
@@ -97,7 +100,7 @@ macro_rules! measured {
         $self
             .calls
             .$name
-            .measure(span(stringify!($name)), $self.inner.$name($($argument),*))
+            .measure(span(concat!("stripe.", stringify!($name))), $self.inner.$name($($argument),*))
             .await
     };
 }

@@ -10,7 +10,10 @@ use stripe402_protocol::{
 };
 use tracing::Span;
 
-use super::call::{Call, Kinds};
+use super::{
+    call::{Call, Kinds},
+    trace::TARGET,
+};
 use crate::{
     ledger::{
         Account, AccountKey, Advance, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting,
@@ -101,7 +104,7 @@ impl ObservedStore {
     /// The span of one transaction.
     fn span(&self, operation: &'static str) -> Span {
         tracing::info_span!(
-            target: "stripe402_trace",
+            target: TARGET,
             "store",
             otel.name = operation,
             otel.kind = "client",
@@ -158,7 +161,7 @@ macro_rules! measured {
         $self
             .transactions
             .$name
-            .measure($self.span(stringify!($name)), $self.inner.$name($($argument),*))
+            .measure($self.span(concat!("store.", stringify!($name))), $self.inner.$name($($argument),*))
             .await
     };
 }

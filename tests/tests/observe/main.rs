@@ -1,4 +1,4 @@
-//! What operators see: numbers, alerts, dashboards.
+//! What operators see: numbers, alerts, dashboards, traces.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,3 +13,4 @@ mod numbers;
 mod rules;
 mod scene;
 mod scrape;
+mod traces;
