@@ -118,6 +118,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-manifests.sh
 	@./scripts/setup-skopeo.sh
 	@./scripts/setup-schemathesis.sh
+	@./scripts/setup-prometheus.sh
 
 .PHONY: fmt
 fmt: ## Format the code

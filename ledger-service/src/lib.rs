@@ -9,6 +9,7 @@ pub mod config;
 pub mod failpoint;
 pub mod http;
 pub mod ledger;
+pub mod observe;
 pub mod operate;
 pub mod payment;
 pub mod serve;

@@ -6,10 +6,11 @@ use clap::Parser as _;
 use stripe402_ledger::{
     books,
     config::{Cli, Command, Config, ImportCommand, LogFormat, ServeArgs},
+    observe::trace::{TARGET, Traces},
     serve::Stop,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, prelude::*};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -56,11 +57,28 @@ fn serve(arguments: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = start_logging(&config) {
-        eprintln!("stripe402-ledger: log: {error}");
-        return ExitCode::from(2);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("stripe402-ledger: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let traces = {
+        let _within = runtime.enter();
+        match start_observing(&config) {
+            Ok(traces) => traces,
+            Err(error) => {
+                eprintln!("stripe402-ledger: {error}");
+                return ExitCode::from(2);
+            }
+        }
+    };
+    let served = runtime.block_on(run(config));
+    if let Some(traces) = traces {
+        traces.finish();
     }
-    match run(config) {
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot go on");
@@ -69,7 +87,6 @@ fn serve(arguments: ServeArgs) -> ExitCode {
     }
 }
 
-#[tokio::main]
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -82,17 +99,26 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     Ok(stripe402_ledger::serve::serve(config, stop).await?)
 }
 
-fn start_logging(config: &Config) -> Result<(), String> {
+/// Logs and, if they are wanted, traces.
+fn start_observing(config: &Config) -> Result<Option<Traces>, String> {
     // async-stripe puts request paths into its spans, and a path holds a PaymentMethod's id,
     // which is a credential: its own logs stay off whatever is asked for. (A directive of
-    // just `stripe` would take our own crates, whose names begin so, with it.)
-    let directives = format!("{},stripe::hyper=off", config.log);
-    let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let logs = logs.with_ansi(std::io::stderr().is_terminal());
-    match config.log_format {
-        LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().try_init(),
-    }
-    .map_err(|error| error.to_string())
+    // just `stripe` would take our own crates, whose names begin so, with it.) The spans of
+    // traces are not for logs.
+    let directives = format!("{},stripe::hyper=off,{TARGET}=off", config.log);
+    let filter = EnvFilter::try_new(directives).map_err(|error| format!("log: {error}"))?;
+    let traces = config.otlp_endpoint.as_deref().map(Traces::new).transpose()?;
+    let logs = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let logs = match config.log_format {
+        LogFormat::Text => logs.boxed(),
+        LogFormat::Json => logs.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(logs.with_filter(filter))
+        .with(traces.as_ref().map(Traces::layer))
+        .try_init()
+        .map_err(|error| format!("log: {error}"))?;
+    Ok(traces)
 }

@@ -8,6 +8,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     http::{self, App, Keyring, Operators, Readiness, Tokens},
+    observe::{self, ObservedProvider, ObservedStore},
     operate::Operations,
     payment::{PaymentOptions, Payments},
     store::{self, Store},
@@ -57,15 +58,17 @@ pub enum Stop {
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
 pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(), ServeError> {
-    http::metrics::start();
+    observe::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
+    let store: Arc<dyn Store> = Arc::new(ObservedStore::new(store, config.store.kind()));
     let provider = Stripe::new(&StripeOptions {
         secret_key: config.stripe_secret_key.clone(),
         api_base: config.stripe_api_base.clone(),
         timeout: config.stripe_timeout,
     })
     .map_err(ServeError::Setting)?;
+    let provider = Arc::new(ObservedProvider::new(Arc::new(provider)));
     let options = PaymentOptions {
         deadline: config.payment_deadline,
         confirmation: config.confirmation,
@@ -82,7 +85,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         );
     }
     let secrets = config.server_secrets.clone();
-    let payments = Payments::new(Arc::clone(&store), Arc::new(provider), clock, secrets, options);
+    let payments = Payments::new(Arc::clone(&store), provider, clock, secrets, options);
     let operators = operators(&config, &store, &payments);
     let readiness = Readiness::default();
     let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };
@@ -113,6 +116,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
             None
         }
     };
+    let upkeep = tokio::spawn(observe::upkeep());
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
     let backups = config
         .backup
@@ -149,6 +153,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     if let Some(backups) = backups {
         backups.abort();
     }
+    upkeep.abort();
     let finish = async {
         while servers.join_next().await.is_some() {}
         payments.finish().await;

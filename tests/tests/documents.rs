@@ -94,6 +94,7 @@ fn every_file_that_a_document_names_is_there() {
     let mut documents = vec![
         "README.md".to_owned(),
         "docs/ARCHITECTURE.md".to_owned(),
+        "docs/alerts.md".to_owned(),
         "docs/configuration.md".to_owned(),
         "docs/ledger.md".to_owned(),
         "docs/operating.md".to_owned(),

@@ -126,6 +126,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long to wait for what is under way when told to stop.
     pub shutdown_grace: Duration,
+    /// Where traces go, if anywhere.
+    pub otlp_endpoint: Option<String>,
     /// How logs are written.
     pub log_format: LogFormat,
     /// Which logs are written.
@@ -233,6 +235,7 @@ impl TryFrom<Settings> for Config {
             listeners,
             drain: seconds(given.drain, 5),
             shutdown_grace: seconds(given.shutdown_grace, 30),
+            otlp_endpoint: given.otlp_endpoint.filter(|address| !address.is_empty()),
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),
         };

@@ -127,6 +127,9 @@ settings! {
     drain: Span = "LEDGER_DRAIN",
     /// How long to wait after that for what is under way [default: 30s]
     shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
+    /// Where traces go: the base address of an OpenTelemetry collector (OTLP over HTTP), such as
+    /// http://collector:4318; without, there are none
+    otlp_endpoint: String = "OTEL_EXPORTER_OTLP_ENDPOINT",
     /// How logs are written [default: text]
     log_format: LogFormat = "LEDGER_LOG_FORMAT",
     /// Which logs are written, as tracing directives [default: info]

@@ -81,6 +81,18 @@ impl std::fmt::Debug for Address {
     }
 }
 
+impl StoreUrl {
+    /// What kind of store it is, for people and for labels.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "embedded",
+            Self::Redis(_) => "redis",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
 impl Default for StoreUrl {
     fn default() -> Self {
         Self::File("stripe402.redb".into())

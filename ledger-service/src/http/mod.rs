@@ -10,7 +10,7 @@ mod error;
 mod health;
 mod keyring;
 mod listener;
-pub mod metrics;
+mod metrics;
 mod page;
 mod payments;
 mod receive;
@@ -29,7 +29,7 @@ pub use self::{
     token::{Token, Tokens},
 };
 
-use crate::{payment::Payments, store::Store};
+use crate::{observe::measured, payment::Payments, store::Store};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl std::fmt::Debug for App {
 
 /// The routes for gateways.
 pub fn internal(app: App, tokens: Tokens, limits: Limits) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
@@ -58,22 +58,25 @@ pub fn internal(app: App, tokens: Tokens, limits: Limits) -> Router {
         // Before a body is read.
         .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
-        .fallback(error::not_found)
-        .with_state(app)
+        .fallback(error::not_found);
+    let routes = ["/v1/balance", "/v1/batch", "/v1/payments", "/healthz", "/readyz"];
+    measured(router, &routes).with_state(app)
 }
 
 /// The route for Stripe. It may be reached from outside: what is not signed is refused.
 pub fn webhooks(app: App, secret: SecretString, limits: Limits) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/webhooks/stripe", routing::post(webhook::post))
         .layer(middleware::from_fn_with_state(limits, receive::within))
-        .fallback(error::not_found)
+        .fallback(error::not_found);
+    measured(router, &["/webhooks/stripe"])
         .with_state(webhook::Listener { app, secret: Arc::new(secret) })
 }
 
 /// The routes for operators and probes. Without a keyring there is no operator API, and no page.
 pub fn operator(app: App, operators: Option<Operators>, limits: Limits) -> Router {
-    let probes = health::routes().merge(metrics::routes()).with_state(app);
+    let probes = health::routes().merge(metrics::routes());
+    let probes = measured(probes, &["/healthz", "/readyz", "/metrics"]).with_state(app);
     let work = operators.map_or_else(Router::new, |operators| {
         admin::routes(&operators, limits).merge(page::routes(&operators, limits))
     });

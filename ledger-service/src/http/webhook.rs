@@ -27,6 +27,18 @@ enum Prompt {
     Nothing,
 }
 
+impl Prompt {
+    /// For a label.
+    const fn about(&self) -> &'static str {
+        match self {
+            Self::Intent(_) => "payment_intent",
+            Self::Refunds(_) => "refund",
+            Self::Dispute(_) => "dispute",
+            Self::Nothing => "other",
+        }
+    }
+}
+
 /// Checks the signature and its age (docs.stripe.com/webhooks#verify-official-libraries), looks
 /// where the event says, and answers 200 when what was found is in the books.
 pub(super) async fn post(
@@ -40,12 +52,17 @@ pub(super) async fn post(
     let event = Webhook::construct_event(&body, signature, secret).map_err(refused)?;
     let id = event.id.to_string();
     let payments = &listener.app.payments;
-    let looked = match prompt(event) {
+    let prompt = prompt(event);
+    let about = prompt.about();
+    let looked = match prompt {
         Prompt::Intent(intent) => payments.look_at_intent(&parsed(&intent)?).await,
         Prompt::Refunds(intent) => payments.look_at_refunds(&parsed(&intent)?).await,
         Prompt::Dispute(dispute) => payments.look_at_dispute(&dispute).await,
         Prompt::Nothing => Ok(()),
     };
+    let result = if looked.is_ok() { "done" } else { "again" };
+    metrics::counter!("stripe402_webhooks_total", "about" => about, "result" => result)
+        .increment(1);
     looked.map(|()| StatusCode::OK).map_err(|cause| {
         tracing::warn!(event = id, %cause, "an event is left for Stripe to deliver again");
         ApiError::unavailable("deliver again later")
@@ -83,6 +100,8 @@ fn parsed(intent: &str) -> Result<PaymentIntentId, ApiError> {
 
 fn refused(error: WebhookError) -> ApiError {
     tracing::warn!(%error, "an event was refused");
+    metrics::counter!("stripe402_webhooks_total", "about" => "unknown", "result" => "refused")
+        .increment(1);
     match error {
         WebhookError::BadParse(_) => {
             ApiError::bad_request("the event is not of the API version that the ledger speaks")

@@ -32,6 +32,7 @@ use stripe402_protocol::{
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use self::answer::{Halt, refuse};
 pub use self::{
@@ -43,6 +44,7 @@ pub use self::{
 use crate::{
     clock::Clock,
     ledger::{AccountKey, Opened, State, TopUpId},
+    observe::trace::TARGET,
     store::Store,
     stripe::{Card, Failure, Provider},
 };
@@ -158,7 +160,9 @@ impl Payments {
     /// the charge; a card that was charged meanwhile is credited, and the client's retry finds
     /// the credits.
     pub async fn pay(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Unavailable> {
-        match tokio::time::timeout(self.options.deadline, self.negotiate(request)).await {
+        let span = tracing::info_span!(target: TARGET, "card_payment", charge = %request.charge_id);
+        let negotiation = self.negotiate(request).instrument(span);
+        match tokio::time::timeout(self.options.deadline, negotiation).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Halt::Refuse { refusal, retry_after })) => {
                 let charge_id = request.charge_id;
@@ -194,6 +198,7 @@ impl Payments {
         if self.modes_differ.swap(differ, Ordering::Relaxed) != differ && differ {
             tracing::error!("{MODES_DIFFER}");
         }
+        metrics::gauge!("stripe402_modes_differ").set(u32::from(differ));
         if differ { Err(Halt::unavailable(MODES_DIFFER)) } else { Ok(()) }
     }
 

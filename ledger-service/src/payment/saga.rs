@@ -65,7 +65,10 @@ impl Payments {
     /// The store's, in words.
     pub async fn sweep(self: &Arc<Self>, idle: Duration) -> Result<usize, Unavailable> {
         let unfinished = self.store.unfinished_top_ups().await;
+        let result = if unfinished.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("stripe402_sweeps_total", "result" => result).increment(1);
         let unfinished = unfinished.map_err(|error| Unavailable(error.to_string()))?;
+        self.show_open(&unfinished);
         let mut taken_up = 0_usize;
         for top_up in unfinished {
             let age = self.age(&top_up);
@@ -83,6 +86,17 @@ impl Payments {
             }
         }
         Ok(taken_up)
+    }
+
+    /// Shows how many top-ups are open, and for how long.
+    fn show_open(&self, unfinished: &[TopUp]) {
+        for name in ["charging", "requires_action"] {
+            let these = || unfinished.iter().filter(|top_up| state_name(&top_up.state) == name);
+            let count = u32::try_from(these().count()).unwrap_or(u32::MAX);
+            metrics::gauge!("stripe402_top_ups_open", "state" => name).set(count);
+            let oldest = these().map(|top_up| self.age(top_up)).max().unwrap_or_default();
+            metrics::gauge!("stripe402_top_up_oldest_seconds", "state" => name).set(oldest);
+        }
     }
 
     fn age(&self, top_up: &TopUp) -> Duration {
@@ -110,8 +124,6 @@ impl Payments {
             let answer = self.outcome(&top_up).await;
             crate::failpoint!("charged");
             if let Err(Failure::Card(decline)) = &answer {
-                let code = decline.decline_code.clone().unwrap_or_else(|| decline.code.clone());
-                metrics::counter!("stripe402_card_declines_total", "code" => code).increment(1);
                 tracing::info!(top_up = %top_up.id, %decline, "a card was declined");
             }
             let known = match next(top_up.account.currency, answer, self.options.decline_details) {
@@ -246,11 +258,18 @@ impl Payments {
             Advance::Done(top_up) => {
                 let state = state_name(&top_up.state);
                 metrics::counter!("stripe402_top_ups_total", "state" => state).increment(1);
+                if let State::Credited { amount, .. } = &top_up.state {
+                    let currency = top_up.account.currency.as_str().to_owned();
+                    let units = u64::try_from(amount.get()).unwrap_or_default();
+                    metrics::counter!("stripe402_credited_units_total", "currency" => currency)
+                        .increment(units);
+                }
                 tracing::info!(top_up = %id, state, "top-up");
                 Ok(top_up.state)
             }
             Advance::Finished(top_up) => Ok(top_up.state),
             Advance::Unknown | Advance::TooLarge | Advance::Conflict => {
+                metrics::counter!("stripe402_top_ups_uncreditable_total").increment(1);
                 tracing::error!(top_up = %id, "a top-up cannot be credited: reconcile by hand");
                 Err(Halt::unavailable("the top-up cannot be credited"))
             }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use stripe402_protocol::Code;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{Halt, Payments, Visit, amount, answer::refuse, limits::Attempt, under_way::UnderWay};
-use crate::ledger::{NewTopUp, Opened, State, TopUp, TopUpId};
+use crate::{
+    ledger::{NewTopUp, Opened, State, TopUp, TopUpId},
+    observe::trace::TARGET,
+};
 
 impl Payments {
     /// Opens a top-up, marked as under way here before anybody else can see it, and carries it
@@ -33,7 +37,9 @@ impl Payments {
         };
         let (tell, told) = tokio::sync::oneshot::channel();
         let this = Arc::clone(self);
-        let task = self.tasks.spawn(async move {
+        // The trace of the request that wanted it goes on in the task.
+        let span = tracing::info_span!(target: TARGET, "top_up", top_up = %id);
+        let carried_out = async move {
             let opened = this.store.open_top_up(wanted).await;
             let new = match &opened {
                 Ok(Opened::New(top_up)) => Some(top_up.clone()),
@@ -45,7 +51,8 @@ impl Payments {
                 Some(top_up) => Some(this.carry_out(top_up, mark, attempt).await),
                 None => None,
             }
-        });
+        };
+        let task = self.tasks.spawn(carried_out.instrument(span));
         let stopped = || Halt::unavailable("the top-up's task was stopped");
         let opened = told.await.map_err(|_| stopped())??;
         let end = async move { task.await.ok().flatten().unwrap_or_else(|| Err(stopped())) };
