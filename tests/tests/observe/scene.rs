@@ -26,7 +26,8 @@ pub(crate) async fn ask(stack: &Stack, path: &str, payment: &Value) -> (u16, Val
 
 /// Three jokes (the first by card), an API that failed, a decline, and a refund that Stripe tells of.
 pub(crate) async fn busy() -> (Stack, Paid) {
-    let options = StackOptions::new().ledger_env("LEDGER_SWEEP", "200ms");
+    // Often, but not so often that a top-up that is just ending is taken up once more.
+    let options = StackOptions::new().ledger_env("LEDGER_SWEEP", "1s");
     let stack = Stack::start(options).await.unwrap();
     let card = stack.sim.fresh_card().await.unwrap();
     let (status, receipt) = ask(&stack, "/api/joke", &json!({"paymentMethodId": card})).await;
