@@ -26,8 +26,8 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 }
 
 /// The digit of a nibble, without a table or a branch.
-const fn lower(nibble: u8) -> u8 {
-    let letter = (nibble > 9) as u8;
+fn lower(nibble: u8) -> u8 {
+    let letter = u8::from(nibble > 9);
     nibble.wrapping_add(b'0').wrapping_add(letter.wrapping_mul(b'a' - b'0' - 10))
 }
 
