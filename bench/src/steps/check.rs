@@ -40,7 +40,12 @@ pub fn run(options: &Options) -> Result<()> {
     let known: BTreeMap<String, u64> = match std::fs::read(&options.file) {
         Ok(json) => serde_json::from_slice(&json)?,
         Err(_) if options.update => BTreeMap::new(),
-        Err(error) => return Err(format!("{}: {error}", options.file.display()).into()),
+        Err(error) => {
+            let file = options.file.display();
+            let problem =
+                format!("{file}: {error}; make bench-check UPDATE=1 keeps today's numbers");
+            return Err(problem.into());
+        }
     };
     let mut found = BTreeMap::new();
     for step in Step::ALL {

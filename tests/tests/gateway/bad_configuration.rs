@@ -63,7 +63,7 @@ fn the_ledger_refuses_to_start_and_names_the_setting() {
     for (name, value, named) in [
         ("LEDGER_TOKEN", "", "token: is missing; set LEDGER_TOKEN"),
         ("LEDGER_TOKEN", "short", "token: each must have at least 16 characters"),
-        ("SERVER_SECRET", "short", "server_secret: every secret"),
+        ("SERVER_SECRET", "short", "server_secret: each must have at least 16 characters"),
         ("STRIPE_SECRET_KEY", "pk_test_x", "stripe_secret_key: must be a secret"),
         ("STRIPE_API_BASE", "localhost", "stripe_api_base: must begin with https://"),
         ("LEDGER_STORE", "mysql://root:hunter2@db", "\"mysql\" is no store's address"),
