@@ -27,3 +27,23 @@ apt_install() {
     "${as_root[@]}" apt-get update -qq || return 1
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
 }
+
+# Installs Debian packages of a server, and keeps the one that they would run as a service from starting:
+# tests start their own. The service's name, then the packages.
+apt_install_idle() {
+    local service="$1" as_root=() policy=/usr/sbin/policy-rc.d made_policy='' installed=0
+    shift
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    # Debian starts a service as soon as it is installed, unless this file says 101: not allowed.
+    if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null 2>&1; then
+        "${as_root[@]}" chmod +x "$policy"
+        made_policy=yes
+    fi
+    apt_install "$@" || installed=1
+    [ -z "$made_policy" ] || "${as_root[@]}" rm -f "$policy"
+    # Nor with the next start of the machine.
+    if [ "$installed" -eq 0 ] && has systemctl; then
+        "${as_root[@]}" systemctl disable "$service" >/dev/null 2>&1 || true
+    fi
+    return "$installed"
+}

@@ -201,10 +201,10 @@ impl Store for ObservedStore {
         let posted = measured!(self.post(key, posting))?;
         match posted {
             Posted::Done(_) => {
-                counter!("stripe402_movements_total", "kind" => name(kind)).increment(1);
+                counter!("stripe402_movements_total", "kind" => kind.as_str()).increment(1);
             }
             Posted::Refused(_) => {
-                counter!("stripe402_movements_refused_total", "kind" => name(kind)).increment(1);
+                counter!("stripe402_movements_refused_total", "kind" => kind.as_str()).increment(1);
             }
             Posted::Repeated(_) => {}
         }
@@ -307,26 +307,5 @@ impl Store for ObservedStore {
 
     async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
         measured!(self.back_up(to))
-    }
-}
-
-/// As the books and `docs/ledger.md` name it.
-pub(super) const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::TopUp => "top_up",
-        Kind::Refund => "refund",
-        Kind::RefundFailed => "refund_failed",
-        Kind::DisputeOpened => "dispute_opened",
-        Kind::DisputeWon => "dispute_won",
-        Kind::DisputeLost => "dispute_lost",
-        Kind::AdjustmentUp => "adjustment_up",
-        Kind::AdjustmentDown => "adjustment_down",
-        Kind::ExternalUp => "external_up",
-        Kind::ExternalDown => "external_down",
-        Kind::Hold => "hold",
-        Kind::Capture => "capture",
-        Kind::Release => "release",
-        Kind::Freeze => "freeze",
-        Kind::Unfreeze => "unfreeze",
     }
 }
