@@ -13,7 +13,7 @@ use stripe402_filter::{
 };
 use stripe402_protocol::{
     ChargeId, Payment,
-    message::{BalanceAnswer, BatchAnswer, CardAnswer},
+    message::{BalanceAnswer, BatchAnswer, CardAnswer, compact},
 };
 
 /// Runs one target.
@@ -112,7 +112,7 @@ fn metadata(data: &[u8]) {
 
 /// What the ledger answers.
 fn answer(data: &[u8]) {
-    drop(serde_json::from_slice::<BatchAnswer>(data));
+    drop(compact::from_bytes::<BatchAnswer>(data));
     drop(serde_json::from_slice::<CardAnswer>(data));
     drop(serde_json::from_slice::<BalanceAnswer>(data));
 }

@@ -22,6 +22,15 @@ pub fn of(pid: u32) -> Duration {
     TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
+/// The memory that a process has in use, in bytes; 0 if it is gone.
+#[must_use]
+pub fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
 /// Of this process, its threads included.
 #[must_use]
 pub fn own() -> Duration {
@@ -61,6 +70,14 @@ mod tests {
         let stat = "42 (a ) b) S 7 42 42 0 -1 4194560 1 0 0 0 130 20 5 5 20 0 1 0 100 0 0";
         let seen = Seen { pid: 42, parent: 7, used: 150, of_ended_children: 10 };
         assert_eq!(read(stat), Some(seen));
+    }
+
+    #[test]
+    fn memory_in_use_is_seen() {
+        let before = memory(std::process::id());
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(memory(std::process::id()) >= before + block.len() as u64 / 2);
+        assert_eq!(memory(u32::MAX), 0);
     }
 
     #[test]

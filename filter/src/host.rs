@@ -72,6 +72,8 @@ pub trait Host {
 pub struct Message<'m> {
     /// Where it goes.
     pub path: &'static str,
+    /// In which encoding.
+    pub content_type: &'static str,
     /// What it says.
     pub body: &'m [u8],
     /// How long an answer is waited for.

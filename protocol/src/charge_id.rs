@@ -47,6 +47,11 @@ impl ChargeId {
         Self(bytes)
     }
 
+    /// As it is written, into a buffer of the caller's.
+    fn digits<'t>(&self, text: &'t mut [u8; 32]) -> &'t str {
+        hex::encode(&self.0, text)
+    }
+
     /// The bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -56,7 +61,7 @@ impl ChargeId {
 
 impl fmt::Display for ChargeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(&self.0))
+        f.write_str(self.digits(&mut [0; 32]))
     }
 }
 
@@ -77,7 +82,7 @@ impl FromStr for ChargeId {
 impl Serialize for ChargeId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(self)
+            serializer.serialize_str(self.digits(&mut [0; 32]))
         } else {
             self.0.serialize(serializer)
         }

@@ -1,6 +1,6 @@
 //! Who pays: an id derived from the card, so that the payment is the authentication.
 
-use alloc::string::String;
+use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, str::FromStr};
 
 use hmac::{Hmac, Mac, digest::KeyInit};
@@ -55,7 +55,12 @@ impl ClientId {
     /// The whole id, for the wire and the store. Never log it.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        hex::encode(&self.0)
+        self.digits(&mut [0; 64]).to_owned()
+    }
+
+    /// [`ClientId::to_hex`], into a buffer of the caller's.
+    pub(crate) fn digits<'t>(&self, text: &'t mut [u8; 64]) -> &'t str {
+        hex::encode(&self.0, text)
     }
 
     /// What may be shown to people and written into Stripe's metadata: a hash, good for finding
@@ -63,9 +68,7 @@ impl ClientId {
     #[must_use]
     pub fn subject(&self) -> String {
         let digest: [u8; 32] = Sha256::digest(self.0).into();
-        let mut subject = hex::encode(&digest);
-        subject.truncate(16);
-        subject
+        hex::encode(&digest, &mut [0; 16]).to_owned()
     }
 }
 
@@ -86,7 +89,7 @@ impl fmt::Debug for ClientId {
 impl Serialize for ClientId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.serialize_str(&self.to_hex())
+            serializer.serialize_str(self.digits(&mut [0; 64]))
         } else {
             self.0.serialize(serializer)
         }

@@ -59,7 +59,6 @@ pub fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, HeaderError> {
 }
 
 fn decode_bytes(header: &[u8]) -> Result<Vec<u8>, HeaderError> {
-    let url_safe = header.iter().any(|byte| matches!(byte, b'-' | b'_'));
-    let engine = if url_safe { &BASE64URL } else { &BASE64 };
-    engine.decode(header).map_err(|_| HeaderError::Base64)
+    let json = BASE64.decode(header).or_else(|_| BASE64URL.decode(header));
+    json.map_err(|_| HeaderError::Base64)
 }

@@ -1,5 +1,6 @@
 //! Requests through a gateway, beside plain Envoy, in rounds that take turns.
 
+mod crowd;
 mod load;
 mod options;
 mod plot;
@@ -9,13 +10,15 @@ mod table;
 
 use std::time::Duration;
 
+use self::{
+    crowd::Crowd,
+    load::Payer,
+    row::{Asks, ROWS, Round, Row},
+    subject::{Behind, CREDIT, Kind, Subject},
+};
 pub use self::{
     options::{Cell, Options, Protocol},
     row::Figure,
-};
-use self::{
-    row::{Asks, ROWS, Round, Row},
-    subject::{Behind, CREDIT, Kind, Subject},
 };
 use crate::{Result, cpu};
 
@@ -46,11 +49,25 @@ async fn with_workers(options: &Options, workers: u16, behind: &mut Behind) -> R
     for row in &rows {
         if !subjects.iter().any(|(kind, _)| *kind == row.subject) {
             anstream::eprintln!("  starting a gateway: {}", row.name);
-            subjects.push((row.subject, Subject::start(row.subject, workers, behind).await?));
+            let mut subject = Subject::start(row.subject, workers, behind).await?;
+            let first = subject.starts_within().await?;
+            anstream::eprintln!(
+                "  its first answer comes {} ms after its start",
+                first.as_millis()
+            );
+            subjects.push((row.subject, subject));
         }
+    }
+    let many = rows.iter().find(|row| row.asks == Asks::PaidByMany);
+    if let Some(row) = many
+        && let Some((_, subject)) = subjects.iter_mut().find(|(kind, _)| *kind == row.subject)
+    {
+        anstream::eprintln!("  crediting {} clients", options.clients);
+        subject.crowd = Some(Crowd::gather(&behind.redis_url(), options.clients).await?);
     }
     let mut figures = Vec::new();
     for cell in options.cells(workers) {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.fits(cell)).collect();
         let mut rounds = vec![Vec::new(); rows.len()];
         for number in 0..=options.rounds {
             for (row, rounds) in rows.iter().zip(&mut rounds) {
@@ -91,19 +108,28 @@ async fn measure(
     api: u32,
 ) -> Result<Round> {
     let url = subject.stack.url(row.path);
-    let pays = row.asks == Asks::Paid;
+    let pays = row.asks.pays();
     let payment = subject.payment.clone().filter(|_| pays);
-    let envoy = subject.stack.envoy.process().pid();
+    let crowd = subject.crowd.as_ref().map(Crowd::clients);
+    let crowd = crowd.filter(|_| row.asks == Asks::PaidByMany);
+    let envoy_pid = subject.stack.envoy.process().pid();
     let ledger = match &subject.authorizer {
         Some(authorizer) => authorizer.pid(),
         None => subject.stack.ledger()?.process().pid(),
     };
-    let pids = [Some(envoy), Some(ledger), subject.store.filter(|_| pays), Some(api)];
+    let pids = [Some(envoy_pid), Some(ledger), subject.store.filter(|_| pays), Some(api)];
     let used = || pids.map(|pid| pid.map_or(Duration::ZERO, cpu::of));
     let calls = "cluster.stripe402_ledger.upstream_rq_total";
     let called = subject.stack.envoy.stat(calls).await?;
     let before = used();
-    let load = tokio::task::spawn_blocking(move || load::run(&url, payment.as_deref(), cell, time));
+    let load = tokio::task::spawn_blocking(move || {
+        let payer = match (crowd, payment.as_deref()) {
+            (Some(clients), _) => Payer::AnyOf(clients),
+            (None, Some(payment)) => Payer::One(payment),
+            (None, None) => Payer::Nobody,
+        };
+        load::run(&url, payer, cell, time)
+    });
     let load = load.await??;
     let after = used();
     let called = subject.stack.envoy.stat(calls).await?.saturating_sub(called);
@@ -115,9 +141,17 @@ async fn measure(
         )
         .into());
     }
-    if pays {
-        subject.served += load.requests;
-        subject.cut_off += u64::from(cell.connections);
+    let cut_off = u64::from(cell.connections);
+    match (row.asks, &mut subject.crowd) {
+        (Asks::PaidByMany, Some(crowd)) => {
+            crowd.served += load.requests;
+            crowd.cut_off += cut_off;
+        }
+        (Asks::Paid, _) => {
+            subject.served += load.requests;
+            subject.cut_off += cut_off;
+        }
+        _ => {}
     }
     let micros = |after: Duration, before| {
         after.saturating_sub(before).as_secs_f64() * 1e6 / load.requests as f64
@@ -132,6 +166,7 @@ async fn measure(
         ledger: micros(ledger, ledger_0),
         store: micros(store, store_0),
         api: micros(api, api_0),
+        memory: cpu::memory(envoy_pid) as f64 / 1e6,
     })
 }
 
@@ -143,6 +178,9 @@ async fn check(subject: &mut Subject) -> Result<()> {
     let left = subject.left().await?;
     subject.served += 1;
     let spent = u64::try_from(CREDIT - left)?;
+    if let Some(crowd) = &subject.crowd {
+        crowd.check().await?;
+    }
     if (subject.served..=subject.served + subject.cut_off).contains(&spent) {
         return Ok(());
     }

@@ -25,6 +25,9 @@ pub struct Options {
     /// What clients speak
     #[arg(long, value_delimiter = ',', default_value = "http1")]
     pub protocols: Vec<Protocol>,
+    /// How many clients "many" are
+    #[arg(long, default_value_t = 1_000)]
+    pub clients: u32,
     /// Only rows whose name contains this, beside plain Envoy; may be repeated
     #[arg(long = "row")]
     pub rows: Vec<String>,

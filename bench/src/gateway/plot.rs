@@ -1,6 +1,6 @@
 //! Bars: what a request costs, by process.
 
-use super::Figure;
+use super::{Cell, Figure};
 
 const WIDTH: f64 = 760.0;
 const LABEL: f64 = 210.0;
@@ -9,11 +9,17 @@ const GAP: f64 = 12.0;
 const PARTS: [(&str, &str); 4] =
     [("Envoy", "#635bff"), ("ledger", "#00b386"), ("store", "#f5a623"), ("API", "#9aa5b1")];
 
-/// An SVG of the CPU time of each row.
+/// An SVG of the CPU time of each row; under a heading for each way of asking, if there are several.
 pub(super) fn draw(figures: &[Figure]) -> String {
     let most = figures.iter().map(Figure::cpu).fold(1.0, f64::max);
     let scale = (WIDTH - LABEL - 70.0) / most;
-    let height = 60.0 + figures.len() as f64 * (BAR + GAP);
+    let headed = figures.windows(2).any(|pair| matches!(pair, [one, two] if one.cell != two.cell));
+    let begins = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| figures.get(before));
+        headed && before.map(|before| before.cell) != figures.get(at).map(|figure| figure.cell)
+    };
+    let headings = (0..figures.len()).filter(|at| begins(*at)).count();
+    let height = 60.0 + (figures.len() + headings) as f64 * (BAR + GAP);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n\
@@ -29,8 +35,16 @@ pub(super) fn draw(figures: &[Figure]) -> String {
         x += 90.0;
     }
     svg += "<text x=\"12\" y=\"25\" fill=\"#555\">CPU µs per request</text>\n";
+    let mut y = 46.0;
     for (at, figure) in figures.iter().enumerate() {
-        let y = 46.0 + at as f64 * (BAR + GAP);
+        if begins(at) {
+            svg += &format!(
+                "<text x=\"12\" y=\"{}\" font-weight=\"600\">{}</text>\n",
+                y + BAR * 0.7,
+                heading(figure.cell)
+            );
+            y += BAR + GAP;
+        }
         let text = y + BAR * 0.7;
         svg += &format!("<text x=\"12\" y=\"{text}\">{}</text>\n", figure.name);
         let mut x = LABEL;
@@ -43,6 +57,11 @@ pub(super) fn draw(figures: &[Figure]) -> String {
             x += width;
         }
         svg += &format!("<text x=\"{:.1}\" y=\"{text}\">{:.0}</text>\n", x + 6.0, figure.cpu());
+        y += BAR + GAP;
     }
     svg + "</svg>\n"
+}
+
+fn heading(Cell { workers, protocol, connections }: Cell) -> String {
+    format!("{connections} connections, {}, Envoy workers: {workers}", protocol.name())
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{options::Cell, subject::Kind};
+use super::{
+    options::{Cell, Protocol},
+    subject::Kind,
+};
 
 /// What is asked, and of which gateway.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,22 @@ pub(super) enum Asks {
     Unpaid,
     /// Each request is paid from one balance.
     Paid,
+    /// Each is paid from a random one of many.
+    PaidByMany,
+}
+
+impl Asks {
+    /// Whether requests are paid for.
+    pub(super) const fn pays(self) -> bool {
+        matches!(self, Self::Paid | Self::PaidByMany)
+    }
+}
+
+impl Row {
+    /// Whether it can be asked so: the load writes many names over HTTP/1.1 only.
+    pub(super) fn fits(&self, cell: Cell) -> bool {
+        self.asks != Asks::PaidByMany || cell.protocol == Protocol::Http1
+    }
 }
 
 const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) -> Row {
@@ -29,13 +48,14 @@ const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) 
 }
 
 /// All rows; plain Envoy is the first.
-pub(super) const ROWS: [Row; 9] = [
+pub(super) const ROWS: [Row; 10] = [
     row("plain Envoy", Kind::Plain, "/api/joke", Asks::Free),
     row("filter disabled on the route", Kind::Embedded, "/off", Asks::Free),
     row("free route", Kind::Embedded, "/api/health", Asks::Free),
     row("402", Kind::Embedded, "/api/joke", Asks::Unpaid),
     row("paid, embedded", Kind::Embedded, "/api/joke", Asks::Paid),
     row("paid, Redis", Kind::Redis, "/api/joke", Asks::Paid),
+    row("paid, Redis, many clients", Kind::Redis, "/api/joke", Asks::PaidByMany),
     row("paid, Redis, fsync always", Kind::RedisAlways, "/api/joke", Asks::Paid),
     row("paid, PostgreSQL", Kind::Postgres, "/api/joke", Asks::Paid),
     row("ext_authz, Redis", Kind::ExtAuthz, "/api/joke", Asks::Paid),
@@ -53,6 +73,8 @@ pub(super) struct Round {
     pub(super) ledger: f64,
     pub(super) store: f64,
     pub(super) api: f64,
+    /// Envoy's memory at its end, in megabytes.
+    pub(super) memory: f64,
 }
 
 /// A row's medians, in one cell.
@@ -79,6 +101,8 @@ pub struct Figure {
     pub store: f64,
     /// Of the API.
     pub api: f64,
+    /// Envoy's memory, in megabytes.
+    pub memory: f64,
 }
 
 impl Figure {
@@ -100,6 +124,7 @@ impl Figure {
             ledger: median(|round| round.ledger),
             store: median(|round| round.store),
             api: median(|round| round.api),
+            memory: median(|round| round.memory),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Gateways under measurement: the shipped configuration, with one thing changed in each.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use stripe402_tests::{
     envoy_config::EnvoyConfig,
@@ -11,6 +13,7 @@ use stripe402_tests::{
     wire,
 };
 
+use super::crowd::Crowd;
 use crate::Result;
 
 /// What a joke costs here: little, so that a balance lasts for all rounds.
@@ -55,6 +58,11 @@ impl Behind {
             postgres: Postgres::start().await?,
         })
     }
+
+    /// Of the Redis that syncs every second.
+    pub(super) fn redis_url(&self) -> String {
+        self.redis.url()
+    }
 }
 
 /// A gateway with all behind it, and a client that pays there.
@@ -71,13 +79,15 @@ pub(super) struct Subject {
     pub(super) served: u64,
     /// The most that can have been paid and not answered, where a load ended.
     pub(super) cut_off: u64,
+    /// Others that pay here.
+    pub(super) crowd: Option<Crowd>,
 }
 
 /// One API for all, as a process: what it costs is the same everywhere.
 async fn api(port: u16, folder: &std::path::Path) -> Result<Process> {
     let spec = Spec::new("the API", stripe402_tests::binary::demo_api()?, folder.join("api.log"));
     let mut api = Process::spawn(spec.arg("--listen").arg(local(port).to_string()))?;
-    api.wait_ready(&Probe::Tcp(local(port)), std::time::Duration::from_secs(20)).await?;
+    api.wait_ready(&Probe::Tcp(local(port)), Duration::from_secs(20)).await?;
     Ok(api)
 }
 
@@ -170,7 +180,7 @@ impl Subject {
         let spec = Spec::new("ext_authz", program, subject.stack.dir().join("authz.log"));
         let spec = spec.arg(local(port).to_string()).arg(store.0);
         let mut authorizer = Process::spawn(spec)?;
-        authorizer.wait_ready(&Probe::Tcp(local(port)), std::time::Duration::from_secs(20)).await?;
+        authorizer.wait_ready(&Probe::Tcp(local(port)), Duration::from_secs(20)).await?;
         let asking = options(api, workers, None).config(move |config| authorize(config, port));
         let (payment, client) = (subject.payment.take(), subject.client.take());
         subject = Self::of(Stack::start(asking).await?, Some(store.1));
@@ -181,7 +191,30 @@ impl Subject {
     }
 
     fn of(stack: Stack, store: Option<u32>) -> Self {
-        Self { stack, payment: None, client: None, store, authorizer: None, served: 0, cut_off: 0 }
+        Self {
+            stack,
+            payment: None,
+            client: None,
+            store,
+            authorizer: None,
+            served: 0,
+            cut_off: 0,
+            crowd: None,
+        }
+    }
+
+    /// How long the gateway takes from its start to its first answer on a priced route.
+    pub(super) async fn starts_within(&mut self) -> Result<Duration> {
+        self.stack.envoy.process().stop();
+        let start = Instant::now();
+        self.stack.envoy.process().restart()?;
+        while self.stack.get("/api/joke").send().await.is_err() {
+            if start.elapsed() > Duration::from_secs(20) {
+                return Err("the gateway gives no answer".into());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(start.elapsed())
     }
 
     async fn fund(&mut self) -> Result<()> {

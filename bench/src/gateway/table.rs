@@ -11,7 +11,7 @@ pub(super) fn print(cell: Cell, rounds: usize, figures: &[Figure]) {
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "", "req/s", "× plain", "p50 µs", "p99 µs", "CPU µs", "× plain", "Envoy", "ledger",
-        "store", "API", "a call",
+        "store", "API", "a call", "Envoy MB",
     ]);
     for figure in figures {
         let whole = |value: f64| format!("{value:.0}");
@@ -28,6 +28,7 @@ pub(super) fn print(cell: Cell, rounds: usize, figures: &[Figure]) {
             whole(figure.store),
             whole(figure.api),
             if figure.batch > 0.0 { format!("{:.1}", figure.batch) } else { String::new() },
+            whole(figure.memory),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {

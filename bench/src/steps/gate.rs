@@ -12,7 +12,7 @@ use stripe402_filter::{
 };
 use stripe402_protocol::{
     Units,
-    message::{BatchAnswer, ChargeOutcome},
+    message::{BatchAnswer, ChargeOutcome, compact},
 };
 
 use super::{
@@ -99,5 +99,5 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
 fn charged(first: u32) -> Result<Vec<u8>> {
     let left = ChargeOutcome::Charged(Units::from_u32(9_876_500));
     let charges = (first..first + BATCH).map(|number| (host::minted(number.into()), left));
-    Ok(serde_json::to_vec(&BatchAnswer { charges: charges.collect(), voids: Vec::new() })?)
+    Ok(compact::to_bytes(&BatchAnswer { charges: charges.collect(), voids: Vec::new() }))
 }

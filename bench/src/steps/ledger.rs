@@ -9,7 +9,7 @@ use stripe402_ledger::{
 };
 use stripe402_protocol::{
     ClientId, Currency, Units,
-    message::{self, Batch, ChargeOutcome},
+    message::{self, Batch, ChargeOutcome, compact},
 };
 
 use super::BATCH;
@@ -30,14 +30,14 @@ pub(super) fn batches(times: u32) -> Result<()> {
         while done < times {
             let charges = (0..BATCH).map(|_| charge(key)).collect::<Result<_>>()?;
             let batch = Batch { version: message::VERSION, charges, voids: Vec::new() };
-            let body = serde_json::to_vec(&batch)?;
-            let batch: Batch = serde_json::from_slice(&body)?;
+            let body = compact::to_bytes(&batch);
+            let batch: Batch = compact::from_bytes(&body)?;
             let answer = store.batch(batch).await?;
             let served = |outcome: &ChargeOutcome| matches!(outcome, ChargeOutcome::Charged(_));
             if !answer.charges.iter().all(|(_, outcome)| served(outcome)) {
                 return Err("not every charge was made".into());
             }
-            std::hint::black_box(serde_json::to_vec(&answer)?);
+            std::hint::black_box(compact::to_bytes(&answer));
             done += BATCH;
         }
         Ok(())

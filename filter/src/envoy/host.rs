@@ -170,7 +170,7 @@ impl Host for EnvoyHost {
             (":method", "POST"),
             (":path", message.path),
             (":authority", self.cluster.as_str()),
-            ("content-type", "application/json"),
+            ("content-type", message.content_type),
             ("authorization", self.authorization.as_str()),
         ];
         headers.extend(message.request_id.map(|id| ("x-request-id", id)));

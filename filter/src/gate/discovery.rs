@@ -9,7 +9,7 @@ use stripe402_protocol::{
 use super::{Head, Mint, Phase, Reply, Step, Stream, Trouble};
 use crate::{
     config::{Config, Discovery},
-    route::{Match, Rule},
+    route::{Match, Rule, without_query},
 };
 
 /// The list holds no more routes than that: it is for reading.
@@ -20,7 +20,7 @@ impl Stream {
     pub(super) fn discover(&mut self, head: &Head<'_>, mint: Mint<'_>) -> Option<Step> {
         let config = std::rc::Rc::clone(&self.config);
         let discovery = config.discovery.as_ref()?;
-        let path = head.path.split(['?', '#']).next().unwrap_or_default();
+        let path = without_query(&head.path);
         let below = path.strip_prefix(discovery.path.as_str())?;
         if !matches!(below, "" | "/balance") {
             return None;

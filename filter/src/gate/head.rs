@@ -52,8 +52,8 @@ impl<'h> Head<'h> {
         let mut head = Self::default();
         for (name, value) in headers {
             match name {
-                b":method" => head.method = String::from_utf8_lossy(value),
-                b":path" => head.path = String::from_utf8_lossy(value),
+                b":method" => head.method = text(value),
+                b":path" => head.path = text(value),
                 b"payment" => {
                     head.ambiguous |= head.remove.contains(&"payment");
                     head.payment = Some(value).filter(|value| !value.is_empty());
@@ -82,6 +82,11 @@ impl<'h> Head<'h> {
         }
         head
     }
+}
+
+/// Fast for what is UTF-8, as nearly all is.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    core::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
 }
 
 /// Browsers name HTML when they navigate; programs do not.

@@ -14,7 +14,7 @@ mod request;
 use std::rc::Rc;
 
 use stripe402_protocol::{
-    ChargeId, ClientId, PaymentIntentId, PaymentMethodId, Units,
+    ChargeId, ClientId, PaymentIntentId, PaymentMethodId, Receipt, Units,
     message::{Balance, CardPayment, Charge, Void},
 };
 
@@ -168,19 +168,22 @@ impl Stream {
         charged_by: Option<String>,
     ) -> Step {
         let client_id = client.to_hex();
+        let receipt = match charged_by {
+            None => Receipt::spent(left, &client),
+            Some(_) => stripe402_protocol::encode(&Receipt {
+                success: true,
+                charge_id: charged_by,
+                credits_remaining: left,
+                client_id: client_id.clone(),
+            }),
+        };
         let names = &self.config.identity;
         let headers = vec![
-            (names.client_id.clone(), client_id.clone()),
+            (names.client_id.clone(), client_id),
             (names.credits_remaining.clone(), left.to_string()),
             (names.price.clone(), sale.route.price.to_string()),
             (names.charge_id.clone(), charge.to_string()),
         ];
-        let receipt = stripe402_protocol::encode(&stripe402_protocol::Receipt {
-            success: true,
-            charge_id: charged_by,
-            credits_remaining: left,
-            client_id,
-        });
         self.phase = Phase::Served { sale, charge, client, receipt };
         Step::Pass(headers, Passed::Paid)
     }

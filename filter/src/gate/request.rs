@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Route, Unmatched},
-    route::{Wanted, dearer},
+    route::{Wanted, dearer, without_query},
 };
 
 impl Stream {
@@ -36,7 +36,7 @@ impl Stream {
         if is_options(head) {
             return self.refuse(Reply::options());
         }
-        let path = head.path.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let path = without_query(&head.path).to_owned();
         let sale = Sale { route, path };
         if head.ambiguous {
             let text = "there is more than one payment header; send one";

@@ -11,14 +11,29 @@ use std::borrow::Cow;
 const ROUNDS: usize = 4;
 
 /// The path without its query and fragment.
-pub(super) fn without_query(path: &str) -> &str {
-    path.split(['?', '#']).next().unwrap_or_default()
+pub(crate) fn without_query(path: &str) -> &str {
+    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
+}
+
+/// Whether a path means one thing to everybody: no encodings or parameters, and no segment that is
+/// empty or begins with a dot.
+fn is_plain(path: &str) -> bool {
+    let mut after_slash = false;
+    path.bytes().all(|byte| {
+        let odd = match byte {
+            b'%' | b';' | b'\\' | 0 => true,
+            b'/' | b'.' => after_slash,
+            _ => false,
+        };
+        after_slash = byte == b'/';
+        !odd
+    })
 }
 
 /// The canonical form of a path without a query. Borrowed if it is written that way already.
 pub(super) fn canonical(path: &str) -> Cow<'_, str> {
-    let plain = !path.contains(['%', ';', '\\', '\0']) && !path.contains("//");
-    if plain && !path.contains("/.") {
+    if is_plain(path) {
         return Cow::Borrowed(path);
     }
     let mut bytes = Cow::Borrowed(path.as_bytes());

@@ -8,10 +8,13 @@ mod canonical;
 mod prefix;
 mod template;
 
-use std::{borrow::Cow, collections::HashMap, rc::Rc};
+use std::{borrow::Cow, rc::Rc};
 
+use rustc_hash::FxHashMap;
+
+pub(crate) use self::canonical::without_query;
 use self::{
-    canonical::{canonical, lax, lax_to_the_end, readings, without_query},
+    canonical::{canonical, lax, lax_to_the_end, readings},
     prefix::Prefixes,
     template::Templates,
 };
@@ -52,7 +55,7 @@ pub struct Table {
     strict: Paths,
 }
 
-type Rules = HashMap<Box<str>, Vec<Rc<Rule>>>;
+type Rules = FxHashMap<Box<str>, Vec<Rc<Rule>>>;
 
 #[derive(Debug)]
 struct Paths {
@@ -89,7 +92,7 @@ impl Table {
     /// # Errors
     /// [`Clash`] if two of them are about the same requests: neither should win by chance.
     pub fn new(all: Vec<Rc<Rule>>) -> Result<Self, Clash> {
-        let mut seen: HashMap<Box<str>, Vec<(usize, Rc<Rule>)>> = HashMap::new();
+        let mut seen: FxHashMap<Box<str>, Vec<(usize, Rc<Rule>)>> = FxHashMap::default();
         for (later, rule) in all.iter().enumerate() {
             let others = seen.entry(rule.identity().into()).or_default();
             if let Some((earlier, _)) = others.iter().find(|(_, other)| overlap(other, rule)) {
@@ -98,7 +101,7 @@ impl Table {
             others.push((later, Rc::clone(rule)));
         }
         drop(seen);
-        let mut names = Rules::new();
+        let mut names = Rules::default();
         for rule in &all {
             if let Match::RouteName(name) = &rule.of {
                 names.entry(name.as_str().into()).or_default().push(Rc::clone(rule));
@@ -181,7 +184,7 @@ enum Rank {
 impl Paths {
     fn new(all: &[Rc<Rule>], strict: bool) -> Self {
         let mut paths = Self {
-            exact: Rules::new(),
+            exact: Rules::default(),
             templates: Templates::new(),
             prefixes: Prefixes::default(),
             empty: true,

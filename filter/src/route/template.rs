@@ -3,7 +3,9 @@
 //! A tree of our own, since a rule that does not name the request's method must leave it to the
 //! next template that matches; routers that return the one best match cannot do that.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use super::Rule;
 
@@ -15,7 +17,7 @@ pub(super) struct Templates {
 
 #[derive(Debug, Default)]
 struct Node {
-    literal: HashMap<Box<str>, usize>,
+    literal: FxHashMap<Box<str>, usize>,
     parameter: Option<usize>,
     rules: Vec<Rc<Rule>>,
 }

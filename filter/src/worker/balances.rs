@@ -71,6 +71,7 @@ impl Worker {
         let body = serde_json::to_vec(question).unwrap_or_default();
         let message = Message {
             path: "/v1/balance",
+            content_type: "application/json",
             body: &body,
             timeout: self.config.ledger.timeout,
             request_id: None,

@@ -1,7 +1,7 @@
 //! Calls to the ledger: what is made of their answers, and of those that never come.
 
 use stripe402_protocol::message::{
-    BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, VoidOutcome,
+    BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, VoidOutcome, compact,
 };
 
 use super::{Call, UnderWay, Worker};
@@ -32,7 +32,9 @@ impl Worker {
         host.record(service.milliseconds(), elapsed);
         match call {
             Call::Batch(sent) => {
-                let answer = self.read::<BatchAnswer>(host, service, answer, |_| true);
+                let answer = self.read(host, service, answer, |body| {
+                    compact::from_bytes::<BatchAnswer>(body).ok()
+                });
                 let answered = answer.is_ok();
                 if let Ok(answer) = &answer {
                     let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
@@ -46,29 +48,30 @@ impl Worker {
                 }
             }
             Call::Card { stream, charge } => {
-                let ours = |answer: &CardAnswer| answer.charge_id() == charge;
-                let answer = self.read(host, service, answer, ours);
+                let answer = self.read(host, service, answer, |body| {
+                    let answer: CardAnswer = serde_json::from_slice(body).ok()?;
+                    (answer.charge_id() == charge).then_some(answer)
+                });
                 self.settle_card(host, stream, charge, answer);
             }
             Call::Balance { stream, question } => {
-                let answer = self.read::<BalanceAnswer>(host, service, answer, |_| true);
+                let answer = self.read(host, service, answer, |body| {
+                    serde_json::from_slice::<BalanceAnswer>(body).ok()
+                });
                 self.settle_balance(host, stream, question, answer);
             }
         }
     }
 
     /// Reads an answer; what cannot be used is logged and counted.
-    fn read<T: serde::de::DeserializeOwned>(
+    fn read<T>(
         &mut self,
         host: &mut impl Host,
         service: Service,
         answer: Result<&[u8], Failed>,
-        is_ours: impl FnOnce(&T) -> bool,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<T, Trouble> {
-        let read = answer.map_err(Some).and_then(|body| {
-            let read = serde_json::from_slice::<T>(body).ok();
-            read.filter(is_ours).ok_or(None)
-        });
+        let read = answer.map_err(Some).and_then(|body| parse(body).ok_or(None));
         let (came, read) = match read {
             Ok(answer) => (Came::Ok, Ok(answer)),
             Err(failed) => {
@@ -119,6 +122,7 @@ impl Worker {
         let body = serde_json::to_vec(request).unwrap_or_default();
         let message = Message {
             path: "/v1/payments",
+            content_type: "application/json",
             body: &body,
             timeout: self.config.ledger.payment_timeout,
             request_id: traced.request_id.as_deref(),

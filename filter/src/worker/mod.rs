@@ -7,14 +7,12 @@ mod balances;
 mod calls;
 mod placed;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-};
+use std::{collections::VecDeque, rc::Rc};
 
+use rustc_hash::FxHashMap;
 use stripe402_protocol::{
     ChargeId,
-    message::{Balance, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void},
+    message::{Balance, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void, compact},
 };
 
 pub use self::calls::Failed;
@@ -31,11 +29,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Worker {
     config: Rc<Config>,
-    streams: HashMap<StreamId, Stream>,
+    streams: FxHashMap<StreamId, Stream>,
     queue: Queue,
     cards: VecDeque<(StreamId, Box<CardPayment>, Traced)>,
     questions: VecDeque<(StreamId, Balance)>,
-    calls: HashMap<CallId, UnderWay>,
+    calls: FxHashMap<CallId, UnderWay>,
     places: Places,
     balances: Balances,
     counted: Pending,
@@ -75,11 +73,11 @@ impl Worker {
         let queue = Queue::new(config.limits);
         Self {
             config,
-            streams: HashMap::new(),
+            streams: FxHashMap::default(),
             queue,
             cards: VecDeque::new(),
             questions: VecDeque::new(),
-            calls: HashMap::new(),
+            calls: FxHashMap::default(),
             places: Places::default(),
             balances: Balances::default(),
             counted: Pending::default(),
@@ -178,9 +176,10 @@ impl Worker {
             self.call_balance(host, stream, &question);
         }
         while let Some((batch, sent)) = self.queue.next_batch() {
-            let body = serde_json::to_vec(&batch).unwrap_or_default();
+            let body = compact::to_bytes(&batch);
             let message = Message {
                 path: "/v1/batch",
+                content_type: compact::MEDIA_TYPE,
                 body: &body,
                 timeout: self.config.ledger.timeout,
                 request_id: sent.traced().request_id.as_deref(),

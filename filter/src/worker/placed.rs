@@ -1,6 +1,6 @@
 //! What the route in Envoy says of its price, read once per text.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::{
     config::Config,
@@ -14,7 +14,7 @@ const MOST_KEPT: usize = 4_096;
 /// What the routes said so far: by their metadata and their name.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    known: HashMap<Vec<u8>, Placed>,
+    known: FxHashMap<Vec<u8>, Placed>,
 }
 
 impl Places {

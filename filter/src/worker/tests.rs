@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome, compact},
 };
 
 use super::*;
@@ -316,8 +316,8 @@ impl World {
         let (path, body) = self.host.calls.remove(&call).unwrap();
         let answer = reaches.then(|| match path {
             "/v1/batch" => {
-                let batch: Batch = serde_json::from_slice(&body).unwrap();
-                serde_json::to_vec(&self.ledger.carry_out(&batch)).ok()
+                let batch: Batch = compact::from_bytes(&body).unwrap();
+                Some(compact::to_bytes(&self.ledger.carry_out(&batch)))
             }
             "/v1/payments" => {
                 let answer = self.ledger.pay(&serde_json::from_slice(&body).unwrap());
@@ -524,7 +524,7 @@ fn a_balance_is_asked_for_and_told_to_who_asked() {
     let (path, body) = host.calls.remove(&1).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(path, "/v1/balance");
-    assert_eq!(body, json!({"version": 1, "clientId": CLIENT, "currency": "usd"}));
+    assert_eq!(body, json!({"version": 2, "clientId": CLIENT, "currency": "usd"}));
     worker.on_answer(&mut host, 1, Ok(br#"{"creditsRemaining":7}"#));
     assert_eq!(host.replied.get(&1), Some(&1));
     // A stream that ended is not answered for, even if its id is used again.

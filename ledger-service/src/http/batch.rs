@@ -1,18 +1,33 @@
 //! `POST /v1/batch`: charges and voids of one gateway worker.
 
-use axum::{Json, body::Bytes, extract::State};
-use stripe402_protocol::message::{Batch, BatchAnswer};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use stripe402_protocol::message::{Batch, compact};
 
 use super::{
     App,
-    error::{ApiError, read},
+    error::{ApiError, read, read_compact},
 };
 
+/// Answers in the encoding of the question: gateways of message version 1, and people, write JSON.
 pub(super) async fn post(
     State(app): State<App>,
+    headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<BatchAnswer>, ApiError> {
-    let batch = read(&body, |batch: &Batch| batch.version)?;
+) -> Result<Response, ApiError> {
+    let is_compact = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == compact::MEDIA_TYPE);
+    let batch: Batch =
+        if is_compact { read_compact(&body)? } else { read(&body, |batch: &Batch| batch.version)? };
     let answer = app.store.batch(batch).await;
-    answer.map(Json).map_err(|error| ApiError::unavailable(error.to_string()))
+    let answer = answer.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    Ok(if is_compact {
+        ([(CONTENT_TYPE, compact::MEDIA_TYPE)], compact::to_bytes(&answer)).into_response()
+    } else {
+        Json(answer).into_response()
+    })
 }

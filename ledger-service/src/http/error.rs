@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use stripe402_protocol::message::VERSION;
+use stripe402_protocol::message::{Batch, VERSION, compact};
 
 use crate::operate::Problem;
 
@@ -113,10 +113,21 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
         // Positions and field names only: the values may be credentials.
         ApiError::bad_request(format!("the body is not a message of ours: {}", category(&error)))
     })?;
-    match version(&message) {
+    known(version(&message)).map(|()| message)
+}
+
+/// Reads a batch in the compact encoding and checks its version.
+pub(super) fn read_compact(body: &[u8]) -> Result<Batch, ApiError> {
+    let wrong = || ApiError::bad_request("the body is not a batch in the compact encoding");
+    known(compact::version(body).ok_or_else(wrong)?)?;
+    compact::from_bytes(body).map_err(|_| wrong())
+}
+
+fn known(version: u16) -> Result<(), ApiError> {
+    match version {
         0 => Err(ApiError::bad_request("message version 0 does not exist")),
         later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
-        _ => Ok(message),
+        _ => Ok(()),
     }
 }
 

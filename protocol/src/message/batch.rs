@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ChargeId, ClientId, Currency, Units};
 
-/// `POST /v1/batch`. Voids are carried out before charges.
+/// `POST /v1/batch`. Voids are carried out before charges. The order of fields is the encoding's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Batch {
     /// [`super::VERSION`] of the sender.
     pub version: u16,
     /// Deductions to make.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub charges: Vec<Charge>,
     /// Deductions to take back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub voids: Vec<Void>,
 }
 
@@ -43,7 +43,7 @@ pub struct Void {
     /// The charge.
     pub id: ChargeId,
     /// Whose it is; absent for a card payment whose answer never came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub client_id: Option<ClientId>,
 }
 

@@ -1,15 +1,17 @@
 //! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments` and
 //! `POST /v1/balance`.
 //!
-//! JSON with a version. A ledger takes every version up to its own; it refuses a later one.
+//! JSON with a version; since version 2 batches are [`compact`]. A ledger takes every version up to its
+//! own; it refuses a later one.
 
 mod balance;
 mod batch;
 mod card;
+pub mod compact;
 
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{Batch, BatchAnswer, Charge, ChargeOutcome, Void, VoidOutcome};
 pub use card::{CardAnswer, CardPayment};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

@@ -39,6 +39,7 @@ mod limits;
 mod logs;
 mod memory;
 mod message_versions;
+mod messages;
 mod metrics;
 mod modes;
 mod operator;

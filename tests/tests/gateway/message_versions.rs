@@ -1,8 +1,9 @@
-//! Gateways and ledgers are upgraded one after the other: messages of version 1, byte for byte as
+//! Gateways and ledgers are upgraded one after the other: messages of every version, byte for byte as
 //! filters sent them, are carried out. What answers do to a filter: `filter/src/worker/tests/recorded.rs`.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use stripe402_protocol::message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome, compact};
 use stripe402_tests::{
     binary,
     stack::{Stack, StackOptions},
@@ -55,6 +56,43 @@ async fn messages_of_version_1_are_carried_out() {
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 600);
 }
 
+/// Version 2: batches are compact, everything else is as it was.
+#[tokio::test]
+async fn batches_of_version_2_are_carried_out() {
+    let mut stack = stack().await;
+    for message in ["payment.json", "payment.least.json"] {
+        assert_eq!(post(&mut stack, "/v1/payments", recorded(message)).await.0, 200);
+    }
+    // The recorded client is another one than the card's: it has nothing.
+    let sent = binary::workspace().join("tests/fixtures/messages/2/batch");
+    let sent = std::fs::read(sent).unwrap();
+    let answer = send_compact(&mut stack, sent.clone()).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], compact::MEDIA_TYPE);
+    let answer = answer.bytes().await.unwrap();
+    let answer: BatchAnswer = compact::from_bytes(&answer).unwrap();
+    let asked: Batch = compact::from_bytes(&sent).unwrap();
+    let ids = asked.charges.iter().map(|charge| charge.id);
+    assert!(answer.charges.into_iter().eq(ids.map(|id| (id, ChargeOutcome::Insufficient))));
+    let ids = asked.voids.iter().map(|void| void.id);
+    assert!(answer.voids.into_iter().eq(ids.map(|id| (id, VoidOutcome::Marked))));
+    let mut later = sent.clone();
+    later[0] = 3;
+    let cut = sent[..sent.len() - 1].to_vec();
+    for (body, code) in [(later, "newer_version"), (cut, "bad_request"), (vec![], "bad_request")] {
+        let answer = send_compact(&mut stack, body).await;
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], code);
+    }
+}
+
+async fn send_compact(stack: &mut Stack, body: Vec<u8>) -> reqwest::Response {
+    let token = stack.secrets.ledger_token.clone();
+    let url = stack.ledger().unwrap().url("/v1/batch");
+    let request = stack.client.post(url).bearer_auth(token).body(body);
+    request.header("content-type", compact::MEDIA_TYPE).send().await.unwrap()
+}
+
 #[tokio::test]
 async fn a_later_version_is_refused_by_name_and_nothing_is_done() {
     let mut stack = stack().await;
@@ -64,7 +102,7 @@ async fn a_later_version_is_refused_by_name_and_nothing_is_done() {
         ("/v1/balance", "balance.json"),
     ] {
         let mut later: Value = serde_json::from_str(&recorded(message)).unwrap();
-        later["version"] = json!(2);
+        later["version"] = json!(3);
         // As it is, and with a field that nobody knows yet.
         for _ in 0..2 {
             let (status, answer) = post(&mut stack, path, later.to_string()).await;

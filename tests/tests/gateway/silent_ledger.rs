@@ -19,7 +19,7 @@ use stripe402_tests::stack::{Stack, StackOptions};
 
 use crate::{
     answer::{pay, send},
-    other_api,
+    messages, other_api,
 };
 
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
@@ -49,7 +49,7 @@ async fn ledger() -> (SocketAddr, Shared) {
 }
 
 async fn batch(State(shared): State<Shared>, body: Bytes) -> Response {
-    let batch: Value = serde_json::from_slice(&body).unwrap();
+    let batch = messages::read(&body);
     let mood = {
         let mut shared = shared.lock().unwrap();
         shared.1.push(batch.clone());
@@ -79,9 +79,11 @@ async fn batch(State(shared): State<Shared>, body: Bytes) -> Response {
         Mood::Says(text) => text.into_response(),
         Mood::AnswersForAnother => {
             let other = json!(["0199f0a1b2c3d4e5f60718293a4b5c6d", {"charged": 900}]);
-            Json(json!({"charges": [other], "voids": voids})).into_response()
+            messages::batch_answer(json!({"charges": [other], "voids": voids})).into_response()
         }
-        Mood::Charges => Json(json!({"charges": charged, "voids": voids})).into_response(),
+        Mood::Charges => {
+            messages::batch_answer(json!({"charges": charged, "voids": voids})).into_response()
+        }
     }
 }
 

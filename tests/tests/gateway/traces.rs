@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Json, Router, body::Bytes, http::HeaderMap, routing};
-use serde_json::{Value, json};
+use axum::{Router, body::Bytes, http::HeaderMap, routing};
+use serde_json::json;
 use stripe402_tests::stack::{Stack, StackOptions};
 
 use crate::{
     answer::{pay, send},
-    other_api,
+    messages, other_api,
 };
 
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
@@ -21,12 +21,15 @@ async fn the_ledger_gets_the_requests_own_ids() {
         let heard = Arc::clone(&heard);
         move |headers: HeaderMap, body: Bytes| async move {
             heard.lock().unwrap().push(headers);
-            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let asked = messages::read(&body);
             let charges = asked["charges"].as_array().cloned().unwrap_or_default();
             let charges: Vec<_> =
                 charges.iter().map(|charge| json!([charge["id"], {"charged": 9}])).collect();
-            let insufficient = json!({"insufficient": {"chargeId": asked["chargeId"]}});
-            Json(if charges.is_empty() { insufficient } else { json!({"charges": charges}) })
+            if charges.is_empty() {
+                let insufficient = json!({"insufficient": {"chargeId": asked["chargeId"]}});
+                return insufficient.to_string().into_bytes();
+            }
+            messages::batch_answer(json!({"charges": charges}))
         }
     };
     let router = Router::new()

@@ -2,19 +2,14 @@
 
 use std::{process::Command, time::Duration};
 
-use super::Load;
+use super::{Load, Payer};
 use crate::Result;
 
 /// Asks for a URL over so many connections.
 ///
 /// # Errors
 /// If h2load is missing, or a connection failed.
-pub(super) fn run(
-    url: &str,
-    payment: Option<&str>,
-    connections: u32,
-    time: Duration,
-) -> Result<Load> {
+pub(super) fn run(url: &str, payer: Payer<'_>, connections: u32, time: Duration) -> Result<Load> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("requests.tsv");
     let mut command = Command::new("h2load");
@@ -24,7 +19,7 @@ pub(super) fn run(
         .arg("--max-concurrent-streams=1");
     command.arg(format!("--duration={}", time.as_secs()));
     command.arg("--log-file").arg(&log);
-    if let Some(payment) = payment {
+    if let Payer::One(payment) = payer {
         command.arg("-H").arg(format!("payment: {payment}"));
     }
     let output = command

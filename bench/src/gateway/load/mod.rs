@@ -19,13 +19,24 @@ pub(super) struct Load {
     pub(super) refused: u64,
 }
 
+/// In whose name is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Payer<'p> {
+    /// Nobody's.
+    Nobody,
+    /// One client's, by its `payment` header.
+    One(&'p str),
+    /// A random one's of so many, each time; over HTTP/1.1 only.
+    AnyOf(u32),
+}
+
 /// Asks for a URL.
 ///
 /// # Errors
 /// If the program is missing, or a connection failed.
-pub(super) fn run(url: &str, payment: Option<&str>, cell: Cell, time: Duration) -> Result<Load> {
+pub(super) fn run(url: &str, payer: Payer<'_>, cell: Cell, time: Duration) -> Result<Load> {
     match cell.protocol {
-        Protocol::Http1 => wrk::run(url, payment, cell.connections, time),
-        Protocol::Http2 => h2load::run(url, payment, cell.connections, time),
+        Protocol::Http1 => wrk::run(url, payer, cell.connections, time),
+        Protocol::Http2 => h2load::run(url, payer, cell.connections, time),
     }
 }

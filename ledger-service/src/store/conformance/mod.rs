@@ -77,6 +77,8 @@ macro_rules! conformance_tests {
             currencies_are_kept_apart
             amounts_up_to_the_largest
             a_batch_of_many_clients
+            a_large_batch_of_one_client
+            voids_beyond_the_largest_amount
             one_open_top_up_at_a_time
             nothing_is_charged_where_the_balance_suffices_by_now
             a_top_up_is_credited_once

@@ -119,3 +119,39 @@ pub async fn a_batch_of_many_clients(subject: &dyn Subject) {
     }
     store.verify(&keys).await;
 }
+
+/// More than Lua's stack holds, more than a statement has parameters for.
+pub async fn a_large_batch_of_one_client(subject: &dyn Subject) {
+    const MANY: usize = 5_000;
+    let store = open(subject).await;
+    let key = store.account_with(MANY as i64 - 1).await;
+    let charges: Vec<_> = (0..MANY).map(|_| charge(key, 1)).collect();
+    let answer = store.0.batch(batch(charges.clone(), vec![])).await.unwrap();
+    let outcomes = answer.charges.iter().map(|(_, outcome)| *outcome);
+    let left = (0..MANY as i64 - 1).rev().map(charged);
+    assert!(outcomes.eq(left.chain([ChargeOutcome::Insufficient])));
+    let voids = charges.iter().map(void).collect();
+    let answer = store.0.batch(batch(vec![], voids)).await.unwrap();
+    let voided = answer.voids.iter().filter(|(_, outcome)| *outcome == VoidOutcome::Voided);
+    assert_eq!(voided.count(), MANY - 1);
+    assert_eq!(store.left(key).await, MANY as i64 - 1);
+    store.verify(&[key]).await;
+}
+
+/// What is given back in one batch is more than a double is exact for.
+pub async fn voids_beyond_the_largest_amount(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let most = Units::MAX.get();
+    let key = store.account_with(most).await;
+    let first = charge(key, most);
+    assert_eq!(store.charge(&first).await, charged(0));
+    store.top_up(key, most).await;
+    let second = charge(key, most - 1);
+    assert_eq!(store.charge(&second).await, charged(1));
+    let both = batch(vec![], vec![void(&second), void(&first)]);
+    let answer = store.0.batch(both).await.unwrap();
+    assert!(answer.voids.iter().all(|(_, outcome)| *outcome == VoidOutcome::Voided));
+    assert_eq!(store.left(key).await, most, "what does not fit is kept");
+    let tallies = store.0.tallies(key).await.unwrap();
+    assert_eq!(tallies.iter().map(|tally| (tally.count, tally.amount)).next(), Some((0, 0)));
+}

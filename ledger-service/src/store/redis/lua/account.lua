@@ -19,9 +19,9 @@ local function fail(what)
     error('damaged')
 end
 
--- Never exponent notation, as tostring would from 1e14 on.
+-- Never exponent notation, as tostring would from 1e14 on; exact, as amounts end at 2^53 - 1.
 local function text(number)
-    return string.format('%.0f', number)
+    return string.format('%d', number)
 end
 
 local function amount(stored, name)

@@ -65,12 +65,15 @@ end
 local function tally(minted, currency, route, sign, units)
     local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
     local sum = tallied[name]
-    local after = (sum and sum.units or 0) + sign * units
-    if sum and math.abs(after) > MAX then
+    if sum and math.abs(sum.units + sign * units) > MAX then
         table.insert(full, sum)
-        sum, after = nil, sign * units
+        sum = nil
     end
-    tallied[name] = { name = name, count = (sum and sum.count or 0) + sign, units = after }
+    if not sum then
+        sum = { name = name, count = 0, units = 0 }
+        tallied[name] = sum
+    end
+    sum.count, sum.units = sum.count + sign, sum.units + sign * units
 end
 
 local function charge(bucket, id, minted, currency, units, route)

@@ -1,0 +1,89 @@
+//! Many clients of one gateway, each with credit of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
+use stripe402_ledger::{
+    clock::SystemClock,
+    ledger::{AccountKey, Kind, Posting},
+    store::{self, Store, StoreOptions},
+};
+use stripe402_protocol::{ClientId, Currency, Units};
+
+use crate::Result;
+
+/// What each of them has at first, in units.
+const CREDIT: i64 = 1 << 45;
+/// How many accounts are credited, or looked at, at once.
+const AT_ONCE: u32 = 500;
+
+/// Clients 0 to n − 1, credited at the store.
+pub(super) struct Crowd {
+    store: Arc<dyn Store>,
+    clients: u32,
+    /// Requests of theirs that were answered.
+    pub(super) served: u64,
+    /// The most that can have been paid and not answered, where a load ended.
+    pub(super) cut_off: u64,
+}
+
+/// The n-th client. The load writes such ids itself (`load/wrk.rs`): 56 zeros, six digits, two zeros.
+fn client(number: u32) -> AccountKey {
+    let mut id = [0; 32];
+    let [_, number @ ..] = number.to_be_bytes();
+    if let Some(digits) = id.get_mut(28..31) {
+        digits.copy_from_slice(&number);
+    }
+    AccountKey { client: ClientId::from_bytes(id), currency: Currency::USD }
+}
+
+impl Crowd {
+    /// Credits so many clients.
+    pub(super) async fn gather(url: &str, clients: u32) -> Result<Self> {
+        let options = StoreOptions {
+            charge_memory: Duration::from_secs(7 * 24 * 3600),
+            clock_skew: Duration::from_secs(60),
+            queue: 4096,
+            timeout: Duration::from_secs(10),
+            connections: 4,
+        };
+        let store = store::open(&url.parse()?, options, Arc::new(SystemClock))?;
+        let crowd = Self { store, clients, served: 0, cut_off: 0 };
+        crowd
+            .each(async |key| {
+                let (amount, reference) = (Units::new(CREDIT)?, "bench".to_owned());
+                let posting = Posting { kind: Kind::AdjustmentUp, reference, amount, note: None };
+                crowd.store.post(key, posting).await?;
+                Ok(0)
+            })
+            .await?;
+        Ok(crowd)
+    }
+
+    pub(super) const fn clients(&self) -> u32 {
+        self.clients
+    }
+
+    /// Whether they have spent what they were served.
+    pub(super) async fn check(&self) -> Result<()> {
+        let spent = self
+            .each(async |key| Ok(CREDIT - self.store.account(key).await?.available.get()))
+            .await?;
+        let spent = u64::try_from(spent)?;
+        if (self.served..=self.served + self.cut_off).contains(&spent) {
+            return Ok(());
+        }
+        Err(format!("{} served to many clients, {spent} units spent", self.served).into())
+    }
+
+    /// The sum of what is said of each.
+    async fn each(&self, act: impl AsyncFn(AccountKey) -> Result<i64>) -> Result<i64> {
+        let mut sum = 0;
+        for first in (0..self.clients).step_by(AT_ONCE.try_into()?) {
+            let numbers = first..self.clients.min(first + AT_ONCE);
+            sum +=
+                try_join_all(numbers.map(|number| act(client(number)))).await?.iter().sum::<i64>();
+        }
+        Ok(sum)
+    }
+}
