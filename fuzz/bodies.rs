@@ -13,7 +13,7 @@ use stripe402_filter::{
 };
 use stripe402_protocol::{
     ChargeId, Payment,
-    message::{BalanceAnswer, BatchAnswer, CardAnswer, compact},
+    message::{BalanceAnswer, Batch, BatchAnswer, CardAnswer, compact},
 };
 
 /// Runs one target.
@@ -110,8 +110,9 @@ fn metadata(data: &[u8]) {
     }
 }
 
-/// What the ledger answers.
+/// What the ledger answers, and what it is asked in the same encoding.
 fn answer(data: &[u8]) {
+    drop(compact::from_bytes::<Batch>(data));
     drop(compact::from_bytes::<BatchAnswer>(data));
     drop(serde_json::from_slice::<CardAnswer>(data));
     drop(serde_json::from_slice::<BalanceAnswer>(data));

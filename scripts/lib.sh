@@ -30,20 +30,20 @@ apt_install() {
 
 # Installs Debian packages of a server, and keeps the one that they would run as a service from starting:
 # tests start their own. The service's name, then the packages.
-apt_install_idle() {
-    local service="$1" as_root=() policy=/usr/sbin/policy-rc.d made_policy='' installed=0
+apt_install_idle() (
+    service="$1" as_root=() policy=/usr/sbin/policy-rc.d made_policy=''
     shift
     [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+    # However this ends: with that file, no service of this machine would start when it is installed.
+    trap '[ -z "$made_policy" ] || "${as_root[@]}" rm -f "$policy"' EXIT
     # Debian starts a service as soon as it is installed, unless this file says 101: not allowed.
     if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null 2>&1; then
         "${as_root[@]}" chmod +x "$policy"
         made_policy=yes
     fi
-    apt_install "$@" || installed=1
-    [ -z "$made_policy" ] || "${as_root[@]}" rm -f "$policy"
+    apt_install "$@" || exit 1
     # Nor with the next start of the machine.
-    if [ "$installed" -eq 0 ] && has systemctl; then
+    if has systemctl; then
         "${as_root[@]}" systemctl disable "$service" >/dev/null 2>&1 || true
     fi
-    return "$installed"
-}
+)

@@ -172,9 +172,24 @@ impl FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| UnknownCurrency)?;
+        Self(code).known()
+    }
+}
+
+impl Currency {
+    /// Itself, if Stripe knows it.
+    fn known(self) -> Result<Self, UnknownCurrency> {
         let lists = [TWO_DECIMAL, ZERO_DECIMAL, THREE_DECIMAL, ZERO_WRITTEN_AS_TWO];
-        let known = lists.iter().any(|list| listed(list, code));
-        if known { Ok(Self(code)) } else { Err(UnknownCurrency) }
+        let known = lists.iter().any(|list| listed(list, self.0));
+        if known { Ok(self) } else { Err(UnknownCurrency) }
+    }
+
+    /// As `deserialize` does, and only one that Stripe knows: what binary formats hold is not checked by
+    /// `deserialize`, so that a store can read what it wrote before a currency left the list.
+    pub(crate) fn deserialize_known<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)?.known().map_err(serde::de::Error::custom)
     }
 }
 

@@ -21,6 +21,8 @@ const AT_ONCE: u32 = 500;
 pub(super) struct Crowd {
     store: Arc<dyn Store>,
     clients: u32,
+    /// What they had spent before, through another gateway on the same store.
+    before: i64,
     /// Requests of theirs that were answered.
     pub(super) served: u64,
     /// The most that can have been paid and not answered, where a load ended.
@@ -48,7 +50,7 @@ impl Crowd {
             connections: 4,
         };
         let store = store::open(&url.parse()?, options, Arc::new(SystemClock))?;
-        let crowd = Self { store, clients, served: 0, cut_off: 0 };
+        let mut crowd = Self { store, clients, before: 0, served: 0, cut_off: 0 };
         crowd
             .each(async |key| {
                 let (amount, reference) = (Units::new(CREDIT)?, "bench".to_owned());
@@ -57,6 +59,7 @@ impl Crowd {
                 Ok(0)
             })
             .await?;
+        crowd.before = crowd.spent().await?;
         Ok(crowd)
     }
 
@@ -66,14 +69,15 @@ impl Crowd {
 
     /// Whether they have spent what they were served.
     pub(super) async fn check(&self) -> Result<()> {
-        let spent = self
-            .each(async |key| Ok(CREDIT - self.store.account(key).await?.available.get()))
-            .await?;
-        let spent = u64::try_from(spent)?;
+        let spent = u64::try_from(self.spent().await? - self.before)?;
         if (self.served..=self.served + self.cut_off).contains(&spent) {
             return Ok(());
         }
         Err(format!("{} served to many clients, {spent} units spent", self.served).into())
+    }
+
+    async fn spent(&self) -> Result<i64> {
+        self.each(async |key| Ok(CREDIT - self.store.account(key).await?.available.get())).await
     }
 
     /// The sum of what is said of each.

@@ -26,7 +26,7 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_value = "http1")]
     pub protocols: Vec<Protocol>,
     /// How many clients "many" are
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..1 << 24))]
     pub clients: u32,
     /// Only rows whose name contains this, beside plain Envoy; may be repeated
     #[arg(long = "row")]

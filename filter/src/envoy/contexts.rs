@@ -126,7 +126,7 @@ impl Context for Root {
         };
         let status = header(b":status").and_then(|value| core::str::from_utf8(value).ok());
         let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
-        // The ledger says everything in JSON, errors too.
+        // The ledger says every error in JSON, which Envoy does not.
         let json =
             header(b"content-type").is_some_and(|kind| kind.starts_with(b"application/json"));
         let failed = Failed { status, of_ledger: json };

@@ -29,6 +29,7 @@ pub struct Charge {
     /// Whose balance.
     pub client_id: ClientId,
     /// In which currency.
+    #[serde(deserialize_with = "Currency::deserialize_known")]
     pub currency: Currency,
     /// How much.
     pub amount: Units,
@@ -59,7 +60,7 @@ pub struct BatchAnswer {
     pub voids: Vec<(ChargeId, VoidOutcome)>,
 }
 
-/// What became of a charge.
+/// What became of a charge. The order of variants is the encoding's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeOutcome {
@@ -77,7 +78,7 @@ pub enum ChargeOutcome {
     Stale,
 }
 
-/// What became of a void.
+/// What became of a void. The order of variants is the encoding's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoidOutcome {

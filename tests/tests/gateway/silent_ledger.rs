@@ -32,6 +32,8 @@ enum Mood {
     Fails(u16),
     Says(&'static str),
     AnswersForAnother,
+    BreaksOff,
+    SaysTooMuch,
     Charges,
 }
 
@@ -81,6 +83,16 @@ async fn batch(State(shared): State<Shared>, body: Bytes) -> Response {
             let other = json!(["0199f0a1b2c3d4e5f60718293a4b5c6d", {"charged": 900}]);
             messages::batch_answer(json!({"charges": [other], "voids": voids})).into_response()
         }
+        Mood::BreaksOff => {
+            let mut answer = messages::batch_answer(json!({"charges": charged, "voids": voids}));
+            answer.pop();
+            answer.into_response()
+        }
+        Mood::SaysTooMuch => {
+            let mut answer = messages::batch_answer(json!({"charges": charged, "voids": voids}));
+            answer.push(0);
+            answer.into_response()
+        }
         Mood::Charges => {
             messages::batch_answer(json!({"charges": charged, "voids": voids})).into_response()
         }
@@ -99,7 +111,7 @@ async fn stack(unavailable: &'static str) -> (Stack, Shared) {
 }
 
 /// Each mood, and whether it is no answer at all.
-const MOODS: [(Mood, bool); 9] = [
+const MOODS: [(Mood, bool); 11] = [
     (Mood::Hangs, true),
     (Mood::Trickles, true),
     (Mood::Fails(500), false),
@@ -109,6 +121,8 @@ const MOODS: [(Mood, bool); 9] = [
     (Mood::Says("<html>"), false),
     (Mood::Says("{\"charges\":[[\"x\",{\"charged\":-1}]]}"), false),
     (Mood::AnswersForAnother, false),
+    (Mood::BreaksOff, false),
+    (Mood::SaysTooMuch, false),
 ];
 
 #[tokio::test]

@@ -19,9 +19,9 @@ local function fail(what)
     error('damaged')
 end
 
--- Never exponent notation, as tostring would from 1e14 on; exact, as amounts end at 2^53 - 1.
+-- Never exponent notation, as tostring would from 1e14 on. Not '%d', which is a C long: 32 bits on some.
 local function text(number)
-    return string.format('%d', number)
+    return string.format('%.0f', number)
 end
 
 local function amount(stored, name)
