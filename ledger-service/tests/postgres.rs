@@ -34,8 +34,15 @@ use tokio::sync::OnceCell;
 /// One server for the suite: its cases use clients of their own.
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 
+/// Another for cases with a short memory: a store forgets everybody's charges, whoever asks.
+static FORGETFUL: OnceCell<Server> = OnceCell::const_new();
+
+async fn started(server: &'static OnceCell<Server>) -> &'static Server {
+    server.get_or_init(|| async { Server::start().await.unwrap() }).await
+}
+
 async fn server() -> &'static Server {
-    SERVER.get_or_init(|| async { Server::start().await.unwrap() }).await
+    started(&SERVER).await
 }
 
 fn open(url: &str, charge_memory: Duration) -> Postgres {
@@ -53,7 +60,9 @@ struct Shared;
 #[async_trait]
 impl Subject for Shared {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
-        Arc::new(open(&server().await.url(), options.charge_memory))
+        let short = options.charge_memory < Options::default().charge_memory;
+        let server = started(if short { &FORGETFUL } else { &SERVER }).await;
+        Arc::new(open(&server.url(), options.charge_memory))
     }
 }
 

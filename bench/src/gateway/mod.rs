@@ -27,6 +27,13 @@ use crate::{Result, cpu};
 /// # Errors
 /// If something cannot be started, an answer was wrong, or a balance does not add up.
 pub async fn run(options: &Options) -> Result<()> {
+    let nobody = |wanted: &&String| !ROWS.iter().any(|row| row.name.contains(wanted.as_str()));
+    if let Some(wanted) = options.rows.iter().find(nobody) {
+        let names = ROWS.map(|row| row.name).join(", ");
+        return Err(
+            format!("--row {wanted}: no row has that in its name; there are {names}").into()
+        );
+    }
     let work = tempfile::tempdir()?;
     let mut behind = Behind::start(work.path()).await?;
     let mut figures = Vec::new();
@@ -96,6 +103,10 @@ async fn with_workers(options: &Options, workers: u16, behind: &mut Behind) -> R
         anstream::println!("  balances add up on every store");
         figures.extend(of_cell);
     }
+    for (_, subject) in subjects.iter_mut().filter(|(kind, _)| *kind != Kind::Plain) {
+        subject.verify()?;
+    }
+    anstream::println!("  verify finds nothing in any store");
     Ok(figures)
 }
 

@@ -111,7 +111,8 @@ impl Figure {
         let median = |of: fn(&Round) -> f64| {
             let mut all: Vec<f64> = rounds.iter().map(of).collect();
             all.sort_by(f64::total_cmp);
-            all.get(all.len() / 2).copied().unwrap_or_default()
+            let middle = |at: usize| all.get(at).copied().unwrap_or_default();
+            f64::midpoint(middle(all.len().saturating_sub(1) / 2), middle(all.len() / 2))
         };
         Self {
             name,

@@ -1,15 +1,20 @@
 //! Gateways under measurement: the shipped configuration, with one thing changed in each.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use stripe402_tests::{
+    binary,
     envoy_config::EnvoyConfig,
     ports::{self, local},
     postgres::Postgres,
     process::{Probe, Process, Spec},
     redis::Redis,
     stack::{Stack, StackOptions},
+    stripe_sim::SECRET_KEY,
     wire,
 };
 
@@ -71,6 +76,8 @@ pub(super) struct Subject {
     /// Its `payment` header; none where nothing is paid.
     pub(super) payment: Option<String>,
     client: Option<String>,
+    /// Where its books are, if not in a file of the stack's.
+    store_url: Option<String>,
     /// The store's process, if it is a server.
     pub(super) store: Option<u32>,
     /// What answers instead of the ledger.
@@ -85,7 +92,7 @@ pub(super) struct Subject {
 
 /// One API for all, as a process: what it costs is the same everywhere.
 async fn api(port: u16, folder: &std::path::Path) -> Result<Process> {
-    let spec = Spec::new("the API", stripe402_tests::binary::demo_api()?, folder.join("api.log"));
+    let spec = Spec::new("the API", binary::demo_api()?, folder.join("api.log"));
     let mut api = Process::spawn(spec.arg("--listen").arg(local(port).to_string()))?;
     api.wait_ready(&Probe::Tcp(local(port)), Duration::from_secs(20)).await?;
     Ok(api)
@@ -168,6 +175,7 @@ impl Subject {
         });
         let stack = Stack::start(shipped).await?;
         let mut subject = Self::of(stack, store.map(|(_, pid)| pid));
+        subject.store_url = store.map(|(url, _)| url.to_owned());
         subject.fund().await?;
         Ok(subject)
     }
@@ -195,12 +203,34 @@ impl Subject {
             stack,
             payment: None,
             client: None,
+            store_url: None,
             store,
             authorizer: None,
             served: 0,
             cut_off: 0,
             crowd: None,
         }
+    }
+
+    /// Whether the movements explain every balance, by the ledger's own word; it has to stop for that.
+    pub(super) fn verify(&mut self) -> Result<()> {
+        if self.authorizer.is_some() {
+            return Ok(()); // Its books are those of the other gateway on Redis.
+        }
+        self.stack.ledger()?.process().stop();
+        let file = || format!("file:{}", self.stack.dir().join("ledger.redb").display());
+        let store = self.store_url.clone().unwrap_or_else(file);
+        let output = Command::new(binary::ledger()?)
+            .args(["verify", "--store", &store])
+            .env("STRIPE_SECRET_KEY", SECRET_KEY)
+            .env("STRIPE_API_BASE", self.stack.sim.url(""))
+            .env("SERVER_SECRET", &self.stack.secrets.server_secret)
+            .output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Err(format!("verify of {store}: {}", String::from_utf8_lossy(&said)).into())
     }
 
     /// How long the gateway takes from its start to its first answer on a priced route.
