@@ -94,7 +94,8 @@ settings! {
     limit_declines: u64 = "LEDGER_LIMIT_DECLINES",
     /// How often top-ups that were cut off are looked for [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
-    /// How long charge ids are remembered; charges up to half as old are taken [default: 7days]
+    /// How long charge ids are remembered, the same on all replicas; charges up to half as old are taken
+    /// [default: 7days]
     charge_memory: Span = "LEDGER_CHARGE_MEMORY",
     /// How far a gateway's clock may be ahead [default: 60s]
     clock_skew: Span = "LEDGER_CLOCK_SKEW",
