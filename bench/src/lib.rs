@@ -8,6 +8,7 @@
               is JSON that this crate made or asked for"
 )]
 
+pub mod accounts;
 pub mod cpu;
 pub mod figures;
 pub mod gateway;

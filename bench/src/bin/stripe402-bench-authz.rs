@@ -1,19 +1,15 @@
 //! What `make bench` compares with: an ext_authz service over the ledger's own code and store, asked
 //! once for each request. `stripe402-bench-authz 127.0.0.1:PORT STORE`.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
 };
-use stripe402_bench::{Result, charge};
-use stripe402_ledger::{
-    clock::SystemClock,
-    ledger::AccountKey,
-    store::{self, Store, StoreOptions},
-};
+use stripe402_bench::{Result, accounts, charge};
+use stripe402_ledger::{ledger::AccountKey, store::Store};
 use stripe402_protocol::{
     Currency, Intent, Payment, Receipt,
     message::{self, Batch, ChargeOutcome},
@@ -24,15 +20,7 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: stripe402-bench-authz 127.0.0.1:PORT STORE";
     let address: SocketAddr = arguments.next().ok_or(usage)?.parse()?;
-    let options = StoreOptions {
-        charge_memory: Duration::from_secs(7 * 24 * 3600),
-        clock_skew: Duration::from_secs(60),
-        queue: 4096,
-        timeout: Duration::from_secs(1),
-        connections: 16,
-    };
-    let url = arguments.next().ok_or(usage)?.parse()?;
-    let store = store::open(&url, options, Arc::new(SystemClock))?;
+    let store = accounts::open(&arguments.next().ok_or(usage)?)?;
     let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(listener, Router::new().fallback(check).with_state(store)).await?;
     Ok(())

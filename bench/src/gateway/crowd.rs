@@ -1,19 +1,12 @@
 //! Many clients of one gateway, each with credit of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use stripe402_ledger::{
-    clock::SystemClock,
-    ledger::{AccountKey, Kind, Posting},
-    store::{self, Store, StoreOptions},
-};
-use stripe402_protocol::{ClientId, Currency, Units};
+use stripe402_ledger::{ledger::AccountKey, store::Store};
 
-use crate::Result;
+use crate::{Result, accounts};
 
-/// What each of them has at first, in units.
-const CREDIT: i64 = 1 << 45;
 /// How many accounts are credited, or looked at, at once.
 const AT_ONCE: u32 = 500;
 
@@ -31,31 +24,17 @@ pub(super) struct Crowd {
 
 /// The n-th client. The load writes such ids itself (`load/wrk.rs`): 56 zeros, six digits, two zeros.
 fn client(number: u32) -> AccountKey {
-    let mut id = [0; 32];
-    let [_, number @ ..] = number.to_be_bytes();
-    if let Some(digits) = id.get_mut(28..31) {
-        digits.copy_from_slice(&number);
-    }
-    AccountKey { client: ClientId::from_bytes(id), currency: Currency::USD }
+    accounts::client(u64::from(number) << 8)
 }
 
 impl Crowd {
     /// Credits so many clients.
     pub(super) async fn gather(url: &str, clients: u32) -> Result<Self> {
-        let options = StoreOptions {
-            charge_memory: Duration::from_secs(7 * 24 * 3600),
-            clock_skew: Duration::from_secs(60),
-            queue: 4096,
-            timeout: Duration::from_secs(10),
-            connections: 4,
-        };
-        let store = store::open(&url.parse()?, options, Arc::new(SystemClock))?;
+        let store = accounts::open(url)?;
         let mut crowd = Self { store, clients, before: 0, served: 0, cut_off: 0 };
         crowd
             .each(async |key| {
-                let (amount, reference) = (Units::new(CREDIT)?, "bench".to_owned());
-                let posting = Posting { kind: Kind::AdjustmentUp, reference, amount, note: None };
-                crowd.store.post(key, posting).await?;
+                accounts::credit(crowd.store.as_ref(), key).await?;
                 Ok(0)
             })
             .await?;
@@ -77,7 +56,7 @@ impl Crowd {
     }
 
     async fn spent(&self) -> Result<i64> {
-        self.each(async |key| Ok(CREDIT - self.store.account(key).await?.available.get())).await
+        self.each(async |key| accounts::taken(self.store.as_ref(), key).await).await
     }
 
     /// The sum of what is said of each.

@@ -9,16 +9,16 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use stripe402_ledger::{
-    ledger::{AccountKey, Kind, Posting},
-    store::Store,
-};
+use stripe402_ledger::{ledger::AccountKey, store::Store};
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
+    ChargeId, Units,
     message::{self, Batch, Charge, ChargeOutcome},
 };
 
-use crate::Result;
+use crate::{
+    Result,
+    accounts::{self, client, credit},
+};
 
 /// Charges in a batch.
 pub(super) const BATCH: usize = 32;
@@ -26,9 +26,6 @@ pub(super) const BATCH: usize = 32;
 pub(super) const IN_FLIGHT: usize = 8;
 /// Clients with an account.
 pub(super) const CLIENTS: u64 = 1_000;
-/// What each of them has at first, in units.
-const CREDIT: i64 = 1 << 45;
-
 /// Whose charges a batch holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spread {
@@ -38,26 +35,13 @@ pub(super) enum Spread {
     One,
 }
 
-/// The n-th client: its number as an id.
-#[must_use]
-pub(super) fn client(number: u64) -> AccountKey {
-    let mut id = [0; 32];
-    if let Some(end) = id.last_chunk_mut() {
-        *end = number.to_be_bytes();
-    }
-    AccountKey { client: ClientId::from_bytes(id), currency: Currency::USD }
-}
-
 /// Gives every client its credit.
 ///
 /// # Errors
 /// The store's.
 pub(super) async fn fund(store: &dyn Store) -> Result<()> {
     for number in 0..CLIENTS {
-        let amount = Units::new(CREDIT)?;
-        let kind = Kind::AdjustmentUp;
-        let posting = Posting { kind, reference: "bench".to_owned(), amount, note: None };
-        store.post(client(number), posting).await?;
+        credit(store, client(number)).await?;
     }
     Ok(())
 }
@@ -69,8 +53,7 @@ pub(super) async fn fund(store: &dyn Store) -> Result<()> {
 pub(super) async fn taken(store: &dyn Store) -> Result<u64> {
     let mut sum: i64 = 0;
     for number in 0..CLIENTS {
-        let account = store.account(client(number)).await?;
-        sum = sum.saturating_add(CREDIT.saturating_sub(account.available.get()));
+        sum = sum.saturating_add(accounts::taken(store, client(number)).await?);
     }
     Ok(u64::try_from(sum)?)
 }

@@ -10,15 +10,12 @@ use std::{
 };
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
-use stripe402_ledger::{
-    clock::SystemClock,
-    store::{self, Store, StoreOptions},
-};
+use stripe402_ledger::store::Store;
 
 pub use self::load::charge;
 use self::load::{CLIENTS, Spread};
 use crate::{
-    Result, cpu,
+    Result, accounts, cpu,
     figures::{Figures, Round},
 };
 
@@ -45,14 +42,7 @@ struct Subject {
 
 impl Subject {
     async fn new(name: &'static str, url: &str, server: Option<u32>) -> Result<Self> {
-        let options = StoreOptions {
-            charge_memory: Duration::from_secs(7 * 24 * 3600),
-            clock_skew: Duration::from_secs(60),
-            queue: 4096,
-            timeout: Duration::from_secs(10),
-            connections: 16,
-        };
-        let store = store::open(&url.parse()?, options, Arc::new(SystemClock))?;
+        let store = accounts::open(url)?;
         load::fund(store.as_ref()).await?;
         Ok(Self { name, store, server, made: 0, last_many: 0 })
     }

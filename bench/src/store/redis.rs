@@ -11,7 +11,7 @@ use stripe402_ledger::store::Store;
 use stripe402_protocol::message::{self, Batch};
 
 use super::load;
-use crate::Result;
+use crate::{Result, accounts};
 
 /// What takes the place of a charge's id: two random numbers of up to nine digits, since one alone
 /// would meet itself again in every round.
@@ -27,7 +27,7 @@ pub(super) async fn call(store: &dyn Store, port: u16) -> Result<Vec<String>> {
     monitor.write_all(b"MONITOR\r\n")?;
     let mut lines = BufReader::new(monitor).lines();
     lines.next().ok_or("MONITOR was not answered")??;
-    let charge = load::charge(load::client(0))?;
+    let charge = load::charge(accounts::client(0))?;
     let id = charge.id.to_string();
     let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
     store.batch(batch).await?;
