@@ -23,7 +23,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// The header of an answer that was paid from a balance, encoded: the same as [`header::encode`]
-    /// gives, at a third of its price, since every paid request needs one.
+    /// gives, without a serialiser, since every paid request needs one.
     #[must_use]
     pub fn spent(left: Units, client: &ClientId) -> String {
         let mut json = String::with_capacity(160);
