@@ -57,6 +57,12 @@ pub trait Host {
     /// [`NoCall`] if nothing was sent.
     fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall>;
 
+    /// Keeps bytes under a name, where they outlive this VM and other VMs of the same process find
+    /// them; `false` if that did not happen. Empty bytes are as good as none.
+    fn keep(&mut self, key: &str, bytes: &[u8], only_if: OnlyIf) -> bool;
+    /// What is kept under a name.
+    fn kept(&mut self, key: &str) -> Option<Kept>;
+
     /// Something that an operator should know.
     fn warn(&mut self, message: &str);
     /// What access logs are told of a stream.
@@ -65,6 +71,26 @@ pub trait Host {
     fn add(&mut self, counter: Counter, by: u64);
     /// Adds to a distribution.
     fn record(&mut self, histogram: Histogram, value: u64);
+}
+
+/// What is kept, and which of all that was kept under this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Another one after each change.
+    pub version: u32,
+}
+
+/// What must be so for something to be kept: VMs of other threads keep things, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnlyIf {
+    /// Nothing.
+    Any,
+    /// Nothing was ever kept under this name.
+    Absent,
+    /// This version is kept still.
+    Version(u32),
 }
 
 /// A message to the ledger.

@@ -2,16 +2,17 @@
 //!
 //! The rules are pure and know no host: configuration ([`config`]), which route is priced how
 //! ([`route`]), what becomes of one request ([`gate`]), what travels to the ledger together
-//! ([`batch`]), and one worker's streams and calls ([`worker`]), over a narrow host trait
+//! ([`queue`]), and one worker's streams and calls ([`worker`]), over a narrow host trait
 //! ([`host`]). The proxy-wasm adapter exists in wasm only.
 
-pub mod batch;
 pub mod config;
 pub mod gate;
 pub mod host;
 pub mod metrics;
 pub mod pairs;
+pub mod queue;
 pub mod route;
+pub mod source;
 pub mod worker;
 
 #[cfg(target_arch = "wasm32")]

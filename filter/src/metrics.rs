@@ -12,7 +12,7 @@ pub struct Histogram(usize);
 
 /// What the counters are called at the proxy. What follows `.code.`, `.call.` or `.result.` is a
 /// tag: the shipped YAML tells Envoy so.
-pub const COUNTERS: [&str; 24] = [
+pub const COUNTERS: [&str; 25] = [
     "stripe402_challenges",
     "stripe402_paid",
     "stripe402_free",
@@ -37,6 +37,7 @@ pub const COUNTERS: [&str; 24] = [
     "stripe402_ledger_calls.call.balance.result.ok",
     "stripe402_ledger_calls.call.balance.result.useless",
     "stripe402_ledger_calls.call.balance.result.silent",
+    "stripe402_inherited",
 ];
 
 /// What the histograms are called at the proxy.
@@ -68,6 +69,9 @@ impl Counter {
     pub const VOIDED: Self = Self(13);
     /// Charges that should have been given back.
     pub const VOIDS_LOST: Self = Self(14);
+
+    /// Charges that a dead VM left under way, and that are given back.
+    pub const INHERITED: Self = Self(24);
 
     /// Payments that were refused for this.
     #[must_use]
@@ -192,6 +196,7 @@ mod tests {
             (Counter::ANSWERED, "stripe402_answered"),
             (Counter::VOIDED, "stripe402_voided"),
             (Counter::VOIDS_LOST, "stripe402_voids_lost"),
+            (Counter::INHERITED, "stripe402_inherited"),
         ] {
             assert_eq!(name(counter), expected);
         }

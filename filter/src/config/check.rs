@@ -1,6 +1,6 @@
 //! From what is written to what can be served: defaults, ranges, contradictions.
 
-use std::{rc::Rc, time::Duration};
+use std::{ops::RangeInclusive, rc::Rc, time::Duration};
 
 use serde_json::Value;
 use stripe402_protocol::Currency;
@@ -36,7 +36,8 @@ const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"]
 const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
 const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
 const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
-const LIMITS: [&str; 5] = ["payment_header_bytes", "batch", "queue", "void_queue", "card_payments"];
+const LIMITS: [&str; 6] =
+    ["payment_header_bytes", "batch", "queue", "void_queue", "card_payments", "source_shares"];
 
 pub(super) fn config(value: Value) -> Checked<Config> {
     let mut root = Fields::of(String::new(), value, &ROOT)?;
@@ -159,16 +160,30 @@ fn identity(mut fields: Fields) -> Checked<Identity> {
 
 fn limits(mut fields: Fields) -> Checked<Limits> {
     let usual = Limits::default();
-    let limits = Limits {
-        payment_header_bytes: fields
-            .optional("payment_header_bytes")?
-            .unwrap_or(usual.payment_header_bytes),
-        batch: fields.optional("batch")?.unwrap_or(usual.batch),
-        queue: fields.optional("queue")?.unwrap_or(usual.queue),
-        void_queue: fields.optional("void_queue")?.unwrap_or(usual.void_queue),
-        card_payments: fields.optional("card_payments")?.unwrap_or(usual.card_payments),
+    let mut limit = |name: &str, usual: usize, range: RangeInclusive<usize>| {
+        let given: Option<usize> = fields.optional(name)?;
+        match given.unwrap_or(usual) {
+            within if range.contains(&within) => Ok(within),
+            _ => wrong(
+                fields.path(name),
+                format!("must be between {} and {}", range.start(), range.end()),
+            ),
+        }
     };
-    Ok(limits)
+    Ok(Limits {
+        // Envoy takes 60 KiB of headers in all.
+        payment_header_bytes: limit(
+            "payment_header_bytes",
+            usual.payment_header_bytes,
+            256..=61_440,
+        )?,
+        // A ledger takes a megabyte; a charge may have a route's name of a few hundred bytes.
+        batch: limit("batch", usual.batch, 2..=1_024)?,
+        queue: limit("queue", usual.queue, 1..=100_000)?,
+        void_queue: limit("void_queue", usual.void_queue, 1..=1_000_000)?,
+        card_payments: limit("card_payments", usual.card_payments, 1..=10_000)?,
+        source_shares: limit("source_shares", usual.source_shares, 1..=1_000)?,
+    })
 }
 
 impl Read for Unmatched {
@@ -229,6 +244,7 @@ impl Default for Limits {
             queue: 10_000,
             void_queue: 10_000,
             card_payments: 1_000,
+            source_shares: 8,
         }
     }
 }

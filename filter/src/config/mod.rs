@@ -187,6 +187,9 @@ pub struct Limits {
     pub void_queue: usize,
     /// Card payments under way at once; more are answered 503.
     pub card_payments: usize,
+    /// In how many shares the places of the queue, and of card payments, are parted. A source
+    /// holds one share at the most while others want places.
+    pub source_shares: usize,
 }
 
 /// What is wrong with the configuration, and where.

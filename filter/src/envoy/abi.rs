@@ -87,6 +87,20 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *const u8,
+        size: usize,
+        version: u32,
+    ) -> u32;
     fn proxy_register_shared_queue(name: *const u8, size: usize, queue: *mut u32) -> u32;
     fn proxy_enqueue_shared_queue(queue: u32, data: *const u8, size: usize) -> u32;
     fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) -> u32;
@@ -251,4 +265,25 @@ pub(super) fn enqueue(queue: u32, data: &[u8]) -> bool {
 
 pub(super) fn dequeue(queue: u32) -> Option<Vec<u8>> {
     returning!(proxy_dequeue_shared_queue(queue))
+}
+
+/// The bytes under a name that all VMs of one `vm_id` share, and their version.
+pub(super) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
+    let (mut data, mut size, mut version) = (core::ptr::null_mut(), 0_usize, 0_u32);
+    // SAFETY: pointers and lengths are of a live slice and of the three locals.
+    let status = unsafe {
+        proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut data,
+            &raw mut size,
+            &raw mut version,
+        )
+    };
+    returned(status, data, size).map(|bytes| (bytes, version))
+}
+
+/// Sets them. Version 0 stands for any; where nothing is there, every version will do.
+pub(super) fn set_shared_data(key: &str, bytes: &[u8], version: u32) -> bool {
+    plain!(proxy_set_shared_data(key.as_ptr(), key.len(), bytes.as_ptr(), bytes.len(), version))
 }

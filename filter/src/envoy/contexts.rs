@@ -129,7 +129,8 @@ impl Context for Root {
         // The ledger says every error in JSON, which Envoy does not.
         let json =
             header(b"content-type").is_some_and(|kind| kind.starts_with(b"application/json"));
-        let failed = Failed { status, of_ledger: json };
+        let overloaded = header(b"x-envoy-overloaded").is_some();
+        let failed = Failed { status, of_ledger: json, overloaded };
         let body = if status == 200 {
             abi::buffer(Buffer::CALL_RESPONSE, body.min(LARGEST_ANSWER)).ok_or(failed)
         } else {
@@ -145,7 +146,9 @@ impl Context for Root {
         else {
             return true;
         };
-        if shared.worker.is_at_rest() {
+        let Shared { worker, host, .. } = &mut *shared;
+        if worker.is_at_rest() {
+            worker.close(host);
             return true;
         }
         shared.leaving = Some(LEAVING_TICKS);
@@ -188,6 +191,8 @@ impl RootContext for Root {
         {
             shared.leaving = left.checked_sub(1);
             if shared.worker.is_at_rest() || left == 0 {
+                let Shared { worker, host, .. } = &mut *shared;
+                worker.close(host);
                 shared.leaving = None;
                 abi::done();
             }

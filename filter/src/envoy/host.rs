@@ -5,7 +5,7 @@ use proxy_wasm::types::Status;
 use super::abi::{self, Level, Map, Metric};
 use crate::{
     gate::Reply,
-    host::{CallId, Host, Message, NoCall, StreamId},
+    host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram},
     pairs,
 };
@@ -188,6 +188,20 @@ impl Host for EnvoyHost {
             Status::BadArgument => NoCall::NoCluster,
             _ => NoCall::NoHost,
         })
+    }
+
+    fn keep(&mut self, key: &str, bytes: &[u8], only_if: OnlyIf) -> bool {
+        let version = match only_if {
+            OnlyIf::Any => 0,
+            // Envoy counts versions from 1. This one is never reached, and so never there.
+            OnlyIf::Absent => u32::MAX,
+            OnlyIf::Version(version) => version,
+        };
+        abi::set_shared_data(key, bytes, version)
+    }
+
+    fn kept(&mut self, key: &str) -> Option<Kept> {
+        abi::shared_data(key).map(|(bytes, version)| Kept { bytes, version })
     }
 
     fn warn(&mut self, message: &str) {

@@ -152,6 +152,15 @@ impl Stream {
         }
     }
 
+    /// The charge of a request that went on, while it is not decided whether it stands.
+    #[must_use]
+    pub const fn served(&self) -> Option<ChargeId> {
+        match &self.phase {
+            Phase::Served { charge, .. } => Some(*charge),
+            _ => None,
+        }
+    }
+
     /// Whether the head of the response matters: not if it is our own.
     #[must_use]
     pub const fn wants_response(&self) -> bool {

@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use stripe402_protocol::{
-    ChargeId,
-    message::{Balance, BalanceAnswer},
-};
+use stripe402_protocol::message::Balance;
 
-use super::{Call, Verdict, Worker};
+use super::{Call, Decision, Verdict, Worker};
 use crate::{
-    gate::{Step, Trace, Trouble},
+    gate::{Trace, Trouble},
     host::{Host, Message, StreamId},
     metrics::Service,
 };
@@ -49,6 +46,11 @@ impl Worker {
         let address = host.source_address(id).unwrap_or_default();
         let waiting = self.questions.len().saturating_add(self.count(Service::Balance));
         let now_ms = host.now_ms();
+        if self.health.is_silent() {
+            let step = self.streams.get_mut(&id);
+            let step = step.and_then(|stream| stream.on_balance(Err(Trouble::Silent)));
+            return self.take_if_any(host, id, step, Trace::default(), false);
+        }
         if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(address, most, now_ms) {
             let step = self.streams.get_mut(&id).map(|stream| stream.too_many());
             return step
@@ -81,22 +83,9 @@ impl Worker {
             Ok(call) => self.under_way(call, Call::Balance { stream, question: id }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Balance);
-                self.settle_balance(host, stream, id, Err(trouble));
+                let answer = Err(trouble);
+                self.due.push(Decision::Balance { stream, question: id, answer });
             }
-        }
-    }
-
-    pub(super) fn settle_balance(
-        &mut self,
-        host: &mut impl Host,
-        id: StreamId,
-        question: ChargeId,
-        answer: Result<BalanceAnswer, Trouble>,
-    ) {
-        let step: Option<Step> =
-            self.waiting(id, question).and_then(|stream| stream.on_balance(answer));
-        if let Some(step) = step {
-            self.take(host, id, step, Trace::default(), true);
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Calls to the ledger: what is made of their answers, and of those that never come.
 
-use stripe402_protocol::message::{
-    BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, VoidOutcome, compact,
+use stripe402_protocol::{
+    ChargeId,
+    message::{
+        BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void, VoidOutcome,
+        compact,
+    },
 };
 
-use super::{Call, UnderWay, Worker};
+use super::{Call, Decision, UnderWay, Worker};
 use crate::{
-    batch::Traced,
     gate::Trouble,
     host::{CallId, Host, Message, NoCall, StreamId},
     metrics::{Came, Counter, Service},
+    queue::{Sent, Traced},
+    source::Source,
 };
 
 /// A call that brought no answer of status 200.
@@ -20,14 +25,17 @@ pub struct Failed {
     /// Whether the answer is the ledger's own. What Envoy says for a host that it cannot reach,
     /// or that is too slow, is not.
     pub of_ledger: bool,
+    /// Whether Envoy says that it has too many requests for the ledger already
+    /// (`x-envoy-overloaded`): the ledger was not asked.
+    pub overloaded: bool,
 }
 
 impl Worker {
     /// An answer of the ledger's: its body, or that it failed.
     pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
+        self.begin(host);
         let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
         let service = call.service();
-        self.now_ms = host.now_ms();
         let elapsed = self.now_ms.saturating_sub(since_ms);
         host.record(service.milliseconds(), elapsed);
         match call {
@@ -35,32 +43,72 @@ impl Worker {
                 let answer = self.read(host, service, answer, |body| {
                     compact::from_bytes::<BatchAnswer>(body).ok()
                 });
-                let answered = answer.is_ok();
-                if let Ok(answer) = &answer {
-                    let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
-                    let voided = answer.voids.iter().filter(voided).count();
-                    self.counted.add(Counter::VOIDED, u64::try_from(voided).unwrap_or(0));
+                match &answer {
+                    Err(Trouble::Silent) => self.fall_silent(),
+                    _ => self.health.heard(),
                 }
-                self.settle(host, sent, answer);
-                // Voids alone do not press a ledger that is in trouble; they wait for a tick.
-                if self.queue.has_charges() || answered && !self.queue.is_empty() {
-                    self.wake(host);
-                }
+                self.batch_answered(host, sent, answer);
             }
-            Call::Card { stream, charge } => {
+            Call::Card { stream, charge, source } => {
+                self.card_places.give_back(source);
                 let answer = self.read(host, service, answer, |body| {
                     let answer: CardAnswer = serde_json::from_slice(body).ok()?;
                     (answer.charge_id() == charge).then_some(answer)
                 });
-                self.settle_card(host, stream, charge, answer);
+                self.card_answered(host, stream, charge, answer);
             }
             Call::Balance { stream, question } => {
                 let answer = self.read(host, service, answer, |body| {
                     serde_json::from_slice::<BalanceAnswer>(body).ok()
                 });
-                self.settle_balance(host, stream, question, answer);
+                self.due.push(Decision::Balance { stream, question, answer });
             }
         }
+        self.decide(host);
+    }
+
+    fn batch_answered(
+        &mut self,
+        host: &mut impl Host,
+        sent: Sent,
+        answer: Result<BatchAnswer, Trouble>,
+    ) {
+        let answered = answer.is_ok();
+        let mut settled: Vec<ChargeId> = Vec::new();
+        if let Ok(answer) = &answer {
+            let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
+            let voided = answer.voids.iter().filter(voided).count();
+            self.counted.add(Counter::VOIDED, u64::try_from(voided).unwrap_or(0));
+            settled.extend(answer.voids.iter().map(|(id, _)| *id));
+        }
+        let outcomes = self.queue.answered(sent, answer);
+        let nothing = outcomes.iter().filter(|outcome| {
+            matches!(&outcome.outcome, Ok(word) if !matches!(word, ChargeOutcome::Charged(_)))
+        });
+        settled.extend(nothing.map(|outcome| outcome.charge));
+        self.journal.settled(host, settled);
+        self.decide_later(outcomes);
+        // Voids alone do not press a ledger that is in trouble; they wait for a tick.
+        let presses = self.queue.has_charges() || answered && !self.queue.is_empty();
+        if presses || self.health.is_silent() {
+            self.wake(host);
+        }
+    }
+
+    fn card_answered(
+        &mut self,
+        host: &mut impl Host,
+        stream: StreamId,
+        charge: ChargeId,
+        answer: Result<CardAnswer, Trouble>,
+    ) {
+        match &answer {
+            // Whether it was charged is not known.
+            Err(_) => self.void(host, Void { id: charge, client_id: None }),
+            Ok(CardAnswer::Paid { .. }) => {}
+            Ok(_) => self.journal.settled(host, [charge]),
+        }
+        self.due.push(Decision::Card { stream, charge, answer });
     }
 
     /// Reads an answer; what cannot be used is logged and counted.
@@ -75,7 +123,7 @@ impl Worker {
         let (came, read) = match read {
             Ok(answer) => (Came::Ok, Ok(answer)),
             Err(failed) => {
-                host.warn(&failure(service, failed));
+                self.log.warn(host, &failure(service, failed));
                 match failed.map_or(Trouble::Useless, Failed::trouble) {
                     Trouble::Silent => (Came::Silent, Err(Trouble::Silent)),
                     Trouble::Useless => (Came::Useless, Err(Trouble::Useless)),
@@ -102,7 +150,11 @@ impl Worker {
             NoCall::NoCluster => (Came::Useless, Trouble::Useless, "there is no cluster named"),
             NoCall::NoHost => (Came::Silent, Trouble::Silent, "no healthy host in the cluster"),
         };
-        host.warn(&format!("cannot call the ledger: {what} {cluster}"));
+        let text = format!("cannot call the ledger: {what} {cluster}");
+        if trouble == Trouble::Silent {
+            self.fall_silent();
+        }
+        self.log.warn(host, &text);
         self.counted.count(service.counter(came));
         trouble
     }
@@ -111,14 +163,11 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         stream: StreamId,
+        source: Source,
         request: &CardPayment,
         traced: &Traced,
     ) {
         let charge = request.charge_id;
-        if self.count(Service::Card) >= self.config.limits.card_payments {
-            host.warn("too many card payments are under way");
-            return self.settle_card(host, stream, charge, Err(Trouble::Useless));
-        }
         let body = serde_json::to_vec(request).unwrap_or_default();
         let message = Message {
             path: "/v1/payments",
@@ -128,11 +177,14 @@ impl Worker {
             request_id: traced.request_id.as_deref(),
             trace_parent: traced.parent.as_deref(),
         };
+        self.journal.leaving(host, [(charge, None)].into_iter());
         match host.call(&message) {
-            Ok(call) => self.under_way(call, Call::Card { stream, charge }),
+            Ok(call) => self.under_way(call, Call::Card { stream, charge, source }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Card);
-                self.settle_card(host, stream, charge, Err(trouble));
+                self.card_places.give_back(source);
+                self.journal.settled(host, [charge]);
+                self.due.push(Decision::Card { stream, charge, answer: Err(trouble) });
             }
         }
     }
@@ -156,6 +208,7 @@ impl Failed {
     /// Envoy answers in the ledger's stead with 502, 503 or 504, or not at all.
     pub(super) const fn trouble(self) -> Trouble {
         match (self.status, self.of_ledger) {
+            _ if self.overloaded => Trouble::Useless,
             (0, _) | (502..=504, false) => Trouble::Silent,
             _ => Trouble::Useless,
         }
@@ -173,6 +226,9 @@ fn failure(service: Service, failed: Option<Failed>) -> String {
         None => "the answer is not one of this version's".to_owned(),
         Some(failed) if failed.trouble() == Trouble::Silent => {
             format!("no answer ({}): it is down, or slower than the time-out", failed.status)
+        }
+        Some(Failed { overloaded: true, .. }) => {
+            "Envoy's own circuit breaker is open: raise the cluster's limits".to_owned()
         }
         Some(Failed { status: 401, .. }) => {
             "401: Envoy's LEDGER_TOKEN is not the ledger's".to_owned()

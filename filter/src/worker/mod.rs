@@ -5,24 +5,40 @@
 
 mod balances;
 mod calls;
+mod card_places;
+mod due;
+mod health;
+mod journal;
+mod log;
 mod placed;
+mod seat;
+mod turn;
 
 use std::{collections::VecDeque, rc::Rc};
 
 use rustc_hash::FxHashMap;
 use stripe402_protocol::{
     ChargeId,
-    message::{Balance, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void, compact},
+    message::{Balance, CardPayment, Void},
 };
 
-pub use self::calls::Failed;
-use self::{balances::Balances, placed::Places};
+pub use self::{calls::Failed, due::MOST_DECISIONS};
+use self::{
+    balances::Balances,
+    card_places::CardPlaces,
+    due::{Decision, Due},
+    health::Health,
+    journal::Journal,
+    log::Log,
+    placed::Places,
+};
 use crate::{
-    batch::{Outcome, Queue, Sent, Traced},
     config::Config,
     gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},
-    host::{CallId, Host, Message, StreamId},
-    metrics::{Counter, Histogram, Pending, Service},
+    host::{CallId, Host, StreamId},
+    metrics::{Counter, Pending},
+    queue::{Outcome, Queue, Queued, Sent, Traced},
+    source::Source,
 };
 
 /// One worker of the gate.
@@ -31,15 +47,29 @@ pub struct Worker {
     config: Rc<Config>,
     streams: FxHashMap<StreamId, Stream>,
     queue: Queue,
-    cards: VecDeque<(StreamId, Box<CardPayment>, Traced)>,
+    cards: VecDeque<WaitingCard>,
+    card_places: CardPlaces,
     questions: VecDeque<(StreamId, Balance)>,
     calls: FxHashMap<CallId, UnderWay>,
+    due: Due,
+    health: Health,
+    journal: Journal,
     places: Places,
     balances: Balances,
     counted: Pending,
+    log: Log,
     woken: bool,
     /// Unix milliseconds, as of the last event that asked the host: at most a pulse ago.
     now_ms: u64,
+}
+
+/// A card payment that leaves at the next turn.
+#[derive(Debug)]
+struct WaitingCard {
+    stream: StreamId,
+    source: Source,
+    request: Box<CardPayment>,
+    traced: Traced,
 }
 
 /// A call under way, and when it was made.
@@ -53,7 +83,7 @@ struct UnderWay {
 #[derive(Debug)]
 enum Call {
     Batch(Sent),
-    Card { stream: StreamId, charge: ChargeId },
+    Card { stream: StreamId, charge: ChargeId, source: Source },
     Balance { stream: StreamId, question: ChargeId },
 }
 
@@ -71,16 +101,22 @@ impl Worker {
     #[must_use]
     pub fn new(config: Rc<Config>) -> Self {
         let queue = Queue::new(config.limits);
+        let journal = Journal::new(&config.ledger.cluster);
         Self {
             config,
             streams: FxHashMap::default(),
             queue,
             cards: VecDeque::new(),
+            card_places: CardPlaces::default(),
             questions: VecDeque::new(),
             calls: FxHashMap::default(),
+            due: Due::default(),
+            health: Health::default(),
+            journal,
             places: Places::default(),
             balances: Balances::default(),
             counted: Pending::default(),
+            log: Log::default(),
             woken: false,
             now_ms: 0,
         }
@@ -105,6 +141,8 @@ impl Worker {
             && self.queue.is_empty()
             && self.cards.is_empty()
             && self.questions.is_empty()
+            && self.due.is_empty()
+            && self.journal.is_settled()
     }
 
     /// The head of a request.
@@ -132,10 +170,12 @@ impl Worker {
     /// The head of a response, ours or the API's.
     pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        let charge = stream.served();
         let step = stream.on_response(head, || Origin {
             details: host.response_details(id),
             reached: host.reached_upstream(id),
         });
+        let stands = step.void.is_none() && stream.served().is_none();
         for name in step.remove {
             host.remove_response_header(id, name);
         }
@@ -148,6 +188,8 @@ impl Worker {
         if let Some(void) = step.void {
             self.void(host, void);
         }
+        // The last that is done: whatever ends this VM before ends the answer, too.
+        self.journal.settled(host, charge.filter(|_| stands));
     }
 
     /// The stream is over. A charge that waits is withdrawn; one that has left is voided when
@@ -156,122 +198,12 @@ impl Worker {
         let Some(mut stream) = self.streams.remove(&id) else { return };
         if stream.waits_for().is_some() {
             self.queue.withdraw(id);
-            self.cards.retain(|(waiting, ..)| *waiting != id);
-            self.questions.retain(|(waiting, _)| *waiting != id);
         }
+        let charge = stream.served();
         // Sent with the next batch: a stream's end is no place to start a call from.
-        if let Some(void) = stream.on_end(|| host.reached_upstream(id)) {
-            self.queue.void(void);
-        }
-    }
-
-    /// Outside of any stream: send what waits.
-    pub fn on_wake(&mut self, host: &mut impl Host) {
-        self.woken = false;
-        self.now_ms = host.now_ms();
-        while let Some((stream, request, traced)) = self.cards.pop_front() {
-            self.call_card(host, stream, &request, &traced);
-        }
-        while let Some((stream, question)) = self.questions.pop_front() {
-            self.call_balance(host, stream, &question);
-        }
-        while let Some((batch, sent)) = self.queue.next_batch() {
-            let body = compact::to_bytes(&batch);
-            let message = Message {
-                path: "/v1/batch",
-                content_type: compact::MEDIA_TYPE,
-                body: &body,
-                timeout: self.config.ledger.timeout,
-                request_id: sent.traced().request_id.as_deref(),
-                trace_parent: sent.traced().parent.as_deref(),
-            };
-            match host.call(&message) {
-                Ok(call) => {
-                    if let Ok(charges) = u64::try_from(sent.charges()) {
-                        host.record(Histogram::BATCH_CHARGES, charges);
-                    }
-                    self.under_way(call, Call::Batch(sent));
-                }
-                Err(no_call) => {
-                    // No request waits for a ledger that is not there; voids do.
-                    let trouble = self.no_call(host, no_call, Service::Batch);
-                    self.settle(host, sent, Err(trouble));
-                    if !self.queue.has_charges() {
-                        break;
-                    }
-                }
-            }
-        }
-        let lost = self.queue.take_lost_voids();
-        if lost > 0 {
-            self.counted.add(Counter::VOIDS_LOST, lost);
-            host.warn(&format!("{lost} voids were lost: the ledger has been away for too long"));
-        }
-    }
-
-    /// Every twentieth of a second or so: what waits for a call that takes long waits no longer.
-    pub fn on_pulse(&mut self, host: &mut impl Host) {
-        self.now_ms = host.now_ms();
-        self.queue.on_pulse();
-        if self.queue.has_charges() && self.queue.may_leave() {
-            self.on_wake(host);
-        }
-    }
-
-    /// Every second or so: send what was left lying, and hand over what was counted.
-    pub fn on_tick(&mut self, host: &mut impl Host) {
-        if !self.queue.is_empty() || !self.cards.is_empty() || !self.questions.is_empty() {
-            self.on_wake(host);
-        }
-        self.hand_over_counts(host);
-    }
-
-    /// Hands over what was counted since the last time.
-    pub fn hand_over_counts(&mut self, host: &mut impl Host) {
-        for (counter, by) in self.counted.take() {
-            host.add(counter, by);
-        }
-    }
-
-    fn settle(&mut self, host: &mut impl Host, sent: Sent, answer: Result<BatchAnswer, Trouble>) {
-        let now_ms = self.now_ms;
-        for Outcome { stream: id, charge, client, outcome } in self.queue.answered(sent, answer) {
-            let waiting = self.waiting(id, charge);
-            match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host, now_ms))) {
-                Some(step) => {
-                    self.take(host, id, step, Trace::default(), true);
-                }
-                // Charged for a stream that is gone. An unusable answer has been voided with its
-                // whole batch; what was not charged needs no void.
-                None if matches!(outcome, Ok(ChargeOutcome::Charged(_))) => {
-                    self.queue.void(Void { id: charge, client_id: Some(client) });
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn settle_card(
-        &mut self,
-        host: &mut impl Host,
-        id: StreamId,
-        charge: ChargeId,
-        answer: Result<CardAnswer, Trouble>,
-    ) {
-        let client_id = match &answer {
-            Ok(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
-            _ => None,
-        };
-        if answer.is_err() {
-            self.void(host, Void { id: charge, client_id: None });
-        }
-        match self.waiting(id, charge).and_then(|stream| stream.on_card(answer)) {
-            Some(step) => {
-                self.take(host, id, step, Trace::default(), true);
-            }
-            // Paid for a stream that is gone.
-            None if client_id.is_some() => self.void(host, Void { id: charge, client_id }),
-            None => {}
+        match stream.on_end(|| host.reached_upstream(id)) {
+            Some(void) => self.queue.void(void),
+            None => self.journal.settled(host, charge),
         }
     }
 
@@ -312,24 +244,40 @@ impl Worker {
                 host.reply(id, &reply);
             }
             Step::Charge(charge) => {
-                if self.queue.charge(id, charge, traced(trace)) {
-                    // What has to wait leaves when the batch under way comes back.
-                    if self.queue.may_leave() {
-                        self.wake(host);
-                    }
+                let trouble = if self.health.is_silent() {
+                    Trouble::Silent
                 } else {
-                    host.warn("too many charges wait for the ledger");
-                    let step = self
-                        .streams
-                        .get_mut(&id)
-                        .and_then(|stream| stream.on_charge(Err(Trouble::Useless), &mut || None));
-                    return step
-                        .map_or(Verdict::Hold, |step| self.take(host, id, step, trace, held));
-                }
+                    let source = self.source(host, id);
+                    match self.queue.charge(id, source, self.now_ms, charge, traced(trace)) {
+                        Queued::Full => {
+                            self.log.warn(host, "too many charges wait for the ledger");
+                            Trouble::Useless
+                        }
+                        queued => {
+                            self.make_room(host, queued);
+                            // What has to wait leaves when the batch under way comes back.
+                            if self.queue.may_leave() {
+                                self.wake(host);
+                            }
+                            return Verdict::Hold;
+                        }
+                    }
+                };
+                let stream = self.streams.get_mut(&id);
+                let step = stream.and_then(|stream| stream.on_charge(Err(trouble), &mut || None));
+                return self.take_if_any(host, id, step, trace, held);
             }
             Step::Pay(mut request) => {
-                request.source = host.source_address(id);
-                self.cards.push_back((id, request, traced(trace)));
+                let address = host.source_address(id);
+                let source = Source::of(address.as_deref().unwrap_or_default());
+                request.source = address;
+                if let Some(trouble) = self.no_place_for_card(host, source) {
+                    let stream = self.streams.get_mut(&id);
+                    let step = stream.and_then(|stream| stream.on_card(Err(trouble)));
+                    return self.take_if_any(host, id, step, trace, held);
+                }
+                let traced = traced(trace);
+                self.cards.push_back(WaitingCard { stream: id, source, request, traced });
                 self.wake(host);
             }
             Step::Ask(question) => return self.ask(host, id, question),
@@ -337,9 +285,49 @@ impl Worker {
         Verdict::Hold
     }
 
+    fn take_if_any(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        step: Option<Step>,
+        trace: Trace<'_>,
+        held: bool,
+    ) -> Verdict {
+        step.map_or(Verdict::Hold, |step| self.take(host, id, step, trace, held))
+    }
+
+    /// Where a request comes from, if that matters now: asking costs a call to the host.
+    fn source(&self, host: &mut impl Host, id: StreamId) -> Source {
+        if !self.queue.is_contended() {
+            return Source::ANY;
+        }
+        host.source_address(id).map_or(Source::ANY, |address| Source::of(&address))
+    }
+
+    /// Answers the request that lost its place in the queue, if one did.
+    fn make_room(&mut self, host: &mut impl Host, queued: Queued) {
+        if let Queued::Instead(stream, charge, client) = queued {
+            let outcome = Outcome { stream, charge, client, outcome: Err(Trouble::Useless) };
+            self.due.push(Decision::Charge(outcome));
+            self.wake(host);
+        }
+    }
+
+    /// Takes a place for a card payment, or says why there is none.
+    fn no_place_for_card(&mut self, host: &mut impl Host, source: Source) -> Option<Trouble> {
+        if self.health.is_silent() {
+            return Some(Trouble::Silent);
+        }
+        if self.card_places.take(source, &self.config.limits) {
+            return None;
+        }
+        self.log.warn(host, "too many card payments are under way");
+        Some(Trouble::Useless)
+    }
+
     fn void(&mut self, host: &mut impl Host, void: Void) {
         self.queue.void(void);
-        if self.queue.may_leave() {
+        if self.queue.may_leave() && !self.health.is_silent() {
             self.wake(host);
         }
     }

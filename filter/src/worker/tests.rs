@@ -10,15 +10,20 @@ use proptest::prelude::*;
 use serde_json::json;
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome, compact},
+    message::{Batch, BatchAnswer, CardAnswer, ChargeOutcome, VoidOutcome, compact},
 };
 
 use super::*;
-use crate::{config::Identity, gate::Reply, host::NoCall, metrics::COUNTERS};
+use crate::{
+    config::Identity,
+    gate::Reply,
+    host::{Kept, Message, NoCall, OnlyIf},
+    metrics::{COUNTERS, Histogram},
+};
 
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 const PRICE: i64 = 100;
-const SILENT: Failed = Failed { status: 0, of_ledger: false };
+const SILENT: Failed = Failed { status: 0, of_ledger: false, overloaded: false };
 
 /// A host that writes down what it was asked to do.
 #[derive(Default)]
@@ -26,7 +31,14 @@ struct Recorder {
     random: u64,
     calls: HashMap<CallId, (&'static str, Vec<u8>)>,
     next_call: CallId,
+    /// Milliseconds since the beginning.
+    now_ms: u64,
     unreachable: bool,
+    /// What outlives VMs.
+    kept: HashMap<String, (Vec<u8>, u32)>,
+    writes: usize,
+    /// Replies and resumptions since the last VM call began.
+    decisions: usize,
     woken: bool,
     reached: HashSet<StreamId>,
     metadata: Option<Vec<u8>>,
@@ -40,7 +52,7 @@ struct Recorder {
 
 impl Host for Recorder {
     fn now_ms(&mut self) -> u64 {
-        1_795_000_000_000
+        1_795_000_000_000 + self.now_ms
     }
     fn random(&mut self) -> Option<[u8; 10]> {
         self.random += 1;
@@ -54,9 +66,11 @@ impl Host for Recorder {
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
     fn reply(&mut self, stream: StreamId, _: &Reply) {
         *self.replied.entry(stream).or_default() += 1;
+        self.decisions += 1;
     }
     fn resume(&mut self, stream: StreamId) {
         *self.resumed.entry(stream).or_default() += 1;
+        self.decisions += 1;
     }
     fn response_details(&mut self, _: StreamId) -> Option<String> {
         Some("via_upstream".to_owned())
@@ -84,6 +98,22 @@ impl Host for Recorder {
         self.calls.insert(self.next_call, (message.path, message.body.to_vec()));
         self.traces.push(message.request_id.map(ToOwned::to_owned));
         Ok(self.next_call)
+    }
+    fn keep(&mut self, key: &str, bytes: &[u8], only_if: OnlyIf) -> bool {
+        let version = self.kept.get(key).map(|(_, version)| *version);
+        let allowed = match only_if {
+            OnlyIf::Any => true,
+            OnlyIf::Absent => version.is_none(),
+            OnlyIf::Version(expected) => version == Some(expected),
+        };
+        if allowed {
+            self.writes += 1;
+            self.kept.insert(key.to_owned(), (bytes.to_vec(), version.unwrap_or(0) + 1));
+        }
+        allowed
+    }
+    fn kept(&mut self, key: &str) -> Option<Kept> {
+        self.kept.get(key).map(|(bytes, version)| Kept { bytes: bytes.clone(), version: *version })
     }
     fn warn(&mut self, text: &str) {
         self.warnings.push(text.to_owned());
@@ -162,7 +192,7 @@ fn worker() -> Worker {
         "publishable_key": "pk_test_x",
         "ledger": {"cluster": "ledger"},
         "routes": [{"path": "/a", "price": PRICE}],
-        "limits": {"batch": 3, "queue": 5},
+        "limits": {"batch": 100, "queue": 150, "card_payments": 100},
     });
     Worker::new(Rc::new(Config::parse(json.to_string().as_bytes()).unwrap()))
 }
@@ -214,6 +244,10 @@ enum Event {
     Tick,
     /// A twentieth of a second passes.
     Pulse,
+    /// Many clients ask at once.
+    Flood(Means),
+    /// The VM dies with all that it knows, and another one begins.
+    Die,
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -232,6 +266,8 @@ fn events() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Reachable),
         1 => Just(Event::Tick),
         2 => Just(Event::Pulse),
+        1 => prop_oneof![Just(Means::Credits), Just(Means::Card)].prop_map(Event::Flood),
+        1 => Just(Event::Die),
     ]
 }
 
@@ -244,16 +280,24 @@ struct World {
     live: Vec<StreamId>,
     /// Requests that the API answered without an error of its own.
     good: i64,
+    /// Requests whose VM died.
+    dead: i64,
 }
 
 impl World {
     fn new(balance: i64) -> Self {
         let (worker, host) = (worker(), Recorder::default());
         let ledger = Ledger { balance, ..Ledger::default() };
-        Self { worker, host, ledger, next_stream: 0, live: Vec::new(), good: 0 }
+        Self { worker, host, ledger, next_stream: 0, live: Vec::new(), good: 0, dead: 0 }
     }
 
     fn happen(&mut self, event: Event) {
+        self.host.decisions = 0;
+        self.carry_out(event);
+        assert!(self.host.decisions <= MOST_DECISIONS, "{event:?}: {}", self.host.decisions);
+    }
+
+    fn carry_out(&mut self, event: Event) {
         match event {
             Event::Request => self.ask(Means::Credits),
             Event::Offer(means) => self.ask(means),
@@ -286,8 +330,31 @@ impl World {
                 }
             }
             Event::Reachable(reachable) => self.host.unreachable = !reachable,
-            Event::Tick => self.worker.on_tick(&mut self.host),
-            Event::Pulse => self.worker.on_pulse(&mut self.host),
+            Event::Tick => {
+                self.host.now_ms += 1_000;
+                self.worker.on_tick(&mut self.host);
+            }
+            Event::Pulse => {
+                self.host.now_ms += 50;
+                self.worker.on_pulse(&mut self.host);
+            }
+            Event::Flood(means) => {
+                for _ in 0..80 {
+                    // Each is a VM call of its own.
+                    self.host.decisions = 0;
+                    self.ask(means);
+                }
+            }
+            Event::Die => {
+                // Whoever waits for a dead VM is answered by the proxy, or not at all.
+                self.worker = worker();
+                self.host.woken = false;
+                self.dead += i64::try_from(self.live.len()).unwrap();
+                for id in self.live.drain(..) {
+                    self.host.replied.remove(&id);
+                    self.host.resumed.remove(&id);
+                }
+            }
         }
     }
 
@@ -335,7 +402,7 @@ impl World {
         for _ in 0..200 {
             self.happen(Event::Turn);
             self.happen(Event::Answer(0));
-            self.happen(Event::Tick);
+            self.happen(Event::Pulse);
         }
         while let Some(id) = self.live.first().copied() {
             if self.host.resumed.contains_key(&id) {
@@ -345,9 +412,12 @@ impl World {
                 self.end(id);
             }
         }
-        for _ in 0..200 {
+        for _ in 0..60 {
             self.happen(Event::Tick);
-            self.happen(Event::Answer(0));
+            for _ in 0..10 {
+                self.happen(Event::Turn);
+                self.happen(Event::Answer(0));
+            }
         }
     }
 }
@@ -466,16 +536,18 @@ fn what_happened_is_counted_once_a_second() {
 
 #[test]
 fn whose_answer_it_is_decides_whether_the_ledger_is_silent() {
-    for (status, of_ledger, expected) in [
-        (0, false, Trouble::Silent),
-        (503, false, Trouble::Silent),
-        (504, false, Trouble::Silent),
-        (503, true, Trouble::Useless),
-        (500, false, Trouble::Useless),
-        (401, true, Trouble::Useless),
-        (200, false, Trouble::Useless),
+    for (status, of_ledger, overloaded, expected) in [
+        (0, false, false, Trouble::Silent),
+        (503, false, false, Trouble::Silent),
+        (504, false, false, Trouble::Silent),
+        (503, true, false, Trouble::Useless),
+        (500, false, false, Trouble::Useless),
+        (401, true, false, Trouble::Useless),
+        (200, false, false, Trouble::Useless),
+        (503, false, true, Trouble::Useless),
     ] {
-        assert_eq!(Failed { status, of_ledger }.trouble(), expected, "{status} {of_ledger}");
+        let failed = Failed { status, of_ledger, overloaded };
+        assert_eq!(failed.trouble(), expected, "{failed:?}");
     }
 }
 

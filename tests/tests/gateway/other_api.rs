@@ -18,6 +18,11 @@ pub(crate) async fn serve(router: Router) -> SocketAddr {
     address
 }
 
+/// Takes every request and answers none.
+pub(crate) async fn hanging() -> SocketAddr {
+    serve(Router::new().fallback(std::future::pending::<()>)).await
+}
+
 /// Reads one request's head from each connection, and lets `answer` do what it likes with it.
 pub(crate) async fn raw<F, A>(answer: F) -> SocketAddr
 where

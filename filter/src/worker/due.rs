@@ -1,0 +1,129 @@
+//! Decisions that were made outside of their streams, and are carried out a few at a time.
+//!
+//! The proxy-wasm host keeps the replies and resumptions of one VM call until it returns, and then
+//! carries them out nested in one another: each is a level of the VM's stack, of which there are
+//! some 300.
+
+use std::collections::VecDeque;
+
+use stripe402_protocol::{
+    ChargeId,
+    message::{BalanceAnswer, CardAnswer, ChargeOutcome, Void},
+};
+
+use super::{Worker, mint};
+use crate::{
+    queue::Outcome,
+    gate::{Trace, Trouble},
+    host::{Host, StreamId},
+};
+
+/// Replies and resumptions in one VM call.
+pub const MOST_DECISIONS: usize = 64;
+
+/// What is due, and how much of it may still be carried out in this VM call.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    waiting: VecDeque<Decision>,
+    left: usize,
+}
+
+/// What the ledger said of a stream that waits, or that it said nothing.
+#[derive(Debug)]
+pub(super) enum Decision {
+    Charge(Outcome),
+    Card { stream: StreamId, charge: ChargeId, answer: Result<CardAnswer, Trouble> },
+    Balance { stream: StreamId, question: ChargeId, answer: Result<BalanceAnswer, Trouble> },
+}
+
+impl Due {
+    /// A VM call begins.
+    pub(super) const fn begin(&mut self) {
+        self.left = MOST_DECISIONS;
+    }
+
+    pub(super) fn push(&mut self, decision: Decision) {
+        self.waiting.push_back(decision);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Nobody is served for what another VM is voiding.
+    pub(super) fn distrust(&mut self) {
+        for decision in &mut self.waiting {
+            match decision {
+                Decision::Charge(Outcome { outcome, .. }) => *outcome = Err(Trouble::Useless),
+                Decision::Card { answer, .. } => *answer = Err(Trouble::Useless),
+                Decision::Balance { .. } => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Decision> {
+        self.left = self.left.checked_sub(1)?;
+        self.waiting.pop_front()
+    }
+}
+
+impl Worker {
+    /// Carries out what is due, as much as one VM call may; the rest after a wake.
+    pub(super) fn decide(&mut self, host: &mut impl Host) {
+        while let Some(decision) = self.due.next() {
+            match decision {
+                Decision::Charge(outcome) => self.decide_charge(host, outcome),
+                Decision::Card { stream, charge, answer } => {
+                    self.decide_card(host, stream, charge, answer);
+                }
+                Decision::Balance { stream, question, answer } => {
+                    let waiting = self.waiting(stream, question);
+                    if let Some(step) = waiting.and_then(|stream| stream.on_balance(answer)) {
+                        self.take(host, stream, step, Trace::default(), true);
+                    }
+                }
+            }
+        }
+        if !self.due.is_empty() {
+            self.wake(host);
+        }
+    }
+
+    fn decide_charge(&mut self, host: &mut impl Host, outcome: Outcome) {
+        let Outcome { stream: id, charge, client, outcome } = outcome;
+        let now_ms = self.now_ms;
+        let waiting = self.waiting(id, charge);
+        match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host, now_ms))) {
+            Some(step) => {
+                self.take(host, id, step, Trace::default(), true);
+            }
+            // Charged for a stream that is gone. An unusable answer has been voided with its
+            // whole batch; what was not charged needs no void.
+            None if matches!(outcome, Ok(ChargeOutcome::Charged(_))) => {
+                self.void(host, Void { id: charge, client_id: Some(client) });
+            }
+            None => {}
+        }
+    }
+
+    fn decide_card(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        charge: ChargeId,
+        answer: Result<CardAnswer, Trouble>,
+    ) {
+        let client_id = match &answer {
+            Ok(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
+            _ => None,
+        };
+        match self.waiting(id, charge).and_then(|stream| stream.on_card(answer)) {
+            Some(step) => {
+                self.take(host, id, step, Trace::default(), true);
+            }
+            // Paid for a stream that is gone.
+            None if client_id.is_some() => self.void(host, Void { id: charge, client_id }),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A worker's own turns: what waits is sent, and what takes too long is given up.
+
+use stripe402_protocol::message::{Batch, compact};
+
+use super::{Call, Decision, WaitingCard, Worker};
+use crate::{
+    gate::Trouble,
+    host::{Host, Message},
+    metrics::{Counter, Histogram, Service},
+    queue::{Outcome, Sent},
+};
+
+/// A VM that has not said for so long that it lives asks first whether it was taken for dead, in
+/// milliseconds. Others wait for longer.
+const STALE_MS: u64 = 5_000;
+
+impl Worker {
+    /// A VM call begins that is not about one stream.
+    pub(super) fn begin(&mut self, host: &mut impl Host) {
+        let before_ms = core::mem::replace(&mut self.now_ms, host.now_ms());
+        self.due.begin();
+        // Pulses come every twentieth of a second, unless this thread was held up.
+        if before_ms != 0 && self.now_ms.saturating_sub(before_ms) > STALE_MS {
+            self.beat(host);
+        }
+    }
+
+    /// Outside of any stream: send what waits.
+    pub fn on_wake(&mut self, host: &mut impl Host) {
+        self.woken = false;
+        self.begin(host);
+        self.turn(host);
+    }
+
+    /// Every twentieth of a second or so: what waits for a call that takes long waits no longer.
+    pub fn on_pulse(&mut self, host: &mut impl Host) {
+        self.begin(host);
+        self.pulse(host);
+    }
+
+    /// Every second or so: send what was left lying, hand over what was counted, and say that this
+    /// VM lives.
+    pub fn on_tick(&mut self, host: &mut impl Host) {
+        self.begin(host);
+        self.pulse(host);
+        self.beat(host);
+        for void in self.journal.inherit(host) {
+            self.counted.count(Counter::INHERITED);
+            self.queue.void(void);
+        }
+        if !self.health.is_silent() {
+            self.turn(host);
+        }
+        self.hand_over_counts(host);
+        self.log.tick(host);
+    }
+
+    /// Hands over what was counted since the last time.
+    pub fn hand_over_counts(&mut self, host: &mut impl Host) {
+        for (counter, by) in self.counted.take() {
+            host.add(counter, by);
+        }
+    }
+
+    /// Nothing is under way any more, and this worker ends.
+    pub fn close(&mut self, host: &mut impl Host) {
+        self.journal.close(host);
+    }
+
+    fn pulse(&mut self, host: &mut impl Host) {
+        self.queue.on_pulse();
+        self.give_up_overdue();
+        let probes = self.health.take_probe(self.now_ms);
+        if probes {
+            let (batch, sent) = self.queue.probe();
+            self.send(host, &batch, sent);
+        }
+        if self.queue.has_charges() && self.queue.may_leave() && !self.health.is_silent() {
+            return self.turn(host);
+        }
+        self.decide(host);
+    }
+
+    fn turn(&mut self, host: &mut impl Host) {
+        while let Some(card) = self.cards.pop_front() {
+            self.send_card(host, card);
+        }
+        while let Some((stream, question)) = self.questions.pop_front() {
+            self.call_balance(host, stream, &question);
+        }
+        if self.health.is_silent() {
+            if self.health.take_probe(self.now_ms) {
+                let (batch, sent) = self.queue.probe();
+                self.send(host, &batch, sent);
+            }
+        } else {
+            while !self.health.is_silent()
+                && let Some((batch, sent)) = self.queue.next_batch()
+            {
+                // Voids alone wait for a ledger that cannot be called.
+                if !self.send(host, &batch, sent) && !self.queue.has_charges() {
+                    break;
+                }
+            }
+        }
+        self.count_lost_voids(host);
+        self.decide(host);
+    }
+
+    /// Sends a batch; `false` if that was not possible, and then its requests are decided.
+    fn send(&mut self, host: &mut impl Host, batch: &Batch, sent: Sent) -> bool {
+        let body = compact::to_bytes(batch);
+        let message = Message {
+            path: "/v1/batch",
+            content_type: compact::MEDIA_TYPE,
+            body: &body,
+            timeout: self.config.ledger.timeout,
+            request_id: sent.traced().request_id.as_deref(),
+            trace_parent: sent.traced().parent.as_deref(),
+        };
+        let charges = sent.charges().map(|(id, client)| (id, Some(client)));
+        self.journal.leaving(host, charges);
+        match host.call(&message) {
+            Ok(call) => {
+                if let Ok(charges) = u64::try_from(sent.charges().len()) {
+                    host.record(Histogram::BATCH_CHARGES, charges);
+                }
+                self.under_way(call, Call::Batch(sent));
+                true
+            }
+            Err(no_call) => {
+                let trouble = self.no_call(host, no_call, Service::Batch);
+                self.journal.settled(host, sent.charges().map(|(id, _)| id));
+                let outcomes = self.queue.unsent(sent, trouble);
+                self.decide_later(outcomes);
+                false
+            }
+        }
+    }
+
+    fn send_card(&mut self, host: &mut impl Host, card: WaitingCard) {
+        let WaitingCard { stream, source, request, traced } = card;
+        // Nobody is charged for a request that is gone.
+        if self.waiting(stream, request.charge_id).is_none() {
+            return self.card_places.give_back(source);
+        }
+        self.call_card(host, stream, source, &request, &traced);
+    }
+
+    /// The ledger gave no answer: whoever waits is told now, and not after a time-out of its own.
+    pub(super) fn fall_silent(&mut self) {
+        self.health.silent(self.now_ms);
+        let waiting = self.queue.overdue(u64::MAX, Trouble::Silent);
+        self.decide_later(waiting);
+    }
+
+    /// The time-out counts from when a request began to wait.
+    fn give_up_overdue(&mut self) {
+        let timeout = u64::try_from(self.config.ledger.timeout.as_millis()).unwrap_or(u64::MAX);
+        let Some(since_ms) = self.now_ms.checked_sub(timeout) else { return };
+        // These have not left, since others were before them: the ledger is slow, not silent.
+        let mut overdue = self.queue.overdue(since_ms, Trouble::Useless);
+        for under_way in self.calls.values_mut() {
+            if let Call::Batch(sent) = &mut under_way.call {
+                overdue.extend(sent.overdue(since_ms));
+            }
+        }
+        self.decide_later(overdue);
+    }
+
+    /// Says that this VM lives. If it was taken for dead, what it had under way is being voided by
+    /// another, and must not be served.
+    fn beat(&mut self, host: &mut impl Host) {
+        if self.journal.beat(host) {
+            return;
+        }
+        self.log.warn(host, "this worker was held up and taken for dead; its requests are refused");
+        self.due.distrust();
+        let mut lost = Vec::new();
+        for under_way in self.calls.values_mut() {
+            match &mut under_way.call {
+                Call::Batch(sent) => lost.extend(sent.overdue(u64::MAX)),
+                Call::Card { stream, charge, .. } => {
+                    let (stream, charge, answer) = (*stream, *charge, Err(Trouble::Useless));
+                    self.due.push(Decision::Card { stream, charge, answer });
+                }
+                Call::Balance { .. } => {}
+            }
+        }
+        for outcome in &mut lost {
+            outcome.outcome = Err(Trouble::Useless);
+        }
+        self.decide_later(lost);
+    }
+
+    pub(super) fn decide_later(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            self.due.push(Decision::Charge(outcome));
+        }
+    }
+
+    fn count_lost_voids(&mut self, host: &mut impl Host) {
+        let lost = self.queue.take_lost_voids();
+        if lost.is_empty() {
+            return;
+        }
+        self.counted.add(Counter::VOIDS_LOST, u64::try_from(lost.len()).unwrap_or(u64::MAX));
+        self.log.warn(host, "voids were lost: the ledger has been away for too long");
+        self.journal.settled(host, lost.into_iter().map(|void| void.id));
+    }
+}
