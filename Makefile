@@ -28,7 +28,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 	@exec $(BIN)/stripe402-demo
 
 .PHONY: test
-test: setup wasm parts client-js ## All tests: native, wasm under Node, end to end
+test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
 	@./scripts/count-stores.sh
@@ -43,7 +43,7 @@ test: setup wasm parts client-js ## All tests: native, wasm under Node, end to e
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm parts ## Long proofs: a million random commands per store, fifty crashes, a million requests, fuzzing
+soak: setup wasm-trap wasm parts ## Long proofs: a million random commands per store, fifty crashes, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
@@ -99,6 +99,10 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 .PHONY: wasm
 wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
 	@./scripts/build-wasm.sh
+
+.PHONY: wasm-trap
+wasm-trap: setup-rust
+	@./scripts/build-wasm.sh --trap
 
 .PHONY: images
 images: wasm ## Make OCI images of the ledger and the filter: dist/oci

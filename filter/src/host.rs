@@ -115,6 +115,7 @@ pub struct Message<'m> {
 pub enum NoCall {
     /// There is no such cluster: the configuration is wrong.
     NoCluster,
-    /// The cluster has nobody who could answer now.
-    NoHost,
+    /// It was not sent: the cluster has no healthy host, or so many requests under way that its
+    /// circuit breaker takes no more. The host does not say which.
+    NotSent,
 }

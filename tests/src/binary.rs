@@ -79,6 +79,18 @@ pub fn filter() -> Result<PathBuf> {
     })
 }
 
+/// The filter as it is built for tests alone: a request with `x-stripe402-trap` ends its VM.
+/// `STRIPE402_FILTER_TRAP_WASM`, else what `make wasm-trap` built.
+///
+/// # Errors
+/// If it is not there.
+pub fn filter_that_traps() -> Result<PathBuf> {
+    let remedy = "build it with  make wasm-trap";
+    locate("the filter for tests", "STRIPE402_FILTER_TRAP_WASM", remedy, || {
+        workspace().join("dist/tests/stripe402_filter_trap.wasm")
+    })
+}
+
 fn built(name: &str, variable: &str) -> Result<PathBuf> {
     locate(name, variable, "build it with  make parts", || beside_us().join(name))
 }

@@ -224,6 +224,10 @@ impl HttpContext for Gate {
             abi::reply(500, None, "stripe402_no_headers", &[], b"");
             return Action::Pause;
         };
+        #[cfg(feature = "trap")]
+        if pairs::read(&headers).any(|(name, _)| name == b"x-stripe402-trap") {
+            core::arch::wasm32::unreachable();
+        }
         let verdict = self.with(|worker, host| {
             let config = Rc::clone(worker.config());
             let head = Head::read(pairs::read(&headers), &config.identity);

@@ -186,7 +186,7 @@ impl Host for EnvoyHost {
         )
         .map_err(|status| match status {
             Status::BadArgument => NoCall::NoCluster,
-            _ => NoCall::NoHost,
+            _ => NoCall::NotSent,
         })
     }
 

@@ -54,10 +54,7 @@ fn a_lone_charge_leaves_at_once_and_later_ones_leave_together() {
     let mut queue = queue(10, 10);
     assert!(waits(&mut queue, 1, 1));
     let (first, sent) = queue.next_batch().unwrap();
-    assert!(
-        waits(&mut queue, 2, 2)
-            && waits(&mut queue, 3, 3)
-    );
+    assert!(waits(&mut queue, 2, 2) && waits(&mut queue, 3, 3));
     assert!(queue.next_batch().is_none(), "one is under way");
     let outcomes = queue.answered(sent, Ok(answer(&first)));
     assert_eq!(outcomes[0].outcome, Ok(ChargeOutcome::Charged(Units::ZERO)));
@@ -123,10 +120,7 @@ fn an_unusable_answer_voids_every_charge_and_keeps_every_void() {
     for wrong in ["none", "shorter", "swapped"] {
         let mut queue = queue(10, 10);
         queue.void(void(9));
-        assert!(
-            waits(&mut queue, 1, 1)
-                && waits(&mut queue, 2, 2)
-        );
+        assert!(waits(&mut queue, 1, 1) && waits(&mut queue, 2, 2));
         let (batch, sent) = queue.next_batch().unwrap();
         let mut reply = answer(&batch);
         match wrong {

@@ -145,18 +145,30 @@ impl Worker {
         no_call: NoCall,
         service: Service,
     ) -> Trouble {
-        let cluster = &self.config.ledger.cluster;
         let (came, trouble, what) = match no_call {
             NoCall::NoCluster => (Came::Useless, Trouble::Useless, "there is no cluster named"),
-            NoCall::NoHost => (Came::Silent, Trouble::Silent, "no healthy host in the cluster"),
+            // Where calls are under way there is a host, and the circuit breaker is open: the
+            // ledger was not asked, which is not its silence.
+            NoCall::NotSent if self.is_anyone_calling(host) => (
+                Came::Useless,
+                Trouble::Useless,
+                "a circuit breaker is open (or the last host is gone) in the cluster",
+            ),
+            NoCall::NotSent => {
+                (Came::Silent, Trouble::Silent, "there is no healthy host in the cluster")
+            }
         };
-        let text = format!("cannot call the ledger: {what} {cluster}");
+        let text = format!("cannot call the ledger: {what} {}", self.config.ledger.cluster);
         if trouble == Trouble::Silent {
             self.fall_silent();
         }
         self.log.warn(host, &text);
         self.counted.count(service.counter(came));
         trouble
+    }
+
+    fn is_anyone_calling(&self, host: &mut impl Host) -> bool {
+        !self.calls.is_empty() || self.journal.is_another_calling(host)
     }
 
     pub(super) fn call_card(

@@ -13,9 +13,9 @@ use stripe402_protocol::{
 
 use super::{Worker, mint};
 use crate::{
-    queue::Outcome,
     gate::{Trace, Trouble},
     host::{Host, StreamId},
+    queue::Outcome,
 };
 
 /// Replies and resumptions in one VM call.

@@ -115,12 +115,23 @@ impl Journal {
         }
     }
 
-    /// A second has passed. `false` if this VM was taken for dead meanwhile, and what it had under
+    /// Whether another VM of this process has calls to the ledger under way, as of its last beat.
+    pub(super) fn is_another_calling(&self, host: &mut impl Host) -> bool {
+        self.hall.is_another_calling(host, &self.own_seats())
+    }
+
+    fn own_seats(&self) -> Vec<[u8; 10]> {
+        let inherited = self.inherited.iter().map(|inherited| &inherited.seat);
+        self.seat.iter().chain(inherited).map(Seat::holder).collect()
+    }
+
+    /// A second has passed, and so many calls are under way. `false` if this VM was taken for dead meanwhile, and what it had under
     /// way is voided by another.
-    pub(super) fn beat(&mut self, host: &mut impl Host) -> bool {
+    pub(super) fn beat(&mut self, host: &mut impl Host, calls: usize) -> bool {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         let hall = &self.hall;
-        self.inherited.retain_mut(|inherited| hall.beat(host, &mut inherited.seat));
-        let lives = self.seat.as_mut().is_none_or(|seat| hall.beat(host, seat));
+        self.inherited.retain_mut(|inherited| hall.beat(host, &mut inherited.seat, 0));
+        let lives = self.seat.as_mut().is_none_or(|seat| hall.beat(host, seat, calls));
         if !lives {
             self.seat = None;
             self.slots.clear();
@@ -132,8 +143,7 @@ impl Journal {
 
     /// What has to be voided of VMs that died; to be called at each tick.
     pub(super) fn inherit(&mut self, host: &mut impl Host) -> Vec<Void> {
-        let own = self.seat.iter().chain(self.inherited.iter().map(|inherited| &inherited.seat));
-        let own: Vec<_> = own.map(Seat::holder).collect();
+        let own = self.own_seats();
         let mut voids = Vec::new();
         for seat in self.hall.take_over(host, &own) {
             let mut open = FxHashSet::default();
@@ -231,8 +241,7 @@ fn crosses_key(key: &str) -> String {
 fn uncrossed(text: &[u8], crosses: Option<&[u8]>) -> Vec<Void> {
     let Some((message, entries)) = text.split_first_chunk::<4>() else { return Vec::new() };
     let crosses = crosses.and_then(|crosses| crosses.strip_prefix(message)).unwrap_or_default();
-    let crossed =
-        |index: usize| crosses.get(index / 8).is_some_and(|byte| byte & bit(index) != 0);
+    let crossed = |index: usize| crosses.get(index / 8).is_some_and(|byte| byte & bit(index) != 0);
     let (entries, _) = entries.as_chunks::<ENTRY>();
     let open = entries.iter().enumerate().filter(|(index, _)| !crossed(*index));
     open.filter_map(|(_, entry)| void(entry)).collect()

@@ -22,7 +22,6 @@ use stripe402_protocol::{
     message::{Balance, CardPayment, Void},
 };
 
-pub use self::{calls::Failed, due::MOST_DECISIONS};
 use self::{
     balances::Balances,
     card_places::CardPlaces,
@@ -32,6 +31,7 @@ use self::{
     log::Log,
     placed::Places,
 };
+pub use self::{calls::Failed, due::MOST_DECISIONS};
 use crate::{
     config::Config,
     gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},

@@ -22,13 +22,15 @@ pub(super) struct Hall {
 pub(super) struct Seat {
     number: u32,
     holder: [u8; 10],
-    beat: u64,
+    beat: u32,
+    /// Calls to the ledger that its holder had under way at the last beat.
+    calls: u32,
 }
 
 /// A seat of another VM's, as it was last seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watched {
-    beat: Option<([u8; 10], u64)>,
+    beat: Option<([u8; 10], u32)>,
     ticks: u8,
 }
 
@@ -57,20 +59,28 @@ impl Hall {
                 Some(kept) if kept.bytes.is_empty() => OnlyIf::Version(kept.version),
                 Some(_) => return None,
             };
-            let seat = Seat { number, holder, beat: 1 };
+            let seat = Seat { number, holder, beat: 1, calls: 0 };
             host.keep(&key, &seat.to_bytes(), only_if).then_some(seat)
         })
     }
 
     /// Says that the holder lives; `false` if another took it for dead.
-    pub(super) fn beat(&self, host: &mut impl Host, seat: &mut Seat) -> bool {
+    pub(super) fn beat(&self, host: &mut impl Host, seat: &mut Seat, calls: u32) -> bool {
         let key = self.key(seat.number);
         let Some(kept) = host.kept(&key) else { return false };
-        if read(&kept.bytes).is_none_or(|(holder, _)| holder != seat.holder) {
+        if read(&kept.bytes).is_none_or(|(holder, ..)| holder != seat.holder) {
             return false;
         }
+        seat.calls = calls;
         seat.beat = seat.beat.wrapping_add(1);
         host.keep(&key, &seat.to_bytes(), OnlyIf::Version(kept.version))
+    }
+
+    /// Whether another VM had calls to the ledger under way when it last said that it lives.
+    pub(super) fn is_another_calling(&self, host: &mut impl Host, own: &[[u8; 10]]) -> bool {
+        let seats = (0..MOST_SEATS).map_while(|number| host.kept(&self.key(number)));
+        let mut others = seats.filter_map(|kept| read(&kept.bytes));
+        others.any(|(holder, _, calls)| calls > 0 && !own.contains(&holder))
     }
 
     /// Gives a seat up; nothing may be kept there any more.
@@ -89,7 +99,8 @@ impl Hall {
                 self.watched.push(Watched::default());
             }
             let Some(watched) = self.watched.get_mut(at) else { break };
-            let beat = read(&kept.bytes).filter(|(holder, _)| !own.contains(holder));
+            let beat = read(&kept.bytes).map(|(holder, beat, _)| (holder, beat));
+            let beat = beat.filter(|(holder, _)| !own.contains(holder));
             if beat.is_none() || watched.beat != beat {
                 *watched = Watched { beat, ticks: 0 };
                 continue;
@@ -100,7 +111,7 @@ impl Hall {
             }
             *watched = Watched::default();
             let Some(holder) = host.random() else { continue };
-            let seat = Seat { number, holder, beat: 1 };
+            let seat = Seat { number, holder, beat: 1, calls: 0 };
             if host.keep(&key, &seat.to_bytes(), OnlyIf::Version(kept.version)) {
                 taken.push(seat);
             }
@@ -115,11 +126,13 @@ impl Seat {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        [&self.holder[..], &self.beat.to_le_bytes()].concat()
+        [&self.holder[..], &self.beat.to_le_bytes(), &self.calls.to_le_bytes()].concat()
     }
 }
 
-fn read(bytes: &[u8]) -> Option<([u8; 10], u64)> {
-    let (holder, beat) = bytes.split_first_chunk::<10>()?;
-    Some((*holder, u64::from_le_bytes(beat.try_into().ok()?)))
+/// Holder, beat, calls under way.
+fn read(bytes: &[u8]) -> Option<([u8; 10], u32, u32)> {
+    let (holder, rest) = bytes.split_first_chunk::<10>()?;
+    let (beat, calls) = rest.split_first_chunk::<4>()?;
+    Some((*holder, u32::from_le_bytes(*beat), u32::from_le_bytes(calls.try_into().ok()?)))
 }

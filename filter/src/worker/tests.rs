@@ -2,7 +2,10 @@
 //! events.
 #![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
 
+mod death;
+mod fairness;
 mod recorded;
+mod silence;
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,8 +29,10 @@ const PRICE: i64 = 100;
 const SILENT: Failed = Failed { status: 0, of_ledger: false, overloaded: false };
 
 /// A host that writes down what it was asked to do.
-#[derive(Default)]
 struct Recorder {
+    /// Where requests come from, and how often that was asked.
+    address: &'static str,
+    sources: usize,
     random: u64,
     calls: HashMap<CallId, (&'static str, Vec<u8>)>,
     next_call: CallId,
@@ -48,6 +53,31 @@ struct Recorder {
     /// Replies and resumptions by stream.
     replied: HashMap<StreamId, u32>,
     resumed: HashMap<StreamId, u32>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self {
+            address: "192.0.2.1",
+            sources: 0,
+            random: 0,
+            calls: HashMap::new(),
+            next_call: 0,
+            now_ms: 0,
+            unreachable: false,
+            kept: HashMap::new(),
+            writes: 0,
+            decisions: 0,
+            woken: false,
+            reached: HashSet::new(),
+            metadata: None,
+            warnings: Vec::new(),
+            traces: Vec::new(),
+            counters: HashMap::new(),
+            replied: HashMap::new(),
+            resumed: HashMap::new(),
+        }
+    }
 }
 
 impl Host for Recorder {
@@ -88,11 +118,12 @@ impl Host for Recorder {
         None
     }
     fn source_address(&mut self, _: StreamId) -> Option<String> {
-        Some("192.0.2.1".to_owned())
+        self.sources += 1;
+        Some(self.address.to_owned())
     }
     fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
         if self.unreachable {
-            return Err(NoCall::NoHost);
+            return Err(NoCall::NotSent);
         }
         self.next_call += 1;
         self.calls.insert(self.next_call, (message.path, message.body.to_vec()));

@@ -130,6 +130,10 @@ impl Worker {
             }
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Batch);
+                // Whatever held a probe back, there has to be another one.
+                if self.health.is_silent() {
+                    self.health.silent(self.now_ms);
+                }
                 self.journal.settled(host, sent.charges().map(|(id, _)| id));
                 let outcomes = self.queue.unsent(sent, trouble);
                 self.decide_later(outcomes);
@@ -143,6 +147,11 @@ impl Worker {
         // Nobody is charged for a request that is gone.
         if self.waiting(stream, request.charge_id).is_none() {
             return self.card_places.give_back(source);
+        }
+        if self.health.is_silent() {
+            self.card_places.give_back(source);
+            let (charge, answer) = (request.charge_id, Err(Trouble::Silent));
+            return self.due.push(Decision::Card { stream, charge, answer });
         }
         self.call_card(host, stream, source, &request, &traced);
     }
@@ -171,7 +180,7 @@ impl Worker {
     /// Says that this VM lives. If it was taken for dead, what it had under way is being voided by
     /// another, and must not be served.
     fn beat(&mut self, host: &mut impl Host) {
-        if self.journal.beat(host) {
+        if self.journal.beat(host, self.calls.len()) {
             return;
         }
         self.log.warn(host, "this worker was held up and taken for dead; its requests are refused");

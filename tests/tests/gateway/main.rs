@@ -66,4 +66,5 @@ mod test_cards;
 mod three_d_secure;
 mod traces;
 mod upstream_failures;
+mod vm_death;
 mod webhooks;

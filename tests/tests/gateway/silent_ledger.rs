@@ -125,11 +125,34 @@ const MOODS: [(Mood, bool); 11] = [
     (Mood::SaysTooMuch, false),
 ];
 
+/// Lets the ledger be well, and waits until the gateway has noticed.
+async fn recover(stack: &Stack, ledger: &Shared) {
+    ledger.lock().unwrap().0 = Mood::Charges;
+    let start = Instant::now();
+    let paid = async || {
+        let answer = pay(stack, "/api/joke", json!({"clientId": CLIENT})).await;
+        answer.header("payment-response").is_some()
+    };
+    while !paid().await {
+        assert!(start.elapsed() < Duration::from_secs(5), "the gateway does not notice");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn ids(seen: &[Value], list: &str) -> Vec<String> {
+    let lists = seen.iter().filter_map(|batch| batch[list].as_array());
+    lists.flatten().map(|entry| entry["id"].to_string()).collect()
+}
+
 #[tokio::test]
 async fn whatever_the_ledger_does_the_answer_is_in_time_and_nothing_is_free() {
     let (stack, ledger) = stack("deny").await;
+    let (mut charges, mut seen) = (Vec::new(), Vec::new());
     for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
         for (mood, _) in MOODS {
+            recover(&stack, &ledger).await;
+            stack.upstream.recorder().clear();
+            seen.append(&mut std::mem::take(&mut ledger.lock().unwrap().1));
             ledger.lock().unwrap().0 = mood;
             let start = Instant::now();
             let answer = pay(&stack, "/api/joke", payment.clone()).await;
@@ -137,18 +160,15 @@ async fn whatever_the_ledger_does_the_answer_is_in_time_and_nothing_is_free() {
             assert_eq!(answer.body["error"]["code"], "ledger_unavailable", "{mood:?}");
             assert_eq!(answer.header("retry-after"), Some("1"));
             assert!(start.elapsed() < Duration::from_secs(4), "{mood:?}");
+            assert_eq!(stack.upstream.recorder().count(), 0);
+            charges.append(&mut ids(&ledger.lock().unwrap().1, "charges"));
         }
     }
-    assert_eq!(stack.upstream.recorder().count(), 0);
     // Every charge that may have been made is taken back, once the ledger is well again.
-    ledger.lock().unwrap().0 = Mood::Charges;
+    recover(&stack, &ledger).await;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let seen = std::mem::take(&mut ledger.lock().unwrap().1);
-    let ids = |list: &str| {
-        let lists = seen.iter().filter_map(|batch| batch[list].as_array());
-        lists.flatten().map(|entry| entry["id"].to_string()).collect::<Vec<_>>()
-    };
-    let (charges, voids) = (ids("charges"), ids("voids"));
+    seen.append(&mut std::mem::take(&mut ledger.lock().unwrap().1));
+    let voids = ids(&seen, "voids");
     assert_eq!(charges.len(), MOODS.len());
     for charge in charges {
         assert!(voids.contains(&charge), "{charge} was not taken back");
@@ -162,6 +182,7 @@ async fn where_silence_is_allowed_requests_pass_and_are_marked() {
     let (stack, ledger) = stack("allow").await;
     for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
         for (mood, silent) in MOODS {
+            recover(&stack, &ledger).await;
             ledger.lock().unwrap().0 = mood;
             stack.upstream.recorder().clear();
             let request = stack.pay("/api/joke", &payment).header("x-stripe402-unpaid", "no");
@@ -176,12 +197,38 @@ async fn where_silence_is_allowed_requests_pass_and_are_marked() {
         }
     }
     assert_eq!(send(stack.get("/api/joke")).await.status, 402, "who offers nothing gets nothing");
-    ledger.lock().unwrap().0 = Mood::Charges;
+    recover(&stack, &ledger).await;
     let paid = pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await;
     assert_eq!(paid.receipt()["creditsRemaining"], 900);
     assert_eq!(stack.upstream.recorder().last().unwrap().header("x-stripe402-unpaid"), None);
+    // Four moods are silence, and a few passed until the gateway noticed that it was over.
     let counted = crate::metrics::wait_for(&stack, "wasmcustom.stripe402_unpaid", 4).await;
-    assert_eq!(counted, 4);
+    assert!(counted >= 4, "{counted}");
+}
+
+/// Nobody waits for a ledger that let a call time out, until a probe gets through.
+#[tokio::test]
+async fn a_silent_ledger_is_waited_for_once() {
+    let (stack, ledger) = stack("deny").await;
+    recover(&stack, &ledger).await;
+    ledger.lock().unwrap().0 = Mood::Hangs;
+    let start = Instant::now();
+    assert_eq!(pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await.status, 503);
+    let first = start.elapsed();
+    assert!(first > Duration::from_millis(900), "{first:?}");
+    ledger.lock().unwrap().1.clear();
+    for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
+        for _ in 0..20 {
+            let start = Instant::now();
+            assert_eq!(pay(&stack, "/api/joke", payment.clone()).await.status, 503);
+            assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+        }
+    }
+    assert_eq!(ids(&ledger.lock().unwrap().1, "charges"), Vec::<String>::new());
+    // The probe that is under way ends after a second; the next one leaves a quarter later.
+    ledger.lock().unwrap().0 = Mood::Charges;
+    tokio::time::sleep(Duration::from_millis(1_800)).await;
+    assert_eq!(pay(&stack, "/api/joke", json!({"clientId": CLIENT})).await.status, 200);
 }
 
 /// A ledger that is not there at all, and a cluster that is misspelt: only the first is silence.
@@ -204,4 +251,39 @@ async fn a_ledger_that_is_gone_is_silent_and_a_wrong_cluster_is_a_mistake() {
             assert_eq!(answer.status, 200, "after the health check has noticed, too");
         }
     }
+}
+
+/// Envoy has as many requests for the ledger under way as it may, and asks it for no more: the
+/// ledger was not asked, and nobody passes for that.
+#[tokio::test]
+async fn a_circuit_breaker_that_is_open_is_not_silence() {
+    let (address, shared) = ledger().await;
+    shared.lock().unwrap().0 = Mood::Hangs;
+    let options = StackOptions::new()
+        .workers(2)
+        .filter(|filter| filter["ledger_unavailable"] = json!("allow"))
+        .config(move |config| {
+            config.endpoints("stripe402_ledger", &[address])?;
+            config.cluster("stripe402_ledger")?["circuit_breakers"] =
+                json!({"thresholds": [{"max_requests": 1}]});
+            Ok(())
+        });
+    let stack = Stack::start(options).await.unwrap();
+    let card = pay(&stack, "/api/joke", json!({"paymentMethodId": "pm_1"}));
+    let others = async {
+        // Workers tell each other once a second what they have under way.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        for _ in 0..10 {
+            // Connections of their own, which either worker may get.
+            let other = reqwest::Client::new().get(stack.url("/api/joke"));
+            let payment = stripe402_tests::wire::encode(&json!({"clientId": CLIENT}));
+            let answer = send(other.header("payment", payment)).await;
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        answer = card => panic!("the one that is under way was answered: {answer:?}"),
+    }
+    assert_eq!(stack.upstream.recorder().count(), 0);
 }

@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 use stripe402_tests::{
+    envoy_config::EnvoyConfig,
     stack::{Stack, StackOptions},
     wire,
 };
@@ -127,12 +128,21 @@ async fn unhurt(stack: &Stack, client: &str, beside: &Beside) {
     assert_eq!(left_before(stack, client).await, 49_500 - beside.served() * PRICE);
 }
 
+/// An API that takes all at once: what a storm does there is not the gate's business.
+fn roomy_api(config: &mut EnvoyConfig) -> stripe402_tests::Result<()> {
+    let most = json!({"max_connections": 10_000, "max_pending_requests": 100_000,
+        "max_requests": 100_000});
+    config.cluster("api")?["circuit_breakers"] = json!({"thresholds": [most]});
+    Ok(())
+}
+
 /// A ledger that has no endpoints: every batch comes back before it left.
 #[tokio::test]
 async fn a_ledger_without_endpoints_ends_no_vm() {
     for (unavailable, status) in [("deny", 503), ("allow", 200)] {
         let options = StackOptions::new()
             .filter(move |filter| filter["ledger_unavailable"] = json!(unavailable))
+            .config(roomy_api)
             .config(|config| config.endpoints("stripe402_ledger", &[]));
         let stack = Stack::start(options).await.unwrap();
         for payment in [
@@ -154,6 +164,7 @@ async fn a_ledger_that_hangs_ends_no_vm() {
     for (unavailable, status) in [("deny", 503), ("allow", 200)] {
         let options = StackOptions::new()
             .filter(move |filter| filter["ledger_unavailable"] = json!(unavailable))
+            .config(roomy_api)
             .config(move |config| {
                 config.endpoints("stripe402_ledger", &[address])?;
                 config.cluster("stripe402_ledger")?["health_checks"] = json!([]);
