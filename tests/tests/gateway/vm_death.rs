@@ -95,4 +95,9 @@ async fn what_was_under_way_in_a_vm_that_died_is_given_back() {
     let inherited = crate::metrics::wait_for(&stack, "wasmcustom.stripe402_inherited", 1).await;
     println!("{inherited} charges were under way, and were given back");
     assert!(inherited > 0, "nothing was under way when they died");
+    let stats = stack.envoy.stats().await.unwrap();
+    let reloads: Vec<_> = stats.iter().filter(|(name, _)| name.contains("vm_reload")).collect();
+    println!("{reloads:?}");
+    let reloaded = stats.get("wasm.stripe402.vm_reload_success").copied().unwrap_or_default();
+    assert_eq!(usize::try_from(reloaded).unwrap(), deaths(), "as the alert reads it: {reloads:?}");
 }

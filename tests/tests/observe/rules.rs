@@ -20,7 +20,13 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
+    Case {
+        alert: "Stripe402FilterDied",
+        series: &[(r#"envoy_wasm_stripe402_vm_reload_success{instance="a"}"#, RISES)],
+        fires: 15,
+        quiet: &[9, 40],
+    },
     Case {
         alert: "Stripe402LedgerDown",
         series: &[(r#"up{job="stripe402-ledger",instance="a"}"#, "1x10 0x10 1x120")],
