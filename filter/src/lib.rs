@@ -10,6 +10,7 @@ pub mod gate;
 pub mod host;
 pub mod metrics;
 pub mod pairs;
+pub mod proxy;
 pub mod queue;
 pub mod route;
 pub mod source;

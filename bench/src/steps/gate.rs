@@ -78,12 +78,13 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
     let mut next = 1;
     while next <= times {
         let streams = next..next + BATCH;
+        let first = host.minted + 1;
         for id in streams.clone() {
             ask(&mut worker, &mut host, id, &request);
         }
         worker.on_wake(&mut host);
         for call in std::mem::take(&mut host.calls) {
-            worker.on_answer(&mut host, call, Ok(&charged(next)?));
+            worker.on_answer(&mut host, call, Ok(&charged(first)?));
         }
         for id in streams {
             answer(&mut worker, &mut host, id, &response);
@@ -96,8 +97,8 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
 }
 
 /// What the ledger answers to the batch whose first charge is the n-th.
-fn charged(first: u32) -> Result<Vec<u8>> {
+fn charged(first: u64) -> Result<Vec<u8>> {
     let left = ChargeOutcome::Charged(Units::from_u32(9_876_500));
-    let charges = (first..first + BATCH).map(|number| (host::minted(number.into()), left));
+    let charges = (first..first + u64::from(BATCH)).map(|number| (host::minted(number), left));
     Ok(compact::to_bytes(&BatchAnswer { charges: charges.collect(), voids: Vec::new() }))
 }

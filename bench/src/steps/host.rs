@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use stripe402_filter::{
     gate::Reply,
-    host::{CallId, Host, Message, NoCall, StreamId},
+    host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{Counter, Histogram},
 };
 use stripe402_protocol::ChargeId;
@@ -30,7 +30,8 @@ pub(super) struct Counting {
     pub(super) headers_set: u32,
     /// Calls that nobody has answered yet.
     pub(super) calls: Vec<CallId>,
-    minted: u64,
+    /// How often random bytes were asked for.
+    pub(super) minted: u64,
     next_call: CallId,
 }
 
@@ -90,6 +91,14 @@ impl Host for Counting {
         self.next_call += 1;
         self.calls.push(self.next_call);
         Ok(self.next_call)
+    }
+
+    fn keep(&mut self, _: &str, _: &[u8], _: OnlyIf) -> bool {
+        true
+    }
+
+    fn kept(&mut self, _: &str) -> Option<Kept> {
+        None
     }
 
     fn warn(&mut self, message: &str) {

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     gate::{Head, ResponseHead},
     pairs,
+    proxy::Release,
     worker::{Failed, Verdict, Worker},
 };
 
@@ -85,13 +86,30 @@ impl Root {
         if !abi::set_tick(PULSE) {
             return Err("the host gives no timer".to_owned());
         }
-        abi::log(Level::INFO, &format!("configured: {} rules", config.routes.rules().len()));
+        let rules = config.routes.rules().len();
+        match release() {
+            Some(release) => {
+                release.check()?;
+                abi::log(Level::INFO, &format!("configured: {rules} rules, on Envoy {release}"));
+            }
+            None => abi::log(
+                Level::WARN,
+                &format!("configured: {rules} rules, on a proxy that does not tell its release"),
+            ),
+        }
         Ok(Shared { worker: Worker::new(Rc::new(config)), host, pulses: PULSES, leaving: None })
     }
 
     fn with<T: Default>(&self, act: impl FnOnce(&mut Worker, &mut EnvoyHost) -> T) -> T {
         enter(self.shared.as_ref(), self.id, act)
     }
+}
+
+/// Which Envoy this is: the version of the node, as its bootstrap or its build says it.
+fn release() -> Option<Release> {
+    const VERSION: &[u8] = b"xds\0node\0user_agent_build_version\0version\0";
+    let number = |name: &[u8]| abi::property(&[VERSION, name].concat());
+    Release::read(&number(b"major_number")?, &number(b"minor_number")?)
 }
 
 /// Runs the rules in a callback of a context.

@@ -3,7 +3,11 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use stripe402_tests::{binary, envoy, envoy_config::EnvoyConfig};
+use stripe402_tests::{
+    binary, envoy,
+    envoy_config::EnvoyConfig,
+    stack::{Stack, StackOptions},
+};
 
 fn refused_by_envoy(change: impl FnOnce(&mut Value)) -> String {
     let mut config = EnvoyConfig::shipped().unwrap();
@@ -28,6 +32,8 @@ fn envoy_refuses_to_start_and_names_the_field() {
         ("/routes/1/price", json!("$0.05"), "without quotes; $0.05 are 500"),
         ("/routes/2/path", json!("/API/Weather/"), "routes[2]: is about the same path"),
         ("/ledger/token_env", json!("NOT_SET"), "ledger.token_env: NOT_SET is not set"),
+        ("/limits", json!({"batch": 5_000}), "limits.batch: must be between 2 and 1024"),
+        ("/limits", json!({"source_shares": 2_000}), "limits.source_shares: must be between 1 and"),
     ] {
         let said = refused_by_envoy(|filter| {
             let (parent, field) = pointer.rsplit_once('/').unwrap();
@@ -35,6 +41,14 @@ fn envoy_refuses_to_start_and_names_the_field() {
         });
         assert!(said.contains(named), "{pointer} = {value}: {said}");
     }
+}
+
+/// Which Envoy it is decides whether the gate can start at all; this one is new enough.
+#[tokio::test]
+async fn the_gate_asks_which_envoy_it_runs_on() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let log = std::fs::read_to_string(stack.dir().join("envoy.log")).unwrap();
+    assert!(log.contains("configured: 3 rules, on Envoy 1."), "{log}");
 }
 
 fn ledger(settings: &[(&str, &str)]) -> (Option<i32>, String) {
