@@ -20,4 +20,5 @@ mod overlays;
 mod processor;
 mod readmes;
 mod schema;
+mod settings;
 mod tls;
