@@ -151,6 +151,8 @@ pub struct VoidOn {
     pub upstream_reset: bool,
     /// The API did not answer in time.
     pub upstream_timeout: bool,
+    /// A gRPC API says that it failed: `grpc-status` 2, 4, 8, 13 or 14.
+    pub grpc_failure: bool,
     /// The API answered 4xx.
     pub upstream_4xx: bool,
     /// The API answered 304.

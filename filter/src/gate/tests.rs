@@ -46,6 +46,11 @@ fn minting() -> impl FnMut() -> Option<ChargeId> {
     }
 }
 
+/// A stream that ended after the API had the request.
+fn reached() -> Origin {
+    Origin { details: None, reached: true }
+}
+
 /// What a step is, in a word.
 fn word(step: &Step) -> String {
     match step {
@@ -129,13 +134,27 @@ fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
         "x-envoy-retry-on",
         "x-envoy-max-retries",
         "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retriable-header-names",
+        "x-envoy-whatever-comes-next",
+        "x.stripe402.client.id",
         "X-STRIPE402-UNPAID",
         "x-original-url",
         "x_rewrite_url",
         "payment-required",
         "payment-response",
     ];
-    let kept = ["x-request-id", "x-envoy-external-address", "x-stripe402", "accept"];
+    let kept = [
+        "x-request-id",
+        "x-envoy-external-address",
+        "x-envoy-internal",
+        "x-envoy-original-path",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-peer-metadata-id",
+        "x-stripe402",
+        "accept",
+    ];
     let headers = names.iter().chain(&kept).map(|name| (name.as_bytes(), &b"1"[..]));
     assert_eq!(Head::read(headers, &Identity::default()).remove, names);
 }
@@ -250,7 +269,7 @@ fn whether_the_charge_stands() {
             assert_eq!(step.void.is_some(), expected, "{status} {details:?} {void_on:?}");
             let receipt = step.set.iter().any(|(name, _)| *name == "payment-response");
             assert_eq!(receipt, !expected, "a receipt for what was given back");
-            assert!(stream.on_end(|| true).is_none(), "it is decided once");
+            assert!(stream.on_end(reached).is_none(), "it is decided once");
         }
     }
 }
@@ -287,8 +306,8 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
         let step = served().on_response(&head, origin);
         assert_eq!(step.void.is_some(), void, "{status} {details} {reached}");
     }
-    assert!(served().on_end(|| false).is_some());
-    assert!(served().on_end(|| true).is_none());
+    assert!(served().on_end(Origin::default).is_some());
+    assert!(served().on_end(reached).is_none());
 }
 
 #[test]
@@ -310,7 +329,55 @@ fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
 fn a_client_that_leaves_after_the_request_went_on_has_paid() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
-    assert!(stream.on_end(|| true).is_none());
+    assert!(stream.on_end(reached).is_none());
+}
+
+/// A gRPC API says what became of a call at its head or in its trailers, and only its own word
+/// counts: what the client calls its request does not make a failure of an answer.
+#[test]
+fn a_grpc_api_that_fails_is_given_back() {
+    let grpc_head = |status: Option<u8>| ResponseHead {
+        status: 200,
+        grpc: true,
+        grpc_status: status,
+        ..ResponseHead::default()
+    };
+    let via_upstream = || Origin { details: Some("via_upstream".to_owned()), reached: true };
+    let served = || {
+        let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+        stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        stream
+    };
+    for status in 0..=16 {
+        let failed = [2, 4, 8, 13, 14].contains(&status);
+        let mut at_once = served();
+        let step = at_once.on_response(&grpc_head(Some(status)), via_upstream);
+        assert_eq!(step.void.is_some(), failed, "{status}");
+        assert!(!at_once.wants_trailers());
+        let mut later = served();
+        let step = later.on_response(&grpc_head(None), via_upstream);
+        assert!(step.void.is_none() && step.set[0].0 == "payment-response");
+        assert!(later.wants_trailers());
+        let trailers = ResponseHead { grpc_status: Some(status), ..ResponseHead::default() };
+        let step = later.on_trailers(&trailers);
+        assert_eq!(step.void.is_some(), failed, "{status}");
+        assert_eq!(step.describe.is_some(), failed);
+        assert!(later.on_trailers(&trailers).void.is_none() && later.on_end(reached).is_none());
+    }
+    let lie = ResponseHead { grpc: false, ..grpc_head(Some(13)) };
+    assert!(served().on_response(&lie, via_upstream).void.is_none(), "no gRPC API");
+    for (details, void) in [
+        ("upstream_reset_after_response_started{connection_termination}", true),
+        ("via_upstream", false),
+        ("downstream_remote_disconnect", false),
+        ("http2.remote_reset", false),
+        ("stream_idle_timeout", false),
+    ] {
+        let mut stream = served();
+        stream.on_response(&grpc_head(None), via_upstream);
+        let end = || Origin { details: Some(details.to_owned()), reached: true };
+        assert_eq!(stream.on_end(end).is_some(), void, "{details}");
+    }
 }
 
 #[test]
@@ -331,9 +398,11 @@ fn caches_keep_paid_answers_apart() {
             status: 200,
             cache_control: cache_control.map(ToOwned::to_owned),
             vary: vary.map(ToOwned::to_owned),
-            forged: false,
+            targeted: vec!["cdn-cache-control".into()],
+            ..ResponseHead::default()
         };
         let step = stream.on_response(&head, Origin::default);
+        assert_eq!(step.remove, ["cdn-cache-control"], "for shared caches only");
         let set: Vec<_> = step.set.iter().skip(1).map(|(name, value)| (*name, &**value)).collect();
         assert_eq!(set, expected);
     }

@@ -20,7 +20,9 @@ use self::{balances::Balances, placed::Places};
 use crate::{
     batch::{Outcome, Queue, Sent, Traced},
     config::Config,
-    gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},
+    gate::{
+        DEADLINE, Head, Origin, Passed, ResponseHead, ResponseStep, Step, Stream, Trace, Trouble,
+    },
     host::{CallId, Host, Message, StreamId},
     metrics::{Counter, Histogram, Pending, Service},
 };
@@ -112,6 +114,9 @@ impl Worker {
         for name in &head.remove {
             host.remove_request_header(id, name);
         }
+        if let Some(left) = &head.connection {
+            host.set_request_header(id, "connection", left);
+        }
         let placed = self.places.of(&self.config, host, id);
         let mut stream = Stream::new(Rc::clone(&self.config));
         if self.now_ms == 0 {
@@ -120,6 +125,10 @@ impl Worker {
         let now_ms = self.now_ms;
         let step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
         self.streams.insert(id, stream);
+        // Of a priced request nobody but the operator says how long it may take.
+        if head.deadline && !matches!(step, Step::Pass(_, Passed::Free)) {
+            host.remove_request_header(id, DEADLINE);
+        }
         self.take(host, id, step, head.trace, false)
     }
 
@@ -132,12 +141,26 @@ impl Worker {
     /// The head of a response, ours or the API's.
     pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let step = stream.on_response(head, || Origin {
-            details: host.response_details(id),
-            reached: host.reached_upstream(id),
-        });
+        let step = stream.on_response(head, || origin(host, id));
+        self.answered(host, id, step);
+    }
+
+    /// Whether the trailers of this stream's response matter.
+    #[must_use]
+    pub fn wants_trailers(&self, id: StreamId) -> bool {
+        self.streams.get(&id).is_some_and(Stream::wants_trailers)
+    }
+
+    /// The trailers of the API's response.
+    pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let step = stream.on_trailers(trailers);
+        self.answered(host, id, step);
+    }
+
+    fn answered(&mut self, host: &mut impl Host, id: StreamId, step: ResponseStep) {
         for name in step.remove {
-            host.remove_response_header(id, name);
+            host.remove_response_header(id, &name);
         }
         for (name, value) in step.set {
             host.set_response_header(id, name, &value);
@@ -160,7 +183,7 @@ impl Worker {
             self.questions.retain(|(waiting, _)| *waiting != id);
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
-        if let Some(void) = stream.on_end(|| host.reached_upstream(id)) {
+        if let Some(void) = stream.on_end(|| origin(host, id)) {
             self.queue.void(void);
         }
     }
@@ -350,6 +373,10 @@ impl Worker {
             host.wake();
         }
     }
+}
+
+fn origin(host: &mut impl Host, id: StreamId) -> Origin {
+    Origin { details: host.response_details(id), reached: host.reached_upstream(id) }
 }
 
 fn traced(trace: Trace<'_>) -> Traced {
