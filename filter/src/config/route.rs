@@ -1,7 +1,10 @@
 //! One priced route.
 
 use serde_json::Value;
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{
+    Currency, Units,
+    message::{LONGEST_ROUTE, is_route_name},
+};
 
 use super::{
     Defaults, Kept, Route, VoidOn,
@@ -166,6 +169,13 @@ fn sale(
         let problem = "must be a whole number of units above 0; $0.05 are 500";
         return wrong(fields.path("price"), problem);
     };
+    if name.is_empty() || !is_route_name(&name) {
+        let problem = format!(
+            "must have 1 to {LONGEST_ROUTE} bytes and no control characters; it is the path if it is \
+             not set"
+        );
+        return wrong(fields.path("name"), problem);
+    }
     let least = top_up(least, DEFAULT_MIN_TOP_UP, currency, &least_at)?;
     let max_top_up = top_up(most, DEFAULT_MAX_TOP_UP, currency, &most_at)?;
     // The least that a challenge names is never below its price (protocol, "Units").
