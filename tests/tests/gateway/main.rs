@@ -67,5 +67,6 @@ mod stripe_calls;
 mod test_cards;
 mod three_d_secure;
 mod traces;
+mod unknown_cards;
 mod upstream_failures;
 mod webhooks;
