@@ -27,6 +27,25 @@ pub(super) struct Balances {
     asked: HashMap<String, u32>,
 }
 
+/// Who counts as one: an IPv4 address, or the network of 64 bits that one subscriber has of IPv6
+/// (RFC 6177, section 2). Envoy writes each address in one way only (RFC 5952).
+fn subscriber(address: String) -> String {
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    if !bare.contains(':') {
+        return address;
+    }
+    // An address of IPv4 inside one of IPv6 (RFC 4291, section 2.5.5) is the former's.
+    if let Some((_, last)) = bare.rsplit_once(':').filter(|(_, last)| last.contains('.')) {
+        return last.to_owned();
+    }
+    let (head, tail) = bare.split_once("::").unwrap_or((bare, ""));
+    let groups = |part: &str| part.split(':').filter(|group| !group.is_empty()).count();
+    let zeros = 8_usize.saturating_sub(groups(head).saturating_add(groups(tail)));
+    let all = head.split(':').chain(core::iter::repeat_n("0", zeros)).chain(tail.split(':'));
+    let network: Vec<&str> = all.filter(|group| !group.is_empty()).take(4).collect();
+    network.join(":")
+}
+
 impl Balances {
     /// Whether an address may ask once more.
     fn may_ask(&mut self, address: String, most: u32, now_ms: u64) -> bool {
@@ -46,7 +65,7 @@ impl Balances {
 impl Worker {
     pub(super) fn ask(&mut self, host: &mut impl Host, id: StreamId, question: Balance) -> Verdict {
         let most = self.config.discovery.as_ref().map_or(0, |found| found.balances_per_minute);
-        let address = host.source_address(id).unwrap_or_default();
+        let address = subscriber(host.source_address(id).unwrap_or_default());
         let waiting = self.questions.len().saturating_add(self.count(Service::Balance));
         let now_ms = host.now_ms();
         if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(address, most, now_ms) {
@@ -114,6 +133,18 @@ mod tests {
         assert!(ask("b", 60_003), "another one");
         assert!(!ask("a", 119_999));
         assert!(ask("a", 120_000), "another minute");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let of = |text: &str| subscriber(text.to_owned());
+        for same in ["[2001:db8:1:2::1]", "2001:db8:1:2:3:4:5:6", "[2001:db8:1:2::]"] {
+            assert_eq!(of(same), "2001:db8:1:2", "{same}");
+        }
+        assert_ne!(of("[2001:db8:1:3::1]"), of("[2001:db8:1:2::1]"));
+        assert_eq!(of("[::ffff:192.0.2.1]"), of("192.0.2.1"));
+        assert_eq!((of("[::1]"), of("[2001:db8::1]")), ("0:0:0:0".into(), "2001:db8:0:0".into()));
+        assert_eq!((of("192.0.2.1"), of("")), ("192.0.2.1".to_owned(), String::new()));
     }
 
     #[test]
