@@ -98,6 +98,44 @@ fn the_request_decides_in_order_of_precedence() {
     assert_eq!(word(&start("/api/free", &json!({"clientId": 7})).1), "free");
 }
 
+/// docs/ARCHITECTURE.md, "What reaches the ledger of a request".
+#[test]
+fn whatever_a_client_writes_the_message_to_the_ledger_is_short() {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"name": "n".repeat(256), "path": "/api/joke", "price": 100}],
+    });
+    let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+    let payment = |id: usize, key: usize| {
+        json!({
+            "paymentMethodId": format!("pm_{}", "a".repeat(id)),
+            "paymentIntentId": format!("pi_{}", "a".repeat(id)),
+            "idempotencyKey": "\"".repeat(key),
+            "topUpAmount": i64::MIN,
+            "unknown": "x".repeat(4_000),
+        })
+    };
+    let ask = |payment: &Value| {
+        let header = stripe402_protocol::encode(payment);
+        let step = Stream::new(Rc::clone(&config)).on_request(
+            &head("/api/joke", &header),
+            &UNSAID,
+            &mut minting(),
+        );
+        match step {
+            Step::Pay(mut message) => {
+                message.source = Some("[2001:db8:1111:2222:3333:4444:5555:6666]".to_owned());
+                Some(serde_json::to_vec(&message).unwrap().len())
+            }
+            _ => None,
+        }
+    };
+    let longest = ask(&payment(255, 64)).unwrap();
+    assert!(longest <= 2_048, "{longest}");
+    assert_eq!((ask(&payment(256, 64)), ask(&payment(255, 65))), (None, None));
+}
+
 #[test]
 fn two_payment_headers_are_one_too_many() {
     let good = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
