@@ -74,6 +74,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         confirmation: config.confirmation,
         settle_after: config.settle_after,
         limits: config.limits,
+        unknown_memory: config.unknown_memory,
         live: config.is_live(),
         verify_cards: config.verify_cards,
         decline_details: config.decline_details,

@@ -305,3 +305,42 @@ async fn a_read_only_server_refuses_and_loses_nothing() {
     sqlx::query(sqlx::AssertSqlSafe(set("off"))).execute(&pool).await.unwrap();
     assert_eq!(before.account(key).await.unwrap().available, Units::from_u32(100));
 }
+
+/// A sum that can take no more refuses its own charge, and nobody else's.
+#[tokio::test]
+async fn a_record_that_cannot_be_written_fails_alone() {
+    // Of its own: no sum of all clients can be read any more.
+    let server = Server::start().await.unwrap();
+    let store = open(&server.url(), Duration::from_secs(24 * 3600));
+    let keys = ["full", "free"].map(|name| AccountKey {
+        client: ClientId::derive(b"postgres", name),
+        currency: Currency::USD,
+    });
+    for key in keys {
+        let amount = Units::from_u32(100);
+        let posting = Posting { kind: Kind::TopUp, reference: "pi".into(), amount, note: None };
+        store.post(key, posting).await.unwrap();
+    }
+    let now = SystemClock.now_ms();
+    let charge = |key: AccountKey, random| Charge {
+        id: ChargeId::mint(now, [random; 10]),
+        client_id: key.client,
+        currency: key.currency,
+        amount: Units::from_u32(10),
+        route: "full".to_owned(),
+    };
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    sqlx::query("INSERT INTO stripe402.tallies VALUES ($1, 'usd', $2, 'full', 1, $3)")
+        .bind(keys[0].client.as_bytes().as_slice())
+        .bind(i64::try_from(now / 3_600_000).unwrap())
+        .bind(i64::MAX)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let charges = vec![charge(keys[1], 1), charge(keys[0], 2), charge(keys[1], 3)];
+    let batch = Batch { version: 1, charges, voids: vec![] };
+    let answer = store.batch(batch).await.unwrap();
+    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+    let left = |units| ChargeOutcome::Charged(Units::from_u32(units));
+    assert_eq!(outcomes, [left(90), ChargeOutcome::Conflict, left(80)]);
+}

@@ -107,7 +107,9 @@ impl Payment {
     }
 }
 
-fn is_idempotency_key(key: &str) -> bool {
+/// Whether it can name a top-up: at most 64 printable ASCII characters. An empty one is absent.
+#[must_use]
+pub fn is_idempotency_key(key: &str) -> bool {
     key.len() <= 64 && key.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 

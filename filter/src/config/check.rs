@@ -1,6 +1,6 @@
 //! From what is written to what can be served: defaults, ranges, contradictions.
 
-use std::{ops::RangeInclusive, rc::Rc, time::Duration};
+use std::{cell::OnceCell, ops::RangeInclusive, rc::Rc, time::Duration};
 
 use serde_json::Value;
 use stripe402_protocol::Currency;
@@ -105,7 +105,8 @@ fn discovery(mut fields: Fields) -> Checked<Option<Discovery>> {
     }
     let balances_per_minute =
         per_minute.map_or(60, |number| u32::try_from(number).unwrap_or(u32::MAX));
-    Ok(enabled.unwrap_or(true).then_some(Discovery { path, balances_per_minute }))
+    let discovery = Discovery { path, balances_per_minute, listing: OnceCell::new() };
+    Ok(enabled.unwrap_or(true).then_some(discovery))
 }
 
 fn paywall(mut fields: Fields) -> Checked<Option<Paywall>> {

@@ -8,12 +8,15 @@ use serde_json::{Map, Number, Value};
 
 use crate::pairs;
 
-/// The fields of the metadata; `None` if the bytes are no pairs.
+/// The fields of the metadata; `None` if the bytes are no pairs, or name a field twice.
 pub(super) fn decode(bytes: &[u8]) -> Option<Value> {
     let mut fields = Map::new();
     for (name, value) in whole(bytes)? {
         let name = core::str::from_utf8(name).ok()?;
-        fields.insert(name.to_owned(), field(name, value));
+        // One that is there twice cannot be told from a mistake.
+        if fields.insert(name.to_owned(), field(name, value)).is_some() {
+            return None;
+        }
     }
     Some(Value::Object(fields))
 }

@@ -3,6 +3,7 @@
 mod check;
 mod fields;
 mod metadata;
+mod once;
 mod route;
 mod structure;
 
@@ -91,8 +92,10 @@ pub enum LedgerUnavailable {
 pub struct Discovery {
     /// The path of the list; the balance is at `/balance` below it.
     pub path: String,
-    /// Balances told per minute, source address and worker.
+    /// Balances told per minute, source address (64 bits of an IPv6 address) and worker.
     pub balances_per_minute: u32,
+    /// The list as JSON, once it was asked for: it is the same for as long as the configuration is.
+    pub(crate) listing: OnceCell<Rc<[u8]>>,
 }
 
 /// The page that a browser gets with a 402.
@@ -151,6 +154,8 @@ pub struct VoidOn {
     pub upstream_reset: bool,
     /// The API did not answer in time.
     pub upstream_timeout: bool,
+    /// A gRPC API says that it failed: `grpc-status` 2, 4, 8, 13 or 14.
+    pub grpc_failure: bool,
     /// The API answered 4xx.
     pub upstream_4xx: bool,
     /// The API answered 304.
@@ -213,15 +218,29 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first field that is wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let value = serde_json::from_slice(bytes).or_else(|error| {
+        let once = once::Once::default();
+        let value = read_json(bytes, &once).or_else(|error| {
             // A serialised Struct is never JSON; what is neither was most likely meant as JSON.
-            structure::decode(bytes).ok_or_else(|| ConfigError {
+            structure::decode(bytes, &once).ok_or_else(|| ConfigError {
                 path: "configuration".to_owned(),
                 problem: format!("neither JSON ({error}) nor a Struct"),
             })
         })?;
+        once.check()?;
         check::config(value)
     }
+}
+
+/// Reads JSON. One reader for all of the module: it must stay small.
+pub(crate) fn json(bytes: &[u8]) -> Option<serde_json::Value> {
+    read_json(bytes, &once::Once::default()).ok()
+}
+
+fn read_json(bytes: &[u8], once: &once::Once) -> serde_json::Result<serde_json::Value> {
+    use serde::de::DeserializeSeed as _;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = once::At(String::new(), once).deserialize(&mut reader)?;
+    reader.end().map(|()| value)
 }
 
 impl Config {

@@ -1,7 +1,10 @@
 //! One priced route.
 
 use serde_json::Value;
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{
+    Currency, Units,
+    message::{LONGEST_ROUTE, is_route_name},
+};
 
 use super::{
     Defaults, Kept, Route, VoidOn,
@@ -61,6 +64,7 @@ pub(super) enum Cause {
     Upstream5xx,
     UpstreamReset,
     UpstreamTimeout,
+    GrpcFailure,
     Upstream4xx,
     NotModified,
     ClientGone,
@@ -165,6 +169,13 @@ fn sale(
         let problem = "must be a whole number of units above 0; $0.05 are 500";
         return wrong(fields.path("price"), problem);
     };
+    if name.is_empty() || !is_route_name(&name) {
+        let problem = format!(
+            "must have 1 to {LONGEST_ROUTE} bytes and no control characters; it is the path if it is \
+             not set"
+        );
+        return wrong(fields.path("name"), problem);
+    }
     let least = top_up(least, DEFAULT_MIN_TOP_UP, currency, &least_at)?;
     let max_top_up = top_up(most, DEFAULT_MAX_TOP_UP, currency, &most_at)?;
     // The least that a challenge names is never below its price (protocol, "Units").
@@ -228,14 +239,15 @@ fn top_up(given: Option<i64>, default: u32, currency: Currency, at: &str) -> Che
 }
 
 impl Read for Cause {
-    const EXPECTED: &'static str = "upstream_5xx, upstream_reset, upstream_timeout, upstream_4xx, \
-                                    not_modified or client_gone";
+    const EXPECTED: &'static str = "upstream_5xx, upstream_reset, upstream_timeout, grpc_failure, \
+                                    upstream_4xx, not_modified or client_gone";
 
     fn read(value: &Value) -> Option<Self> {
         Some(match value.as_str()? {
             "upstream_5xx" => Self::Upstream5xx,
             "upstream_reset" => Self::UpstreamReset,
             "upstream_timeout" => Self::UpstreamTimeout,
+            "grpc_failure" => Self::GrpcFailure,
             "upstream_4xx" => Self::Upstream4xx,
             "not_modified" => Self::NotModified,
             "client_gone" => Self::ClientGone,
@@ -247,7 +259,12 @@ impl Read for Cause {
 impl VoidOn {
     /// What the API or the way to it did wrong.
     pub(super) fn usual() -> Self {
-        Self::of(&[Cause::Upstream5xx, Cause::UpstreamReset, Cause::UpstreamTimeout])
+        Self::of(&[
+            Cause::Upstream5xx,
+            Cause::UpstreamReset,
+            Cause::UpstreamTimeout,
+            Cause::GrpcFailure,
+        ])
     }
 
     pub(super) fn of(causes: &[Cause]) -> Self {
@@ -257,6 +274,7 @@ impl VoidOn {
                 Cause::Upstream5xx => set.upstream_5xx = true,
                 Cause::UpstreamReset => set.upstream_reset = true,
                 Cause::UpstreamTimeout => set.upstream_timeout = true,
+                Cause::GrpcFailure => set.grpc_failure = true,
                 Cause::Upstream4xx => set.upstream_4xx = true,
                 Cause::NotModified => set.not_modified = true,
                 Cause::ClientGone => set.client_gone = true,

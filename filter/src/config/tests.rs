@@ -68,6 +68,24 @@ fn whole_doubles_are_amounts() {
 }
 
 #[test]
+fn a_field_that_is_there_twice_is_a_mistake() {
+    let good = good().to_string();
+    for (once, twice, path) in [
+        ("\"price\":500", "\"price\":500,\"price\":5", "routes[1].price"),
+        ("\"price\":500", "\"price\":500,\"pric\\u0065\":500", "routes[1].price"),
+        ("\"cluster\":\"ledger\"", "\"cluster\":\"a\",\"cluster\":\"b\"", "ledger.cluster"),
+        ("\"publishable_key\"", "\"routes\":[],\"publishable_key\"", "routes"),
+    ] {
+        let text = good.replacen(once, twice, 1);
+        assert_ne!(text, good);
+        let error = Config::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(error.path, path);
+        assert!(error.problem.contains("twice"), "{error}");
+    }
+    assert!(Config::parse(format!("{good} x").as_bytes()).is_err());
+}
+
+#[test]
 fn what_is_wrong_is_named_by_path() {
     let cases = [
         ("/publishable_key", json!("sk_test_x"), "publishable_key"),
@@ -107,6 +125,10 @@ fn what_is_wrong_is_named_by_path() {
         ("/routes/1/free", json!(true), "routes[1].price"),
         ("/routes/1/free", json!("yes"), "routes[1].free"),
         ("/routes/1/price", Value::Null, "routes[1].price"),
+        ("/routes/1/name", json!(""), "routes[1].name"),
+        ("/routes/1/name", json!("a\u{0}b"), "routes[1].name"),
+        ("/routes/1/name", json!("n".repeat(257)), "routes[1].name"),
+        ("/routes/1/path", json!(format!("/{}", "n".repeat(256))), "routes[1].name"),
         ("/route_metadata", json!("no"), "route_metadata"),
         ("/ledger_unavailable", json!("maybe"), "ledger_unavailable"),
         ("/unmatched", json!("allow"), "unmatched"),

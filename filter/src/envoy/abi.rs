@@ -16,6 +16,7 @@ impl Map {
     pub(super) const REQUEST: Self = Self(0);
     pub(super) const REQUEST_TRAILERS: Self = Self(1);
     pub(super) const RESPONSE: Self = Self(2);
+    pub(super) const RESPONSE_TRAILERS: Self = Self(3);
     pub(super) const CALL_RESPONSE: Self = Self(6);
 }
 

@@ -287,6 +287,17 @@ impl HttpContext for Gate {
         Action::Continue
     }
 
+    /// A gRPC API says in its trailers whether it succeeded.
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if self.with(|worker, _| worker.wants_trailers(self.id))
+            && let Some(trailers) = abi::headers(Map::RESPONSE_TRAILERS)
+        {
+            let trailers = ResponseHead::read(pairs::read(&trailers));
+            self.with(|worker, host| worker.on_trailers(host, self.id, &trailers));
+        }
+        Action::Continue
+    }
+
     fn on_log(&mut self) {
         self.with(|worker, host| worker.on_end(host, self.id));
     }

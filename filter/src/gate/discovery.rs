@@ -1,5 +1,7 @@
 //! What is for sale, and what a client has left: answered by the gate itself, free of charge.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value, json};
 use stripe402_protocol::{
     EXTENSIONS, Intent, Payment, VERSION,
@@ -18,7 +20,7 @@ const MOST_LISTED: usize = 1_000;
 impl Stream {
     /// Answers what is asked of the gate; `None` if it is asked of the API.
     pub(super) fn discover(&mut self, head: &Head<'_>, mint: Mint<'_>) -> Option<Step> {
-        let config = std::rc::Rc::clone(&self.config);
+        let config = Rc::clone(&self.config);
         let discovery = config.discovery.as_ref()?;
         let path = without_query(&head.path);
         let below = path.strip_prefix(discovery.path.as_str())?;
@@ -27,7 +29,9 @@ impl Stream {
         }
         Some(match &*head.method {
             "GET" | "HEAD" if below.is_empty() => {
-                self.refuse(Reply::found(listing(&config, discovery), "stripe402_discovery"))
+                let list = || listing(&config, discovery).to_string().into_bytes().into();
+                let list = discovery.listing.get_or_init(list);
+                self.refuse(Reply::found(Rc::clone(list), "stripe402_discovery"))
             }
             "GET" | "HEAD" => self.balance(head, mint),
             "OPTIONS" => self.refuse(Reply::options()),
@@ -81,7 +85,7 @@ impl Stream {
     fn credits(&self, credits: i64) -> Reply {
         let currency = self.config.defaults.currency;
         let body = json!({"creditsRemaining": credits, "currency": currency.as_str()});
-        Reply::found(body, "stripe402_balance")
+        Reply::found(body.to_string().into_bytes().into(), "stripe402_balance")
     }
 }
 

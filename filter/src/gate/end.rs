@@ -1,9 +1,21 @@
-//! The response's head, and the end of the stream: does the charge stand?
+//! The response's head, its trailers, and the end of the stream: does the charge stand?
 
-use stripe402_protocol::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
+use std::borrow::Cow;
 
-use super::{Audience, Phase, ResponseStep, Stream, describe::of_sale};
+use stripe402_protocol::{ChargeId, ClientId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
+
+use super::{
+    Audience, Phase, ResponseStep, Sale, Stream,
+    cache::{is_private, is_targeted, named, vary_by_payment},
+    describe::of_sale,
+    head::is_grpc,
+};
 use crate::config::VoidOn;
+
+/// The codes by which a gRPC API says that it failed, as it does with a 5xx elsewhere: UNKNOWN,
+/// DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE. The others are about the request,
+/// and stand. Source: gRPC, "Status codes and their use in gRPC".
+const GRPC_FAILURES: [u8; 5] = [2, 4, 8, 13, 14];
 
 /// Where a response comes from.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +26,7 @@ pub struct Origin {
     pub reached: bool,
 }
 
-/// What the gate needs of a response's headers.
+/// What the gate needs of a response's headers, or of its trailers.
 #[derive(Debug, Default)]
 pub struct ResponseHead {
     /// `:status`.
@@ -25,6 +37,12 @@ pub struct ResponseHead {
     pub vary: Option<String>,
     /// Whether the API sent headers that are the gate's alone.
     pub forged: bool,
+    /// What shared caches obey before `cache-control`.
+    pub targeted: Vec<Cow<'static, str>>,
+    /// Whether it is the answer of a gRPC API; what a client says of its request decides nothing.
+    pub grpc: bool,
+    /// `grpc-status`, if it is a number of one byte.
+    pub grpc_status: Option<u8>,
 }
 
 impl ResponseHead {
@@ -37,11 +55,19 @@ impl ResponseHead {
                 b":status" => head.status = text(value).parse().unwrap_or(0),
                 b"cache-control" => join(&mut head.cache_control, &text(value)),
                 b"vary" => join(&mut head.vary, &text(value)),
+                b"content-type" => head.grpc = is_grpc(value),
+                b"grpc-status" => head.grpc_status = text(value).parse().ok(),
                 b"payment-required" | b"payment-response" => head.forged = true,
+                _ if is_targeted(name) => head.targeted.extend(named(name)),
                 _ => {}
             }
         }
         head
+    }
+
+    /// Whether a gRPC API says here that it failed.
+    fn grpc_failed(&self) -> bool {
+        self.grpc_status.is_some_and(|status| GRPC_FAILURES.contains(&status))
     }
 }
 
@@ -56,8 +82,8 @@ fn join(list: &mut Option<String>, value: &str) {
 }
 
 impl Stream {
-    /// The response's head. Whether the charge stands is decided here, once; `origin` is asked
-    /// for only if it matters.
+    /// The response's head. Whether the charge stands is decided here, once, unless only a gRPC
+    /// API's trailers can tell; `origin` is asked for only if it matters.
     pub fn on_response(
         &mut self,
         head: &ResponseHead,
@@ -68,20 +94,23 @@ impl Stream {
             return step;
         }
         if head.forged {
-            step.remove = vec![PAYMENT_REQUIRED, PAYMENT_RESPONSE];
+            step.remove = vec![Cow::Borrowed(PAYMENT_REQUIRED), Cow::Borrowed(PAYMENT_RESPONSE)];
         }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Served { sale, charge, client, .. }
-                if voids(sale.route.void_on, head.status, self.audience, origin) =>
+                if voids(sale.route.void_on, head, self.audience, origin) =>
             {
-                step.void = Some(Void { id: charge, client_id: Some(client) });
-                step.describe =
-                    self.config.access_log.then(|| of_sale("voided", &sale, charge, client));
-                return step;
+                return ResponseStep {
+                    remove: step.remove,
+                    ..self.give_back(&sale, charge, client)
+                };
             }
-            Phase::Served { receipt, .. } => {
-                step.remove.retain(|name| *name != PAYMENT_RESPONSE);
+            Phase::Served { receipt, sale, charge, client } => {
+                step.remove.retain(|name| name != PAYMENT_RESPONSE);
                 step.set.push((PAYMENT_RESPONSE, receipt));
+                if head.grpc && head.grpc_status.is_none() {
+                    self.phase = Phase::Streaming { sale, charge, client };
+                }
             }
             // Whoever comes after the ledger's trouble is over has to pay.
             Phase::Unpaid => {}
@@ -94,28 +123,75 @@ impl Stream {
             step.set.push(("cache-control", "private".to_owned()));
         }
         step.set.extend(vary_by_payment(head.vary.as_deref()).map(|vary| ("vary", vary)));
+        step.remove.extend(head.targeted.iter().cloned());
         step
+    }
+
+    /// Whether the trailers of the response can matter.
+    #[must_use]
+    pub const fn wants_trailers(&self) -> bool {
+        matches!(self.phase, Phase::Streaming { .. })
+    }
+
+    /// The response's trailers: what a gRPC API says of the whole call. The receipt has gone out
+    /// with the head; that the charge was given back is seen in the balance.
+    pub fn on_trailers(&mut self, trailers: &ResponseHead) -> ResponseStep {
+        match core::mem::replace(&mut self.phase, Phase::Settled) {
+            Phase::Streaming { sale, charge, client }
+                if sale.route.void_on.grpc_failure && trailers.grpc_failed() =>
+            {
+                self.give_back(&sale, charge, client)
+            }
+            Phase::Streaming { .. } => ResponseStep::default(),
+            other => {
+                self.phase = other;
+                ResponseStep::default()
+            }
+        }
+    }
+
+    fn give_back(&self, sale: &Sale, charge: ChargeId, client: ClientId) -> ResponseStep {
+        ResponseStep {
+            void: Some(Void { id: charge, client_id: Some(client) }),
+            describe: self.config.access_log.then(|| of_sale("voided", sale, charge, client)),
+            ..ResponseStep::default()
+        }
     }
 
     /// The stream is over, whoever ended it. A charge that the ledger has not answered for is not
     /// this function's business: its answer finds no stream, and is voided. A request that never
-    /// reached the API costs nothing; one that did has made it work.
-    pub fn on_end(&mut self, reached: impl FnOnce() -> bool) -> Option<Void> {
-        match core::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Served { sale, charge, client, .. }
-                if sale.route.void_on.client_gone || !reached() =>
-            {
-                Some(Void { id: charge, client_id: Some(client) })
+    /// reached the API costs nothing; one that did has made it work. A gRPC call without trailers
+    /// is given back only if the API broke it off: a client can end, or starve, every stream.
+    pub fn on_end(&mut self, origin: impl FnOnce() -> Origin) -> Option<Void> {
+        let broken_off =
+            |origin: Origin| origin.details.is_some_and(|details| details.starts_with(BROKEN_OFF));
+        let (given_back, charge, client) = match core::mem::replace(&mut self.phase, Phase::Settled)
+        {
+            Phase::Served { sale, charge, client, .. } => {
+                (sale.route.void_on.client_gone || !origin().reached, charge, client)
             }
-            _ => None,
-        }
+            Phase::Streaming { sale, charge, client } => {
+                (sale.route.void_on.upstream_reset && broken_off(origin()), charge, client)
+            }
+            _ => return None,
+        };
+        given_back.then_some(Void { id: charge, client_id: Some(client) })
     }
 }
 
-fn voids(on: VoidOn, status: u16, audience: Audience, origin: impl FnOnce() -> Origin) -> bool {
+/// How Envoy begins what it says of an API that broke its answer off (`response.code_details`).
+const BROKEN_OFF: &str = "upstream_reset_after_response_started";
+
+fn voids(
+    on: VoidOn,
+    head: &ResponseHead,
+    audience: Audience,
+    origin: impl FnOnce() -> Origin,
+) -> bool {
+    let status = head.status;
     let good = (200..300).contains(&status);
     // Envoy's own answers to gRPC calls are 200, and say in `grpc-status` what went wrong.
-    if good && audience != Audience::Grpc {
+    if good && audience != Audience::Grpc && !head.grpc {
         return false;
     }
     let Origin { details, reached } = origin();
@@ -125,7 +201,7 @@ fn voids(on: VoidOn, status: u16, audience: Audience, origin: impl FnOnce() -> O
             304 => on.not_modified,
             400..=499 => on.upstream_4xx,
             500.. => on.upstream_5xx,
-            _ => false,
+            _ => head.grpc && on.grpc_failure && head.grpc_failed(),
         },
         // Envoy's own answer, and nobody has worked.
         Some(_) if !reached => true,
@@ -135,19 +211,4 @@ fn voids(on: VoidOn, status: u16, audience: Audience, origin: impl FnOnce() -> O
         Some(own) if own.contains("timeout") => on.upstream_timeout,
         Some(_) => on.upstream_reset,
     }
-}
-
-/// `private` or stricter (RFC 9111, section 5.2.2).
-fn is_private(cache_control: Option<&str>) -> bool {
-    let directives = cache_control.unwrap_or_default().split(',');
-    directives.map(str::trim).any(|directive| {
-        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
-    })
-}
-
-fn vary_by_payment(vary: Option<&str>) -> Option<String> {
-    let Some(vary) = vary else { return Some("payment".to_owned()) };
-    let named = vary.split(',').map(str::trim);
-    let mut named = named.filter(|name| *name == "*" || name.eq_ignore_ascii_case("payment"));
-    if named.next().is_some() { None } else { Some(format!("{vary}, payment")) }
 }

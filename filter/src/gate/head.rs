@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::{
+    reserved::{DEADLINE, connection, is_reserved, same_header},
+    trace::{Trace, parent, request_id},
+};
 use crate::config::Identity;
 
 /// What the gate needs of a request's headers, and which of them it removes.
@@ -23,6 +27,10 @@ pub struct Head<'h> {
     pub trace: Trace<'h>,
     /// Headers that the API must not get from the client.
     pub remove: Vec<&'h str>,
+    /// What `connection` has to be instead: without names of ours.
+    pub connection: Option<String>,
+    /// Whether the client chose how long the request may take, by [`DEADLINE`].
+    pub deadline: bool,
 }
 
 /// To whom the gate speaks.
@@ -35,15 +43,6 @@ pub enum Audience {
     Html,
     /// A gRPC client.
     Grpc,
-}
-
-/// By which names a request is found again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trace<'h> {
-    /// `x-request-id`.
-    pub request_id: Option<&'h str>,
-    /// `traceparent` (W3C Trace Context).
-    pub parent: Option<&'h str>,
 }
 
 impl<'h> Head<'h> {
@@ -63,8 +62,13 @@ impl<'h> Head<'h> {
                     head.audience = Audience::Html;
                 }
                 b"content-type" if is_grpc(value) => head.audience = Audience::Grpc,
-                b"x-request-id" => head.trace.request_id = core::str::from_utf8(value).ok(),
-                b"traceparent" => head.trace.parent = core::str::from_utf8(value).ok(),
+                b"x-request-id" => head.trace.request_id = request_id(value),
+                b"traceparent" => head.trace.parent = parent(value),
+                b"connection" => match connection(value, identity) {
+                    Some(left) if left.is_empty() => head.remove.push("connection"),
+                    left => head.connection = left,
+                },
+                name if name == DEADLINE.as_bytes() => head.deadline = true,
                 _ if is_reserved(name, identity) => {
                     head.remove.extend(core::str::from_utf8(name).ok());
                 }
@@ -98,7 +102,7 @@ fn wants_html(accept: &[u8]) -> bool {
 }
 
 /// `application/grpc`, `application/grpc+proto`; not gRPC-Web, which is answered as HTTP.
-fn is_grpc(content_type: &[u8]) -> bool {
+pub(super) fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
@@ -107,31 +111,4 @@ fn is_grpc(content_type: &[u8]) -> bool {
 fn is_override(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
     name.starts_with(b"x") && NAMES.iter().any(|own| same_header(name, own))
-}
-
-/// Names that are Envoy's or ours to set. A client-chosen time-out or retry policy would be a
-/// way to have a request done and its charge voided; a client-chosen path one to have another
-/// done than was paid for.
-fn is_reserved(name: &[u8], identity: &Identity) -> bool {
-    const PREFIXES: [&[u8]; 4] =
-        [b"x-envoy-upstream-", b"x-envoy-retry-", b"x-envoy-max-retries", b"x-envoy-hedge-"];
-    const PATHS: [&[u8]; 2] = [b"x-original-url", b"x-rewrite-url"];
-    let own = |own: &str| same_header(name, own.as_bytes());
-    if name.starts_with(b"x") {
-        return PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || PATHS.iter().any(|path| same_header(name, path))
-            || identity.names().iter().any(|(_, name)| own(name));
-    }
-    // Every other name of ours has to be compared, too: they are configurable.
-    identity.names().iter().any(|(_, name)| own(name))
-        || [stripe402_protocol::PAYMENT_REQUIRED, stripe402_protocol::PAYMENT_RESPONSE]
-            .iter()
-            .any(|name| own(name))
-}
-
-/// Whether an API could take one name for the other: CGI-like interfaces do not tell case,
-/// hyphens and underscores apart.
-fn same_header(name: &[u8], own: &[u8]) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    name.len() == own.len() && name.iter().zip(own).all(|(one, other)| fold(*one) == fold(*other))
 }

@@ -3,6 +3,7 @@
 //! Events go in (the request's head, the ledger's answers, the response's head, the end), and
 //! what is to be done comes out. Every stream ends in exactly one reply or one pass.
 
+mod cache;
 mod describe;
 mod discovery;
 mod end;
@@ -10,8 +11,10 @@ mod head;
 mod paywall;
 mod reply;
 mod request;
+mod reserved;
+mod trace;
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use stripe402_protocol::{
     ChargeId, ClientId, PaymentIntentId, PaymentMethodId, Receipt, Units,
@@ -21,8 +24,10 @@ use stripe402_protocol::{
 use crate::config::{Config, LedgerUnavailable, Route};
 
 pub use end::{Origin, ResponseHead};
-pub use head::{Audience, Head, Trace};
+pub use head::{Audience, Head};
 pub use reply::Reply;
+pub use reserved::DEADLINE;
+pub use trace::Trace;
 
 /// One request on its way through the gate.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ enum Phase {
     Asking { question: ChargeId },
     /// Charged, and on its way to the API.
     Served { sale: Sale, charge: ChargeId, client: ClientId, receipt: String },
+    /// Answered by a gRPC API that has not said yet whether it succeeded: its trailers do.
+    Streaming { sale: Sale, charge: ChargeId, client: ClientId },
     /// Not charged, since the ledger gave no answer, and on its way to the API all the same.
     Unpaid,
     /// Answered by us.
@@ -124,7 +131,7 @@ pub struct ResponseStep {
     /// Headers to set.
     pub set: Vec<(&'static str, String)>,
     /// Headers to remove.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     /// The charge to give back.
     pub void: Option<Void>,
     /// What access logs are told anew.
@@ -156,7 +163,7 @@ impl Stream {
     #[must_use]
     pub const fn served(&self) -> Option<ChargeId> {
         match &self.phase {
-            Phase::Served { charge, .. } => Some(*charge),
+            Phase::Served { charge, .. } | Phase::Streaming { charge, .. } => Some(*charge),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use stripe402_protocol::{PAYMENT_REQUIRED, Refusal};
 
 use crate::{config::Encoded, metrics::Counter};
@@ -111,8 +111,8 @@ impl Reply {
     }
 
     /// 200: something that the gate knows itself.
-    pub(super) fn found(body: Value, details: &'static str) -> Self {
-        Self { status: 200, body: body.to_string().into_bytes().into(), ..Self::json(details) }
+    pub(super) fn found(body: Rc<[u8]>, details: &'static str) -> Self {
+        Self { status: 200, body, ..Self::json(details) }
     }
 
     /// 400: a balance is asked for, and nobody is named.
@@ -155,7 +155,7 @@ impl Reply {
     /// The same to a gRPC client: a status and a message. Left to itself, Envoy would make
     /// UNKNOWN of a 402.
     pub(super) fn into_grpc(self) -> Self {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = crate::config::json(&self.body).unwrap_or_default();
         let error = body.get("error");
         let text = error.and_then(|error| error.get("message").unwrap_or(error).as_str());
         let message = match self.details {

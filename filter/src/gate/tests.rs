@@ -46,6 +46,11 @@ fn minting() -> impl FnMut() -> Option<ChargeId> {
     }
 }
 
+/// A stream that ended after the API had the request.
+fn reached() -> Origin {
+    Origin { details: None, reached: true }
+}
+
 /// What a step is, in a word.
 fn word(step: &Step) -> String {
     match step {
@@ -93,6 +98,44 @@ fn the_request_decides_in_order_of_precedence() {
     assert_eq!(word(&start("/api/free", &json!({"clientId": 7})).1), "free");
 }
 
+/// docs/ARCHITECTURE.md, "What reaches the ledger of a request".
+#[test]
+fn whatever_a_client_writes_the_message_to_the_ledger_is_short() {
+    let json = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"name": "n".repeat(256), "path": "/api/joke", "price": 100}],
+    });
+    let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
+    let payment = |id: usize, key: usize| {
+        json!({
+            "paymentMethodId": format!("pm_{}", "a".repeat(id)),
+            "paymentIntentId": format!("pi_{}", "a".repeat(id)),
+            "idempotencyKey": "\"".repeat(key),
+            "topUpAmount": i64::MIN,
+            "unknown": "x".repeat(4_000),
+        })
+    };
+    let ask = |payment: &Value| {
+        let header = stripe402_protocol::encode(payment);
+        let step = Stream::new(Rc::clone(&config)).on_request(
+            &head("/api/joke", &header),
+            &UNSAID,
+            &mut minting(),
+        );
+        match step {
+            Step::Pay(mut message) => {
+                message.source = Some("[2001:db8:1111:2222:3333:4444:5555:6666]".to_owned());
+                Some(serde_json::to_vec(&message).unwrap().len())
+            }
+            _ => None,
+        }
+    };
+    let longest = ask(&payment(255, 64)).unwrap();
+    assert!(longest <= 2_048, "{longest}");
+    assert_eq!((ask(&payment(256, 64)), ask(&payment(255, 65))), (None, None));
+}
+
 #[test]
 fn two_payment_headers_are_one_too_many() {
     let good = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
@@ -129,13 +172,27 @@ fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
         "x-envoy-retry-on",
         "x-envoy-max-retries",
         "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retriable-header-names",
+        "x-envoy-whatever-comes-next",
+        "x.stripe402.client.id",
         "X-STRIPE402-UNPAID",
         "x-original-url",
         "x_rewrite_url",
         "payment-required",
         "payment-response",
     ];
-    let kept = ["x-request-id", "x-envoy-external-address", "x-stripe402", "accept"];
+    let kept = [
+        "x-request-id",
+        "x-envoy-external-address",
+        "x-envoy-internal",
+        "x-envoy-original-path",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-peer-metadata-id",
+        "x-stripe402",
+        "accept",
+    ];
     let headers = names.iter().chain(&kept).map(|name| (name.as_bytes(), &b"1"[..]));
     assert_eq!(Head::read(headers, &Identity::default()).remove, names);
 }
@@ -250,7 +307,7 @@ fn whether_the_charge_stands() {
             assert_eq!(step.void.is_some(), expected, "{status} {details:?} {void_on:?}");
             let receipt = step.set.iter().any(|(name, _)| *name == "payment-response");
             assert_eq!(receipt, !expected, "a receipt for what was given back");
-            assert!(stream.on_end(|| true).is_none(), "it is decided once");
+            assert!(stream.on_end(reached).is_none(), "it is decided once");
         }
     }
 }
@@ -287,8 +344,8 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
         let step = served().on_response(&head, origin);
         assert_eq!(step.void.is_some(), void, "{status} {details} {reached}");
     }
-    assert!(served().on_end(|| false).is_some());
-    assert!(served().on_end(|| true).is_none());
+    assert!(served().on_end(Origin::default).is_some());
+    assert!(served().on_end(reached).is_none());
 }
 
 #[test]
@@ -310,7 +367,55 @@ fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
 fn a_client_that_leaves_after_the_request_went_on_has_paid() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
-    assert!(stream.on_end(|| true).is_none());
+    assert!(stream.on_end(reached).is_none());
+}
+
+/// A gRPC API says what became of a call at its head or in its trailers, and only its own word
+/// counts: what the client calls its request does not make a failure of an answer.
+#[test]
+fn a_grpc_api_that_fails_is_given_back() {
+    let grpc_head = |status: Option<u8>| ResponseHead {
+        status: 200,
+        grpc: true,
+        grpc_status: status,
+        ..ResponseHead::default()
+    };
+    let via_upstream = || Origin { details: Some("via_upstream".to_owned()), reached: true };
+    let served = || {
+        let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
+        stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        stream
+    };
+    for status in 0..=16 {
+        let failed = [2, 4, 8, 13, 14].contains(&status);
+        let mut at_once = served();
+        let step = at_once.on_response(&grpc_head(Some(status)), via_upstream);
+        assert_eq!(step.void.is_some(), failed, "{status}");
+        assert!(!at_once.wants_trailers());
+        let mut later = served();
+        let step = later.on_response(&grpc_head(None), via_upstream);
+        assert!(step.void.is_none() && step.set[0].0 == "payment-response");
+        assert!(later.wants_trailers());
+        let trailers = ResponseHead { grpc_status: Some(status), ..ResponseHead::default() };
+        let step = later.on_trailers(&trailers);
+        assert_eq!(step.void.is_some(), failed, "{status}");
+        assert_eq!(step.describe.is_some(), failed);
+        assert!(later.on_trailers(&trailers).void.is_none() && later.on_end(reached).is_none());
+    }
+    let lie = ResponseHead { grpc: false, ..grpc_head(Some(13)) };
+    assert!(served().on_response(&lie, via_upstream).void.is_none(), "no gRPC API");
+    for (details, void) in [
+        ("upstream_reset_after_response_started{connection_termination}", true),
+        ("via_upstream", false),
+        ("downstream_remote_disconnect", false),
+        ("http2.remote_reset", false),
+        ("stream_idle_timeout", false),
+    ] {
+        let mut stream = served();
+        stream.on_response(&grpc_head(None), via_upstream);
+        let end = || Origin { details: Some(details.to_owned()), reached: true };
+        assert_eq!(stream.on_end(end).is_some(), void, "{details}");
+    }
 }
 
 #[test]
@@ -331,9 +436,11 @@ fn caches_keep_paid_answers_apart() {
             status: 200,
             cache_control: cache_control.map(ToOwned::to_owned),
             vary: vary.map(ToOwned::to_owned),
-            forged: false,
+            targeted: vec!["cdn-cache-control".into()],
+            ..ResponseHead::default()
         };
         let step = stream.on_response(&head, Origin::default);
+        assert_eq!(step.remove, ["cdn-cache-control"], "for shared caches only");
         let set: Vec<_> = step.set.iter().skip(1).map(|(name, value)| (*name, &**value)).collect();
         assert_eq!(set, expected);
     }

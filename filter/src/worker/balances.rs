@@ -1,7 +1,6 @@
 //! Balances: asked of the ledger one by one, and not too often.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use stripe402_protocol::message::Balance;
 
 use super::{Call, Decision, Verdict, Worker};
@@ -9,6 +8,7 @@ use crate::{
     gate::{Trace, Trouble},
     host::{Host, Message, StreamId},
     metrics::Service,
+    source::Source,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -21,20 +21,20 @@ const MOST_UNDER_WAY: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct Balances {
     since_ms: u64,
-    asked: HashMap<String, u32>,
+    asked: FxHashMap<Source, u32>,
 }
 
 impl Balances {
     /// Whether an address may ask once more.
-    fn may_ask(&mut self, address: String, most: u32, now_ms: u64) -> bool {
+    fn may_ask(&mut self, source: Source, most: u32, now_ms: u64) -> bool {
         if now_ms.saturating_sub(self.since_ms) >= MINUTE_MS {
             self.since_ms = now_ms;
             self.asked.clear();
         }
-        if self.asked.len() >= MOST_ADDRESSES && !self.asked.contains_key(&address) {
+        if self.asked.len() >= MOST_ADDRESSES && !self.asked.contains_key(&source) {
             return false;
         }
-        let asked = self.asked.entry(address).or_default();
+        let asked = self.asked.entry(source).or_default();
         *asked = asked.saturating_add(1);
         *asked <= most
     }
@@ -43,7 +43,7 @@ impl Balances {
 impl Worker {
     pub(super) fn ask(&mut self, host: &mut impl Host, id: StreamId, question: Balance) -> Verdict {
         let most = self.config.discovery.as_ref().map_or(0, |found| found.balances_per_minute);
-        let address = host.source_address(id).unwrap_or_default();
+        let source = Source::of(&host.source_address(id).unwrap_or_default());
         let waiting = self.questions.len().saturating_add(self.count(Service::Balance));
         let now_ms = host.now_ms();
         if self.health.is_silent() {
@@ -51,7 +51,7 @@ impl Worker {
             let step = step.and_then(|stream| stream.on_balance(Err(Trouble::Silent)));
             return self.take_if_any(host, id, step, Trace::default(), false);
         }
-        if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(address, most, now_ms) {
+        if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
             let step = self.streams.get_mut(&id).map(|stream| stream.too_many());
             return step
                 .map_or(Verdict::Hold, |step| self.take(host, id, step, Trace::default(), false));
@@ -94,24 +94,28 @@ impl Worker {
 mod tests {
     use super::*;
 
+    fn numbered(number: u32) -> Source {
+        Source::of(&std::net::Ipv4Addr::from_bits(number).to_string())
+    }
+
     #[test]
     fn an_address_asks_so_often_in_a_minute_and_no_more() {
         let mut balances = Balances::default();
-        let mut ask = |address: &str, now_ms| balances.may_ask(address.to_owned(), 2, now_ms);
-        assert!(ask("a", 60_000) && ask("a", 60_001));
-        assert!(!ask("a", 60_002), "the third time");
-        assert!(ask("b", 60_003), "another one");
-        assert!(!ask("a", 119_999));
-        assert!(ask("a", 120_000), "another minute");
+        let mut ask = |address: &str, now_ms| balances.may_ask(Source::of(address), 2, now_ms);
+        assert!(ask("192.0.2.1", 60_000) && ask("192.0.2.1", 60_001));
+        assert!(!ask("192.0.2.1", 60_002), "the third time");
+        assert!(ask("192.0.2.2", 60_003), "another one");
+        assert!(!ask("192.0.2.1", 119_999));
+        assert!(ask("192.0.2.1", 120_000), "another minute");
     }
 
     #[test]
     fn many_addresses_do_not_fill_the_memory() {
         let mut balances = Balances::default();
         for number in 0..20_000 {
-            balances.may_ask(number.to_string(), 2, 60_000);
+            balances.may_ask(numbered(number), 2, 60_000);
         }
         assert_eq!(balances.asked.len(), MOST_ADDRESSES);
-        assert!(balances.may_ask("7".to_owned(), 2, 60_000), "one that is known");
+        assert!(balances.may_ask(numbered(7), 2, 60_000), "one that is known");
     }
 }

@@ -34,7 +34,9 @@ use self::{
 pub use self::{calls::Failed, due::MOST_DECISIONS};
 use crate::{
     config::Config,
-    gate::{Head, Origin, Passed, ResponseHead, Step, Stream, Trace, Trouble},
+    gate::{
+        DEADLINE, Head, Origin, Passed, ResponseHead, ResponseStep, Step, Stream, Trace, Trouble,
+    },
     host::{CallId, Host, StreamId},
     metrics::{Counter, Pending},
     queue::{Outcome, Queue, Queued, Sent, Traced},
@@ -150,6 +152,9 @@ impl Worker {
         for name in &head.remove {
             host.remove_request_header(id, name);
         }
+        if let Some(left) = &head.connection {
+            host.set_request_header(id, "connection", left);
+        }
         let placed = self.places.of(&self.config, host, id);
         let mut stream = Stream::new(Rc::clone(&self.config));
         if self.now_ms == 0 {
@@ -158,6 +163,10 @@ impl Worker {
         let now_ms = self.now_ms;
         let step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
         self.streams.insert(id, stream);
+        // Of a priced request nobody but the operator says how long it may take.
+        if head.deadline && !matches!(step, Step::Pass(_, Passed::Free)) {
+            host.remove_request_header(id, DEADLINE);
+        }
         self.take(host, id, step, head.trace, false)
     }
 
@@ -171,13 +180,32 @@ impl Worker {
     pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let charge = stream.served();
-        let step = stream.on_response(head, || Origin {
-            details: host.response_details(id),
-            reached: host.reached_upstream(id),
-        });
-        let stands = step.void.is_none() && stream.served().is_none();
+        let step = stream.on_response(head, || origin(host, id));
+        let stands = charge.filter(|_| step.void.is_none() && stream.served().is_none());
+        self.answered(host, id, step);
+        // The last that is done: whatever ends this VM before ends the answer, too.
+        self.journal.settled(host, stands);
+    }
+
+    /// Whether the trailers of this stream's response matter.
+    #[must_use]
+    pub fn wants_trailers(&self, id: StreamId) -> bool {
+        self.streams.get(&id).is_some_and(Stream::wants_trailers)
+    }
+
+    /// The trailers of the API's response.
+    pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let charge = stream.served();
+        let step = stream.on_trailers(trailers);
+        let stands = charge.filter(|_| step.void.is_none() && stream.served().is_none());
+        self.answered(host, id, step);
+        self.journal.settled(host, stands);
+    }
+
+    fn answered(&mut self, host: &mut impl Host, id: StreamId, step: ResponseStep) {
         for name in step.remove {
-            host.remove_response_header(id, name);
+            host.remove_response_header(id, &name);
         }
         for (name, value) in step.set {
             host.set_response_header(id, name, &value);
@@ -188,8 +216,6 @@ impl Worker {
         if let Some(void) = step.void {
             self.void(host, void);
         }
-        // The last that is done: whatever ends this VM before ends the answer, too.
-        self.journal.settled(host, charge.filter(|_| stands));
     }
 
     /// The stream is over. A charge that waits is withdrawn; one that has left is voided when
@@ -201,7 +227,7 @@ impl Worker {
         }
         let charge = stream.served();
         // Sent with the next batch: a stream's end is no place to start a call from.
-        match stream.on_end(|| host.reached_upstream(id)) {
+        match stream.on_end(|| origin(host, id)) {
             Some(void) => self.queue.void(void),
             None => self.journal.settled(host, charge),
         }
@@ -338,6 +364,10 @@ impl Worker {
             host.wake();
         }
     }
+}
+
+fn origin(host: &mut impl Host, id: StreamId) -> Origin {
+    Origin { details: host.response_details(id), reached: host.reached_upstream(id) }
 }
 
 fn traced(trace: Trace<'_>) -> Traced {

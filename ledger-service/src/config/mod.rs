@@ -108,6 +108,8 @@ pub struct Config {
     pub decline_details: bool,
     /// How often cards may be tried.
     pub limits: LimitOptions,
+    /// How long a PaymentMethod that Stripe does not know is remembered as such.
+    pub unknown_memory: Duration,
     /// How often top-ups that were cut off are looked for.
     pub sweep: Duration,
     /// How long charge ids are remembered.
@@ -224,6 +226,7 @@ impl TryFrom<Settings> for Config {
             verify_cards: given.verify_cards.unwrap_or(true),
             decline_details: given.decline_details.unwrap_or(false),
             limits,
+            unknown_memory: seconds(given.unknown_card_memory, 5 * 60),
             sweep: seconds(given.sweep, 60),
             charge_memory: seconds(given.charge_memory, 7 * 24 * 3600),
             clock_skew: seconds(given.clock_skew, 60),
@@ -393,6 +396,8 @@ fn limits(given: &Settings) -> LimitOptions {
         window: given.limit_window.map_or(usual.window, |span| span.0),
         source_attempts: given.limit_source_attempts.unwrap_or(usual.source_attempts),
         source_declines: given.limit_source_declines.unwrap_or(usual.source_declines),
+        source_unknown: given.limit_source_unknown.unwrap_or(usual.source_unknown),
+        source_reads: given.limit_source_reads.unwrap_or(usual.source_reads),
         card_declines: given.limit_card_declines.unwrap_or(usual.card_declines),
         all_attempts: given.limit_attempts.unwrap_or(usual.all_attempts),
         all_declines: given.limit_declines.unwrap_or(usual.all_declines),

@@ -85,6 +85,14 @@ settings! {
     limit_source_attempts: u64 = "LEDGER_LIMIT_SOURCE_ATTEMPTS",
     /// Declines from one address in that time [default: 20]
     limit_source_declines: u64 = "LEDGER_LIMIT_SOURCE_DECLINES",
+    /// Reads in that time from one address of PaymentMethods and PaymentIntents that Stripe does not
+    /// know [default: 30]
+    limit_source_unknown: u64 = "LEDGER_LIMIT_SOURCE_UNKNOWN",
+    /// Requests from one address at once whose PaymentMethod this ledger looks up for the first time
+    /// [default: 200]
+    limit_source_reads: u64 = "LEDGER_LIMIT_SOURCE_READS",
+    /// How long a PaymentMethod that Stripe does not know is remembered as such [default: 5m]
+    unknown_card_memory: Span = "LEDGER_UNKNOWN_CARD_MEMORY",
     /// Declines of one card number in that time [default: 10]
     limit_card_declines: u64 = "LEDGER_LIMIT_CARD_DECLINES",
     /// Attempts in that time with cards that never paid, all together [default: 5000]

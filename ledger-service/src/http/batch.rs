@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use stripe402_protocol::message::{Batch, compact};
+use stripe402_protocol::message::{Batch, Received, compact};
 
 use super::{
     App,
@@ -21,10 +21,18 @@ pub(super) async fn post(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let is_compact = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == compact::MEDIA_TYPE);
-    let batch: Batch =
-        if is_compact { read_compact(&body)? } else { read(&body, |batch: &Batch| batch.version)? };
+    let Received { batch, refused } = if is_compact {
+        read_compact(&body)?
+    } else {
+        Received::from_batch(read(&body, |batch: &Batch| batch.version)?)
+    };
+    for (_, charge) in &refused {
+        let what = "its currency, amount or route is none: see the gateway's configuration";
+        tracing::error!(%charge, what, "a charge is refused, the rest of its batch is not");
+    }
     let answer = app.store.batch(batch).await;
     let answer = answer.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let answer = Received::answer(&refused, answer);
     Ok(if is_compact {
         ([(CONTENT_TYPE, compact::MEDIA_TYPE)], compact::to_bytes(&answer)).into_response()
     } else {

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use stripe402_protocol::message::{Batch, VERSION, compact};
+use stripe402_protocol::message::{Received, VERSION, compact};
 
 use crate::operate::Problem;
 
@@ -117,10 +117,10 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
 }
 
 /// Reads a batch in the compact encoding and checks its version.
-pub(super) fn read_compact(body: &[u8]) -> Result<Batch, ApiError> {
+pub(super) fn read_compact(body: &[u8]) -> Result<Received, ApiError> {
     let wrong = || ApiError::bad_request("the body is not a batch in the compact encoding");
     known(compact::version(body).ok_or_else(wrong)?)?;
-    compact::from_bytes(body).map_err(|_| wrong())
+    Received::from_compact(body).map_err(|_| wrong())
 }
 
 fn known(version: u16) -> Result<(), ApiError> {

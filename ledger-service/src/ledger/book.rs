@@ -33,6 +33,12 @@ pub trait Book {
     /// The store's own failure; the transaction is then given up as a whole.
     type Error;
 
+    /// Whether it is about one record that cannot be read, or about one sum that can take no more.
+    /// A batch goes on without it: a damaged record of one client must not fail the others.
+    fn is_damaged(_error: &Self::Error) -> bool {
+        false
+    }
+
     /// An account; one that was never topped up is empty.
     ///
     /// # Errors

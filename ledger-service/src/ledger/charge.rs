@@ -8,6 +8,8 @@ use stripe402_protocol::{
 use super::{AccountKey, Book, ChargeRecord, TallyKey, Window};
 
 /// Carries out a batch: voids first, so that what they give back can be spent by its charges.
+/// A charge that meets a damaged record is refused as one of a frozen account, a void as one in
+/// another client's name: nothing was done, and the rest of the batch is carried out.
 ///
 /// # Errors
 /// The store's; then nothing of the batch has happened.
@@ -21,12 +23,22 @@ pub fn apply_batch<B: Book>(
         voids: Vec::with_capacity(batch.voids.len()),
     };
     for void in &batch.voids {
-        answer.voids.push((void.id, apply_void(book, void, window)?));
+        let outcome = apply_void(book, void, window);
+        answer.voids.push((void.id, or_if_damaged::<B, _>(outcome, VoidOutcome::Conflict)?));
     }
     for charge in &batch.charges {
-        answer.charges.push((charge.id, apply_charge(book, charge, window)?));
+        let outcome = apply_charge(book, charge, window);
+        answer.charges.push((charge.id, or_if_damaged::<B, _>(outcome, ChargeOutcome::Frozen)?));
     }
     Ok(answer)
+}
+
+/// Each step reads before it writes, so that one that met a damaged record has changed nothing.
+fn or_if_damaged<B: Book, T>(outcome: Result<T, B::Error>, instead: T) -> Result<T, B::Error> {
+    match outcome {
+        Err(error) if B::is_damaged(&error) => Ok(instead),
+        outcome => outcome,
+    }
 }
 
 /// Takes one charge from its account, or says why not. Refusals in order of precedence:
@@ -64,10 +76,11 @@ pub fn apply_charge<B: Book>(
     let Some(after) = before.debited(charge.amount) else {
         return Ok(ChargeOutcome::Insufficient);
     };
-    book.set_account(&account, &after)?;
-    let balance_after = after.available;
+    // The sum first: it is read, too, and may be damaged.
     let key = TallyKey::of(&charge.id, account, &charge.route);
     book.tally(&key, 1, charge.amount.get())?;
+    book.set_account(&account, &after)?;
+    let balance_after = after.available;
     let route = charge.route.clone();
     let record = ChargeRecord::Deducted { account, amount: charge.amount, route, balance_after };
     book.set_charge(&charge.id, &record)?;
@@ -110,8 +123,8 @@ fn give_back<B: Book>(
     // What a dispute took meanwhile is settled first, as by any credit. Only an account at the
     // largest amount there is could not take its own units back; it keeps what it has.
     let before = book.account(&account)?;
-    book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
     book.tally(&TallyKey::of(id, account, route), -1, amount.get().saturating_neg())?;
+    book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
     book.set_charge(id, &ChargeRecord::Voided)
 }
 

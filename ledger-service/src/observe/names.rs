@@ -98,7 +98,7 @@ pub fn start() {
 
 /// What alerts look at begins at 0: a series that appears with its first event shows no rise.
 fn from_zero() {
-    for limit in ["attempts", "declines"] {
+    for limit in ["attempts", "declines", "unknown", "reads"] {
         metrics::counter!("stripe402_card_limited_total", "limit" => limit).absolute(0);
     }
     for state in ["requires_action", "credited", "refused"] {

@@ -23,7 +23,7 @@ impl Payments {
         visit: &Visit<'_>,
         id: &PaymentIntentId,
     ) -> Result<bool, Halt> {
-        let intent = match self.provider.intent(id).await {
+        let intent = match self.look_up_intent(visit.request, id).await? {
             Err(Failure::Invalid(_)) => return Err(refuse(foreign())),
             other => other.map_err(unusable)?,
         };

@@ -1,10 +1,12 @@
 //! How often cards may be tried: against those who test stolen ones.
 //!
 //! Counted are new PaymentIntents and verifications (attempts), and what the bank declined.
+//! Reads of ids that Stripe does not know are counted beside them: see [`super::reads`].
 //! Requests that a balance pays, and those that wait for another's top-up, do not count. What is
 //! counted is in the store, so that all ledgers count together.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -23,6 +25,10 @@ pub struct LimitOptions {
     pub source_attempts: u64,
     /// Declines from one address.
     pub source_declines: u64,
+    /// Reads from one address of ids that Stripe does not know.
+    pub source_unknown: u64,
+    /// Requests from one address at once whose PaymentMethod has to be looked up, by one ledger.
+    pub source_reads: u64,
     /// Declines of one card number, by PaymentMethods that never paid.
     pub card_declines: u64,
     /// Attempts with cards that never paid, all together.
@@ -37,6 +43,8 @@ impl Default for LimitOptions {
             window: Duration::from_secs(600),
             source_attempts: 60,
             source_declines: 20,
+            source_unknown: 30,
+            source_reads: 200,
             card_declines: 10,
             all_attempts: 5_000,
             all_declines: 1_000,
@@ -46,8 +54,14 @@ impl Default for LimitOptions {
 
 /// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
 /// of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Source(IpAddr);
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Source {
     /// From what the gateway says: an address, with or without a port.
@@ -83,7 +97,7 @@ impl Attempt {
 }
 
 impl Payments {
-    fn limit(&self, name: String, most: u64) -> Limit {
+    pub(super) fn limit(&self, name: String, most: u64) -> Limit {
         Limit { name, most, window: self.options.limits.window }
     }
 
@@ -148,7 +162,7 @@ impl Payments {
 }
 
 /// Says when to come back, not what was too much: that would help to stay just below.
-fn limited(limit: &Limit, wait: Duration) -> Halt {
+pub(super) fn limited(limit: &Limit, wait: Duration) -> Halt {
     let kind = limit.name.split(':').next().unwrap_or_default().to_owned();
     metrics::counter!("stripe402_card_limited_total", "limit" => kind).increment(1);
     tracing::info!(limit = limit.name, ?wait, "a card may not be tried now");

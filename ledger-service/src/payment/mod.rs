@@ -11,6 +11,7 @@ mod confirmed;
 mod events;
 mod limits;
 mod prove;
+mod reads;
 mod reconcile;
 mod refunds;
 mod saga;
@@ -34,12 +35,15 @@ use stripe402_protocol::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::answer::{Halt, refuse};
 pub use self::{
     answer::Unavailable,
     compare::{Difference, Problem as Discrepancy},
     limits::LimitOptions,
     refunds::{RefundError, Refunded},
+};
+use self::{
+    answer::{Halt, refuse},
+    reads::Reads,
 };
 use crate::{
     clock::Clock,
@@ -67,6 +71,8 @@ pub struct PaymentOptions {
     pub settle_after: Duration,
     /// How often cards may be tried.
     pub limits: LimitOptions,
+    /// How long a PaymentMethod that Stripe does not know is remembered as such.
+    pub unknown_memory: Duration,
     /// Whether Stripe's key is one for real money.
     pub live: bool,
     /// Whether a card that never paid for a client is verified before it spends the client's
@@ -86,6 +92,7 @@ impl Default for PaymentOptions {
             confirmation: Duration::from_secs(15 * 60),
             settle_after: Duration::from_secs(10 * 60),
             limits: LimitOptions::default(),
+            unknown_memory: Duration::from_secs(5 * 60),
             live: false,
             verify_cards: true,
             decline_details: false,
@@ -105,6 +112,8 @@ pub struct Payments {
     under_way: Mutex<HashSet<TopUpId>>,
     /// PaymentMethods that this process is verifying.
     verifying: Mutex<HashSet<PaymentMethodId>>,
+    /// What was read at Stripe, and is being read.
+    reads: Reads,
     tasks: TaskTracker,
     /// Whether a gateway's publishable key was of the other mode when one last paid.
     modes_differ: AtomicBool,
@@ -148,6 +157,7 @@ impl Payments {
             options,
             under_way,
             verifying: Mutex::default(),
+            reads: Reads::default(),
             tasks,
             modes_differ,
         })
@@ -263,8 +273,7 @@ impl Payments {
 
     /// Looks the card up, and refuses one that is somebody else's before anything is touched.
     async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, Halt> {
-        let card =
-            self.provider.card(&request.payment_method_id).await.map_err(answer::unusable)?;
+        let card = self.look_up(request).await?;
         let (client, customer) = self.identify(&card).await?;
         if card.customer.is_some() && card.customer != customer {
             let text = "this PaymentMethod belongs to another customer";

@@ -216,6 +216,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         confirmation: Duration::from_secs(900),
         settle_after: Duration::from_secs(600),
         limits: LimitOptions::default(),
+        unknown_memory: Duration::from_secs(300),
         live: false,
         verify_cards: true,
         decline_details: false,

@@ -217,7 +217,9 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
         command.arg(world.record()).arg("balance").arg(wrong);
         command.query_async::<()>(&mut world.raw).await.unwrap();
         let batch = Batch { version: 1, charges: vec![world.charge(1)], voids: vec![] };
-        let refused = world.store.batch(batch).await.unwrap_err();
+        let answer = world.store.batch(batch).await.unwrap();
+        assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen, "{wrong}");
+        let refused = world.store.account(world.key()).await.unwrap_err();
         let StoreError::Damaged(what) = refused else { panic!("{wrong}: {refused:?}") };
         assert!(what.contains("balance") && what.contains(&world.client.subject()), "{what}");
         assert!(!what.contains(&world.client.to_hex()), "a client id is a credential: {what}");
@@ -233,6 +235,33 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
     let bad = world.charge(1);
     let void = Void { id: bad.id, client_id: Some(world.client) };
     let batch = Batch { version: 1, charges: vec![bad, good], voids: vec![void] };
+    let answer = world.store.batch(batch).await.unwrap();
+    assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen);
+    assert_eq!(answer.charges[1].1, charged(0));
+    assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_fails_its_own_client_only() {
+    let mut world = World::new().await;
+    let other = ClientId::derive(b"express", "other");
+    let key = AccountKey { client: other, ..world.key() };
+    let amount = Units::from_u32(10);
+    let posting = Posting { kind: Kind::TopUp, reference: "pi".into(), amount, note: None };
+    world.store.post(key, posting).await.unwrap();
+    let (bad, lost) = (world.charge(1), world.charge(1));
+    let entry = format!("stripe402:charge:{}", lost.id);
+    for (key, value) in [(world.record(), "text"), (entry, "text")] {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value);
+        command.query_async::<()>(&mut world.raw).await.unwrap();
+    }
+    let good = Charge { client_id: other, ..world.charge(10) };
+    let batch = Batch {
+        version: 1,
+        charges: vec![bad, good],
+        voids: vec![Void { id: lost.id, client_id: None }],
+    };
     let answer = world.store.batch(batch).await.unwrap();
     assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen);
     assert_eq!(answer.charges[1].1, charged(0));

@@ -20,6 +20,16 @@ pub struct Batch {
     pub voids: Vec<Void>,
 }
 
+/// The longest name of a route, in bytes: stores index by it.
+pub const LONGEST_ROUTE: usize = 256;
+
+/// Whether books can be kept under this name of a route: at most [`LONGEST_ROUTE`] bytes, none of
+/// them of a control character.
+#[must_use]
+pub fn is_route_name(name: &str) -> bool {
+    name.len() <= LONGEST_ROUTE && !name.contains(char::is_control)
+}
+
 /// One request's price, to be taken from one client's balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,7 +43,7 @@ pub struct Charge {
     pub currency: Currency,
     /// How much.
     pub amount: Units,
-    /// The name of the priced route, for the books.
+    /// The name of the priced route, for the books; see [`is_route_name`].
     pub route: String,
 }
 
@@ -72,7 +82,8 @@ pub enum ChargeOutcome {
     Frozen,
     /// A void came first. Nothing was deducted.
     Voided,
-    /// The id was used for another charge. Nothing was deducted.
+    /// The id was used for another charge, or the charge is none that this ledger can keep: its
+    /// currency, amount or route is not. Nothing was deducted.
     Conflict,
     /// The id was minted too long ago, or in the future: the clocks differ. Nothing was deducted.
     Stale,

@@ -8,10 +8,14 @@ mod balance;
 mod batch;
 mod card;
 pub mod compact;
+mod received;
 
 pub use balance::{Balance, BalanceAnswer};
-pub use batch::{Batch, BatchAnswer, Charge, ChargeOutcome, Void, VoidOutcome};
+pub use batch::{
+    Batch, BatchAnswer, Charge, ChargeOutcome, LONGEST_ROUTE, Void, VoidOutcome, is_route_name,
+};
 pub use card::{CardAnswer, CardPayment};
+pub use received::Received;
 
 /// The version of these messages, in every request.
 pub const VERSION: u16 = 2;

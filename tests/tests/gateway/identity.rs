@@ -92,6 +92,9 @@ async fn what_the_api_forges_never_arrives() {
             ("payment-response", "forged".to_owned()),
             ("payment-required", "forged".to_owned()),
             ("x-knows-who-paid", connection),
+            ("cache-control", "public, private=\"set-cookie\"".to_owned()),
+            ("cdn-cache-control", "max-age=60".to_owned()),
+            ("expires", "Fri, 01 Jan 2100 00:00:00 GMT".to_owned()),
         ]
     };
     let router = Router::new()
@@ -113,6 +116,11 @@ async fn what_the_api_forges_never_arrives() {
         for (name, value) in &answer.headers {
             assert!(!value.to_str().unwrap().contains("forged"), "{name}");
         }
+    }
+    // Shared caches keep no answer that was paid for.
+    assert_eq!(paid.header("cache-control"), Some("private"));
+    for name in ["cdn-cache-control", "expires"] {
+        assert!(free.header(name).is_some() && paid.header(name).is_none(), "{name}");
     }
     // A client that calls our headers hop-by-hop does not get rid of them.
     let payment = wire::encode(&json!({"clientId": client}));

@@ -126,6 +126,21 @@ fn what_is_for_sale_is_listed_and_the_gates_own_addresses_are_free() {
 }
 
 #[test]
+fn the_list_is_written_once_for_a_configuration() {
+    let config = config();
+    let ask = || {
+        let step = Stream::new(Rc::clone(&config)).on_request(
+            &head("/.well-known/stripe402", ""),
+            &UNSAID,
+            &mut minting(),
+        );
+        let Step::Reply(reply) = step else { panic!("{step:?}") };
+        reply.body
+    };
+    assert!(Rc::ptr_eq(&ask(), &ask()));
+}
+
+#[test]
 fn access_logs_are_told_what_became_of_it_and_no_credential() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     let step = stream.on_charge(Ok(ChargeOutcome::Charged(Units::from_u32(900))), &mut minting());

@@ -66,6 +66,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!($subject;
             charges_are_taken_to_the_last_unit
             refusals_come_in_order
+            a_charge_that_cannot_be_booked_fails_alone
             a_charge_that_is_repeated_has_one_effect_and_one_answer
             an_id_with_other_content_is_a_conflict
             a_void_gives_back_once

@@ -34,6 +34,7 @@ pub(super) struct TableBook<'t> {
     customers: Table<'t, &'static [u8; 32], &'static str>,
     counts: Table<'t, (u64, &'static str), u64>,
     audit: Table<'t, (u64, &'static [u8; 16], bool), &'static [u8]>,
+    written: bool,
 }
 
 impl<'t> TableBook<'t> {
@@ -50,7 +51,13 @@ impl<'t> TableBook<'t> {
             customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
             counts: transaction.open_table(COUNTS).map_err(unavailable)?,
             audit: transaction.open_table(AUDIT).map_err(unavailable)?,
+            written: false,
         })
+    }
+
+    /// Whether something was written since this was last asked.
+    pub(super) const fn take_written(&mut self) -> bool {
+        core::mem::replace(&mut self.written, false)
     }
 
     /// Appends to the audit record; what is in it stays.
@@ -58,6 +65,7 @@ impl<'t> TableBook<'t> {
         let key = entry.key();
         let key = (key.at_ms, key.action.as_bytes(), key.ended);
         if self.audit.get(key).map_err(unavailable)?.is_none() {
+            self.written = true;
             self.audit.insert(key, to_json(entry)?.as_slice()).map_err(unavailable)?;
         }
         Ok(())
@@ -74,6 +82,7 @@ impl<'t> TableBook<'t> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(unavailable)?;
         for id in forgotten {
+            self.written = true;
             self.charges.remove(&id).map_err(unavailable)?;
         }
         Ok(())
@@ -100,6 +109,7 @@ impl<'t> TableBook<'t> {
         {
             return Ok(known);
         }
+        self.written = true;
         self.customers.insert(client.as_bytes(), customer.as_str()).map_err(unavailable)?;
         Ok(customer)
     }
@@ -116,6 +126,7 @@ impl<'t> TableBook<'t> {
             let current = limit.piece_at(now_ms);
             let known = counts.iter().find(|(piece, _)| *piece == current);
             let next = known.map_or(1, |(_, count)| count.saturating_add(1));
+            self.written = true;
             self.counts.insert((current, limit.name.as_str()), next).map_err(unavailable)?;
             self.forget_counts_before(limit.since(now_ms))?;
         }
@@ -132,6 +143,7 @@ impl<'t> TableBook<'t> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(unavailable)?;
         for (piece, name) in forgotten {
+            self.written = true;
             self.counts.remove((piece, name.as_str())).map_err(unavailable)?;
         }
         Ok(())
@@ -146,6 +158,7 @@ impl<'t> TableBook<'t> {
         if let Some(known) = known.map(|known| known.value().to_owned()) {
             return Ok(known);
         }
+        self.written = true;
         self.customers.insert(client.as_bytes(), customer.as_str()).map_err(unavailable)?;
         Ok(customer)
     }
@@ -154,12 +167,21 @@ impl<'t> TableBook<'t> {
 impl Book for TableBook<'_> {
     type Error = StoreError;
 
+    fn is_damaged(error: &StoreError) -> bool {
+        if let StoreError::Damaged(what) = error {
+            tracing::error!(what, "a charge or a void meets a damaged record and is refused");
+            return true;
+        }
+        false
+    }
+
     fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
         schema::account(&self.accounts, key)
     }
 
     fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), StoreError> {
         let (key, account) = (account_bytes(key), to_postcard(account)?);
+        self.written = true;
         self.accounts.insert(key.as_slice(), account.as_slice()).map_err(unavailable)?;
         Ok(())
     }
@@ -171,6 +193,7 @@ impl Book for TableBook<'_> {
 
     fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), StoreError> {
         let record = to_postcard(record)?;
+        self.written = true;
         self.charges.insert(id.as_bytes(), record.as_slice()).map_err(unavailable)?;
         Ok(())
     }
@@ -183,6 +206,7 @@ impl Book for TableBook<'_> {
         let (counted, summed) = sums.map(|sums| sums.value()).unwrap_or_default();
         let sums = counted.checked_add(count).zip(summed.checked_add(amount));
         let sums = sums.ok_or_else(|| StoreError::Damaged("a sum overflows".to_owned()))?;
+        self.written = true;
         self.tallies.insert(bytes.as_slice(), sums).map_err(unavailable)?;
         Ok(())
     }
@@ -194,17 +218,21 @@ impl Book for TableBook<'_> {
     fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), StoreError> {
         let id = top_up.id.0.as_bytes();
         let mut account = account_bytes(&top_up.account);
+        self.written = true;
         self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
         if top_up.state.is_finished() {
             // Another one may be under way by now.
             if self.unfinished(&top_up.account)? == Some(top_up.id) {
+                self.written = true;
                 self.unfinished.remove(account.as_slice()).map_err(unavailable)?;
             }
         } else {
+            self.written = true;
             self.unfinished.insert(account.as_slice(), id).map_err(unavailable)?;
         }
         if let Some(key) = &top_up.idempotency_key {
             account.extend_from_slice(key.as_bytes());
+            self.written = true;
             self.named.insert(account.as_slice(), id).map_err(unavailable)?;
         }
         Ok(())
@@ -227,9 +255,11 @@ impl Book for TableBook<'_> {
         let account = account_bytes(key);
         let account = account.as_slice();
         let next = self.next_sequence(account)?;
+        self.written = true;
         self.movements
             .insert((account, next), to_json(movement)?.as_slice())
             .map_err(unavailable)?;
+        self.written = true;
         self.references.insert(reference.as_slice(), next).map_err(unavailable)?;
         Ok(())
     }

@@ -71,8 +71,9 @@ impl Writer {
     }
 }
 
-/// Runs transactions in order and commits them together. If one fails, none has happened: a
-/// failure here is the disk's or a damaged record's, never a client's. Callers whose job was not
+/// Runs transactions in order and commits them together. One that met a damaged record before it
+/// wrote anything fails alone. If another fails, none has happened: such a failure is the disk's,
+/// never a client's. Callers whose job was not
 /// run are told that the store is unavailable, by its being dropped.
 fn commit_together(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(unavailable)?;
@@ -92,8 +93,12 @@ fn run_all(
 ) -> Result<(), StoreError> {
     let mut book = TableBook::open(transaction)?;
     for job in jobs {
+        book.take_written();
         match job(&mut book) {
             Ok(report) => reports.push(report),
+            Err((StoreError::Damaged(what), report)) if !book.take_written() => {
+                report(Err(StoreError::Damaged(what)));
+            }
             Err((error, report)) => {
                 reports.push(report);
                 return Err(error);

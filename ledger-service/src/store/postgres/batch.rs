@@ -5,17 +5,17 @@ use std::time::Duration;
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, Charge, ChargeOutcome, VoidOutcome},
 };
 
 use super::{
     super::StoreError,
-    PostgresOptions,
+    Postgres, PostgresOptions,
     rows::{damaged, units},
 };
 
 /// A batch as columns.
-pub(super) struct Arguments {
+struct Arguments {
     void_ids: Vec<Vec<u8>>,
     void_clients: Vec<Option<Vec<u8>>>,
     ids: Vec<Vec<u8>>,
@@ -26,13 +26,13 @@ pub(super) struct Arguments {
 }
 
 /// What the function said of one entry.
-pub(super) struct Said {
+struct Said {
     outcome: String,
     balance: Option<Units>,
 }
 
 impl Arguments {
-    pub(super) fn of(batch: &Batch) -> Self {
+    fn of(batch: &Batch) -> Self {
         let voids = || batch.voids.iter();
         let charges = || batch.charges.iter();
         Self {
@@ -49,7 +49,7 @@ impl Arguments {
     }
 
     /// Voids first, then charges, each in their order.
-    pub(super) async fn run(
+    async fn run(
         &self,
         pool: &PgPool,
         options: &PostgresOptions,
@@ -74,8 +74,50 @@ impl Arguments {
     }
 }
 
+impl Postgres {
+    /// # Errors
+    /// [`StoreError::Damaged`] where something of the batch itself cannot be written or read.
+    pub(super) async fn run_batch(
+        &self,
+        pool: &PgPool,
+        batch: &Batch,
+    ) -> Result<BatchAnswer, StoreError> {
+        let arguments = Arguments::of(batch);
+        answer(batch, self.retried(|| arguments.run(pool, &self.options)).await?)
+    }
+
+    /// Carries out each entry of a batch by itself. One that cannot be is refused: nothing of it has
+    /// happened. Entries that were carried out before answer as they did then.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn one_by_one(
+        &self,
+        pool: &PgPool,
+        batch: &Batch,
+    ) -> Result<BatchAnswer, StoreError> {
+        let alone = |charges: Vec<Charge>, voids| Batch { version: batch.version, charges, voids };
+        let mut answer = BatchAnswer { charges: Vec::new(), voids: Vec::new() };
+        for void in &batch.voids {
+            match self.run_batch(pool, &alone(vec![], vec![void.clone()])).await {
+                Err(StoreError::Damaged(_)) => answer.voids.push((void.id, VoidOutcome::Conflict)),
+                done => answer.voids.extend(done?.voids),
+            }
+        }
+        for charge in &batch.charges {
+            match self.run_batch(pool, &alone(vec![charge.clone()], vec![])).await {
+                Err(StoreError::Damaged(_)) => {
+                    answer.charges.push((charge.id, ChargeOutcome::Conflict))
+                }
+                done => answer.charges.extend(done?.charges),
+            }
+        }
+        Ok(answer)
+    }
+}
+
 /// Pairs what was said with what was asked.
-pub(super) fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
+fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
     if said.len() != batch.voids.len().saturating_add(batch.charges.len()) {
         return Err(damaged("apply_batch answered for another number of entries"));
     }

@@ -138,9 +138,13 @@ impl Postgres {
 impl Store for Postgres {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let pool = self.pool().await?;
-        let arguments = batch::Arguments::of(&batch);
-        let rows = self.retried(|| arguments.run(pool, &self.options)).await?;
-        batch::answer(&batch, rows)
+        match self.run_batch(pool, &batch).await {
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "a batch is carried out one by one: one of it cannot be");
+                self.one_by_one(pool, &batch).await
+            }
+            answer => answer,
+        }
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -324,6 +328,15 @@ fn is_transient(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505"))
 }
 
+/// Classes of SQLSTATE that are about what was to be written, not about the server: data exceptions,
+/// violated constraints, exceeded limits of a row or an index (PostgreSQL, appendix A).
+const ABOUT_DATA: [&str; 3] = ["22", "23", "54"];
+
 fn unavailable(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let about_data = code.is_some_and(|code| ABOUT_DATA.iter().any(|of| code.starts_with(of)));
+    if about_data || matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) {
+        return StoreError::Damaged(error.to_string());
+    }
     StoreError::Unavailable(error.to_string())
 }

@@ -47,11 +47,10 @@ impl Redis {
         for (at, charge) in batch.charges.iter().enumerate() {
             groups.entry(charge.client_id).or_default().charges.push((at, charge));
         }
-        let alone = groups.len() == 1;
         let answers = groups.iter().map(|(client, group)| self.apply_group(client, group));
         for (answer, group) in join_all(answers).await.into_iter().zip(groups.values()) {
             let answer = match answer {
-                Err(StoreError::Damaged(what)) if !alone => {
+                Err(StoreError::Damaged(what)) => {
                     tracing::error!(what, "a client's charges and voids are refused");
                     group.refused()
                 }
@@ -95,7 +94,14 @@ impl Redis {
                 None => self.mark_void(&void.id).await,
             }
         });
-        join_all(owners).await.into_iter().collect()
+        let known = |owner| match owner {
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "a void of a card payment's charge is refused");
+                Ok(Owner::Unknown(VoidOutcome::Conflict))
+            }
+            owner => owner,
+        };
+        join_all(owners).await.into_iter().map(known).collect()
     }
 
     async fn mark_void(&self, id: &ChargeId) -> Result<Owner, StoreError> {

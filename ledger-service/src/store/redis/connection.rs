@@ -121,5 +121,9 @@ impl Connection {
 
 /// Servers answer with codes and command names; neither passwords nor client ids.
 fn unavailable(error: RedisError) -> StoreError {
+    // A key that holds something else is one client's trouble, not the server's.
+    if error.code() == Some("WRONGTYPE") {
+        return StoreError::Damaged("a key of Redis holds a value of another type".to_owned());
+    }
     StoreError::Unavailable(format!("Redis: {error}"))
 }

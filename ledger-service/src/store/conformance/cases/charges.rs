@@ -47,6 +47,43 @@ pub async fn refusals_come_in_order(subject: &dyn Subject) {
     assert_eq!(store.left(key).await, 90);
 }
 
+/// A route name that is too long for an index, or has a letter that a column cannot hold: whatever
+/// a store makes of it, others of the batch are served. The gateway and the ledger's listener let no
+/// such name through; a store does not rely on that.
+pub async fn a_charge_that_cannot_be_booked_fails_alone(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let (one, other) = (store.account_with(100).await, store.account_with(100).await);
+    let early = charge(one, 30);
+    store.charge(&early).await;
+    for route in ["\0".to_owned(), random_text(20_000)] {
+        let bad = Charge { route, ..charge(other, 10) };
+        let good = charge(one, 10);
+        let (before, beside) = (store.left(one).await, store.left(other).await);
+        let voids = vec![void(&charge(one, 1)), void(&early)];
+        let charges = vec![good.clone(), bad.clone(), charge(other, 1)];
+        let answer = store.0.batch(batch(charges, voids)).await.unwrap();
+        let [(first, taken), (second, odd), (_, last)] = answer.charges[..] else { panic!() };
+        assert_eq!((first, second), (good.id, bad.id));
+        let given_back = if answer.voids[1].1 == VoidOutcome::Voided { 30 } else { 0 };
+        assert_eq!(taken, charged(before + given_back - 10), "{:.20}", bad.route);
+        assert_eq!(answer.voids[0].1, VoidOutcome::Marked);
+        let odd = match odd {
+            ChargeOutcome::Charged(_) => 10,
+            ChargeOutcome::Conflict => 0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(last, charged(beside - odd - 1));
+        assert_eq!(store.charge(&good).await, taken, "once");
+    }
+    store.verify(&[one, other]).await;
+}
+
+/// Text that no index packs into less.
+fn random_text(length: usize) -> String {
+    let pieces = (0..=length / 32).map(|_| uuid::Uuid::new_v4().simple().to_string());
+    pieces.collect::<String>()[..length].to_owned()
+}
+
 pub async fn a_charge_that_is_repeated_has_one_effect_and_one_answer(subject: &dyn Subject) {
     let store = open(subject).await;
     let replica = if subject.is_shared() { open(subject).await } else { store.clone() };

@@ -1,0 +1,112 @@
+//! Which headers a client must not send, and which it must not have a later hop drop.
+
+use crate::config::Identity;
+
+/// By which a gRPC client chooses how long a request may take. Envoy takes it for the request's
+/// time-out where a route says so (`max_grpc_timeout`, `grpc_timeout_header_max`), and a gRPC
+/// server ends its work by it: a client could have the work done and its charge given back.
+/// Source: Envoy, "Router", "HTTP headers (consumed from downstreams)"; gRPC over HTTP/2, "Timeout".
+pub const DEADLINE: &str = "grpc-timeout";
+
+/// What Envoy and its filters set themselves before the gate sees a request; the rest of
+/// `x-envoy-` tells a router what to do (time-outs, retries, hedging, the names of statistics).
+/// Source: Envoy, "HTTP header manipulation", and "Router", "HTTP headers (consumed from
+/// downstreams)"; `source/common/http/headers.h`.
+const ENVOYS_OWN: [&[u8]; 8] = [
+    b"external-address",
+    b"internal",
+    b"downstream-service-",
+    b"original-",
+    b"ip-tags",
+    b"force-trace",
+    b"peer-metadata",
+    b"decorator-operation",
+];
+
+/// Names that are Envoy's or ours to set. A client-chosen time-out or retry policy would be a
+/// way to have a request done and its charge voided, or done twice for one charge; a
+/// client-chosen path one to have another done than was paid for.
+pub(super) fn is_reserved(name: &[u8], identity: &Identity) -> bool {
+    const PATHS: [&[u8]; 2] = [b"x-original-url", b"x-rewrite-url"];
+    if let Some(rest) = name.strip_prefix(b"x-envoy-") {
+        return !ENVOYS_OWN.iter().any(|own| rest.starts_with(own));
+    }
+    if name.starts_with(b"x") && PATHS.iter().any(|path| same_header(name, path)) {
+        return true;
+    }
+    is_ours(name, identity)
+}
+
+/// Names that are the gate's alone, as an API may read them. All have to be compared: those of
+/// identity headers are configurable.
+fn is_ours(name: &[u8], identity: &Identity) -> bool {
+    let own = |own: &str| same_header(name, own.as_bytes());
+    identity.names().iter().any(|(_, name)| own(name))
+        || [stripe402_protocol::PAYMENT_REQUIRED, stripe402_protocol::PAYMENT_RESPONSE]
+            .iter()
+            .any(|name| own(name))
+}
+
+/// Whether an API could take one name for the other: CGI-like interfaces tell neither letter case
+/// apart nor what is no letter and no digit (RFC 3875, section 4.1.18, and what servers made of it).
+pub(super) fn same_header(name: &[u8], own: &[u8]) -> bool {
+    let fold =
+        |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    name.len() == own.len() && name.iter().zip(own).all(|(one, other)| fold(*one) == fold(*other))
+}
+
+/// What is left of a `connection` header; `None` if it can stay. A later hop drops what it names
+/// (RFC 9110, section 7.6.1), and Envoy forwards the header with requests to upgrade: a client
+/// must not have the identity dropped on the way to the API.
+pub(super) fn connection(value: &[u8], identity: &Identity) -> Option<String> {
+    let tokens = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let ours = |token: &[u8]| token.eq_ignore_ascii_case(b"payment") || is_ours(token, identity);
+    if !tokens().any(ours) {
+        return None;
+    }
+    let mut left = String::new();
+    for token in tokens().filter(|token| !ours(token)) {
+        if !left.is_empty() {
+            left.push_str(", ");
+        }
+        left.push_str(&String::from_utf8_lossy(token));
+    }
+    Some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_an_api_could_take_for_ours_is_ours() {
+        for (name, ours) in [
+            ("x-stripe402-client-id", true),
+            ("x.stripe402.client.id", true),
+            ("x stripe402~client!id", true),
+            ("X_Stripe402-Client|Id", true),
+            ("x-stripe402-client-i", false),
+            ("x-stripe4021client-id", false),
+            ("payment.required", true),
+            ("accept", false),
+        ] {
+            assert_eq!(is_reserved(name.as_bytes(), &Identity::default()), ours, "{name}");
+        }
+        let named = Identity { client_id: "customer-id".to_owned(), ..Identity::default() };
+        assert!(is_reserved(b"Customer.Id", &named));
+    }
+
+    #[test]
+    fn what_a_later_hop_would_drop_is_not_ours() {
+        for (value, expected) in [
+            ("upgrade", None),
+            ("keep-alive, Upgrade, x-other", None),
+            ("upgrade, x-stripe402-client-id", Some("upgrade")),
+            ("X-Stripe402.Price ,upgrade,\tPAYMENT, te", Some("upgrade, te")),
+            ("x_stripe402_charge_id", Some("")),
+        ] {
+            let left = connection(value.as_bytes(), &Identity::default());
+            assert_eq!(left.as_deref(), expected, "{value}");
+        }
+    }
+}
