@@ -74,8 +74,8 @@ fn headers(data: &[u8]) {
 fn path(data: &[u8]) {
     let path = String::from_utf8_lossy(data);
     let found = |path: &str| {
-        let wanted = Wanted { method: Some("GET"), path, route_name: None };
-        config().routes.find(wanted).is_some()
+        let wanted = Wanted { method: Some("GET"), host: "", path, route_name: None };
+        config().routes.find(wanted).rule.is_some()
     };
     let _ = found(&path);
     if read_as_express_does(&path) == "/api/joke" {

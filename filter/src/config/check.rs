@@ -89,7 +89,7 @@ fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Tab
     let rules = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
     Table::new(rules).map_err(|clash| ConfigError {
         path: format!("routes[{}]", clash.later),
-        problem: format!("is about the same path and method as routes[{}]", clash.earlier),
+        problem: format!("is about the same path, method and host as routes[{}]", clash.earlier),
     })
 }
 

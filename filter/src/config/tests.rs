@@ -30,8 +30,8 @@ fn parse(config: &Value) -> Result<Config, ConfigError> {
 }
 
 fn joke(config: &Config) -> Rc<Route> {
-    let wanted = Wanted { method: Some("GET"), path: "/api/joke", route_name: None };
-    config.routes.find(wanted).unwrap().sale.clone().unwrap()
+    let wanted = Wanted { method: Some("GET"), host: "", path: "/api/joke", route_name: None };
+    config.routes.find(wanted).rule.unwrap().sale.clone().unwrap()
 }
 
 #[test]
@@ -117,6 +117,9 @@ fn what_is_wrong_is_named_by_path() {
         ("/paywall", json!({"stripe_js": "javascript:x"}), "paywall.stripe_js"),
         ("/paywall", json!({"stripe_js": "https://x/\"><script>"}), "paywall.stripe_js"),
         ("/routes/1/path", json!("/API/Joke/"), "routes[1]"),
+        ("/routes/1/hosts", json!("api.example.com"), "routes[1].hosts"),
+        ("/routes/1/hosts", json!(["api.example.com:443"]), "routes[1].hosts"),
+        ("/routes/1/hosts", json!([7]), "routes[1].hosts[0]"),
         ("/routes/1/methods", json!(["get"]), "routes[1].methods[0]"),
         ("/routes/1/void_on", json!(["whenever"]), "routes[1].void_on[0]"),
         ("/identity", json!({"price": "x-stripe402-client-id"}), "identity.client_id"),

@@ -118,7 +118,12 @@ impl Worker {
             self.now_ms = host.now_ms();
         }
         let now_ms = self.now_ms;
-        let step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        let mut step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        if stream.is_open()
+            && let Some(placed) = self.places.inherited(&self.config, host, id, &placed)
+        {
+            step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        }
         self.streams.insert(id, stream);
         self.take(host, id, step, head.trace, false)
     }
