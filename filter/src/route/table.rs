@@ -70,8 +70,11 @@ impl Table {
         }
         drop(seen);
         // Of rules that are alike, the one that holds comes first.
-        let mut sorted: Vec<&Rc<Rule>> = all.iter().collect();
-        sorted.sort_by_key(|rule| (!rule.strict, rule.hosts.rank()));
+        let alike = |strict: bool, rank: u8| {
+            all.iter().filter(move |rule| rule.strict == strict && rule.hosts.rank() == rank)
+        };
+        let ranks = [(true, 0), (true, 1), (true, 2), (false, 0), (false, 1), (false, 2)];
+        let sorted: Vec<_> = ranks.into_iter().flat_map(|(s, rank)| alike(s, rank)).collect();
         let mut names = Rules::default();
         for rule in &sorted {
             if let Match::RouteName(name) = &rule.of {
