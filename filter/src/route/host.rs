@@ -108,7 +108,8 @@ enum Reading {
 impl<'r> Authority<'r> {
     pub(super) fn read(authority: &'r str) -> Self {
         // An IPv6 address has colons of its own, in brackets.
-        let after = authority.rfind(']').map_or(0, |end| end.saturating_add(1));
+        let after =
+            authority.bytes().rposition(|byte| byte == b']').map_or(0, |end| end.saturating_add(1));
         let colon = authority.get(after..).and_then(|rest| rest.find(':'));
         let (name, port) =
             match colon.and_then(|at| authority.split_at_checked(after.checked_add(at)?)) {
