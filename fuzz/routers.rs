@@ -54,7 +54,9 @@ pub(crate) fn readings(path: &str) -> Vec<Reading> {
 }
 
 /// Express: the path as it is written, without regard to letter case and to one slash at its end.
+/// (A rule's letters beyond ASCII are written encoded.)
 fn express(path: &str) -> Vec<String> {
+    let path = &decode_if(path, |byte| !byte.is_ascii());
     split(path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path))
 }
 
@@ -137,6 +139,10 @@ fn clean(segments: &[String], merge: bool) -> Vec<String> {
 }
 
 fn decode(text: &str) -> String {
+    decode_if(text, |_| true)
+}
+
+fn decode_if(text: &str, which: fn(u8) -> bool) -> String {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -145,6 +151,7 @@ fn decode(text: &str) -> String {
         let byte = pair.and_then(|pair| {
             u8::from_str_radix(core::str::from_utf8(pair).unwrap_or_default(), 16).ok()
         });
+        let byte = byte.filter(|byte| which(*byte));
         out.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }

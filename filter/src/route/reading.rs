@@ -62,7 +62,10 @@ const fn is_trimmed(byte: u8) -> bool {
 /// Shows each reading of a path without a query, the written one first; some more than once.
 /// Returns whether these were all: not if there would be more than [`MOST_BYTES`] of them.
 pub(super) fn readings(path: &str, each: &mut dyn FnMut(&str)) -> bool {
-    let odd = steps_that_matter(path.as_bytes());
+    // Letters beyond ASCII cannot be sent otherwise than encoded: that is how they are written.
+    let written = decoded(path.as_bytes(), |byte| !byte.is_ascii());
+    let written = written.as_deref().unwrap_or(path.as_bytes());
+    let odd = steps_that_matter(written);
     let mut left = MOST_BYTES;
     let mut show = |reading: &[u8]| {
         each(&String::from_utf8_lossy(reading));
@@ -75,7 +78,7 @@ pub(super) fn readings(path: &str, each: &mut dyn FnMut(&str)) -> bool {
     // All subsets of the steps that matter, the empty one first.
     let mut steps: Steps = 0;
     loop {
-        let mut bytes = path.as_bytes().to_vec();
+        let mut bytes = written.to_vec();
         if steps & DROP_FIRST != 0 {
             bytes = segments(&bytes, DROP_LAST);
         }
@@ -94,7 +97,8 @@ pub(super) fn readings(path: &str, each: &mut dyn FnMut(&str)) -> bool {
                     return false;
                 }
             }
-            match decoded(&bytes, steps & KEEP_SLASH != 0) {
+            let slash = steps & KEEP_SLASH == 0;
+            match decoded(&bytes, if slash { |_| true } else { |byte| byte != b'/' }) {
                 Some(once) => bytes = once,
                 None => break,
             }
@@ -118,7 +122,7 @@ fn steps_that_matter(path: &[u8]) -> Steps {
         if bytes.windows(3).any(|three| three.eq_ignore_ascii_case(b"%2f")) {
             steps |= KEEP_SLASH;
         }
-        match decoded(&bytes, false) {
+        match decoded(&bytes, |_| true) {
             Some(once) => bytes = once,
             None => break,
         }
@@ -141,17 +145,16 @@ fn steps_that_matter(path: &[u8]) -> Steps {
     steps
 }
 
-/// One round of percent-decoding; `None` if there is nothing to decode. What is malformed stays,
-/// and, if that is asked for, encoded slashes.
-fn decoded(bytes: &[u8], keep_slash: bool) -> Option<Vec<u8>> {
+/// One round of percent-decoding of those bytes; `None` if there is nothing to decode. What is
+/// malformed stays.
+fn decoded(bytes: &[u8], which: fn(u8) -> bool) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     let mut changed = false;
     while let Some((&first, tail)) = rest.split_first() {
         let (byte, after) = match (first, tail) {
             (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(2), Some(15)) if keep_slash => (first, tail),
-                (Some(high), Some(low)) => {
+                (Some(high), Some(low)) if which((high << 4) | low) => {
                     changed = true;
                     ((high << 4) | low, after)
                 }
@@ -273,7 +276,7 @@ mod tests {
             assert!(complete && found.contains(&meant.to_owned()), "{written}: {found:?}");
             assert_eq!(found[0], written, "the written one comes first");
         }
-        assert_eq!(all("/users/J%C3%BCrgen").0, ["/users/J%C3%BCrgen", "/users/J\u{fc}rgen"]);
+        assert_eq!(all("/users/J%C3%BCrgen").0, ["/users/J\u{fc}rgen"]);
     }
 
     /// Whatever it is made of, a path costs a bounded amount of work.
@@ -287,6 +290,6 @@ mod tests {
         assert!(!readings(&part.repeat(2_000), &mut |reading| bytes += reading.len()));
         assert!(bytes <= MOST_BYTES + 3 * part.len() * 2_000, "{bytes}");
         // A long one with one kind of encoding is read.
-        assert!(readings(&"/%C3%BC".repeat(8_000), &mut |_| ()));
+        assert!(readings(&"/%C3%BC%20%7C".repeat(4_000), &mut |_| ()));
     }
 }

@@ -281,6 +281,7 @@ fn a_reading_without_a_rule_is_denied() {
         {"path": "/users/me", "free": true},
         {"name": "user", "path": "/users/{id}", "price": 5},
         {"name": "joke", "path": "/api/joke", "price": 1},
+        {"name": "cafe", "path": "/caf\u{e9}", "price": 3},
     ]));
     for (path, expected) in [
         ("/docs/guide", "free"),
@@ -306,6 +307,9 @@ fn a_reading_without_a_rule_is_denied() {
         ("/api/joke?x=/", "joke"),
         ("/api/%6aoke", "denied"),
         ("/api/Joke", "denied"),
+        ("/caf%C3%A9", "cafe"),
+        ("/caf%c3%a9", "cafe"),
+        ("/CAF%C3%89", "denied"),
         ("/secret", "denied"),
     ] {
         assert_eq!(or_denied(&table, path), expected, "{path}");
