@@ -78,6 +78,20 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     })
 }
 
+impl Config {
+    /// What an operator most likely did not mean, though it can be served; for the log at the
+    /// start.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        let open = self.unmatched == Unmatched::Free && self.routes.rules().is_empty();
+        open.then_some(
+            "routes is empty and unmatched is free: whatever Envoy does not match to a route with \
+             stripe402 metadata is served free, and so is a priced path in another spelling that \
+             another route takes; set unmatched: deny, or give the catch-all route a price",
+        )
+    }
+}
+
 fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Table> {
     let listed = root.list("routes")?.unwrap_or_default();
     if listed.is_empty() && !metadata {

@@ -138,6 +138,37 @@ fn what_is_wrong_is_named_by_path() {
 }
 
 #[test]
+fn prices_in_metadata_alone_are_warned_of_unless_the_rest_is_denied() {
+    let mut config = good();
+    assert_eq!(parse(&config).unwrap().warning(), None);
+    config["routes"] = json!([]);
+    assert!(parse(&config).unwrap().warning().unwrap().starts_with("routes is empty"));
+    config["unmatched"] = json!("deny");
+    assert_eq!(parse(&config).unwrap().warning(), None);
+}
+
+#[test]
+fn rules_of_one_path_clash_unless_their_hosts_tell_them_apart() {
+    for (one, other, clash) in [
+        (json!(["a.com"]), json!(["b.com"]), false),
+        (json!(["a.com"]), json!(["A.com."]), true),
+        (json!(["a.com", "b.com"]), json!(["b.com"]), true),
+        (json!(["a.com"]), json!([]), false),
+        (json!(["*.com"]), json!(["a.com"]), false),
+        (json!(["*.com"]), json!(["*.a.com"]), true),
+        (json!([]), json!([]), true),
+    ] {
+        let mut config = good();
+        config["routes"] = json!([
+            {"path": "/a", "price": 1, "hosts": one}, {"path": "/A", "price": 2, "hosts": other},
+        ]);
+        let problem = parse(&config).err().map(|error| error.to_string());
+        let expected = "routes[1]: is about the same path, method and host as routes[0]";
+        assert_eq!(problem, clash.then(|| expected.to_owned()), "{config}");
+    }
+}
+
+#[test]
 fn discovery_and_paywall_can_be_off() {
     let off = json!({"enabled": false});
     assert!(parse(&with("/discovery", off.clone())).unwrap().discovery.is_none());

@@ -86,6 +86,9 @@ impl Root {
             return Err("the host gives no timer".to_owned());
         }
         abi::log(Level::INFO, &format!("configured: {} rules", config.routes.rules().len()));
+        if let Some(warning) = config.warning() {
+            abi::log(Level::WARN, warning);
+        }
         Ok(Shared { worker: Worker::new(Rc::new(config)), host, pulses: PULSES, leaving: None })
     }
 
