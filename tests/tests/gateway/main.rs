@@ -32,6 +32,7 @@ mod ecds;
 mod express;
 mod extensions;
 mod failing_api;
+mod filter_order;
 mod http3;
 mod identity;
 mod ledger_trouble;
@@ -48,6 +49,8 @@ mod operator_page;
 mod other_api;
 mod paywall;
 mod prices;
+#[path = "../deploy/processor.rs"]
+mod processor;
 mod proof;
 mod reconcile;
 mod refunds;
