@@ -351,6 +351,8 @@ fn hosts() {
         {"prefix": "/", "hosts": ["docs.example.com"], "free": true},
         {"name": "dear", "prefix": "/", "hosts": ["dear.example.com", "*.dear.com"], "price": 99},
         {"name": "joke", "path": "/joke", "hosts": ["joke.example.com"], "price": 5},
+        {"name": "below", "path": "/below", "hosts": ["*.b.com"], "price": 70},
+        {"name": "one", "path": "/below", "hosts": ["one.b.com"], "price": 60},
     ]));
     for (host, path, expected) in [
         ("example.com", "/", "all"),
@@ -369,6 +371,8 @@ fn hosts() {
         ("joke.example.com", "/joke", "joke"),
         ("joke.example.com", "/Joke", "all"),
         ("JOKE.example.com", "/joke", "all"),
+        ("one.b.com", "/below", "one"),
+        ("two.b.com", "/below", "below"),
         ("", "/joke", "dear"),
     ] {
         let wanted = Wanted { method: Some("GET"), host, path, route_name: None };

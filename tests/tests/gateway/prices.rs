@@ -250,6 +250,8 @@ async fn prices_in_metadata_want_a_catch_all_with_a_price() {
                     config.routes()?[0]["metadata"] =
                         json!({"filter_metadata": {"stripe402": catch_all}});
                 }
+                let free = json!({"free": true});
+                in_envoy(config, &json!({"prefix": "/api/open/"}), "open", &free)?;
                 in_envoy(config, &json!({"path": "/api/joke"}), "joke", &json!({"price": 100}))?;
                 in_envoy(config, &json!({"path": "/api/health"}), "", &json!({"free": true}))
             });
@@ -262,6 +264,11 @@ async fn prices_in_metadata_want_a_catch_all_with_a_price() {
             );
         }
         assert_eq!(send(stack.get("/api/health")).await.status, 200);
+        // Whatever Envoy matches to a free route is free: so give exact paths there.
+        let target = "/api/open/..%3b/joke";
+        let address = stack.envoy.address();
+        assert_eq!(raw::request(address, "GET", target, &[]).await.unwrap().status, 404);
+        assert_eq!(stack.upstream.recorder().last().unwrap().path, target);
         let log = std::fs::read_to_string(stack.dir().join("envoy.log")).unwrap();
         assert_eq!(log.contains("routes is empty and unmatched is free"), warned, "{unmatched}");
     }
