@@ -2,7 +2,8 @@
 //!
 //! In this order, and within a step by the order in brackets: what the route in Envoy says of
 //! itself; the name of the route in Envoy; an exact path; a template (literal segments first); a
-//! prefix (the longest). A rule that does not name the request's method leaves it to the next.
+//! prefix (the longest); what the virtual host in Envoy says. A rule that does not name the
+//! request's method leaves it to the next.
 //!
 //! An API may read a path otherwise than it is written. Of all its readings the dearest is paid,
 //! and what no rule names is dearest of all where that is denied. So a rule that is matched in a

@@ -290,7 +290,7 @@ mod tests {
         assert!(!readings(&part.repeat(2_000), &mut |reading| bytes += reading.len()));
         assert!(bytes <= MOST_BYTES + 3 * part.len() * 2_000, "{bytes}");
         // None of less than 200 bytes has too many.
-        assert!((1 << 7) * (ROUNDS + 1) * 2 * 200 <= MOST_BYTES);
+        const { assert!((1 << 7) * (ROUNDS + 1) * 2 * 200 <= MOST_BYTES) };
         assert!(readings(&part.repeat(10)[..199], &mut |_| ()));
         // A long one with one kind of encoding is read.
         assert!(readings(&"/%C3%BC%20%7C".repeat(4_000), &mut |_| ()));

@@ -23,6 +23,8 @@ pub struct Table {
     written: Option<Paths>,
     /// The dearest of all.
     dearest: Option<Rc<Rule>>,
+    /// Whether any is for some hosts only.
+    hosted: bool,
 }
 
 type Rules = FxHashMap<Box<str>, Vec<Rc<Rule>>>;
@@ -84,8 +86,9 @@ impl Table {
         let lax = Paths::new(&sorted, true);
         let same = all.iter().all(|rule| !rule.strict && rule.is_written_lax());
         let written = (!same).then(|| Paths::new(&sorted, false));
+        let hosted = all.iter().any(|rule| !rule.hosts.is_every());
         let dearest = all.iter().max_by_key(|rule| rule.price()).map(Rc::clone);
-        Ok(Self { names, lax, written, dearest, all })
+        Ok(Self { names, lax, written, dearest, hosted, all })
     }
 
     /// The rules as they are configured.
@@ -103,7 +106,7 @@ impl Table {
     /// What the rules say of a request.
     #[must_use]
     pub fn find(&self, wanted: Wanted<'_>) -> Found<'_> {
-        let authority = Authority::read(wanted.host);
+        let authority = Authority::read(if self.hosted { wanted.host } else { "" });
         let meets = |rule: &Rule| rule.meets(wanted.method, &authority);
         let mut found = Found { rule: None, open: true };
         if let Some(rules) = wanted.route_name.and_then(|name| self.names.get(name)) {
