@@ -3,6 +3,9 @@
 //! One function per target, used by the fuzzer (`fuzz/fuzz_targets/`) and by the replay of the
 //! committed corpus in `make test` (`filter/tests/corpus.rs`).
 
+#[path = "routers.rs"]
+pub(crate) mod routers;
+
 use std::rc::Rc;
 
 use stripe402_filter::{
@@ -32,6 +35,7 @@ pub(crate) fn run(target: &str, data: &[u8]) {
 thread_local! {
     /// Read once: what is fuzzed here are requests.
     static CONFIG: Rc<Config> = good();
+    static ROUTED: Rc<Config> = routed();
 }
 
 fn config() -> Rc<Config> {
@@ -74,13 +78,14 @@ fn headers(data: &[u8]) {
 fn path(data: &[u8]) {
     let path = String::from_utf8_lossy(data);
     let found = |path: &str| {
-        let wanted = Wanted { method: Some("GET"), path, route_name: None };
-        config().routes.find(wanted).is_some()
+        let wanted = Wanted { method: Some("GET"), host: "", path, route_name: None };
+        config().routes.find(wanted).rule.is_some()
     };
     let _ = found(&path);
     if read_as_express_does(&path) == "/api/joke" {
         assert!(found(&path), "{path} is free");
     }
+    no_router_gets_it_cheaper(&path);
     // A junk segment and its undoing change nothing.
     let segment: String = path.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     if !segment.is_empty() {
@@ -95,6 +100,40 @@ fn path(data: &[u8]) {
             assert!(found(&spelling), "{spelling} is free");
         }
     }
+}
+
+/// However a router reads a path, it costs no less than what that reading costs.
+pub(crate) fn no_router_gets_it_cheaper(path: &str) {
+    let routed = ROUTED.with(Rc::clone);
+    let wanted = Wanted { method: Some("GET"), host: "x", path, route_name: None };
+    let found = routed.routes.find(wanted);
+    let own = found.rule.and_then(|rule| rule.sale.as_ref()).map_or(0, |sale| sale.price.get());
+    for reading in routers::readings(path) {
+        let (free, denied) = (reading.price(false), reading.price(true));
+        assert!(
+            own >= free,
+            "{path:?} costs {own}, and {free} as {} reads it: {reading:?}",
+            reading.router
+        );
+        assert!(
+            found.open || denied <= own,
+            "{path:?} costs {own}; to be denied as {} reads it: {reading:?}",
+            reading.router
+        );
+    }
+}
+
+/// The rules that the routers know.
+fn routed() -> Rc<Config> {
+    let rule = |(kind, path, price): (&str, &str, i64)| match price {
+        0 => serde_json::json!({kind: path, "free": true}),
+        _ => serde_json::json!({kind: path, "price": price}),
+    };
+    let config = serde_json::json!({
+        "publishable_key": "pk_test_x", "ledger": {"cluster": "l"},
+        "routes": routers::RULES.map(rule).to_vec(),
+    });
+    Rc::new(Config::parse(config.to_string().as_bytes()).expect("it is a good one"))
 }
 
 /// By letter case and one slash, and no more.

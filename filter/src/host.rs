@@ -41,6 +41,8 @@ pub trait Host {
     /// What the route in Envoy says of itself in `filter_metadata.stripe402`, as
     /// [`crate::config::Config::metadata`] reads it; empty if it cannot be handed over.
     fn route_metadata(&mut self, stream: StreamId) -> Option<Vec<u8>>;
+    /// What the route's virtual host says of itself, in the same way.
+    fn virtual_host_metadata(&mut self, stream: StreamId) -> Option<Vec<u8>>;
     /// The name of the route in Envoy.
     fn route_name(&mut self, stream: StreamId) -> Option<String>;
     /// Where the request comes from, behind the proxies that the operator trusts; without its port.

@@ -13,6 +13,8 @@ mod bodies;
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 /// The targets, each with a folder in the corpus.
 const TARGETS: [&str; 6] = ["payment", "headers", "config", "path", "metadata", "answer"];
 
@@ -27,5 +29,66 @@ fn nothing_that_was_found_stops_the_gate() {
             count += 1;
         }
         assert!(count >= 5, "{target} has a corpus of {count}");
+    }
+}
+
+/// What paths are made of, to be read in as many ways as there are.
+const PARTS: [&str; 44] = [
+    "/",
+    "/",
+    "/",
+    "//",
+    "/..",
+    "/.",
+    "..",
+    ".",
+    ";",
+    ";x",
+    "%3b",
+    "%2f",
+    "%2F",
+    "%252f",
+    "\\",
+    "%5c",
+    "%2e",
+    "%2E%2e",
+    "%",
+    "%25",
+    "%00",
+    "%3f",
+    "%23",
+    "#",
+    "?",
+    "%20",
+    " ",
+    "api",
+    "joke",
+    "/users/",
+    "me",
+    "ME",
+    "m%65",
+    "orders:cancel",
+    "/orders%3Acancel",
+    "/parts/",
+    "Parts",
+    "/items/abc",
+    "ABC",
+    "/docs/",
+    "/v1/bi",
+    "\u{e9}",
+    "/caf%C3%A9",
+    "/CAF%C3%89",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// However a router reads a path, its price is no lower than that of this reading.
+    #[test]
+    fn no_router_gets_a_path_cheaper(
+        parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..10),
+    ) {
+        bodies::no_router_gets_it_cheaper(&format!("/{}", parts.concat()));
+        bodies::no_router_gets_it_cheaper(&parts.concat());
     }
 }

@@ -49,8 +49,8 @@ pub fn with_prices(config: &Path, spec: &Path) -> Result<String> {
 
 /// Writes the price of an operation, or takes away one that holds no longer.
 fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
-    let wanted = Wanted { method: Some(method), path, route_name: None };
-    let sale = filter.routes.find(wanted).and_then(|rule| rule.sale.as_deref());
+    let wanted = Wanted { method: Some(method), host: "", path, route_name: None };
+    let sale = filter.routes.find(wanted).rule.and_then(|rule| rule.sale.as_deref());
     let Some(fields) = operation.as_mapping_mut() else { return };
     let Some(sale) = sale else {
         fields.remove("x-payment-info");

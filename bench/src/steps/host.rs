@@ -73,6 +73,10 @@ impl Host for Counting {
         None
     }
 
+    fn virtual_host_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
+        None
+    }
+
     fn route_name(&mut self, _: StreamId) -> Option<String> {
         None
     }

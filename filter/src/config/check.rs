@@ -79,6 +79,20 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     })
 }
 
+impl Config {
+    /// What an operator most likely did not mean, though it can be served; for the log at the
+    /// start.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        let open = self.unmatched == Unmatched::Free && self.routes.rules().is_empty();
+        open.then_some(
+            "routes is empty and unmatched is free: whatever Envoy does not match to a route with \
+             stripe402 metadata is served free, and so is a priced path in another spelling that \
+             another route takes; set unmatched: deny, or give the catch-all route a price",
+        )
+    }
+}
+
 fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Table> {
     let listed = root.list("routes")?.unwrap_or_default();
     if listed.is_empty() && !metadata {
@@ -90,7 +104,7 @@ fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Tab
     let rules = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
     Table::new(rules).map_err(|clash| ConfigError {
         path: format!("routes[{}]", clash.later),
-        problem: format!("is about the same path and method as routes[{}]", clash.earlier),
+        problem: format!("is about the same path, method and host as routes[{}]", clash.earlier),
     })
 }
 
@@ -176,7 +190,7 @@ fn limits(mut fields: Fields) -> Checked<Limits> {
         payment_header_bytes: limit(
             "payment_header_bytes",
             usual.payment_header_bytes,
-            256..=61_440,
+            64..=61_440,
         )?,
         // A ledger takes a megabyte; a charge may have a route's name of a few hundred bytes.
         batch: limit("batch", usual.batch, 2..=1_024)?,

@@ -10,15 +10,16 @@ use super::{
     Defaults, Kept, Route, VoidOn,
     fields::{Checked, Fields, Read, wrong},
 };
-use crate::route::{Match, Rule};
+use crate::route::{Hosts, Match, Rule};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
 /// The fields of a route.
-pub(super) const ROUTE: [&str; 14] = [
+pub(super) const ROUTE: [&str; 15] = [
     "name",
     "route_name",
+    "hosts",
     "path",
     "prefix",
     "methods",
@@ -81,11 +82,12 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults, keep: bool) -> Chec
     if field != "route_name" {
         path(&of, &text, &fields.path(field))?;
     }
+    let hosts = hosts(&mut fields)?;
     let methods = methods(&mut fields)?;
     let strict = fields.optional("strict")?.unwrap_or_default();
     let keep = (keep && matches!(of, Match::Exact(_))).then(|| text.as_str().into());
     let sale = sale(&mut fields, defaults, text, keep)?.map(std::rc::Rc::new);
-    Ok(Rule { of, methods, strict, sale })
+    Ok(Rule { of, hosts, methods, strict, sale })
 }
 
 /// What a route in Envoy says of itself.
@@ -195,6 +197,17 @@ fn sale(
         void_on,
         kept,
     }))
+}
+
+fn hosts(fields: &mut Fields) -> Checked<Hosts> {
+    let names: Vec<String> = fields.values("hosts")?.unwrap_or_default();
+    match Hosts::new(&names) {
+        Some(hosts) => Ok(hosts),
+        None => {
+            let problem = "must be host names without ports: api.example.com, *.example.com";
+            wrong(fields.path("hosts"), problem)
+        }
+    }
 }
 
 fn methods(fields: &mut Fields) -> Checked<Vec<String>> {

@@ -30,8 +30,8 @@ fn parse(config: &Value) -> Result<Config, ConfigError> {
 }
 
 fn joke(config: &Config) -> Rc<Route> {
-    let wanted = Wanted { method: Some("GET"), path: "/api/joke", route_name: None };
-    config.routes.find(wanted).unwrap().sale.clone().unwrap()
+    let wanted = Wanted { method: Some("GET"), host: "", path: "/api/joke", route_name: None };
+    config.routes.find(wanted).rule.unwrap().sale.clone().unwrap()
 }
 
 #[test]
@@ -139,6 +139,9 @@ fn what_is_wrong_is_named_by_path() {
         ("/paywall", json!({"stripe_js": "javascript:x"}), "paywall.stripe_js"),
         ("/paywall", json!({"stripe_js": "https://x/\"><script>"}), "paywall.stripe_js"),
         ("/routes/1/path", json!("/API/Joke/"), "routes[1]"),
+        ("/routes/1/hosts", json!("api.example.com"), "routes[1].hosts"),
+        ("/routes/1/hosts", json!(["api.example.com:443"]), "routes[1].hosts"),
+        ("/routes/1/hosts", json!([7]), "routes[1].hosts[0]"),
         ("/routes/1/methods", json!(["get"]), "routes[1].methods[0]"),
         ("/routes/1/void_on", json!(["whenever"]), "routes[1].void_on[0]"),
         ("/identity", json!({"price": "x-stripe402-client-id"}), "identity.client_id"),
@@ -154,6 +157,37 @@ fn what_is_wrong_is_named_by_path() {
     assert!(parse(&nothing).is_ok(), "routes in Envoy say their prices themselves");
     nothing["route_metadata"] = json!(false);
     assert_eq!(parse(&nothing).unwrap_err().path, "routes");
+}
+
+#[test]
+fn prices_in_metadata_alone_are_warned_of_unless_the_rest_is_denied() {
+    let mut config = good();
+    assert_eq!(parse(&config).unwrap().warning(), None);
+    config["routes"] = json!([]);
+    assert!(parse(&config).unwrap().warning().unwrap().starts_with("routes is empty"));
+    config["unmatched"] = json!("deny");
+    assert_eq!(parse(&config).unwrap().warning(), None);
+}
+
+#[test]
+fn rules_of_one_path_clash_unless_their_hosts_tell_them_apart() {
+    for (one, other, clash) in [
+        (json!(["a.com"]), json!(["b.com"]), false),
+        (json!(["a.com"]), json!(["A.com."]), true),
+        (json!(["a.com", "b.com"]), json!(["b.com"]), true),
+        (json!(["a.com"]), json!([]), false),
+        (json!(["*.com"]), json!(["a.com"]), false),
+        (json!(["*.com"]), json!(["*.a.com"]), true),
+        (json!([]), json!([]), true),
+    ] {
+        let mut config = good();
+        config["routes"] = json!([
+            {"path": "/a", "price": 1, "hosts": one}, {"path": "/A", "price": 2, "hosts": other},
+        ]);
+        let problem = parse(&config).err().map(|error| error.to_string());
+        let expected = "routes[1]: is about the same path, method and host as routes[0]";
+        assert_eq!(problem, clash.then(|| expected.to_owned()), "{config}");
+    }
 }
 
 #[test]

@@ -97,6 +97,9 @@ impl Root {
                 &format!("configured: {rules} rules, on a proxy that does not tell its release"),
             ),
         }
+        if let Some(warning) = config.warning() {
+            abi::log(Level::WARN, warning);
+        }
         Ok(Shared { worker: Worker::new(Rc::new(config)), host, pulses: PULSES, leaving: None })
     }
 

@@ -138,6 +138,11 @@ impl Host for EnvoyHost {
         abi::property_if_there(b"xds\0route_metadata\0filter_metadata\0stripe402")
     }
 
+    fn virtual_host_metadata(&mut self, stream: StreamId) -> Option<Vec<u8>> {
+        self.about(stream);
+        abi::property_if_there(b"xds\0virtual_host_metadata\0filter_metadata\0stripe402")
+    }
+
     fn route_name(&mut self, stream: StreamId) -> Option<String> {
         self.about(stream);
         abi::property(b"xds\0route_name").and_then(|bytes| String::from_utf8(bytes).ok())

@@ -117,6 +117,9 @@ fn listed(rule: &Rule) -> Value {
         Match::Template(path) => put("template", path.as_str().into()),
         Match::Prefix(path) => put("prefix", path.as_str().into()),
     }
+    if !rule.hosts.is_every() {
+        put("hosts", rule.hosts.names().collect());
+    }
     if !rule.methods.is_empty() {
         put("methods", rule.methods.as_slice().into());
     }

@@ -15,6 +15,8 @@ pub struct Head<'h> {
     pub method: Cow<'h, str>,
     /// Methods that an API may take for the request's own.
     pub overrides: Vec<&'h str>,
+    /// `:authority`.
+    pub host: Cow<'h, str>,
     /// `:path`, with its query.
     pub path: Cow<'h, str>,
     /// The `payment` header; empty counts as absent.
@@ -53,6 +55,7 @@ impl<'h> Head<'h> {
             match name {
                 b":method" => head.method = text(value),
                 b":path" => head.path = text(value),
+                b":authority" => head.host = text(value),
                 b"payment" => {
                     head.ambiguous |= head.remove.contains(&"payment");
                     head.payment = Some(value).filter(|value| !value.is_empty());

@@ -35,6 +35,8 @@ pub struct Stream {
     config: Rc<Config>,
     audience: Audience,
     phase: Phase,
+    /// Whether there is a reading of the request that no rule is about.
+    open: bool,
 }
 
 /// How far a stream is.
@@ -79,6 +81,9 @@ pub enum Placed {
     Wrong,
     /// Nothing; here is its name, where that matters.
     Unsaid(Option<String>),
+    /// Nothing; but its virtual host says what everything costs that no rule is about: this, or
+    /// that it is free.
+    Inherited(Option<String>, Option<Rc<Route>>),
 }
 
 /// Why there is no word of the ledger's on a request.
@@ -146,7 +151,7 @@ impl Stream {
     /// is loaded meanwhile.
     #[must_use]
     pub const fn new(config: Rc<Config>) -> Self {
-        Self { config, audience: Audience::Json, phase: Phase::New }
+        Self { config, audience: Audience::Json, phase: Phase::New, open: false }
     }
 
     /// The charge, or the question, that the ledger is being asked for.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Route, Unmatched},
-    route::{Wanted, dearer, without_query},
+    route::{Found, Wanted, without_query},
 };
 
 impl Stream {
@@ -28,7 +28,8 @@ impl Stream {
         let route = match placed {
             Placed::Wrong => return self.refuse(Reply::misconfigured()),
             Placed::Said(route) => Some(route.clone()),
-            Placed::Unsaid(name) => self.find(head, name.as_deref()),
+            Placed::Unsaid(name) => self.find(head, name.as_deref(), None),
+            Placed::Inherited(name, said) => self.find(head, name.as_deref(), Some(said)),
         };
         let Some(Some(route)) = route else { return self.unpriced(head, route.is_some()) };
         // OPTIONS is never charged, and so never reaches an API that may take it for the method
@@ -55,16 +56,38 @@ impl Stream {
     }
 
     /// What the configuration says: a price, or free; `None` if it says nothing. Of the methods
-    /// that an API may take this request for, the dearest is paid.
-    fn find(&self, head: &Head<'_>, route_name: Option<&str>) -> Option<Option<Rc<Route>>> {
-        let routes = &self.config.routes;
-        let path = &*head.path;
-        let of = |method| routes.find(Wanted { method, path, route_name });
-        let mut rule = of((!is_options(head)).then_some(&*head.method));
+    /// and paths that an API may take this request for, the dearest is paid. What no rule is about
+    /// costs what the virtual host says.
+    fn find(
+        &mut self,
+        head: &Head<'_>,
+        route_name: Option<&str>,
+        said: Option<&Option<Rc<Route>>>,
+    ) -> Option<Option<Rc<Route>>> {
+        let config = Rc::clone(&self.config);
+        let (host, path) = (&*head.host, &*head.path);
+        let of = |method| config.routes.find(Wanted { method, host, path, route_name });
+        let mut found: Found<'_> = of((!is_options(head)).then_some(&*head.method));
         for method in &head.overrides {
-            rule = dearer(rule, of(Some(method)));
+            found = found.or(of(Some(method)));
         }
-        rule.map(|rule| rule.sale.clone())
+        let own = found.rule.map(|rule| rule.sale.clone());
+        self.open = found.open && said.is_none();
+        match said {
+            Some(said) if found.open => {
+                Some(own.flatten().into_iter().chain(said.clone()).max_by_key(|sale| sale.price))
+            }
+            // Of all prices the dearest is that nothing passes.
+            None if found.open && config.unmatched == Unmatched::Deny => None,
+            _ => own,
+        }
+    }
+
+    /// Whether it matters what the virtual host in Envoy says: no rule is about this request, or
+    /// about one that the API may take it for.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
     }
 
     fn unpriced(&mut self, head: &Head<'_>, free: bool) -> Step {

@@ -537,6 +537,56 @@ fn placed(metadata: &Value) -> Placed {
     Placed::Said(config.routes.rules()[0].sale.clone())
 }
 
+/// A virtual host says what everything costs that no rule is about, or that may be read so.
+#[test]
+fn what_the_virtual_host_says_comes_last() {
+    let config = |unmatched: &str| {
+        let json = json!({
+            "publishable_key": "pk_test_x",
+            "ledger": {"cluster": "ledger"},
+            "unmatched": unmatched,
+            "routes": [
+                {"name": "joke", "path": "/api/joke", "price": 100},
+                {"prefix": "/docs/", "free": true},
+            ],
+        });
+        Rc::new(Config::parse(json.to_string().as_bytes()).unwrap())
+    };
+    let Placed::Said(sold) = placed(&json!({"path": "/x", "price": 700})) else { panic!() };
+    for (path, says, expected) in [
+        ("/api/joke", &sold, ("100", false)),
+        ("/api/JOKE", &sold, ("700", true)),
+        ("/other", &sold, ("700", true)),
+        ("/docs/x", &sold, ("free", false)),
+        ("/docs/%2e%2e/x", &sold, ("700", true)),
+        ("/api/joke", &None, ("100", false)),
+        ("/other", &None, ("free", true)),
+        ("/api/JOKE", &None, ("100", true)),
+    ] {
+        for unmatched in ["free", "deny"] {
+            let mut stream = Stream::new(config(unmatched));
+            let head = head(path, "");
+            let unsaid = stream.on_request(&head, &UNSAID, &mut minting());
+            assert_eq!(stream.is_open(), expected.1, "{path}");
+            if unmatched == "deny" && expected.1 {
+                let Step::Reply(reply) = unsaid else { panic!("{path} passed") };
+                assert_eq!(reply.status, 403, "{path}");
+            }
+            let inherited = Placed::Inherited(None, says.clone());
+            let price = match stream.on_request(&head, &inherited, &mut minting()) {
+                Step::Reply(reply) => {
+                    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+                    body["price"].to_string()
+                }
+                Step::Pass(_, Passed::Free) => "free".to_owned(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(price, expected.0, "{path} {says:?} {unmatched}");
+            assert!(!stream.is_open());
+        }
+    }
+}
+
 #[test]
 fn what_the_route_in_envoy_says_comes_first() {
     let free = placed(&json!({"path": "/x", "free": true}));

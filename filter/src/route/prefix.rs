@@ -41,14 +41,15 @@ impl Prefixes {
         Self { sorted }
     }
 
-    /// The rule of the longest prefix that takes this request, and the prefix's length. A path
-    /// whose trailing slash was dropped is matched as if it had one: `/v1/` prices `/v1`, too.
-    pub(super) fn find(
-        &self,
+    /// Shows every rule whose prefix this path begins with, the longest prefix first and with its
+    /// length in bytes, until `visit` says that it has seen enough; returns whether it did. With
+    /// `slash` the path is matched as if a slash followed it: `/v1/` is a prefix of `/v1`, too.
+    pub(super) fn walk<'t>(
+        &'t self,
         path: &str,
         slash: bool,
-        takes: &dyn Fn(&Rule) -> bool,
-    ) -> Option<(usize, &Rc<Rule>)> {
+        visit: &mut dyn FnMut(usize, &'t Rc<Rule>) -> bool,
+    ) -> bool {
         let slash = slash.then_some(b'/');
         let bytes = || path.bytes().chain(slash);
         let compare = |prefix: &Prefix| prefix.text.bytes().cmp(bytes());
@@ -58,11 +59,11 @@ impl Prefixes {
             let text = prefix.text.as_bytes();
             let begins = text.len() <= path.len().saturating_add(slash.iter().len())
                 && text.iter().copied().eq(bytes().take(text.len()));
-            if begins && let Some(rule) = prefix.rules.iter().find(|rule| takes(rule)) {
-                return Some((text.len(), rule));
+            if begins && prefix.rules.iter().any(|rule| visit(text.len(), rule)) {
+                return true;
             }
             at = prefix.shorter;
         }
-        None
+        false
     }
 }

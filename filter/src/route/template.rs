@@ -51,27 +51,37 @@ impl Templates {
         }
     }
 
-    /// The first rule that takes this request: a literal segment comes before a parameter, from
-    /// the left. Each node is visited at most once.
-    pub(super) fn find(&self, path: &str, takes: &dyn Fn(&Rule) -> bool) -> Option<&Rc<Rule>> {
+    /// Shows every rule whose template matches, until `visit` says that it has seen enough, and
+    /// returns whether it did. A literal segment comes before a parameter, from the left. Each
+    /// node is visited at most once.
+    pub(super) fn walk<'t>(
+        &'t self,
+        path: &str,
+        visit: &mut dyn FnMut(&'t Rc<Rule>) -> bool,
+    ) -> bool {
         // Nothing but the root: there are no templates.
         if self.nodes.len() == 1 {
-            return None;
+            return false;
         }
-        self.below(0, path.strip_prefix('/')?, takes)
+        path.strip_prefix('/').is_some_and(|rest| self.below(0, rest, visit))
     }
 
-    fn below(&self, at: usize, rest: &str, takes: &dyn Fn(&Rule) -> bool) -> Option<&Rc<Rule>> {
-        let node = self.nodes.get(at)?;
+    fn below<'t>(
+        &'t self,
+        at: usize,
+        rest: &str,
+        visit: &mut dyn FnMut(&'t Rc<Rule>) -> bool,
+    ) -> bool {
+        let Some(node) = self.nodes.get(at) else { return false };
         let (segment, deeper) = match rest.split_once('/') {
             Some((segment, deeper)) => (segment, Some(deeper)),
             None => (rest, None),
         };
         let parameter = node.parameter.filter(|_| !segment.is_empty());
         let next = [node.literal.get(segment).copied(), parameter];
-        next.into_iter().flatten().find_map(|next| match deeper {
-            Some(deeper) => self.below(next, deeper, takes),
-            None => self.nodes.get(next)?.rules.iter().find(|rule| takes(rule)),
+        next.into_iter().flatten().any(|next| match deeper {
+            Some(deeper) => self.below(next, deeper, visit),
+            None => self.nodes.get(next).is_some_and(|node| node.rules.iter().any(&mut *visit)),
         })
     }
 }

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Table, Wanted};
+use super::{Found, Table, Wanted};
 use crate::config::Config;
 
 fn table(routes: &Value) -> Table {
@@ -12,16 +12,30 @@ fn table(routes: &Value) -> Table {
     Config::parse(config.to_string().as_bytes()).unwrap().routes
 }
 
+fn find<'t>(table: &'t Table, path: &str) -> Found<'t> {
+    table.find(Wanted { method: Some("GET"), host: "x", path, route_name: None })
+}
+
 /// The name of what is sold, `free` where a rule says so, `none` where no rule speaks.
 fn name<'t>(table: &'t Table, method: &str, path: &str) -> &'t str {
     named(table, method, path, None)
 }
 
 fn named<'t>(table: &'t Table, method: &str, path: &str, route_name: Option<&str>) -> &'t str {
-    match table.find(Wanted { method: Some(method), path, route_name }) {
+    called(table.find(Wanted { method: Some(method), host: "x", path, route_name }))
+}
+
+fn called(found: Found<'_>) -> &str {
+    match found.rule {
         None => "none",
         Some(rule) => rule.sale.as_ref().map_or("free", |sale| &sale.name),
     }
+}
+
+/// The same where that which no rule names is denied.
+fn or_denied<'t>(table: &'t Table, path: &str) -> &'t str {
+    let found = find(table, path);
+    if found.open { "denied" } else { called(found) }
 }
 
 #[test]
@@ -102,7 +116,8 @@ fn strict_routes_tell_spellings_apart() {
         ("/a", "lax"),
         ("/A", "A"),
         ("/a/", "slash"),
-        ("/A/", "lax"),
+        // As it is written; a lax API would serve something that costs less.
+        ("/A/", "under A"),
         ("/A/b", "under A"),
         ("/a/b", "none"),
         ("/A/b/Y", "{A}"),
@@ -128,7 +143,13 @@ fn precedence() {
     ]));
     for (method, path, expected) in [
         ("GET", "/v1/users/me", "free"),
-        ("GET", "/V1/Users/ME/", "free"),
+        // What is free is so as it is written, and in no other spelling.
+        ("GET", "/V1/Users/ME/", "any user"),
+        ("GET", "/v1/users/ME", "user"),
+        ("GET", "/v1/users/me/", "under users"),
+        ("GET", "/v1/users/7/", "user"),
+        ("GET", "/v1/users/m%65", "user"),
+        ("GET", "/v1/users/me;x", "user"),
         ("PUT", "/v1/users/me", "any user"),
         ("DELETE", "/v1/users/me", "under v1"),
         ("GET", "/v1/users/7", "user"),
@@ -218,4 +239,160 @@ fn parameters_that_a_lax_reading_loses() {
         assert_eq!(name(&table, "GET", path), "user", "{path}");
     }
     assert_eq!(name(&table, "GET", "/users"), "none");
+}
+
+/// A rule that is matched in a lax way makes a request dearer, and never cheaper.
+#[test]
+fn cheaper_rules_are_for_their_own_spelling() {
+    let table = table(&json!([
+        {"path": "/items/abc", "free": true},
+        {"name": "item", "path": "/items/{id}", "price": 50},
+        {"name": "cheap", "path": "/items/sale", "price": 5},
+        {"name": "camel", "path": "/items/{id}/getParts", "price": 60},
+        {"name": "dear", "path": "/items/Gold", "price": 500},
+    ]));
+    for (path, expected) in [
+        ("/items/abc", "free"),
+        ("/items/ABC", "item"),
+        ("/Items/abc", "item"),
+        ("/items/abc/", "free"),
+        ("/items/ABC/", "item"),
+        ("/items/ab%63", "item"),
+        ("/items/abc%2f", "item"),
+        ("/items/sale", "cheap"),
+        ("/items/SALE", "item"),
+        ("/items/7", "item"),
+        ("/items/Gold", "dear"),
+        ("/items/gold", "dear"),
+        ("/ITEMS/GOLD/", "dear"),
+        ("/items/7/getParts", "camel"),
+        ("/items/7/getparts", "camel"),
+        ("/other", "none"),
+    ] {
+        assert_eq!(name(&table, "GET", path), expected, "{path}");
+    }
+}
+
+/// Where what no rule names is denied, a reading that no rule names is the dearest of all.
+#[test]
+fn a_reading_without_a_rule_is_denied() {
+    let table = table(&json!([
+        {"prefix": "/docs/", "free": true},
+        {"path": "/users/me", "free": true},
+        {"name": "user", "path": "/users/{id}", "price": 5},
+        {"name": "joke", "path": "/api/joke", "price": 1},
+        {"name": "cafe", "path": "/caf\u{e9}", "price": 3},
+    ]));
+    for (path, expected) in [
+        ("/docs/guide", "free"),
+        ("/docs/Guide.html", "free"),
+        ("/docs/caf%C3%A9", "free"),
+        ("/docs/a%2Fb", "free"),
+        ("/docs/a;v=1/b", "free"),
+        ("/docs/%2e%2e;/secret", "denied"),
+        ("/docs/..%3b/secret", "denied"),
+        ("/docs%2f..%2fsecret", "denied"),
+        ("/docs/..%2fsecret", "denied"),
+        ("/docs/..\\secret", "denied"),
+        ("/docs/%252e%252e%252fsecret", "denied"),
+        ("/docs", "denied"),
+        ("/DOCS/x", "denied"),
+        ("/users/me", "free"),
+        ("/users/ME", "user"),
+        ("/users/7", "user"),
+        ("/users/J%C3%BCrgen", "user"),
+        ("/users/a%2Fb", "denied"),
+        ("/users/7/", "denied"),
+        ("/api/joke", "joke"),
+        ("/api/joke?x=/", "joke"),
+        ("/api/%6aoke", "denied"),
+        ("/api/Joke", "denied"),
+        ("/caf%C3%A9", "cafe"),
+        ("/caf%c3%a9", "cafe"),
+        ("/CAF%C3%89", "denied"),
+        ("/secret", "denied"),
+    ] {
+        assert_eq!(or_denied(&table, path), expected, "{path}");
+    }
+}
+
+/// APIs that split at the slashes that are written, and decode each segment by itself.
+#[test]
+fn segments_that_are_decoded_by_themselves() {
+    let table = table(&json!([
+        {"name": "cancel", "path": "/users/{id}/orders:cancel", "price": 9},
+        {"name": "cafe", "path": "/caf\u{e9}", "price": 3},
+        {"name": "stra\u{df}e", "path": "/Stra\u{df}e/{id}", "price": 4},
+    ]));
+    for (path, expected) in [
+        ("/users/a%2Fb/orders%3Acancel", "cancel"),
+        ("/users/a%2fb/orders:cancel", "cancel"),
+        ("/users/a%5Cb/orders%3Acancel", "cancel"),
+        ("/users/%2e%2e/orders%3Acancel", "cancel"),
+        ("/users/..;x/orders%3Acancel", "cancel"),
+        ("/users/%3bx/orders;v=1", "none"),
+        ("/users;v=1/%3bx/orders:cancel", "cancel"),
+        ("/users/a%252Fb/orders%253Acancel", "cancel"),
+        // Letter case beyond ASCII.
+        ("/caf%C3%A9", "cafe"),
+        ("/CAF%C3%89", "cafe"),
+        ("/caf\u{c9}", "cafe"),
+        ("/STRA%C3%9FE/7", "stra\u{df}e"),
+    ] {
+        assert_eq!(name(&table, "GET", path), expected, "{path}");
+    }
+}
+
+/// A rule may be for some hosts; the host that is named in an odd way is none that is cheaper.
+#[test]
+fn hosts() {
+    let table = table(&json!([
+        {"name": "all", "prefix": "/", "price": 10},
+        {"prefix": "/", "hosts": ["docs.example.com"], "free": true},
+        {"name": "dear", "prefix": "/", "hosts": ["dear.example.com", "*.dear.com"], "price": 99},
+        {"name": "joke", "path": "/joke", "hosts": ["joke.example.com"], "price": 5},
+        {"name": "below", "path": "/below", "hosts": ["*.b.com"], "price": 70},
+        {"name": "one", "path": "/below", "hosts": ["one.b.com"], "price": 60},
+    ]));
+    for (host, path, expected) in [
+        ("example.com", "/", "all"),
+        ("docs.example.com", "/", "free"),
+        ("docs.example.com:8443", "/x", "free"),
+        ("DOCS.example.com", "/", "all"),
+        ("docs.example.com.", "/", "all"),
+        ("docs.example.com:", "/", "all"),
+        ("x@docs.example.com", "/", "dear"),
+        ("docs.example.com@x", "/", "dear"),
+        ("dear.example.com", "/", "dear"),
+        ("Dear.Example.Com.", "/", "dear"),
+        ("dear.example.com:1", "/", "dear"),
+        ("x.dear.com", "/", "dear"),
+        ("dear.com", "/", "all"),
+        ("joke.example.com", "/joke", "joke"),
+        ("joke.example.com", "/Joke", "all"),
+        ("JOKE.example.com", "/joke", "all"),
+        ("one.b.com", "/below", "one"),
+        ("two.b.com", "/below", "below"),
+        ("", "/joke", "dear"),
+    ] {
+        let wanted = Wanted { method: Some("GET"), host, path, route_name: None };
+        assert_eq!(called(table.find(wanted)), expected, "{host} {path}");
+    }
+    let table = self::table(&json!([{"path": "/a", "hosts": ["a.com"], "price": 1}]));
+    for (host, open) in [("a.com", false), ("b.com", true), ("A.com", true), ("", true)] {
+        let wanted = Wanted { method: Some("GET"), host, path: "/a", route_name: None };
+        assert_eq!(table.find(wanted).open, open, "{host}");
+    }
+}
+
+/// A path that would have too many readings costs the most that it could.
+#[test]
+fn a_path_that_nobody_can_read_is_the_dearest() {
+    let table = table(&json!([
+        {"prefix": "/docs/", "free": true},
+        {"name": "dearest", "path": "/report", "methods": ["POST"], "price": 9},
+    ]));
+    let path = format!("/docs/{}", "a;b%2f..%5c//%252e%3f/".repeat(2_000));
+    assert_eq!(name(&table, "GET", &path), "dearest");
+    assert!(find(&table, &path).open);
 }

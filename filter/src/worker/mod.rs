@@ -161,7 +161,12 @@ impl Worker {
             self.now_ms = host.now_ms();
         }
         let now_ms = self.now_ms;
-        let step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        let mut step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        if stream.is_open()
+            && let Some(placed) = self.places.inherited(&self.config, host, id, &placed)
+        {
+            step = stream.on_request(head, &placed, &mut || mint(host, now_ms));
+        }
         self.streams.insert(id, stream);
         // Of a priced request nobody but the operator says how long it may take.
         if head.deadline && !matches!(step, Step::Pass(_, Passed::Free)) {

@@ -1,4 +1,4 @@
-//! What the route in Envoy says of its price, read once per text.
+//! What the route in Envoy, or its virtual host, says of its price: read once per text.
 
 use rustc_hash::FxHashMap;
 
@@ -21,10 +21,38 @@ impl Places {
     /// What the route of a stream says.
     pub(super) fn of(&mut self, config: &Config, host: &mut impl Host, id: StreamId) -> Placed {
         let metadata = config.route_metadata.then(|| host.route_metadata(id)).flatten();
-        let Some(mut key) = metadata else {
-            let named = config.routes.asks_for_names();
-            return Placed::Unsaid(named.then(|| host.route_name(id)).flatten());
-        };
+        if let Some(metadata) = metadata {
+            return self.read(config, host, id, metadata);
+        }
+        let named = config.routes.asks_for_names();
+        Placed::Unsaid(named.then(|| host.route_name(id)).flatten())
+    }
+
+    /// What the virtual host says, where the route says nothing and there is no rule, either;
+    /// `None` if that is nothing, too. (Envoy has no property for what a whole
+    /// `RouteConfiguration` says.)
+    pub(super) fn inherited(
+        &mut self,
+        config: &Config,
+        host: &mut impl Host,
+        id: StreamId,
+        placed: &Placed,
+    ) -> Option<Placed> {
+        let Placed::Unsaid(name) = placed else { return None };
+        let metadata = config.route_metadata.then(|| host.virtual_host_metadata(id)).flatten()?;
+        Some(match self.read(config, host, id, metadata) {
+            Placed::Said(said) => Placed::Inherited(name.clone(), said),
+            other => other,
+        })
+    }
+
+    fn read(
+        &mut self,
+        config: &Config,
+        host: &mut impl Host,
+        id: StreamId,
+        mut key: Vec<u8>,
+    ) -> Placed {
         let size = key.len();
         let name = host.route_name(id).filter(|name| !name.is_empty());
         // Where the one ends and the other begins is part of the key.

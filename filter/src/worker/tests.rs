@@ -47,6 +47,7 @@ struct Recorder {
     woken: bool,
     reached: HashSet<StreamId>,
     metadata: Option<Vec<u8>>,
+    virtual_host: Option<Vec<u8>>,
     warnings: Vec<String>,
     traces: Vec<Option<String>>,
     counters: HashMap<usize, u64>,
@@ -71,6 +72,7 @@ impl Default for Recorder {
             woken: false,
             reached: HashSet::new(),
             metadata: None,
+            virtual_host: None,
             warnings: Vec::new(),
             traces: Vec::new(),
             counters: HashMap::new(),
@@ -113,6 +115,9 @@ impl Host for Recorder {
     }
     fn route_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
         self.metadata.clone()
+    }
+    fn virtual_host_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
+        self.virtual_host.clone()
     }
     fn route_name(&mut self, _: StreamId) -> Option<String> {
         None

@@ -17,6 +17,7 @@ mod listeners;
 mod manifests;
 mod minimal;
 mod overlays;
+mod paths;
 mod processor;
 mod readmes;
 mod schema;

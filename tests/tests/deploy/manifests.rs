@@ -157,7 +157,16 @@ fn envoy_takes_what_is_handed_to_it() {
     cluster = serde_json::from_str(&cluster.to_string().replace("/stripe402-sds/", &own)).unwrap();
     *gateway.cluster("stripe402_ledger").unwrap() = cluster;
 
-    let cors = of_kind("EnvoyFilter")[0].value["spec"]["configPatches"][0]["patch"].clone();
+    let patch = |name: &str| {
+        let filters = of_kind("EnvoyFilter");
+        let filter = filters.iter().find(|filter| filter.value["metadata"]["name"] == name);
+        filter.unwrap().value["spec"]["configPatches"][0]["patch"].clone()
+    };
+    let paths = patch("stripe402-paths");
+    assert_eq!(paths["operation"], "MERGE");
+    let merged = paths["value"]["typed_config"].as_object().unwrap().clone();
+    gateway.connection_manager().unwrap().as_object_mut().unwrap().extend(merged);
+    let cors = patch("stripe402-cors");
     assert_eq!(cors["operation"], "INSERT_FIRST");
     let filters = gateway.connection_manager().unwrap()["http_filters"].as_array_mut().unwrap();
     filters.insert(0, cors["value"].clone());

@@ -3,7 +3,9 @@
 //! Every shape is sent as bytes, so that no library tidies it up, and again over HTTP/2 where it
 //! can be written there. What counts is what reached the API: it reads paths as Express does.
 
-use std::time::Duration;
+mod readings;
+
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::json;
 use stripe402_tests::{
@@ -230,9 +232,9 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Sends a shape; the status of its first answer, 0 if there is none soon.
-async fn send(stack: &Stack, bytes: &[u8]) -> u16 {
-    let mut stream = raw::open(stack.envoy.address(), bytes).await.unwrap();
+/// Sends a shape; the status of its first answer, 0 if there is none soon, and its head.
+async fn send(address: SocketAddr, bytes: &[u8]) -> (u16, String) {
+    let mut stream = raw::open(address, bytes).await.unwrap();
     let mut answer = Vec::new();
     let read = async {
         let mut part = [0; 4096];
@@ -245,7 +247,8 @@ async fn send(stack: &Stack, bytes: &[u8]) -> u16 {
     };
     let _hangs = tokio::time::timeout(Duration::from_millis(400), read).await;
     let status = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
-    status.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    let status = status.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    (status, String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn shapes() -> Vec<(String, Vec<u8>)> {
@@ -295,7 +298,7 @@ async fn no_shape_of_a_request_gets_a_priced_resource_for_free() {
         let stack = Stack::start(options).await.unwrap();
         for (name, bytes) in shapes() {
             let before = stack.upstream.recorder().count();
-            let status = send(&stack, &bytes).await;
+            let (status, _) = send(stack.envoy.address(), &bytes).await;
             if SMUGGLED.contains(&&*name) {
                 // What is hidden in it would be answered second.
                 tokio::time::sleep(Duration::from_millis(30)).await;
@@ -316,7 +319,8 @@ async fn no_shape_of_a_request_gets_a_priced_resource_for_free() {
         }
         // The suite sees what is let through.
         let before = stack.upstream.recorder().count();
-        assert_eq!(send(&stack, b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n").await, 200);
+        let health = b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n";
+        assert_eq!(send(stack.envoy.address(), health).await.0, 200);
         assert_eq!(stack.upstream.recorder().count(), before + 1, "configuration {number}");
         let client = paid_client(&stack).await;
         pay(&stack, "/api/joke", json!({"clientId": client})).await.receipt();

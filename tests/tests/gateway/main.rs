@@ -33,6 +33,7 @@ mod ecds;
 mod express;
 mod extensions;
 mod failing_api;
+mod filter_order;
 mod grpc_failures;
 mod http3;
 mod identity;
@@ -51,6 +52,8 @@ mod operator_page;
 mod other_api;
 mod paywall;
 mod prices;
+#[path = "../deploy/processor.rs"]
+mod processor;
 mod proof;
 mod reconcile;
 mod refunds;

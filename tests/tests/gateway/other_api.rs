@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use serde_json::json;
-use stripe402_tests::stack::StackOptions;
+use stripe402_tests::{envoy_config::EnvoyConfig, stack::StackOptions};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -68,20 +68,30 @@ pub(crate) fn before(api: SocketAddr) -> StackOptions {
             filter["routes"].as_array_mut().unwrap().push(everything);
         })
         .config(move |config| {
-            let mut other = config.cluster("api")?.clone();
-            other["name"] = json!("other");
-            other["load_assignment"]["cluster_name"] = json!("other");
-            other["load_assignment"]["endpoints"] = json!([{"lb_endpoints": [{"endpoint": {
-                "address": {"socket_address": {
-                    "address": api.ip().to_string(), "port_value": api.port(),
-                }},
-            }}]}]);
-            let clusters = config.root().pointer_mut("/static_resources/clusters").unwrap();
-            clusters.as_array_mut().unwrap().push(other);
+            add_cluster(config, "other", api)?;
             let route = json!({
                 "match": {"prefix": "/other/"}, "route": {"cluster": "other", "timeout": "1s"},
             });
             config.routes()?.as_array_mut().unwrap().insert(0, route);
             Ok(())
         })
+}
+
+/// One more cluster, of one host.
+pub(crate) fn add_cluster(
+    config: &mut EnvoyConfig,
+    name: &str,
+    address: SocketAddr,
+) -> stripe402_tests::Result<()> {
+    let mut other = config.cluster("api")?.clone();
+    other["name"] = json!(name);
+    other["load_assignment"]["cluster_name"] = json!(name);
+    other["load_assignment"]["endpoints"] = json!([{"lb_endpoints": [{"endpoint": {
+        "address": {"socket_address": {
+            "address": address.ip().to_string(), "port_value": address.port(),
+        }},
+    }}]}]);
+    let clusters = config.root().pointer_mut("/static_resources/clusters").unwrap();
+    clusters.as_array_mut().unwrap().push(other);
+    Ok(())
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use stripe402_tests::{
     Result,
     envoy_config::EnvoyConfig,
+    raw,
     stack::{Stack, StackOptions},
+    wire,
 };
 
 use crate::answer::{paid_client, pay, send};
@@ -171,4 +173,193 @@ async fn what_no_route_names_is_denied_where_that_is_configured() {
     ] {
         assert_eq!(send(stack.get(path)).await.status, status, "{path}");
     }
+}
+
+/// What a virtual host says holds for all that no rule is about, in every spelling.
+#[tokio::test]
+async fn a_virtual_host_prices_what_nothing_else_names() {
+    for unmatched in ["free", "deny"] {
+        let options = StackOptions::new()
+            .filter(move |filter| {
+                filter["unmatched"] = json!(unmatched);
+                filter["routes"] = json!([
+                    {"path": "/api/joke", "price": 100}, {"path": "/api/health", "free": true},
+                ]);
+            })
+            .config(|config| {
+                in_envoy(config, &json!({"path": "/api/said"}), "", &json!({"price": 5}))?;
+                let hosts = config.connection_manager()?.pointer_mut("/route_config/virtual_hosts");
+                let hosts = hosts.unwrap().as_array_mut().unwrap();
+                let mut wrong = hosts[0].clone();
+                let says =
+                    |price: Value| json!({"filter_metadata": {"stripe402": {"price": price}}});
+                hosts[0]["metadata"] = says(json!(30));
+                wrong["name"] = json!("wrong");
+                wrong["domains"] = json!(["wrong.example"]);
+                wrong["metadata"] = says(json!("30"));
+                hosts.push(wrong);
+                Ok(())
+            });
+        let stack = Stack::start(options).await.unwrap();
+        for (path, expected) in [
+            ("/api/joke", 100),
+            ("/api/health", 0),
+            ("/api/HEALTH", 30),
+            ("/api/said", 5),
+            ("/API/said", 30),
+            ("/api/JOKE", 100),
+            ("/elsewhere", 30),
+        ] {
+            assert_eq!(price(&stack, "GET", path).await, expected, "{unmatched} {path}");
+        }
+        let wrong = stack.get("/elsewhere").header("host", "wrong.example");
+        assert_eq!(send(wrong).await.status, 500, "wrong metadata is never free");
+        let client = paid_client_of(&stack, "/elsewhere").await;
+        let paid = send(stack.pay("/elsewhere", &json!({"clientId": client}))).await;
+        assert_eq!(paid.status, 404, "it was paid for, and the API answered: {paid:?}");
+    }
+}
+
+/// A client with a card of its own that has bought the least, and one request of this path.
+async fn paid_client_of(stack: &Stack, path: &str) -> String {
+    let card = stack.sim.fresh_card().await.unwrap();
+    let answer = pay(stack, path, json!({"paymentMethodId": card})).await;
+    let receipt = wire::header(&answer.headers, wire::PAYMENT_RESPONSE).unwrap();
+    receipt["clientId"].as_str().unwrap().to_owned()
+}
+
+/// A price in the metadata of one route is spelt around where another route leads to the same API;
+/// not where that one has a price, too, or the rest is denied. The start warns of the first.
+#[tokio::test]
+async fn prices_in_metadata_want_a_catch_all_with_a_price() {
+    let spellings = ["/api/joke", "/API/joke", "/api/joke/", "/Api/Joke/"];
+    for (unmatched, everything, expected, warned) in [
+        ("free", Value::Null, [402, 200, 200, 200], true),
+        ("deny", Value::Null, [402, 403, 403, 403], false),
+        ("deny", json!({"price": 100}), [402, 402, 402, 402], false),
+        ("free", json!({"price": 100}), [402, 402, 402, 402], true),
+    ] {
+        let catch_all = everything.clone();
+        let options = StackOptions::new()
+            .filter(move |filter| {
+                filter["routes"] = json!([]);
+                filter["unmatched"] = json!(unmatched);
+            })
+            .config(move |config| {
+                if !catch_all.is_null() {
+                    config.routes()?[0]["metadata"] =
+                        json!({"filter_metadata": {"stripe402": catch_all}});
+                }
+                let free = json!({"free": true});
+                in_envoy(config, &json!({"prefix": "/api/open/"}), "open", &free)?;
+                in_envoy(config, &json!({"path": "/api/joke"}), "joke", &json!({"price": 100}))?;
+                in_envoy(config, &json!({"path": "/api/health"}), "", &json!({"free": true}))
+            });
+        let stack = Stack::start(options).await.unwrap();
+        for (path, status) in spellings.iter().zip(expected) {
+            assert_eq!(
+                send(stack.get(path)).await.status,
+                status,
+                "{unmatched} {everything} {path}"
+            );
+        }
+        assert_eq!(send(stack.get("/api/health")).await.status, 200);
+        // Whatever Envoy matches to a free route is free: so give exact paths there.
+        let target = "/api/open/..%3b/joke";
+        let address = stack.envoy.address();
+        assert_eq!(raw::request(address, "GET", target, &[]).await.unwrap().status, 404);
+        assert_eq!(stack.upstream.recorder().last().unwrap().path, target);
+        let log = std::fs::read_to_string(stack.dir().join("envoy.log")).unwrap();
+        assert_eq!(log.contains("routes is empty and unmatched is free"), warned, "{unmatched}");
+    }
+}
+
+/// Rules by host; a host that is named in an odd way gets nothing cheaper.
+#[tokio::test]
+async fn rules_may_name_their_hosts() {
+    let options = StackOptions::new().filter(|filter| {
+        filter["unmatched"] = json!("deny");
+        filter["routes"] = json!([
+            {"name": "api", "prefix": "/", "hosts": ["api.example.com", "*.api.example.com"], "price": 10},
+            {"prefix": "/", "hosts": ["docs.example.com"], "free": true},
+            {"name": "dear", "path": "/api/joke", "hosts": ["dear.example.com"], "price": 900},
+        ]);
+    });
+    let stack = Stack::start(options).await.unwrap();
+    for (host, target, status) in [
+        ("api.example.com", "/api/joke", 402),
+        ("eu.api.example.com:10000", "/api/joke", 402),
+        ("docs.example.com", "/api/joke", 200),
+        ("docs.example.com:10000", "/api/joke", 200),
+        ("dear.example.com", "/api/joke", 402),
+        ("dear.example.com", "/api/weather", 403),
+        ("other.example.com", "/api/joke", 403),
+        ("127.0.0.1", "/api/joke", 403),
+        // Free for whoever reads the host so; denied, or not for this price, for others.
+        ("DOCS.example.com", "/api/joke", 403),
+        ("docs.example.com.", "/api/joke", 403),
+        ("docs.example.com:", "/api/joke", 403),
+        ("x@docs.example.com", "/api/joke", 403),
+        ("docs.example.com@x", "/api/joke", 403),
+        ("x", "http://docs.example.com/api/joke", 200),
+        // Envoy drops the userinfo, and the API does not see it.
+        ("x", "http://x@docs.example.com/api/joke", 200),
+        ("docs.example.com", "http://other.example.com/api/joke", 403),
+    ] {
+        let text = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = raw::send(stack.envoy.address(), text.as_bytes()).await.unwrap();
+        // Envoy may refuse a host itself.
+        let refused = answer.status == 400 && status == 403;
+        assert!(answer.status == status || refused, "{host} {target}: {answer:?}");
+    }
+    assert_eq!(stack.upstream.recorder().count(), 4);
+    let list = send(stack.get("/.well-known/stripe402")).await;
+    assert_eq!(list.body["routes"][0]["hosts"], json!(["api.example.com", "*.api.example.com"]));
+}
+
+/// The filter runs before Envoy rewrites a path: a price names what the client asks for.
+#[tokio::test]
+async fn a_price_names_the_path_before_a_rewrite() {
+    let rewrites = |config: &mut EnvoyConfig| {
+        let routes = [
+            json!({"match": {"prefix": "/v2/"},
+                "route": {"cluster": "api", "prefix_rewrite": "/api/"}}),
+            json!({"match": {"safe_regex": {"regex": "/r/.*"}}, "route": {"cluster": "api",
+                "regex_rewrite": {"pattern": {"regex": "^/r/(.*)$"}, "substitution": "/api/\\1"}}}),
+            json!({"match": {"prefix": "/said/"}, "name": "said",
+                "route": {"cluster": "api", "prefix_rewrite": "/api/"},
+                "metadata": {"filter_metadata": {"stripe402": {"price": 70}}}}),
+        ];
+        config.routes()?.as_array_mut().unwrap().splice(0..0, routes);
+        Ok(())
+    };
+    // What the filter cannot know: that /v2/joke and /r/joke become what has a price.
+    let unaware = StackOptions::new().config(rewrites);
+    let stack = Stack::start(unaware).await.unwrap();
+    for path in ["/v2/joke", "/r/joke"] {
+        assert_eq!(price(&stack, "GET", path).await, 0, "{path}");
+        assert_eq!(stack.upstream.recorder().last().unwrap().path, "/api/joke", "{path}");
+    }
+    assert_eq!(price(&stack, "GET", "/said/joke").await, 70, "the route itself says it");
+    // As the documents advise: each path that leads there has a price, or the rest is denied.
+    let aware = StackOptions::new().config(rewrites).filter(|filter| {
+        filter["unmatched"] = json!("deny");
+        let more = [
+            json!({"path": "/v2/joke", "price": 100}),
+            json!({"name": "by regex", "prefix": "/r/", "price": 100}),
+        ];
+        filter["routes"].as_array_mut().unwrap().extend(more);
+    });
+    let stack = Stack::start(aware).await.unwrap();
+    for (path, expected) in [
+        ("/api/joke", 100),
+        ("/v2/joke", 100),
+        ("/r/joke", 100),
+        ("/said/joke", 70),
+        ("/v2/weather", -403),
+        ("/V2/joke", -403),
+    ] {
+        assert_eq!(price(&stack, "GET", path).await, expected, "{path}");
+    }
+    assert_eq!(stack.upstream.recorder().count(), 0);
 }
