@@ -95,9 +95,15 @@ async fn every_test_card() {
         let what = format!("{number} ({what})");
         match then {
             Served | Disputed => {
-                let receipt = try_card(&stack, number).await.1.receipt();
+                let answer = try_card(&stack, number).await.1;
+                charged += 500;
+                if then == Disputed && answer.status == 402 {
+                    // Its dispute was heard of before the deduction.
+                    continue;
+                }
+                let receipt = answer.receipt();
                 assert_eq!(receipt["creditsRemaining"], 49_500, "{what}");
-                (served, charged) = (served + 1, charged + 500);
+                served += 1;
                 if then == Disputed {
                     let client = receipt["clientId"].as_str().unwrap();
                     served += until_frozen(&stack, client, &what).await;

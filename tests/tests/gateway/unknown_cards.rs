@@ -74,7 +74,7 @@ async fn made_up_payment_intents_count_too() {
     let stack = start(StackOptions::new().ledger_env("LEDGER_LIMIT_SOURCE_UNKNOWN", "5")).await;
     let good = stack.sim.fresh_card().await.unwrap();
     pay_from(&stack, STRANGER, card(&good)).await.receipt();
-    let before = reads(&stack, "/v1/payment_intents").await;
+    let before = reads(&stack, "/v1/payment_intents/pi_madeup").await;
     for number in 0..10 {
         let intent = format!("pi_madeup{number}");
         let payment = json!({"paymentMethodId": good, "paymentIntentId": intent});
@@ -82,7 +82,7 @@ async fn made_up_payment_intents_count_too() {
         assert_eq!(answer.refused(), "payment_failed");
         assert_eq!(answer.reason() == Some("rate_limited"), number >= 5, "{number}");
     }
-    assert_eq!(reads(&stack, "/v1/payment_intents").await - before, 5);
+    assert_eq!(reads(&stack, "/v1/payment_intents/pi_madeup").await - before, 5);
     pay_from(&stack, STRANGER, card(&good)).await.receipt();
 }
 
