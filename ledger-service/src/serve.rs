@@ -16,6 +16,9 @@ use crate::{
     tls::{self, Files, Listener, TlsError, TlsOptions},
 };
 
+/// A charge may be on its way for so long after Stripe's time-out has passed here.
+const IN_FLIGHT: Duration = Duration::from_secs(5);
+
 /// Why the service could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -73,6 +76,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         deadline: config.payment_deadline,
         confirmation: config.confirmation,
         settle_after: config.settle_after,
+        in_flight: config.stripe_timeout.saturating_add(IN_FLIGHT),
         limits: config.limits,
         unknown_memory: config.unknown_memory,
         live: config.is_live(),

@@ -23,5 +23,7 @@ pub use limit::Limit;
 pub use memory::Memory;
 pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post};
 pub use tally::TallyKey;
-pub use top_up::{Advance, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open};
+pub use top_up::{
+    Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,
+};
 pub use window::Window;

@@ -51,7 +51,7 @@ pub struct TopUp {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// Stripe has been asked, or is about to be; the answer is not known yet.
-    Charging,
+    Charging(Claim),
     /// The cardholder must confirm (3D Secure).
     RequiresAction {
         /// What they confirm.
@@ -69,13 +69,55 @@ pub enum State {
         /// What the client was told.
         refusal: Box<Refusal>,
     },
+    /// Nothing was taken, since Stripe failed: nobody's card was refused, and the client's next
+    /// request opens another one.
+    Lapsed,
+}
+
+/// Who asks Stripe about a top-up, and how.
+///
+/// One ledger at a time does. It takes the claim before every attempt, by a comparison of the whole
+/// state, and so reads the record before every attempt; another one may take it once it has expired.
+/// A record that says [`Claim::looking`] has the idempotency key behind it: nobody sends that
+/// key any more, which makes it safe to conclude from Stripe's list that there was no charge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Grows with each taking.
+    #[serde(default)]
+    pub epoch: u32,
+    /// Until when nobody else may take it, in Unix milliseconds.
+    #[serde(default)]
+    pub until_ms: u64,
+    /// Whether Stripe's list is looked through, and the charge never sent again.
+    #[serde(default)]
+    pub looking: bool,
+}
+
+impl Claim {
+    /// The next one, held until then.
+    #[must_use]
+    pub const fn next(self, until_ms: u64) -> Self {
+        Self { epoch: self.epoch.saturating_add(1), until_ms, looking: self.looking }
+    }
 }
 
 impl State {
+    /// Just opened: nobody has asked Stripe yet.
+    #[must_use]
+    pub fn opened() -> Self {
+        Self::Charging(Claim::default())
+    }
+
     /// Whether nothing more will happen.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
-        matches!(self, Self::Credited { .. } | Self::Refused { .. })
+        matches!(self, Self::Credited { .. } | Self::Refused { .. } | Self::Lapsed)
+    }
+
+    /// Whether it was finished without a charge, as far as we knew.
+    #[must_use]
+    pub const fn is_without_charge(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Lapsed)
     }
 }
 
@@ -117,10 +159,14 @@ pub enum Opened {
 }
 
 impl TopUp {
-    /// Refused before Stripe heard of it, because there were too many: its key names nothing.
+    /// Whether its idempotency key is free again: it was refused before Stripe heard of it, because
+    /// there were too many, or Stripe failed and took nothing.
     #[must_use]
-    pub fn was_limited(&self) -> bool {
-        matches!(&self.state, State::Refused { refusal } if refusal.reason == Some(Reason::RateLimited))
+    pub fn frees_its_key(&self) -> bool {
+        match &self.state {
+            State::Refused { refusal } => refusal.reason == Some(Reason::RateLimited),
+            state => *state == State::Lapsed,
+        }
     }
 }
 
@@ -138,7 +184,7 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         && let Some(id) = book.named(&wanted.account, key)?
         && let Some(named) = book.top_up(&id)?
         && wanted.now_ms < named.created_ms.saturating_add(KEY_LIFE_MS)
-        && !named.was_limited()
+        && !named.frees_its_key()
     {
         let same = named.amount == wanted.amount && named.payment_method == wanted.payment_method;
         return Ok(if same { Opened::Repeated(named) } else { Opened::Mismatch });
@@ -162,7 +208,7 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         payment_method: wanted.payment_method,
         idempotency_key: wanted.idempotency_key,
         created_ms: wanted.now_ms,
-        state: State::Charging,
+        state: State::opened(),
     };
     book.set_top_up(&top_up)?;
     Ok(Opened::New(top_up))
@@ -188,17 +234,21 @@ pub enum Advance {
     TooLarge,
     /// The PaymentIntent was credited before, with another amount; nothing happened.
     Conflict,
+    /// It is not in the state that was expected: another ledger has taken it on. This is it.
+    Moved(TopUp),
 }
 
-/// Moves a top-up on; on `Credited`, credits the account in the same transaction. A finished
-/// top-up stays as it is: whoever comes second learns how it ended. One exception: a refused one
-/// whose PaymentIntent succeeded after all is credited, as Stripe has taken the money.
+/// Moves a top-up on, if it is still in the state `from` where one is given; on `Credited`, credits
+/// the account in the same transaction. A finished top-up stays as it is: whoever comes second
+/// learns how it ended. One exception: one that was finished without a charge and whose
+/// PaymentIntent succeeded after all is credited, as Stripe has taken the money.
 ///
 /// # Errors
 /// The store's.
 pub fn advance<B: Book>(
     book: &mut B,
     id: &TopUpId,
+    from: Option<&State>,
     to: State,
     now_ms: u64,
 ) -> Result<Advance, B::Error> {
@@ -206,9 +256,12 @@ pub fn advance<B: Book>(
         return Ok(Advance::Unknown);
     };
     // Money that was taken after all, though we had given the charge up, is credited all the same.
-    let late = matches!((&top_up.state, &to), (State::Refused { .. }, State::Credited { .. }));
+    let late = top_up.state.is_without_charge() && matches!(to, State::Credited { .. });
     if top_up.state.is_finished() && !late {
         return Ok(Advance::Finished(top_up));
+    }
+    if from.is_some_and(|from| *from != top_up.state) {
+        return Ok(Advance::Moved(top_up));
     }
     if let State::Credited { payment_intent, amount } = &to {
         let posting = credit_posting(payment_intent, *amount);
@@ -267,7 +320,7 @@ mod tests {
         let mut book = Memory::default();
         let first = opened(&mut book, wanted(1, None));
         assert_eq!(open(&mut book, wanted(2, None)), Ok(Opened::Busy(first.clone())));
-        advance(&mut book, &first.id, refused(), 2).unwrap();
+        advance(&mut book, &first.id, None, refused(), 2).unwrap();
         opened(&mut book, wanted(2, None));
     }
 
@@ -275,7 +328,7 @@ mod tests {
     fn nothing_is_charged_where_the_balance_suffices_by_now() {
         let mut book = Memory::default();
         let first = opened(&mut book, wanted(1, None)).id;
-        advance(&mut book, &first, credited(), 2).unwrap();
+        advance(&mut book, &first, None, credited(), 2).unwrap();
         let needed = |amount| NewTopUp { needed: Units::from_u32(amount), ..wanted(2, None) };
         assert_eq!(open(&mut book, needed(50_000)), Ok(Opened::Enough));
         assert!(matches!(open(&mut book, needed(50_001)), Ok(Opened::New(_))));
@@ -293,9 +346,9 @@ mod tests {
     fn a_payment_intent_is_credited_once_whichever_top_up_claims_it() {
         let mut book = Memory::default();
         let first = opened(&mut book, wanted(1, None)).id;
-        advance(&mut book, &first, credited(), 2).unwrap();
+        advance(&mut book, &first, None, credited(), 2).unwrap();
         let second = opened(&mut book, wanted(2, None)).id;
-        assert!(matches!(advance(&mut book, &second, credited(), 3), Ok(Advance::Done(_))));
+        assert!(matches!(advance(&mut book, &second, None, credited(), 3), Ok(Advance::Done(_))));
         assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
     }
 
@@ -303,10 +356,10 @@ mod tests {
     fn money_that_was_taken_after_all_is_credited_and_disturbs_no_other() {
         let mut book = Memory::default();
         let first = opened(&mut book, wanted(1, None)).id;
-        advance(&mut book, &first, refused(), 2).unwrap();
+        advance(&mut book, &first, None, refused(), 2).unwrap();
         let second = opened(&mut book, wanted(2, None));
         for _ in 0..2 {
-            advance(&mut book, &first, credited(), 3).unwrap();
+            advance(&mut book, &first, None, credited(), 3).unwrap();
             assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
         }
         assert_eq!(book.unfinished(&account()), Ok(Some(second.id)));
@@ -316,19 +369,41 @@ mod tests {
     fn credited_once_whoever_comes_second() {
         let mut book = Memory::default();
         let id = opened(&mut book, wanted(1, None)).id;
-        assert!(matches!(advance(&mut book, &id, credited(), 2), Ok(Advance::Done(_))));
-        for late in [credited(), refused(), State::Charging] {
-            assert!(matches!(advance(&mut book, &id, late, 3), Ok(Advance::Finished(_))));
+        assert!(matches!(advance(&mut book, &id, None, credited(), 2), Ok(Advance::Done(_))));
+        for late in [credited(), refused(), State::opened()] {
+            assert!(matches!(advance(&mut book, &id, None, late, 3), Ok(Advance::Finished(_))));
         }
         assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
         assert_eq!(book.movements().len(), 1);
     }
 
     #[test]
+    fn who_holds_a_claim_no_longer_changes_nothing() {
+        let mut book = Memory::default();
+        let id = opened(&mut book, wanted(1, None)).id;
+        let (first, second) = (Claim::default().next(10), Claim::default().next(10).next(20));
+        let at = State::Charging;
+        let mut step = |from, to| advance(&mut book, &id, Some(&from), to, 2).unwrap();
+        assert!(matches!(step(State::opened(), at(first)), Advance::Done(_)));
+        assert!(
+            matches!(step(State::opened(), at(second)), Advance::Moved(now) if now.state == at(first))
+        );
+        assert!(matches!(step(at(first), at(second)), Advance::Done(_)));
+        for late in [State::Lapsed, refused(), credited()] {
+            assert!(
+                matches!(step(at(first), late), Advance::Moved(now) if now.state == at(second))
+            );
+        }
+        // Money that was taken is credited whoever holds the claim.
+        assert!(matches!(advance(&mut book, &id, None, credited(), 3), Ok(Advance::Done(_))));
+        assert_eq!(book.account(&account()).unwrap().available, Units::from_u32(50_000));
+    }
+
+    #[test]
     fn a_key_names_its_top_up_for_a_day() {
         let mut book = Memory::default();
         let first = opened(&mut book, wanted(1, Some("k")));
-        advance(&mut book, &first.id, refused(), 2).unwrap();
+        advance(&mut book, &first.id, None, refused(), 2).unwrap();
         assert!(
             matches!(open(&mut book, wanted(2, Some("k"))), Ok(Opened::Repeated(t)) if t.id == first.id)
         );
@@ -346,7 +421,7 @@ mod tests {
         let id = opened(&mut book, wanted(1, None)).id;
         let most = Account { available: Units::MAX, ..Account::default() };
         book.set_account(&account(), &most).unwrap();
-        assert_eq!(advance(&mut book, &id, credited(), 2), Ok(Advance::TooLarge));
+        assert_eq!(advance(&mut book, &id, None, credited(), 2), Ok(Advance::TooLarge));
         assert!(book.movements().is_empty());
     }
 }

@@ -23,7 +23,7 @@ impl Kinds for Failure {
             Self::Card(_) => 0,
             Self::Invalid(_) => 1,
             Self::Unknown(_) => 2,
-            Self::Broken(_) => 3,
+            Self::Broken { .. } => 3,
         }
     }
 }

@@ -261,8 +261,13 @@ impl Store for ObservedStore {
         measured!(self.open_top_up(wanted))
     }
 
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
-        measured!(self.advance_top_up(id, to))
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        measured!(self.advance_top_up(id, from, to))
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

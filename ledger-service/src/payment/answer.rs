@@ -79,6 +79,6 @@ pub(super) fn unusable(failure: Failure) -> Halt {
             tracing::info!(code, "Stripe does not take this PaymentMethod");
             refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
         }
-        Failure::Unknown(cause) | Failure::Broken(cause) => Halt::unavailable(cause),
+        Failure::Unknown(cause) | Failure::Broken { cause, .. } => Halt::unavailable(cause),
     }
 }

@@ -40,7 +40,9 @@ impl Payments {
             }
             State::RequiresAction { .. } => Err(refuse(foreign())),
             State::Refused { refusal } => Err(refuse(*refusal)),
-            State::Charging => Err(Halt::unavailable("the PaymentIntent is open")),
+            State::Lapsed | State::Charging(_) => {
+                Err(Halt::unavailable("the PaymentIntent is open"))
+            }
         }
     }
 
@@ -63,7 +65,7 @@ impl Payments {
             IntentStatus::Canceled => {
                 self.close(id, State::Refused { refusal: Box::new(declined(None)) }).await
             }
-            IntentStatus::Open => Ok(State::Charging),
+            IntentStatus::Open => Ok(State::opened()),
         }
     }
 

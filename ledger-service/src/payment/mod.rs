@@ -8,6 +8,7 @@ mod amount;
 mod answer;
 mod compare;
 mod confirmed;
+mod driver;
 mod events;
 mod limits;
 mod prove;
@@ -69,6 +70,8 @@ pub struct PaymentOptions {
     /// For how long Stripe's own failures are met with the same request, before its
     /// PaymentIntents are looked through instead.
     pub settle_after: Duration,
+    /// For how long a charge may still be on its way after it was sent: above Stripe's time-out.
+    pub in_flight: Duration,
     /// How often cards may be tried.
     pub limits: LimitOptions,
     /// How long a PaymentMethod that Stripe does not know is remembered as such.
@@ -91,6 +94,7 @@ impl Default for PaymentOptions {
             retry_most: Duration::from_secs(30),
             confirmation: Duration::from_secs(15 * 60),
             settle_after: Duration::from_secs(10 * 60),
+            in_flight: Duration::from_secs(15),
             limits: LimitOptions::default(),
             unknown_memory: Duration::from_secs(5 * 60),
             live: false,
@@ -228,6 +232,8 @@ impl Payments {
         }
         // The PaymentIntent by which this request charged the card.
         let mut charged_by: Option<String> = None;
+        // Stripe failed, and took nothing: one more is opened in this request, no third.
+        let mut lapsed = false;
         loop {
             self.prove_if_rich(&mut visit).await?;
             if visit.proven
@@ -250,7 +256,9 @@ impl Payments {
                     State::RequiresAction { payment_intent } => {
                         return Err(self.ask_cardholder(&payment_intent).await?);
                     }
-                    State::Charging => return Err(Halt::unavailable("the charge is open")),
+                    State::Lapsed if !lapsed => lapsed = true,
+                    State::Lapsed => return Err(Halt::unavailable("Stripe fails")),
+                    State::Charging(_) => return Err(Halt::unavailable("the charge is open")),
                 },
                 // Credited since we looked: the next turn deducts.
                 Opened::Enough => {}

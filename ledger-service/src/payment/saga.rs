@@ -17,14 +17,14 @@ use crate::{
 
 /// For so long a key is repeated. Stripe keeps keys for 24 hours at least
 /// (docs.stripe.com/api/idempotent_requests); the rest is room for clocks that differ.
-const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
+pub(super) const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
 
 /// For so long a top-up of another ledger is left to that ledger.
 const BEING_CARRIED_OUT: Duration = Duration::from_secs(3);
 
 /// What an answer of Stripe's means for a top-up.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     /// This is its state now.
     Become(State),
     /// Not known yet: ask again with the same key.
@@ -33,7 +33,7 @@ enum Next {
 
 /// The rule of the saga: what to make of Stripe's answer to the charge; with the bank's `details` of
 /// a decline if clients are told.
-fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> Next {
+pub(super) fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> Next {
     let refused = |refusal| Next::Become(State::Refused { refusal: Box::new(refusal) });
     match answer {
         Ok(intent) => match intent.status {
@@ -53,7 +53,7 @@ fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> N
         Err(Failure::Invalid(_)) => {
             refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
         }
-        Err(Failure::Unknown(cause) | Failure::Broken(cause)) => Next::Again(cause),
+        Err(Failure::Unknown(cause) | Failure::Broken { cause, .. }) => Next::Again(cause),
     }
 }
 
@@ -73,7 +73,7 @@ impl Payments {
         for top_up in unfinished {
             let age = self.age(&top_up);
             match &top_up.state {
-                State::Charging if age >= idle => {
+                State::Charging(_) if age >= idle => {
                     taken_up = taken_up.saturating_add(usize::from(self.take_up(top_up)));
                 }
                 State::RequiresAction { payment_intent } if age > self.options.confirmation => {
@@ -99,7 +99,7 @@ impl Payments {
         }
     }
 
-    fn age(&self, top_up: &TopUp) -> Duration {
+    pub(super) fn age(&self, top_up: &TopUp) -> Duration {
         Duration::from_millis(self.clock.now_ms().saturating_sub(top_up.created_ms))
     }
 
@@ -109,74 +109,30 @@ impl Payments {
             return false;
         };
         let this = Arc::clone(self);
-        self.tasks.spawn(async move { this.until_known(top_up, Some(mark)).await });
+        self.tasks.spawn(async move { this.drive_while_held(top_up, mark).await });
         true
     }
 
-    /// Asks Stripe until the outcome is known and in the store.
-    pub(super) async fn until_known(
-        self: Arc<Self>,
-        top_up: TopUp,
-        _mark: Option<UnderWay>,
-    ) -> State {
-        let mut pause = self.options.retry_first;
-        loop {
-            let answer = self.outcome(&top_up).await;
-            crate::failpoint!("charged");
-            if let Err(Failure::Card(decline)) = &answer {
-                tracing::info!(top_up = %top_up.id, %decline, "a card was declined");
-            }
-            let known = match next(top_up.account.currency, answer, self.options.decline_details) {
-                Next::Become(state) => self.close(top_up.id, state).await,
-                Next::Again(cause) => Err(Halt::unavailable(cause)),
-            };
-            crate::failpoint!("credited");
-            match known {
-                Ok(state) => return state,
-                Err(cause) => {
-                    tracing::warn!(top_up = %top_up.id, ?cause, ?pause, "a top-up is not settled yet");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(self.options.retry_most);
-        }
-    }
-
-    /// What has become of the charge. Within the life of its key by asking with it; after that,
-    /// or when Stripe has failed for so long that it may be repeating a stored failure, by looking
-    /// for the PaymentIntent. If there is none the top-up is closed, and the client's next request
-    /// opens one with a new key. An attempt that succeeds even after that is credited when Stripe or
-    /// the client tells of it: see [`crate::ledger::advance`].
-    async fn outcome(&self, top_up: &TopUp) -> Result<Intent, Failure> {
-        if self.age(top_up) > KEY_LIFE {
-            return self.look_for(top_up).await;
-        }
-        match self.ask_stripe(top_up).await {
-            Err(Failure::Broken(cause)) if self.age(top_up) > self.options.settle_after => {
-                tracing::warn!(top_up = %top_up.id, cause, "looking for the PaymentIntent instead");
-                self.look_for(top_up).await
-            }
-            other => other,
-        }
-    }
-
-    async fn look_for(&self, top_up: &TopUp) -> Result<Intent, Failure> {
+    /// The PaymentIntent of a top-up, by Stripe's list; `None` if none was made.
+    pub(super) async fn look_for(&self, top_up: &TopUp) -> Result<Option<Intent>, Failure> {
         let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
-        let nothing = || Failure::Invalid("no PaymentIntent was made".to_owned());
         // A customer is remembered before its first PaymentIntent is made.
         let customer = self.store.customer(top_up.account.client).await.map_err(unknown)?;
-        let customer = customer.ok_or_else(nothing)?;
-        let id = top_up.id.to_string();
-        self.provider.find(&customer, &id, top_up.created_ms).await?.ok_or_else(nothing)
+        let Some(customer) = customer else { return Ok(None) };
+        self.provider.find(&customer, &top_up.id.to_string(), top_up.created_ms).await
     }
 
-    async fn ask_stripe(&self, top_up: &TopUp) -> Result<Intent, Failure> {
-        // A customer that cannot be made is no refusal of the card.
+    /// Has the card charged, with the top-up's own key. `attempt` counts from 0.
+    pub(super) async fn ask_stripe(&self, top_up: &TopUp, attempt: u32) -> Result<Intent, Failure> {
         let id = top_up.id.to_string();
-        let customer = match self.customer(top_up.account.client, &id).await {
+        // No failure of Stripe's to make a customer is one of the charge, which was not sent. Each
+        // attempt has a key of its own: a failure that is stored under one stays with it.
+        let needed_for = if attempt == 0 { id.clone() } else { format!("{id}-{attempt}") };
+        let customer = match self.customer(top_up.account.client, &needed_for).await {
             Err(Failure::Card(_) | Failure::Invalid(_)) => {
                 return Err(Failure::Unknown("no customer can be made".to_owned()));
             }
+            Err(Failure::Broken { cause, .. }) => return Err(Failure::Unknown(cause)),
             other => other?,
         };
         crate::failpoint!("customer");
@@ -193,12 +149,21 @@ impl Payments {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
                 // This one ends refused, since its key has been used; the client's next one will do.
                 let client = top_up.account.client;
-                self.replace_if_gone(client, &charge.customer, &charge.top_up).await?;
+                let gone = self.replace_if_gone(client, &charge.customer, &charge.top_up).await;
+                // The charge was refused for good, whatever becomes of the customer.
+                if let Err(Failure::Broken { cause, .. }) = gone {
+                    return Err(Failure::Unknown(cause));
+                }
+                gone?;
                 Err(Failure::Invalid(code))
             }
             // Repeated, the key brings the same snapshot for a day: read how it is now.
             Ok(open) if open.status == IntentStatus::Open => match open.id.parse() {
-                Ok(id) => self.provider.intent(&id).await,
+                Ok(id) => self.provider.intent(&id).await.map_err(|failure| match failure {
+                    // Of the reading, not of the charge.
+                    Failure::Broken { cause, .. } => Failure::Unknown(cause),
+                    other => other,
+                }),
                 Err(_) => Ok(open),
             },
             other => other,
@@ -254,20 +219,28 @@ impl Payments {
 
     /// Writes how a top-up stands; if it is finished already, that stays, and is the answer.
     pub(super) async fn close(&self, id: TopUpId, to: State) -> Result<State, Halt> {
-        match self.store.advance_top_up(id, to).await? {
+        let advance = self.advance(id, None, to).await?;
+        advance.ok_or_else(|| Halt::unavailable("the top-up is another ledger's"))
+    }
+
+    /// Moves a top-up on, if it is still in the state `from` where one is given; `None` if it is not.
+    pub(super) async fn advance(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Option<State>, Halt> {
+        match self.store.advance_top_up(id, from, to.clone()).await? {
             Advance::Done(top_up) => {
-                let state = state_name(&top_up.state);
-                metrics::counter!("stripe402_top_ups_total", "state" => state).increment(1);
-                if let State::Credited { amount, .. } = &top_up.state {
-                    let currency = top_up.account.currency.as_str().to_owned();
-                    let units = u64::try_from(amount.get()).unwrap_or_default();
-                    metrics::counter!("stripe402_credited_units_total", "currency" => currency)
-                        .increment(units);
+                if !matches!(top_up.state, State::Charging(_)) {
+                    count_end(&top_up);
                 }
-                tracing::info!(top_up = %id, state, "top-up");
-                Ok(top_up.state)
+                Ok(Some(top_up.state))
             }
-            Advance::Finished(top_up) => Ok(top_up.state),
+            // This very step, whose answer was lost.
+            Advance::Moved(top_up) if top_up.state == to => Ok(Some(top_up.state)),
+            Advance::Moved(_) => Ok(None),
+            Advance::Finished(top_up) => Ok(Some(top_up.state)),
             Advance::Unknown | Advance::TooLarge | Advance::Conflict => {
                 metrics::counter!("stripe402_top_ups_uncreditable_total").increment(1);
                 tracing::error!(top_up = %id, "a top-up cannot be credited: reconcile by hand");
@@ -287,8 +260,8 @@ impl Payments {
             match &top_up.state {
                 // One that is younger is being carried out where it was opened, or being refused there
                 // because there are too many.
-                State::Charging if self.age(&top_up) < BEING_CARRIED_OUT => {}
-                State::Charging => {
+                State::Charging(_) if self.age(&top_up) < BEING_CARRIED_OUT => {}
+                State::Charging(_) => {
                     self.take_up(top_up.clone());
                 }
                 State::RequiresAction { payment_intent } => {
@@ -311,9 +284,22 @@ impl Payments {
     }
 }
 
-fn state_name(state: &State) -> &'static str {
+fn count_end(top_up: &TopUp) {
+    let state = state_name(&top_up.state);
+    metrics::counter!("stripe402_top_ups_total", "state" => state).increment(1);
+    if let State::Credited { amount, .. } = &top_up.state {
+        let currency = top_up.account.currency.as_str().to_owned();
+        let units = u64::try_from(amount.get()).unwrap_or_default();
+        metrics::counter!("stripe402_credited_units_total", "currency" => currency)
+            .increment(units);
+    }
+    tracing::info!(top_up = %top_up.id, state, "top-up");
+}
+
+pub(super) fn state_name(state: &State) -> &'static str {
     match state {
-        State::Charging => "charging",
+        State::Charging(_) => "charging",
+        State::Lapsed => "lapsed",
         State::RequiresAction { .. } => "requires_action",
         State::Credited { .. } => "credited",
         State::Refused { .. } => "refused",

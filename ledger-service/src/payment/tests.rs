@@ -90,8 +90,13 @@ impl Store for Meddling {
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
         self.books.open_top_up(wanted).await
     }
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
-        self.books.advance_top_up(id, to).await
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        self.books.advance_top_up(id, from, to).await
     }
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
         self.books.top_up(id).await
@@ -215,6 +220,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         retry_most: Duration::from_millis(1),
         confirmation: Duration::from_secs(900),
         settle_after: Duration::from_secs(600),
+        in_flight: Duration::from_millis(1),
         limits: LimitOptions::default(),
         unknown_memory: Duration::from_secs(300),
         live: false,

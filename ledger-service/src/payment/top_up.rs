@@ -68,11 +68,12 @@ impl Payments {
     ) -> Result<State, Halt> {
         if let Err(halt) = self.count_attempt(attempt).await {
             // Stripe has not heard of it: others that look at this account need not wait.
-            if let Halt::Refuse { refusal, .. } = &halt {
-                let refusal = refusal.clone();
-                self.close(top_up.id, State::Refused { refusal }).await?;
+            let Halt::Refuse { refusal, .. } = &halt else { return Err(halt) };
+            let to = State::Refused { refusal: refusal.clone() };
+            // Unless another ledger took it up because this one was slow.
+            if self.advance(top_up.id, Some(top_up.state.clone()), to).await?.is_some() {
+                return Err(halt);
             }
-            return Err(halt);
         }
         crate::failpoint!("opened");
         let state = Arc::clone(&self).until_known(top_up, mark).await;
@@ -100,9 +101,9 @@ impl Payments {
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
-            State::Charging => Err(Halt::unavailable("the other charge is open")),
-            // Another card's end says nothing of this one: look again.
-            State::Credited { .. } | State::Refused { .. } => Ok(()),
+            State::Charging(_) => Err(Halt::unavailable("the other charge is open")),
+            // Another card's end says nothing of this one, nor does a failure of Stripe's: look again.
+            State::Credited { .. } | State::Refused { .. } | State::Lapsed => Ok(()),
         }
     }
 
@@ -121,7 +122,8 @@ impl Payments {
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
-            State::Charging => Err(Halt::unavailable("the charge is open")),
+            State::Lapsed => Err(Halt::unavailable("Stripe failed, and took nothing: retry")),
+            State::Charging(_) => Err(Halt::unavailable("the charge is open")),
         }
     }
 }

@@ -168,9 +168,14 @@ impl Store for InMemory {
         Ok(known(ledger::open(&mut self.books()?.memory, wanted)))
     }
 
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::advance(&mut self.books()?.memory, &id, to, now_ms)))
+        Ok(known(ledger::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

@@ -100,8 +100,13 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a top-up as [`crate::ledger::open`] says.
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError>;
 
-    /// Moves a top-up on as [`crate::ledger::advance`] says.
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError>;
+    /// Moves a top-up on as [`crate::ledger::advance`] says; if `from` is given, only from there.
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError>;
 
     /// One top-up.
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError>;

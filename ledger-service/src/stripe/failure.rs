@@ -17,8 +17,14 @@ pub enum Failure {
     Unknown(String),
     /// Stripe answered with a failure of its own. It may have happened, and Stripe may have
     /// stored the failure under the key: repeating it may bring the same for a day.
-    #[error("Stripe failed: {0}")]
-    Broken(String),
+    #[error("Stripe failed: {cause}")]
+    Broken {
+        /// The status and the code.
+        cause: String,
+        /// Stripe's log of the request that failed. The same one again is a stored failure,
+        /// repeated: the request has ended, and its key will never bring anything else.
+        log: Option<String>,
+    },
 }
 
 /// Stripe's codes for a refused card, for the log and the metrics.
@@ -54,7 +60,10 @@ impl From<StripeError> for Failure {
                 Self::Card(Decline { code, decline_code: details.decline_code })
             }
             (ApiErrorsType::InvalidRequestError, 400 | 402 | 403 | 404) => Self::Invalid(code),
-            (_, 500..=599) => Self::Broken(format!("status {status}, {code}")),
+            (_, 500..=599) => Self::Broken {
+                cause: format!("status {status}, {code}"),
+                log: details.request_log_url,
+            },
             // 401: our key is wrong. Not the client's fault, and mended by the operator.
             _ => Self::Unknown(format!("status {status}, {code}")),
         }

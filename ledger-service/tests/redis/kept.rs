@@ -45,7 +45,7 @@ async fn credited_top_ups_stay_and_refused_ones_go() {
         store.open_top_up(wanted).await.unwrap();
         for state in states.chars() {
             let state = if state == 'c' { credited(id) } else { refused() };
-            store.advance_top_up(id, state).await.unwrap();
+            store.advance_top_up(id, None, state).await.unwrap();
         }
         let records = format!("{{stripe402:client:{}}}:top-ups", client.to_hex());
         for key in [records, format!("stripe402:top-up:{id}")] {

@@ -50,6 +50,7 @@ mod operator;
 mod operator_api;
 mod operator_page;
 mod other_api;
+mod outages;
 mod paywall;
 mod prices;
 #[path = "../deploy/processor.rs"]

@@ -206,7 +206,8 @@ pub(super) struct TopUp {
 impl From<&ledger::TopUp> for TopUp {
     fn from(of: &ledger::TopUp) -> Self {
         let (state, payment_intent, refusal) = match &of.state {
-            ledger::State::Charging => ("charging", None, None),
+            ledger::State::Charging(_) => ("charging", None, None),
+            ledger::State::Lapsed => ("lapsed", None, None),
             ledger::State::RequiresAction { payment_intent } => {
                 ("requires_action", Some(payment_intent.clone()), None)
             }

@@ -309,9 +309,10 @@ fn top_ups(all: &[TopUp]) -> Markup {
 fn stage(state: &TopUpState) -> Markup {
     html! {
         @match state {
-            TopUpState::Charging => span.badge.waiting { "charging" },
+            TopUpState::Charging(_) => span.badge.waiting { "charging" },
             TopUpState::RequiresAction { .. } => span.badge.waiting { "cardholder" },
             TopUpState::Credited { .. } => span.badge.good { "credited" },
+            TopUpState::Lapsed => span.badge.bad title=("Stripe failed; nothing was taken") { "lapsed" },
             TopUpState::Refused { refusal } => span.badge.bad title=(refusal.error) {
                 (plain(&refusal.reason.map_or_else(|| spelt(&refusal.error_code), |reason| spelt(&reason))))
             },

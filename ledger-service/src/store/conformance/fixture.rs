@@ -111,7 +111,7 @@ impl Asked {
         let top_up = self.open(key, amount).await;
         let payment_intent = format!("pi_{}", top_up.id);
         let to = State::Credited { payment_intent, amount: units(amount) };
-        self.0.advance_top_up(top_up.id, to).await.unwrap();
+        self.0.advance_top_up(top_up.id, None, to).await.unwrap();
         top_up
     }
 

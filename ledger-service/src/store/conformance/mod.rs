@@ -84,6 +84,8 @@ macro_rules! conformance_tests {
             nothing_is_charged_where_the_balance_suffices_by_now
             a_top_up_is_credited_once
             a_refused_top_up_credits_nothing
+            a_claim_is_held_by_one
+            a_lapsed_top_up_frees_its_key
             an_idempotency_key_names_its_top_up
             unfinished_top_ups_are_listed
             the_first_customer_stays

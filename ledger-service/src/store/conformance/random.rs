@@ -10,7 +10,8 @@ use stripe402_protocol::{
 use super::fixture::{batch, charge_id, new_account, now_ms, units, wanted};
 use crate::{
     ledger::{
-        self, AccountKey, Advance, Kind, Memory, NewTopUp, Opened, Posting, State, TopUpId, Window,
+        self, AccountKey, Advance, Claim, Kind, Memory, NewTopUp, Opened, Posting, State, TopUpId,
+        Window,
     },
     store::Store,
 };
@@ -71,7 +72,7 @@ pub async fn hammer(
                 if let Opened::New(top_up) = store.open_top_up(wanted).await.unwrap() {
                     let payment_intent = format!("pi_{}", top_up.id);
                     let to = State::Credited { payment_intent, amount: units(amount) };
-                    let moved = store.advance_top_up(top_up.id, to).await.unwrap();
+                    let moved = store.advance_top_up(top_up.id, None, to).await.unwrap();
                     assert!(matches!(moved, Advance::Done(_)));
                     gained[at] += amount;
                 }
@@ -249,14 +250,22 @@ impl World {
         // Now and then a PaymentIntent that another top-up has claimed.
         let claimed = if self.dice.throw(6) == 0 { self.top_ups[0] } else { id };
         let payment_intent = format!("pi_{claimed}");
-        let to = match self.dice.throw(4) {
+        let from = match self.dice.throw(3) {
+            0 => None,
+            1 => Some(State::opened()),
+            _ => ledger::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
+        };
+        let to = match self.dice.throw(6) {
+            4 => State::Lapsed,
+            5 => State::Charging(Claim { epoch: 1, until_ms: 2, looking: self.dice.throw(2) == 0 }),
             0 => State::RequiresAction { payment_intent },
             1 => State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) },
             _ => State::Credited { payment_intent, amount: self.amount() },
         };
         let now = now_ms();
-        let expected = ledger::advance(&mut self.books, &id, to.clone(), now).unwrap();
-        assert_eq!(store.advance_top_up(id, to).await.unwrap(), expected, "{at}");
+        let expected =
+            ledger::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
+        assert_eq!(store.advance_top_up(id, from, to).await.unwrap(), expected, "{at}");
     }
 
     async fn post(&mut self, store: &dyn Store, at: &str) {

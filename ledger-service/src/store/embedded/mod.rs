@@ -200,9 +200,14 @@ impl Store for Embedded {
         self.write(move |book| ledger::open(book, wanted)).await
     }
 
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::advance(book, &id, to, now_ms)).await
+        self.write(move |book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms)).await
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

@@ -53,7 +53,7 @@ async fn top_up(store: &Embedded, units: u32) {
     assert!(matches!(store.open_top_up(wanted).await.unwrap(), Opened::New(_)));
     let credited =
         State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(units) };
-    assert!(matches!(store.advance_top_up(id, credited).await.unwrap(), Advance::Done(_)));
+    assert!(matches!(store.advance_top_up(id, None, credited).await.unwrap(), Advance::Done(_)));
 }
 
 fn charge(number: u8, minted: u64) -> Batch {

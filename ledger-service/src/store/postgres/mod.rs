@@ -251,7 +251,12 @@ impl Store for Postgres {
         .await
     }
 
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
         let pool = self.pool().await?;
         let Some(top_up) = query::top_up(pool, &id).await? else { return Ok(Advance::Unknown) };
         self.retried(async || {
@@ -261,7 +266,8 @@ impl Store for Postgres {
                 session.read_movements(&ledger::credit_posting(payment_intent, *amount)).await?;
             }
             let now_ms = session.now_ms();
-            let moved = session.apply(|book| ledger::advance(book, &id, to.clone(), now_ms));
+            let moved =
+                session.apply(|book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms));
             session.commit().await?;
             Ok(moved)
         })

@@ -151,8 +151,13 @@ impl Store for Redis {
         self.open_wanted(wanted).await
     }
 
-    async fn advance_top_up(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
-        self.advance(id, to).await
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        self.advance(id, from, to).await
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

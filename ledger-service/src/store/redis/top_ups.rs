@@ -48,7 +48,7 @@ impl Redis {
             payment_method: wanted.payment_method,
             idempotency_key: wanted.idempotency_key,
             created_ms: wanted.now_ms,
-            state: State::Charging,
+            state: State::opened(),
         };
         let arguments = [
             id.to_string(),
@@ -78,13 +78,23 @@ impl Redis {
 
     /// # Errors
     /// The store's.
-    pub(super) async fn advance(&self, id: TopUpId, to: State) -> Result<Advance, StoreError> {
+    pub(super) async fn advance(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
         let Some(client) = self.owner(&id).await? else {
             return Ok(Advance::Unknown);
         };
         let finished = if to.is_finished() { "1" } else { "0" };
-        let mut arguments =
-            vec![id.to_string(), finished.to_owned(), json(&to)?, KEPT_MS.to_string()];
+        let mut arguments = vec![
+            id.to_string(),
+            finished.to_owned(),
+            json(&to)?,
+            KEPT_MS.to_string(),
+            json(&from)?,
+        ];
         if let State::Credited { payment_intent, amount } = &to {
             // Perhaps it was refused before, and given a time to go.
             let mut keep = redis::cmd("PERSIST");
@@ -95,6 +105,7 @@ impl Redis {
         let outcome = match reply.text()?.as_str() {
             "done" => Advance::Done(read(&mut reply, client)?),
             "finished" => Advance::Finished(read(&mut reply, client)?),
+            "moved" => Advance::Moved(read(&mut reply, client)?),
             "unknown" => Advance::Unknown,
             "too_large" => Advance::TooLarge,
             _ => Advance::Conflict,
@@ -195,7 +206,7 @@ impl Redis {
 }
 
 fn outcome_is_refused(outcome: &Advance) -> bool {
-    matches!(outcome, Advance::Done(of) | Advance::Finished(of) if matches!(of.state, State::Refused { .. }))
+    matches!(outcome, Advance::Done(of) | Advance::Finished(of) if of.state.is_without_charge())
 }
 
 fn entry(client: &ClientId, id: &TopUpId) -> String {

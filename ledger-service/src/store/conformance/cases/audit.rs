@@ -43,7 +43,7 @@ pub async fn the_newest_of_all_clients_is_found(subject: &dyn Subject) {
     assert!(found.windows(2).all(|pair| pair[0].created_ms >= pair[1].created_ms));
     let mine: Vec<_> = found.iter().filter(|of| [one, other].contains(&of.account)).collect();
     assert_eq!(mine.len(), 3, "each once");
-    assert_eq!((mine[0].id, &mine[0].state), (open.id, &State::Charging));
+    assert_eq!((mine[0].id, &mine[0].state), (open.id, &State::opened()));
     assert!(mine[1..].iter().all(|of| matches!(of.state, State::Credited { .. })));
     assert_eq!(store.0.recent_top_ups(1).await.unwrap().len(), 1);
 }

@@ -12,7 +12,7 @@ use super::{
     },
     open,
 };
-use crate::ledger::{AccountKey, Advance, Limit, Opened, State};
+use crate::ledger::{AccountKey, Advance, Claim, Limit, Opened, State};
 
 pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
     let store = open(subject).await;
@@ -59,7 +59,7 @@ pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
     let key = new_account();
     let top_up = store.open(key, 100).await;
     let waits = State::RequiresAction { payment_intent: "pi_w".into() };
-    let moved = store.0.advance_top_up(top_up.id, waits.clone()).await.unwrap();
+    let moved = store.0.advance_top_up(top_up.id, None, waits.clone()).await.unwrap();
     assert!(matches!(moved, Advance::Done(now) if now.state == waits));
     assert_eq!(store.left(key).await, 0);
     let credited = State::Credited {
@@ -70,7 +70,7 @@ pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
     let mut tasks = Vec::new();
     for _ in 0..8 {
         let (store, to) = (store.clone(), credited.clone());
-        tasks.push(tokio::spawn(async move { store.0.advance_top_up(top_up.id, to).await }));
+        tasks.push(tokio::spawn(async move { store.0.advance_top_up(top_up.id, None, to).await }));
     }
     let mut done = 0;
     for task in tasks {
@@ -84,7 +84,8 @@ pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
     assert_eq!(store.left(key).await, 120);
     let stored = store.0.top_up(top_up.id).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.amount, stored.account), (credited, units(100), key));
-    let unknown = store.0.advance_top_up(wanted(key, 1, None).id, State::Charging).await.unwrap();
+    let unknown =
+        store.0.advance_top_up(wanted(key, 1, None).id, None, State::opened()).await.unwrap();
     assert_eq!(unknown, Advance::Unknown);
     store.open(key, 100).await;
     store.verify(&[key]).await;
@@ -96,22 +97,77 @@ pub async fn a_refused_top_up_credits_nothing(subject: &dyn Subject) {
     let top_up = store.open(key, 100).await;
     let refusal = Box::new(Refusal::new(Code::CardDeclined, "nö"));
     let refused = State::Refused { refusal };
-    let moved = store.0.advance_top_up(top_up.id, refused.clone()).await.unwrap();
+    let moved = store.0.advance_top_up(top_up.id, None, refused.clone()).await.unwrap();
     assert!(matches!(moved, Advance::Done(now) if now.state == refused));
     assert_eq!(store.left(key).await, 0);
     assert!(store.0.movements(key).await.unwrap().is_empty());
     // Stripe took the money after all: it is credited, once, and no other top-up is disturbed.
     let other = store.open(key, 100).await;
     let late = State::Credited { payment_intent: "pi_late".into(), amount: units(100) };
-    let moved = store.0.advance_top_up(top_up.id, late.clone()).await.unwrap();
+    let moved = store.0.advance_top_up(top_up.id, None, late.clone()).await.unwrap();
     assert!(matches!(moved, Advance::Done(now) if now.state == late));
-    let moved = store.0.advance_top_up(top_up.id, late.clone()).await.unwrap();
+    let moved = store.0.advance_top_up(top_up.id, None, late.clone()).await.unwrap();
     assert!(matches!(moved, Advance::Finished(now) if now.state == late));
     assert_eq!(store.left(key).await, 100);
     let again = store.0.open_top_up(wanted(key, 100, None)).await.unwrap();
     assert!(matches!(again, Opened::Busy(busy) if busy.id == other.id));
-    store.0.advance_top_up(other.id, refused).await.unwrap();
+    store.0.advance_top_up(other.id, None, refused).await.unwrap();
     store.verify(&[key]).await;
+}
+
+/// Of many ledgers that take a claim at once, one holds it; who holds it no longer changes nothing.
+pub async fn a_claim_is_held_by_one(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+    let key = new_account();
+    let top_up = store.open(key, 100).await;
+    let mut from = State::opened();
+    for round in 1..=5_u32 {
+        let tasks =
+            (0..10_u64).map(|number| {
+                let store = if number % 2 == 0 { store.clone() } else { replica.clone() };
+                let claim = Claim { epoch: round, until_ms: number, looking: round > 3 };
+                let (from, to) = (from.clone(), State::Charging(claim));
+                async move {
+                    (to.clone(), store.0.advance_top_up(top_up.id, Some(from), to).await.unwrap())
+                }
+            });
+        let mut holders = Vec::new();
+        for (to, advance) in join_all(tasks).await {
+            match advance {
+                Advance::Done(now) => {
+                    assert_eq!(now.state, to);
+                    holders.push(to);
+                }
+                Advance::Moved(now) => assert!(matches!(now.state, State::Charging(_))),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(holders.len(), 1, "in round {round}");
+        let late = store.0.advance_top_up(top_up.id, Some(from), State::Lapsed).await.unwrap();
+        assert!(matches!(late, Advance::Moved(now) if now.state == holders[0]));
+        from = holders.remove(0);
+    }
+    let lapsed = store.0.advance_top_up(top_up.id, Some(from), State::Lapsed).await.unwrap();
+    assert!(matches!(lapsed, Advance::Done(now) if now.state == State::Lapsed));
+    // What Stripe took after all is credited, and the account is free for another one.
+    let late = State::Credited { payment_intent: "pi_after_all".into(), amount: units(100) };
+    store.0.advance_top_up(top_up.id, None, late).await.unwrap();
+    assert_eq!(store.left(key).await, 100);
+    let other = store.open(key, 1_000_000).await;
+    store.0.advance_top_up(other.id, None, State::Lapsed).await.unwrap();
+    store.verify(&[key]).await;
+}
+
+/// Stripe failed and took nothing: a repeat of the same request is not bound to that.
+pub async fn a_lapsed_top_up_frees_its_key(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = new_account();
+    let named = || wanted(key, 100, Some("k"));
+    let Opened::New(first) = store.0.open_top_up(named()).await.unwrap() else { panic!() };
+    store.0.advance_top_up(first.id, None, State::Lapsed).await.unwrap();
+    let again = store.0.open_top_up(named()).await.unwrap();
+    assert!(matches!(&again, Opened::New(other) if other.id != first.id), "{again:?}");
 }
 
 pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
@@ -125,7 +181,7 @@ pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
     other_card.payment_method = "pm_2".parse().unwrap();
     assert_eq!(store.0.open_top_up(other_card).await.unwrap(), Opened::Mismatch);
     let to = State::Credited { payment_intent: "pi_k".into(), amount: units(100) };
-    store.0.advance_top_up(first.id, to).await.unwrap();
+    store.0.advance_top_up(first.id, None, to).await.unwrap();
     assert!(matches!(
         store.0.open_top_up(named(100)).await.unwrap(),
         Opened::Repeated(again) if again.id == first.id && again.state.is_finished()
@@ -144,7 +200,7 @@ pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
     };
     let refusal = Refusal::new(Code::PaymentFailed, "wait").because(Reason::RateLimited);
     let refused = State::Refused { refusal: Box::new(refusal) };
-    store.0.advance_top_up(first.id, refused).await.unwrap();
+    store.0.advance_top_up(first.id, None, refused).await.unwrap();
     let again = store.0.open_top_up(wanted(limited, 200, Some("k"))).await.unwrap();
     assert!(matches!(again, Opened::New(_)), "{again:?}");
 }
@@ -158,7 +214,7 @@ pub async fn unfinished_top_ups_are_listed(subject: &dyn Subject) {
     assert!(listed.iter().all(|top_up| top_up.id != finished.id && !top_up.state.is_finished()));
     // Leave nothing behind that a ledger on this store would take up.
     let refusal = Box::new(Refusal::new(Code::PaymentFailed, "test"));
-    store.0.advance_top_up(waiting.id, State::Refused { refusal }).await.unwrap();
+    store.0.advance_top_up(waiting.id, None, State::Refused { refusal }).await.unwrap();
     let listed = store.0.unfinished_top_ups().await.unwrap();
     assert!(listed.iter().all(|top_up| top_up.id != waiting.id));
 }

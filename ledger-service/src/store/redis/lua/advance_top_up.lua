@@ -1,8 +1,9 @@
 -- As `ledger/top_up.rs`, advance.
 --
--- ARGV[2…7] id, whether it is finished then (0 or 1), its state (JSON), for how long refused
---           ones are kept (ms), and if it is credited: the PaymentIntent and the amount. Credited
---           ones stay: a dispute may come months later
+-- ARGV[2…8] id, whether it is finished then (0 or 1), its state (JSON), for how long those without a
+--           charge are kept (ms), the state that it must be in (JSON, or '' for any), and if it is
+--           credited: the PaymentIntent and the amount. Credited ones stay: a dispute may come
+--           months later
 -- Answers what became of it, and the record.
 
 local id, finished, how, kept_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -25,12 +26,16 @@ return run(function()
         return { 'unknown' }
     end
     -- Money that was taken after all, though the charge had been given up, is credited.
-    local late = ARGV[6] and string.find(now.state, '"state":"refused"', 1, true)
-    if now.finished and not late then
+    local uncharged = string.find(now.state, '"state":"refused"', 1, true)
+        or string.find(now.state, '"state":"lapsed"', 1, true)
+    if now.finished and not (ARGV[7] and uncharged) then
         return { 'finished', id, stored }
     end
-    if ARGV[6] then
-        local posted = post(now.currency, 'top_up', 'credit', ARGV[6], ARGV[7], '-')
+    if ARGV[6] ~= '' and ARGV[6] ~= now.state then
+        return { 'moved', id, stored }
+    end
+    if ARGV[7] then
+        local posted = post(now.currency, 'top_up', 'credit', ARGV[7], ARGV[8], '-')
         -- A PaymentIntent is credited once, whichever top-up claims it.
         if posted ~= 'done' and posted ~= 'repeated' then
             return { posted }
@@ -45,7 +50,7 @@ return run(function()
         if redis.call('HGET', TOP_UPS, 'open:' .. now.currency) == id then
             redis.call('HDEL', TOP_UPS, 'open:' .. now.currency)
         end
-        if ARGV[6] then
+        if ARGV[7] then
             redis.call('ZREM', DATED, id)
             redis.call('HSET', TOP_UPS, 'credited', '1')
             redis.call('PERSIST', TOP_UPS)

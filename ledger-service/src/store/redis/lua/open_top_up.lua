@@ -25,9 +25,11 @@ return run(function()
     if name ~= '' then
         local known = redis.call('HGET', TOP_UPS, named)
         local stored, of = top_up(known)
-        -- One that was refused before Stripe heard of it, because there were too many, names nothing.
-        local limited = stored and string.find(of.state, '"reason":"rate_limited"', 1, true)
-        if stored and now < of.created + key_life and not limited then
+        -- One that was refused before Stripe heard of it, because there were too many, names nothing,
+        -- nor does one with which Stripe failed.
+        local free = stored and (string.find(of.state, '"reason":"rate_limited"', 1, true)
+            or string.find(of.state, '"state":"lapsed"', 1, true))
+        if stored and now < of.created + key_life and not free then
             if of.units == units and of.card == card then
                 return { 'repeated', known, stored }
             end

@@ -1,0 +1,119 @@
+//! Outages of Stripe, with two ledgers on one store and all default settings: each card is charged
+//! once, whatever ends when.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use stripe402_tests::{
+    postgres::Postgres,
+    redis::Redis,
+    stack::{Stack, StackOptions},
+};
+
+use crate::answer::pay;
+
+const CARDS: usize = 8;
+
+async fn two_ledgers(store: &str) -> Stack {
+    let options = StackOptions::new().workers(2).replicas(2).store(store);
+    Stack::start(options).await.unwrap()
+}
+
+/// A client that retries as it is told until it is served; how long that took.
+async fn persist(stack: &Stack, payment: Value) -> Duration {
+    let start = Instant::now();
+    loop {
+        let answer = pay(stack, "/api/joke", payment.clone()).await;
+        if answer.status == 200 {
+            return start.elapsed();
+        }
+        assert_eq!(answer.status, 503, "nobody's card was refused: {answer:?}");
+        assert!(start.elapsed() < Duration::from_secs(100), "{answer:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Two clients a card, while something is wrong at Stripe; ends it after that time.
+async fn outage(store: &str, fault: Value, lasts: Option<Duration>) {
+    let stack = two_ledgers(store).await;
+    let mut cards = Vec::new();
+    for _ in 0..CARDS {
+        cards.push(stack.sim.fresh_card().await.unwrap());
+    }
+    stack.sim.fault(&fault).await.unwrap();
+    let clients = cards.iter().flat_map(|card| [card, card]);
+    let served = join_all(clients.map(|card| persist(&stack, json!({"paymentMethodId": card}))));
+    let end = async {
+        if let Some(lasts) = lasts {
+            tokio::time::sleep(lasts).await;
+            stack.sim.clear_faults().await.unwrap();
+        }
+    };
+    let (took, ()) = tokio::join!(served, end);
+    let longest = took.into_iter().max().unwrap().saturating_sub(lasts.unwrap_or_default());
+    // Each top-up is $5.00; a second charge of a card would show.
+    let once = i64::try_from(CARDS).unwrap() * 500;
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, once, "{fault}");
+    assert!(longest < Duration::from_secs(15), "served {longest:?} after the end of {fault}");
+    // Whatever was still on its way is here by now.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, once);
+    let mut left = Vec::new();
+    for card in &cards {
+        let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
+        left.push(answer.receipt()["creditsRemaining"].as_i64().unwrap());
+    }
+    assert_eq!(left, vec![50_000 - 300; CARDS]);
+}
+
+/// One failure that Stripe stores under its key, before or after the work.
+fn stored(path: &str, when: &str) -> Value {
+    let times = u32::try_from(CARDS).unwrap();
+    json!({
+        "method": "POST", "path": path, "action": "status", "status": 500, "when": when,
+        "times": times,
+    })
+}
+
+async fn stored_failures(store: &str) {
+    for path in ["/v1/customers", "/v1/payment_intents"] {
+        for when in ["before", "after"] {
+            outage(store, stored(path, when), None).await;
+        }
+    }
+}
+
+async fn outages(store: &str) {
+    for (action, lasts) in [("drop_before", 1), ("drop_after", 4), ("drop_before", 10)] {
+        let fault = json!({
+            "method": "POST", "path": "/v1/payment_intents", "action": action, "times": 0,
+        });
+        outage(store, fault, Some(Duration::from_secs(lasts))).await;
+    }
+    let failing = json!({
+        "method": "POST", "path": "/v1/payment_intents", "action": "status", "status": 500,
+        "times": 0,
+    });
+    outage(store, failing, Some(Duration::from_secs(4))).await;
+}
+
+#[tokio::test]
+async fn failures_that_stripe_stores_charge_each_card_once_on_redis() {
+    stored_failures(&Redis::start().await.unwrap().url()).await;
+}
+
+#[tokio::test]
+async fn failures_that_stripe_stores_charge_each_card_once_on_postgresql() {
+    stored_failures(&Postgres::start().await.unwrap().url()).await;
+}
+
+#[tokio::test]
+async fn outages_charge_each_card_once_on_redis() {
+    outages(&Redis::start().await.unwrap().url()).await;
+}
+
+#[tokio::test]
+async fn outages_charge_each_card_once_on_postgresql() {
+    outages(&Postgres::start().await.unwrap().url()).await;
+}
