@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::Config,
     gate::{Head, ResponseHead},
+    host::{Host as _, OnlyIf},
     pairs,
     proxy::Release,
     worker::{Failed, Verdict, Worker},
@@ -25,6 +26,8 @@ const PULSE: u32 = 50;
 const PULSES: u32 = 20;
 /// How many ticks a configuration that was replaced has to hand over its voids.
 const LEAVING_TICKS: u32 = 600;
+/// Kept at the start, to see whether the host keeps anything.
+const PROBE: &str = "stripe402/probe";
 /// The largest answer that is read, in bytes: a batch's is some 100 bytes per charge.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -82,6 +85,11 @@ impl Root {
         let mut host = EnvoyHost::new(self.id, config.ledger.cluster.clone(), &token);
         if !host.register_queue() {
             return Err("the host gives no shared queue or no random bytes".to_owned());
+        }
+        if !host.keep(PROBE, b"1", OnlyIf::Any) || host.kept(PROBE).is_none() {
+            return Err("the host keeps no shared data, so what this VM has in progress would be \
+                        lost with it"
+                .to_owned());
         }
         if !abi::set_tick(PULSE) {
             return Err("the host gives no timer".to_owned());

@@ -17,7 +17,7 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 16] = [
+const COUNTERS: [(&str, &str); 17] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
@@ -25,6 +25,10 @@ const COUNTERS: [(&str, &str); 16] = [
     ("stripe402_charged_units_total", "Units (1/10,000 of a currency) that were deducted"),
     ("stripe402_voids_total", "Voids, by outcome, as answered"),
     ("stripe402_top_ups_total", "Changes of top-ups, by their new state"),
+    (
+        "stripe402_charged_twice_total",
+        "Charges that succeeded after they were given up and replaced",
+    ),
     ("stripe402_top_ups_uncreditable_total", "Top-ups that Stripe took and the books refuse"),
     ("stripe402_credited_units_total", "Units that cards were charged and that were credited"),
     (
@@ -120,6 +124,7 @@ fn from_zero() {
         metrics::counter!("stripe402_sweeps_total", "result" => result).absolute(0);
     }
     metrics::counter!("stripe402_card_attempts_total").absolute(0);
+    metrics::counter!("stripe402_charged_twice_total").absolute(0);
     metrics::counter!("stripe402_top_ups_uncreditable_total").absolute(0);
     metrics::gauge!("stripe402_modes_differ").set(0);
 }

@@ -6,6 +6,7 @@
 
 mod amount;
 mod answer;
+mod charged_twice;
 mod compare;
 mod confirmed;
 mod driver;

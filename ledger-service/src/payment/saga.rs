@@ -230,8 +230,16 @@ impl Payments {
         from: Option<State>,
         to: State,
     ) -> Result<Option<State>, Halt> {
+        let given_up = match &to {
+            State::Credited { .. } => self.store.top_up(id).await?,
+            _ => None,
+        };
+        let given_up = given_up.filter(|top_up| top_up.state.is_without_charge());
         match self.store.advance_top_up(id, from, to.clone()).await? {
             Advance::Done(top_up) => {
+                if let (Some(given_up), State::Credited { payment_intent, .. }) = (given_up, &to) {
+                    self.report_if_charged_twice(&given_up, payment_intent).await?;
+                }
                 if !matches!(top_up.state, State::Charging(_)) {
                     count_end(&top_up);
                 }

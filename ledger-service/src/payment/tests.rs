@@ -238,3 +238,45 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
     assert_eq!(store.meddled.load(Ordering::SeqCst), 1, "the schedule did not happen");
     assert_eq!(bank.charges.load(Ordering::SeqCst), 0, "the card was charged a second time");
 }
+
+/// A charge that was given up succeeds after another one has taken its place.
+#[tokio::test]
+async fn a_card_that_was_charged_twice_is_told_of() {
+    let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
+    let store: Arc<dyn Store> = Arc::new(books);
+    let bank: Arc<dyn Provider> = Arc::new(Bank::default());
+    let secrets = vec![SecretString::from("secret")];
+    let options = PaymentOptions::default();
+    let clock = Arc::new(SystemClock);
+    let payments = Payments::new(Arc::clone(&store), bank, clock, secrets, options);
+    let account = AccountKey { client: ClientId::derive(b"secret", "fp"), currency: Currency::USD };
+    let wanted = || NewTopUp {
+        id: TopUpId(uuid::Uuid::new_v4()),
+        account,
+        amount: Units::from_u32(50_000),
+        needed: Units::MAX,
+        payment_method: "pm_1".parse().unwrap(),
+        idempotency_key: None,
+        now_ms: SystemClock.now_ms(),
+    };
+    let credited = |intent: &str| State::Credited {
+        payment_intent: intent.to_owned(),
+        amount: Units::from_u32(50_000),
+    };
+    let lapsed = async |wanted: NewTopUp| {
+        let Opened::New(top_up) = store.open_top_up(wanted).await.unwrap() else { panic!() };
+        store.advance_top_up(top_up.id, None, State::Lapsed).await.unwrap();
+        store.top_up(top_up.id).await.unwrap().unwrap()
+    };
+    // Late, but the only one.
+    let first = lapsed(wanted()).await;
+    payments.close(first.id, credited("pi_1")).await.unwrap();
+    assert!(!payments.report_if_charged_twice(&first, "pi_1").await.unwrap());
+    // Late, and another one was charged in its place.
+    let given_up = lapsed(wanted()).await;
+    let Opened::New(other) = store.open_top_up(wanted()).await.unwrap() else { panic!() };
+    payments.close(other.id, credited("pi_3")).await.unwrap();
+    payments.close(given_up.id, credited("pi_2")).await.unwrap();
+    assert!(payments.report_if_charged_twice(&given_up, "pi_2").await.unwrap());
+    assert_eq!(store.account(account).await.unwrap().available, Units::from_u32(150_000));
+}

@@ -44,6 +44,7 @@ async fn the_ledger_counts_what_has_happened() {
         "stripe402_webhooks_total{about=\"unknown\",result=\"refused\"} 1",
         "stripe402_top_ups_open{state=\"charging\"} 0",
         "stripe402_modes_differ 0",
+        "stripe402_charged_twice_total 0",
         "stripe402_top_ups_uncreditable_total 0",
     ];
     let text = scene::lines(&ledger.admin_url("/metrics"), &expected).await;

@@ -20,7 +20,13 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 25] = [
+    Case {
+        alert: "Stripe402ChargedTwice",
+        series: &[("stripe402_charged_twice_total", "0x10 1x120")],
+        fires: 15,
+        quiet: &[9, 100],
+    },
     Case {
         alert: "Stripe402FilterDied",
         series: &[(r#"envoy_wasm_stripe402_vm_reload_success{instance="a"}"#, RISES)],
