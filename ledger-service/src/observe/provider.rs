@@ -16,7 +16,7 @@ use crate::stripe::{
 };
 
 impl Kinds for Failure {
-    const NAMES: &'static [&'static str] = &["declined", "refused", "unknown", "broken"];
+    const NAMES: &'static [&'static str] = &["declined", "refused", "unknown", "broken", "account"];
 
     fn kind(&self) -> usize {
         match self {
@@ -24,6 +24,7 @@ impl Kinds for Failure {
             Self::Invalid(_) => 1,
             Self::Unknown(_) => 2,
             Self::Broken { .. } => 3,
+            Self::Account(_) => 4,
         }
     }
 }

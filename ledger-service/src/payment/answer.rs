@@ -79,6 +79,10 @@ pub(super) fn unusable(failure: Failure) -> Halt {
             tracing::info!(code, "Stripe does not take this PaymentMethod");
             refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
         }
+        Failure::Account(cause) => {
+            tracing::error!(cause, "Stripe refuses STRIPE_SECRET_KEY or its account: no card can be charged");
+            Halt::unavailable(cause)
+        }
         Failure::Unknown(cause) | Failure::Broken { cause, .. } => Halt::unavailable(cause),
     }
 }

@@ -3,7 +3,7 @@
 use stripe402_protocol::{Code, PaymentIntentId, Refusal};
 
 use super::{
-    Halt, Payments, Visit,
+    Halt, Payments, Visit, reads::patiently,
     answer::{declined, refuse, unconfirmed, unusable},
 };
 use crate::{
@@ -95,7 +95,7 @@ impl Payments {
     /// What the cardholder must confirm, as the client hears it.
     pub(super) async fn ask_cardholder(&self, intent: &str) -> Result<Halt, Halt> {
         let id = intent.parse().map_err(|_| Halt::unavailable("a PaymentIntent without an id"))?;
-        let intent = self.provider.intent(&id).await.map_err(unusable)?;
+        let intent = patiently(|| self.provider.intent(&id)).await.map_err(unusable)?;
         Ok(refuse(unconfirmed(Some(intent.id), intent.client_secret)))
     }
 }

@@ -142,6 +142,14 @@ impl Payments {
                 self.begin_to_look(id, mine, drive).await
             }
             Asked::KeyTooOld => self.begin_to_look(id, mine, drive).await,
+            // Of the very first attempt: nothing can be on its way from another one.
+            Asked::Answer(Err(Failure::Account(cause))) if mine.epoch == 1 => {
+                tracing::error!(
+                    cause,
+                    "Stripe refuses STRIPE_SECRET_KEY or its account: no card can be charged"
+                );
+                self.settle_claimed(id, mine, State::Lapsed).await
+            }
             other => self.conclude(&top_up, mine, other).await,
         }
     }

@@ -6,12 +6,18 @@
 //! confirmed SetupIntent. Either attaches it to the client's customer, which only we can do; an
 //! attached one is proven for good.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use stripe402_protocol::PaymentMethodId;
 
 use super::{
     Halt, Payments, Visit,
     answer::{declined, refuse, unconfirmed, unusable},
     limits::Attempt,
+    reads::patiently,
     under_way::Verifying,
 };
 use crate::stripe::{Failure, Verification};
@@ -72,7 +78,7 @@ impl Payments {
     ) -> Result<Verification, Failure> {
         let card = &visit.card.id;
         let key = format!("stripe402-verify-{needed_for}");
-        match self.provider.verify(customer, card, &key).await {
+        match self.verify_patiently(customer, card, &key).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
                 let client = visit.account.client;
                 match self.replace_if_gone(client, customer, needed_for).await? {
@@ -84,6 +90,29 @@ impl Payments {
             }
             other => other,
         }
+    }
+
+    /// Repeats a verification that brought no answer, under its key; after a failure of Stripe's own,
+    /// which may be stored under the key, under another one. Verifying twice does no harm.
+    async fn verify_patiently(
+        &self,
+        customer: &str,
+        card: &PaymentMethodId,
+        key: &str,
+    ) -> Result<Verification, Failure> {
+        let failures = AtomicU32::new(0);
+        let verify = || async {
+            let key = match failures.load(Ordering::Relaxed) {
+                0 => key.to_owned(),
+                number => format!("{key}-{number}"),
+            };
+            let answer = self.provider.verify(customer, card, &key).await;
+            if matches!(answer, Err(Failure::Broken { .. })) {
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+            answer
+        };
+        patiently(verify).await
     }
 }
 

@@ -150,12 +150,15 @@ impl Payments {
             return Some(Err(unusable(Failure::Invalid("resource_missing".to_owned()))));
         }
         let known = locked(&self.reads.known).holds(id, now_ms);
-        if known { Some(self.provider.card(id).await.map_err(unusable)) } else { None }
+        if !known {
+            return None;
+        }
+        Some(patiently(|| self.provider.card(id)).await.map_err(unusable))
     }
 
     async fn read_new(&self, id: &PaymentMethodId, source: Option<Source>) -> Result<Card, Halt> {
         let until = |span: Duration| self.clock.now_ms().saturating_add(millis(span));
-        match self.provider.card(id).await {
+        match patiently(|| self.provider.card(id)).await {
             Ok(card) => {
                 locked(&self.reads.known).remember(id, until(self.options.limits.window));
                 Ok(card)
@@ -182,7 +185,7 @@ impl Payments {
         if let Some(of) = source {
             self.may_read(of).await?;
         }
-        let found = self.provider.intent(id).await;
+        let found = patiently(|| self.provider.intent(id)).await;
         if matches!(&found, Err(Failure::Invalid(code)) if is_about_the_id(code)) {
             self.count_unknown(source).await;
         }
@@ -225,6 +228,27 @@ fn is_about_the_id(code: &str) -> bool {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Pauses before a read is repeated.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// Repeats a read that brought no answer, or a failure of Stripe's own: one lost packet is not the
+/// client's to retry.
+///
+/// # Errors
+/// What the last reading brought.
+pub(super) async fn patiently<T, F>(read: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    for pause in PAUSES {
+        match read().await {
+            Err(Failure::Unknown(_) | Failure::Broken { .. }) => tokio::time::sleep(pause).await,
+            other => return other,
+        }
+    }
+    read().await
 }
 
 #[cfg(test)]

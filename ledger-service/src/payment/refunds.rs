@@ -165,7 +165,9 @@ impl Payments {
                     tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
                     return Ok(false);
                 }
-                Err(Failure::Unknown(cause) | Failure::Broken { cause, .. }) => {
+                Err(
+                    Failure::Unknown(cause) | Failure::Account(cause) | Failure::Broken { cause, .. },
+                ) => {
                     tracing::warn!(
                         hold = wanted.hold,
                         cause,

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use stripe402_protocol::{ClientId, Code, Currency, Refusal};
 
-use super::{Halt, Payments, Unavailable, answer::declined, under_way::UnderWay};
+use super::{Halt, Payments, Unavailable, answer::declined, reads::patiently, under_way::UnderWay};
 use crate::{
     ledger::{Advance, State, TopUp, TopUpId},
     stripe::{CardCharge, Failure, Intent, IntentStatus},
@@ -53,7 +53,9 @@ pub(super) fn next(currency: Currency, answer: Result<Intent, Failure>, details:
         Err(Failure::Invalid(_)) => {
             refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
         }
-        Err(Failure::Unknown(cause) | Failure::Broken { cause, .. }) => Next::Again(cause),
+        Err(Failure::Unknown(cause) | Failure::Account(cause) | Failure::Broken { cause, .. }) => {
+            Next::Again(cause)
+        }
     }
 }
 
@@ -279,7 +281,7 @@ impl Payments {
                     }
                     let id = payment_intent.parse();
                     let id = id.map_err(|_| Halt::unavailable("a PaymentIntent without an id"))?;
-                    let intent = self.provider.intent(&id).await;
+                    let intent = patiently(|| self.provider.intent(&id)).await;
                     let intent = intent.map_err(super::answer::unusable)?;
                     return self.settle(top_up.id, &intent).await;
                 }
@@ -345,7 +347,7 @@ mod tests {
     #[test]
     fn what_stripe_answers_and_what_becomes_of_the_top_up() {
         let decline = Decline { code: "card_declined".into(), decline_code: None };
-        let cases: [(Result<Intent, Failure>, &str); 9] = [
+        let cases: [(Result<Intent, Failure>, &str); 10] = [
             (Ok(intent(IntentStatus::Succeeded, "usd")), "credited"),
             (Ok(intent(IntentStatus::Succeeded, "eur")), "again"),
             (Ok(intent(IntentStatus::RequiresAction, "usd")), "requires_action"),
@@ -355,6 +357,7 @@ mod tests {
             (Err(Failure::Card(decline)), "refused"),
             (Err(Failure::Invalid("amount_too_small".into())), "refused"),
             (Err(Failure::Unknown("reset".into())), "again"),
+            (Err(Failure::Account("status 401".into())), "again"),
         ];
         for (answer, becomes) in cases {
             let shown = format!("{answer:?}");

@@ -12,6 +12,10 @@ pub enum Failure {
     /// Stripe refuses the request as it stands: a definite answer, nothing happened.
     #[error("Stripe refuses the request: {0}")]
     Invalid(String),
+    /// Stripe refuses this ledger: its key, a right of its key, or its account. Nothing happened, and
+    /// no client can mend it.
+    #[error("Stripe refuses this ledger's key or account: {0}")]
+    Account(String),
     /// Unknown whether it happened: repeat it with the same idempotency key.
     #[error("no answer from Stripe: {0}")]
     Unknown(String),
@@ -26,6 +30,19 @@ pub enum Failure {
         log: Option<String>,
     },
 }
+
+/// Codes that are about the account or its key. Source: docs.stripe.com/error-codes.
+const ACCOUNT_CODES: [&str; 9] = [
+    "account_closed",
+    "account_invalid",
+    "api_key_expired",
+    "platform_api_key_expired",
+    "livemode_mismatch",
+    "testmode_charges_only",
+    "secret_key_required",
+    "tls_version_unsupported",
+    "country_unsupported",
+];
 
 /// Stripe's codes for a refused card, for the log and the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +73,18 @@ impl From<StripeError> for Failure {
         let code = details.code.as_ref().map(|code| code.as_str().to_owned());
         let code = code.unwrap_or_else(|| details.type_.as_str().to_owned());
         match (&details.type_, status) {
+            (_, 401 | 403) => Self::Account(format!("status {status}, {code}")),
+            _ if ACCOUNT_CODES.contains(&code.as_str()) => {
+                Self::Account(format!("status {status}, {code}"))
+            }
             (ApiErrorsType::CardError, _) => {
                 Self::Card(Decline { code, decline_code: details.decline_code })
             }
-            (ApiErrorsType::InvalidRequestError, 400 | 402 | 403 | 404) => Self::Invalid(code),
+            (ApiErrorsType::InvalidRequestError, 400 | 402 | 404) => Self::Invalid(code),
             (_, 500..=599) => Self::Broken {
                 cause: format!("status {status}, {code}"),
                 log: details.request_log_url,
             },
-            // 401: our key is wrong. Not the client's fault, and mended by the operator.
             _ => Self::Unknown(format!("status {status}, {code}")),
         }
     }

@@ -117,3 +117,59 @@ async fn outages_charge_each_card_once_on_redis() {
 async fn outages_charge_each_card_once_on_postgresql() {
     outages(&Postgres::start().await.unwrap().url()).await;
 }
+
+/// One lost answer, or one failure, of what is only read or verified is not the client's to retry.
+#[tokio::test]
+async fn one_failure_of_a_read_or_a_verification_is_not_seen() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let number = stripe402_tests::card::fresh().unwrap();
+    let fault = async |method: &str, path: &str, action: &str| {
+        let mut rule = json!({"method": method, "path": path, "action": action});
+        if action == "status" {
+            rule["status"] = json!(500);
+        }
+        stack.sim.fault(&rule).await.unwrap();
+    };
+    let by = |card: &str| json!({"paymentMethodId": card});
+    for action in ["status", "drop_before", "drop_after"] {
+        let card = stack.sim.payment_method(&number, "123").await.unwrap();
+        fault("GET", "/v1/payment_methods", action).await;
+        pay(&stack, "/api/joke", by(&card)).await.receipt();
+        // Another PaymentMethod of the same card is verified before it spends the balance.
+        let other = stack.sim.payment_method(&number, "123").await.unwrap();
+        fault("POST", "/v1/setup_intents", action).await;
+        pay(&stack, "/api/joke", by(&other)).await.receipt();
+        stack.sim.clear_faults().await.unwrap();
+    }
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+}
+
+/// A wrong key, a right that is missing, a closed account: nobody waits for 25 seconds, nobody's card
+/// is said to be refused, and nothing stays behind.
+#[tokio::test]
+async fn what_is_the_operators_fault_is_answered_at_once() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    for (path, status, code) in [
+        ("/v1/payment_methods", 401, ""),
+        ("/v1/payment_intents", 401, ""),
+        ("/v1/payment_intents", 403, ""),
+        ("/v1/payment_intents", 400, "account_invalid"),
+        ("/v1/customers", 403, ""),
+    ] {
+        let card = stack.sim.fresh_card().await.unwrap();
+        let mut rule = json!({"path": path, "action": "status", "status": status, "times": 0});
+        if !code.is_empty() {
+            rule["code"] = json!(code);
+        }
+        stack.sim.fault(&rule).await.unwrap();
+        let start = Instant::now();
+        let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
+        assert_eq!(answer.status, 503, "{path} {status}: {answer:?}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{path} {status}: {:?}", start.elapsed());
+        stack.sim.clear_faults().await.unwrap();
+        pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    }
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 5 * 500);
+    let log = std::fs::read_to_string(stack.dir().join("ledger-1.log")).unwrap();
+    assert!(log.contains("Stripe refuses STRIPE_SECRET_KEY or its account"), "{log}");
+}

@@ -20,7 +20,13 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 25] = [
+const CASES: [Case; 26] = [
+    Case {
+        alert: "Stripe402StripeRefusesUs",
+        series: &[(r#"stripe402_stripe_calls_total{call="charge",result="account"}"#, RISES)],
+        fires: 15,
+        quiet: &[9, 40],
+    },
     Case {
         alert: "Stripe402ChargedTwice",
         series: &[("stripe402_charged_twice_total", "0x10 1x120")],
