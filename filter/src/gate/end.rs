@@ -182,6 +182,13 @@ impl Stream {
 /// How Envoy begins what it says of an API that broke its answer off (`response.code_details`).
 const BROKEN_OFF: &str = "upstream_reset_after_response_started";
 
+/// Whether Envoy ended a request for what the API did or did not do; time-outs of the whole stream
+/// can be the client's doing. Source: Envoy, `envoy/stream_info/stream_info.h`,
+/// `ResponseCodeDetailValues`.
+fn is_of_the_api(details: &str) -> bool {
+    details.starts_with("upstream_") || details == "response_timeout"
+}
+
 fn voids(
     on: VoidOn,
     head: &ResponseHead,
@@ -207,7 +214,8 @@ fn voids(
         Some(_) if !reached => true,
         // Envoy blames the client: it broke its request off, or sent nothing for too long. The
         // API has the request all the same, and a nonsensical end must not make it free.
-        Some(_) if status < 500 && !good => on.client_gone,
+        // To gRPC every answer of Envoy's is 200, so there it is told by the name of the cause.
+        Some(own) if status < 500 && !(good && is_of_the_api(own)) => on.client_gone,
         Some(own) if own.contains("timeout") => on.upstream_timeout,
         Some(_) => on.upstream_reset,
     }

@@ -348,6 +348,43 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
     assert!(served().on_end(reached).is_none());
 }
 
+/// Envoy's own answers to gRPC calls are all 200: the client's doing is told by its name.
+#[test]
+fn who_calls_a_request_grpc_does_not_end_it_for_free() {
+    for (details, void) in [
+        ("http1.codec_error", false),
+        ("stream_idle_timeout", false),
+        ("max_duration_timeout", false),
+        ("request_overall_timeout", false),
+        ("request_payload_too_large", false),
+        ("response_timeout", true),
+        ("upstream_response_timeout", true),
+        ("upstream_per_try_timeout", true),
+        ("upstream_reset_before_response_started{connection_termination}", true),
+    ] {
+        let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+        let headers = [
+            (":method", "POST"),
+            (":path", "/api/joke"),
+            ("content-type", "application/grpc"),
+            ("payment", &payment),
+        ];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers.into_iter(), &Identity::default());
+        let mut stream = Stream::new(config());
+        stream.on_request(&head, &UNSAID, &mut minting());
+        stream.on_charge(Ok(ChargeOutcome::Charged(Units::ZERO)), &mut minting());
+        let answer = ResponseHead {
+            status: 200,
+            grpc: true,
+            grpc_status: Some(14),
+            ..ResponseHead::default()
+        };
+        let origin = || Origin { details: Some(details.to_owned()), reached: true };
+        assert_eq!(stream.on_response(&answer, origin).void.is_some(), void, "{details}");
+    }
+}
+
 #[test]
 fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
     for (path, expected) in [("/api/joke", "204"), ("/API/joke/", "204"), ("/api/free", "free")] {

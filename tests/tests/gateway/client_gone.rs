@@ -81,27 +81,59 @@ async fn an_answer_of_envoys_own_costs_nothing() {
     assert_eq!(left_before(&stack, client).await, 49_900);
 }
 
-/// A client that breaks its request off with nonsense, once the API has it, has made it work.
+/// A client that breaks its request off with nonsense, once the API has it, has made it work. Envoy
+/// answers a request that calls itself gRPC with 200, whoever is to blame.
 #[tokio::test]
 async fn breaking_a_request_does_not_get_work_done_for_free() {
     let stack = Stack::start(slow_route()).await.unwrap();
     let client = paid_client(&stack).await;
     let payment = wire::encode(&json!({"clientId": client}));
-    let request = format!(
-        "POST /api/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
-         payment: {payment}\r\n\r\n1\r\nx\r\n"
-    );
-    let mut stream = tokio::net::TcpStream::connect(stack.envoy.address()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    let forwarded = stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap();
-    assert_eq!(forwarded, 2, "the schedule did not happen");
-    stream.write_all(b"no chunk\r\n").await.unwrap();
-    let mut answer = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(left_before(&stack, &client).await, 49_500 - 1_000);
+    let mut left = 49_500;
+    for (number, (kind, status)) in
+        [("text/plain", "400"), ("application/grpc", "200")].into_iter().enumerate()
+    {
+        let request = format!(
+            "POST /api/echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
+             content-type: {kind}\r\npayment: {payment}\r\n\r\n1\r\nx\r\n"
+        );
+        let before = stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(stack.envoy.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let forwarded = stack.envoy.stat("cluster.api.upstream_rq_total").await.unwrap();
+        assert_eq!(forwarded, before + 1, "{number}: the schedule did not happen");
+        stream.write_all(b"no chunk\r\n").await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(left_before(&stack, &client).await, left - 1_000, "{kind}");
+        left -= 1_100;
+    }
+}
+
+/// Nor does sending half of it, until Envoy's time is up.
+#[tokio::test]
+async fn an_upload_that_stops_does_not_get_work_done_for_free() {
+    let options = slow_route().config(|config| {
+        config.connection_manager()?["stream_idle_timeout"] = json!("1s");
+        Ok(())
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let client = paid_client(&stack).await;
+    let payment = wire::encode(&json!({"clientId": client}));
+    let mut left = 49_500;
+    for kind in ["text/plain", "application/grpc"] {
+        let request = format!(
+            "POST /api/echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\
+             content-type: {kind}\r\npayment: {payment}\r\n\r\nx"
+        );
+        let mut stream = tokio::net::TcpStream::connect(stack.envoy.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(3_000)).await;
+        assert_eq!(left_before(&stack, &client).await, left - 1_000, "{kind}");
+        left -= 1_100;
+    }
 }
 
 /// Charged, and still waiting for a connection to the API when its client leaves: nobody has
