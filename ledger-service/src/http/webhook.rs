@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use secrecy::{ExposeSecret, SecretString};
-use stripe_webhook::{Event, EventObject, Webhook, WebhookError};
+use serde::Deserialize;
+use stripe_webhook::{Webhook, WebhookError};
 use stripe402_protocol::PaymentIntentId;
 
 use super::{App, error::ApiError};
@@ -39,6 +40,38 @@ impl Prompt {
     }
 }
 
+/// What the ledger reads of an event, of whatever API version: where to look. The rest it asks Stripe
+/// for. A thin event has no data.
+#[derive(Deserialize)]
+struct Told {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    payment_intent: Option<Reference>,
+}
+
+/// An id, or the object, expanded.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reference {
+    Id(String),
+    Expanded { id: String },
+}
+
 /// Checks the signature and its age (docs.stripe.com/webhooks#verify-official-libraries), looks
 /// where the event says, and answers 200 when what was found is in the books.
 pub(super) async fn post(
@@ -49,10 +82,17 @@ pub(super) async fn post(
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     let signature = signature.unwrap_or_default();
     let secret = listener.secret.expose_secret();
-    let event = Webhook::construct_event(&body, signature, secret).map_err(refused)?;
-    let id = event.id.to_string();
+    match Webhook::construct_event(&body, signature, secret) {
+        // The signature is checked first: what the library cannot read is signed all the same, and of
+        // another API version than its own.
+        Ok(_) | Err(WebhookError::BadParse(_)) => {}
+        Err(error) => return Err(refused(&error)),
+    }
+    let told: Told = serde_json::from_str(&body)
+        .map_err(|_| ApiError::bad_request("the body is no event of Stripe's"))?;
+    let id = told.id.clone();
     let payments = &listener.app.payments;
-    let prompt = prompt(event);
+    let prompt = prompt(told);
     let about = prompt.about();
     let looked = match prompt {
         Prompt::Intent(intent) => payments.look_at_intent(&parsed(&intent)?).await,
@@ -69,43 +109,34 @@ pub(super) async fn post(
     })
 }
 
-fn prompt(event: Event) -> Prompt {
-    use EventObject as Object;
-    let of = |intent: Option<String>| intent.map_or(Prompt::Nothing, Prompt::Refunds);
-    match event.data.object {
-        Object::PaymentIntentSucceeded(intent)
-        | Object::PaymentIntentPaymentFailed(intent)
-        | Object::PaymentIntentCanceled(intent) => Prompt::Intent(intent.id.to_string()),
-        Object::ChargeRefunded(charge) => {
-            of(charge.payment_intent.map(|intent| intent.into_id().to_string()))
-        }
-        Object::RefundCreated(refund)
-        | Object::RefundUpdated(refund)
-        | Object::RefundFailed(refund)
-        | Object::ChargeRefundUpdated(refund) => {
-            of(refund.payment_intent.map(|intent| intent.into_id().to_string()))
-        }
-        Object::ChargeDisputeCreated(dispute)
-        | Object::ChargeDisputeUpdated(dispute)
-        | Object::ChargeDisputeFundsWithdrawn(dispute)
-        | Object::ChargeDisputeFundsReinstated(dispute)
-        | Object::ChargeDisputeClosed(dispute) => Prompt::Dispute(dispute.id.to_string()),
-        _ => Prompt::Nothing,
-    }
+/// Where to look. Source: docs.stripe.com/api/events/types.
+fn prompt(told: Told) -> Prompt {
+    let Some(Data { object }) = told.data else { return Prompt::Nothing };
+    let found = match told.kind.as_str() {
+        "payment_intent.succeeded"
+        | "payment_intent.payment_failed"
+        | "payment_intent.canceled" => object.id.map(Prompt::Intent),
+        "charge.refunded"
+        | "charge.refund.updated"
+        | "refund.created"
+        | "refund.updated"
+        | "refund.failed" => object.payment_intent.map(|intent| {
+            let (Reference::Id(id) | Reference::Expanded { id }) = intent;
+            Prompt::Refunds(id)
+        }),
+        kind if kind.starts_with("charge.dispute.") => object.id.map(Prompt::Dispute),
+        _ => None,
+    };
+    found.unwrap_or(Prompt::Nothing)
 }
 
 fn parsed(intent: &str) -> Result<PaymentIntentId, ApiError> {
     intent.parse().map_err(|_| ApiError::bad_request("the event names no PaymentIntent"))
 }
 
-fn refused(error: WebhookError) -> ApiError {
-    tracing::warn!(%error, "an event was refused");
+fn refused(error: &WebhookError) -> ApiError {
+    tracing::warn!(%error, "an event was refused: its signature is not of STRIPE_WEBHOOK_SECRET");
     metrics::counter!("stripe402_webhooks_total", "about" => "unknown", "result" => "refused")
         .increment(1);
-    match error {
-        WebhookError::BadParse(_) => {
-            ApiError::bad_request("the event is not of the API version that the ledger speaks")
-        }
-        _ => ApiError::bad_request("the event's signature is missing, wrong or too old"),
-    }
+    ApiError::bad_request("the event's signature is missing, wrong or too old")
 }

@@ -80,7 +80,10 @@ pub(super) fn unusable(failure: Failure) -> Halt {
             refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
         }
         Failure::Account(cause) => {
-            tracing::error!(cause, "Stripe refuses STRIPE_SECRET_KEY or its account: no card can be charged");
+            tracing::error!(
+                cause,
+                "Stripe refuses STRIPE_SECRET_KEY or its account: no card can be charged"
+            );
             Halt::unavailable(cause)
         }
         Failure::Unknown(cause) | Failure::Broken { cause, .. } => Halt::unavailable(cause),

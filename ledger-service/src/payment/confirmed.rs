@@ -3,8 +3,9 @@
 use stripe402_protocol::{Code, PaymentIntentId, Refusal};
 
 use super::{
-    Halt, Payments, Visit, reads::patiently,
+    Halt, Payments, Visit,
     answer::{declined, refuse, unconfirmed, unusable},
+    reads::patiently,
 };
 use crate::{
     ledger::{State, TopUp, TopUpId},

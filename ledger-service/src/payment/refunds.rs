@@ -166,7 +166,9 @@ impl Payments {
                     return Ok(false);
                 }
                 Err(
-                    Failure::Unknown(cause) | Failure::Account(cause) | Failure::Broken { cause, .. },
+                    Failure::Unknown(cause)
+                    | Failure::Account(cause)
+                    | Failure::Broken { cause, .. },
                 ) => {
                     tracing::warn!(
                         hold = wanted.hold,
