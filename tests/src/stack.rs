@@ -20,6 +20,9 @@ use crate::{Error, Result, binary, http, log, wire};
 /// Two failed health checks, two seconds apart, and a margin.
 const NOTICED_WITHIN: Duration = Duration::from_secs(15);
 
+/// The second health check comes two seconds after the first.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
+
 type Change = Box<dyn FnOnce(&mut EnvoyConfig) -> Result<()> + Send>;
 
 /// What a test wants otherwise than it is shipped.
@@ -199,6 +202,7 @@ impl Stack {
             log: dir.path().join("envoy.log"),
         };
         let envoy = Envoy::start(config, &envoy_options).await?;
+        first_health_check(&envoy).await?;
         Ok(Self { envoy, ledgers, upstream, sim, client: http::client()?, secrets, dir })
     }
 
@@ -281,6 +285,23 @@ fn show_logs(dir: &Path) {
     for path in logs {
         eprintln!("\nThe end of {}:\n{}", path.display(), log::tail(&path, 15));
     }
+}
+
+/// Waits until the gateway's health checks have found a ledger, if there is one to be found. On a busy
+/// machine the first check can fail, and no ledger is asked before the next one.
+async fn first_health_check(envoy: &Envoy) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < FOUND_WITHIN {
+        let stats = envoy.stats().await?;
+        let members = |which: &str| {
+            stats.get(&format!("cluster.stripe402_ledger.membership_{which}")).copied()
+        };
+        if members("total").is_none_or(|total| total == 0) || members("healthy") > Some(0) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 fn folder(parent: &Path, name: &str) -> Result<std::path::PathBuf> {
