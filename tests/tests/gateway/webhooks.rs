@@ -197,8 +197,7 @@ async fn events_of_every_api_version_are_heard() {
     let dispute = stack.sim.control("disputes", &asked).await.unwrap();
     let dispute = dispute["id"].as_str().unwrap();
     let secret = stack.secrets.webhook_secret.clone();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = i64::try_from(now.as_secs()).unwrap();
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     let url = stack.ledger().unwrap().webhook_url("/webhooks/stripe");
     let events = [
         // As before 2024-10-28.acacia, when a dispute had other fields.
