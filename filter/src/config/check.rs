@@ -149,6 +149,36 @@ fn ledger(mut fields: Fields) -> Checked<Ledger> {
     Ok(ledger)
 }
 
+/// Headers that HTTP, Envoy or an API takes for something else: to set them would break requests, or
+/// tell others who the client is. Source: IANA, "HTTP Field Name Registry".
+const TAKEN: [&str; 25] = [
+    "accept",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "payment",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "traceparent",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-request-id",
+];
+
 fn identity(mut fields: Fields) -> Checked<Identity> {
     let usual = Identity::default();
     let identity = Identity {
@@ -161,9 +191,9 @@ fn identity(mut fields: Fields) -> Checked<Identity> {
     let names = identity.names();
     for (field, name) in names {
         let token = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if name.is_empty() || !token || name.starts_with("x-envoy-") || name == "payment" {
-            let problem = "must be a header name of lowercase letters, digits and hyphens, not \
-                           Envoy's and not `payment`";
+        if name.is_empty() || !token || name.starts_with("x-envoy-") || TAKEN.contains(&name) {
+            let problem = "must be a header name of lowercase letters, digits and hyphens, and none \
+                           that HTTP or a proxy uses, such as host or x-envoy-…";
             return wrong(format!("identity.{field}"), problem);
         }
         if names.iter().any(|(other, same)| *other != field && *same == name) {

@@ -128,7 +128,10 @@ fn path(of: &Match, text: &str, at: &str) -> Checked<()> {
         }),
         None => !segment.contains(['{', '}']),
     };
-    if matches!(of, Match::Prefix(_)) && text.contains(['{', '}']) || !text.split('/').all(whole) {
+    if matches!(of, Match::Prefix(_)) && text.contains(['{', '}']) {
+        return wrong(at, "must have no parameters: they are for `path`");
+    }
+    if !text.split('/').all(whole) {
         return wrong(at, "must have parameters as whole segments of a path: /users/{id}");
     }
     // What is resolved in a request would never be found as it is written here.
@@ -168,7 +171,10 @@ fn sale(
         (false, Some(Price(units))) => Units::new(units).ok().filter(|price| !price.is_zero()),
     };
     let Some(price) = price else {
-        let problem = "must be a whole number of units above 0; $0.05 are 500";
+        let problem = format!(
+            "must be a whole number of units above 0, at most {}; $0.05 are 500",
+            Units::MAX
+        );
         return wrong(fields.path("price"), problem);
     };
     if name.is_empty() || !is_route_name(&name) {
@@ -183,7 +189,11 @@ fn sale(
     // The least that a challenge names is never below its price (protocol, "Units").
     let min_top_up = least.max(price);
     if min_top_up > max_top_up {
-        return wrong(most_at, format!("is below the least top-up of {name}, {min_top_up} units"));
+        let problem = format!(
+            "is {max_top_up} units, below the least top-up of {name}, {min_top_up} units: raise it, or \
+             lower min_top_up or the price"
+        );
+        return wrong(most_at, problem);
     }
     let kept = Kept { path: kept_for, ..Kept::default() };
     Ok(Some(Route {
@@ -229,7 +239,9 @@ fn inherited(
     default: Option<i64>,
 ) -> Checked<(Option<i64>, String)> {
     let own: Option<i64> = fields.optional(name)?;
-    let path = if own.is_some() { fields.path(name) } else { name.to_owned() };
+    // What nobody has set is missed where it can be set for this route alone.
+    let inherits = own.is_none() && default.is_some();
+    let path = if inherits { name.to_owned() } else { fields.path(name) };
     Ok((own.or(default), path))
 }
 
@@ -238,7 +250,10 @@ fn top_up(given: Option<i64>, default: u32, currency: Currency, at: &str) -> Che
         return if currency.has_cents() {
             Ok(Units::from_u32(default))
         } else {
-            wrong(at, format!("must be set: there is no default in {currency}"))
+            wrong(
+                at,
+                format!("must be set, here or for all routes: there is no default in {currency}"),
+            )
         };
     };
     let least = currency.least_charge().unwrap_or(Units::from_u32(1));

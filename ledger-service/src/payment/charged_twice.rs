@@ -27,6 +27,7 @@ impl Payments {
             tracing::error!(
                 top_up = %given_up.id,
                 payment_intent,
+                units = given_up.amount.get(),
                 client = given_up.account.client.subject(),
                 "a card was charged twice: a charge that was given up has succeeded; both are \
                  credited, refund one with stripe402-ledger client refund"
