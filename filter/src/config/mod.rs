@@ -2,6 +2,7 @@
 
 mod check;
 mod fields;
+mod identity;
 mod metadata;
 mod once;
 mod route;
