@@ -132,7 +132,9 @@ async fn unhurt(stack: &Stack, client: &str, beside: &Beside) {
 fn roomy_api(config: &mut EnvoyConfig) -> stripe402_tests::Result<()> {
     let most = json!({"max_connections": 10_000, "max_pending_requests": 100_000,
         "max_requests": 100_000});
-    config.cluster("api")?["circuit_breakers"] = json!({"thresholds": [most]});
+    let api = config.cluster("api")?;
+    api["circuit_breakers"] = json!({"thresholds": [most]});
+    api["connect_timeout"] = json!("30s");
     Ok(())
 }
 
