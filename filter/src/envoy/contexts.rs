@@ -298,6 +298,13 @@ impl HttpContext for Gate {
         Action::Continue
     }
 
+    fn on_http_response_body(&mut self, size: usize, _end: bool) -> Action {
+        if size > 0 && self.with(|worker, _| worker.wants_trailers(self.id)) {
+            self.with(|worker, host| worker.on_data(host, self.id));
+        }
+        Action::Continue
+    }
+
     /// A gRPC API says in its trailers whether it succeeded.
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         if self.with(|worker, _| worker.wants_trailers(self.id))

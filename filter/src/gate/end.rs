@@ -133,6 +133,14 @@ impl Stream {
         matches!(self.phase, Phase::Streaming { .. })
     }
 
+    /// A part of the response's body was sent. What a gRPC API has answered is paid for, whatever it
+    /// says in the end: a client could have it fail on purpose, with the last of many messages.
+    pub fn on_data(&mut self) {
+        if self.wants_trailers() {
+            self.phase = Phase::Settled;
+        }
+    }
+
     /// The response's trailers: what a gRPC API says of the whole call. The receipt has gone out
     /// with the head; that the charge was given back is seen in the balance.
     pub fn on_trailers(&mut self, trailers: &ResponseHead) -> ResponseStep {

@@ -93,11 +93,11 @@ impl Sent {
 
     /// Gives up on charges whose requests wait since then or longer. The batch goes on: what its
     /// answer says of them is still heard.
-    pub fn overdue(&mut self, since_ms: u64) -> Vec<Outcome> {
+    pub fn overdue(&mut self, since_ms: u64, trouble: Trouble) -> Vec<Outcome> {
         let overdue = |since: &mut u64| *since <= since_ms;
         let late = self.charges.iter_mut().filter_map(|charge| {
             let gone = charge.since_ms.take_if(overdue).is_some();
-            gone.then_some(charge.unanswered(Trouble::Silent))
+            gone.then_some(charge.unanswered(trouble))
         });
         late.collect()
     }

@@ -43,7 +43,8 @@ pub(super) fn is_plain(path: &str) -> bool {
     let mut before = b'/';
     let plain = rest.bytes().all(|byte| {
         let odd = match byte {
-            b'%' | b';' | b'\\' | b'#' | 0 => true,
+            // 0xef begins the fullwidth forms of dots and slashes.
+            b'%' | b';' | b'\\' | b'#' | 0 | 0xef => true,
             b'/' => matches!(before, b'/' | b'.' | 1..=b' '),
             b'.' => before == b'/',
             _ => false,
@@ -60,12 +61,13 @@ const fn is_trimmed(byte: u8) -> bool {
 }
 
 /// Shows each reading of a path without a query, the written one first; some more than once.
-/// Returns whether these were all: not if there would be more than [`MOST_BYTES`] of them.
+/// Returns whether these were all: not if there would be more than [`MOST_BYTES`] of them, or if some
+/// API could decode it further: more than [`ROUNDS`] times, or in a way that is no percent-encoding.
 pub(super) fn readings(path: &str, each: &mut dyn FnMut(&str)) -> bool {
     // Letters beyond ASCII cannot be sent otherwise than encoded: that is how they are written.
     let written = decoded(path.as_bytes(), |byte| !byte.is_ascii());
     let written = written.as_deref().unwrap_or(path.as_bytes());
-    let odd = steps_that_matter(written);
+    let Some(odd) = steps_that_matter(written) else { return false };
     let mut left = MOST_BYTES;
     let mut show = |reading: &[u8]| {
         each(&String::from_utf8_lossy(reading));
@@ -111,8 +113,19 @@ pub(super) fn readings(path: &str, each: &mut dyn FnMut(&str)) -> bool {
     }
 }
 
-/// The steps without which a path, however it is decoded, would be read otherwise.
-fn steps_that_matter(path: &[u8]) -> Steps {
+/// Encodings of old servers, and letters that some libraries take for a dot, a slash or a backslash.
+fn is_ambiguous(bytes: &[u8]) -> bool {
+    // Overlong forms of UTF-8 (RFC 3629, section 3) begin with these, and nothing else does.
+    bytes.iter().any(|byte| matches!(byte, 0xc0 | 0xc1))
+        // `%u002e` (IIS).
+        || bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"%u"))
+        // Fullwidth forms (Unicode, NFKC).
+        || bytes.windows(3).any(|three| matches!(three, [0xef, 0xbc, 0x8e | 0x8f | 0xbc]))
+}
+
+/// The steps without which a path, however it is decoded, would be read otherwise; `None` if some API
+/// could decode it further.
+fn steps_that_matter(path: &[u8]) -> Option<Steps> {
     let mut steps = 0;
     let mut bytes = path.to_vec();
     if bytes.contains(&b';') {
@@ -126,6 +139,9 @@ fn steps_that_matter(path: &[u8]) -> Steps {
             Some(once) => bytes = once,
             None => break,
         }
+    }
+    if is_ambiguous(&bytes) || decoded(&bytes, |_| true).is_some() {
+        return None;
     }
     // A path without a slash at its beginning is read as if it had one.
     let mut after_separator = !path.starts_with(b"/");
@@ -142,7 +158,7 @@ fn steps_that_matter(path: &[u8]) -> Steps {
         };
         after_separator = matches!(byte, b'/' | b'\\');
     }
-    steps
+    Some(steps)
 }
 
 /// One round of percent-decoding of those bytes; `None` if there is nothing to decode. What is
@@ -183,16 +199,19 @@ fn segments(bytes: &[u8], steps: Steps) -> Vec<u8> {
         let end = segment.iter().position(|byte| *byte == b';').filter(|_| takes(DROP_LAST));
         let segment = end.and_then(|end| segment.get(..end)).unwrap_or(segment);
         open = true;
-        match segment {
-            b"" if takes(MERGE) => {}
+        // Some systems drop blanks at the end of a name before they look at it (Windows).
+        let blank = |byte: &u8| *byte > b' ';
+        let name = segment.iter().rposition(blank).map_or(0, |last| last.saturating_add(1));
+        match segment.get(..name).unwrap_or(segment) {
+            b"" if takes(MERGE) && segment.is_empty() => {}
             b"." if takes(DOTS) => {}
             b".." if takes(DOTS) => {
                 let parent = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                 out.truncate(parent);
             }
-            name => {
+            _ => {
                 out.push(b'/');
-                out.extend_from_slice(name);
+                out.extend_from_slice(segment);
                 open = false;
             }
         }
@@ -277,6 +296,27 @@ mod tests {
             assert_eq!(found[0], written, "the written one comes first");
         }
         assert_eq!(all("/users/J%C3%BCrgen").0, ["/users/J\u{fc}rgen"]);
+    }
+
+    /// What some API could decode further than it is decoded here has readings that are not known.
+    #[test]
+    fn what_could_be_decoded_further_is_not_read_to_the_end() {
+        for (path, complete) in [
+            ("/a%25252561", true),
+            ("/a%2525252561", false),
+            ("/docs/..%252525252fapi", false),
+            ("/docs/%u002e%u002e/api", false),
+            ("/docs/%25u002e/api", false),
+            ("/docs/%c0%ae%c0%ae/api", false),
+            ("/docs/%ef%bc%8e%ef%bc%8e/api", false),
+            ("/docs/\u{ff0f}api", false),
+            ("/docs/%ef%bc%81", true),
+            ("/docs/100%", true),
+        ] {
+            assert_eq!(all(path).1, complete, "{path}");
+        }
+        assert!(all("/docs/..%20/api").0.contains(&"/api".to_owned()));
+        assert!(all("/docs/..%09/api").0.contains(&"/api".to_owned()));
     }
 
     /// Whatever it is made of, a path costs a bounded amount of work.

@@ -198,6 +198,15 @@ impl Worker {
         self.streams.get(&id).is_some_and(Stream::wants_trailers)
     }
 
+    /// A part of the response's body.
+    pub fn on_data(&mut self, host: &mut impl Host, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let charge = stream.served();
+        stream.on_data();
+        let stands = charge.filter(|_| stream.served().is_none());
+        self.journal.settled(host, stands);
+    }
+
     /// The trailers of the API's response.
     pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };

@@ -14,6 +14,10 @@ use crate::{
 /// milliseconds. Others wait for longer.
 const STALE_MS: u64 = 5_000;
 
+/// For how much longer a request waits whose call is younger than it, in milliseconds: two pulses, since
+/// the time at which it came is known to one.
+const GRACE_MS: u64 = 100;
+
 impl Worker {
     /// A VM call begins that is not about one stream.
     pub(super) fn begin(&mut self, host: &mut impl Host) {
@@ -64,6 +68,7 @@ impl Worker {
 
     /// Nothing is under way any more, and this worker ends.
     pub fn close(&mut self, host: &mut impl Host) {
+        self.hand_over_counts(host);
         self.journal.close(host);
     }
 
@@ -163,15 +168,22 @@ impl Worker {
         self.decide_later(waiting);
     }
 
-    /// The time-out counts from when a request began to wait.
+    /// The time-out counts from when a request began to wait. The ledger is silent only where a call
+    /// itself has been under way for so long: a request that others kept in the queue is late by
+    /// them, and who makes the queue long must not be let through for it.
     fn give_up_overdue(&mut self) {
         let timeout = u64::try_from(self.config.ledger.timeout.as_millis()).unwrap_or(u64::MAX);
-        let Some(since_ms) = self.now_ms.checked_sub(timeout) else { return };
-        // These have not left, since others were before them: the ledger is slow, not silent.
+        let Some(called_ms) = self.now_ms.checked_sub(timeout) else { return };
+        // A call that left together with a request ends by its own time-out first.
+        let since_ms = called_ms.saturating_sub(GRACE_MS);
         let mut overdue = self.queue.overdue(since_ms, Trouble::Useless);
         for under_way in self.calls.values_mut() {
             if let Call::Batch(sent) = &mut under_way.call {
-                overdue.extend(sent.overdue(since_ms));
+                overdue.extend(if under_way.since_ms <= called_ms {
+                    sent.overdue(called_ms, Trouble::Silent)
+                } else {
+                    sent.overdue(since_ms, Trouble::Useless)
+                });
             }
         }
         self.decide_later(overdue);
@@ -188,16 +200,13 @@ impl Worker {
         let mut lost = Vec::new();
         for under_way in self.calls.values_mut() {
             match &mut under_way.call {
-                Call::Batch(sent) => lost.extend(sent.overdue(u64::MAX)),
+                Call::Batch(sent) => lost.extend(sent.overdue(u64::MAX, Trouble::Useless)),
                 Call::Card { stream, charge, .. } => {
                     let (stream, charge, answer) = (*stream, *charge, Err(Trouble::Useless));
                     self.due.push(Decision::Card { stream, charge, answer });
                 }
                 Call::Balance { .. } => {}
             }
-        }
-        for outcome in &mut lost {
-            outcome.outcome = Err(Trouble::Useless);
         }
         self.decide_later(lost);
     }

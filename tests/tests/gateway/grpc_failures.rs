@@ -49,6 +49,17 @@ async fn answer(path: String, mut respond: h2::server::SendResponse<Bytes>) {
             trailers.insert("grpc-status", status.parse().unwrap());
             stream.send_trailers(trailers).unwrap();
         }
+        ["bare-trailers", status] => {
+            let mut stream = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", status.parse().unwrap());
+            stream.send_trailers(trailers).unwrap();
+        }
+        ["breaks-off-bare"] => {
+            let mut stream = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stream.send_reset(h2::Reason::INTERNAL_ERROR);
+        }
         ["breaks-off"] => {
             let mut stream = respond.send_response(head.body(()).unwrap(), false).unwrap();
             stream.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), false).unwrap();
@@ -114,11 +125,17 @@ async fn what_a_grpc_api_fails_costs_nothing() {
         ("/other/head/14", false, 0),
         ("/other/trailers/0", true, 1_000),
         ("/other/trailers/3", true, 1_000),
-        ("/other/trailers/2", true, 0),
-        ("/other/trailers/4", true, 0),
-        ("/other/trailers/8", true, 0),
-        ("/other/trailers/13", true, 0),
-        ("/other/breaks-off", true, 0),
+        ("/other/bare-trailers/0", true, 1_000),
+        ("/other/bare-trailers/3", true, 1_000),
+        ("/other/bare-trailers/2", true, 0),
+        ("/other/bare-trailers/4", true, 0),
+        ("/other/bare-trailers/8", true, 0),
+        ("/other/bare-trailers/13", true, 0),
+        // What has been answered is paid for: a client can make the last message fail.
+        ("/other/trailers/8", true, 1_000),
+        ("/other/trailers/13", true, 1_000),
+        ("/other/breaks-off", true, 1_000),
+        ("/other/breaks-off-bare", true, 0),
         ("/other/no-trailers", true, 1_000),
         ("/other/json", true, 1_000),
     ] {
@@ -139,7 +156,7 @@ async fn an_operator_may_let_it_stand() {
         .filter(|filter| filter["void_on"] = json!(["upstream_5xx", "upstream_timeout"]));
     let stack = Stack::start(options).await.unwrap();
     let client = paid_client(&stack).await;
-    for path in ["/other/head/13", "/other/trailers/13", "/other/breaks-off"] {
+    for path in ["/other/head/13", "/other/bare-trailers/13", "/other/breaks-off-bare"] {
         assert!(call(&stack, path, &client).await, "{path}");
     }
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -287,3 +287,25 @@ async fn a_circuit_breaker_that_is_open_is_not_silence() {
     }
     assert_eq!(stack.upstream.recorder().count(), 0);
 }
+
+/// A stranger floods the gateway with a client id that is made up. The ledger answers everything; the
+/// queue makes requests late, and nobody is let through for that.
+#[tokio::test]
+async fn a_flood_is_not_silence() {
+    let options = StackOptions::new().workers(2).filter(|filter| {
+        filter["ledger_unavailable"] = json!("allow");
+        // What the flood does to a slow ledger, at once.
+        filter["limits"] = json!({"batch": 2});
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let burst = || {
+        let payment = stripe402_tests::wire::encode(&json!({"clientId": CLIENT}));
+        let streams = crate::streams_at_once::Burst { streams: 3_000, payment, reset: false };
+        crate::streams_at_once::burst(stack.envoy.address(), streams)
+    };
+    let all = futures_util::future::join_all((0..8).map(|_| burst())).await;
+    let count = |status| all.iter().flatten().filter(|answer| **answer == status).count();
+    assert_eq!(count(200), 0, "{} of them were late", count(503));
+    assert!(count(402) > 1_000);
+    assert_eq!(stack.upstream.recorder().count(), 0);
+}

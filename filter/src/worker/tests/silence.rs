@@ -18,7 +18,8 @@ fn the_time_out_counts_from_when_a_request_began_to_wait() {
         world.happen(Event::Pulse);
     }
     assert!(world.host.replied.is_empty(), "{:?}", world.host.replied);
-    for (pulses, answered) in [(1, &[1][..]), (9, &[1]), (1, &[1, 2, 3])] {
+    // The third has not left: it waits two pulses longer, for the calls before it to end.
+    for (pulses, answered) in [(1, &[1][..]), (9, &[1]), (1, &[1, 2]), (2, &[1, 2, 3])] {
         for _ in 0..pulses {
             world.happen(Event::Pulse);
         }
@@ -125,4 +126,41 @@ fn what_strangers_can_cause_is_logged_once_a_second() {
     world.happen(Event::Tick);
     assert_eq!(world.host.warnings.len(), 2);
     assert!(world.host.warnings[1].contains("times more"), "{:?}", world.host.warnings);
+}
+
+/// A flood that fills the queue makes requests late. That is not the ledger's silence, and nobody is
+/// let through for it.
+#[test]
+fn who_makes_the_queue_long_is_not_let_through() {
+    let allow = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"path": "/a", "price": PRICE}],
+        "ledger_unavailable": "allow",
+        "limits": {"batch": 2},
+    });
+    let config = Rc::new(Config::parse(allow.to_string().as_bytes()).unwrap());
+    let (mut worker, mut host) = (Worker::new(config), Recorder::default());
+    let mut ledger = Ledger::default();
+    for id in 1..=200 {
+        request(&mut worker, &mut host, id, Means::Credits);
+    }
+    worker.on_wake(&mut host);
+    // A ledger that answers each batch in 150 ms, all the time.
+    for _ in 0..60 {
+        for _ in 0..3 {
+            host.now_ms += 50;
+            worker.on_pulse(&mut host);
+        }
+        let calls: Vec<_> = host.calls.drain().collect();
+        assert!(!calls.is_empty() || host.replied.len() == 200);
+        for (call, (_, body)) in calls {
+            let answer = ledger.carry_out(&compact::from_bytes(&body).unwrap());
+            worker.on_answer(&mut host, call, Ok(&compact::to_bytes(&answer)));
+        }
+        worker.on_wake(&mut host);
+    }
+    assert_eq!(host.resumed.len(), 0, "nobody paid");
+    assert_eq!(host.replied.len(), 200);
+    assert_eq!(ledger.balance, 0);
 }
