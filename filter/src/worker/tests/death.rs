@@ -121,3 +121,15 @@ fn who_leaves_gives_up_its_seat() {
     world.worker.close(&mut world.host);
     assert_eq!(written(&world.host), Vec::<&String>::new());
 }
+
+/// What was counted since the last tick is not lost with a configuration that is replaced.
+#[test]
+fn who_leaves_hands_over_what_it_counted() {
+    let mut world = World::new(1_000);
+    world.happen(Event::Request);
+    world.happen(Event::Turn);
+    world.happen(Event::Answer(0));
+    assert_eq!(world.host.counted("stripe402_paid"), 0);
+    world.worker.close(&mut world.host);
+    assert_eq!(world.host.counted("stripe402_paid"), 1);
+}
