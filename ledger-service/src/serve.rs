@@ -5,12 +5,12 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, RandomIds, SystemClock},
     config::Config,
     http::{self, App, Keyring, Operators, Readiness, Tokens},
     observe::{self, ObservedProvider, ObservedStore},
     operate::Operations,
-    payment::{PaymentOptions, Payments},
+    payment::{Edges, PaymentOptions, Payments},
     store::{self, Store},
     stripe::{Stripe, StripeOptions},
     tls::{self, Files, Listener, TlsError, TlsOptions},
@@ -90,7 +90,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         );
     }
     let secrets = config.server_secrets.clone();
-    let payments = Payments::new(Arc::clone(&store), provider, clock, secrets, options);
+    let ids = Arc::new(RandomIds);
+    let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
+    let payments = Payments::new(edges, secrets, options);
     let operators = operators(&config, &store, &payments);
     let readiness = Readiness::default();
     let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, RandomIds, SystemClock},
     config::{BooksArgs, Secret, StripeArgs},
     operate::{self, Operations},
-    payment::{PaymentOptions, Payments, Unavailable},
+    payment::{Edges, PaymentOptions, Payments, Unavailable},
     store::{self, Store, StoreError},
     stripe::{Stripe, StripeOptions},
 };
@@ -80,5 +80,7 @@ fn at_stripe(
     let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let options = PaymentOptions::default();
-    Ok(Payments::new(Arc::clone(store), provider, clock, secrets, options))
+    let ids = Arc::new(RandomIds);
+    let edges = Edges { store: Arc::clone(store), provider, clock, ids };
+    Ok(Payments::new(edges, secrets, options))
 }

@@ -1,6 +1,6 @@
 //! What the books and Stripe say, side by side: pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use stripe402_protocol::{Currency, Units};
@@ -70,9 +70,9 @@ impl Problem {
 #[derive(Default)]
 pub(super) struct Index {
     /// PaymentIntent → its credit.
-    pub(super) credits: HashMap<String, Credit>,
+    pub(super) credits: BTreeMap<String, Credit>,
     /// Every other movement that Stripe caused.
-    posted: HashSet<(Kind, String)>,
+    posted: BTreeSet<(Kind, String)>,
     /// Holds of refunds that are open.
     pub(super) holds: Vec<(AccountKey, String, Units)>,
 }

@@ -77,7 +77,7 @@ impl Payments {
         };
         // Cancelling twice does no harm, and a failure stored under a key of the top-up would
         // block its account for a day: a key for each attempt.
-        let key = format!("stripe402-cancel-{id}-{}", uuid::Uuid::new_v4());
+        let key = format!("stripe402-cancel-{id}-{}", self.ids.make());
         let found = match self.provider.cancel(&intent_id, &key).await {
             // It is past cancelling: what has become of it?
             Err(Failure::Invalid(_)) => self.provider.intent(&intent_id).await,

@@ -54,7 +54,7 @@ impl Default for LimitOptions {
 
 /// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
 /// of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source(IpAddr);
 
 impl fmt::Display for Source {

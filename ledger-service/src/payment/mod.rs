@@ -21,7 +21,7 @@ mod top_up;
 mod under_way;
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +48,7 @@ use self::{
     reads::Reads,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Ids},
     ledger::{AccountKey, Opened, State, TopUpId},
     observe::trace::TARGET,
     store::Store,
@@ -105,18 +105,38 @@ impl Default for PaymentOptions {
     }
 }
 
+/// What card payments touch of the world outside.
+#[derive(Clone)]
+pub struct Edges {
+    /// The books.
+    pub store: Arc<dyn Store>,
+    /// Stripe.
+    pub provider: Arc<dyn Provider>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Names of top-ups and of attempts.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Edges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edges")
+    }
+}
+
 /// Carries out card payments.
 pub struct Payments {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     /// Newest first.
     secrets: Vec<SecretString>,
     options: PaymentOptions,
     /// Top-ups that this process is carrying out.
-    under_way: Mutex<HashSet<TopUpId>>,
+    under_way: Mutex<BTreeSet<TopUpId>>,
     /// PaymentMethods that this process is verifying.
-    verifying: Mutex<HashSet<PaymentMethodId>>,
+    verifying: Mutex<BTreeSet<PaymentMethodId>>,
     /// What was read at Stripe, and is being read.
     reads: Reads,
     tasks: TaskTracker,
@@ -145,19 +165,15 @@ struct Visit<'r> {
 impl Payments {
     /// The payments of one ledger. `secrets` are newest first; the first derives new ids.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        provider: Arc<dyn Provider>,
-        clock: Arc<dyn Clock>,
-        secrets: Vec<SecretString>,
-        options: PaymentOptions,
-    ) -> Arc<Self> {
+    pub fn new(edges: Edges, secrets: Vec<SecretString>, options: PaymentOptions) -> Arc<Self> {
+        let Edges { store, provider, clock, ids } = edges;
         let (under_way, tasks) = (Mutex::default(), TaskTracker::new());
         let modes_differ = AtomicBool::new(false);
         Arc::new(Self {
             store,
             provider,
             clock,
+            ids,
             secrets,
             options,
             under_way,

@@ -5,7 +5,7 @@
 //! their card with every request are not held up by a stranger at their address.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,14 +32,14 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 pub(super) struct Reads {
     known: Mutex<Remembered>,
     unknown: Mutex<Remembered>,
-    by_source: Mutex<HashMap<Source, u64>>,
-    ids: Mutex<HashSet<PaymentMethodId>>,
+    by_source: Mutex<BTreeMap<Source, u64>>,
+    ids: Mutex<BTreeSet<PaymentMethodId>>,
 }
 
 /// Ids, each until a time (Unix milliseconds).
 #[derive(Debug, Default)]
 struct Remembered {
-    until_ms: HashMap<PaymentMethodId, u64>,
+    until_ms: BTreeMap<PaymentMethodId, u64>,
     oldest_first: VecDeque<PaymentMethodId>,
 }
 

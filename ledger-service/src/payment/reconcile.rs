@@ -1,6 +1,6 @@
 //! The books against Stripe: every PaymentIntent, refund and dispute since some moment.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret;
 use stripe402_protocol::{ClientId, PaymentIntentId};
@@ -44,7 +44,7 @@ impl Payments {
                 None => {}
             }
         }
-        let listed: HashSet<&str> = intents.iter().map(|intent| intent.id.as_str()).collect();
+        let listed: BTreeSet<&str> = intents.iter().map(|intent| intent.id.as_str()).collect();
         let unlisted = index
             .credits
             .iter()

@@ -13,7 +13,7 @@ use stripe402_protocol::{
 
 use super::*;
 use crate::{
-    clock::SystemClock,
+    clock::{RandomIds, SystemClock},
     ledger::{
         Account, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Posted, Posting,
         TopUp,
@@ -229,7 +229,9 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
     };
     let secrets = vec![SecretString::from("secret")];
     let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));
-    let payments = Payments::new(store.clone(), shared, clock, secrets, options);
+    let ids = Arc::new(RandomIds);
+    let edges = Edges { store: store.clone(), provider: shared, clock, ids };
+    let payments = Payments::new(edges, secrets, options);
     let answer = payments.pay(&request()).await.unwrap();
     let CardAnswer::Paid { credits_remaining, payment_intent_id, .. } = answer else {
         panic!("{answer:?}")
@@ -248,7 +250,9 @@ async fn a_card_that_was_charged_twice_is_told_of() {
     let secrets = vec![SecretString::from("secret")];
     let options = PaymentOptions::default();
     let clock = Arc::new(SystemClock);
-    let payments = Payments::new(Arc::clone(&store), bank, clock, secrets, options);
+    let ids = Arc::new(RandomIds);
+    let edges = Edges { store: Arc::clone(&store), provider: bank, clock, ids };
+    let payments = Payments::new(edges, secrets, options);
     let account = AccountKey { client: ClientId::derive(b"secret", "fp"), currency: Currency::USD };
     let wanted = || NewTopUp {
         id: TopUpId(uuid::Uuid::new_v4()),

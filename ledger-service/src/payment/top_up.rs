@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use stripe402_protocol::Code;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use super::{Halt, Payments, Visit, amount, answer::refuse, limits::Attempt, under_way::UnderWay};
 use crate::{
@@ -24,7 +23,7 @@ impl Payments {
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let attempt = Attempt::of(visit);
         self.may_try(attempt).await?;
-        let id = TopUpId(Uuid::new_v4());
+        let id = TopUpId(self.ids.make());
         let mark = UnderWay::mark(self, id);
         let wanted = NewTopUp {
             id,

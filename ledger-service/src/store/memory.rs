@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -48,6 +48,12 @@ impl InMemory {
     #[must_use]
     pub fn new(clock: impl Clock, charge_memory: Duration) -> Self {
         Self { books: Mutex::default(), clock: Box::new(clock), charge_memory }
+    }
+
+    /// A look at all of the books at one moment.
+    pub fn with_memory<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
+        let books = self.books.lock();
+        look(&books.unwrap_or_else(PoisonError::into_inner).memory)
     }
 
     fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {

@@ -1,0 +1,205 @@
+//! What people do: agents ask, operators refund and compare, cardholders dispute, others use the same
+//! Stripe account.
+
+use std::{rc::Rc, sync::Arc};
+
+use stripe402_ledger::{
+    ledger::AccountKey,
+    stripe::{DisputePhase, IntentStatus},
+};
+use stripe402_protocol::{ClientId, Currency, Units};
+
+use crate::{
+    agent::{Agent, fingerprint},
+    dice::Dice,
+    ledger::Ledger,
+    plan::{Act, Planned},
+    world::{World, pass},
+};
+
+/// For how long an agent tries, in milliseconds.
+const PATIENCE_MS: u64 = 120_000;
+
+/// Those who act.
+pub struct People {
+    /// The world.
+    pub world: Arc<World>,
+    /// All ledgers.
+    pub ledgers: Vec<Rc<Ledger>>,
+    /// By card and number.
+    pub agents: Vec<Vec<Rc<Agent>>>,
+    /// Their own.
+    pub dice: Dice,
+}
+
+impl People {
+    /// One of them does something, in its time.
+    pub async fn act(self: Rc<Self>, number: usize, act: Planned<Act>) {
+        pass(act.at_ms).await;
+        match act.what {
+            Act::Ask { card, agent, calls, named, patience_ms } => {
+                let Some(agent) = self.agents.get(card).and_then(|of| of.get(agent)) else { return };
+                let calls: Vec<_> = (0..calls)
+                    .map(|call| {
+                        let agent = Rc::clone(agent);
+                        let named = named.then(|| format!("key-{number}-{call}"));
+                        tokio::task::spawn_local(async move {
+                            agent.call(named, PATIENCE_MS, patience_ms).await
+                        })
+                    })
+                    .collect();
+                for call in calls {
+                    let _ = call.await;
+                }
+            }
+            Act::Refund { card, amount, again_ms } => {
+                let name = format!("order{number}");
+                let most = amount.map_or(i64::MAX, i64::from);
+                self.world.truth().refunds.insert(name.clone(), (card, most));
+                self.world.truth().touched.insert(card);
+                let again = {
+                    let (me, name) = (Rc::clone(&self), name.clone());
+                    async move {
+                        if let Some(after) = again_ms {
+                            pass(after).await;
+                            me.refund(card, amount, &name).await;
+                        }
+                    }
+                };
+                let again = tokio::task::spawn_local(again);
+                self.refund(card, amount, &name).await;
+                let _ = again.await;
+            }
+            Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
+            Act::Dispute { card, won } => {
+                let Some(intent) = self.charge_of(card) else { return };
+                let Some(id) = self.world.bank.open_dispute(&intent, self.world.now_ms()) else {
+                    return;
+                };
+                self.world.truth().touched.insert(card);
+                self.tell(format_args!("the cardholder disputes {intent}: {id}"));
+                pass(act.lasts_ms).await;
+                let phase = if won { DisputePhase::Won } else { DisputePhase::Lost };
+                self.tell(format_args!("{id} is {phase:?}"));
+                self.world.bank.move_dispute(&id, phase);
+            }
+            Act::Stranger { card, disputed } => self.stranger(card, disputed).await,
+            Act::ClearMetadata { card } => {
+                let ours = fingerprint(card);
+                self.tell(format_args!("somebody clears the metadata of card {}'s charges", card + 1));
+                self.world.bank.with(|state| {
+                    let methods = state.methods.clone();
+                    for intent in state.intents.values_mut() {
+                        if methods.get(&intent.card).is_some_and(|of| of.fingerprint == ours) {
+                            (intent.top_up, intent.subject) = (None, None);
+                        }
+                    }
+                });
+            }
+            Act::Reconcile => {
+                self.reconcile().await;
+            }
+        }
+    }
+
+    fn tell(&self, what: std::fmt::Arguments<'_>) {
+        self.world.tell(format_args!("people"), what);
+    }
+
+    /// A ledger that runs.
+    fn some_ledger(&self) -> Option<Rc<Ledger>> {
+        let up: Vec<_> = self.ledgers.iter().filter(|ledger| ledger.is_up()).collect();
+        (!up.is_empty()).then(|| Rc::clone(&up[self.dice.place(up.len())]))
+    }
+
+    /// The account of a card's client, if it has one.
+    pub fn account_of(&self, card: usize) -> Option<AccountKey> {
+        let fingerprint = fingerprint(card);
+        self.world.books.with_memory(|memory| {
+            ["older", "newer"].into_iter().find_map(|secret| {
+                let client = ClientId::derive(secret.as_bytes(), &fingerprint);
+                let key = AccountKey { client, currency: Currency::USD };
+                memory.accounts().contains_key(&key).then_some(key)
+            })
+        })
+    }
+
+    /// A PaymentIntent that this card has paid.
+    fn charge_of(&self, card: usize) -> Option<String> {
+        let ours = fingerprint(card);
+        self.world.bank.with(|state| {
+            let paid = state.intents.values().find(|intent| {
+                intent.status == IntentStatus::Succeeded
+                    && intent.really_for.is_some()
+                    && state.methods.get(&intent.card).is_some_and(|of| of.fingerprint == ours)
+            });
+            paid.map(|intent| intent.id.clone())
+        })
+    }
+
+    async fn refund(&self, card: usize, amount: Option<u32>, name: &str) {
+        let (Some(key), Some(ledger)) = (self.account_of(card), self.some_ledger()) else { return };
+        let Some(payments) = ledger.payments() else { return };
+        let order = name.to_owned();
+        self.tell(format_args!("refund {amount:?} of card {} as {name}", card + 1));
+        let done = ledger
+            .within(async move { payments.refund(key, amount.map(Units::from_u32), &order).await })
+            .await;
+        self.tell(format_args!("refund {name}: {done:?}"));
+    }
+
+    async fn dashboard_refund(&self, card: usize, fails: bool) {
+        let Some(intent) = self.charge_of(card) else { return };
+        self.world.truth().touched.insert(card);
+        let minor = i64::try_from(self.dice.between(1, 500)).unwrap_or(1);
+        let made = self.world.bank.give_back(&intent, minor, None, self.world.now_ms());
+        self.tell(format_args!("refund of {minor} cents of {intent} in the dashboard"));
+        if let (Ok(refund), true) = (made, fails) {
+            pass(self.dice.span(1_000, 60_000)).await;
+            self.tell(format_args!("{} fails", refund.id));
+            self.world.bank.fail_refund(&refund.id);
+        }
+    }
+
+    async fn stranger(&self, card: usize, disputed: bool) {
+        let Some(ours) = self.charge_of(card) else { return };
+        let now_ms = self.world.now_ms();
+        let Some(copy) = self.world.bank.strangers_payment(&ours, now_ms) else { return };
+        self.tell(format_args!("{copy} is another product's, with the metadata of {ours}"));
+        pass(self.dice.span(100, 20_000)).await;
+        if disputed {
+            let _ = self.world.bank.open_dispute(&copy, self.world.now_ms());
+        } else {
+            let _ = self.world.bank.give_back(&copy, 200, None, self.world.now_ms());
+        }
+    }
+
+    /// Compares and repairs, as the command does; answers what is left, if anybody could be asked.
+    pub async fn reconcile(&self) -> Option<usize> {
+        let ledger = self.some_ledger()?;
+        let payments = ledger.payments()?;
+        let accounts = || {
+            self.world.books.with_memory(|memory| memory.accounts().keys().copied().collect::<Vec<_>>())
+        };
+        let since_ms = crate::world::BEGINNING_MS;
+        let mut left = None;
+        for _ in 0..3 {
+            let (payments, known) = (Arc::clone(&payments), accounts());
+            let found = ledger
+                .within(async move {
+                    let found = payments.differences(&known, since_ms).await.ok()?;
+                    for difference in &found {
+                        let _ = payments.repair(difference, &known).await;
+                    }
+                    Some(found)
+                })
+                .await??;
+            self.tell(format_args!("reconcile: {} differences {found:?}", found.len()));
+            left = Some(found.len());
+            if found.is_empty() {
+                break;
+            }
+        }
+        left
+    }
+}

@@ -1,0 +1,617 @@
+//! One Envoy: worker threads with a VM each, over a host that is a list of what to do next.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::json;
+use stripe402_filter::{
+    config::{Config, Identity},
+    gate::{Head, Reply, ResponseHead},
+    host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
+    metrics::{Counter, Histogram},
+    worker::{Failed, MOST_DECISIONS, Worker},
+};
+use stripe402_ledger::{clock::Clock as _, ledger::ChargeRecord};
+use stripe402_protocol::{ChargeId, message::CardPayment};
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    dice::Dice,
+    ledger::Ledger,
+    plan::{BLOCK, Fault},
+    world::{End, Minted, World, pass},
+};
+
+/// By then what a dead VM left has been given back, in milliseconds.
+const INHERITED_MS: u64 = 25_000;
+
+/// One Envoy.
+pub struct Gateway {
+    /// Itself, for tasks.
+    me: std::rc::Weak<Self>,
+    world: Arc<World>,
+    number: usize,
+    ledgers: Vec<Rc<Ledger>>,
+    config: Rc<Config>,
+    dice: Dice,
+    workers: Vec<RefCell<Vm>>,
+    shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    streams: RefCell<BTreeMap<StreamId, Live>>,
+    /// Charges of card payments, with their cards, whose stream is not known yet.
+    orphans: RefCell<Vec<(usize, [u8; 10])>>,
+    next: Cell<u32>,
+    down: Cell<bool>,
+    died_ms: Cell<Option<u64>>,
+    /// Something is to be done: clocks that stand still go on.
+    stirred: Rc<Notify>,
+    quiet: Cell<u32>,
+}
+
+struct Vm {
+    worker: Worker,
+    /// Which VM of this thread: an answer for the one before finds nobody.
+    life: u32,
+    turn: Cell<usize>,
+}
+
+/// A stream, and who waits for it.
+struct Live {
+    worker: usize,
+    card: usize,
+    random: Vec<[u8; 10]>,
+    tell: Option<oneshot::Sender<Heard>>,
+    reached: bool,
+    resumed: bool,
+    decided: u32,
+    receipt: Option<String>,
+}
+
+/// What an agent hears.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// The API answered, with this status, and the gate's receipt.
+    Answer(u16, Option<String>),
+    /// The gate did.
+    Reply(u16, serde_json::Value),
+    /// The connection broke.
+    Broken,
+}
+
+enum Effect {
+    Wake,
+    Call { id: CallId, path: &'static str, body: Vec<u8>, timeout: Duration },
+    Reply(StreamId, u16, Vec<u8>),
+    Resume(StreamId),
+}
+
+struct Proxy<'g> {
+    gateway: &'g Gateway,
+    stream: Option<StreamId>,
+    effects: Vec<Effect>,
+    decisions: usize,
+}
+
+impl Gateway {
+    /// An Envoy that runs.
+    #[must_use]
+    pub fn new(world: &Arc<World>, number: usize, ledgers: &[Rc<Ledger>]) -> Rc<Self> {
+        let config = json!({
+            "publishable_key": "pk_test_x",
+            "ledger": {"cluster": "ledger"},
+            "routes": [{"path": "/a", "price": world.plan.price, "min_top_up": BLOCK}],
+        });
+        let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
+        let vm = |_| {
+            RefCell::new(Vm { worker: Worker::new(Rc::clone(&config)), life: 0, turn: Cell::new(0) })
+        };
+        let gateway = Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            world: Arc::clone(world),
+            number,
+            ledgers: ledgers.to_vec(),
+            workers: (0..world.plan.workers).map(vm).collect(),
+            config: Rc::clone(&config),
+            dice: world.dice(&format!("gateway {number}")),
+            shared: RefCell::default(),
+            streams: RefCell::default(),
+            orphans: RefCell::default(),
+            next: Cell::new(0),
+            down: Cell::new(false),
+            died_ms: Cell::new(None),
+            stirred: Rc::default(),
+            quiet: Cell::new(0),
+        });
+        tokio::task::spawn_local(Rc::clone(&gateway).tick());
+        gateway
+    }
+
+    fn name(&self) -> String {
+        format!("gateway {}", self.number + 1)
+    }
+
+    /// A request; `None` if the gateway is down.
+    pub fn request(
+        &self,
+        card: usize,
+        payment: &serde_json::Value,
+    ) -> Option<(StreamId, oneshot::Receiver<Heard>)> {
+        if self.down.get() {
+            return None;
+        }
+        self.stir();
+        let stream = self.next.get() + 1;
+        self.next.set(stream);
+        let worker = self.dice.place(self.workers.len());
+        let (tell, told) = oneshot::channel();
+        let live = Live {
+            worker,
+            card,
+            random: Vec::new(),
+            tell: Some(tell),
+            reached: false,
+            resumed: false,
+            decided: 0,
+            receipt: None,
+        };
+        self.streams.borrow_mut().insert(stream, live);
+        let payment = stripe402_protocol::encode(payment);
+        let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
+        let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let head = Head::read(headers, &Identity::default());
+        self.enter(worker, Some(stream), |worker, proxy| worker.on_request(proxy, stream, &head));
+        Some((stream, told))
+    }
+
+    /// The agent has gone.
+    pub fn hang_up(&self, stream: StreamId) {
+        self.end(stream, None);
+    }
+
+    /// Something happens in a VM; what it wants of its host is done after it.
+    fn enter<T>(
+        &self,
+        at: usize,
+        stream: Option<StreamId>,
+        happens: impl FnOnce(&mut Worker, &mut Proxy<'_>) -> T,
+    ) -> T {
+        let mut vm = self.workers[at].borrow_mut();
+        let mut proxy = Proxy {
+            gateway: self,
+            stream,
+            effects: Vec::new(),
+            decisions: 0,
+        };
+        let done = happens(&mut vm.worker, &mut proxy);
+        let Proxy { effects, decisions, .. } = proxy;
+        let life = vm.life;
+        drop(vm);
+        if decisions > MOST_DECISIONS {
+            self.world.violated("decisions_in_one_call", format!("{decisions}"));
+        }
+        for effect in effects {
+            self.carry_out(at, life, effect);
+        }
+        done
+    }
+
+    fn carry_out(&self, at: usize, life: u32, effect: Effect) {
+        let Some(me) = self.me.upgrade() else { return };
+        match effect {
+            Effect::Wake => {
+                tokio::task::spawn_local(async move {
+                    pass(0).await;
+                    me.enter_if(at, life, |worker, proxy| worker.on_wake(proxy));
+                });
+            }
+            Effect::Call { id, path, body, timeout } => {
+                tokio::task::spawn_local(async move {
+                    let answer = me.send(at, path, body, timeout).await;
+                    me.enter_if(at, life, |worker, proxy| {
+                        worker.on_answer(proxy, id, answer.as_deref().map_err(|failed| *failed));
+                    });
+                });
+            }
+            Effect::Reply(stream, status, body) => {
+                let body = serde_json::from_slice(&body).unwrap_or_default();
+                self.decided(stream);
+                self.end(stream, Some(Heard::Reply(status, body)));
+            }
+            Effect::Resume(stream) => {
+                self.decided(stream);
+                tokio::task::spawn_local(async move { me.serve(stream).await });
+            }
+        }
+    }
+
+    fn enter_if(&self, at: usize, life: u32, happens: impl FnOnce(&mut Worker, &mut Proxy<'_>)) {
+        if self.down.get() || self.workers[at].borrow().life != life {
+            return;
+        }
+        self.enter(at, None, happens);
+    }
+
+    /// One decision per stream.
+    fn decided(&self, stream: StreamId) {
+        if let Some(live) = self.streams.borrow_mut().get_mut(&stream) {
+            live.decided += 1;
+            if live.decided > 1 {
+                self.world.violated("one_decision", format!("stream {stream}"));
+            }
+        }
+    }
+
+    /// A message to a ledger that Envoy takes for healthy.
+    async fn send(
+        &self,
+        at: usize,
+        path: &'static str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Failed> {
+        let silent = Failed { status: 504, of_ledger: false, overloaded: false };
+        let up: Vec<_> = self.ledgers.iter().filter(|ledger| ledger.is_up()).collect();
+        if up.is_empty() {
+            return Err(Failed { status: 503, ..silent });
+        }
+        let turn = self.workers[at].borrow().turn.replace(self.dice.place(up.len()));
+        let ledger = Rc::clone(up[turn % up.len()]);
+        let cut = self.world.now(|fault| match fault {
+            Fault::Cut { gateway, ledger: of, answers }
+                if gateway == self.number && of == ledger.number =>
+            {
+                Some(answers)
+            }
+            _ => None,
+        });
+        let late = self.world.now(|fault| (fault == Fault::Jitter).then_some(())).is_some();
+        let delay = if late { self.dice.span(1, 3_000) } else { self.dice.below(3) };
+        if late && self.dice.chance(200) {
+            // A copy, which nobody listens to.
+            let (ledger, body, after) = (Rc::clone(&ledger), body.clone(), self.dice.span(1, 5_000));
+            tokio::task::spawn_local(async move {
+                pass(after).await;
+                let _ = ledger.answer(path, body).await;
+            });
+        }
+        let back = if late { self.dice.span(1, 2_000) } else { self.dice.below(3) };
+        let talk = async {
+            pass(delay).await;
+            if cut == Some(false) {
+                std::future::pending::<()>().await;
+            }
+            let answer = ledger.answer(path, body).await;
+            pass(back).await;
+            if cut == Some(true) {
+                std::future::pending::<()>().await;
+            }
+            answer
+        };
+        match tokio::time::timeout(timeout, talk).await {
+            Ok(Some(answer)) => answer,
+            // The connection broke: the ledger died.
+            Ok(None) => Err(Failed { status: 503, ..silent }),
+            Err(_elapsed) => {
+                self.world.tell(
+                    format_args!("{} → ledger {}", self.name(), ledger.number + 1),
+                    format_args!("{path}: no answer in time"),
+                );
+                Err(silent)
+            }
+        }
+    }
+
+    /// The request goes on to the API.
+    async fn serve(&self, stream: StreamId) {
+        pass(self.dice.below(3)).await;
+        let worker = {
+            let mut streams = self.streams.borrow_mut();
+            let Some(live) = streams.get_mut(&stream) else { return };
+            live.reached = true;
+            live.worker
+        };
+        self.check_paid(stream).await;
+        pass(self.dice.span(1, 300)).await;
+        if !self.streams.borrow().contains_key(&stream) {
+            return;
+        }
+        let status = if self.dice.chance(50) { 500 } else { 200 };
+        let head = ResponseHead { status, ..ResponseHead::default() };
+        self.enter(worker, Some(stream), |worker, proxy| worker.on_response(proxy, stream, &head));
+        let end = if status < 500 { End::Served } else { End::Unserved };
+        self.ends(stream, end);
+        let receipt = self.streams.borrow_mut().get_mut(&stream).and_then(|live| live.receipt.take());
+        self.end(stream, Some(Heard::Answer(status, receipt)));
+    }
+
+    /// A card payment leaves. Its charge may have been minted when another answer came, for a stream
+    /// that only the VM knows.
+    fn card_leaves(&self, body: &[u8]) {
+        let Ok(payment) = serde_json::from_slice::<CardPayment>(body) else { return };
+        let random = random_of(&payment.charge_id);
+        let last = payment.source.as_deref().and_then(|source| source.rsplit('.').next());
+        let card = last.and_then(|last| last.parse::<usize>().ok()).unwrap_or(1) - 1;
+        let minted = Minted { card, gateway: self.number, end: End::Unserved };
+        let mut truth = self.world.truth();
+        if let std::collections::btree_map::Entry::Vacant(place) = truth.charges.entry(random) {
+            place.insert(minted);
+            self.orphans.borrow_mut().push((card, random));
+        }
+    }
+
+    /// A request that goes on has a charge in the books.
+    async fn check_paid(&self, stream: StreamId) {
+        let random = {
+            let streams = self.streams.borrow();
+            streams.get(&stream).map(|live| live.random.clone()).unwrap_or_default()
+        };
+        let stands = self.world.books.with_memory(|memory| {
+            memory.charges().iter().any(|(id, record)| {
+                matches!(record, ChargeRecord::Deducted { .. }) && random.contains(&random_of(id))
+            })
+        });
+        if !stands && !self.adopts(stream) {
+            self.world.violated("paid_before_served", format!("stream {stream}"));
+        }
+    }
+
+    /// Whether a charge stands that was minted for some stream of this card: it is this one's.
+    fn adopts(&self, stream: StreamId) -> bool {
+        let mut streams = self.streams.borrow_mut();
+        let Some(live) = streams.get_mut(&stream) else { return true };
+        let mut orphans = self.orphans.borrow_mut();
+        let standing = self.world.books.with_memory(|memory| {
+            let charges = memory.charges().iter();
+            let charges = charges.filter(|(_, of)| matches!(of, ChargeRecord::Deducted { .. }));
+            charges.map(|(id, _)| random_of(id)).collect::<Vec<_>>()
+        });
+        let found =
+            orphans.iter().position(|(card, id)| *card == live.card && standing.contains(id));
+        let Some(at) = found else { return false };
+        live.random.push(orphans.remove(at).1);
+        true
+    }
+
+    /// A stream is over, whoever ended it.
+    fn end(&self, stream: StreamId, heard: Option<Heard>) {
+        let Some((worker, reached)) = self
+            .streams
+            .borrow()
+            .get(&stream)
+            .map(|live| (live.worker, live.reached))
+        else {
+            return;
+        };
+        if heard.is_none() && reached {
+            // The API was made to work: that is paid for.
+            self.ends(stream, End::Served);
+        }
+        self.enter(worker, Some(stream), |worker, proxy| worker.on_end(proxy, stream));
+        let live = self.streams.borrow_mut().remove(&stream);
+        if let (Some(Live { tell: Some(tell), .. }), Some(heard)) = (live, heard) {
+            let _ = tell.send(heard);
+        }
+    }
+
+    /// How the request of a stream ended, for whichever of its charges stands.
+    fn ends(&self, stream: StreamId, end: End) {
+        let streams = self.streams.borrow();
+        let Some(live) = streams.get(&stream) else { return };
+        let mut truth = self.world.truth();
+        for random in &live.random {
+            if let Some(minted) = truth.charges.get_mut(random)
+                && minted.end == End::Unserved
+            {
+                minted.end = end;
+            }
+        }
+    }
+
+    /// A VM dies, with everything in it.
+    pub fn vm_dies(&self, at: usize) {
+        self.world.tell(format_args!("{}", self.name()), format_args!("VM {} dies", at + 1));
+        let dead = {
+            let mut vm = self.workers[at].borrow_mut();
+            vm.life += 1;
+            vm.worker = Worker::new(Rc::clone(&self.config));
+            let mut streams = self.streams.borrow_mut();
+            let of: Vec<_> =
+                streams.iter().filter(|(_, live)| live.worker == at).map(|(id, _)| *id).collect();
+            of.into_iter().filter_map(|id| streams.remove(&id)).collect::<Vec<_>>()
+        };
+        for live in dead {
+            if let Some(tell) = live.tell {
+                let _ = tell.send(Heard::Broken);
+            }
+        }
+        self.died_ms.set(Some(self.world.now_ms()));
+        self.stir();
+    }
+
+    /// The process dies, and starts again after a while.
+    pub async fn dies(&self, for_ms: u64) {
+        self.world.tell(format_args!("{}", self.name()), format_args!("dies"));
+        // What it had not handed over is lost.
+        let charges: Vec<_> = {
+            let truth = self.world.truth();
+            truth.charges.iter().filter(|(_, of)| of.gateway == self.number && of.end == End::Unserved).map(|(id, _)| *id).collect()
+        };
+        for id in charges {
+            if let Some(minted) = self.world.truth().charges.get_mut(&id) {
+                minted.end = End::Unknown;
+            }
+        }
+        self.down.set(true);
+        for at in 0..self.workers.len() {
+            self.vm_dies(at);
+        }
+        self.shared.borrow_mut().clear();
+        pass(for_ms).await;
+        self.down.set(false);
+        self.world.tell(format_args!("{}", self.name()), format_args!("starts"));
+    }
+
+    /// What is under way, for whoever wonders why it does not come to rest.
+    #[must_use]
+    pub fn under_way(&self) -> String {
+        let vms: Vec<_> = self.workers.iter().map(|vm| vm.borrow().worker.is_at_rest()).collect();
+        format!("streams {}, VMs at rest {vms:?}", self.streams.borrow().len())
+    }
+
+    /// Whether nothing is under way in it.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.streams.borrow().is_empty()
+            && self.workers.iter().all(|vm| vm.borrow().worker.is_at_rest())
+            // What a dead VM left is taken over after ten ticks of another's.
+            && self.died_ms.get().is_none_or(|died| self.world.now_ms() > died + INHERITED_MS)
+    }
+
+    fn stir(&self) {
+        self.quiet.set(0);
+        self.stirred.notify_one();
+    }
+
+    /// Every VM's clock. It stands still while nothing happens: then all of them do.
+    async fn tick(self: Rc<Self>) {
+        let mut pulse = 0_u64;
+        loop {
+            if self.quiet.get() > 40 * 20 {
+                self.stirred.notified().await;
+                self.quiet.set(0);
+            }
+            let busy = !self.streams.borrow().is_empty() || !self.is_at_rest();
+            if busy {
+                self.quiet.set(0);
+            }
+            // Fast while somebody waits, as pulses are only of use then.
+            let step = if busy { 1 } else { 20 - pulse % 20 };
+            pass(50 * step).await;
+            pulse += step;
+            self.quiet.set(self.quiet.get() + u32::try_from(step).unwrap_or(1));
+            if self.down.get() {
+                continue;
+            }
+            for at in 0..self.workers.len() {
+                if pulse.is_multiple_of(20) {
+                    self.enter(at, None, |worker, proxy| worker.on_tick(proxy));
+                } else {
+                    self.enter(at, None, |worker, proxy| worker.on_pulse(proxy));
+                }
+            }
+        }
+    }
+}
+
+fn random_of(id: &ChargeId) -> [u8; 10] {
+    let mut random = [0; 10];
+    random.copy_from_slice(&id.as_bytes()[6..]);
+    random
+}
+
+impl Host for Proxy<'_> {
+    fn now_ms(&mut self) -> u64 {
+        self.gateway.world.clock(0).now_ms()
+    }
+    fn random(&mut self) -> Option<[u8; 10]> {
+        let (first, second) = (self.gateway.dice.bits(), self.gateway.dice.bits());
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&first.to_be_bytes());
+        random[8..].copy_from_slice(&second.to_be_bytes()[..2]);
+        let gateway = self.gateway;
+        if let Some(stream) = self.stream
+            && let Some(live) = gateway.streams.borrow_mut().get_mut(&stream)
+        {
+            // As a charge's id has it: its version and variant take some of the bits.
+            let id = ChargeId::mint(0, random);
+            live.random.push(random_of(&id));
+            let minted = Minted { card: live.card, gateway: gateway.number, end: End::Unserved };
+            gateway.world.truth().charges.insert(random_of(&id), minted);
+        }
+        Some(random)
+    }
+    fn set_request_header(&mut self, _: StreamId, _: &str, _: &str) {}
+    fn remove_request_header(&mut self, _: StreamId, _: &str) {}
+    fn set_response_header(&mut self, stream: StreamId, name: &str, value: &str) {
+        if name == stripe402_protocol::PAYMENT_RESPONSE
+            && let Some(live) = self.gateway.streams.borrow_mut().get_mut(&stream)
+        {
+            live.receipt = Some(value.to_owned());
+        }
+    }
+    fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn reply(&mut self, stream: StreamId, reply: &Reply) {
+        self.decisions += 1;
+        self.effects.push(Effect::Reply(stream, reply.status, reply.body.to_vec()));
+    }
+    fn resume(&mut self, stream: StreamId) {
+        self.decisions += 1;
+        if let Some(live) = self.gateway.streams.borrow_mut().get_mut(&stream) {
+            live.resumed = true;
+        }
+        self.effects.push(Effect::Resume(stream));
+    }
+    fn response_details(&mut self, _: StreamId) -> Option<String> {
+        Some("via_upstream".to_owned())
+    }
+    fn route_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
+        None
+    }
+    fn virtual_host_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
+        None
+    }
+    fn route_name(&mut self, _: StreamId) -> Option<String> {
+        None
+    }
+    fn source_address(&mut self, stream: StreamId) -> Option<String> {
+        let streams = self.gateway.streams.borrow();
+        streams.get(&stream).map(|live| format!("192.0.2.{}", live.card + 1))
+    }
+    fn reached_upstream(&mut self, stream: StreamId) -> bool {
+        self.gateway.streams.borrow().get(&stream).is_some_and(|live| live.reached)
+    }
+    fn wake(&mut self) {
+        self.effects.push(Effect::Wake);
+    }
+    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
+        if !self.gateway.ledgers.iter().any(|ledger| ledger.is_up()) {
+            return Err(NoCall::NotSent);
+        }
+        let id = self.gateway.next.get() + 1;
+        self.gateway.next.set(id);
+        if message.path == "/v1/payments" {
+            self.gateway.card_leaves(message.body);
+        }
+        let (path, body, timeout) = (message.path, message.body.to_vec(), message.timeout);
+        self.effects.push(Effect::Call { id, path, body, timeout });
+        Ok(id)
+    }
+    fn keep(&mut self, key: &str, bytes: &[u8], only_if: OnlyIf) -> bool {
+        let mut shared = self.gateway.shared.borrow_mut();
+        let version = shared.get(key).map(|(_, version)| *version);
+        let allowed = match only_if {
+            OnlyIf::Any => true,
+            OnlyIf::Absent => version.is_none(),
+            OnlyIf::Version(expected) => version == Some(expected),
+        };
+        if allowed {
+            shared.insert(key.to_owned(), (bytes.to_vec(), version.unwrap_or(0) + 1));
+        }
+        allowed
+    }
+    fn kept(&mut self, key: &str) -> Option<Kept> {
+        let shared = self.gateway.shared.borrow();
+        shared.get(key).map(|(bytes, version)| Kept { bytes: bytes.clone(), version: *version })
+    }
+    fn warn(&mut self, text: &str) {
+        let gateway = self.gateway;
+        gateway.world.tell(format_args!("{}", gateway.name()), format_args!("{text}"));
+    }
+    fn describe(&mut self, _: StreamId, _: &str) {}
+    fn add(&mut self, _: Counter, _: u64) {}
+    fn record(&mut self, _: Histogram, _: u64) {}
+}

@@ -1,0 +1,326 @@
+//! What will happen in one world: drawn from a seed, and made smaller when it shows a fault.
+
+use crate::dice::Dice;
+
+/// Everything about one world that is decided before it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Decides the rest: delays, ids, and who asks whom.
+    pub seed: u64,
+    /// Envoys.
+    pub gateways: usize,
+    /// Worker threads of each.
+    pub workers: usize,
+    /// Replicas of the ledger, on one store.
+    pub ledgers: usize,
+    /// What a request costs, in units; a block of credits is [`BLOCK`].
+    pub price: u32,
+    /// By how much each ledger's clock is off, in milliseconds.
+    pub skews: Vec<i64>,
+    /// Who pays.
+    pub cards: Vec<Card>,
+    /// What clients, operators, cardholders and strangers do.
+    pub acts: Vec<Planned<Act>>,
+    /// What goes wrong.
+    pub faults: Vec<Planned<Fault>>,
+}
+
+/// The least top-up: one block of credits, in units.
+pub const BLOCK: u32 = 50_000;
+
+/// Something at its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned<T> {
+    /// Milliseconds since the beginning.
+    pub at_ms: u64,
+    /// For so long, where it is not of a moment.
+    pub lasts_ms: u64,
+    /// What.
+    pub what: T,
+}
+
+impl<T> Planned<T> {
+    /// When it is over.
+    pub const fn ends_ms(&self) -> u64 {
+        self.at_ms.saturating_add(self.lasts_ms)
+    }
+
+    /// Whether it is going on.
+    pub const fn covers(&self, now_ms: u64) -> bool {
+        self.at_ms <= now_ms && now_ms < self.ends_ms()
+    }
+}
+
+/// A card, and how its bank answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// What the bank does.
+    pub bank: Bank,
+    /// Programs that pay with it, each with a PaymentMethod of its own.
+    pub agents: usize,
+}
+
+/// What a bank does with a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bank {
+    /// It pays.
+    Pays,
+    /// It declines so many charges, then pays.
+    Declines(u32),
+    /// It wants the cardholder to confirm.
+    Asks,
+}
+
+/// What somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// An agent wants so many calls at once.
+    Ask {
+        /// Of which card.
+        card: usize,
+        /// Which of its agents.
+        agent: usize,
+        /// How many.
+        calls: usize,
+        /// With a key of its own for the charge.
+        named: bool,
+        /// After how long it hangs up, if it does.
+        patience_ms: Option<u64>,
+    },
+    /// An operator refunds, under a name; the same again after a while, perhaps at another ledger.
+    Refund {
+        /// Of which card's client.
+        card: usize,
+        /// In units; all that is available if not given.
+        amount: Option<u32>,
+        /// The same order again after so long.
+        again_ms: Option<u64>,
+    },
+    /// Somebody refunds in Stripe's dashboard.
+    DashboardRefund {
+        /// A charge of this card.
+        card: usize,
+        /// Whether the money fails to arrive.
+        fails: bool,
+    },
+    /// The cardholder disputes a charge.
+    Dispute {
+        /// A charge of this card.
+        card: usize,
+        /// Whether it is won.
+        won: bool,
+    },
+    /// Another product on the same account takes a payment whose metadata is copied from ours; then
+    /// it is refunded, or disputed.
+    Stranger {
+        /// From which card's charge.
+        card: usize,
+        /// Disputed; else refunded.
+        disputed: bool,
+    },
+    /// Somebody clears the metadata of this card's charges.
+    ClearMetadata {
+        /// Of this card.
+        card: usize,
+    },
+    /// An operator compares with Stripe, and repairs.
+    Reconcile,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Stripe is away.
+    Stripe(Outage),
+    /// The next such call, from that moment on, ends in a failure that Stripe stores under its key.
+    Stored(Call, When),
+    /// A ledger cannot reach the store.
+    Store {
+        /// Which.
+        ledger: usize,
+        /// What it writes arrives all the same.
+        after: bool,
+    },
+    /// A gateway cannot reach a ledger.
+    Cut {
+        /// Which gateway.
+        gateway: usize,
+        /// Which ledger.
+        ledger: usize,
+        /// Questions arrive, answers do not.
+        answers: bool,
+    },
+    /// What gateways and ledgers say to each other is late, and comes twice.
+    Jitter,
+    /// A ledger dies, for so long.
+    LedgerDies(usize),
+    /// A ledger is replaced in order.
+    LedgerRestarts(usize),
+    /// A VM of a gateway dies.
+    VmDies(usize, usize),
+    /// A gateway's process dies.
+    EnvoyDies(usize),
+    /// A newer server secret, on one ledger after the other.
+    Rotation,
+    /// Of so many events in a hundred Stripe loses one.
+    EventsLost(u64),
+}
+
+/// How Stripe is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// It cannot be reached.
+    Gone,
+    /// It answers 500, and did nothing.
+    Fails,
+    /// It answers 500, and did the work.
+    FailsAfter,
+    /// It hangs, and does the work when nobody listens any more.
+    Hangs,
+    /// It answers 429.
+    Busy,
+}
+
+/// A kind of call to Stripe that writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Make a customer.
+    Customer,
+    /// Charge a card.
+    Charge,
+    /// Verify a card.
+    Setup,
+    /// Give money back.
+    Refund,
+    /// Cancel a PaymentIntent.
+    Cancel,
+}
+
+/// Before or after the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Nothing happened.
+    Before,
+    /// It happened.
+    After,
+}
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+
+impl Plan {
+    /// What this seed decides.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let dice = Dice::new(seed, "plan");
+        let gateways = 1 + dice.place(2);
+        let workers = 1 + dice.place(2);
+        let ledgers = 1 + dice.place(3);
+        let price = *dice.pick(&[100, 100, 20_000]);
+        let skew = |_| match dice.below(6) {
+            0 => i64::try_from(dice.between(0, 40_000)).unwrap_or(0) - 20_000,
+            _ => 0,
+        };
+        let skews = (0..ledgers).map(skew).collect();
+        let cards: Vec<_> = (0..1 + dice.place(3)).map(|_| card(&dice)).collect();
+        // Most worlds last for a minute or two; some for a day.
+        let horizon = if dice.chance(60) { dice.span(MINUTE, 30 * HOUR) } else { 90 * SECOND };
+        let mut acts: Vec<_> =
+            (0..2 + dice.below(8)).map(|_| act(&dice, &cards, horizon)).collect();
+        let first = Act::Ask { card: 0, agent: 0, calls: 1, named: false, patience_ms: None };
+        acts.push(Planned { at_ms: dice.below(500), lasts_ms: 0, what: first });
+        acts.sort_by_key(|act| act.at_ms);
+        let shape = (gateways, workers, ledgers);
+        let mut faults: Vec<_> =
+            (0..dice.below(5)).map(|_| fault(&dice, shape, horizon)).collect();
+        faults.sort_by_key(|fault| fault.at_ms);
+        Self { seed, gateways, workers, ledgers, price, skews, cards, acts, faults }
+    }
+
+    /// When everything that was planned is over.
+    #[must_use]
+    pub fn ends_ms(&self) -> u64 {
+        let faults = self.faults.iter().map(Planned::ends_ms);
+        let acts = self.acts.iter().map(|act| {
+            let again = match act.what {
+                Act::Refund { again_ms: Some(again), .. } => again,
+                _ => 0,
+            };
+            act.ends_ms().saturating_add(again)
+        });
+        faults.chain(acts).max().unwrap_or(0)
+    }
+}
+
+fn card(dice: &Dice) -> Card {
+    let bank = match dice.below(10) {
+        0 => Bank::Declines(u32::MAX),
+        1 => Bank::Declines(1),
+        2 | 3 => Bank::Asks,
+        _ => Bank::Pays,
+    };
+    Card { bank, agents: 1 + dice.place(2) }
+}
+
+fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let agent = dice.place(cards[card].agents);
+    let what = match dice.below(20) {
+        0 => {
+            let amount = *dice.pick(&[None, Some(20_000), Some(30_000)]);
+            let again_ms = dice.chance(600).then(|| dice.span(20, 20_000));
+            Act::Refund { card, amount, again_ms }
+        }
+        1 => Act::DashboardRefund { card, fails: dice.chance(300) },
+        2 => Act::Dispute { card, won: dice.chance(500) },
+        3 => Act::Stranger { card, disputed: dice.chance(500) },
+        4 if dice.chance(300) => Act::ClearMetadata { card },
+        5 if dice.chance(300) => Act::Reconcile,
+        _ => {
+            let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };
+            let calls = usize::try_from(calls).unwrap_or(1);
+            let patience_ms = dice.chance(100).then(|| dice.span(1, 5_000));
+            Act::Ask { card, agent, calls, named: dice.chance(200), patience_ms }
+        }
+    };
+    // Early ones matter most: there the cards are charged.
+    let latest = if dice.chance(500) { 3_000.min(horizon) } else { horizon };
+    let lasts_ms = match what {
+        Act::Dispute { .. } => dice.span(SECOND, horizon.max(MINUTE)),
+        _ => 0,
+    };
+    Planned { at_ms: dice.below(latest), lasts_ms, what }
+}
+
+fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fault> {
+    let (gateways, workers, ledgers) = shape;
+    let (gateway, ledger) = (dice.place(gateways), dice.place(ledgers));
+    let calls = [Call::Charge, Call::Charge, Call::Customer, Call::Setup, Call::Refund, Call::Cancel];
+    let outages =
+        [Outage::Gone, Outage::Fails, Outage::FailsAfter, Outage::Hangs, Outage::Busy];
+    let short = |dice: &Dice| dice.span(50, MINUTE);
+    let (what, lasts_ms) = match dice.below(20) {
+        0..=3 => {
+            let longest = if horizon > 90 * SECOND { 30 * HOUR } else { 20 * MINUTE };
+            (Fault::Stripe(*dice.pick(&outages)), dice.span(100, longest))
+        }
+        4..=7 => {
+            let when = if dice.chance(500) { When::Before } else { When::After };
+            (Fault::Stored(*dice.pick(&calls), when), 0)
+        }
+        8 | 9 => (Fault::Store { ledger, after: dice.chance(500) }, short(dice)),
+        10 => (Fault::Cut { gateway, ledger, answers: dice.chance(500) }, short(dice)),
+        11 => (Fault::Jitter, short(dice)),
+        12..=14 => (Fault::LedgerDies(ledger), short(dice)),
+        15 => (Fault::LedgerRestarts(ledger), 0),
+        16 | 17 => (Fault::VmDies(gateway, dice.place(workers)), 0),
+        18 => match dice.below(2) {
+            0 => (Fault::EnvoyDies(gateway), short(dice)),
+            _ => (Fault::Rotation, 5 * SECOND),
+        },
+        _ => (Fault::EventsLost(50), horizon),
+    };
+    let latest = if dice.chance(600) { 4_000.min(horizon) } else { horizon };
+    Planned { at_ms: dice.below(latest), lasts_ms, what }
+}

@@ -1,0 +1,248 @@
+//! What must hold, whatever happens: after every event, and when everything has come to rest.
+
+use std::collections::BTreeMap;
+
+use stripe402_ledger::{
+    ledger::{AccountKey, ChargeRecord, Kind, State},
+    store::Store as _,
+    stripe::{CardCharge, DisputePhase, IntentStatus},
+};
+
+use crate::{
+    agent::fingerprint,
+    bank::Paid,
+    world::{End, World},
+};
+
+impl World {
+    /// Before Stripe is asked to charge a card: the record is durable, and says so.
+    pub async fn before_charge(&self, charge: &CardCharge) {
+        let Ok(id) = charge.top_up.parse() else { return };
+        let record = self.books.top_up(id).await.ok().flatten();
+        let durable = record.is_some_and(|top_up| {
+            top_up.amount == top_up.account.currency.units(charge.amount_minor).unwrap_or_default()
+        });
+        if !durable {
+            self.violated("durable_before_charge", charge.top_up.clone());
+        }
+    }
+
+    /// At every moment: the sums are right, and nothing was credited that Stripe did not take.
+    pub fn check_books(&self) {
+        let (accounts, movements, tallies) = self.books.with_memory(|memory| {
+            (memory.accounts().clone(), memory.movements().to_vec(), memory.tallies().clone())
+        });
+        for (key, account) in &accounts {
+            let of = |other: &AccountKey| other == key;
+            let moved: i64 = movements
+                .iter()
+                .filter(|(other, _)| of(other))
+                .map(|(_, movement)| movement.posting.kind.net(movement.posting.amount))
+                .sum();
+            let spent: i64 =
+                tallies.iter().filter(|(tally, _)| of(&tally.account)).map(|(_, sum)| sum.1).sum();
+            if moved - spent != account.net() {
+                let seen = format!("{}: {moved} - {spent} is not {account:?}", key.client.subject());
+                self.violated("sums_explain_balances", seen);
+            }
+        }
+        self.bank.with(|state| {
+            for (key, movement) in &movements {
+                let posting = &movement.posting;
+                if posting.kind != Kind::TopUp {
+                    continue;
+                }
+                let taken = state.intents.get(&posting.reference);
+                let taken = taken.filter(|intent| intent.status == IntentStatus::Succeeded);
+                let units = taken.and_then(|intent| key.currency.units(intent.amount_minor));
+                if units != Some(posting.amount) {
+                    self.violated("credited_is_taken", format!("{posting:?}"));
+                }
+            }
+        });
+    }
+
+    /// When nothing is under way any more.
+    pub fn check_at_rest(&self) {
+        self.check_books();
+        self.served_is_standing();
+        self.money_is_in_the_books();
+        self.refunds_are_as_ordered();
+        self.frozen_is_disputed();
+        self.charged_once();
+    }
+
+    fn served_is_standing(&self) {
+        let truth = self.truth();
+        let (charges, open): (BTreeMap<_, _>, usize) = self.books.with_memory(|memory| {
+            let charges = memory.charges().iter().map(|(id, record)| {
+                let mut random = [0; 10];
+                random.copy_from_slice(&id.as_bytes()[6..]);
+                (random, matches!(record, ChargeRecord::Deducted { .. }))
+            });
+            let open = memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
+            (charges.collect(), open.count())
+        });
+        if open > 0 {
+            self.violated("nothing_unfinished", format!("{open} top-ups"));
+        }
+        let stands = |random: &[u8; 10]| charges.get(random).copied().unwrap_or(false);
+        // A request may mint a second charge; what counts is how many of its client's stand.
+        let mut served: BTreeMap<usize, (i64, i64, i64)> = BTreeMap::new();
+        for (random, minted) in &truth.charges {
+            let sums = served.entry(minted.card).or_default();
+            let standing = i64::from(stands(random));
+            match minted.end {
+                End::Served => sums.0 += 1,
+                End::Unknown => sums.2 += standing,
+                End::Unserved => {
+                    if standing > 0 {
+                        self.violated("no_charge_without_service", format!("{minted:?}"));
+                    }
+                }
+            }
+            sums.1 += standing;
+        }
+        drop(truth);
+        for (card, (served, standing, unknown)) in served {
+            if standing - unknown > served {
+                let seen = format!("card {}: {standing} charges for {served} served", card + 1);
+                self.violated("no_charge_without_service", seen);
+            }
+        }
+    }
+
+    /// Money at Stripe is money in the books, for every client.
+    fn money_is_in_the_books(&self) {
+        let mut at_stripe: BTreeMap<AccountKey, i64> = BTreeMap::new();
+        let mut by_top_up: BTreeMap<String, u32> = BTreeMap::new();
+        let (owners, moved) = self.books.with_memory(|memory| {
+            let owners: BTreeMap<String, AccountKey> =
+                memory.top_ups().iter().map(|(id, top_up)| (id.to_string(), top_up.account)).collect();
+            let mut moved: BTreeMap<AccountKey, i64> = BTreeMap::new();
+            for (key, movement) in memory.movements() {
+                *moved.entry(*key).or_default() +=
+                    movement.posting.kind.net(movement.posting.amount);
+            }
+            (owners, moved)
+        });
+        self.bank.with(|state| {
+            for intent in state.intents.values() {
+                let Some(top_up) = &intent.really_for else { continue };
+                let Some(key) = owners.get(top_up) else { continue };
+                if intent.status != IntentStatus::Succeeded {
+                    continue;
+                }
+                let times = by_top_up.entry(top_up.clone()).or_default();
+                *times += 1;
+                let refunds = state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
+                let refunds: i64 = refunds.map(|of| of.amount_minor).sum();
+                let disputes = state.disputes.values().filter(|of| {
+                    of.intent == intent.id
+                        && matches!(of.phase, DisputePhase::Open | DisputePhase::Lost)
+                });
+                let disputes: i64 = disputes.map(|of| of.amount_minor).sum();
+                *at_stripe.entry(*key).or_default() +=
+                    (intent.amount_minor - refunds - disputes) * 100;
+            }
+        });
+        for (top_up, times) in by_top_up.iter().filter(|(_, times)| **times > 1) {
+            self.violated("one_charge_for_a_top_up", format!("{top_up}: {times}"));
+        }
+        let keys = at_stripe.keys().chain(moved.keys()).copied().collect::<std::collections::BTreeSet<_>>();
+        for key in keys {
+            let stripe = at_stripe.get(&key).copied().unwrap_or(0);
+            let books = moved.get(&key).copied().unwrap_or(0);
+            if stripe != books {
+                let seen = format!("{}: {stripe} at Stripe, {books} in the books", key.client.subject());
+                self.violated("money_is_in_the_books", seen);
+            }
+        }
+    }
+
+    /// Under one name no more goes back than was asked for.
+    fn refunds_are_as_ordered(&self) {
+        let ordered = self.truth().refunds.clone();
+        for (name, (_, most)) in ordered {
+            let back: i64 = self.bank.with(|state| {
+                let named = state.refunds.values().filter(|refund| {
+                    let hold = refund.hold.as_deref().unwrap_or_default();
+                    hold.split(':').any(|part| part == name)
+                });
+                named.filter(|refund| !refund.failed).map(|refund| refund.amount_minor * 100).sum()
+            });
+            if back > most {
+                self.violated("no_more_refunded_than_asked", format!("{name}: {back} of {most}"));
+            }
+        }
+    }
+
+    fn frozen_is_disputed(&self) {
+        let (accounts, owners) = self.books.with_memory(|memory| {
+            let owners: BTreeMap<String, AccountKey> =
+                memory.top_ups().iter().map(|(id, top_up)| (id.to_string(), top_up.account)).collect();
+            (memory.accounts().clone(), owners)
+        });
+        for (key, account) in accounts {
+            let open = self.bank.with(|state| {
+                state.disputes.values().any(|dispute| {
+                    let intent = state.intents.get(&dispute.intent);
+                    let owner = intent.and_then(|intent| owners.get(intent.really_for.as_ref()?));
+                    dispute.phase == DisputePhase::Open && owner == Some(&key)
+                })
+            });
+            if open != account.frozen {
+                let seen = format!("{}: frozen {}, disputed {open}", key.client.subject(), account.frozen);
+                self.violated("frozen_is_disputed", seen);
+            }
+        }
+    }
+
+    /// A card is charged again only for what was spent: between two charges that stand there must
+    /// have been wishes for what the first one paid.
+    fn charged_once(&self) {
+        let touched = self.truth().touched.clone();
+        let price = i64::from(self.plan.price);
+        for card in 0..self.plan.cards.len() {
+            if touched.contains(&card) {
+                continue;
+            }
+            let ours = fingerprint(card);
+            let paid: Vec<Paid> = self.bank.with(|state| {
+                let paid = state.intents.values().filter(|intent| {
+                    let back = state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
+                    let back: i64 = back.map(|of| of.amount_minor).sum();
+                    intent.status == IntentStatus::Succeeded
+                        && intent.really_for.is_some()
+                        && back < intent.amount_minor
+                        && state.methods.get(&intent.card).is_some_and(|of| of.fingerprint == ours)
+                });
+                paid.cloned().collect()
+            });
+            let wishes = self.truth().charges.values().filter(|minted| minted.card == card).count();
+            let wished = price * i64::try_from(wishes).unwrap_or(i64::MAX);
+            let taken: i64 = paid.iter().map(|intent| intent.amount_minor * 100).sum();
+            let last = paid.last().map_or(0, |intent| intent.amount_minor * 100);
+            // Before the last charge, all that was paid before it was wished for.
+            if paid.len() > 1 && taken - last >= wished {
+                let seen = format!(
+                    "card {} paid {} times, {taken} units, for wishes of {wished}",
+                    card + 1,
+                    paid.len()
+                );
+                self.violated("charged_once", seen);
+            }
+        }
+    }
+
+    /// Whether a top-up is open.
+    #[must_use]
+    pub fn has_open_top_ups(&self) -> bool {
+        self.books.with_memory(|memory| {
+            memory.top_ups().values().any(|top_up| !matches!(
+                top_up.state,
+                State::Credited { .. } | State::Refused { .. } | State::Lapsed
+            ))
+        })
+    }
+}

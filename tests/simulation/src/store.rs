@@ -1,0 +1,108 @@
+//! The line from one ledger to the store: each call takes a while, and fails before or after its work.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use stripe402_ledger::{
+    ledger::{
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Limit, Movement, NewTopUp, Opened,
+        Posted, Posting, State, TopUp, TopUpId,
+    },
+    store::{KeptCharge, Store, StoreError, Tally},
+};
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer},
+};
+
+use crate::{
+    dice::Dice,
+    ledger::Life,
+    plan::Fault,
+    world::{World, pass},
+};
+
+/// The store, from one ledger's side.
+#[derive(Debug)]
+pub struct Line {
+    /// The world.
+    pub world: Arc<World>,
+    /// The ledger's.
+    pub life: Arc<Life>,
+    /// Its own.
+    pub dice: Dice,
+}
+
+impl Line {
+    async fn through<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.life.goes_on().await;
+        pass(self.delay()).await;
+        self.life.goes_on().await;
+        let fault = self.fault();
+        if fault == Some(false) {
+            return Err(self.away(what));
+        }
+        let done = work.await;
+        pass(self.delay()).await;
+        self.life.goes_on().await;
+        if fault == Some(true) { Err(self.away(what)) } else { done }
+    }
+
+    fn delay(&self) -> u64 {
+        match self.dice.below(40) {
+            0..=25 => 0,
+            26..=38 => self.dice.between(1, 5),
+            _ => self.dice.span(5, 2_000),
+        }
+    }
+
+    /// Whether it fails now; and then, whether after the work.
+    fn fault(&self) -> Option<bool> {
+        self.world.now(|fault| match fault {
+            Fault::Store { ledger, after } if ledger == self.life.ledger => Some(after),
+            _ => None,
+        })
+    }
+
+    fn away(&self, what: &str) -> StoreError {
+        self.world.tell(format_args!("{} ⇄ store", self.life.name), format_args!("{what}: broken"));
+        StoreError::Unavailable("the line is cut".to_owned())
+    }
+}
+
+macro_rules! forward {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for Line {
+            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                self.through(stringify!($name), self.world.books.$name($($argument),*)).await
+            })*
+        }
+    };
+}
+
+forward! {
+    batch(batch: Batch) -> BatchAnswer;
+    account(key: AccountKey) -> Account;
+    post(key: AccountKey, posting: Posting) -> Posted;
+    movements(key: AccountKey) -> Vec<Movement>;
+    accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>;
+    tallies(key: AccountKey) -> Vec<Tally>;
+    charges(key: AccountKey, most: usize) -> Vec<KeptCharge>;
+    customer(client: ClientId) -> Option<String>;
+    remember_customer(client: ClientId, customer: String) -> String;
+    replace_customer(client: ClientId, gone: &str, customer: String) -> String;
+    within(limit: &Limit, count: bool) -> Option<Duration>;
+    open_top_up(wanted: NewTopUp) -> Opened;
+    advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;
+    top_up(id: TopUpId) -> Option<TopUp>;
+    unfinished_top_ups() -> Vec<TopUp>;
+    recent_top_ups(most: usize) -> Vec<TopUp>;
+    record_action(entry: AuditEntry) -> ();
+    audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry>;
+    ping() -> ();
+}
