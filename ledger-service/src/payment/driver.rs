@@ -23,13 +23,14 @@ const CLAIM: Duration = Duration::from_secs(4);
 const RENEWAL: Duration = Duration::from_secs(1);
 /// How often a ledger that waits looks whether the record has changed meanwhile.
 const WATCH: Duration = Duration::from_millis(100);
+/// While Stripe is away for long nobody waits, and it looks so many times in a pause.
+const LOOKS: u32 = 20;
 
 /// What one ledger knows of a top-up that it drives.
 #[derive(Default)]
 struct Drive {
     /// The claim that it holds, if it does.
     held: Option<Claim>,
-    attempts: u32,
     /// Stripe's log of the failure that came last.
     failed: Option<String>,
     /// Whether that came twice: a stored failure. Nothing that was sent with the key is in flight.
@@ -95,16 +96,17 @@ impl Payments {
 
     /// Waits, and answers early if somebody else settles the top-up: a webhook, for example.
     async fn settled_within(&self, id: TopUpId, pause: Duration) -> Option<State> {
+        let watch = WATCH.max(pause.checked_div(LOOKS).unwrap_or(WATCH));
         let end = tokio::time::Instant::now().checked_add(pause)?;
         loop {
             let left = end.saturating_duration_since(tokio::time::Instant::now());
-            tokio::time::sleep(left.min(WATCH)).await;
+            tokio::time::sleep(left.min(watch)).await;
             match self.store.top_up(id).await {
                 Ok(Some(TopUp { state: State::Charging(_), .. })) | Err(_) => {}
                 Ok(Some(settled)) => return Some(settled.state),
                 Ok(None) => {}
             }
-            if left <= WATCH {
+            if left <= watch {
                 return None;
             }
         }
@@ -122,7 +124,7 @@ impl Payments {
             return Ok(Turn::Held);
         };
         let looking = mine.looking;
-        let (mine, answer) = self.renewing(id, mine, self.ask(&top_up, looking, own, drive)).await;
+        let (mine, answer) = self.renewing(id, mine, self.ask(&top_up, mine, own, drive)).await;
         drive.held = mine;
         let Some(mine) = mine else { return self.without_claim(id, answer).await };
         if looking {
@@ -155,8 +157,8 @@ impl Payments {
     }
 
     /// One question to Stripe: the charge, or what its list says of it.
-    async fn ask(&self, top_up: &TopUp, looking: bool, own: bool, drive: &mut Drive) -> Asked {
-        if looking {
+    async fn ask(&self, top_up: &TopUp, mine: Claim, own: bool, drive: &mut Drive) -> Asked {
+        if mine.looking {
             if !own && !drive.replayed {
                 // Whoever held the claim before may have sent the key just now.
                 tokio::time::sleep(self.options.in_flight).await;
@@ -166,8 +168,7 @@ impl Payments {
         if self.age(top_up) > KEY_LIFE {
             return Asked::KeyTooOld;
         }
-        let answer = self.ask_stripe(top_up, drive.attempts).await;
-        drive.attempts = drive.attempts.saturating_add(1);
+        let answer = self.ask_stripe(top_up, mine.epoch).await;
         crate::failpoint!("charged");
         if let Err(Failure::Card(decline)) = &answer {
             tracing::info!(top_up = %top_up.id, %decline, "a card was declined");

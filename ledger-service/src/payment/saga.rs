@@ -124,12 +124,13 @@ impl Payments {
         self.provider.find(&customer, &top_up.id.to_string(), top_up.created_ms).await
     }
 
-    /// Has the card charged, with the top-up's own key. `attempt` counts from 0.
+    /// Has the card charged, with the top-up's own key. Attempts are counted over all ledgers, as their
+    /// claims are, from 1.
     pub(super) async fn ask_stripe(&self, top_up: &TopUp, attempt: u32) -> Result<Intent, Failure> {
         let id = top_up.id.to_string();
         // No failure of Stripe's to make a customer is one of the charge, which was not sent. Each
         // attempt has a key of its own: a failure that is stored under one stays with it.
-        let needed_for = if attempt == 0 { id.clone() } else { format!("{id}-{attempt}") };
+        let needed_for = if attempt <= 1 { id.clone() } else { format!("{id}-{attempt}") };
         let customer = match self.customer(top_up.account.client, &needed_for).await {
             Err(Failure::Card(_) | Failure::Invalid(_)) => {
                 return Err(Failure::Unknown("no customer can be made".to_owned()));

@@ -42,8 +42,8 @@ pub struct Gateway {
     workers: Vec<RefCell<Vm>>,
     shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     streams: RefCell<BTreeMap<StreamId, Live>>,
-    /// Charges of card payments, with their cards, whose stream is not known yet.
-    orphans: RefCell<Vec<(usize, [u8; 10])>>,
+    /// Charges of card payments whose stream is not known yet.
+    orphans: RefCell<Vec<Orphan>>,
     next: Cell<u32>,
     down: Cell<bool>,
     died_ms: Cell<Option<u64>>,
@@ -89,8 +89,16 @@ enum Effect {
     Resume(StreamId),
 }
 
+/// A charge of a VM's whose stream only the VM knows.
+struct Orphan {
+    worker: usize,
+    card: usize,
+    random: [u8; 10],
+}
+
 struct Proxy<'g> {
     gateway: &'g Gateway,
+    worker: usize,
     stream: Option<StreamId>,
     effects: Vec<Effect>,
     decisions: usize,
@@ -182,6 +190,7 @@ impl Gateway {
         let mut vm = self.workers[at].borrow_mut();
         let mut proxy = Proxy {
             gateway: self,
+            worker: at,
             stream,
             effects: Vec::new(),
             decisions: 0,
@@ -270,14 +279,6 @@ impl Gateway {
         });
         let late = self.world.now(|fault| (fault == Fault::Jitter).then_some(())).is_some();
         let delay = if late { self.dice.span(1, 3_000) } else { self.dice.below(3) };
-        if late && self.dice.chance(200) {
-            // A copy, which nobody listens to.
-            let (ledger, body, after) = (Rc::clone(&ledger), body.clone(), self.dice.span(1, 5_000));
-            tokio::task::spawn_local(async move {
-                pass(after).await;
-                let _ = ledger.answer(path, body).await;
-            });
-        }
         let back = if late { self.dice.span(1, 2_000) } else { self.dice.below(3) };
         let talk = async {
             pass(delay).await;
@@ -330,16 +331,16 @@ impl Gateway {
 
     /// A card payment leaves. Its charge may have been minted when another answer came, for a stream
     /// that only the VM knows.
-    fn card_leaves(&self, body: &[u8]) {
+    fn card_leaves(&self, worker: usize, body: &[u8]) {
         let Ok(payment) = serde_json::from_slice::<CardPayment>(body) else { return };
         let random = random_of(&payment.charge_id);
         let last = payment.source.as_deref().and_then(|source| source.rsplit('.').next());
         let card = last.and_then(|last| last.parse::<usize>().ok()).unwrap_or(1) - 1;
-        let minted = Minted { card, gateway: self.number, end: End::Unserved };
+        let minted = Minted { card, gateway: self.number, sure: false, end: End::Unserved };
         let mut truth = self.world.truth();
         if let std::collections::btree_map::Entry::Vacant(place) = truth.charges.entry(random) {
             place.insert(minted);
-            self.orphans.borrow_mut().push((card, random));
+            self.orphans.borrow_mut().push(Orphan { worker, card, random });
         }
     }
 
@@ -370,9 +371,13 @@ impl Gateway {
             charges.map(|(id, _)| random_of(id)).collect::<Vec<_>>()
         });
         let found =
-            orphans.iter().position(|(card, id)| *card == live.card && standing.contains(id));
+            orphans.iter().position(|orphan| {
+            orphan.worker == live.worker
+                && orphan.card == live.card
+                && standing.contains(&orphan.random)
+        });
         let Some(at) = found else { return false };
-        live.random.push(orphans.remove(at).1);
+        live.random.push(orphans.remove(at).random);
         true
     }
 
@@ -402,12 +407,11 @@ impl Gateway {
         let streams = self.streams.borrow();
         let Some(live) = streams.get(&stream) else { return };
         let mut truth = self.world.truth();
-        for random in &live.random {
-            if let Some(minted) = truth.charges.get_mut(random)
-                && minted.end == End::Unserved
-            {
-                minted.end = end;
-            }
+        // Of several the last: the others were refused, which is why there is another one.
+        if let Some(minted) = live.random.last().and_then(|random| truth.charges.get_mut(random))
+            && minted.end == End::Unserved
+        {
+            minted.end = end;
         }
     }
 
@@ -423,6 +427,7 @@ impl Gateway {
                 streams.iter().filter(|(_, live)| live.worker == at).map(|(id, _)| *id).collect();
             of.into_iter().filter_map(|id| streams.remove(&id)).collect::<Vec<_>>()
         };
+        self.orphans.borrow_mut().retain(|orphan| orphan.worker != at);
         for live in dead {
             if let Some(tell) = live.tell {
                 let _ = tell.send(Heard::Broken);
@@ -529,7 +534,7 @@ impl Host for Proxy<'_> {
             // As a charge's id has it: its version and variant take some of the bits.
             let id = ChargeId::mint(0, random);
             live.random.push(random_of(&id));
-            let minted = Minted { card: live.card, gateway: gateway.number, end: End::Unserved };
+            let minted = Minted { card: live.card, gateway: gateway.number, sure: true, end: End::Unserved };
             gateway.world.truth().charges.insert(random_of(&id), minted);
         }
         Some(random)
@@ -584,7 +589,7 @@ impl Host for Proxy<'_> {
         let id = self.gateway.next.get() + 1;
         self.gateway.next.set(id);
         if message.path == "/v1/payments" {
-            self.gateway.card_leaves(message.body);
+            self.gateway.card_leaves(self.worker, message.body);
         }
         let (path, body, timeout) = (message.path, message.body.to_vec(), message.timeout);
         self.effects.push(Effect::Call { id, path, body, timeout });

@@ -150,7 +150,8 @@ pub enum Fault {
         /// Questions arrive, answers do not.
         answers: bool,
     },
-    /// What gateways and ledgers say to each other is late, and comes twice.
+    /// What gateways and ledgers say to each other is late, and overtakes. Nothing comes twice: TCP
+    /// doubles nothing, and Envoy does not repeat what a filter calls.
     Jitter,
     /// A ledger dies, for so long.
     LedgerDies(usize),

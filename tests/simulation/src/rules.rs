@@ -8,6 +8,8 @@ use stripe402_ledger::{
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
 
+use stripe402_protocol::ChargeId;
+
 use crate::{
     agent::fingerprint,
     bank::Paid,
@@ -96,17 +98,31 @@ impl World {
                 End::Served => sums.0 += 1,
                 End::Unknown => sums.2 += standing,
                 End::Unserved => {
-                    if standing > 0 {
-                        self.violated("no_charge_without_service", format!("{minted:?}"));
+                    if standing > 0 && minted.sure {
+                        let id = ChargeId::mint(0, *random);
+                        self.violated("no_charge_without_service", format!("{id} {minted:?}"));
                     }
                 }
             }
             sums.1 += standing;
         }
-        drop(truth);
+        let unserved = |card: usize| {
+            let of = truth.charges.iter().filter(|(random, minted)| {
+                minted.card == card && minted.end == End::Unserved && stands(random)
+            });
+            of.map(|(random, _)| ChargeId::mint(0, *random).to_string()).collect::<Vec<_>>()
+        };
         for (card, (served, standing, unknown)) in served {
-            if standing - unknown > served {
+            if standing < served {
                 let seen = format!("card {}: {standing} charges for {served} served", card + 1);
+                self.violated("no_service_without_charge", seen);
+            }
+            if standing - unknown > served {
+                let seen = format!(
+                    "card {}: {standing} charges for {served} served: {:?}",
+                    card + 1,
+                    unserved(card)
+                );
                 self.violated("no_charge_without_service", seen);
             }
         }

@@ -115,7 +115,7 @@ async fn happen(world: &Arc<World>) {
             let good = match ended {
                 Ended::Served => true,
                 Ended::Refused => touched || !pays || plan.cards[card].bank == Bank::Declines(1),
-                Ended::GivenUp => touched,
+                Ended::GivenUp => touched || !pays,
             };
             if !good {
                 world.violated("nobody_is_stuck", format!("card {}: {ended:?}", card + 1));

@@ -78,6 +78,18 @@ macro_rules! forward {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl Store for Line {
+            async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+                self.through("batch", async {
+                    let answer = self.world.books.batch(batch).await?;
+                    let charges = answer.charges.iter().map(|(id, of)| format!("{id} {of:?}"));
+                    let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
+                    let shown: Vec<_> = charges.chain(voids).collect();
+                    let name = &self.life.name;
+                    self.world.tell(format_args!("{name} → store"), format_args!("{shown:?}"));
+                    Ok(answer)
+                })
+                .await
+            }
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.through(stringify!($name), self.world.books.$name($($argument),*)).await
             })*
@@ -86,7 +98,6 @@ macro_rules! forward {
 }
 
 forward! {
-    batch(batch: Batch) -> BatchAnswer;
     account(key: AccountKey) -> Account;
     post(key: AccountKey, posting: Posting) -> Posted;
     movements(key: AccountKey) -> Vec<Movement>;

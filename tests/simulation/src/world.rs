@@ -80,6 +80,8 @@ pub struct Minted {
     pub card: usize,
     /// By which gateway.
     pub gateway: usize,
+    /// Whether it is known of which request it is, and not only of which card.
+    pub sure: bool,
     /// How its request ended.
     pub end: End,
 }
