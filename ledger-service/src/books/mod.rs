@@ -12,6 +12,7 @@ mod verify;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
 use crate::{
     clock::{Clock, RandomIds, SystemClock},
@@ -69,6 +70,7 @@ fn at_stripe(
     store: &Arc<dyn Store>,
     stripe: &StripeArgs,
     secrets: &Option<Secret>,
+    lost_books: Option<Uuid>,
 ) -> Result<Arc<Payments>, Problem> {
     let options = StripeOptions {
         secret_key: stripe.stripe_secret_key.0.clone(),
@@ -79,7 +81,7 @@ fn at_stripe(
     let secrets = secrets.iter().flat_map(|list| list.0.expose_secret().split(','));
     let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = PaymentOptions::default();
+    let options = PaymentOptions { lost_books, ..PaymentOptions::default() };
     let ids = Arc::new(RandomIds);
     let edges = Edges { store: Arc::clone(store), provider, clock, ids };
     Ok(Payments::new(edges, secrets, options))

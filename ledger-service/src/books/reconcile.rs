@@ -19,13 +19,14 @@ use crate::{
 /// [`Problem`] if Stripe or the store cannot be asked.
 pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     let store = open(&arguments.books)?;
-    let payments = at_stripe(&store, &arguments.stripe, &arguments.server_secret)?;
+    let ReconcileArgs { stripe, server_secret, lost_books, .. } = &arguments;
+    let payments = at_stripe(&store, stripe, server_secret, *lost_books)?;
     let since = u64::try_from(arguments.since.0.as_millis()).unwrap_or(u64::MAX);
     let since_ms = SystemClock.now_ms().saturating_sub(since);
     let operations = Operations::new(store, Some(Arc::clone(&payments)), Arc::new(SystemClock));
     let accounts = operations.all_accounts().await?;
     let mut found = payments.differences(&accounts, since_ms).await?;
-    let mut repaired = Vec::new();
+    let (mut repaired, mut failures) = (Vec::new(), Vec::new());
     if arguments.repair && !found.is_empty() {
         let order = Order {
             kind: OrderKind::Repair,
@@ -36,7 +37,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
             reason: Some(format!("{} differences with Stripe", found.len())),
         };
         let work = repair(&operations, &payments, accounts, found, since_ms);
-        (found, repaired) = operations.recorded(&Actor::command_line(), order, work).await?;
+        (found, repaired, failures) = operations.recorded(&Actor::command_line(), order, work).await?;
     }
     let span = humantime::format_duration(Duration::from_secs(arguments.since.0.as_secs()));
     let mut lines = Vec::new();
@@ -44,29 +45,41 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
         lines.push(format!("repaired: {}", repaired.len()));
         lines.push(table(&repaired));
     }
+    lines.extend(failures.iter().map(|failure| format!("not repaired: {failure}")));
     lines.push(format!("the last {span}: {} differences", found.len()));
     if !found.is_empty() {
         lines.push(table(&found));
     }
-    let good = found.is_empty();
-    let value = json!({"differences": found, "repaired": repaired});
+    for (books, charges) in payments.other_books(since_ms).await? {
+        lines.push(format!(
+            "{charges} charges of these cards are for other books, {books}: if those were lost, add \
+             --lost-books {books}"
+        ));
+    }
+    let good = found.is_empty() && failures.is_empty();
+    let value = json!({"differences": found, "repaired": repaired, "failures": failures});
     let said = Report::new(lines, value, arguments.books.json);
     Ok(if good { said } else { said.bad() })
 }
 
-/// Posts what is missing; answers what is left, and what was repaired.
+/// Posts what is missing; answers what is left, what was repaired, and what could not be. One that
+/// cannot be repaired now keeps none of the others from it.
 async fn repair(
     operations: &Operations,
     payments: &Payments,
     mut accounts: Vec<AccountKey>,
     mut found: Vec<Difference>,
     since_ms: u64,
-) -> Result<((Vec<Difference>, Vec<Difference>), String), operate::Problem> {
-    let mut repaired = Vec::new();
+) -> Result<(Repaired, String), operate::Problem> {
+    let (mut repaired, mut failures) = (Vec::new(), Vec::new());
     // Credits first: refunds and disputes are about them.
     for _ in 0..2 {
+        failures.clear();
         for difference in &found {
-            payments.repair(difference, &accounts).await?;
+            if let Err(cause) = payments.repair(difference, &accounts).await {
+                let (problem, of) = (difference.problem.as_str(), &difference.reference);
+                failures.push(format!("{problem} {of}: {cause}"));
+            }
         }
         accounts = operations.all_accounts().await?;
         let left = payments.differences(&accounts, since_ms).await?;
@@ -77,8 +90,11 @@ async fn repair(
         }
     }
     let detail = format!("{} repaired, {} left", repaired.len(), found.len());
-    Ok(((found, repaired), detail))
+    Ok(((found, repaired, failures), detail))
 }
+
+/// What is left, what was repaired, and why something was not.
+type Repaired = (Vec<Difference>, Vec<Difference>, Vec<String>);
 
 fn table(of: &[Difference]) -> String {
     let rows = of.iter().map(|difference| {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use stripe402_protocol::Currency;
+use uuid::Uuid;
 
 use super::values::{Address, Secret, Span, StoreUrl};
 use crate::store::StoreOptions;
@@ -89,6 +90,10 @@ pub struct ReconcileArgs {
     /// Post what Stripe says where the books do not know of it, once; credits are never taken back
     #[arg(long)]
     pub repair: bool,
+    /// The name of books that were lost: what was charged for them belongs to these. It is in the
+    /// metadata of their PaymentIntents (stripe402_books)
+    #[arg(long)]
+    pub lost_books: Option<Uuid>,
     /// As the ledger has it: finds whose a charge was that the books have lost
     #[arg(long, env = "SERVER_SECRET", hide_env_values = true)]
     pub server_secret: Option<Secret>,

@@ -64,7 +64,8 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, Self::Error>;
-    /// Writes the record, and keeps "the unfinished top-up of this account" in step with it.
+    /// Writes the record, and keeps "the unfinished top-up of this account" and whose its PaymentIntent
+    /// is in step with it.
     ///
     /// # Errors
     /// The store's.
@@ -80,7 +81,8 @@ pub trait Book {
     /// The store's.
     fn named(&self, account: &AccountKey, key: &str) -> Result<Option<TopUpId>, Self::Error>;
 
-    /// Appends to the account's movements, which are never changed.
+    /// Appends to the account's movements, which are never changed. A top-up's says whose its
+    /// PaymentIntent is.
     ///
     /// # Errors
     /// The store's.

@@ -16,6 +16,7 @@ pub struct Memory {
     unfinished: BTreeMap<AccountKey, TopUpId>,
     named: BTreeMap<(AccountKey, String), TopUpId>,
     movements: Vec<(AccountKey, Movement)>,
+    payers: BTreeMap<String, AccountKey>,
 }
 
 impl Memory {
@@ -46,6 +47,16 @@ impl Memory {
     #[must_use]
     pub fn movements(&self) -> &[(AccountKey, Movement)] {
         &self.movements
+    }
+
+    /// The account that a PaymentIntent was ever known of.
+    #[must_use]
+    pub fn payer(&self, payment_intent: &str) -> Option<AccountKey> {
+        self.payers.get(payment_intent).copied()
+    }
+
+    fn set_payer(&mut self, payment_intent: &str, account: AccountKey) {
+        self.payers.entry(payment_intent.to_owned()).or_insert(account);
     }
 
     /// Every sum so far: how many charges, how many units.
@@ -98,6 +109,9 @@ impl Book for Memory {
         if let Some(key) = &top_up.idempotency_key {
             self.named.insert((top_up.account, key.clone()), top_up.id);
         }
+        if let Some(payment_intent) = top_up.state.payment_intent() {
+            self.set_payer(payment_intent, top_up.account);
+        }
         self.top_ups.insert(top_up.id, top_up.clone());
         Ok(())
     }
@@ -111,6 +125,9 @@ impl Book for Memory {
     }
 
     fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), Self::Error> {
+        if movement.posting.kind == Kind::TopUp {
+            self.set_payer(&movement.posting.reference, *key);
+        }
         self.movements.push((*key, movement.clone()));
         Ok(())
     }

@@ -114,6 +114,17 @@ impl State {
         matches!(self, Self::Credited { .. } | Self::Refused { .. } | Self::Lapsed)
     }
 
+    /// The PaymentIntent that it names.
+    #[must_use]
+    pub fn payment_intent(&self) -> Option<&str> {
+        match self {
+            Self::RequiresAction { payment_intent } | Self::Credited { payment_intent, .. } => {
+                Some(payment_intent)
+            }
+            Self::Charging(_) | Self::Refused { .. } | Self::Lapsed => None,
+        }
+    }
+
     /// Whether it was finished without a charge, as far as we knew.
     #[must_use]
     pub const fn is_without_charge(&self) -> bool {

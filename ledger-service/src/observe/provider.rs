@@ -43,7 +43,7 @@ macro_rules! calls {
 }
 
 calls! {
-    card, create_customer, has_customer, charge, intent, find, refund, intents_since,
+    card, create_customer, has_customer, charge, intent, intents_of, refund, intents_since,
     refunds_since, disputes_since, refunds, dispute, cancel, verify,
 }
 
@@ -130,13 +130,8 @@ impl Provider for ObservedProvider {
         measured!(self.intent(id))
     }
 
-    async fn find(
-        &self,
-        customer: &str,
-        top_up: &str,
-        created_after_ms: u64,
-    ) -> Result<Option<Intent>, Failure> {
-        measured!(self.find(customer, top_up, created_after_ms))
+    async fn intents_of(&self, customer: &str, since_ms: u64) -> Result<Vec<Intent>, Failure> {
+        measured!(self.intents_of(customer, since_ms))
     }
 
     async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure> {

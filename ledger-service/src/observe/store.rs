@@ -9,6 +9,7 @@ use stripe402_protocol::{
     message::{Batch, BatchAnswer, Charge, ChargeOutcome, VoidOutcome},
 };
 use tracing::Span;
+use uuid::Uuid;
 
 use super::{
     call::{Call, Kinds},
@@ -52,7 +53,7 @@ macro_rules! transactions {
 
 transactions! {
     batch, charge_for_card, account, post, movements, accounts, tallies, charges, customer,
-    remember_customer, replace_customer, within, open_top_up, advance_top_up, top_up,
+    remember_customer, replace_customer, payer, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up,
 }
@@ -251,6 +252,14 @@ impl Store for ObservedStore {
         customer: String,
     ) -> Result<String, StoreError> {
         measured!(self.replace_customer(client, gone, customer))
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        measured!(self.payer(payment_intent))
+    }
+
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        measured!(self.identity(fresh))
     }
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use stripe402_protocol::{Currency, Units};
 
-use super::refunds::open_holds;
+use super::{disputes, refunds::open_holds};
 use crate::{
     ledger::{AccountKey, Kind, Movement},
-    stripe::{Dispute, DisputePhase, Intent, IntentStatus, Refund},
+    stripe::{Dispute, Intent, IntentStatus, Refund},
 };
 
 /// One thing on which the books and Stripe do not agree.
@@ -73,6 +73,10 @@ pub(super) struct Index {
     pub(super) credits: BTreeMap<String, Credit>,
     /// Every other movement that Stripe caused.
     posted: BTreeSet<(Kind, String)>,
+    /// Refunds for which a hold was captured.
+    captured: BTreeSet<String>,
+    /// Each account's movements.
+    movements: BTreeMap<AccountKey, Vec<Movement>>,
     /// Holds of refunds that are open.
     pub(super) holds: Vec<(AccountKey, String, Units)>,
 }
@@ -92,10 +96,14 @@ impl Index {
                 self.credits.insert(posting.reference.clone(), credit);
             } else {
                 self.posted.insert((posting.kind, posting.reference.clone()));
+                if posting.kind == Kind::Capture {
+                    self.captured.extend(posting.note.clone());
+                }
             }
         }
         let holds = open_holds(movements).into_iter();
         self.holds.extend(holds.map(|(hold, amount)| (key, hold, amount)));
+        self.movements.insert(key, movements.to_vec());
     }
 
     fn has(&self, kind: Kind, reference: &str) -> bool {
@@ -115,8 +123,7 @@ impl Index {
     }
 
     pub(super) fn refund(&self, refund: &Refund) -> Option<Problem> {
-        let captured = refund.hold.as_deref().is_some_and(|hold| self.has(Kind::Capture, hold));
-        let posted = captured || self.has(Kind::Refund, &refund.id);
+        let posted = self.captured.contains(&refund.id) || self.has(Kind::Refund, &refund.id);
         let undone = self.has(Kind::RefundFailed, &refund.id);
         match refund.failed {
             false if !posted => Some(Problem::RefundNotPosted),
@@ -125,15 +132,20 @@ impl Index {
         }
     }
 
-    pub(super) fn dispute(&self, dispute: &Dispute) -> Option<Problem> {
-        let has = |kind| self.has(kind, &dispute.id);
-        let complete = match dispute.phase {
-            DisputePhase::Inquiry => true,
-            DisputePhase::Open => has(Kind::DisputeOpened) && has(Kind::Freeze),
-            DisputePhase::Won => has(Kind::DisputeOpened) && has(Kind::DisputeWon),
-            DisputePhase::Lost => has(Kind::DisputeOpened) && has(Kind::DisputeLost),
-        };
-        (!complete).then_some(Problem::DisputeNotPosted)
+    /// `key`: whose charge is disputed.
+    pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<Problem> {
+        let amount = key.currency.units(dispute.amount_minor)?;
+        let movements = self.movements.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let missing = disputes::steps(movements, dispute, amount);
+        (!missing.is_empty()).then_some(Problem::DisputeNotPosted)
+    }
+
+    /// Every dispute that the books know of, with its account.
+    pub(super) fn disputes(&self) -> BTreeSet<(String, AccountKey)> {
+        let all = self.movements.iter().flat_map(|(key, movements)| {
+            disputes::known(movements).map(|id| (id.to_owned(), *key))
+        });
+        all.collect()
     }
 
     pub(super) fn about(&self, problem: Problem, intent: &Intent) -> Difference {
@@ -181,7 +193,7 @@ mod tests {
     use stripe402_protocol::ClientId;
 
     use super::*;
-    use crate::ledger::Posting;
+    use crate::{ledger::Posting, stripe::DisputePhase};
 
     fn index(postings: &[(Kind, &str, u32)]) -> Index {
         let key = AccountKey { client: ClientId::derive(b"s", "f"), currency: Currency::USD };
@@ -189,7 +201,8 @@ mod tests {
             .iter()
             .map(|(kind, reference, amount)| {
                 let (reference, amount) = ((*reference).to_owned(), Units::from_u32(*amount));
-                let posting = Posting { kind: *kind, reference, amount, note: None };
+                let note = (*kind == Kind::Capture).then(|| "re_1".to_owned());
+                let posting = Posting { kind: *kind, reference, amount, note };
                 Movement { posting, at_ms: 7 }
             })
             .collect();
@@ -202,7 +215,9 @@ mod tests {
         Intent {
             id: "pi_1".into(),
             status,
+            amount_minor: received_minor,
             received_minor,
+            books: None,
             currency: "usd".into(),
             card: None,
             client_secret: None,
@@ -259,10 +274,17 @@ mod tests {
 
     #[test]
     fn disputes_by_phase() {
+        let key = AccountKey { client: ClientId::derive(b"s", "f"), currency: Currency::USD };
         let dispute = |phase| Dispute { id: "dp_1".into(), intent: None, amount_minor: 1, phase };
         let half = index(&[(Kind::DisputeOpened, "dp_1", 100)]);
         let opened = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::Freeze, "dp_1", 0)]);
-        let won = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::DisputeWon, "dp_1", 100)]);
+        let won = [
+            (Kind::DisputeOpened, "dp_1", 100),
+            (Kind::Freeze, "dp_1", 0),
+            (Kind::DisputeWon, "dp_1", 100),
+            (Kind::Unfreeze, "dp_1", 0),
+        ];
+        let (frozen, won) = (index(&won[..3]), index(&won));
         for (books, phase, complete) in [
             (&Index::default(), DisputePhase::Inquiry, true),
             (&Index::default(), DisputePhase::Open, false),
@@ -270,10 +292,13 @@ mod tests {
             (&opened, DisputePhase::Open, true),
             (&opened, DisputePhase::Won, false),
             (&opened, DisputePhase::Lost, false),
+            (&frozen, DisputePhase::Won, false),
             (&won, DisputePhase::Won, true),
+            (&won, DisputePhase::Lost, false),
         ] {
-            assert_eq!(books.dispute(&dispute(phase)).is_none(), complete, "{phase:?}");
+            assert_eq!(books.dispute(key, &dispute(phase)).is_none(), complete, "{phase:?}");
         }
+        assert_eq!(won.disputes().len(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     reads::patiently,
 };
 use crate::{
-    ledger::{State, TopUp, TopUpId},
+    ledger::{State, TopUpId},
     stripe::{Failure, Intent, IntentStatus},
 };
 
@@ -28,7 +28,7 @@ impl Payments {
             Err(Failure::Invalid(_)) => return Err(refuse(foreign())),
             other => other.map_err(unusable)?,
         };
-        let top_up = self.top_up_of(&intent).await?;
+        let top_up = self.top_up_named(&intent).await?;
         let top_up = top_up.filter(|top_up| top_up.account == visit.account);
         let Some(top_up) = top_up else {
             return Err(refuse(foreign()));
@@ -44,13 +44,6 @@ impl Payments {
             State::Lapsed | State::Charging(_) => {
                 Err(Halt::unavailable("the PaymentIntent is open"))
             }
-        }
-    }
-
-    async fn top_up_of(&self, intent: &Intent) -> Result<Option<TopUp>, Halt> {
-        match intent.top_up.as_deref().map(str::parse::<TopUpId>) {
-            Some(Ok(id)) => Ok(self.store.top_up(id).await?),
-            _ => Ok(None),
         }
     }
 

@@ -5,10 +5,14 @@
 
 use stripe402_protocol::{PaymentIntentId, Units};
 
-use super::{Halt, Payments, Unavailable, answer::unusable};
+use super::{
+    Halt, Payments, Unavailable,
+    answer::unusable,
+    refunds::{is_about, open_holds},
+};
 use crate::{
-    ledger::{AccountKey, Kind, Movement, Posted, Posting, State, TopUp, TopUpId},
-    stripe::{Dispute, DisputePhase, Intent, IntentStatus},
+    ledger::{AccountKey, Kind, Movement, Posted, Posting, State},
+    stripe::{Failure, IntentStatus},
 };
 
 impl Payments {
@@ -17,7 +21,13 @@ impl Payments {
     /// # Errors
     /// [`Unavailable`] if Stripe or the store cannot be asked: let Stripe tell again.
     pub async fn look_at_intent(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
-        let Some((top_up, intent)) = self.top_up_behind(id).await? else { return Ok(()) };
+        let intent = match self.provider.intent(id).await {
+            // Of another account, or of another product that is gone.
+            Err(Failure::Invalid(_)) => return Ok(()),
+            other => other.map_err(|failure| later(unusable(failure)))?,
+        };
+        let found = self.top_up_of(&intent).await.map_err(|error| Unavailable(error.to_string()))?;
+        let Some(top_up) = found else { return Ok(()) };
         // While it is charging its saga gets Stripe's answer itself; only what ended well is
         // worth being early. That counts even where the charge had been given up: the money was
         // taken.
@@ -47,8 +57,12 @@ impl Payments {
         let refunds = self.provider.refunds(id).await.map_err(|f| later(unusable(f)))?;
         for refund in refunds {
             let Some(amount) = key.currency.units(refund.amount_minor) else { continue };
-            let held = match &refund.hold {
-                Some(hold) => self.settle_hold(key, hold, amount, !refund.failed).await?,
+            let movements = self.movements(key).await?;
+            let held = match refund.hold.as_deref().filter(|hold| is_about(hold, id)) {
+                _ if captured_for(&movements, &refund.id) => Held::Captured,
+                Some(hold) => {
+                    self.settle_hold(key, hold, amount, !refund.failed, &refund.id).await?
+                }
                 None => Held::Unknown,
             };
             match (held, refund.failed) {
@@ -60,7 +74,7 @@ impl Payments {
                 (Held::Captured, false) => {}
                 (Held::Unknown, false) => self.post(key, Kind::Refund, &refund.id, amount).await?,
                 (Held::Unknown, true) => {
-                    if self.has(key, Kind::Refund, &refund.id).await? {
+                    if has(&movements, Kind::Refund, &refund.id) {
                         self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
                     }
                 }
@@ -70,22 +84,25 @@ impl Payments {
     }
 
     /// Settles the hold of a refund that an operator asked for: captured if the money went, released
-    /// if it did not.
+    /// if it did not. The capture's note names the refund: its metadata may be gone later, or be on
+    /// another one.
     pub(super) async fn settle_hold(
         &self,
         key: AccountKey,
         hold: &str,
         amount: Units,
         went: bool,
+        refund: &str,
     ) -> Result<Held, Unavailable> {
-        if self.has(key, Kind::Capture, hold).await? {
-            return Ok(Held::Captured);
-        }
-        if self.has(key, Kind::Release, hold).await? || !self.has(key, Kind::Hold, hold).await? {
-            return Ok(Held::Unknown);
+        let movements = self.movements(key).await?;
+        let open = open_holds(&movements).into_iter().any(|(name, of)| name == hold && of == amount);
+        if !open {
+            let captured = captured_for(&movements, refund);
+            return Ok(if captured { Held::Captured } else { Held::Unknown });
         }
         let kind = if went { Kind::Capture } else { Kind::Release };
-        self.post(key, kind, hold, amount).await?;
+        let note = Some(refund.to_owned());
+        self.post_noted(key, Posting { kind, reference: hold.to_owned(), amount, note }).await?;
         Ok(Held::Settled)
     }
 
@@ -103,70 +120,6 @@ impl Payments {
         self.post_dispute(key, &dispute).await
     }
 
-    pub(super) async fn post_dispute(
-        &self,
-        key: AccountKey,
-        dispute: &Dispute,
-    ) -> Result<(), Unavailable> {
-        if dispute.phase == DisputePhase::Inquiry {
-            return Ok(());
-        }
-        let Some(amount) = key.currency.units(dispute.amount_minor) else { return Ok(()) };
-        self.post(key, Kind::DisputeOpened, &dispute.id, amount).await?;
-        match dispute.phase {
-            DisputePhase::Won => self.post(key, Kind::DisputeWon, &dispute.id, amount).await?,
-            DisputePhase::Lost => {
-                self.post(key, Kind::DisputeLost, &dispute.id, Units::ZERO).await?;
-            }
-            DisputePhase::Open => {
-                return self.post(key, Kind::Freeze, &dispute.id, Units::ZERO).await;
-            }
-            DisputePhase::Inquiry => {}
-        }
-        let movements = self.store.movements(key).await.map_err(|e| Unavailable(e.to_string()))?;
-        if may_thaw(&movements, &dispute.id) {
-            self.post(key, Kind::Unfreeze, &dispute.id, Units::ZERO).await?;
-        }
-        Ok(())
-    }
-
-    /// The top-up that a PaymentIntent was made for, if it is one of ours.
-    async fn top_up_behind(
-        &self,
-        id: &PaymentIntentId,
-    ) -> Result<Option<(TopUp, Intent)>, Unavailable> {
-        let intent = self.provider.intent(id).await.map_err(|f| later(unusable(f)))?;
-        Ok(self.record_of(&intent).await?.map(|top_up| (top_up, intent)))
-    }
-
-    /// The account that a PaymentIntent was credited to: its top-up's; or, where that record was lost
-    /// and the credit restored from Stripe, the card's.
-    async fn account_behind(
-        &self,
-        id: &PaymentIntentId,
-    ) -> Result<Option<AccountKey>, Unavailable> {
-        let intent = self.provider.intent(id).await.map_err(|f| later(unusable(f)))?;
-        if let Some(top_up) = self.record_of(&intent).await? {
-            return Ok(Some(top_up.account));
-        }
-        let Ok(currency) = intent.currency.parse() else { return Ok(None) };
-        if intent.top_up.is_none() {
-            return Ok(None);
-        }
-        let owner = self.owner_by_card(&intent).await?;
-        let Some(key) = owner.map(|(client, _)| AccountKey { client, currency }) else {
-            return Ok(None);
-        };
-        Ok(self.has(key, Kind::TopUp, id.as_str()).await?.then_some(key))
-    }
-
-    pub(super) async fn record_of(&self, intent: &Intent) -> Result<Option<TopUp>, Unavailable> {
-        let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse::<TopUpId>) else {
-            return Ok(None);
-        };
-        self.store.top_up(id).await.map_err(|error| Unavailable(error.to_string()))
-    }
-
     pub(super) async fn post(
         &self,
         key: AccountKey,
@@ -175,6 +128,15 @@ impl Payments {
         amount: Units,
     ) -> Result<(), Unavailable> {
         let posting = Posting { kind, reference: reference.to_owned(), amount, note: None };
+        self.post_noted(key, posting).await
+    }
+
+    pub(super) async fn post_noted(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+    ) -> Result<(), Unavailable> {
+        let (kind, reference) = (posting.kind, posting.reference.clone());
         let posted = self.store.post(key, posting).await;
         match posted.map_err(|error| Unavailable(error.to_string()))? {
             Posted::Done(_) => {
@@ -195,38 +157,20 @@ impl Payments {
         Ok(())
     }
 
-    pub(super) async fn has(
-        &self,
-        key: AccountKey,
-        kind: Kind,
-        reference: &str,
-    ) -> Result<bool, Unavailable> {
-        let movements = self.store.movements(key).await.map_err(|e| Unavailable(e.to_string()))?;
-        Ok(movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference))
+    pub(super) async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, Unavailable> {
+        self.store.movements(key).await.map_err(|error| Unavailable(error.to_string()))
     }
 }
 
-/// Whether the end of this dispute ends the freeze: it began one, no other dispute is open, and no
-/// operator has frozen the account.
-fn may_thaw(movements: &[Movement], dispute: &str) -> bool {
-    let all = |kind: Kind| {
-        movements
-            .iter()
-            .filter(move |movement| movement.posting.kind == kind)
-            .map(|movement| movement.posting.reference.as_str())
-    };
-    let closed =
-        |id: &str| all(Kind::DisputeWon).chain(all(Kind::DisputeLost)).any(|closed| closed == id);
-    let began = all(Kind::Freeze).any(|id| id == dispute);
-    let others = all(Kind::DisputeOpened).any(|id| !closed(id));
-    let operators = |movement: &&Movement| movement.posting.reference.starts_with("operator-");
-    let last_word =
-        movements.iter().rev().filter(operators).find_map(|movement| match movement.posting.kind {
-            Kind::Freeze => Some(true),
-            Kind::Unfreeze => Some(false),
-            _ => None,
-        });
-    began && !others && last_word != Some(true)
+pub(super) fn has(movements: &[Movement], kind: Kind, reference: &str) -> bool {
+    movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference)
+}
+
+/// Whether a hold was captured for this very refund.
+pub(super) fn captured_for(movements: &[Movement], refund: &str) -> bool {
+    movements
+        .iter()
+        .any(|m| m.posting.kind == Kind::Capture && m.posting.note.as_deref() == Some(refund))
 }
 
 /// How the hold stands that a refund was to settle.

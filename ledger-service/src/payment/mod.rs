@@ -9,9 +9,11 @@ mod answer;
 mod charged_twice;
 mod compare;
 mod confirmed;
+mod disputes;
 mod driver;
 mod events;
 mod limits;
+mod ours;
 mod prove;
 mod reads;
 mod reconcile;
@@ -34,8 +36,10 @@ use stripe402_protocol::{
     ClientId, Code, PaymentMethodId, Reason, Refusal, Units,
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
+use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 pub use self::{
     answer::Unavailable,
@@ -56,7 +60,7 @@ use crate::{
 };
 
 /// How card payments are carried out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PaymentOptions {
     /// How long one request may take, all told; below the gateway's own limit.
     pub deadline: Duration,
@@ -84,6 +88,8 @@ pub struct PaymentOptions {
     pub verify_cards: bool,
     /// Whether a client is told why the bank declined. It helps honest ones, and thieves.
     pub decline_details: bool,
+    /// Other books, which were lost and whose charges these take over when they are reconciled.
+    pub lost_books: Option<Uuid>,
 }
 
 impl Default for PaymentOptions {
@@ -101,6 +107,7 @@ impl Default for PaymentOptions {
             live: false,
             verify_cards: true,
             decline_details: false,
+            lost_books: None,
         }
     }
 }
@@ -140,6 +147,8 @@ pub struct Payments {
     /// What was read at Stripe, and is being read.
     reads: Reads,
     tasks: TaskTracker,
+    /// The name of the books, once it was asked for.
+    books: OnceCell<Uuid>,
     /// Whether a gateway's publishable key was of the other mode when one last paid.
     modes_differ: AtomicBool,
 }
@@ -180,6 +189,7 @@ impl Payments {
             verifying: Mutex::default(),
             reads: Reads::default(),
             tasks,
+            books: OnceCell::new(),
             modes_differ,
         })
     }

@@ -1,6 +1,6 @@
 //! The books against Stripe: every PaymentIntent, refund and dispute since some moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret;
 use stripe402_protocol::{ClientId, PaymentIntentId};
@@ -9,7 +9,7 @@ use super::{
     Payments, Unavailable,
     answer::unusable,
     compare::{Credit, Difference, Index, Problem},
-    events::later,
+    events::{has, later},
 };
 use crate::{
     ledger::{AccountKey, Kind, Posted, Posting},
@@ -35,6 +35,17 @@ impl Payments {
         for key in accounts {
             let movements = self.store.movements(*key).await;
             index.add(*key, &movements.map_err(|error| Unavailable(error.to_string()))?);
+        }
+        let mut disputes = disputes;
+        for (id, _) in index.disputes() {
+            // Opened before that moment: what became of it since?
+            if disputes.iter().all(|dispute| dispute.id != id) {
+                match self.provider.dispute(&id).await {
+                    Ok(dispute) => disputes.push(dispute),
+                    Err(Failure::Invalid(_)) => {}
+                    Err(other) => return Err(asked(other)),
+                }
+            }
         }
         let mut found = Vec::new();
         for intent in &intents {
@@ -75,7 +86,7 @@ impl Payments {
         }
         for dispute in &disputes {
             let Some((intent, credit)) = ours(&dispute.intent) else { continue };
-            found.extend(index.dispute(dispute).map(|problem| {
+            found.extend(index.dispute(credit.key, dispute).map(|problem| {
                 credit.difference(problem, &dispute.id, intent, dispute.amount_minor)
             }));
         }
@@ -121,13 +132,51 @@ impl Payments {
         }
     }
 
-    /// Whether this ledger made it, and not another one on the same Stripe account: it knows the
-    /// top-up, or derives the same subject from the card. Without a server secret all are listed.
+    /// How many charges since then (Unix ms) are of cards whose clients are ours by the server secret,
+    /// and name other books: another ledger's with the same secret, or books that were lost.
+    ///
+    /// # Errors
+    /// As [`Payments::differences`].
+    pub async fn other_books(&self, since_ms: u64) -> Result<BTreeMap<String, u64>, Unavailable> {
+        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
+        let own = self.books().await.map_err(store)?;
+        let lost = self.options.lost_books.map(|lost| lost.to_string());
+        let mut found: BTreeMap<String, u64> = BTreeMap::new();
+        let intents = self.provider.intents_since(since_ms).await;
+        for intent in intents.map_err(|failure| later(unusable(failure)))? {
+            let Some(books) = intent.books.as_ref() else { continue };
+            if *books == own || Some(books) == lost.as_ref() {
+                continue;
+            }
+            if self.owner_by_card(&intent).await?.is_some() {
+                let count = found.entry(books.clone()).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether these books made it, and not others on the same Stripe account: it is a top-up of theirs,
+    /// or one that they have lost. Without a server secret, whose it is cannot be told: it is listed.
     async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
-        if self.secrets.is_empty() || self.record_of(intent).await?.is_some() {
+        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
+        if self.top_up_of(intent).await.map_err(store)?.is_some() {
             return Ok(true);
         }
-        Ok(self.owner_by_card(intent).await?.is_some())
+        if !self.may_be_lost(intent).await? {
+            return Ok(false);
+        }
+        Ok(self.secrets.is_empty() || self.owner_by_card(intent).await?.is_some())
+    }
+
+    /// Whether it names these books, and a top-up that is not in them: they come from a backup.
+    async fn may_be_lost(&self, intent: &Intent) -> Result<bool, Unavailable> {
+        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
+        let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse) else { return Ok(false) };
+        let own = self.books().await.map_err(store)?;
+        let named = intent.books.as_deref();
+        let ours = named == Some(own.as_str()) || self.options.lost_books.is_some_and(|lost| named == Some(lost.to_string().as_str()));
+        Ok(ours && self.store.top_up(id).await.map_err(store)?.is_none())
     }
 
     /// The client whose card it is, if that is who it was made for; and whether it has a customer.
@@ -136,8 +185,10 @@ impl Payments {
         intent: &Intent,
     ) -> Result<Option<(ClientId, bool)>, Unavailable> {
         let Some(Ok(card)) = intent.card.as_deref().map(str::parse) else { return Ok(None) };
-        let asked = |failure: Failure| later(unusable(failure));
-        let card = self.provider.card(&card).await.map_err(asked)?;
+        let card = match self.provider.card(&card).await {
+            Err(Failure::Invalid(_)) => return Ok(None),
+            other => other.map_err(|failure| later(unusable(failure)))?,
+        };
         let ids = self
             .secrets
             .iter()
@@ -157,7 +208,7 @@ impl Payments {
         accounts: &[AccountKey],
     ) -> Result<Option<AccountKey>, Unavailable> {
         for key in accounts {
-            if self.has(*key, Kind::TopUp, intent.as_str()).await? {
+            if has(&self.movements(*key).await?, Kind::TopUp, intent.as_str()) {
                 return Ok(Some(*key));
             }
         }
@@ -173,14 +224,17 @@ impl Payments {
         if intent.status != IntentStatus::Succeeded {
             return Ok(());
         }
-        if let Some(top_up) = self.record_of(&intent).await? {
+        if let Some(top_up) = self.top_up_of(&intent).await.map_err(store)? {
             return self.settle(top_up.id, &intent).await.map(drop).map_err(later);
+        }
+        if !self.may_be_lost(&intent).await? {
+            return Ok(());
         }
         let Ok(currency) = intent.currency.parse() else { return Ok(()) };
         let Some((client, has_customer)) = self.owner_by_card(&intent).await? else {
             return Ok(());
         };
-        if let (false, Some(customer)) = (has_customer, intent.customer) {
+        if let (false, Some(customer)) = (has_customer, intent.customer.clone()) {
             self.store.remember_customer(client, customer).await.map_err(store)?;
         }
         let key = AccountKey { client, currency };

@@ -12,13 +12,13 @@ use stripe402_protocol::{PaymentIntentId, Units};
 use super::{Payments, Unavailable};
 use crate::{
     ledger::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
-    stripe::{Failure, NewRefund},
+    stripe::{Failure, NewRefund, Refund},
 };
 
 /// What the name of a refund's hold begins with; the PaymentIntent follows.
 const HOLD: &str = "refund:";
 /// How often Stripe is asked before the hold is left for later.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 6;
 
 /// One part of a refund: what went back to one card charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,39 +147,44 @@ impl Payments {
             amount_minor: key.currency.refundable_minor_units(amount),
             hold: hold.to_owned(),
             subject: key.client.subject(),
+            attempt: 0,
         };
-        let went = self.ask_for_refund(&wanted).await?;
+        let refund = self.ask_for_refund(wanted).await?;
         crate::failpoint!("refunded");
-        self.settle_hold(key, hold, amount, went).await?;
+        let went = refund.as_ref().is_some_and(|refund| !refund.failed);
+        let id = refund.map(|refund| refund.id).unwrap_or_default();
+        self.settle_hold(key, hold, amount, went, &id).await?;
         let part = Refunded { payment_intent: intent.as_str().to_owned(), amount };
         Ok(went.then_some(part))
     }
 
-    /// Whether the money went. After a day the key is forgotten, so what there is already counts.
-    async fn ask_for_refund(&self, wanted: &NewRefund) -> Result<bool, Unavailable> {
+    /// The refund; `None` if Stripe refuses it. After a day the key is forgotten, so what there is
+    /// already counts.
+    async fn ask_for_refund(&self, mut wanted: NewRefund) -> Result<Option<Refund>, Unavailable> {
         let mut pause = self.options.retry_first;
+        let mut failed: Option<String> = None;
         for attempt in 1..=ATTEMPTS {
-            match self.refund_once(wanted).await {
-                Ok(went) => return Ok(went),
+            let cause = match self.refund_once(&wanted).await {
+                Ok(refund) => return Ok(Some(refund)),
                 Err(Failure::Card(_) | Failure::Invalid(_)) => {
                     tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
-                    return Ok(false);
+                    return Ok(None);
                 }
-                Err(
-                    Failure::Unknown(cause)
-                    | Failure::Account(cause)
-                    | Failure::Broken { cause, .. },
-                ) => {
-                    tracing::warn!(
-                        hold = wanted.hold,
-                        cause,
-                        attempt,
-                        "a refund has no answer yet"
-                    );
-                    if attempt == ATTEMPTS {
-                        return Err(Unavailable(cause));
+                Err(Failure::Broken { cause, log }) => {
+                    // The same failure again is stored under the key: nothing that was sent with it is
+                    // under way any more, and no refund was found. The next key is as good.
+                    if log.is_some() && log == failed {
+                        wanted.attempt = wanted.attempt.saturating_add(1);
                     }
+                    failed = log;
+                    cause
                 }
+                Err(Failure::Unknown(cause) | Failure::Account(cause)) => cause,
+            };
+            let hold = &wanted.hold;
+            tracing::warn!(hold, cause, attempt, "a refund has no answer yet");
+            if attempt == ATTEMPTS {
+                return Err(Unavailable(cause));
             }
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(Duration::from_secs(5));
@@ -187,16 +192,16 @@ impl Payments {
         Err(Unavailable("Stripe gave no answer".to_owned()))
     }
 
-    async fn refund_once(&self, wanted: &NewRefund) -> Result<bool, Failure> {
+    async fn refund_once(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
         // Only the refund itself can be refused for good. A key of another account does not find the
         // PaymentIntent either; that must not set free what has been paid.
         let known = self.provider.refunds(&wanted.intent).await;
         let known = known.map_err(|failure| Failure::Unknown(failure.to_string()))?;
         let ours = |hold: &Option<String>| hold.as_deref() == Some(wanted.hold.as_str());
         if let Some(refund) = known.into_iter().find(|refund| ours(&refund.hold)) {
-            return Ok(!refund.failed);
+            return Ok(refund);
         }
-        Ok(!self.provider.refund(wanted).await?.failed)
+        self.provider.refund(wanted).await
     }
 }
 
@@ -237,6 +242,11 @@ fn sum(parts: &[Refunded]) -> Units {
 /// `refund:<PaymentIntent>:<name>:<number>`.
 fn name_of(hold: &str) -> Option<&str> {
     hold.strip_prefix(HOLD)?.split(':').nth(1)
+}
+
+/// Whether a hold is one of a refund of this PaymentIntent.
+pub(super) fn is_about(hold: &str, intent: &PaymentIntentId) -> bool {
+    intent_of(hold).as_ref() == Some(intent)
 }
 
 fn intent_of(hold: &str) -> Option<PaymentIntentId> {

@@ -115,15 +115,6 @@ impl Payments {
         true
     }
 
-    /// The PaymentIntent of a top-up, by Stripe's list; `None` if none was made.
-    pub(super) async fn look_for(&self, top_up: &TopUp) -> Result<Option<Intent>, Failure> {
-        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
-        // A customer is remembered before its first PaymentIntent is made.
-        let customer = self.store.customer(top_up.account.client).await.map_err(unknown)?;
-        let Some(customer) = customer else { return Ok(None) };
-        self.provider.find(&customer, &top_up.id.to_string(), top_up.created_ms).await
-    }
-
     /// Has the card charged, with the top-up's own key. Attempts are counted over all ledgers, as their
     /// claims are, from 1.
     pub(super) async fn ask_stripe(&self, top_up: &TopUp, attempt: u32) -> Result<Intent, Failure> {
@@ -140,7 +131,9 @@ impl Payments {
         };
         crate::failpoint!("customer");
         let currency = top_up.account.currency;
+        let books = self.books().await.map_err(|error| Failure::Unknown(error.to_string()))?;
         let charge = CardCharge {
+            books,
             top_up: id,
             subject: top_up.account.client.subject(),
             customer,
@@ -328,7 +321,9 @@ mod tests {
         Intent {
             id: "pi_1".into(),
             status,
+            amount_minor: 500,
             received_minor: 500,
+            books: None,
             currency: currency.into(),
             card: None,
             client_secret: None,

@@ -84,6 +84,12 @@ impl Store for Meddling {
     ) -> Result<String, StoreError> {
         self.books.replace_customer(client, gone, id).await
     }
+    async fn payer(&self, intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        self.books.payer(intent).await
+    }
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        self.books.identity(fresh).await
+    }
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
         self.books.within(limit, count).await
     }
@@ -145,7 +151,9 @@ impl Provider for Bank {
         Ok(Intent {
             id: format!("pi_{}", charge.top_up),
             status: IntentStatus::Succeeded,
+            amount_minor: charge.amount_minor,
             received_minor: charge.amount_minor,
+            books: Some(charge.books.clone()),
             currency: charge.currency.to_string(),
             card: Some(charge.card.as_str().to_owned()),
             client_secret: None,
@@ -157,8 +165,8 @@ impl Provider for Bank {
     async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {
         Err(Failure::Invalid("none".into()))
     }
-    async fn find(&self, _: &str, _: &str, _: u64) -> Result<Option<Intent>, Failure> {
-        Ok(None)
+    async fn intents_of(&self, _: &str, _: u64) -> Result<Vec<Intent>, Failure> {
+        Ok(Vec::new())
     }
     async fn refund(&self, _: &NewRefund) -> Result<Refund, Failure> {
         Err(Failure::Invalid("none".into()))
@@ -226,6 +234,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         live: false,
         verify_cards: true,
         decline_details: false,
+        lost_books: None,
     };
     let secrets = vec![SecretString::from("secret")];
     let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));
@@ -255,7 +264,7 @@ async fn a_card_that_was_charged_twice_is_told_of() {
     let payments = Payments::new(edges, secrets, options);
     let account = AccountKey { client: ClientId::derive(b"secret", "fp"), currency: Currency::USD };
     let wanted = || NewTopUp {
-        id: TopUpId(uuid::Uuid::new_v4()),
+        id: TopUpId(Uuid::new_v4()),
         account,
         amount: Units::from_u32(50_000),
         needed: Units::MAX,

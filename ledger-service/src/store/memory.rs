@@ -13,6 +13,8 @@ use stripe402_protocol::{
     message::{Batch, BatchAnswer},
 };
 
+use uuid::Uuid;
+
 use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
 use crate::{
     clock::Clock,
@@ -35,6 +37,7 @@ struct Books {
     customers: BTreeMap<ClientId, String>,
     counts: BTreeMap<(String, u64), u64>,
     audit: BTreeMap<AuditKey, AuditEntry>,
+    identity: Option<Uuid>,
 }
 
 impl std::fmt::Debug for InMemory {
@@ -153,6 +156,14 @@ impl Store for InMemory {
             *known = customer;
         }
         Ok(known.clone())
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        Ok(self.books()?.memory.payer(payment_intent))
+    }
+
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        Ok(*self.books()?.identity.get_or_insert(fresh))
     }
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {

@@ -17,6 +17,8 @@ use stripe402_protocol::{
     message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
 };
 
+use uuid::Uuid;
+
 use crate::ledger::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
     Posted, Posting, State, TopUp, TopUpId,
@@ -91,6 +93,13 @@ pub trait Store: Send + Sync + 'static {
         gone: &str,
         customer: String,
     ) -> Result<String, StoreError>;
+
+    /// The account that the books know a PaymentIntent of: it was credited there, or waited there for
+    /// its cardholder. What its metadata says anybody with a right to write at Stripe can change.
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError>;
+
+    /// The name of these books: `fresh`, unless they have one.
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError>;
 
     /// Whether there is room for one more event, by the store's clock; if so and `count`, it is
     /// counted. `None`, or after how long there may be room. All ledgers share the counts, which

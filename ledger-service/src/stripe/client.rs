@@ -27,8 +27,9 @@ use stripe_types::RangeQueryTs;
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
 use super::{
-    Card, CardCharge, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent, IntentStatus, NewRefund,
-    Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification,
+    BOOKS_FIELD, Card, CardCharge, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent,
+    IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification,
+    sorted::Sorted,
 };
 
 /// Seconds by which Stripe's clock may be behind ours.
@@ -93,7 +94,7 @@ impl Provider for Stripe {
         let request = CreateCustomer::new()
             .description(format!("stripe402 client {subject}"))
             .metadata(HashMap::from([(SUBJECT_FIELD.to_owned(), subject.to_owned())]));
-        let request = request.customize().request_strategy(once(key)?);
+        let request = Sorted(request).customize().request_strategy(once(key)?);
         Ok(request.send(&self.client).await?.id.to_string())
     }
 
@@ -121,9 +122,10 @@ impl Provider for Stripe {
             .metadata(HashMap::from([
                 (TOP_UP_FIELD.to_owned(), charge.top_up.clone()),
                 (SUBJECT_FIELD.to_owned(), charge.subject.clone()),
+                (BOOKS_FIELD.to_owned(), charge.books.clone()),
             ]));
         let key = format!("stripe402-top-up-{}", charge.top_up);
-        let request = request.customize().request_strategy(once(&key)?);
+        let request = Sorted(request).customize().request_strategy(once(&key)?);
         Ok(intent(request.send(&self.client).await?))
     }
 
@@ -132,21 +134,10 @@ impl Provider for Stripe {
         Ok(intent(found))
     }
 
-    async fn find(
-        &self,
-        customer: &str,
-        top_up: &str,
-        created_after_ms: u64,
-    ) -> Result<Option<Intent>, Failure> {
-        let created = since(created_after_ms);
+    async fn intents_of(&self, customer: &str, since_ms: u64) -> Result<Vec<Intent>, Failure> {
+        let created = since(since_ms);
         let list = ListPaymentIntent::new().customer(customer).limit(100).created(created);
-        let mut all = list.paginate().stream(&self.client).map_ok(intent);
-        while let Some(intent) = all.try_next().await? {
-            if intent.top_up.as_deref() == Some(top_up) {
-                return Ok(Some(intent));
-            }
-        }
-        Ok(None)
+        Ok(list.paginate().stream(&self.client).map_ok(intent).try_collect().await?)
     }
 
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
@@ -163,19 +154,13 @@ impl Provider for Stripe {
                 (HOLD_FIELD.to_owned(), wanted.hold.clone()),
                 (SUBJECT_FIELD.to_owned(), wanted.subject.clone()),
             ]));
-        let key = format!("stripe402-refund-{}", wanted.hold);
-        let request = request.customize().request_strategy(once(&key)?);
+        let request = Sorted(request).customize().request_strategy(once(&wanted.key())?);
         Ok(refund(request.send(&self.client).await?))
     }
 
     async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure> {
         let list = ListPaymentIntent::new().limit(100).created(since(since_ms));
-        let mut all = list.paginate().stream(&self.client).map_ok(intent);
-        let mut found = Vec::new();
-        while let Some(intent) = all.try_next().await? {
-            found.extend(Some(intent).filter(|intent| intent.top_up.is_some()));
-        }
-        Ok(found)
+        Ok(list.paginate().stream(&self.client).map_ok(intent).try_collect().await?)
     }
 
     async fn refunds_since(&self, since_ms: u64) -> Result<Vec<Refund>, Failure> {
@@ -259,11 +244,13 @@ fn intent(found: PaymentIntent) -> Intent {
     Intent {
         id: found.id.to_string(),
         status,
+        amount_minor: found.amount,
         received_minor: found.amount_received,
         currency: found.currency.to_string(),
         card: found.payment_method.map(|card| card.into_id().to_string()),
         client_secret: found.client_secret,
         top_up: found.metadata.get(TOP_UP_FIELD).cloned(),
+        books: found.metadata.get(BOOKS_FIELD).cloned(),
         customer: found.customer.map(|customer| customer.into_id().to_string()),
         subject: found.metadata.get(SUBJECT_FIELD).cloned(),
     }

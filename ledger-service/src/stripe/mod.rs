@@ -2,6 +2,7 @@
 
 mod client;
 mod failure;
+mod sorted;
 
 use async_trait::async_trait;
 use stripe402_protocol::{Currency, PaymentIntentId, PaymentMethodId};
@@ -28,19 +29,14 @@ pub trait Provider: Send + Sync + 'static {
     /// Reads a PaymentIntent.
     async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure>;
 
-    /// The customer's PaymentIntent that was made for a top-up, if there is one. By listing, which
+    /// A customer's PaymentIntents that were made since then (Unix ms), newest first. By listing, which
     /// sees what has just been written; Stripe's search lags behind.
-    async fn find(
-        &self,
-        customer: &str,
-        top_up: &str,
-        created_after_ms: u64,
-    ) -> Result<Option<Intent>, Failure>;
+    async fn intents_of(&self, customer: &str, since_ms: u64) -> Result<Vec<Intent>, Failure>;
 
     /// Gives money back to the card that a PaymentIntent charged.
     async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure>;
 
-    /// Our PaymentIntents that were made since then (Unix ms), newest first; others are left out.
+    /// Every PaymentIntent that was made since then (Unix ms), newest first.
     async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure>;
 
     /// Every refund that was made since then (Unix ms).
@@ -85,6 +81,8 @@ pub struct CardCharge {
     pub top_up: String,
     /// Names the account to people, in the metadata.
     pub subject: String,
+    /// Names the books in the metadata: ledgers that share an account are told apart.
+    pub books: String,
     /// The client's customer.
     pub customer: String,
     /// The card.
@@ -102,7 +100,9 @@ pub struct Intent {
     pub id: String,
     /// How far it is.
     pub status: IntentStatus,
-    /// Stripe's minor units.
+    /// How much it is about, in Stripe's minor units.
+    pub amount_minor: i64,
+    /// How much of that was taken.
     pub received_minor: i64,
     /// In which currency.
     pub currency: String,
@@ -110,8 +110,10 @@ pub struct Intent {
     pub card: Option<String>,
     /// What Stripe.js confirms it with.
     pub client_secret: Option<String>,
-    /// The top-up that it was made for, from the metadata.
+    /// The top-up that it was made for, as the metadata says: others can write that.
     pub top_up: Option<String>,
+    /// The books that it was made for, as the metadata says.
+    pub books: Option<String>,
     /// The customer it was made for.
     pub customer: Option<String>,
     /// The account, as people see it, from the metadata: it tells ledgers of one Stripe account
@@ -128,8 +130,22 @@ pub struct NewRefund {
     pub amount_minor: i64,
     /// The hold that it settles: in the metadata, and in the idempotency key.
     pub hold: String,
+    /// How many keys before this one have a failure stored under them: part of the key.
+    pub attempt: u32,
     /// Names the account to people, in the metadata.
     pub subject: String,
+}
+
+impl NewRefund {
+    /// Its idempotency key. Another attempt has another one only where the key before it has a failure
+    /// of Stripe's stored: nothing that was sent with that one is under way any more.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.attempt {
+            0 => format!("stripe402-refund-{}", self.hold),
+            attempt => format!("stripe402-refund-{}-{attempt}", self.hold),
+        }
+    }
 }
 
 /// Money that Stripe gave back to a card, or meant to.
@@ -203,5 +219,7 @@ pub enum Verification {
 pub(crate) const TOP_UP_FIELD: &str = "stripe402_top_up";
 /// The metadata field that names the hold which a refund settles.
 pub(crate) const HOLD_FIELD: &str = "stripe402_hold";
+/// The metadata field that names the books.
+pub(crate) const BOOKS_FIELD: &str = "stripe402_books";
 /// The metadata field that names the account to people.
 pub(crate) const SUBJECT_FIELD: &str = "stripe402_subject";

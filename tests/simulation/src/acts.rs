@@ -91,7 +91,7 @@ impl People {
                     let methods = state.methods.clone();
                     for intent in state.intents.values_mut() {
                         if methods.get(&intent.card).is_some_and(|of| of.fingerprint == ours) {
-                            (intent.top_up, intent.subject) = (None, None);
+                            (intent.top_up, intent.subject, intent.books) = (None, None, None);
                         }
                     }
                 });

@@ -360,21 +360,17 @@ impl Gateway {
         }
     }
 
-    /// Whether a charge stands that was minted for some stream of this card: it is this one's.
+    /// Whether a charge was made that was minted for some stream of this card: it is this one's, or as
+    /// good as this one's.
     fn adopts(&self, stream: StreamId) -> bool {
         let mut streams = self.streams.borrow_mut();
         let Some(live) = streams.get_mut(&stream) else { return true };
         let mut orphans = self.orphans.borrow_mut();
-        let standing = self.world.books.with_memory(|memory| {
-            let charges = memory.charges().iter();
-            let charges = charges.filter(|(_, of)| matches!(of, ChargeRecord::Deducted { .. }));
-            charges.map(|(id, _)| random_of(id)).collect::<Vec<_>>()
-        });
         let found =
             orphans.iter().position(|orphan| {
             orphan.worker == live.worker
                 && orphan.card == live.card
-                && standing.contains(&orphan.random)
+                && self.world.truth().deducted.contains(&orphan.random)
         });
         let Some(at) = found else { return false };
         live.random.push(orphans.remove(at).random);
@@ -512,7 +508,7 @@ impl Gateway {
     }
 }
 
-fn random_of(id: &ChargeId) -> [u8; 10] {
+pub(crate) fn random_of(id: &ChargeId) -> [u8; 10] {
     let mut random = [0; 10];
     random.copy_from_slice(&id.as_bytes()[6..]);
     random

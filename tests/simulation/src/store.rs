@@ -12,11 +12,14 @@ use stripe402_ledger::{
 };
 use stripe402_protocol::{
     ClientId,
-    message::{Batch, BatchAnswer},
+    message::{Batch, BatchAnswer, ChargeOutcome},
 };
+
+use uuid::Uuid;
 
 use crate::{
     dice::Dice,
+    gateway::random_of,
     ledger::Life,
     plan::Fault,
     world::{World, pass},
@@ -81,6 +84,10 @@ macro_rules! forward {
             async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
                 self.through("batch", async {
                     let answer = self.world.books.batch(batch).await?;
+                    let made = answer.charges.iter().filter_map(|(id, outcome)| {
+                        matches!(outcome, ChargeOutcome::Charged(_)).then(|| random_of(id))
+                    });
+                    self.world.truth().deducted.extend(made);
                     let charges = answer.charges.iter().map(|(id, of)| format!("{id} {of:?}"));
                     let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
                     let shown: Vec<_> = charges.chain(voids).collect();
@@ -107,6 +114,8 @@ forward! {
     customer(client: ClientId) -> Option<String>;
     remember_customer(client: ClientId, customer: String) -> String;
     replace_customer(client: ClientId, gone: &str, customer: String) -> String;
+    payer(payment_intent: &str) -> Option<AccountKey>;
+    identity(fresh: Uuid) -> Uuid;
     within(limit: &Limit, count: bool) -> Option<Duration>;
     open_top_up(wanted: NewTopUp) -> Opened;
     advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;

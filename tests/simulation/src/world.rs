@@ -67,6 +67,8 @@ impl fmt::Debug for World {
 pub struct Truth {
     /// By the random part of its id: what became of a charge that a gateway minted.
     pub charges: BTreeMap<[u8; 10], Minted>,
+    /// Charges that were made, whatever became of them.
+    pub deducted: BTreeSet<[u8; 10]>,
     /// Refunds that operators ordered: name → most units, and whose.
     pub refunds: BTreeMap<String, (usize, i64)>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 use stripe402_protocol::{ChargeId, ClientId};
+use uuid::Uuid;
 
 use super::{
     super::StoreError,
     schema::{
-        self, ACCOUNTS, AUDIT, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, REFERENCES, TALLIES,
-        TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard,
+        self, ACCOUNTS, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
+        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard,
         unavailable,
     },
 };
@@ -34,6 +35,8 @@ pub(super) struct TableBook<'t> {
     customers: Table<'t, &'static [u8; 32], &'static str>,
     counts: Table<'t, (u64, &'static str), u64>,
     audit: Table<'t, (u64, &'static [u8; 16], bool), &'static [u8]>,
+    payers: Table<'t, &'static str, &'static [u8]>,
+    books: Table<'t, &'static str, &'static [u8; 16]>,
     written: bool,
 }
 
@@ -51,6 +54,8 @@ impl<'t> TableBook<'t> {
             customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
             counts: transaction.open_table(COUNTS).map_err(unavailable)?,
             audit: transaction.open_table(AUDIT).map_err(unavailable)?,
+            payers: transaction.open_table(PAYERS).map_err(unavailable)?,
+            books: transaction.open_table(BOOKS).map_err(unavailable)?,
             written: false,
         })
     }
@@ -58,6 +63,26 @@ impl<'t> TableBook<'t> {
     /// Whether something was written since this was last asked.
     pub(super) const fn take_written(&mut self) -> bool {
         core::mem::replace(&mut self.written, false)
+    }
+
+    /// The name of these books, which the first one gives.
+    pub(super) fn identity(&mut self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        let known = self.books.get("id").map_err(unavailable)?.map(|id| *id.value());
+        if let Some(known) = known {
+            return Ok(Uuid::from_bytes(known));
+        }
+        self.written = true;
+        self.books.insert("id", fresh.as_bytes()).map_err(unavailable)?;
+        Ok(fresh)
+    }
+
+    fn set_payer(&mut self, payment_intent: &str, account: &AccountKey) -> Result<(), StoreError> {
+        if self.payers.get(payment_intent).map_err(unavailable)?.is_none() {
+            self.written = true;
+            let account = account_bytes(account);
+            self.payers.insert(payment_intent, account.as_slice()).map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     /// Appends to the audit record; what is in it stays.
@@ -230,6 +255,9 @@ impl Book for TableBook<'_> {
             self.written = true;
             self.unfinished.insert(account.as_slice(), id).map_err(unavailable)?;
         }
+        if let Some(payment_intent) = top_up.state.payment_intent() {
+            self.set_payer(payment_intent, &top_up.account)?;
+        }
         if let Some(key) = &top_up.idempotency_key {
             account.extend_from_slice(key.as_bytes());
             self.written = true;
@@ -240,17 +268,20 @@ impl Book for TableBook<'_> {
 
     fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, StoreError> {
         let id = self.unfinished.get(account_bytes(account).as_slice()).map_err(unavailable)?;
-        Ok(id.map(|id| TopUpId(uuid::Uuid::from_bytes(*id.value()))))
+        Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
     }
 
     fn named(&self, account: &AccountKey, key: &str) -> Result<Option<TopUpId>, StoreError> {
         let mut bytes = account_bytes(account);
         bytes.extend_from_slice(key.as_bytes());
         let id = self.named.get(bytes.as_slice()).map_err(unavailable)?;
-        Ok(id.map(|id| TopUpId(uuid::Uuid::from_bytes(*id.value()))))
+        Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
     }
 
     fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), StoreError> {
+        if movement.posting.kind == Kind::TopUp {
+            self.set_payer(&movement.posting.reference, key)?;
+        }
         let reference = reference_bytes(key, movement.posting.kind, &movement.posting.reference);
         let account = account_bytes(key);
         let account = account.as_slice();

@@ -24,6 +24,7 @@ use stripe402_protocol::{
     ClientId, Currency,
     message::{Batch, BatchAnswer},
 };
+use uuid::Uuid;
 
 use self::{
     book::TableBook,
@@ -185,6 +186,14 @@ impl Store for Embedded {
     ) -> Result<String, StoreError> {
         let gone = gone.to_owned();
         self.write(move |book| book.replace_customer(&client, &gone, customer)).await
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        self.snapshot()?.payer(payment_intent)
+    }
+
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        self.write(move |book| book.identity(fresh)).await
     }
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {

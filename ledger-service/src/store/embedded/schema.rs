@@ -7,6 +7,7 @@ use redb::{
     Database, Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use stripe402_protocol::ClientId;
 
 use super::super::StoreError;
 use crate::ledger::{Account, AccountKey, Limit, Movement, TopUp, TopUpId};
@@ -39,11 +40,15 @@ pub(super) const COUNTS: TableDefinition<'_, (u64, &str), u64> = TableDefinition
 /// When, the action, and whether it is its end → an entry of the audit record.
 pub(super) const AUDIT: TableDefinition<'_, (u64, &[u8; 16], bool), &[u8]> =
     TableDefinition::new("audit");
+/// PaymentIntent → the account that it is known of.
+pub(super) const PAYERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("payers");
+/// The name of these books, under "id".
+pub(super) const BOOKS: TableDefinition<'_, &str, &[u8; 16]> = TableDefinition::new("books");
 /// What this file is.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 
 /// The layout above.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 
 /// Makes the tables of a new file; refuses a file of another layout.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
@@ -77,6 +82,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(CUSTOMERS).map_err(unavailable)?;
     transaction.open_table(COUNTS).map_err(unavailable)?;
     transaction.open_table(AUDIT).map_err(unavailable)?;
+    transaction.open_table(PAYERS).map_err(unavailable)?;
+    transaction.open_table(BOOKS).map_err(unavailable)?;
     Ok(())
 }
 
@@ -94,6 +101,8 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, CUSTOMERS)?;
     copy(from, &transaction, COUNTS)?;
     copy(from, &transaction, AUDIT)?;
+    copy(from, &transaction, PAYERS)?;
+    copy(from, &transaction, BOOKS)?;
     transaction.commit().map_err(unavailable)
 }
 
@@ -154,6 +163,15 @@ pub(super) fn movements(
     let account = account.as_slice();
     let rows = table.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
     rows.map(|row| from_json(row.map_err(unavailable)?.1.value())).collect()
+}
+
+/// The account that [`account_bytes`] wrote.
+pub(super) fn account_key(bytes: &[u8]) -> Result<AccountKey, StoreError> {
+    let damaged = || StoreError::Damaged("an account's key".to_owned());
+    let (client, currency) = bytes.split_first_chunk::<32>().ok_or_else(damaged)?;
+    let currency = std::str::from_utf8(currency).map_err(|_| damaged())?;
+    let currency = currency.parse().map_err(|_| damaged())?;
+    Ok(AccountKey { client: ClientId::from_bytes(*client), currency })
 }
 
 /// 35 bytes: client and currency, so that a client's accounts lie together.

@@ -24,6 +24,7 @@ use stripe402_protocol::{
     message::{Batch, BatchAnswer},
 };
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use self::session::Session;
 use super::{KeptCharge, Store, StoreError, Tally};
@@ -221,6 +222,14 @@ impl Store for Postgres {
             .map_err(unavailable)?;
         let known = query::customer(pool, &client).await.map_err(unavailable)?;
         Ok(known.unwrap_or(customer))
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        query::payer(self.pool().await?, payment_intent).await
+    }
+
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        query::identity(self.pool().await?, fresh).await
     }
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {

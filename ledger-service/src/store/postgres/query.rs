@@ -3,6 +3,8 @@
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{ChargeId, ClientId};
 
+use uuid::Uuid;
+
 use super::{
     super::{KeptCharge, StoreError, Tally},
     rows, unavailable,
@@ -124,4 +126,26 @@ pub(super) async fn unfinished(pool: &PgPool) -> Result<Vec<TopUp>, StoreError> 
         .fetch_all(pool)
         .await
         .map_err(unavailable)
+}
+
+pub(super) async fn payer(
+    pool: &PgPool,
+    payment_intent: &str,
+) -> Result<Option<AccountKey>, StoreError> {
+    sqlx::query("SELECT client, currency FROM payers WHERE payment_intent = $1")
+        .bind(payment_intent)
+        .try_map(|row: PgRow| rows::key(&row))
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)
+}
+
+/// The name of these books, which the first one gives.
+pub(super) async fn identity(pool: &PgPool, fresh: Uuid) -> Result<Uuid, StoreError> {
+    sqlx::query("INSERT INTO books (id) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(fresh)
+        .execute(pool)
+        .await
+        .map_err(unavailable)?;
+    sqlx::query_scalar("SELECT id FROM books").fetch_one(pool).await.map_err(unavailable)
 }

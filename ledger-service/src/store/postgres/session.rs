@@ -148,6 +148,9 @@ impl Session {
             .collect();
         for movement in new {
             self.write_movement(&movement).await?;
+            if movement.posting.kind == Kind::TopUp {
+                self.write_payer(&movement.posting.reference).await?;
+            }
         }
         let changed: Vec<TopUp> = self
             .book
@@ -158,6 +161,9 @@ impl Session {
             .collect();
         for top_up in changed {
             self.write_top_up(&top_up).await?;
+            if let Some(payment_intent) = top_up.state.payment_intent() {
+                self.write_payer(payment_intent).await?;
+            }
         }
         self.transaction.commit().await
     }
@@ -199,6 +205,16 @@ impl Session {
         .bind(i64::try_from(movement.at_ms).unwrap_or(i64::MAX))
         .execute(&mut *self.transaction)
         .await?;
+        Ok(())
+    }
+
+    async fn write_payer(&mut self, payment_intent: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT INTO payers VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(payment_intent)
+            .bind(self.key.client.as_bytes().as_slice())
+            .bind(self.key.currency.as_str())
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 

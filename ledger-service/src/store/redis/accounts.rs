@@ -57,6 +57,9 @@ impl Redis {
         key: AccountKey,
         posting: Posting,
     ) -> Result<Posted, StoreError> {
+        if posting.kind == Kind::TopUp {
+            self.write_payer(&posting.reference, key).await?;
+        }
         let arguments = [
             key.currency.as_str().into(),
             posting.kind.as_str().into(),

@@ -11,6 +11,8 @@
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
+//! | `stripe402:payer:<PaymentIntent>` | string | `<client>:<currency>`, once its books knew of it |
+//! | `stripe402:books` | string | the name of these books |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
@@ -31,6 +33,9 @@ pub(super) const BUCKET_MS: u64 = 600_000;
 
 /// Top-ups that are not finished.
 pub(super) const UNFINISHED: &str = "stripe402:unfinished";
+
+/// The name of these books.
+pub(super) const BOOKS: &str = "stripe402:books";
 
 /// What operators did.
 pub(super) const AUDIT: &str = "stripe402:audit";
@@ -91,6 +96,11 @@ pub(super) fn charge(id: &ChargeId) -> String {
 /// Whose a top-up is.
 pub(super) fn top_up(id: &TopUpId) -> String {
     format!("stripe402:top-up:{id}")
+}
+
+/// Whose a PaymentIntent is.
+pub(super) fn payer(payment_intent: &str) -> String {
+    format!("stripe402:payer:{payment_intent}")
 }
 
 /// The part of the index of accounts that lists clients whose ids begin with this byte.

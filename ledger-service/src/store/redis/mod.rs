@@ -9,6 +9,7 @@ mod batch;
 mod connection;
 mod durability;
 mod keys;
+mod payers;
 mod read;
 mod reply;
 mod script;
@@ -21,6 +22,7 @@ use stripe402_protocol::{
     ClientId,
     message::{Batch, BatchAnswer, Charge, ChargeOutcome},
 };
+use uuid::Uuid;
 
 use self::connection::Connection;
 use super::{KeptCharge, Store, StoreError, Tally};
@@ -141,6 +143,14 @@ impl Store for Redis {
         customer: String,
     ) -> Result<String, StoreError> {
         self.replace_customer_of(client, gone, customer).await
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        self.read_payer(payment_intent).await
+    }
+
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        self.read_identity(fresh).await
     }
 
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {

@@ -101,6 +101,11 @@ impl Redis {
             self.connection.command::<u64>(keep.arg(keys::top_up(&id))).await?;
             arguments.extend([payment_intent.clone(), amount.to_string()]);
         }
+        if let Some(payment_intent) = to.payment_intent()
+            && let Some(top_up) = self.top_up_of(client, id).await?
+        {
+            self.write_payer(payment_intent, top_up.account).await?;
+        }
         let mut reply = self.on_top_ups(&ADVANCE_TOP_UP, &client, &arguments).await?;
         let outcome = match reply.text()?.as_str() {
             "done" => Advance::Done(read(&mut reply, client)?),

@@ -225,25 +225,18 @@ impl Provider for Line {
         self.read("a PaymentIntent", |bank| bank.intent(id)).await
     }
 
-    async fn find(
-        &self,
-        customer: &str,
-        top_up: &str,
-        created_after_ms: u64,
-    ) -> Result<Option<Intent>, Failure> {
-        let since = since(created_after_ms);
-        let found = self.read("the customer's PaymentIntents", |bank| {
+    async fn intents_of(&self, customer: &str, since_ms: u64) -> Result<Vec<Intent>, Failure> {
+        let since = since(since_ms);
+        self.read("the customer's PaymentIntents", |bank| {
             Ok(bank.intents(|intent| {
-                intent.customer.as_deref() == Some(customer)
-                    && intent.created_ms >= since
-                    && intent.top_up.as_deref() == Some(top_up)
+                intent.customer.as_deref() == Some(customer) && intent.created_ms >= since
             }))
-        });
-        Ok(found.await?.into_iter().next())
+        })
+        .await
     }
 
     async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
-        let key = format!("stripe402-refund-{}", wanted.hold);
+        let key = wanted.key();
         let order = wanted.clone();
         let made = move |bank: &Bank, now_ms| bank.refund(&order, now_ms).map(Answer::Refund);
         match self.write(Call::Refund, &key, format!("{wanted:?}"), made).await? {
@@ -254,7 +247,7 @@ impl Provider for Line {
 
     async fn intents_since(&self, since_ms: u64) -> Result<Vec<Intent>, Failure> {
         let since = since(since_ms);
-        let ours = move |intent: &super::Paid| intent.created_ms >= since && intent.top_up.is_some();
+        let ours = move |intent: &super::Paid| intent.created_ms >= since;
         self.read("PaymentIntents", move |bank| Ok(bank.intents(ours))).await
     }
 

@@ -104,6 +104,7 @@ impl Bank {
                 card: charge.card.as_str().to_owned(),
                 customer: Some(charge.customer.clone()),
                 top_up: Some(charge.top_up.clone()),
+                books: Some(charge.books.clone()),
                 subject: Some(charge.subject.clone()),
                 really_for: Some(charge.top_up.clone()),
                 created_ms: now_ms,

@@ -32,6 +32,8 @@ pub struct Paid {
     pub customer: Option<String>,
     /// Metadata: the top-up, as far as anybody left it there.
     pub top_up: Option<String>,
+    /// Metadata: the books.
+    pub books: Option<String>,
     /// Metadata: the account.
     pub subject: Option<String>,
     /// The top-up that it was really made for, whatever the metadata says.
@@ -48,11 +50,13 @@ impl Paid {
         Intent {
             id: self.id.clone(),
             status: self.status,
+            amount_minor: self.amount_minor,
             received_minor: if paid { self.amount_minor } else { 0 },
             currency: self.currency.clone(),
             card: Some(self.card.clone()),
             client_secret: Some(format!("{}_secret", self.id)),
             top_up: self.top_up.clone(),
+            books: self.books.clone(),
             customer: self.customer.clone(),
             subject: self.subject.clone(),
         }

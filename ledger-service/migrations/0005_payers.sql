@@ -1,0 +1,13 @@
+-- Whose a PaymentIntent is, by our own books: what its metadata says others can change.
+
+CREATE TABLE payers (
+    payment_intent text PRIMARY KEY,
+    client         client_id NOT NULL,
+    currency       currency  NOT NULL
+);
+
+-- The name of these books, in the metadata of what is charged for them: one row.
+CREATE TABLE books (
+    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    id   uuid NOT NULL
+);
