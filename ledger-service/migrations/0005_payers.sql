@@ -11,3 +11,9 @@ CREATE TABLE books (
     only boolean PRIMARY KEY DEFAULT true CHECK (only),
     id   uuid NOT NULL
 );
+
+-- While a server secret is being replaced: by the oldest secret, the id under which a client is known.
+CREATE TABLE agreed_clients (
+    anchor client_id PRIMARY KEY,
+    client client_id NOT NULL
+);

@@ -53,7 +53,7 @@ macro_rules! transactions {
 
 transactions! {
     batch, charge_for_card, account, post, movements, accounts, tallies, charges, customer,
-    remember_customer, replace_customer, payer, identity, within, open_top_up, advance_top_up, top_up,
+    remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up,
 }
@@ -256,6 +256,14 @@ impl Store for ObservedStore {
 
     async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
         measured!(self.payer(payment_intent))
+    }
+
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        measured!(self.agreed(anchor, wanted))
     }
 
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {

@@ -325,17 +325,44 @@ impl Payments {
         Ok(Visit { request, account, card, proven })
     }
 
-    /// The card's client and its customer: under the newest secret, unless an older one is known.
+    /// The card's client and its customer: under the newest secret, unless it is known by an older one,
+    /// or by one that only other ledgers have yet.
     async fn identify(&self, card: &Card) -> Result<(ClientId, Option<String>), Halt> {
-        let mut newest = None;
-        for secret in &self.secrets {
-            let client = ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint);
-            if let Some(customer) = self.store.customer(client).await? {
-                return Ok((client, Some(customer)));
+        let ids = self.ids_of(card);
+        for client in &ids {
+            if let Some(customer) = self.store.customer(*client).await? {
+                return Ok((*client, Some(customer)));
             }
-            newest = newest.or(Some(client));
         }
-        newest.map(|client| (client, None)).ok_or_else(|| Halt::unavailable("no server secret"))
+        let (Some(newest), Some(oldest)) = (ids.first(), ids.last()) else {
+            return Err(Halt::unavailable("no server secret"));
+        };
+        match self.store.agreed(*oldest, None).await? {
+            Some(known) => Ok((known, self.store.customer(known).await?)),
+            None => Ok((*newest, None)),
+        }
+    }
+
+    /// A card's ids by each server secret, newest first.
+    fn ids_of(&self, card: &Card) -> Vec<ClientId> {
+        let derive = |secret: &SecretString| {
+            ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint)
+        };
+        self.secrets.iter().map(derive).collect()
+    }
+
+    /// Before a client is topped up for the first time: all ledgers know it by the same id, also while
+    /// a server secret is being replaced.
+    async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), Halt> {
+        let client = visit.account.client;
+        let ids = self.ids_of(&visit.card);
+        let Some(oldest) = ids.last().filter(|_| !stripe402_mutant::mutant!("no_agreement")) else {
+            return Ok(());
+        };
+        if self.store.agreed(*oldest, Some(client)).await? == Some(client) {
+            return Ok(());
+        }
+        Err(Halt::unavailable("another ledger has just met this client, by another secret: retry"))
     }
 
     async fn deduct(

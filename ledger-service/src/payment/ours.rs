@@ -60,8 +60,10 @@ impl Payments {
         if !made_like_it {
             return Ok(false);
         }
+        // One that the books know is another top-up's, unless its own metadata says that it is this one's.
         let payer = self.store.payer(&intent.id).await?;
-        Ok(payer.is_none_or(|payer| payer == top_up.account))
+        let named = intent.top_up.as_deref() == Some(top_up.id.to_string().as_str());
+        Ok(payer.is_none_or(|payer| named && payer == top_up.account))
     }
 
     /// The account that a PaymentIntent is of. One whose top-up still waits for it is credited first:
@@ -98,9 +100,7 @@ impl Payments {
             return Ok(Some(intent.clone()));
         }
         for intent in all.into_iter().filter(|intent| intent.top_up.is_none()) {
-            if self.store.payer(&intent.id).await.map_err(unknown)?.is_none()
-                && self.is_of(top_up, &intent).await.map_err(unknown)?
-            {
+            if self.is_of(top_up, &intent).await.map_err(unknown)? {
                 return Ok(Some(intent));
             }
         }

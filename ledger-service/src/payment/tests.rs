@@ -87,6 +87,13 @@ impl Store for Meddling {
     async fn payer(&self, intent: &str) -> Result<Option<AccountKey>, StoreError> {
         self.books.payer(intent).await
     }
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        self.books.agreed(anchor, wanted).await
+    }
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
         self.books.identity(fresh).await
     }

@@ -23,6 +23,9 @@ impl Payments {
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let attempt = Attempt::of(visit);
         self.may_try(attempt).await?;
+        if self.store.customer(visit.account.client).await?.is_none() {
+            self.agree_on(visit).await?;
+        }
         let id = TopUpId(self.ids.make());
         let mark = UnderWay::mark(self, id);
         let wanted = NewTopUp {

@@ -38,6 +38,7 @@ struct Books {
     counts: BTreeMap<(String, u64), u64>,
     audit: BTreeMap<AuditKey, AuditEntry>,
     identity: Option<Uuid>,
+    agreed: BTreeMap<ClientId, ClientId>,
 }
 
 impl std::fmt::Debug for InMemory {
@@ -160,6 +161,18 @@ impl Store for InMemory {
 
     async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
         Ok(self.books()?.memory.payer(payment_intent))
+    }
+
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        let mut books = self.books()?;
+        if let Some(wanted) = wanted {
+            books.agreed.entry(anchor).or_insert(wanted);
+        }
+        Ok(books.agreed.get(&anchor).copied())
     }
 
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {

@@ -98,6 +98,15 @@ pub trait Store: Send + Sync + 'static {
     /// its cardholder. What its metadata says anybody with a right to write at Stripe can change.
     async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError>;
 
+    /// Under which id the client is known whose id by the oldest server secret is `anchor`: the first
+    /// that was wanted. While a secret is being replaced, two ledgers would derive two from one card.
+    /// Without a wish it is only looked up.
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError>;
+
     /// The name of these books: `fresh`, unless they have one.
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError>;
 

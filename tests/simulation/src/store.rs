@@ -115,6 +115,7 @@ forward! {
     remember_customer(client: ClientId, customer: String) -> String;
     replace_customer(client: ClientId, gone: &str, customer: String) -> String;
     payer(payment_intent: &str) -> Option<AccountKey>;
+    agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId>;
     identity(fresh: Uuid) -> Uuid;
     within(limit: &Limit, count: bool) -> Option<Duration>;
     open_top_up(wanted: NewTopUp) -> Opened;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     super::StoreError,
     schema::{
-        self, ACCOUNTS, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
+        self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
         REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard,
         unavailable,
     },
@@ -37,6 +37,7 @@ pub(super) struct TableBook<'t> {
     audit: Table<'t, (u64, &'static [u8; 16], bool), &'static [u8]>,
     payers: Table<'t, &'static str, &'static [u8]>,
     books: Table<'t, &'static str, &'static [u8; 16]>,
+    agreed: Table<'t, &'static [u8; 32], &'static [u8; 32]>,
     written: bool,
 }
 
@@ -56,6 +57,7 @@ impl<'t> TableBook<'t> {
             audit: transaction.open_table(AUDIT).map_err(unavailable)?,
             payers: transaction.open_table(PAYERS).map_err(unavailable)?,
             books: transaction.open_table(BOOKS).map_err(unavailable)?,
+            agreed: transaction.open_table(AGREED).map_err(unavailable)?,
             written: false,
         })
     }
@@ -74,6 +76,21 @@ impl<'t> TableBook<'t> {
         self.written = true;
         self.books.insert("id", fresh.as_bytes()).map_err(unavailable)?;
         Ok(fresh)
+    }
+
+    /// The id under which a client is known, which the first one gives.
+    pub(super) fn agree(
+        &mut self,
+        anchor: &ClientId,
+        wanted: ClientId,
+    ) -> Result<Option<ClientId>, StoreError> {
+        let known = self.agreed.get(anchor.as_bytes()).map_err(unavailable)?;
+        if let Some(known) = known.map(|id| *id.value()) {
+            return Ok(Some(ClientId::from_bytes(known)));
+        }
+        self.written = true;
+        self.agreed.insert(anchor.as_bytes(), wanted.as_bytes()).map_err(unavailable)?;
+        Ok(Some(wanted))
     }
 
     fn set_payer(&mut self, payment_intent: &str, account: &AccountKey) -> Result<(), StoreError> {

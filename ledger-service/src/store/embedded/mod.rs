@@ -192,6 +192,17 @@ impl Store for Embedded {
         self.snapshot()?.payer(payment_intent)
     }
 
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        match wanted {
+            None => self.snapshot()?.agreed(&anchor),
+            Some(wanted) => self.write(move |book| book.agree(&anchor, wanted)).await,
+        }
+    }
+
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
         self.write(move |book| book.identity(fresh)).await
     }

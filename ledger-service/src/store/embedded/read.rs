@@ -8,7 +8,7 @@ use stripe402_protocol::{ChargeId, ClientId};
 use super::{
     super::{KeptCharge, StoreError, Tally},
     schema::{
-        self, ACCOUNTS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, TALLIES, TOP_UPS, UNFINISHED,
+        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, TALLIES, TOP_UPS, UNFINISHED,
         account_bytes, from_json, from_postcard, unavailable,
     },
 };
@@ -34,6 +34,12 @@ impl Snapshot {
         let customers = self.0.open_table(CUSTOMERS).map_err(unavailable)?;
         let customer = customers.get(client.as_bytes()).map_err(unavailable)?;
         Ok(customer.map(|customer| customer.value().to_owned()))
+    }
+
+    pub(super) fn agreed(&self, anchor: &ClientId) -> Result<Option<ClientId>, StoreError> {
+        let agreed = self.0.open_table(AGREED).map_err(unavailable)?;
+        let known = agreed.get(anchor.as_bytes()).map_err(unavailable)?;
+        Ok(known.map(|id| ClientId::from_bytes(*id.value())))
     }
 
     pub(super) fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {

@@ -42,6 +42,9 @@ pub(super) const AUDIT: TableDefinition<'_, (u64, &[u8; 16], bool), &[u8]> =
     TableDefinition::new("audit");
 /// PaymentIntent → the account that it is known of.
 pub(super) const PAYERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("payers");
+/// Client by the oldest server secret → the id under which it is known.
+pub(super) const AGREED: TableDefinition<'_, &[u8; 32], &[u8; 32]> =
+    TableDefinition::new("agreed_clients");
 /// The name of these books, under "id".
 pub(super) const BOOKS: TableDefinition<'_, &str, &[u8; 16]> = TableDefinition::new("books");
 /// What this file is.
@@ -84,6 +87,7 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(AUDIT).map_err(unavailable)?;
     transaction.open_table(PAYERS).map_err(unavailable)?;
     transaction.open_table(BOOKS).map_err(unavailable)?;
+    transaction.open_table(AGREED).map_err(unavailable)?;
     Ok(())
 }
 
@@ -103,6 +107,7 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, AUDIT)?;
     copy(from, &transaction, PAYERS)?;
     copy(from, &transaction, BOOKS)?;
+    copy(from, &transaction, AGREED)?;
     transaction.commit().map_err(unavailable)
 }
 

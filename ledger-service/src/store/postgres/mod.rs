@@ -228,6 +228,14 @@ impl Store for Postgres {
         query::payer(self.pool().await?, payment_intent).await
     }
 
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        query::agreed(self.pool().await?, anchor, wanted).await
+    }
+
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
         query::identity(self.pool().await?, fresh).await
     }

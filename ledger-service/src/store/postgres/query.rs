@@ -149,3 +149,29 @@ pub(super) async fn identity(pool: &PgPool, fresh: Uuid) -> Result<Uuid, StoreEr
         .map_err(unavailable)?;
     sqlx::query_scalar("SELECT id FROM books").fetch_one(pool).await.map_err(unavailable)
 }
+
+/// The id under which a client is known, which the first one gives.
+pub(super) async fn agreed(
+    pool: &PgPool,
+    anchor: ClientId,
+    wanted: Option<ClientId>,
+) -> Result<Option<ClientId>, StoreError> {
+    if let Some(wanted) = wanted {
+        sqlx::query("INSERT INTO agreed_clients VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(anchor.as_bytes().as_slice())
+            .bind(wanted.as_bytes().as_slice())
+            .execute(pool)
+            .await
+            .map_err(unavailable)?;
+    }
+    sqlx::query("SELECT client FROM agreed_clients WHERE anchor = $1")
+        .bind(anchor.as_bytes().as_slice())
+        .try_map(|row: PgRow| {
+            let id: Vec<u8> = row.try_get("client")?;
+            let id = id.try_into().map_err(|_| sqlx::Error::Decode("a client id".into()))?;
+            Ok(ClientId::from_bytes(id))
+        })
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)
+}

@@ -12,6 +12,7 @@
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
 //! | `stripe402:payer:<PaymentIntent>` | string | `<client>:<currency>`, once its books knew of it |
+//! | `stripe402:agreed:<client>` | string | the id under which a client is known |
 //! | `stripe402:books` | string | the name of these books |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
@@ -96,6 +97,11 @@ pub(super) fn charge(id: &ChargeId) -> String {
 /// Whose a top-up is.
 pub(super) fn top_up(id: &TopUpId) -> String {
     format!("stripe402:top-up:{id}")
+}
+
+/// The id under which a client is known, by its id under the oldest server secret.
+pub(super) fn agreed(anchor: &ClientId) -> String {
+    format!("stripe402:agreed:{}", anchor.to_hex())
 }
 
 /// Whose a PaymentIntent is.

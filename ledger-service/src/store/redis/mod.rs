@@ -149,6 +149,14 @@ impl Store for Redis {
         self.read_payer(payment_intent).await
     }
 
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        self.read_agreed(anchor, wanted).await
+    }
+
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
         self.read_identity(fresh).await
     }

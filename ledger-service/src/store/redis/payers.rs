@@ -43,6 +43,22 @@ impl Redis {
         Ok(Some(AccountKey { client, currency }))
     }
 
+    pub(super) async fn read_agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        if let Some(wanted) = wanted {
+            let mut give = redis::cmd("SET");
+            give.arg(keys::agreed(&anchor)).arg(wanted.to_hex()).arg("NX");
+            self.connection.command::<Option<String>>(&give).await?;
+        }
+        let mut command = redis::cmd("GET");
+        command.arg(keys::agreed(&anchor));
+        let known: Option<String> = self.connection.command(&command).await?;
+        known.map(|known| parse(&known, "a client id")).transpose()
+    }
+
     pub(super) async fn read_identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
         let mut give = redis::cmd("SET");
         give.arg(BOOKS).arg(fresh.to_string()).arg("NX");
