@@ -106,7 +106,9 @@ pub fn apply_void<B: Book>(
         }
         Some(ChargeRecord::Voided | ChargeRecord::RefusedInAdvance) => Ok(VoidOutcome::Repeated),
         None if window.remembers(&void.id) => {
-            book.set_charge(&void.id, &ChargeRecord::RefusedInAdvance)?;
+            if !stripe402_mutant::mutant!("no_mark") {
+                book.set_charge(&void.id, &ChargeRecord::RefusedInAdvance)?;
+            }
             Ok(VoidOutcome::Marked)
         }
         None => Ok(VoidOutcome::Stale),
@@ -125,6 +127,9 @@ fn give_back<B: Book>(
     let before = book.account(&account)?;
     book.tally(&TallyKey::of(id, account, route), -1, amount.get().saturating_neg())?;
     book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
+    if stripe402_mutant::mutant!("void_leaves_charge") {
+        return Ok(());
+    }
     book.set_charge(id, &ChargeRecord::Voided)
 }
 

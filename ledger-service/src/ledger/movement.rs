@@ -103,7 +103,8 @@ pub fn post<B: Book>(
     now_ms: u64,
 ) -> Result<Posted, B::Error> {
     let account = book.account(key)?;
-    if let Some(known) = book.movement(key, posting.kind, &posting.reference)? {
+    let again = stripe402_mutant::mutant!("credited_twice") && posting.kind == Kind::TopUp;
+    if let Some(known) = book.movement(key, posting.kind, &posting.reference)?.filter(|_| !again) {
         return Ok(if known.posting.amount == posting.amount {
             Posted::Repeated(account)
         } else {
@@ -119,6 +120,45 @@ pub fn post<B: Book>(
     };
     book.set_account(key, &after)?;
     book.record(key, &Movement { posting: posting.clone(), at_ms: now_ms })?;
+    Ok(Posted::Done(after))
+}
+
+/// Posts movements together, or none of them. The first one names them all: if it was posted before,
+/// so were the others, and nothing happens.
+///
+/// # Errors
+/// The store's.
+pub fn post_together<B: Book>(
+    book: &mut B,
+    key: &AccountKey,
+    postings: &[Posting],
+    now_ms: u64,
+) -> Result<Posted, B::Error> {
+    let before = book.account(key)?;
+    let mut after = before;
+    for (at, posting) in postings.iter().enumerate() {
+        if let Some(known) = book.movement(key, posting.kind, &posting.reference)? {
+            let same = at == 0 && known.posting.amount == posting.amount;
+            return Ok(if same {
+                Posted::Repeated(before)
+            } else {
+                Posted::Refused(PostRefusal::Conflict)
+            });
+        }
+        if matches!(posting.kind, Kind::Capture | Kind::Release)
+            && !is_open_hold(book, key, posting)?
+        {
+            return Ok(Posted::Refused(PostRefusal::NoSuchHold));
+        }
+        after = match effect(after, posting) {
+            Ok(after) => after,
+            Err(refusal) => return Ok(Posted::Refused(refusal)),
+        };
+    }
+    book.set_account(key, &after)?;
+    for posting in postings {
+        book.record(key, &Movement { posting: posting.clone(), at_ms: now_ms })?;
+    }
     Ok(Posted::Done(after))
 }
 
@@ -317,6 +357,36 @@ mod tests {
             .map(|(_, movement)| movement.posting.kind.net(movement.posting.amount))
             .sum();
         assert_eq!(net, book.account(&key()).unwrap().net(), "the movements explain the account");
+    }
+
+    #[test]
+    fn together_or_not_at_all() {
+        let mut book = Memory::default();
+        post(&mut book, &key(), &posting(Kind::TopUp, "pi_1", 100), 1).unwrap();
+        let holds = |name: &str, amounts: &[u32]| {
+            let mut all = vec![posting(Kind::Hold, name, 0)];
+            all.extend(amounts.iter().enumerate().map(|(at, amount)| {
+                posting(Kind::Hold, &format!("{name}{at}"), *amount)
+            }));
+            all
+        };
+        let mut together = |postings: &[Posting]| {
+            match post_together(&mut book, &key(), postings, 1).unwrap() {
+                Posted::Done(account) => Ok((true, account.available.get(), account.pending.get())),
+                Posted::Repeated(account) => {
+                    Ok((false, account.available.get(), account.pending.get()))
+                }
+                Posted::Refused(refusal) => Err(refusal),
+            }
+        };
+        assert_eq!(together(&holds("a", &[60, 41])), Err(PostRefusal::Insufficient));
+        assert_eq!(together(&holds("a", &[60, 30])), Ok((true, 10, 90)));
+        assert_eq!(together(&holds("a", &[60, 30])), Ok((false, 10, 90)));
+        assert_eq!(together(&holds("a", &[1])), Ok((false, 10, 90)), "the first names them all");
+        let taken = [posting(Kind::Hold, "b", 0), posting(Kind::Hold, "a0", 60)];
+        assert_eq!(together(&taken), Err(PostRefusal::Conflict));
+        assert_eq!(together(&holds("b", &[])), Ok((true, 10, 90)));
+        assert_eq!(book.movements().len(), 5);
     }
 
     #[test]

@@ -204,10 +204,13 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
     if account.frozen {
         return Ok(Opened::Frozen);
     }
-    if account.available >= wanted.needed {
+    if account.available >= wanted.needed && !stripe402_mutant::mutant!("not_looked_again")
+        && !stripe402_mutant::mutant!("deduct_last")
+    {
         return Ok(Opened::Enough);
     }
-    if let Some(id) = book.unfinished(&wanted.account)?
+    if !stripe402_mutant::mutant!("two_at_a_time")
+        && let Some(id) = book.unfinished(&wanted.account)?
         && let Some(other) = book.top_up(&id)?
     {
         return Ok(Opened::Busy(other));
@@ -267,8 +270,11 @@ pub fn advance<B: Book>(
         return Ok(Advance::Unknown);
     };
     // Money that was taken after all, though we had given the charge up, is credited all the same.
-    let late = top_up.state.is_without_charge() && matches!(to, State::Credited { .. });
-    if top_up.state.is_finished() && !late {
+    let late = top_up.state.is_without_charge()
+        && matches!(to, State::Credited { .. })
+        && !stripe402_mutant::mutant!("late_money");
+    let again = stripe402_mutant::mutant!("credited_twice");
+    if top_up.state.is_finished() && !late && !again {
         return Ok(Advance::Finished(top_up));
     }
     if from.is_some_and(|from| *from != top_up.state) {

@@ -52,7 +52,7 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, charge_for_card, account, post, movements, accounts, tallies, charges, customer,
+    batch, charge_for_card, account, post, post_together, movements, accounts, tallies, charges, customer,
     remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up,
@@ -210,6 +210,14 @@ impl Store for ObservedStore {
             Posted::Repeated(_) => {}
         }
         Ok(posted)
+    }
+
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        measured!(self.post_together(key, postings))
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {

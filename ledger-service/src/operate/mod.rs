@@ -90,6 +90,7 @@ impl From<RefundError> for Problem {
     fn from(error: RefundError) -> Self {
         let text = error.to_string();
         match error {
+            RefundError::Conflict => Self::Refused { code: "conflict", text },
             RefundError::Frozen => Self::Refused { code: "frozen", text },
             RefundError::Insufficient(_) => Self::Refused { code: "insufficient", text },
             RefundError::Unknown(_) => Self::Unavailable(text),

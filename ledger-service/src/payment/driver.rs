@@ -35,6 +35,9 @@ struct Drive {
     failed: Option<String>,
     /// Whether that came twice: a stored failure. Nothing that was sent with the key is in flight.
     replayed: bool,
+    /// The record as it was read first: of use to a mutant only.
+    #[cfg(debug_assertions)]
+    first: Option<TopUp>,
 }
 
 /// What Stripe was asked, and said.
@@ -116,6 +119,10 @@ impl Payments {
         let gone = || Halt::unavailable("the top-up is gone");
         let top_up = self.store.top_up(id).await?.ok_or_else(gone)?;
         let State::Charging(claim) = top_up.state else { return Ok(Turn::Settled(top_up.state)) };
+        #[cfg(debug_assertions)]
+        if stripe402_mutant::mutant!("no_claim") {
+            return self.turn_without_claim(top_up, drive).await;
+        }
         let own = drive.held == Some(claim);
         if !own && claim.until_ms > self.clock.now_ms() {
             return Ok(Turn::Held);
@@ -135,12 +142,19 @@ impl Payments {
             Asked::Answer(Err(Failure::Broken { cause, log })) => {
                 let replayed = log.is_some() && log == drive.failed;
                 drive.failed = log;
-                let stale = self.age(&top_up) > self.options.settle_after;
+                let patience = match stripe402_mutant::mutant!("look_too_early") {
+                    true => Duration::ZERO,
+                    false => self.options.settle_after,
+                };
+                let stale = self.age(&top_up) > patience;
                 if !replayed && !stale {
                     return Ok(Turn::Again(cause));
                 }
                 tracing::warn!(top_up = %id, cause, "looking for the PaymentIntent instead");
                 drive.replayed = replayed;
+                if stripe402_mutant::mutant!("give_up_unseen") {
+                    return self.settle_claimed(id, mine, State::Lapsed).await;
+                }
                 self.begin_to_look(id, mine, drive).await
             }
             Asked::KeyTooOld => self.begin_to_look(id, mine, drive).await,
@@ -156,10 +170,31 @@ impl Payments {
         }
     }
 
+    /// As it was before there were claims, for the simulation to find: each ledger goes by the record as
+    /// it read it first, and closes it when it has looked.
+    #[cfg(debug_assertions)]
+    async fn turn_without_claim(&self, now: TopUp, drive: &mut Drive) -> Result<Turn, Halt> {
+        let top_up = drive.first.get_or_insert(now).clone();
+        let claim = Claim { epoch: 2, ..Claim::default() };
+        let asked = self.ask(&top_up, claim, true, drive).await;
+        let answer = match asked {
+            Asked::Answer(Err(Failure::Broken { .. })) => self.look_for(&top_up).await.transpose(),
+            Asked::Answer(answer) => Some(answer),
+            _ => return Ok(Turn::Again("its key is too old".to_owned())),
+        };
+        let Some(answer) = answer else {
+            return self.close(top_up.id, State::Lapsed).await.map(Turn::Settled);
+        };
+        match next(top_up.account.currency, answer, false) {
+            Next::Become(state) => self.close(top_up.id, state).await.map(Turn::Settled),
+            Next::Again(cause) => Ok(Turn::Again(cause)),
+        }
+    }
+
     /// One question to Stripe: the charge, or what its list says of it.
     async fn ask(&self, top_up: &TopUp, mine: Claim, own: bool, drive: &mut Drive) -> Asked {
         if mine.looking {
-            if !own && !drive.replayed {
+            if !own && !drive.replayed && !stripe402_mutant::mutant!("look_too_early") {
                 // Whoever held the claim before may have sent the key just now.
                 tokio::time::sleep(self.options.in_flight).await;
             }

@@ -132,9 +132,13 @@ impl Payments {
         crate::failpoint!("customer");
         let currency = top_up.account.currency;
         let books = self.books().await.map_err(|error| Failure::Unknown(error.to_string()))?;
+        let top_up_name = match stripe402_mutant::mutant!("key_of_the_attempt") {
+            true => format!("{id}-{attempt}"),
+            false => id,
+        };
         let charge = CardCharge {
             books,
-            top_up: id,
+            top_up: top_up_name,
             subject: top_up.account.client.subject(),
             customer,
             card: top_up.payment_method.clone(),
@@ -233,11 +237,14 @@ impl Payments {
         let given_up = given_up.filter(|top_up| top_up.state.is_without_charge());
         match self.store.advance_top_up(id, from, to.clone()).await? {
             Advance::Done(top_up) => {
-                if let (Some(given_up), State::Credited { payment_intent, .. }) = (given_up, &to) {
-                    self.report_if_charged_twice(&given_up, payment_intent).await?;
-                }
                 if !matches!(top_up.state, State::Charging(_)) {
                     count_end(&top_up);
+                }
+                if let (Some(given_up), State::Credited { payment_intent, .. }) = (given_up, &to)
+                    && let Err(cause) =
+                        self.give_back_if_charged_twice(&given_up, payment_intent).await
+                {
+                    tracing::error!(payment_intent, ?cause, "reconcile: it is not given back yet");
                 }
                 Ok(Some(top_up.state))
             }

@@ -89,6 +89,16 @@ impl Store for InMemory {
         Ok(known(ledger::post(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let memory = &mut self.books()?.memory;
+        Ok(known(ledger::post_together(memory, &key, &postings, now_ms)))
+    }
+
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         let books = self.books()?;
         let own = books.memory.movements().iter().filter(|(of, _)| *of == key);

@@ -57,6 +57,13 @@ pub trait Store: Send + Sync + 'static {
     /// Posts a movement as [`crate::ledger::post`] says.
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
+    /// Posts movements together as [`crate::ledger::post_together`] says.
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError>;
+
     /// An account's movements, oldest first.
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;
 

@@ -38,7 +38,9 @@ impl People {
         pass(act.at_ms).await;
         match act.what {
             Act::Ask { card, agent, calls, named, patience_ms } => {
-                let Some(agent) = self.agents.get(card).and_then(|of| of.get(agent)) else { return };
+                let Some(agent) = self.agents.get(card).and_then(|of| of.get(agent)) else {
+                    return;
+                };
                 let calls: Vec<_> = (0..calls)
                     .map(|call| {
                         let agent = Rc::clone(agent);
@@ -86,7 +88,10 @@ impl People {
             Act::Stranger { card, disputed } => self.stranger(card, disputed).await,
             Act::ClearMetadata { card } => {
                 let ours = fingerprint(card);
-                self.tell(format_args!("somebody clears the metadata of card {}'s charges", card + 1));
+                self.tell(format_args!(
+                    "somebody clears the metadata of card {}'s charges",
+                    card + 1
+                ));
                 self.world.bank.with(|state| {
                     let methods = state.methods.clone();
                     for intent in state.intents.values_mut() {
@@ -179,7 +184,9 @@ impl People {
         let ledger = self.some_ledger()?;
         let payments = ledger.payments()?;
         let accounts = || {
-            self.world.books.with_memory(|memory| memory.accounts().keys().copied().collect::<Vec<_>>())
+            self.world
+                .books
+                .with_memory(|memory| memory.accounts().keys().copied().collect::<Vec<_>>())
         };
         let since_ms = crate::world::BEGINNING_MS;
         let mut left = None;

@@ -37,7 +37,12 @@ pub enum Ended {
 impl Agent {
     /// The number-th program of a card.
     #[must_use]
-    pub fn new(world: &Arc<World>, card: usize, number: usize, gateways: &[Rc<Gateway>]) -> Rc<Self> {
+    pub fn new(
+        world: &Arc<World>,
+        card: usize,
+        number: usize,
+        gateways: &[Rc<Gateway>],
+    ) -> Rc<Self> {
         let name = format!("agent {}.{}", card + 1, number + 1);
         let method = format!("pm_{card}_{number}");
         let bank = world.plan.cards[card].bank;
@@ -92,7 +97,7 @@ impl Agent {
                             0
                         }
                         (_, "rate_limited") => self.dice.between(10_000, 60_000),
-                        ("insufficient_credits" | "" , _) if !with_card => {
+                        ("insufficient_credits" | "", _) if !with_card => {
                             with_card = true;
                             0
                         }
@@ -166,8 +171,10 @@ impl Agent {
     }
 
     fn learn(&self, receipt: Option<&str>) {
-        let receipt = receipt.and_then(|receipt| stripe402_protocol::decode::<Value>(receipt.as_bytes()).ok());
-        let client = receipt.and_then(|receipt| Some(receipt.get("clientId")?.as_str()?.to_owned()));
+        let receipt = receipt
+            .and_then(|receipt| stripe402_protocol::decode::<Value>(receipt.as_bytes()).ok());
+        let client =
+            receipt.and_then(|receipt| Some(receipt.get("clientId")?.as_str()?.to_owned()));
         if client.is_some() {
             *self.client.borrow_mut() = client;
         }

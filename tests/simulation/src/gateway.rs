@@ -115,7 +115,11 @@ impl Gateway {
         });
         let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
         let vm = |_| {
-            RefCell::new(Vm { worker: Worker::new(Rc::clone(&config)), life: 0, turn: Cell::new(0) })
+            RefCell::new(Vm {
+                worker: Worker::new(Rc::clone(&config)),
+                life: 0,
+                turn: Cell::new(0),
+            })
         };
         let gateway = Rc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -188,13 +192,8 @@ impl Gateway {
         happens: impl FnOnce(&mut Worker, &mut Proxy<'_>) -> T,
     ) -> T {
         let mut vm = self.workers[at].borrow_mut();
-        let mut proxy = Proxy {
-            gateway: self,
-            worker: at,
-            stream,
-            effects: Vec::new(),
-            decisions: 0,
-        };
+        let mut proxy =
+            Proxy { gateway: self, worker: at, stream, effects: Vec::new(), decisions: 0 };
         let done = happens(&mut vm.worker, &mut proxy);
         let Proxy { effects, decisions, .. } = proxy;
         let life = vm.life;
@@ -325,7 +324,8 @@ impl Gateway {
         self.enter(worker, Some(stream), |worker, proxy| worker.on_response(proxy, stream, &head));
         let end = if status < 500 { End::Served } else { End::Unserved };
         self.ends(stream, end);
-        let receipt = self.streams.borrow_mut().get_mut(&stream).and_then(|live| live.receipt.take());
+        let receipt =
+            self.streams.borrow_mut().get_mut(&stream).and_then(|live| live.receipt.take());
         self.end(stream, Some(Heard::Answer(status, receipt)));
     }
 
@@ -366,8 +366,7 @@ impl Gateway {
         let mut streams = self.streams.borrow_mut();
         let Some(live) = streams.get_mut(&stream) else { return true };
         let mut orphans = self.orphans.borrow_mut();
-        let found =
-            orphans.iter().position(|orphan| {
+        let found = orphans.iter().position(|orphan| {
             orphan.worker == live.worker
                 && orphan.card == live.card
                 && self.world.truth().deducted.contains(&orphan.random)
@@ -379,11 +378,8 @@ impl Gateway {
 
     /// A stream is over, whoever ended it.
     fn end(&self, stream: StreamId, heard: Option<Heard>) {
-        let Some((worker, reached)) = self
-            .streams
-            .borrow()
-            .get(&stream)
-            .map(|live| (live.worker, live.reached))
+        let Some((worker, reached)) =
+            self.streams.borrow().get(&stream).map(|live| (live.worker, live.reached))
         else {
             return;
         };
@@ -439,7 +435,12 @@ impl Gateway {
         // What it had not handed over is lost.
         let charges: Vec<_> = {
             let truth = self.world.truth();
-            truth.charges.iter().filter(|(_, of)| of.gateway == self.number && of.end == End::Unserved).map(|(id, _)| *id).collect()
+            truth
+                .charges
+                .iter()
+                .filter(|(_, of)| of.gateway == self.number && of.end == End::Unserved)
+                .map(|(id, _)| *id)
+                .collect()
         };
         for id in charges {
             if let Some(minted) = self.world.truth().charges.get_mut(&id) {
@@ -530,7 +531,8 @@ impl Host for Proxy<'_> {
             // As a charge's id has it: its version and variant take some of the bits.
             let id = ChargeId::mint(0, random);
             live.random.push(random_of(&id));
-            let minted = Minted { card: live.card, gateway: gateway.number, sure: true, end: End::Unserved };
+            let minted =
+                Minted { card: live.card, gateway: gateway.number, sure: true, end: End::Unserved };
             gateway.world.truth().charges.insert(random_of(&id), minted);
         }
         Some(random)

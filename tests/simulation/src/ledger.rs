@@ -176,7 +176,11 @@ impl Ledger {
     }
 
     /// A message of a gateway's, as the listener handles it.
-    pub async fn answer(&self, path: &'static str, body: Vec<u8>) -> Option<Result<Vec<u8>, Failed>> {
+    pub async fn answer(
+        &self,
+        path: &'static str,
+        body: Vec<u8>,
+    ) -> Option<Result<Vec<u8>, Failed>> {
         let (store, payments) = {
             let process = self.process.borrow();
             let process = process.as_ref()?;

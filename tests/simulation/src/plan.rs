@@ -180,6 +180,8 @@ pub enum Outage {
     Hangs,
     /// It answers 429.
     Busy,
+    /// It answers 500 before it has looked at the key: nothing is stored.
+    Balks,
 }
 
 /// A kind of call to Stripe that writes.
@@ -233,8 +235,10 @@ impl Plan {
         acts.push(Planned { at_ms: dice.below(500), lasts_ms: 0, what: first });
         acts.sort_by_key(|act| act.at_ms);
         let shape = (gateways, workers, ledgers);
-        let mut faults: Vec<_> =
-            (0..dice.below(5)).map(|_| fault(&dice, shape, horizon)).collect();
+        let mut faults: Vec<_> = (0..dice.below(5)).map(|_| fault(&dice, shape, horizon)).collect();
+        if dice.chance(60) {
+            faults.extend(slow_then_broken(&dice));
+        }
         faults.sort_by_key(|fault| fault.at_ms);
         Self { seed, gateways, workers, ledgers, price, skews, cards, acts, faults }
     }
@@ -297,9 +301,16 @@ fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
 fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fault> {
     let (gateways, workers, ledgers) = shape;
     let (gateway, ledger) = (dice.place(gateways), dice.place(ledgers));
-    let calls = [Call::Charge, Call::Charge, Call::Customer, Call::Setup, Call::Refund, Call::Cancel];
-    let outages =
-        [Outage::Gone, Outage::Fails, Outage::FailsAfter, Outage::Hangs, Outage::Busy];
+    let calls =
+        [Call::Charge, Call::Charge, Call::Customer, Call::Setup, Call::Refund, Call::Cancel];
+    let outages = [
+        Outage::Gone,
+        Outage::Fails,
+        Outage::FailsAfter,
+        Outage::Hangs,
+        Outage::Busy,
+        Outage::Balks,
+    ];
     let short = |dice: &Dice| dice.span(50, MINUTE);
     let (what, lasts_ms) = match dice.below(20) {
         0..=3 => {
@@ -324,4 +335,15 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
     };
     let latest = if dice.chance(600) { 4_000.min(horizon) } else { horizon };
     Planned { at_ms: dice.below(latest), lasts_ms, what }
+}
+
+/// What outages often look like: first nothing comes back, then only failures do. What was sent in the
+/// first part arrives in the second.
+fn slow_then_broken(dice: &Dice) -> [Planned<Fault>; 2] {
+    let (at_ms, lasts_ms) = (dice.below(3_000), dice.span(500, 9_000));
+    let then_ms = dice.span(1_000, 20 * MINUTE);
+    [
+        Planned { at_ms, lasts_ms, what: Fault::Stripe(Outage::Hangs) },
+        Planned { at_ms: at_ms + lasts_ms, lasts_ms: then_ms, what: Fault::Stripe(Outage::Balks) },
+    ]
 }

@@ -44,7 +44,8 @@ impl World {
             let spent: i64 =
                 tallies.iter().filter(|(tally, _)| of(&tally.account)).map(|(_, sum)| sum.1).sum();
             if moved - spent != account.net() {
-                let seen = format!("{}: {moved} - {spent} is not {account:?}", key.client.subject());
+                let seen =
+                    format!("{}: {moved} - {spent} is not {account:?}", key.client.subject());
                 self.violated("sums_explain_balances", seen);
             }
         }
@@ -133,8 +134,11 @@ impl World {
         let mut at_stripe: BTreeMap<AccountKey, i64> = BTreeMap::new();
         let mut by_top_up: BTreeMap<String, u32> = BTreeMap::new();
         let (owners, moved) = self.books.with_memory(|memory| {
-            let owners: BTreeMap<String, AccountKey> =
-                memory.top_ups().iter().map(|(id, top_up)| (id.to_string(), top_up.account)).collect();
+            let owners: BTreeMap<String, AccountKey> = memory
+                .top_ups()
+                .iter()
+                .map(|(id, top_up)| (id.to_string(), top_up.account))
+                .collect();
             let mut moved: BTreeMap<AccountKey, i64> = BTreeMap::new();
             for (key, movement) in memory.movements() {
                 *moved.entry(*key).or_default() +=
@@ -151,7 +155,8 @@ impl World {
                 }
                 let times = by_top_up.entry(top_up.clone()).or_default();
                 *times += 1;
-                let refunds = state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
+                let refunds =
+                    state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
                 let refunds: i64 = refunds.map(|of| of.amount_minor).sum();
                 let disputes = state.disputes.values().filter(|of| {
                     of.intent == intent.id
@@ -165,12 +170,17 @@ impl World {
         for (top_up, times) in by_top_up.iter().filter(|(_, times)| **times > 1) {
             self.violated("one_charge_for_a_top_up", format!("{top_up}: {times}"));
         }
-        let keys = at_stripe.keys().chain(moved.keys()).copied().collect::<std::collections::BTreeSet<_>>();
+        let keys = at_stripe
+            .keys()
+            .chain(moved.keys())
+            .copied()
+            .collect::<std::collections::BTreeSet<_>>();
         for key in keys {
             let stripe = at_stripe.get(&key).copied().unwrap_or(0);
             let books = moved.get(&key).copied().unwrap_or(0);
             if stripe != books {
-                let seen = format!("{}: {stripe} at Stripe, {books} in the books", key.client.subject());
+                let seen =
+                    format!("{}: {stripe} at Stripe, {books} in the books", key.client.subject());
                 self.violated("money_is_in_the_books", seen);
             }
         }
@@ -195,8 +205,11 @@ impl World {
 
     fn frozen_is_disputed(&self) {
         let (accounts, owners) = self.books.with_memory(|memory| {
-            let owners: BTreeMap<String, AccountKey> =
-                memory.top_ups().iter().map(|(id, top_up)| (id.to_string(), top_up.account)).collect();
+            let owners: BTreeMap<String, AccountKey> = memory
+                .top_ups()
+                .iter()
+                .map(|(id, top_up)| (id.to_string(), top_up.account))
+                .collect();
             (memory.accounts().clone(), owners)
         });
         for (key, account) in accounts {
@@ -208,7 +221,8 @@ impl World {
                 })
             });
             if open != account.frozen {
-                let seen = format!("{}: frozen {}, disputed {open}", key.client.subject(), account.frozen);
+                let seen =
+                    format!("{}: frozen {}, disputed {open}", key.client.subject(), account.frozen);
                 self.violated("frozen_is_disputed", seen);
             }
         }
@@ -226,7 +240,8 @@ impl World {
             let ours = fingerprint(card);
             let paid: Vec<Paid> = self.bank.with(|state| {
                 let paid = state.intents.values().filter(|intent| {
-                    let back = state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
+                    let back =
+                        state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
                     let back: i64 = back.map(|of| of.amount_minor).sum();
                     intent.status == IntentStatus::Succeeded
                         && intent.really_for.is_some()
@@ -255,10 +270,12 @@ impl World {
     #[must_use]
     pub fn has_open_top_ups(&self) -> bool {
         self.books.with_memory(|memory| {
-            memory.top_ups().values().any(|top_up| !matches!(
-                top_up.state,
-                State::Credited { .. } | State::Refused { .. } | State::Lapsed
-            ))
+            memory.top_ups().values().any(|top_up| {
+                !matches!(
+                    top_up.state,
+                    State::Credited { .. } | State::Refused { .. } | State::Lapsed
+                )
+            })
         })
     }
 }

@@ -106,7 +106,9 @@ async fn happen(world: &Arc<World>) {
     world.check_at_rest();
     let asked = people.agents.iter().filter_map(|of| of.first()).map(|agent| {
         let agent = Rc::clone(agent);
-        tokio::task::spawn_local(async move { (agent.card, agent.call(None, SERVED_MS, None).await) })
+        tokio::task::spawn_local(
+            async move { (agent.card, agent.call(None, SERVED_MS, None).await) },
+        )
     });
     for asked in asked.collect::<Vec<_>>() {
         if let Ok((card, ended)) = asked.await {
@@ -162,11 +164,7 @@ async fn watch(world: Arc<World>) {
     }
 }
 
-async fn break_things(
-    fault: Planned<Fault>,
-    ledgers: Vec<Rc<Ledger>>,
-    gateways: Vec<Rc<Gateway>>,
-) {
+async fn break_things(fault: Planned<Fault>, ledgers: Vec<Rc<Ledger>>, gateways: Vec<Rc<Gateway>>) {
     pass(fault.at_ms).await;
     match fault.what {
         Fault::LedgerDies(ledger) => {
@@ -223,7 +221,8 @@ async fn tell_events(world: Arc<World>, ledgers: Vec<Rc<Ledger>>) {
             }
             let times = if dice.chance(100) { 2 } else { 1 };
             for _ in 0..times {
-                let (world, ledgers, dice) = (Arc::clone(&world), ledgers.clone(), Rc::clone(&dice));
+                let (world, ledgers, dice) =
+                    (Arc::clone(&world), ledgers.clone(), Rc::clone(&dice));
                 let event = event.clone();
                 world.event_begins();
                 tokio::task::spawn_local(async move {
@@ -236,7 +235,12 @@ async fn tell_events(world: Arc<World>, ledgers: Vec<Rc<Ledger>>) {
     }
 }
 
-async fn deliver(world: &Arc<World>, ledgers: &[Rc<Ledger>], dice: &crate::dice::Dice, event: Told) {
+async fn deliver(
+    world: &Arc<World>,
+    ledgers: &[Rc<Ledger>],
+    dice: &crate::dice::Dice,
+    event: Told,
+) {
     let mut after_ms = dice.span(20, 20_000);
     for _ in 0..20 {
         pass(after_ms).await;

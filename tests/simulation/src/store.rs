@@ -107,6 +107,7 @@ macro_rules! forward {
 forward! {
     account(key: AccountKey) -> Account;
     post(key: AccountKey, posting: Posting) -> Posted;
+    post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
     movements(key: AccountKey) -> Vec<Movement>;
     accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>;
     tallies(key: AccountKey) -> Vec<Tally>;

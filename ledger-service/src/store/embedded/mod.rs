@@ -145,6 +145,15 @@ impl Store for Embedded {
         self.write(move |book| ledger::post(book, &key, &posting, now_ms)).await
     }
 
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.write(move |book| ledger::post_together(book, &key, &postings, now_ms)).await
+    }
+
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         self.snapshot()?.movements(&key)
     }

@@ -165,6 +165,26 @@ impl Store for Postgres {
         .await
     }
 
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, key).await?;
+            for posting in &postings {
+                session.read_movements(posting).await?;
+            }
+            let now_ms = session.now_ms();
+            let posted =
+                session.apply(|book| ledger::post_together(book, &key, &postings, now_ms));
+            session.commit().await?;
+            Ok(posted)
+        })
+        .await
+    }
+
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         query::movements(self.pool().await?, &key).await
     }

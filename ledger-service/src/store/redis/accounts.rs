@@ -9,7 +9,7 @@ use super::{
     Redis,
     keys::{self, ClientKeys},
     reply::{Reply, damaged, parse},
-    script::{CUSTOMER, POST, READ, Source, WITHIN},
+    script::{CUSTOMER, POST, POST_TOGETHER, READ, Source, WITHIN},
 };
 use crate::ledger::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
 
@@ -57,27 +57,30 @@ impl Redis {
         key: AccountKey,
         posting: Posting,
     ) -> Result<Posted, StoreError> {
-        if posting.kind == Kind::TopUp {
-            self.write_payer(&posting.reference, key).await?;
+        self.name_payers(key, core::slice::from_ref(&posting)).await?;
+        let mut arguments: Vec<Vec<u8>> = vec![key.currency.as_str().into()];
+        arguments.extend(fields(posting));
+        let reply = self.on_accounts(&POST, &key.client, &[], &arguments).await?;
+        posted(reply)
+    }
+
+    pub(super) async fn post_movements(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        self.name_payers(key, &postings).await?;
+        let mut arguments: Vec<Vec<u8>> = vec![key.currency.as_str().into()];
+        arguments.extend(postings.into_iter().flat_map(fields));
+        let reply = self.on_accounts(&POST_TOGETHER, &key.client, &[], &arguments).await?;
+        posted(reply)
+    }
+
+    async fn name_payers(&self, key: AccountKey, postings: &[Posting]) -> Result<(), StoreError> {
+        for top_up in postings.iter().filter(|posting| posting.kind == Kind::TopUp) {
+            self.write_payer(&top_up.reference, key).await?;
         }
-        let arguments = [
-            key.currency.as_str().into(),
-            posting.kind.as_str().into(),
-            class(posting.kind).into(),
-            posting.reference.into_bytes(),
-            posting.amount.to_string().into_bytes(),
-            posting.note.map_or_else(|| "-".into(), |note| format!("+{note}").into_bytes()),
-        ];
-        let mut reply = self.on_accounts(&POST, &key.client, &[], &arguments).await?;
-        match reply.text()?.as_str() {
-            "done" => Ok(Posted::Done(reply.account()?)),
-            "repeated" => Ok(Posted::Repeated(reply.account()?)),
-            "conflict" => Ok(Posted::Refused(PostRefusal::Conflict)),
-            "no_such_hold" => Ok(Posted::Refused(PostRefusal::NoSuchHold)),
-            "insufficient" => Ok(Posted::Refused(PostRefusal::Insufficient)),
-            "too_large" => Ok(Posted::Refused(PostRefusal::TooLarge)),
-            _ => Err(StoreError::Damaged("an unknown answer to a movement".to_owned())),
-        }
+        Ok(())
     }
 
     pub(super) async fn read_customer(
@@ -177,6 +180,29 @@ impl Redis {
         own.sort_unstable();
         found.extend(own.into_iter().filter(|key| after.is_none_or(|after| *key > after)));
         Ok(())
+    }
+}
+
+/// A movement, as the scripts take it.
+fn fields(posting: Posting) -> [Vec<u8>; 5] {
+    [
+        posting.kind.as_str().into(),
+        class(posting.kind).into(),
+        posting.reference.into_bytes(),
+        posting.amount.to_string().into_bytes(),
+        posting.note.map_or_else(|| "-".into(), |note| format!("+{note}").into_bytes()),
+    ]
+}
+
+fn posted(mut reply: Reply) -> Result<Posted, StoreError> {
+    match reply.text()?.as_str() {
+        "done" => Ok(Posted::Done(reply.account()?)),
+        "repeated" => Ok(Posted::Repeated(reply.account()?)),
+        "conflict" => Ok(Posted::Refused(PostRefusal::Conflict)),
+        "no_such_hold" => Ok(Posted::Refused(PostRefusal::NoSuchHold)),
+        "insufficient" => Ok(Posted::Refused(PostRefusal::Insufficient)),
+        "too_large" => Ok(Posted::Refused(PostRefusal::TooLarge)),
+        _ => Err(StoreError::Damaged("an unknown answer to a movement".to_owned())),
     }
 }
 

@@ -103,6 +103,14 @@ impl Store for Redis {
         self.post_movement(key, posting).await
     }
 
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError> {
+        self.post_movements(key, postings).await
+    }
+
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         self.read_movements(key).await
     }

@@ -53,7 +53,7 @@ impl Line {
             None => look(&self.world.bank),
             Some(Outage::Gone) => Err(Failure::Unknown("cannot be reached".to_owned())),
             Some(Outage::Busy) => Err(Failure::Unknown("status 429".to_owned())),
-            Some(Outage::Fails | Outage::FailsAfter) => Err(self.broken()),
+            Some(Outage::Fails | Outage::FailsAfter | Outage::Balks) => Err(self.broken()),
             Some(Outage::Hangs) => {
                 tokio::time::sleep(TIMEOUT).await;
                 Err(Failure::Unknown("timed out".to_owned()))
@@ -62,7 +62,10 @@ impl Line {
         pass(self.dice.below(20)).await;
         self.life.goes_on().await;
         if let Err(failure) = &answer {
-            self.world.tell(format_args!("{} ⇄ Stripe", self.life.name), format_args!("{what}: {failure}"));
+            self.world.tell(
+                format_args!("{} ⇄ Stripe", self.life.name),
+                format_args!("{what}: {failure}"),
+            );
         }
         answer
     }
@@ -97,15 +100,22 @@ impl Line {
                     let busy = Err(Failure::Unknown("status 429".to_owned()));
                     return drop(tell.send(busy));
                 }
+                Some(Outage::Balks) => {
+                    let (cause, log) =
+                        ("status 500, api_error".to_owned(), format!("req_{:016x}", dice.bits()));
+                    let balks = Err(Failure::Broken { cause, log: Some(log) });
+                    return drop(tell.send(balks));
+                }
                 Some(Outage::Fails) => Some(When::Before),
                 Some(Outage::FailsAfter) => Some(When::After),
                 Some(Outage::Hangs) | None => stored,
             };
-            let begun =
-                bank.with(|state| state.keys.begin(&key, &parameters, world.now_ms()));
+            let begun = bank.with(|state| state.keys.begin(&key, &parameters, world.now_ms()));
             let answer = match begun {
                 Begun::Again(result) => result,
-                Begun::Busy => Err(Failure::Unknown("status 409, idempotency_key_in_use".to_owned())),
+                Begun::Busy => {
+                    Err(Failure::Unknown("status 409, idempotency_key_in_use".to_owned()))
+                }
                 Begun::Differs => {
                     world.violated("one_key_one_request", format!("{key}: {parameters}"));
                     Err(Failure::Invalid("idempotency_error".to_owned()))
@@ -206,7 +216,8 @@ impl Provider for Line {
     }
 
     async fn has_customer(&self, customer: &str) -> Result<bool, Failure> {
-        let look = |bank: &Bank| Ok(bank.with(|state| state.customers.get(customer) == Some(&true)));
+        let look =
+            |bank: &Bank| Ok(bank.with(|state| state.customers.get(customer) == Some(&true)));
         self.read("a customer", look).await
     }
 
@@ -291,8 +302,7 @@ impl Provider for Line {
     ) -> Result<Verification, Failure> {
         let parameters = format!("{customer} {}", card.as_str());
         let (customer, card) = (customer.to_owned(), card.clone());
-        let made =
-            move |bank: &Bank, _| bank.verify(&customer, &card).map(Answer::Verification);
+        let made = move |bank: &Bank, _| bank.verify(&customer, &card).map(Answer::Verification);
         match self.write(Call::Setup, key, parameters, made).await? {
             Answer::Verification(verification) => Ok(verification),
             _ => Err(other()),

@@ -189,9 +189,10 @@ impl Bank {
             if paid.status != IntentStatus::Succeeded {
                 return Err(Failure::Invalid("charge_not_refundable".to_owned()));
             }
-            let open = state.disputes.values().any(|dispute| {
-                dispute.intent == intent && dispute.phase != DisputePhase::Won
-            });
+            let open = state
+                .disputes
+                .values()
+                .any(|dispute| dispute.intent == intent && dispute.phase != DisputePhase::Won);
             if open {
                 return Err(Failure::Invalid("charge_disputed".to_owned()));
             }

@@ -1,0 +1,60 @@
+//! Guards that are taken out, one at a time: the simulation has to notice each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{plan::Plan, run::run, world::Violation};
+
+/// A guard, and what goes wrong without it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// As the code asks for it.
+    pub name: &'static str,
+    /// For people.
+    pub without: &'static str,
+}
+
+/// Every one that there is in the code.
+pub const ALL: [Mutant; 20] = [
+    mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
+    mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
+    mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
+    mutant("key_of_the_attempt", "each attempt to charge has a key of its own"),
+    mutant("not_looked_again", "a card is charged though another's top-up has just been credited"),
+    mutant("two_at_a_time", "an account has two top-ups under way"),
+    mutant("late_money", "what Stripe took for a charge that was given up is not credited"),
+    mutant("no_mark", "a void that comes before its charge leaves no mark"),
+    mutant("void_leaves_charge", "a charge that was given back is given back again"),
+    mutant("trust_metadata", "metadata says whose a PaymentIntent is"),
+    mutant("only_metadata", "a PaymentIntent without metadata is nobody's"),
+    mutant("no_agreement", "two secrets make two clients of one card"),
+    mutant("thaw_with_the_first", "the end of one dispute ends the freeze for another"),
+    mutant("refund_unseen", "a refund is asked for though Stripe lists it"),
+    mutant("failed_refund", "a refund that failed does not bring its credits back"),
+    mutant("gone_is_gone", "a charge for a stream that is gone is not voided"),
+    mutant("no_answer_no_void", "a card payment without an answer is not voided"),
+    mutant("no_heir", "what a dead VM left under way is not given back"),
+    mutant("deduct_last", "a card is charged before the balance is looked at"),
+    mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
+];
+
+const fn mutant(name: &'static str, without: &'static str) -> Mutant {
+    Mutant { name, without }
+}
+
+/// How many worlds it took to notice, and what was seen; `None` if that many were not enough.
+#[must_use]
+pub fn hunt(mutant: Mutant, first_seed: u64, most: u64) -> Option<(u64, Violation)> {
+    stripe402_mutant::choose(mutant.name);
+    let found = (0..most).find_map(|at| {
+        let plan = Plan::draw(first_seed.wrapping_add(at));
+        // What overflows, or otherwise panics, is noticed too.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&plan, false)));
+        let seen = match outcome {
+            Ok(outcome) => outcome.found.into_iter().next(),
+            Err(_) => Some(Violation { rule: "does_not_panic", seen: String::new() }),
+        };
+        seen.map(|violation| (at + 1, violation))
+    });
+    stripe402_mutant::choose("");
+    found
+}
