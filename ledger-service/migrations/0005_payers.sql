@@ -8,7 +8,7 @@ CREATE TABLE payers (
 
 -- The name of these books, in the metadata of what is charged for them: one row.
 CREATE TABLE books (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     id   uuid NOT NULL
 );
 

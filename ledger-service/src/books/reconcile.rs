@@ -37,7 +37,8 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
             reason: Some(format!("{} differences with Stripe", found.len())),
         };
         let work = repair(&operations, &payments, accounts, found, since_ms);
-        (found, repaired, failures) = operations.recorded(&Actor::command_line(), order, work).await?;
+        (found, repaired, failures) =
+            operations.recorded(&Actor::command_line(), order, work).await?;
     }
     let span = humantime::format_duration(Duration::from_secs(arguments.since.0.as_secs()));
     let mut lines = Vec::new();

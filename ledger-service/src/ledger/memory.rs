@@ -106,7 +106,10 @@ impl Book for Memory {
         } else {
             self.unfinished.insert(top_up.account, top_up.id);
         }
-        if let Some(key) = &top_up.idempotency_key {
+        // By the latest that was opened, not by one before it that ends late.
+        if let Some(key) = &top_up.idempotency_key
+            && !self.top_ups.contains_key(&top_up.id)
+        {
             self.named.insert((top_up.account, key.clone()), top_up.id);
         }
         if let Some(payment_intent) = top_up.state.payment_intent() {

@@ -365,20 +365,22 @@ mod tests {
         post(&mut book, &key(), &posting(Kind::TopUp, "pi_1", 100), 1).unwrap();
         let holds = |name: &str, amounts: &[u32]| {
             let mut all = vec![posting(Kind::Hold, name, 0)];
-            all.extend(amounts.iter().enumerate().map(|(at, amount)| {
-                posting(Kind::Hold, &format!("{name}{at}"), *amount)
-            }));
+            all.extend(
+                amounts
+                    .iter()
+                    .enumerate()
+                    .map(|(at, amount)| posting(Kind::Hold, &format!("{name}{at}"), *amount)),
+            );
             all
         };
-        let mut together = |postings: &[Posting]| {
-            match post_together(&mut book, &key(), postings, 1).unwrap() {
+        let mut together =
+            |postings: &[Posting]| match post_together(&mut book, &key(), postings, 1).unwrap() {
                 Posted::Done(account) => Ok((true, account.available.get(), account.pending.get())),
                 Posted::Repeated(account) => {
                     Ok((false, account.available.get(), account.pending.get()))
                 }
                 Posted::Refused(refusal) => Err(refusal),
-            }
-        };
+            };
         assert_eq!(together(&holds("a", &[60, 41])), Err(PostRefusal::Insufficient));
         assert_eq!(together(&holds("a", &[60, 30])), Ok((true, 10, 90)));
         assert_eq!(together(&holds("a", &[60, 30])), Ok((false, 10, 90)));

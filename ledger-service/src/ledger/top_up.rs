@@ -204,7 +204,8 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
     if account.frozen {
         return Ok(Opened::Frozen);
     }
-    if account.available >= wanted.needed && !stripe402_mutant::mutant!("not_looked_again")
+    if account.available >= wanted.needed
+        && !stripe402_mutant::mutant!("not_looked_again")
         && !stripe402_mutant::mutant!("deduct_last")
     {
         return Ok(Opened::Enough);

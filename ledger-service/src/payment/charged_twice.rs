@@ -54,7 +54,12 @@ impl Payments {
                 back.map_err(Halt::Unavailable)?;
             }
             Posted::Refused(refusal) => {
-                tracing::error!(payment_intent, ?refusal, client = subject, "its credits are spent");
+                tracing::error!(
+                    payment_intent,
+                    ?refusal,
+                    client = subject,
+                    "its credits are spent"
+                );
             }
         }
         Ok(true)

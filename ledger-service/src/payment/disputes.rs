@@ -91,8 +91,7 @@ pub(super) fn steps(movements: &[Movement], dispute: &Dispute, amount: Units) ->
     }
     let count = own.iter().filter(|of| matches!(of.kind, Kind::Freeze | Kind::Unfreeze)).count();
     let kind = if should { Kind::Freeze } else { Kind::Unfreeze };
-    let reference =
-        if count == 0 { dispute.id.clone() } else { format!("{}:{count}", dispute.id) };
+    let reference = if count == 0 { dispute.id.clone() } else { format!("{}:{count}", dispute.id) };
     vec![Posting { kind, reference, amount: Units::ZERO, note: None }]
 }
 
@@ -152,8 +151,10 @@ mod tests {
     impl Case {
         fn new() -> Self {
             let client = ClientId::derive(b"s", "f");
-            let mut case =
-                Self { book: Memory::default(), key: AccountKey { client, currency: Currency::USD } };
+            let mut case = Self {
+                book: Memory::default(),
+                key: AccountKey { client, currency: Currency::USD },
+            };
             case.post(Posting {
                 kind: Kind::TopUp,
                 reference: "pi_1".into(),

@@ -180,7 +180,7 @@ impl Payments {
         let answer = match asked {
             Asked::Answer(Err(Failure::Broken { .. })) => self.look_for(&top_up).await.transpose(),
             Asked::Answer(answer) => Some(answer),
-            _ => return Ok(Turn::Again("its key is too old".to_owned())),
+            _ => self.look_for(&top_up).await.transpose(),
         };
         let Some(answer) = answer else {
             return self.close(top_up.id, State::Lapsed).await.map(Turn::Settled);

@@ -26,7 +26,8 @@ impl Payments {
             Err(Failure::Invalid(_)) => return Ok(()),
             other => other.map_err(|failure| later(unusable(failure)))?,
         };
-        let found = self.top_up_of(&intent).await.map_err(|error| Unavailable(error.to_string()))?;
+        let found =
+            self.top_up_of(&intent).await.map_err(|error| Unavailable(error.to_string()))?;
         let Some(top_up) = found else { return Ok(()) };
         // While it is charging its saga gets Stripe's answer itself; only what ended well is
         // worth being early. That counts even where the charge had been given up: the money was
@@ -96,7 +97,8 @@ impl Payments {
         refund: &str,
     ) -> Result<Held, Unavailable> {
         let movements = self.movements(key).await?;
-        let open = open_holds(&movements).into_iter().any(|(name, of)| name == hold && of == amount);
+        let open =
+            open_holds(&movements).into_iter().any(|(name, of)| name == hold && of == amount);
         if !open {
             let captured = captured_for(&movements, refund);
             return Ok(if captured { Held::Captured } else { Held::Unknown });

@@ -175,7 +175,8 @@ impl Payments {
         let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse) else { return Ok(false) };
         let own = self.books().await.map_err(store)?;
         let named = intent.books.as_deref();
-        let ours = named == Some(own.as_str()) || self.options.lost_books.is_some_and(|lost| named == Some(lost.to_string().as_str()));
+        let ours = named == Some(own.as_str())
+            || self.options.lost_books.is_some_and(|lost| named == Some(lost.to_string().as_str()));
         Ok(ours && self.store.top_up(id).await.map_err(store)?.is_none())
     }
 

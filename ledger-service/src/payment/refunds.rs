@@ -107,7 +107,8 @@ impl Payments {
             if most == 0 {
                 break;
             }
-            let held = open_holds(movements).into_iter().filter(|(hold, _)| is_about(hold, &intent));
+            let held =
+                open_holds(movements).into_iter().filter(|(hold, _)| is_about(hold, &intent));
             let held = held.fold(0_i64, |sum, (_, part)| {
                 sum.saturating_add(key.currency.refundable_minor_units(part))
             });
@@ -270,9 +271,10 @@ fn plan(name: &str, asked: Option<Units>) -> Posting {
 /// How much was asked for under this name, if it was.
 fn planned(movements: &[Movement], name: &str) -> Option<Option<Units>> {
     let reference = format!("{PLAN}{name}");
-    let known = movements.iter().map(|movement| &movement.posting).find(|posting| {
-        posting.kind == Kind::Hold && posting.reference == reference
-    })?;
+    let known = movements
+        .iter()
+        .map(|movement| &movement.posting)
+        .find(|posting| posting.kind == Kind::Hold && posting.reference == reference)?;
     let note = known.note.as_deref().unwrap_or(ALL);
     Some(note.parse().ok().and_then(|units| Units::new(units).ok()))
 }

@@ -93,6 +93,10 @@ macro_rules! conformance_tests {
             movements_change_the_account_as_they_should
             a_movement_is_posted_once
             holds_are_captured_or_released_once
+            movements_are_posted_together_or_not_at_all
+            the_books_know_whose_a_payment_intent_is
+            a_client_is_known_by_the_first_id
+            books_have_one_name
             a_debt_is_settled_first
             a_frozen_account_neither_pays_nor_is_charged
             sums_and_single_charges_can_be_read

@@ -10,8 +10,8 @@ use super::{
     super::StoreError,
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json, to_postcard,
-        unavailable,
+        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json,
+        to_postcard, unavailable,
     },
 };
 use crate::ledger::{
@@ -261,7 +261,9 @@ impl Book for TableBook<'_> {
         let id = top_up.id.0.as_bytes();
         let mut account = account_bytes(&top_up.account);
         self.written = true;
-        self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
+        let known = self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
+        let is_new = known.is_none();
+        drop(known);
         if top_up.state.is_finished() {
             // Another one may be under way by now.
             if self.unfinished(&top_up.account)? == Some(top_up.id) {
@@ -275,7 +277,8 @@ impl Book for TableBook<'_> {
         if let Some(payment_intent) = top_up.state.payment_intent() {
             self.set_payer(payment_intent, &top_up.account)?;
         }
-        if let Some(key) = &top_up.idempotency_key {
+        // By the latest that was opened, not by one before it that ends late.
+        if let Some(key) = top_up.idempotency_key.as_ref().filter(|_| is_new) {
             account.extend_from_slice(key.as_bytes());
             self.written = true;
             self.named.insert(account.as_slice(), id).map_err(unavailable)?;

@@ -8,8 +8,8 @@ use stripe402_protocol::{ChargeId, ClientId};
 use super::{
     super::{KeptCharge, StoreError, Tally},
     schema::{
-        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, TALLIES, TOP_UPS, UNFINISHED,
-        account_bytes, from_json, from_postcard, unavailable,
+        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, TALLIES, TOP_UPS,
+        UNFINISHED, account_bytes, from_json, from_postcard, unavailable,
     },
 };
 use crate::ledger::{Account, AccountKey, ChargeRecord, Limit, Movement, TopUp, TopUpId};

@@ -177,8 +177,7 @@ impl Store for Postgres {
                 session.read_movements(posting).await?;
             }
             let now_ms = session.now_ms();
-            let posted =
-                session.apply(|book| ledger::post_together(book, &key, &postings, now_ms));
+            let posted = session.apply(|book| ledger::post_together(book, &key, &postings, now_ms));
             session.commit().await?;
             Ok(posted)
         })

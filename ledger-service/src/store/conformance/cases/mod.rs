@@ -5,6 +5,7 @@ mod audit;
 mod charges;
 mod many;
 mod movements;
+mod payers;
 mod reading;
 mod top_ups;
 mod voids;
@@ -19,7 +20,9 @@ use super::{
 };
 use crate::ledger::{Account, Posted};
 
-pub use self::{audit::*, charges::*, many::*, movements::*, reading::*, top_ups::*, voids::*};
+pub use self::{
+    audit::*, charges::*, many::*, movements::*, payers::*, reading::*, top_ups::*, voids::*,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
