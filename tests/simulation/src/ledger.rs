@@ -38,6 +38,14 @@ pub struct Life {
 }
 
 impl Life {
+    /// One that goes on.
+    #[must_use]
+    pub fn new(ledger: usize) -> Arc<Self> {
+        let name = format!("ledger {}", ledger + 1);
+        let (dead, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+        Arc::new(Self { ledger, name, dead, calls })
+    }
+
     /// Waits for ever if the process has died.
     pub async fn goes_on(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -89,12 +97,7 @@ impl Ledger {
         self.starts.set(start);
         let name = format!("ledger {}", self.number + 1);
         let dice = |part: &str| self.world.dice(&format!("{name} {start} {part}"));
-        let life = Arc::new(Life {
-            ledger: self.number,
-            name: name.clone(),
-            dead: AtomicBool::new(false),
-            calls: AtomicU64::new(0),
-        });
+        let life = Life::new(self.number);
         let world = || Arc::clone(&self.world);
         let store: Arc<dyn Store> =
             Arc::new(store::Line { world: world(), life: Arc::clone(&life), dice: dice("store") });

@@ -22,6 +22,7 @@ pub mod mutants;
 pub mod plan;
 pub mod rules;
 pub mod run;
+pub mod search;
 pub mod shrink;
 pub mod store;
 pub mod world;

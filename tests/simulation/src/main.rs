@@ -4,10 +4,6 @@
 use std::{
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -16,8 +12,8 @@ use stripe402_simulation::{
     mutants,
     plan::Plan,
     run::run,
+    search::{Searched, cores, search},
     shrink::shrink,
-    world::{Violation, lock},
 };
 
 /// Simulates gateways, ledgers, clients and Stripe, and looks for a schedule that breaks a rule.
@@ -49,7 +45,7 @@ fn main() -> ExitCode {
     if arguments.schedules == 1 {
         return tell(arguments.seed, arguments.mutant.as_deref());
     }
-    search(&arguments)
+    look(&arguments)
 }
 
 /// One world, as a story.
@@ -87,57 +83,19 @@ fn print(story: &[String]) {
 }
 
 /// Many worlds, on all cores.
-fn search(arguments: &Arguments) -> ExitCode {
-    let threads = arguments
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get));
-    let threads = threads.unwrap_or(1);
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let lasted = AtomicU64::new(0);
-    let found: Mutex<Vec<(u64, Violation)>> = Mutex::default();
-    let over = AtomicBool::new(false);
+fn look(arguments: &Arguments) -> ExitCode {
+    let threads = arguments.threads.unwrap_or_else(cores);
     let began = Instant::now();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        if at >= arguments.schedules {
-                            break;
-                        }
-                        let seed = arguments.seed + at;
-                        let outcome = run(&Plan::draw(seed), false);
-                        lasted.fetch_add(outcome.lasted_ms / 1_000, Ordering::Relaxed);
-                        done.fetch_add(1, Ordering::Relaxed);
-                        if let Some(violation) = outcome.found.into_iter().next() {
-                            lock(&found).push((seed, violation));
-                        }
-                    }
-                })
-            })
-            .collect();
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                show(done.load(Ordering::Relaxed), arguments.schedules, began.elapsed());
-                std::thread::sleep(Duration::from_millis(250));
-            }
-        });
-        for worker in workers {
-            let _ = worker.join();
-        }
-        over.store(true, Ordering::Relaxed);
-    });
-    let days = lasted.load(Ordering::Relaxed) / 86_400;
+    let all = arguments.schedules;
+    let Searched { found, lasted_s } =
+        search(arguments.seed, all, threads, |done| show(done, all, began.elapsed()));
     println!(
-        "\r{} schedules from seed {}, {days} days of their own time, in {} s{:20}",
-        arguments.schedules,
+        "\r{all} schedules from seed {}, {} days of their own time, in {} s{:20}",
         arguments.seed,
+        lasted_s / 86_400,
         began.elapsed().as_secs(),
         ""
     );
-    let mut found = lock(&found).clone();
-    found.sort_by_key(|(seed, _)| *seed);
     for (seed, violation) in found.iter().take(20) {
         println!("seed {seed}: {}: {}", violation.rule, violation.seen);
     }

@@ -178,6 +178,9 @@ pub enum Outage {
     FailsAfter,
     /// It hangs, and does the work when nobody listens any more.
     Hangs,
+    /// As before, but for longer than a ledger allows for: a card may be charged twice, and gets one
+    /// charge back.
+    HangsForLong,
     /// It answers 429.
     Busy,
     /// It answers 500 before it has looked at the key: nothing is stored.
@@ -341,9 +344,10 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
 /// first part arrives in the second.
 fn slow_then_broken(dice: &Dice) -> [Planned<Fault>; 2] {
     let (at_ms, lasts_ms) = (dice.below(3_000), dice.span(500, 9_000));
+    let hangs = if dice.chance(300) { Outage::HangsForLong } else { Outage::Hangs };
     let then_ms = dice.span(1_000, 20 * MINUTE);
     [
-        Planned { at_ms, lasts_ms, what: Fault::Stripe(Outage::Hangs) },
+        Planned { at_ms, lasts_ms, what: Fault::Stripe(hangs) },
         Planned { at_ms: at_ms + lasts_ms, lasts_ms: then_ms, what: Fault::Stripe(Outage::Balks) },
     ]
 }

@@ -13,6 +13,7 @@ use stripe402_protocol::ChargeId;
 use crate::{
     agent::fingerprint,
     bank::Paid,
+    plan::{Fault, Outage, Planned},
     world::{End, World},
 };
 
@@ -26,6 +27,23 @@ impl World {
         });
         if !durable {
             self.violated("durable_before_charge", charge.top_up.clone());
+        }
+    }
+
+    /// When Stripe charges a card: nobody has given this charge up.
+    pub fn at_charge(&self, key: &str) {
+        let beyond = |fault: &Planned<Fault>| fault.what == Fault::Stripe(Outage::HangsForLong);
+        if self.plan.faults.iter().any(beyond) {
+            return;
+        }
+        let id = key.strip_prefix("stripe402-top-up-").and_then(|id| id.parse().ok());
+        let given_up = id.is_some_and(|id| {
+            self.books.with_memory(|memory| {
+                memory.top_ups().get(&id).is_some_and(|top_up| top_up.state.is_without_charge())
+            })
+        });
+        if given_up {
+            self.violated("no_charge_after_giving_up", key.to_owned());
         }
     }
 

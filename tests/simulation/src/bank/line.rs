@@ -54,7 +54,7 @@ impl Line {
             Some(Outage::Gone) => Err(Failure::Unknown("cannot be reached".to_owned())),
             Some(Outage::Busy) => Err(Failure::Unknown("status 429".to_owned())),
             Some(Outage::Fails | Outage::FailsAfter | Outage::Balks) => Err(self.broken()),
-            Some(Outage::Hangs) => {
+            Some(Outage::Hangs | Outage::HangsForLong) => {
                 tokio::time::sleep(TIMEOUT).await;
                 Err(Failure::Unknown("timed out".to_owned()))
             }
@@ -90,6 +90,7 @@ impl Line {
         let until_there = match outage {
             // Above the time-out, and within what the ledger allows for: stripe_timeout + 5 s.
             Some(Outage::Hangs) => self.dice.between(10_000, 14_000),
+            Some(Outage::HangsForLong) => self.dice.between(30_000, 90_000),
             _ => self.dice.span(1, 400),
         };
         tokio::spawn(async move {
@@ -108,7 +109,7 @@ impl Line {
                 }
                 Some(Outage::Fails) => Some(When::Before),
                 Some(Outage::FailsAfter) => Some(When::After),
-                Some(Outage::Hangs) | None => stored,
+                Some(Outage::Hangs | Outage::HangsForLong) | None => stored,
             };
             let begun = bank.with(|state| state.keys.begin(&key, &parameters, world.now_ms()));
             let answer = match begun {
@@ -118,7 +119,7 @@ impl Line {
                 }
                 Begun::Differs => {
                     world.violated("one_key_one_request", format!("{key}: {parameters}"));
-                    Err(Failure::Invalid("idempotency_error".to_owned()))
+                    Err(Failure::Unknown("status 400, idempotency_error".to_owned()))
                 }
                 Begun::First => {
                     pass(dice.span(1, 1_500)).await;
@@ -127,6 +128,9 @@ impl Line {
                         let cause = "status 500, api_error".to_owned();
                         Err(Failure::Broken { cause, log: Some(log.clone()) })
                     };
+                    if call == Call::Charge {
+                        world.at_charge(&key);
+                    }
                     let result = match fails {
                         Some(When::Before) => broken(),
                         Some(When::After) => {

@@ -116,10 +116,7 @@ impl Bank {
             let shown = intent.shown();
             state.intents.insert(id, intent);
             match status {
-                IntentStatus::RequiresPaymentMethod => Err(Failure::Card(Decline {
-                    code: "card_declined".to_owned(),
-                    decline_code: Some("insufficient_funds".to_owned()),
-                })),
+                IntentStatus::RequiresPaymentMethod => Err(declined()),
                 _ => Ok(shown),
             }
         })
@@ -283,7 +280,7 @@ impl Bank {
                 IntentStatus::RequiresAction => {
                     Ok(Verification::RequiresAction(Some("seti_secret".to_owned())))
                 }
-                _ => Ok(Verification::Failed),
+                _ => Err(declined()),
             }
         })
     }
@@ -341,6 +338,13 @@ impl State {
             self.events.push(Told::Intent(intent.id.clone()));
         }
     }
+}
+
+fn declined() -> Failure {
+    Failure::Card(Decline {
+        code: "card_declined".to_owned(),
+        decline_code: Some("insufficient_funds".to_owned()),
+    })
 }
 
 fn missing() -> Failure {
