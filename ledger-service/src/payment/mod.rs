@@ -275,7 +275,7 @@ impl Payments {
             }
             let (opened, end) = self.open_top_up(&visit).await?;
             match opened {
-                Opened::New(_) => match end.await? {
+                Opened::New(_) => match end.wait().await? {
                     State::Credited { payment_intent, .. } => {
                         visit.proven = true;
                         charged_by = Some(payment_intent);

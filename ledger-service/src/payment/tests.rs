@@ -321,3 +321,34 @@ async fn a_card_that_was_charged_twice_gets_one_back() {
     payments.close(given_up.id, credited("pi_2")).await.unwrap();
     assert_eq!(bank.refunded.lock().unwrap().len(), 1);
 }
+
+/// Whoever asks again under a key hears what became of it, though no card may be tried any more.
+#[tokio::test]
+async fn a_key_that_is_repeated_has_its_answer_when_a_limit_is_full() {
+    let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
+    let store: Arc<dyn Store> = Arc::new(books);
+    let bank = Arc::new(Bank::default());
+    store.remember_customer(ClientId::derive(b"secret", "fp"), "cus_1".into()).await.unwrap();
+    let limits = LimitOptions { source_attempts: 1, ..LimitOptions::default() };
+    let options = PaymentOptions { limits, ..PaymentOptions::default() };
+    let provider: Arc<dyn Provider> = bank.clone();
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let edges = Edges { store, provider, clock, ids };
+    let payments = Payments::new(edges, vec![SecretString::from("secret")], options);
+    let ask = async |random: u8, name: &str| {
+        let asked = CardPayment {
+            charge_id: ChargeId::mint(SystemClock.now_ms(), [random; 10]),
+            price: Units::from_u32(50_000),
+            idempotency_key: Some(name.to_owned()),
+            source: Some("192.0.2.1".to_owned()),
+            ..request()
+        };
+        payments.pay(&asked).await.unwrap()
+    };
+    assert!(matches!(ask(1, "k").await, CardAnswer::Paid { .. }));
+    // It was spent, and so the answer is that there is nothing left: not that there were too many.
+    assert!(matches!(ask(2, "k").await, CardAnswer::Insufficient { .. }));
+    let CardAnswer::Refused { refusal, .. } = ask(3, "other").await else { panic!() };
+    assert_eq!(refusal.reason, Some(Reason::RateLimited));
+    assert_eq!(bank.charges.load(Ordering::SeqCst), 1);
+}

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use stripe402_protocol::Code;
+use stripe402_protocol::{Code, Units};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::{Halt, Payments, Visit, amount, answer::refuse, limits::Attempt, under_way::UnderWay};
@@ -11,6 +12,24 @@ use crate::{
     observe::trace::TARGET,
 };
 
+/// How a top-up ends that was opened for a request.
+pub(super) enum End {
+    /// The task that carries it out.
+    Of(JoinHandle<Option<Result<State, Halt>>>),
+    /// None was opened.
+    Nothing,
+}
+
+impl End {
+    pub(super) async fn wait(self) -> Result<State, Halt> {
+        let ended = match self {
+            Self::Of(task) => task.await.ok().flatten(),
+            Self::Nothing => None,
+        };
+        ended.unwrap_or_else(|| Err(Halt::unavailable("the top-up's task was stopped")))
+    }
+}
+
 impl Payments {
     /// Opens a top-up, marked as under way here before anybody else can see it, and carries it
     /// out. Both in one task, which outlives the request: one that was opened for a client that
@@ -18,11 +37,15 @@ impl Payments {
     pub(super) async fn open_top_up(
         self: &Arc<Self>,
         visit: &Visit<'_>,
-    ) -> Result<(Opened, impl Future<Output = Result<State, Halt>> + use<>), Halt> {
+    ) -> Result<(Opened, End), Halt> {
         let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let attempt = Attempt::of(visit);
-        self.may_try(attempt).await?;
+        if let Err(limited) = self.may_try(attempt).await {
+            // What was asked before has its answer, however much was tried since.
+            let known = self.known_by_name(visit, amount).await?;
+            return known.map(|opened| (opened, End::Nothing)).ok_or(limited);
+        }
         if self.store.customer(visit.account.client).await?.is_none() {
             self.agree_on(visit).await?;
         }
@@ -57,8 +80,28 @@ impl Payments {
         let task = self.tasks.spawn(carried_out.instrument(span));
         let stopped = || Halt::unavailable("the top-up's task was stopped");
         let opened = told.await.map_err(|_| stopped())??;
-        let end = async move { task.await.ok().flatten().unwrap_or_else(|| Err(stopped())) };
-        Ok((opened, end))
+        Ok((opened, End::Of(task)))
+    }
+
+    /// The top-up that the request's idempotency key names, if there is one. Nothing is opened.
+    async fn known_by_name(
+        &self,
+        visit: &Visit<'_>,
+        amount: Units,
+    ) -> Result<Option<Opened>, Halt> {
+        let Some(name) = &visit.request.idempotency_key else { return Ok(None) };
+        let wanted = NewTopUp {
+            id: TopUpId(self.ids.make()),
+            account: visit.account,
+            amount,
+            // Nothing is short of nothing.
+            needed: Units::ZERO,
+            payment_method: visit.card.id.clone(),
+            idempotency_key: Some(name.clone()),
+            now_ms: self.clock.now_ms(),
+        };
+        let opened = self.store.open_top_up(wanted).await?;
+        Ok(Some(opened).filter(|of| matches!(of, Opened::Repeated(_) | Opened::Mismatch)))
     }
 
     /// A top-up that was just opened: tried if the limits let it, and counted.

@@ -345,7 +345,10 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
 fn slow_then_broken(dice: &Dice) -> [Planned<Fault>; 2] {
     let (at_ms, lasts_ms) = (dice.below(3_000), dice.span(500, 9_000));
     let hangs = if dice.chance(300) { Outage::HangsForLong } else { Outage::Hangs };
-    let then_ms = dice.span(1_000, 20 * MINUTE);
+    let then_ms = match hangs {
+        Outage::HangsForLong => dice.between(10 * MINUTE, 40 * MINUTE),
+        _ => dice.span(1_000, 20 * MINUTE),
+    };
     [
         Planned { at_ms, lasts_ms, what: Fault::Stripe(hangs) },
         Planned { at_ms: at_ms + lasts_ms, lasts_ms: then_ms, what: Fault::Stripe(Outage::Balks) },

@@ -90,7 +90,7 @@ impl Line {
         let until_there = match outage {
             // Above the time-out, and within what the ledger allows for: stripe_timeout + 5 s.
             Some(Outage::Hangs) => self.dice.between(10_000, 14_000),
-            Some(Outage::HangsForLong) => self.dice.between(30_000, 90_000),
+            Some(Outage::HangsForLong) => self.dice.between(60_000, 2_400_000),
             _ => self.dice.span(1, 400),
         };
         tokio::spawn(async move {
