@@ -12,7 +12,7 @@ CREATE TABLE books (
     id   uuid NOT NULL
 );
 
--- While a server secret is being replaced: by the oldest secret, the id under which a client is known.
+-- While a server secret is being replaced: the id under which a client is known, by the least of its ids.
 CREATE TABLE agreed_clients (
     anchor client_id PRIMARY KEY,
     client client_id NOT NULL

@@ -98,7 +98,7 @@ impl Default for PaymentOptions {
             deadline: Duration::from_secs(25),
             poll: Duration::from_millis(25),
             retry_first: Duration::from_millis(200),
-            retry_most: Duration::from_secs(30),
+            retry_most: Duration::from_secs(10),
             confirmation: Duration::from_secs(15 * 60),
             settle_after: Duration::from_secs(10 * 60),
             in_flight: Duration::from_secs(15),
@@ -137,7 +137,7 @@ pub struct Payments {
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    /// Newest first.
+    /// The first one names new clients.
     secrets: Vec<SecretString>,
     options: PaymentOptions,
     /// Top-ups that this process is carrying out.
@@ -172,7 +172,7 @@ struct Visit<'r> {
 }
 
 impl Payments {
-    /// The payments of one ledger. `secrets` are newest first; the first derives new ids.
+    /// The payments of one ledger. The first of `secrets` derives new ids; cards are known by any.
     #[must_use]
     pub fn new(edges: Edges, secrets: Vec<SecretString>, options: PaymentOptions) -> Arc<Self> {
         let Edges { store, provider, clock, ids } = edges;
@@ -326,8 +326,8 @@ impl Payments {
         Ok(Visit { request, account, card, proven })
     }
 
-    /// The card's client and its customer: under the newest secret, unless it is known by an older one,
-    /// or by one that only other ledgers have yet.
+    /// The card's client and its customer: under the first secret, unless it is known by another one, or
+    /// another ledger has just met it by another one.
     async fn identify(&self, card: &Card) -> Result<(ClientId, Option<String>), Halt> {
         let ids = self.ids_of(card);
         for client in &ids {
@@ -335,16 +335,16 @@ impl Payments {
                 return Ok((*client, Some(customer)));
             }
         }
-        let (Some(newest), Some(oldest)) = (ids.first(), ids.last()) else {
+        let (Some(own), Some(anchor)) = (ids.first(), ids.iter().min()) else {
             return Err(Halt::unavailable("no server secret"));
         };
-        match self.store.agreed(*oldest, None).await? {
+        match self.store.agreed(*anchor, None).await? {
             Some(known) => Ok((known, self.store.customer(known).await?)),
-            None => Ok((*newest, None)),
+            None => Ok((*own, None)),
         }
     }
 
-    /// A card's ids by each server secret, newest first.
+    /// A card's ids by each server secret.
     fn ids_of(&self, card: &Card) -> Vec<ClientId> {
         let derive = |secret: &SecretString| {
             ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint)
@@ -352,15 +352,17 @@ impl Payments {
         self.secrets.iter().map(derive).collect()
     }
 
-    /// Before a client is topped up for the first time: all ledgers know it by the same id, also while
-    /// a server secret is being replaced.
+    /// Before a client is topped up for the first time: all ledgers that know the same secrets, in
+    /// whatever order, know it by the same id. Else two would charge one card, for two clients, while a
+    /// server secret is being replaced.
     async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), Halt> {
         let client = visit.account.client;
         let ids = self.ids_of(&visit.card);
-        let Some(oldest) = ids.last().filter(|_| !stripe402_mutant::mutant!("no_agreement")) else {
+        let Some(anchor) = ids.iter().min().filter(|_| !stripe402_mutant::mutant!("no_agreement"))
+        else {
             return Ok(());
         };
-        if self.store.agreed(*oldest, Some(client)).await? == Some(client) {
+        if self.store.agreed(*anchor, Some(client)).await? == Some(client) {
             return Ok(());
         }
         Err(Halt::unavailable("another ledger has just met this client, by another secret: retry"))

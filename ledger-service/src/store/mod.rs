@@ -105,9 +105,10 @@ pub trait Store: Send + Sync + 'static {
     /// its cardholder. What its metadata says anybody with a right to write at Stripe can change.
     async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError>;
 
-    /// Under which id the client is known whose id by the oldest server secret is `anchor`: the first
-    /// that was wanted. While a secret is being replaced, two ledgers would derive two from one card.
-    /// Without a wish it is only looked up.
+    /// Under which id a client is known: the first that was wanted for it. `anchor` is the least of its
+    /// ids by all server secrets, which is the same for ledgers that have them in another order: while a
+    /// secret is being replaced they would derive two ids from one card. Without a wish it is only
+    /// looked up.
     async fn agreed(
         &self,
         anchor: ClientId,

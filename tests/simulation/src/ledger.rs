@@ -63,8 +63,8 @@ pub struct Ledger {
     spent: Arc<Vec<AtomicBool>>,
     process: RefCell<Option<Process>>,
     starts: Cell<u32>,
-    /// Whether it knows the newer server secret.
-    pub rotated: Cell<bool>,
+    /// How far a newer server secret has come: nobody knows it, all know it, it names new clients.
+    pub rotated: Cell<u8>,
 }
 
 struct Process {
@@ -84,7 +84,7 @@ impl Ledger {
             spent: Arc::clone(spent),
             process: RefCell::default(),
             starts: Cell::new(0),
-            rotated: Cell::new(false),
+            rotated: Cell::new(0),
         })
     }
 
@@ -115,8 +115,9 @@ impl Ledger {
             ids: Arc::new(WorldIds(dice("ids"))),
         };
         let secrets = match self.rotated.get() {
-            true => vec!["newer", "older"],
-            false => vec!["older"],
+            0 => vec!["older"],
+            1 => vec!["older", "newer"],
+            _ => vec!["newer", "older"],
         };
         let secrets = secrets.into_iter().map(SecretString::from).collect();
         let payments = Payments::new(edges, secrets, PaymentOptions::default());

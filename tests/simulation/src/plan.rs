@@ -161,7 +161,8 @@ pub enum Fault {
     VmDies(usize, usize),
     /// A gateway's process dies.
     EnvoyDies(usize),
-    /// A newer server secret, on one ledger after the other.
+    /// A newer server secret, on one ledger after the other; then it names new clients, on one after
+    /// the other.
     Rotation,
     /// Of so many events in a hundred Stripe loses one.
     EventsLost(u64),
@@ -330,9 +331,9 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
         12..=14 => (Fault::LedgerDies(ledger), short(dice)),
         15 => (Fault::LedgerRestarts(ledger), 0),
         16 | 17 => (Fault::VmDies(gateway, dice.place(workers)), 0),
-        18 => match dice.below(2) {
+        18 => match dice.below(3) {
             0 => (Fault::EnvoyDies(gateway), short(dice)),
-            _ => (Fault::Rotation, 5 * SECOND),
+            _ => (Fault::Rotation, dice.span(300, 5 * SECOND)),
         },
         _ => (Fault::EventsLost(50), horizon),
     };

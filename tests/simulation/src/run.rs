@@ -189,11 +189,14 @@ async fn break_things(fault: Planned<Fault>, ledgers: Vec<Rc<Ledger>>, gateways:
             }
         }
         Fault::Rotation => {
-            for ledger in ledgers {
-                ledger.rotated.set(true);
-                ledger.stop().await;
-                ledger.start();
-                pass(fault.lasts_ms / 3).await;
+            // In two steps, as `docs/operations.md` says.
+            for step in [1, 2] {
+                for ledger in &ledgers {
+                    ledger.rotated.set(step);
+                    ledger.stop().await;
+                    ledger.start();
+                    pass(fault.lasts_ms / 3).await;
+                }
             }
         }
         Fault::Stripe(_)

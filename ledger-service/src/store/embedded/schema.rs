@@ -42,7 +42,7 @@ pub(super) const AUDIT: TableDefinition<'_, (u64, &[u8; 16], bool), &[u8]> =
     TableDefinition::new("audit");
 /// PaymentIntent → the account that it is known of.
 pub(super) const PAYERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("payers");
-/// Client by the oldest server secret → the id under which it is known.
+/// The least of a client's ids → the id under which it is known.
 pub(super) const AGREED: TableDefinition<'_, &[u8; 32], &[u8; 32]> =
     TableDefinition::new("agreed_clients");
 /// The name of these books, under "id".

@@ -99,7 +99,7 @@ pub(super) fn top_up(id: &TopUpId) -> String {
     format!("stripe402:top-up:{id}")
 }
 
-/// The id under which a client is known, by its id under the oldest server secret.
+/// The id under which a client is known, by the least of its ids.
 pub(super) fn agreed(anchor: &ClientId) -> String {
     format!("stripe402:agreed:{}", anchor.to_hex())
 }
