@@ -43,14 +43,22 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm-trap wasm parts ## Long proofs: a million random commands per store, fifty crashes, a million requests, fuzzing
+soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, a million random commands per store, crashes, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
+	$(MAKE) simulate SCHEDULES=1000000
+	$(MAKE) simulate MUTANTS=1
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
+
+.PHONY: simulate
+simulate: setup-rust ## Look for schedules that break a rule: SEED=7 tells one, SCHEDULES=10000 searches, MUTANTS=1 tests the search
+	@cargo build --quiet --profile simulation -p stripe402-simulation
+	@exec $(or $(CARGO_TARGET_DIR),target)/simulation/stripe402-simulate --seed $(or $(SEED),1) \
+		--schedules $(or $(SCHEDULES),$(if $(MUTANTS),20000,$(if $(SEED),1,10000))) $(if $(MUTANTS),--mutants)
 
 .PHONY: bench
 bench: bench-build ## What a paid request costs, beside plain Envoy: bench/results.svg

@@ -51,14 +51,20 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     if !found.is_empty() {
         lines.push(table(&found));
     }
-    for (books, charges) in payments.other_books(since_ms).await? {
+    let other_books = payments.other_books(since_ms).await?;
+    for (books, charges) in &other_books {
         lines.push(format!(
             "{charges} charges of these cards are for other books, {books}: if those were lost, add \
              --lost-books {books}"
         ));
     }
     let good = found.is_empty() && failures.is_empty();
-    let value = json!({"differences": found, "repaired": repaired, "failures": failures});
+    let value = json!({
+        "differences": found,
+        "repaired": repaired,
+        "failures": failures,
+        "otherBooks": other_books,
+    });
     let said = Report::new(lines, value, arguments.books.json);
     Ok(if good { said } else { said.bad() })
 }

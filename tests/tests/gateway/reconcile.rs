@@ -70,12 +70,21 @@ async fn lost_books_come_back_from_what_stripe_knows() {
     let unknown = pay(&stack, "/api/joke", json!({"clientId": client})).await;
     assert_eq!(unknown.challenge()["error"], "insufficient_credits");
 
-    let said = ledger(&stack, &redis.url(), &["reconcile"]);
+    // Books that are new know nothing of it: the charge names other books, and is theirs until somebody
+    // says that they were lost.
+    let said = ledger(&stack, &redis.url(), &["reconcile", "--repair"]);
+    assert_eq!((said.code, problems(&said.json)), (0, vec![]));
+    let others = said.json["otherBooks"].as_object().unwrap();
+    let (lost, charges) = others.iter().next().unwrap();
+    assert_eq!((others.len(), charges), (1, &json!(1)));
+    let lost = ["--lost-books", lost];
+    let said = ledger(&stack, &redis.url(), &[&["reconcile"], &lost[..]].concat());
     assert_eq!((said.code, problems(&said.json)), (1, vec!["not_credited".to_owned()]));
     assert_eq!(said.json["differences"][0]["at_stripe"], 50_000);
-    let said = ledger(&stack, &redis.url(), &["reconcile", "--repair"]);
+    let repair = [&["reconcile", "--repair"], &lost[..]].concat();
+    let said = ledger(&stack, &redis.url(), &repair);
     assert_eq!(said.code, 0, "{} {}", said.json, said.error);
-    assert_eq!(ledger(&stack, &redis.url(), &["reconcile", "--repair"]).code, 0);
+    assert_eq!(ledger(&stack, &redis.url(), &repair).code, 0);
     assert_eq!(left_before(&stack, client).await, 50_000);
     // Its card is known again, too: it pays from the balance, and is not charged.
     let again = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
@@ -105,6 +114,10 @@ async fn another_ledgers_charges_are_none_of_ours() {
     let own = format!("file:{}", own.path().join("other.redb").display());
     let other = ["reconcile", "--repair", "--server-secret", "the secret of another ledger"];
     let said = ledger(&stack, &own, &other);
+    assert_eq!((said.code, problems(&said.json)), (0, vec![]), "{}", said.error);
+    assert_eq!(ledger(&stack, &own, &["transfers"]).json, json!([]));
+    // Nor with the same secret, as long as nobody says that the other books were lost.
+    let said = ledger(&stack, &own, &["reconcile", "--repair"]);
     assert_eq!((said.code, problems(&said.json)), (0, vec![]), "{}", said.error);
     assert_eq!(ledger(&stack, &own, &["transfers"]).json, json!([]));
 }
