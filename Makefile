@@ -49,6 +49,7 @@ soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, a million 
 	$(MAKE) simulate MUTANTS=1
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
+	STRIPE402_CARDS=20 STRIPE402_OUTAGE=40 cargo test -p stripe402-tests --test gateway outages:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture

@@ -170,7 +170,11 @@ async fn answer(
             return Err(error);
         }
         let keyed = match &idempotency_key {
-            Some(text) => Some(Keyed::new(text, &key.scope(), &incoming.path, &form)?),
+            Some(text) => {
+                let sent =
+                    format!("{}\n{}", incoming.query, String::from_utf8_lossy(&incoming.body));
+                Some(Keyed::new(text, &key.scope(), &incoming.path, &sent)?)
+            }
             None => None,
         };
         let hold = keyed.as_ref().map(|keyed| Hold::take(app, keyed)).transpose()?;

@@ -13,10 +13,15 @@ use stripe402_tests::{
 
 use crate::answer::pay;
 
-const CARDS: usize = 8;
+/// Cards of each case: 8, or what `STRIPE402_CARDS` says.
+fn cards_each() -> usize {
+    let set = std::env::var("STRIPE402_CARDS").ok();
+    set.and_then(|cards| cards.parse().ok()).unwrap_or(8)
+}
 
-async fn two_ledgers(store: &str) -> Stack {
+async fn two_ledgers(store: &str, settle_after: &str) -> Stack {
     let options = StackOptions::new().workers(2).replicas(2).store(store);
+    let options = options.ledger_env("LEDGER_SETTLE_AFTER", settle_after);
     Stack::start(options).await.unwrap()
 }
 
@@ -36,9 +41,13 @@ async fn persist(stack: &Stack, payment: Value) -> Duration {
 
 /// Two clients a card, while something is wrong at Stripe; ends it after that time.
 async fn outage(store: &str, fault: Value, lasts: Option<Duration>) {
-    let stack = two_ledgers(store).await;
+    outage_with(store, fault, lasts, "10min").await;
+}
+
+async fn outage_with(store: &str, fault: Value, lasts: Option<Duration>, settle_after: &str) {
+    let stack = two_ledgers(store, settle_after).await;
     let mut cards = Vec::new();
-    for _ in 0..CARDS {
+    for _ in 0..cards_each() {
         cards.push(stack.sim.fresh_card().await.unwrap());
     }
     stack.sim.fault(&fault).await.unwrap();
@@ -53,7 +62,7 @@ async fn outage(store: &str, fault: Value, lasts: Option<Duration>) {
     let (took, ()) = tokio::join!(served, end);
     let longest = took.into_iter().max().unwrap().saturating_sub(lasts.unwrap_or_default());
     // Each top-up is $5.00; a second charge of a card would show.
-    let once = i64::try_from(CARDS).unwrap() * 500;
+    let once = i64::try_from(cards_each()).unwrap() * 500;
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, once, "{fault}");
     assert!(longest < Duration::from_secs(15), "served {longest:?} after the end of {fault}");
     // Whatever was still on its way is here by now.
@@ -64,12 +73,12 @@ async fn outage(store: &str, fault: Value, lasts: Option<Duration>) {
         let answer = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
         left.push(answer.receipt()["creditsRemaining"].as_i64().unwrap());
     }
-    assert_eq!(left, vec![50_000 - 300; CARDS]);
+    assert_eq!(left, vec![50_000 - 300; cards_each()]);
 }
 
 /// One failure that Stripe stores under its key, before or after the work.
 fn stored(path: &str, when: &str) -> Value {
-    let times = u32::try_from(CARDS).unwrap();
+    let times = u32::try_from(cards_each()).unwrap();
     json!({
         "method": "POST", "path": path, "action": "status", "status": 500, "when": when,
         "times": times,
@@ -77,7 +86,7 @@ fn stored(path: &str, when: &str) -> Value {
 }
 
 async fn stored_failures(store: &str) {
-    for path in ["/v1/customers", "/v1/payment_intents"] {
+    for path in ["/v1/customers", "/v1/payment_intents", "/v1/setup_intents"] {
         for when in ["before", "after"] {
             outage(store, stored(path, when), None).await;
         }
@@ -85,7 +94,11 @@ async fn stored_failures(store: &str) {
 }
 
 async fn outages(store: &str) {
-    for (action, lasts) in [("drop_before", 1), ("drop_after", 4), ("drop_before", 10)] {
+    let mut cases = vec![("drop_before", 1), ("drop_after", 4), ("drop_before", 10)];
+    // As long as `make soak` says: one that lasts for 40 s takes a minute.
+    let longest = std::env::var("STRIPE402_OUTAGE").ok().and_then(|seconds| seconds.parse().ok());
+    cases.extend(longest.map(|longest| ("drop_before", longest)));
+    for (action, lasts) in cases {
         let fault = json!({
             "method": "POST", "path": "/v1/payment_intents", "action": action, "times": 0,
         });
@@ -95,7 +108,9 @@ async fn outages(store: &str) {
         "method": "POST", "path": "/v1/payment_intents", "action": "status", "status": 500,
         "times": 0,
     });
-    outage(store, failing, Some(Duration::from_secs(4))).await;
+    outage(store, failing.clone(), Some(Duration::from_secs(4))).await;
+    // Longer than a charge is waited for: Stripe's list is looked through meanwhile, and fails too.
+    outage_with(store, failing, Some(Duration::from_secs(12)), "5s").await;
 }
 
 #[tokio::test]

@@ -48,9 +48,16 @@ async fn unused_credits_go_back_newest_charge_first() {
     let again = ledger(
         &stack,
         &redis.url(),
-        &["client", "refund", &client, "--amount", "10000", "--reference", "a"],
+        &["client", "refund", &client, "--amount", "10050", "--reference", "a"],
     );
-    assert_eq!((again.code, &again.json["refunded"]), (0, &json!(10_000)), "{}", again.error);
+    assert_eq!((again.code, &again.json["refunded"]), (1, &json!(10_000)), "{}", again.error);
+    let other = ledger(
+        &stack,
+        &redis.url(),
+        &["client", "refund", &client, "--amount", "20000", "--reference", "a"],
+    );
+    assert_eq!(other.code, 2);
+    assert!(other.error.contains("another amount"), "{}", other.error);
     assert_eq!(refunded(&stack).await, 100);
     let all = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
     assert_eq!(all.code, 0, "{}", all.error);
@@ -74,6 +81,45 @@ async fn unused_credits_go_back_newest_charge_first() {
     assert_eq!(refunded(&stack).await, 599);
     let verified = ledger(&stack, &redis.url(), &["verify"]);
     assert_eq!(verified.code, 0, "{}", verified.json);
+}
+
+/// The same order three times at once, over two card charges: what was asked for goes back, once.
+#[tokio::test]
+async fn a_refund_that_is_asked_for_at_once_is_one() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let (client, _) = rich_client(&stack).await;
+    let present = |name: &str| {
+        let up = ["client", "adjust", &client, "--units", "30000", "--reason", "a test"];
+        let done = ledger(&stack, &redis.url(), &[&up[..], &["--reference", name]].concat());
+        assert_eq!(done.code, 0, "{}", done.error);
+    };
+    present("first");
+    let order = ["client", "refund", &client, "--amount", "80000", "--reference", "twice"];
+    let answers = std::thread::scope(|scope| {
+        let orders: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| ledger(&stack, &redis.url(), &order))).collect();
+        orders.into_iter().map(|order| order.join().unwrap()).collect::<Vec<_>>()
+    });
+    for answer in &answers {
+        assert_eq!(
+            (answer.code, &answer.json["refunded"]),
+            (0, &json!(80_000)),
+            "{}",
+            answer.error
+        );
+    }
+    assert_eq!(refunded(&stack).await, 800);
+    // All that is left; and then nothing new under this name, whatever comes in meanwhile.
+    let rest = ["client", "refund", &client, "--reference", "rest"];
+    let before = ledger(&stack, &redis.url(), &rest);
+    let back = refunded(&stack).await;
+    assert!(back > 800, "{}", before.error);
+    present("second");
+    let again = ledger(&stack, &redis.url(), &rest);
+    assert_eq!(again.json["refunded"], before.json["refunded"], "{}", again.error);
+    assert_eq!(refunded(&stack).await, back);
+    assert_eq!(ledger(&stack, &redis.url(), &["verify"]).code, 0);
 }
 
 /// The answer of Stripe's is lost, or the ledger dies just after it: one refund, paid for once.

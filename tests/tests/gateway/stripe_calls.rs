@@ -51,6 +51,7 @@ const KNOWN: [Known; 14] = [
             "currency",
             "customer",
             "description",
+            "metadata[stripe402_books]",
             "metadata[stripe402_subject]",
             "metadata[stripe402_top_up]",
             "payment_method",
