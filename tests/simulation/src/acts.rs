@@ -114,7 +114,7 @@ impl People {
     /// A ledger that runs.
     fn some_ledger(&self) -> Option<Rc<Ledger>> {
         let up: Vec<_> = self.ledgers.iter().filter(|ledger| ledger.is_up()).collect();
-        (!up.is_empty()).then(|| Rc::clone(&up[self.dice.place(up.len())]))
+        (!up.is_empty()).then(|| Rc::clone(up[self.dice.place(up.len())]))
     }
 
     /// The account of a card's client, if it has one.

@@ -167,16 +167,15 @@ impl Ledger {
     ) -> Option<T> {
         let task = tokio::spawn(work);
         let handle = task.abort_handle();
-        let gone = Gone(handle.clone());
+        // Of no effect on one that has ended.
+        let _gone = Gone(handle.clone());
         {
             let mut process = self.process.borrow_mut();
             let tasks = &mut process.as_mut()?.tasks;
             tasks.retain(|task| !task.is_finished());
             tasks.push(handle);
         }
-        let answer = task.await.ok();
-        std::mem::forget(gone);
-        answer
+        task.await.ok()
     }
 
     /// A message of a gateway's, as the listener handles it.

@@ -1,5 +1,10 @@
 //! Lets worlds happen, and tells of those in which a rule does not hold.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program at a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::arithmetic_side_effects,
+    reason = "a program at a terminal, for tests"
+)]
 
 use std::{
     io::{IsTerminal as _, Write as _},

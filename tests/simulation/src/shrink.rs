@@ -40,7 +40,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         }
     };
     for at in 0..plan.faults.len() {
-        with(&|plan| drop(plan.faults.remove(at)));
+        with(&|plan| {
+            plan.faults.remove(at);
+        });
     }
     // Half of the acts, then one after the other.
     for half in [0, plan.acts.len() / 2] {
@@ -49,7 +51,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         });
     }
     for at in 0..plan.acts.len() {
-        with(&|plan| drop(plan.acts.remove(at)));
+        with(&|plan| {
+            plan.acts.remove(at);
+        });
     }
     with(&|plan| plan.gateways = 1);
     with(&|plan| plan.workers = 1);

@@ -1,5 +1,14 @@
 //! The table of `docs/stripe.md`, cell by cell: Stripe answers one kind of call in one way, and the
 //! client hears what the cell says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "all of this file is tests, their helpers too"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,14 @@
 //! The bank of the simulation and the Stripe stand-in, put to the same questions: what the simulation
 //! shows of the ledger is worth as much as the two agree.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "all of this file is tests, their helpers too"
+)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,14 @@
 //! Worlds, as many as there is time for: no rule is broken, a guard that is missing is noticed, and the
 //! same seed is the same world.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "all of this file is tests, their helpers too"
+)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -38,7 +38,7 @@ pub enum Begun {
     /// It is the first with its key.
     First,
     /// The stored result, again.
-    Again(Result<Answer, Failure>),
+    Again(Box<Result<Answer, Failure>>),
     /// Another call with this key is being carried out: 409.
     Busy,
     /// The key was used with other parameters: 400.
@@ -54,7 +54,7 @@ impl Keys {
             return match &used.result {
                 _ if used.parameters != parameters => Begun::Differs,
                 None => Begun::Busy,
-                Some(result) => Begun::Again(result.clone()),
+                Some(result) => Begun::Again(Box::new(result.clone())),
             };
         }
         let parameters = parameters.to_owned();

@@ -113,7 +113,7 @@ impl Line {
             };
             let begun = bank.with(|state| state.keys.begin(&key, &parameters, world.now_ms()));
             let answer = match begun {
-                Begun::Again(result) => result,
+                Begun::Again(result) => *result,
                 Begun::Busy => {
                     Err(Failure::Unknown("status 409, idempotency_key_in_use".to_owned()))
                 }
