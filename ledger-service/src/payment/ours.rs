@@ -99,7 +99,10 @@ impl Payments {
         if let Some(intent) = named {
             return Ok(Some(intent.clone()));
         }
-        for intent in all.into_iter().filter(|intent| intent.top_up.is_none()) {
+        let unnamed = |intent: &Intent| {
+            intent.top_up.is_none() && !stripe402_mutant::mutant!("only_metadata")
+        };
+        for intent in all.into_iter().filter(unnamed) {
             if self.is_of(top_up, &intent).await.map_err(unknown)? {
                 return Ok(Some(intent));
             }

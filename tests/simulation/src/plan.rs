@@ -164,6 +164,8 @@ pub enum Fault {
     /// A newer server secret, on one ledger after the other; then it names new clients, on one after
     /// the other.
     Rotation,
+    /// Somebody's automation removes the metadata of every new PaymentIntent.
+    Stripped,
     /// Of so many events in a hundred Stripe loses one.
     EventsLost(u64),
 }
@@ -331,7 +333,8 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
         12..=14 => (Fault::LedgerDies(ledger), short(dice)),
         15 => (Fault::LedgerRestarts(ledger), 0),
         16 | 17 => (Fault::VmDies(gateway, dice.place(workers)), 0),
-        18 => match dice.below(3) {
+        18 => match dice.below(4) {
+            1 => (Fault::Stripped, horizon),
             0 => (Fault::EnvoyDies(gateway), short(dice)),
             _ => (Fault::Rotation, dice.span(300, 5 * SECOND)),
         },

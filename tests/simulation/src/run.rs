@@ -204,6 +204,7 @@ async fn break_things(fault: Planned<Fault>, ledgers: Vec<Rc<Ledger>>, gateways:
         | Fault::Store { .. }
         | Fault::Cut { .. }
         | Fault::Jitter
+        | Fault::Stripped
         | Fault::EventsLost(_) => {}
     }
 }

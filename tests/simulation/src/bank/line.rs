@@ -229,7 +229,14 @@ impl Provider for Line {
         self.world.before_charge(charge).await;
         let key = format!("stripe402-top-up-{}", charge.top_up);
         let wanted = charge.clone();
-        let made = move |bank: &Bank, now_ms| bank.charge(&wanted, now_ms).map(Answer::Intent);
+        let stripped = self.world.now(|fault| (fault == Fault::Stripped).then_some(())).is_some();
+        let made = move |bank: &Bank, now_ms| {
+            let made = bank.charge(&wanted, now_ms).map(Answer::Intent);
+            if stripped {
+                bank.strip(&wanted.top_up);
+            }
+            made
+        };
         match self.write(Call::Charge, &key, format!("{charge:?}"), made).await? {
             Answer::Intent(intent) => Ok(intent),
             _ => Err(other()),

@@ -285,6 +285,16 @@ impl Bank {
         })
     }
 
+    /// Somebody removes the metadata of what was made for a top-up.
+    pub fn strip(&self, top_up: &str) {
+        self.with(|state| {
+            let made = state.intents.values_mut();
+            for intent in made.filter(|intent| intent.really_for.as_deref() == Some(top_up)) {
+                (intent.top_up, intent.subject, intent.books) = (None, None, None);
+            }
+        });
+    }
+
     /// A payment of another product, whose metadata somebody copied from one of ours.
     pub fn strangers_payment(&self, copied: &str, now_ms: u64) -> Option<String> {
         self.with(|state| {
