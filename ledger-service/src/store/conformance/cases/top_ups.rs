@@ -231,6 +231,11 @@ pub async fn the_first_customer_stays(subject: &dyn Subject) {
     assert_eq!(replace("cus_1", "cus_4").await.unwrap(), "cus_4");
     assert_eq!(replace("cus_1", "cus_5").await.unwrap(), "cus_4");
     assert_eq!(replace("cus_4", "cus_1").await.unwrap(), "cus_1");
+    // Where none was remembered, the new one is: it must not be answered and then be unknown.
+    let other = new_account().client;
+    let first = store.0.replace_customer(other, "cus_9", "cus_1".into()).await.unwrap();
+    assert_eq!(first, "cus_1");
+    assert_eq!(store.0.customer(other).await.unwrap().as_deref(), Some("cus_1"));
     // A record over an existing one must not wipe its balance, nor the other way round.
     let key = AccountKey { client, currency: Currency::USD };
     store.top_up(key, 100).await;
