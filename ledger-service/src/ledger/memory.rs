@@ -95,7 +95,10 @@ impl Book for Memory {
         } else {
             self.unfinished.insert(top_up.account, top_up.id);
         }
-        if let Some(key) = &top_up.idempotency_key {
+        // A key names the one that was opened last, not the one that was changed last.
+        if let Some(key) = &top_up.idempotency_key
+            && !self.top_ups.contains_key(&top_up.id)
+        {
             self.named.insert((top_up.account, key.clone()), top_up.id);
         }
         self.top_ups.insert(top_up.id, top_up.clone());

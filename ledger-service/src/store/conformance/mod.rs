@@ -87,6 +87,7 @@ macro_rules! conformance_tests {
             a_claim_is_held_by_one
             a_lapsed_top_up_frees_its_key
             an_idempotency_key_names_its_top_up
+            a_key_names_the_top_up_that_was_opened_last
             unfinished_top_ups_are_listed
             the_first_customer_stays
             limits_let_so_many_through

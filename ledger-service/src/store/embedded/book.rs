@@ -219,7 +219,9 @@ impl Book for TableBook<'_> {
         let id = top_up.id.0.as_bytes();
         let mut account = account_bytes(&top_up.account);
         self.written = true;
-        self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
+        let known = self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
+        let is_new = known.is_none();
+        drop(known);
         if top_up.state.is_finished() {
             // Another one may be under way by now.
             if self.unfinished(&top_up.account)? == Some(top_up.id) {
@@ -230,7 +232,8 @@ impl Book for TableBook<'_> {
             self.written = true;
             self.unfinished.insert(account.as_slice(), id).map_err(unavailable)?;
         }
-        if let Some(key) = &top_up.idempotency_key {
+        // A key names the one that was opened last, not the one that was changed last.
+        if let Some(key) = top_up.idempotency_key.as_ref().filter(|_| is_new) {
             account.extend_from_slice(key.as_bytes());
             self.written = true;
             self.named.insert(account.as_slice(), id).map_err(unavailable)?;
