@@ -24,8 +24,10 @@
 )]
 
 pub mod cases;
+pub mod concurrent;
 mod fixture;
 pub mod random;
+mod shown;
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,6 +106,7 @@ macro_rules! conformance_tests {
             charges_are_forgotten_and_their_sums_stay
             hammering_ten_clients_loses_no_unit
             random_commands_do_what_the_books_do
+            concurrent_commands_have_an_order
         );
     };
     ($subject:expr; $($case:ident)+) => {

@@ -1,9 +1,9 @@
 //! The end of a random run: every table that a store shows is the one that the pure books come to.
 
-use super::world::World;
+use super::{super::shown, world::World};
 use crate::{
-    ledger::{self, AccountKey, ChargeRecord, TopUp},
-    store::{KeptCharge, Store, Tally},
+    ledger::{self, AccountKey, TopUp},
+    store::Store,
 };
 
 /// Panics, naming the seed, if a table differs.
@@ -16,13 +16,12 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         // Commands came one by one, so there is one order that movements can be in.
         let posted = store.movements(*key).await.unwrap().into_iter();
         let posted: Vec<_> = posted.map(|movement| movement.posting).collect();
-        let own = world.books.movements().iter().filter(|(of, _)| of == key);
-        let expected: Vec<_> = own.map(|(_, movement)| movement.posting.clone()).collect();
-        assert_eq!(posted, expected, "{seed}");
+        assert_eq!(posted, shown::postings(&world.books, key), "{seed}");
         let mut summed = store.tallies(*key).await.unwrap();
         summed.sort_unstable();
-        assert_eq!(summed, tallies(world, key), "{seed}");
-        assert_eq!(store.charges(*key, usize::MAX).await.unwrap(), charges(world, key), "{seed}");
+        assert_eq!(summed, shown::tallies(&world.books, key), "{seed}");
+        let kept = store.charges(*key, usize::MAX).await.unwrap();
+        assert_eq!(kept, shown::charges(&world.books, key), "{seed}");
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }
@@ -43,29 +42,4 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
 fn accounts(world: &World, key: &AccountKey) -> Vec<AccountKey> {
     let own = world.books.accounts().keys().filter(|of| of.client == key.client);
     own.copied().collect()
-}
-
-fn tallies(world: &World, key: &AccountKey) -> Vec<Tally> {
-    let own = world.books.tallies().iter().filter(|(of, _)| of.account == *key);
-    let mut own: Vec<_> = own
-        .map(|(of, &(count, amount))| Tally {
-            route: of.route.clone(),
-            hour: of.hour,
-            count,
-            amount,
-        })
-        .collect();
-    own.sort_unstable();
-    own
-}
-
-/// The deductions that stand, newest first.
-fn charges(world: &World, key: &AccountKey) -> Vec<KeptCharge> {
-    let kept = world.books.charges().iter().rev().filter_map(|(id, record)| match record {
-        ChargeRecord::Deducted { account, amount, route, .. } if account == key => {
-            Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
-        }
-        _ => None,
-    });
-    kept.collect()
 }
