@@ -65,7 +65,7 @@ pub trait Book {
     /// The store's.
     fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, Self::Error>;
     /// Writes the record, and keeps "the unfinished top-up of this account" and whose its PaymentIntent
-    /// is in step with it.
+    /// is in step with it. The first time it is written, its idempotency key names it from then on.
     ///
     /// # Errors
     /// The store's.
@@ -75,7 +75,7 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, Self::Error>;
-    /// The account's latest top-up under this idempotency key.
+    /// The account's top-up that was opened last under this idempotency key.
     ///
     /// # Errors
     /// The store's.

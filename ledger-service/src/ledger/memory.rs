@@ -106,7 +106,7 @@ impl Book for Memory {
         } else {
             self.unfinished.insert(top_up.account, top_up.id);
         }
-        // By the latest that was opened, not by one before it that ends late.
+        // A key names the one that was opened last, not the one that was changed last.
         if let Some(key) = &top_up.idempotency_key
             && !self.top_ups.contains_key(&top_up.id)
         {

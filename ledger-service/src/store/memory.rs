@@ -162,7 +162,7 @@ impl Store for InMemory {
         customer: String,
     ) -> Result<String, StoreError> {
         let mut books = self.books()?;
-        let known = books.customers.entry(client).or_default();
+        let known = books.customers.entry(client).or_insert_with(|| customer.clone());
         if known == gone {
             *known = customer;
         }

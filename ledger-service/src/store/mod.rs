@@ -92,8 +92,8 @@ pub trait Store: Send + Sync + 'static {
         customer: String,
     ) -> Result<String, StoreError>;
 
-    /// Another Stripe customer in place of one that is gone, if that is still the one; answers
-    /// which is remembered.
+    /// Another Stripe customer in place of one that is gone, if that is still the one or none is
+    /// remembered; answers which is.
     async fn replace_customer(
         &self,
         client: ClientId,

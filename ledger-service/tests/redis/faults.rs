@@ -11,7 +11,7 @@ use stripe402_ledger::{
 };
 use stripe402_protocol::{
     ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome},
+    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
 };
 use uuid::Uuid;
 
@@ -234,6 +234,27 @@ async fn a_full_server_refuses_and_loses_nothing() {
     server.cli(&["config", "set", "maxmemory", "0"]);
     let left = Units::from_u32(90);
     assert_eq!(spend(&store, &refused).await.unwrap(), ChargeOutcome::Charged(left));
+}
+
+/// A void without a name marks the charge's entry first and gives back then. A charge that is
+/// repeated between hears what is in the books: what has not been given back is not voided yet.
+#[tokio::test]
+async fn a_void_that_is_half_done_is_not_told_of() {
+    let server = Server::start(&[]);
+    let store = open(&server.url(), DAY);
+    let key = new_account();
+    credit(&store, key, 10).await;
+    let taken = charge(key, 4);
+    let charged = ChargeOutcome::Charged(Units::from_u32(6));
+    assert_eq!(store.charge_for_card(taken.clone()).await.unwrap(), charged);
+    server.cli(&["HSET", &format!("stripe402:charge:{}", taken.id), "void", "1"]);
+    assert_eq!(store.charge_for_card(taken.clone()).await.unwrap(), charged);
+    assert_eq!(left(&store, key).await, 6);
+    let voids = vec![Void { id: taken.id, client_id: None }];
+    let batch = Batch { version: 1, charges: vec![], voids };
+    assert_eq!(store.batch(batch).await.unwrap().voids[0].1, VoidOutcome::Voided);
+    assert_eq!(store.charge_for_card(taken).await.unwrap(), ChargeOutcome::Voided);
+    assert_eq!(left(&store, key).await, 10);
 }
 
 fn record(key: AccountKey) -> String {

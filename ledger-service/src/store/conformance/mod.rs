@@ -24,8 +24,10 @@
 )]
 
 pub mod cases;
+pub mod concurrent;
 mod fixture;
 pub mod random;
+mod shown;
 
 use std::{sync::Arc, time::Duration};
 
@@ -87,6 +89,7 @@ macro_rules! conformance_tests {
             a_claim_is_held_by_one
             a_lapsed_top_up_frees_its_key
             an_idempotency_key_names_its_top_up
+            a_key_names_the_top_up_that_was_opened_last
             unfinished_top_ups_are_listed
             the_first_customer_stays
             limits_let_so_many_through
@@ -107,6 +110,7 @@ macro_rules! conformance_tests {
             charges_are_forgotten_and_their_sums_stay
             hammering_ten_clients_loses_no_unit
             random_commands_do_what_the_books_do
+            concurrent_commands_have_an_order
         );
     };
     ($subject:expr; $($case:ident)+) => {

@@ -277,7 +277,7 @@ impl Book for TableBook<'_> {
         if let Some(payment_intent) = top_up.state.payment_intent() {
             self.set_payer(payment_intent, &top_up.account)?;
         }
-        // By the latest that was opened, not by one before it that ends late.
+        // A key names the one that was opened last, not the one that was changed last.
         if let Some(key) = top_up.idempotency_key.as_ref().filter(|_| is_new) {
             account.extend_from_slice(key.as_bytes());
             self.written = true;

@@ -232,13 +232,16 @@ impl Store for Postgres {
         customer: String,
     ) -> Result<String, StoreError> {
         let pool = self.pool().await?;
-        sqlx::query("UPDATE customers SET customer = $3 WHERE client = $1 AND customer = $2")
-            .bind(client.as_bytes().as_slice())
-            .bind(gone)
-            .bind(&customer)
-            .execute(pool)
-            .await
-            .map_err(unavailable)?;
+        sqlx::query(
+            "INSERT INTO customers VALUES ($1, $3)
+             ON CONFLICT (client) DO UPDATE SET customer = $3 WHERE customers.customer = $2",
+        )
+        .bind(client.as_bytes().as_slice())
+        .bind(gone)
+        .bind(&customer)
+        .execute(pool)
+        .await
+        .map_err(unavailable)?;
         let known = query::customer(pool, &client).await.map_err(unavailable)?;
         Ok(known.unwrap_or(customer))
     }

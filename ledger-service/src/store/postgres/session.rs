@@ -95,10 +95,7 @@ impl Session {
              UNION ALL
              (SELECT record FROM top_ups
                WHERE client = $1 AND currency = $2 AND idempotency_key = $3
-               ORDER BY created_ms DESC,
-                        coalesce(record->'state'->>'state' = 'lapsed'
-                                 OR record->'state'->'refusal'->>'reason' = 'rate_limited', false)
-               LIMIT 1)",
+               ORDER BY opened DESC LIMIT 1)",
         )
         .bind(self.key.client.as_bytes().as_slice())
         .bind(self.key.currency.as_str())

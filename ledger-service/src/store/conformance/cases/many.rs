@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::super::{Options, Subject, fixture::Asked, random};
+use super::super::{Options, Subject, concurrent, fixture::Asked, random};
 use crate::store::Store;
 
-/// Charges, voids and top-ups of ten clients, from many tasks on several replicas at once.
 #[expect(clippy::print_stdout, reason = "what was counted is for people to read")]
 fn tell(text: &str) {
     println!("{text}");
 }
 
+/// Charges, voids and top-ups of ten clients, from many tasks on several replicas at once.
 pub async fn hammering_ten_clients_loses_no_unit(subject: &dyn Subject) {
     const TASKS: usize = 64;
     const ROUNDS: usize = 25;
@@ -52,4 +52,35 @@ pub async fn hammering_ten_clients_loses_no_unit(subject: &dyn Subject) {
 pub async fn random_commands_do_what_the_books_do(subject: &dyn Subject) {
     let store = subject.open(Options::default()).await;
     random::compare(store.as_ref(), random::steps()).await;
+}
+
+/// Few things, and many tasks on several replicas that want them at once: their answers are those of
+/// one order. What is to collide must have done so, or nothing is shown.
+pub async fn concurrent_commands_have_an_order(subject: &dyn Subject) {
+    /// From so many histories on, each of these must have been answered.
+    const ENOUGH: usize = 60;
+    const ANSWERS: &str = "charge charged, charge voided, card charge charged, card charge voided, \
+        void marked, void voided, void repeated, nameless void marked, nameless void repeated, \
+        hold done, hold refused, capture done, capture refused, release done, release refused, \
+        freeze done, unfreeze done, open new, open busy, advance done, advance moved, \
+        advance finished, account read";
+    let rounds = concurrent::rounds();
+    let mut stores = Vec::new();
+    for _ in 0..if subject.is_shared() { 3 } else { 1 } {
+        stores.push(subject.open(Options::default()).await);
+    }
+    let began = std::time::Instant::now();
+    let report = concurrent::run(&stores, rounds, random::seed()).await;
+    let report = report.unwrap_or_else(|why| panic!("{why}"));
+    tell(&format!(
+        "{rounds} histories, {} operations, {} pairs of them at once, in {:?}: {:?}",
+        report.operations,
+        report.overlaps,
+        began.elapsed(),
+        report.answers
+    ));
+    let missing = ANSWERS.split(", ").filter(|answer| !report.answers.contains_key(*answer));
+    let missing: Vec<_> = missing.collect();
+    assert!(rounds < ENOUGH || missing.is_empty(), "never answered: {missing:?}");
+    assert!(report.overlaps >= rounds, "{} pairs at once in {rounds}", report.overlaps);
 }

@@ -12,7 +12,7 @@ use super::{
     },
     open,
 };
-use crate::ledger::{AccountKey, Advance, Claim, Limit, Opened, State};
+use crate::ledger::{AccountKey, Advance, Claim, Limit, NewTopUp, Opened, State, TopUp};
 
 pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
     let store = open(subject).await;
@@ -205,6 +205,35 @@ pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
     assert!(matches!(again, Opened::New(_)), "{again:?}");
 }
 
+/// Neither the one that was changed last, nor the one that a clock says is the youngest: were a lapsed
+/// one named, whose key is free, another card charge would be opened under a key that has been paid.
+pub async fn a_key_names_the_top_up_that_was_opened_last(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let credited = |of: &TopUp| State::Credited {
+        payment_intent: format!("pi_{}", of.id),
+        amount: units(100),
+    };
+    for is_charged_after_all in [false, true] {
+        let key = new_account();
+        let named = || wanted(key, 100, Some("k"));
+        let names = async || store.0.open_top_up(named()).await.unwrap();
+        let Opened::New(first) = names().await else { panic!() };
+        store.0.advance_top_up(first.id, None, State::Lapsed).await.unwrap();
+        // By a ledger whose clock is behind.
+        let behind = NewTopUp { now_ms: first.created_ms - 5_000, ..named() };
+        let Opened::New(second) = store.0.open_top_up(behind).await.unwrap() else { panic!() };
+        assert_eq!(names().await, Opened::Repeated(second.clone()));
+        if is_charged_after_all {
+            let late = store.0.advance_top_up(first.id, None, credited(&first)).await.unwrap();
+            assert!(matches!(late, Advance::Done(_)), "{late:?}");
+            assert_eq!(names().await, Opened::Repeated(second.clone()));
+        }
+        let ended = store.0.advance_top_up(second.id, None, credited(&second)).await.unwrap();
+        let Advance::Done(second) = ended else { panic!("{ended:?}") };
+        assert_eq!(names().await, Opened::Repeated(second));
+    }
+}
+
 pub async fn unfinished_top_ups_are_listed(subject: &dyn Subject) {
     let store = open(subject).await;
     let (waiting, closed) = (store.open(new_account(), 1).await, new_account());
@@ -231,6 +260,11 @@ pub async fn the_first_customer_stays(subject: &dyn Subject) {
     assert_eq!(replace("cus_1", "cus_4").await.unwrap(), "cus_4");
     assert_eq!(replace("cus_1", "cus_5").await.unwrap(), "cus_4");
     assert_eq!(replace("cus_4", "cus_1").await.unwrap(), "cus_1");
+    // Where none was remembered, the new one is: it must not be answered and then be unknown.
+    let other = new_account().client;
+    let first = store.0.replace_customer(other, "cus_9", "cus_1".into()).await.unwrap();
+    assert_eq!(first, "cus_1");
+    assert_eq!(store.0.customer(other).await.unwrap().as_deref(), Some("cus_1"));
     // A record over an existing one must not wipe its balance, nor the other way round.
     let key = AccountKey { client, currency: Currency::USD };
     store.top_up(key, 100).await;

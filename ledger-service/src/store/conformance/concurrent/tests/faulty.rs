@@ -1,0 +1,214 @@
+//! A store whose operations take a while, and may have a fault.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome},
+};
+
+use uuid::Uuid;
+
+use crate::{
+    clock::SystemClock,
+    ledger::{
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
+        Opened, PostRefusal, Posted, Posting, State, TopUp, TopUpId,
+    },
+    store::{InMemory, KeptCharge, Store, StoreError, Tally},
+};
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// Some operations fail, half of them after they were carried out: that is allowed.
+    Failures,
+    /// A void looks whether the charge stands, and tells a while later that it has given it back.
+    TornVoid,
+    /// A void is answered before it is carried out.
+    LateVoid,
+    /// An account is as it was when it was last looked at by somebody else.
+    StaleAccount,
+    /// A capture looks whether the hold is open, and takes it a while later in any case.
+    TornCapture,
+    /// The state of a top-up is compared first, and written a while later.
+    TornClaim,
+    /// A charge reads the balance, and answers a while later what it makes of that.
+    LostCharge,
+}
+
+pub(super) struct Faulty {
+    books: Arc<InMemory>,
+    fault: Fault,
+    looked: Mutex<BTreeMap<AccountKey, Account>>,
+    asked: AtomicU64,
+}
+
+impl Faulty {
+    pub(super) fn new(fault: Fault) -> Self {
+        let books = Arc::new(InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600)));
+        Self { books, fault, looked: Mutex::default(), asked: AtomicU64::new(0) }
+    }
+
+    fn number(&self) -> u64 {
+        self.asked.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// So long that others get between.
+    async fn a_while(&self) {
+        for _ in 0..self.number() % 7 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Carries it out in the middle of a while, if at all.
+    async fn through<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.a_while().await;
+        let fails = self.fault == Fault::Failures && self.number().is_multiple_of(5);
+        let away = || StoreError::Unavailable("the line is cut".to_owned());
+        if fails && self.number().is_multiple_of(2) {
+            return Err(away());
+        }
+        let done = work.await;
+        self.a_while().await;
+        if fails { Err(away()) } else { done }
+    }
+
+    /// What is left of the first charge's account, and whether the first void's charge stands.
+    async fn look(&self, batch: &Batch) -> Result<(Option<Account>, bool), StoreError> {
+        let mut account = None;
+        if let Some(charge) = batch.charges.first() {
+            let key = AccountKey { client: charge.client_id, currency: charge.currency };
+            account = Some(self.books.account(key).await?);
+        }
+        let stands = batch.voids.first().is_some_and(|void| {
+            self.books.with_memory(|memory| {
+                let known = memory.charges().get(&void.id);
+                matches!(known, Some(crate::ledger::ChargeRecord::Deducted { .. }))
+            })
+        });
+        Ok((account, stands))
+    }
+
+    async fn batch_with_fault(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let (account, stands) = self.look(&batch).await?;
+        if self.fault == Fault::LateVoid && stands {
+            let voids = batch.voids.iter().map(|void| (void.id, VoidOutcome::Voided)).collect();
+            let books = Arc::clone(&self.books);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                books.batch(batch).await
+            });
+            return Ok(BatchAnswer { charges: vec![], voids });
+        }
+        self.a_while().await;
+        let mut answer = self.books.batch(batch.clone()).await?;
+        if self.fault == Fault::TornVoid && stands {
+            answer.voids.iter_mut().for_each(|(_, outcome)| *outcome = VoidOutcome::Voided);
+        }
+        if let (Fault::LostCharge, Some(account)) = (self.fault, account)
+            && let Some((_, ChargeOutcome::Charged(left))) = answer.charges.first_mut()
+            && let Some(after) = account.debited(batch.charges[0].amount)
+        {
+            *left = after.available;
+        }
+        Ok(answer)
+    }
+
+    async fn post_with_fault(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+    ) -> Result<Posted, StoreError> {
+        let ended = |of: &Movement| {
+            matches!(of.posting.kind, Kind::Capture | Kind::Release)
+                && of.posting.reference == posting.reference
+        };
+        let torn = self.fault == Fault::TornCapture && posting.kind == Kind::Capture;
+        let was_open = torn && !self.books.movements(key).await?.iter().any(ended);
+        if torn {
+            self.a_while().await;
+        }
+        let posted = self.books.post(key, posting).await?;
+        Ok(match posted {
+            Posted::Repeated(account) if was_open => Posted::Done(account),
+            Posted::Refused(PostRefusal::Conflict) if was_open => {
+                Posted::Refused(PostRefusal::NoSuchHold)
+            }
+            posted => posted,
+        })
+    }
+
+    async fn account_with_fault(&self, key: AccountKey) -> Result<Account, StoreError> {
+        let account = self.books.account(key).await?;
+        let before = self.looked.lock().unwrap().insert(key, account);
+        Ok(before.filter(|_| self.fault == Fault::StaleAccount).unwrap_or(account))
+    }
+
+    async fn advance_with_fault(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        let known = self.books.top_up(id).await?.map(|top_up| top_up.state);
+        let compared = from.is_some() && known == from;
+        if self.fault != Fault::TornClaim || !compared {
+            return self.books.advance_top_up(id, from, to).await;
+        }
+        self.a_while().await;
+        self.books.advance_top_up(id, None, to).await
+    }
+}
+
+macro_rules! forward {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty = $how:ident;)*) => {
+        #[async_trait]
+        impl Store for Faulty {
+            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                self.through(forward!(self $how $name($($argument),*))).await
+            })*
+        }
+    };
+    ($self:ident sound $name:ident($($argument:ident),*)) => { $self.books.$name($($argument),*) };
+    ($self:ident $how:ident $name:ident($($argument:ident),*)) => { $self.$how($($argument),*) };
+}
+
+forward! {
+    batch(batch: Batch) -> BatchAnswer = batch_with_fault;
+    account(key: AccountKey) -> Account = account_with_fault;
+    post(key: AccountKey, posting: Posting) -> Posted = post_with_fault;
+    advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance = advance_with_fault;
+    post_together(key: AccountKey, postings: Vec<Posting>) -> Posted = sound;
+    payer(payment_intent: &str) -> Option<AccountKey> = sound;
+    agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId> = sound;
+    identity(fresh: Uuid) -> Uuid = sound;
+    movements(key: AccountKey) -> Vec<Movement> = sound;
+    accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>
+        = sound;
+    tallies(key: AccountKey) -> Vec<Tally> = sound;
+    charges(key: AccountKey, most: usize) -> Vec<KeptCharge> = sound;
+    customer(client: ClientId) -> Option<String> = sound;
+    remember_customer(client: ClientId, customer: String) -> String = sound;
+    replace_customer(client: ClientId, gone: &str, customer: String) -> String = sound;
+    within(limit: &Limit, count: bool) -> Option<Duration> = sound;
+    open_top_up(wanted: NewTopUp) -> Opened = sound;
+    top_up(id: TopUpId) -> Option<TopUp> = sound;
+    unfinished_top_ups() -> Vec<TopUp> = sound;
+    recent_top_ups(most: usize) -> Vec<TopUp> = sound;
+    record_action(entry: AuditEntry) -> () = sound;
+    audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry> = sound;
+    ping() -> () = sound;
+}

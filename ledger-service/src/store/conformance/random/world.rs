@@ -1,0 +1,243 @@
+//! The commands, and the pure books that they are carried out on as well.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use stripe402_protocol::{
+    ChargeId, ClientId, Code, Currency, Refusal, Units,
+    message::{Charge, Void},
+};
+
+use super::{
+    super::fixture::{batch, charge_id, new_account, now_ms, units, wanted},
+    Dice,
+    done::Counts,
+};
+use crate::{
+    ledger::{
+        self, AccountKey, Claim, Kind, Memory, NewTopUp, Opened, Posted, Posting, State, TopUpId,
+        Window,
+    },
+    store::Store,
+};
+
+/// A charge's id, as a gateway mints it: for one client, and by one of its two ways to pay.
+#[derive(Clone, Copy)]
+struct Minted {
+    id: ChargeId,
+    client: ClientId,
+    for_card: bool,
+}
+
+pub(super) struct World {
+    dice: Dice,
+    pub(super) books: Memory,
+    pub(super) keys: Vec<AccountKey>,
+    charges: Vec<Minted>,
+    /// Holds that are neither captured nor released.
+    holds: Vec<(AccountKey, Posting)>,
+    pub(super) top_ups: Vec<TopUpId>,
+    pub(super) customers: BTreeMap<ClientId, String>,
+    pub(super) done: Counts,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut keys: Vec<_> = (0..4).map(|_| new_account()).collect();
+        let euros: Currency = "eur".parse().unwrap();
+        keys.push(AccountKey { currency: euros, ..keys[0] });
+        Self {
+            dice: Dice::new(seed),
+            books: Memory::default(),
+            keys,
+            charges: Vec::new(),
+            holds: Vec::new(),
+            top_ups: Vec::new(),
+            customers: BTreeMap::new(),
+            done: Counts::default(),
+        }
+    }
+
+    fn amount(&mut self) -> Units {
+        let amount = match self.dice.throw(20) {
+            0 => 0,
+            1 => 1 << 40,
+            _ => self.dice.throw(200),
+        };
+        units(i64::try_from(amount).unwrap())
+    }
+
+    /// A new one, or one of the last that were used.
+    fn minted(&mut self) -> Minted {
+        if self.charges.is_empty() || self.dice.throw(3) > 0 {
+            let ago = if self.dice.throw(30) == 0 { 9 * 24 * 3600 } else { 0 };
+            let id = charge_id(Duration::from_secs(ago));
+            let client = self.dice.pick(&self.keys).client;
+            let minted = Minted { id, client, for_card: self.dice.throw(4) == 0 };
+            self.charges.push(minted);
+            return minted;
+        }
+        let recent = self.charges.len().saturating_sub(12);
+        *self.dice.pick(&self.charges[recent..])
+    }
+
+    /// Mostly of the same content as ever; else of another amount, route or currency.
+    fn charge(&mut self, minted: Minted) -> Charge {
+        let of_client = |key: &&AccountKey| key.client == minted.client;
+        let own: Vec<_> = self.keys.iter().filter(of_client).copied().collect();
+        let key = *self.dice.pick(&own);
+        Charge {
+            id: minted.id,
+            client_id: key.client,
+            currency: key.currency,
+            amount: self.amount(),
+            route: ["joke", "weather"][usize::try_from(self.dice.throw(2)).unwrap()].to_owned(),
+        }
+    }
+
+    pub(super) async fn step(&mut self, store: &dyn Store, at: &str) {
+        match self.dice.throw(13) {
+            0..=4 => self.batch(store, at).await,
+            10 | 11 => self.charge_for_card(store, at).await,
+            5 | 6 => self.open(store, at).await,
+            7 => self.advance(store, at).await,
+            12 => self.customer(store, at).await,
+            _ => self.post(store, at).await,
+        }
+    }
+
+    async fn batch(&mut self, store: &dyn Store, at: &str) {
+        let (mut charges, mut voids) = (Vec::new(), Vec::new());
+        for _ in 0..self.dice.throw(5) {
+            let minted = self.minted();
+            if !minted.for_card {
+                charges.push(self.charge(minted));
+            }
+        }
+        for _ in 0..self.dice.throw(3) {
+            let Minted { id, client, for_card } = self.minted();
+            // A gateway that does not know whose a card's charge is may have learnt it since.
+            let is_charged = matches!(
+                ledger::Book::charge(&self.books, &id).unwrap(),
+                Some(ledger::ChargeRecord::Deducted { .. })
+            );
+            let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
+            voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
+        }
+        let batch = batch(charges, voids);
+        let day = Duration::from_secs(24 * 3600);
+        let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
+        let expected = ledger::apply_batch(&mut self.books, &batch, &window).unwrap();
+        assert_eq!(store.batch(batch.clone()).await.unwrap(), expected, "{at}: {batch:?}");
+    }
+
+    async fn charge_for_card(&mut self, store: &dyn Store, at: &str) {
+        let minted = self.minted();
+        if !minted.for_card {
+            return;
+        }
+        let charge = self.charge(minted);
+        let day = Duration::from_secs(24 * 3600);
+        let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
+        let expected = ledger::apply_charge(&mut self.books, &charge, &window).unwrap();
+        let outcome = store.charge_for_card(charge.clone()).await.unwrap();
+        assert_eq!(outcome, expected, "{at}: {charge:?}");
+    }
+
+    async fn open(&mut self, store: &dyn Store, at: &str) {
+        let key = *self.dice.pick(&self.keys);
+        let name = ["a", "b"][usize::try_from(self.dice.throw(2)).unwrap()];
+        let name = Some(name).filter(|_| self.dice.throw(2) == 0);
+        let (amount, needed) = (self.amount(), self.amount());
+        let wanted = NewTopUp { amount, needed, ..wanted(key, 1, name) };
+        let expected = ledger::open(&mut self.books, wanted.clone()).unwrap();
+        if let Opened::New(top_up) = &expected {
+            self.top_ups.push(top_up.id);
+        }
+        assert_eq!(store.open_top_up(wanted).await.unwrap(), expected, "{at}");
+    }
+
+    async fn advance(&mut self, store: &dyn Store, at: &str) {
+        if self.top_ups.is_empty() {
+            return;
+        }
+        let recent = self.top_ups.len().saturating_sub(4);
+        let id = *self.dice.pick(&self.top_ups[recent..]);
+        // Now and then a PaymentIntent that another top-up has claimed.
+        let claimed = if self.dice.throw(6) == 0 { self.top_ups[0] } else { id };
+        let payment_intent = format!("pi_{claimed}");
+        let from = match self.dice.throw(3) {
+            0 => None,
+            1 => Some(State::opened()),
+            _ => ledger::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
+        };
+        let to = match self.dice.throw(6) {
+            4 => State::Lapsed,
+            5 => State::Charging(Claim { epoch: 1, until_ms: 2, looking: self.dice.throw(2) == 0 }),
+            0 => State::RequiresAction { payment_intent },
+            1 => State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) },
+            _ => State::Credited { payment_intent, amount: self.amount() },
+        };
+        let now = now_ms();
+        let expected =
+            ledger::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
+        assert_eq!(store.advance_top_up(id, from, to).await.unwrap(), expected, "{at}");
+    }
+
+    /// What ends a hold mostly ends one that is open: drawn blindly, next to none would be.
+    fn posting(&mut self) -> (AccountKey, Posting) {
+        let kind = if self.dice.throw(3) == 0 {
+            *self.dice.pick(&[Kind::Hold, Kind::Hold, Kind::Capture, Kind::Release])
+        } else {
+            *self.dice.pick(&Kind::ALL)
+        };
+        let ends_a_hold = matches!(kind, Kind::Capture | Kind::Release);
+        if ends_a_hold && !self.holds.is_empty() && self.dice.throw(8) > 0 {
+            let (key, hold) = self.dice.pick(&self.holds).clone();
+            // Now and then of another amount, which is no such hold.
+            let amount = if self.dice.throw(8) == 0 { self.amount() } else { hold.amount };
+            return (key, Posting { kind, amount, ..hold });
+        }
+        let reference = format!("r{}", self.dice.throw(400));
+        let posting = Posting { kind, reference, amount: self.amount(), note: None };
+        (*self.dice.pick(&self.keys), posting)
+    }
+
+    async fn post(&mut self, store: &dyn Store, at: &str) {
+        let (key, posting) = self.posting();
+        let expected = ledger::post(&mut self.books, &key, &posting, now_ms()).unwrap();
+        let posted = store.post(key, posting.clone()).await.unwrap();
+        assert_eq!(posted, expected, "{at}: {posting:?}");
+        self.done.count(posting.kind, posted);
+        match (posting.kind, posted) {
+            (Kind::Hold, Posted::Done(_)) => self.holds.push((key, posting)),
+            (Kind::Capture | Kind::Release, Posted::Done(_)) => {
+                let ended = |(of, hold): &(AccountKey, Posting)| {
+                    *of == key && hold.reference == posting.reference
+                };
+                self.holds.retain(|hold| !ended(hold));
+            }
+            _ => {}
+        }
+    }
+
+    /// The pure books know no customers: the first one that is remembered stays, until it is said
+    /// to be gone.
+    async fn customer(&mut self, store: &dyn Store, at: &str) {
+        let client = self.dice.pick(&self.keys).client;
+        let customer = format!("cus_{}", self.dice.throw(4));
+        let known = self.customers.get(&client).cloned();
+        let answer = if self.dice.throw(2) == 0 {
+            let expected = known.unwrap_or_else(|| customer.clone());
+            self.customers.insert(client, expected.clone());
+            (store.remember_customer(client, customer).await.unwrap(), expected)
+        } else {
+            let gone = format!("cus_{}", self.dice.throw(4));
+            let expected = known.filter(|known| *known != gone).unwrap_or_else(|| customer.clone());
+            self.customers.insert(client, expected.clone());
+            (store.replace_customer(client, &gone, customer).await.unwrap(), expected)
+        };
+        assert_eq!(answer.0, answer.1, "{at}");
+        let customer = store.customer(client).await.unwrap();
+        assert_eq!(customer.as_ref(), self.customers.get(&client), "{at}");
+    }
+}

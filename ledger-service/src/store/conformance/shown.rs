@@ -1,0 +1,38 @@
+//! What a store must show of the pure books, in the shapes that it shows them in.
+
+use crate::{
+    ledger::{AccountKey, ChargeRecord, Memory, Posting},
+    store::{KeptCharge, Tally},
+};
+
+/// An account's postings, oldest first.
+pub(super) fn postings(books: &Memory, key: &AccountKey) -> Vec<Posting> {
+    let own = books.movements().iter().filter(|(of, _)| of == key);
+    own.map(|(_, movement)| movement.posting.clone()).collect()
+}
+
+/// An account's sums, sorted.
+pub(super) fn tallies(books: &Memory, key: &AccountKey) -> Vec<Tally> {
+    let own = books.tallies().iter().filter(|(of, _)| of.account == *key);
+    let mut own: Vec<_> = own
+        .map(|(of, &(count, amount))| Tally {
+            route: of.route.clone(),
+            hour: of.hour,
+            count,
+            amount,
+        })
+        .collect();
+    own.sort_unstable();
+    own
+}
+
+/// The deductions that stand, newest first.
+pub(super) fn charges(books: &Memory, key: &AccountKey) -> Vec<KeptCharge> {
+    let kept = books.charges().iter().rev().filter_map(|(id, record)| match record {
+        ChargeRecord::Deducted { account, amount, route, .. } if account == key => {
+            Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+        }
+        _ => None,
+    });
+    kept.collect()
+}
