@@ -54,7 +54,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     let other_books = payments.other_books(since_ms).await?;
     for (books, charges) in &other_books {
         lines.push(format!(
-            "{charges} charges of these cards are for other books, {books}: if those were lost, add \
+            "{charges} charges of these cards are for other books, {books}: if those were lost, and no ledger uses them, add \
              --lost-books {books}"
         ));
     }

@@ -5,7 +5,7 @@ use stripe402_protocol::{Currency, Units};
 use super::{Actor, Operations, Problem, record::Deed};
 use crate::{
     ledger::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
-    payment::Refunded,
+    payment::{Refunded, is_disputed, operators_word},
 };
 
 /// The longest reason and reference, in characters.
@@ -98,9 +98,16 @@ impl Operations {
             let (mut accounts, mut changed) = (Vec::new(), false);
             for key in keys {
                 let mut account = self.store.account(key).await?;
-                if account.frozen != frozen {
+                let movements = self.store.movements(key).await?;
+                if !frozen && is_disputed(&movements) {
+                    let text = "a dispute is open: the account thaws when it ends".to_owned();
+                    return Err(Problem::Refused { code: "disputed", text });
+                }
+                // It may be frozen by a dispute: then it stays so for the operator when that ends.
+                let word = operators_word(&movements).unwrap_or(false);
+                if word != frozen || account.frozen != frozen {
                     // Frozen and unfrozen again and again, each time is a movement of its own.
-                    let count = self.store.movements(key).await?.len();
+                    let count = movements.len();
                     let (reference, note) = (format!("operator-{count}"), Some(reason.to_owned()));
                     let posting = Posting { kind, reference, amount: Units::ZERO, note };
                     (account, _) = posted(self.store.post(key, posting).await?)?;

@@ -8,8 +8,8 @@ use stripe402_protocol::PaymentIntentId;
 use super::{Halt, Payments, refunds::hold_for};
 use crate::ledger::{Kind, Posted, Posting, TopUp};
 
-/// The name of such a refund.
-const NAME: &str = "charged-twice";
+/// The name of such a refund: none that an operator can give.
+const NAME: &str = "charged~twice";
 
 impl Payments {
     /// Gives a late charge of a top-up back that was given up, if another has been credited since;

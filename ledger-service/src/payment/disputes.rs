@@ -119,15 +119,29 @@ fn should_be_frozen(movements: &[Movement]) -> bool {
     if stripe402_mutant::mutant!("thaw_with_the_first") {
         return last(&|posting| is_phase(posting.kind)) == Some(Kind::DisputeOpened);
     }
-    let open = |id: &str| {
-        let of = |posting: &Posting| is_phase(posting.kind) && id_of(&posting.reference) == id;
-        last(&of) == Some(Kind::DisputeOpened)
+    is_disputed(movements) || operators_word(movements) == Some(true)
+}
+
+/// Whether a dispute is open, by the books.
+#[must_use]
+pub fn is_disputed(movements: &[Movement]) -> bool {
+    let phase_of = |id: &str| {
+        let newest_first = movements.iter().rev().map(|movement| &movement.posting);
+        let mut own = newest_first.filter(|of| is_phase(of.kind) && id_of(&of.reference) == id);
+        own.next().map(|posting| posting.kind)
     };
-    let operators = |posting: &Posting| {
+    known(movements).any(|id| phase_of(id) == Some(Kind::DisputeOpened))
+}
+
+/// Whether the operators' last word was to freeze; `None` if there was none.
+#[must_use]
+pub fn operators_word(movements: &[Movement]) -> Option<bool> {
+    let newest_first = movements.iter().rev().map(|movement| &movement.posting);
+    let mut words = newest_first.filter(|posting| {
         matches!(posting.kind, Kind::Freeze | Kind::Unfreeze)
             && posting.reference.starts_with("operator-")
-    };
-    known(movements).any(open) || last(&operators) == Some(Kind::Freeze)
+    });
+    words.next().map(|posting| posting.kind == Kind::Freeze)
 }
 
 fn is_frozen(movements: &[Movement]) -> bool {

@@ -61,10 +61,15 @@ impl Payments {
             let movements = self.movements(key).await?;
             let held = match refund.hold.as_deref().filter(|hold| is_about(hold, id)) {
                 _ if captured_for(&movements, &refund.id) => Held::Captured,
+                _ if has(&movements, Kind::Refund, &refund.id) => Held::Unknown,
                 Some(hold) => {
                     self.settle_hold(key, hold, amount, !refund.failed, &refund.id).await?
                 }
-                None => Held::Unknown,
+                // Its metadata are gone, or never were: a hold that waits for just this is its own.
+                None => match waiting_hold(&movements, id, amount).filter(|_| !refund.failed) {
+                    Some(hold) => self.settle_hold(key, &hold, amount, true, &refund.id).await?,
+                    None => Held::Unknown,
+                },
             };
             match (held, refund.failed) {
                 (Held::Settled, _) => {}
@@ -103,7 +108,10 @@ impl Payments {
             let captured = captured_for(&movements, refund);
             return Ok(if captured { Held::Captured } else { Held::Unknown });
         }
-        let kind = if went { Kind::Capture } else { Kind::Release };
+        // It has been taken from the balance already, as a refund that nobody here had asked for: the
+        // books come from a backup of before the order.
+        let taken = has(&movements, Kind::Refund, refund);
+        let kind = if went && !taken { Kind::Capture } else { Kind::Release };
         let note = Some(refund.to_owned());
         self.post_noted(key, Posting { kind, reference: hold.to_owned(), amount, note }).await?;
         Ok(Held::Settled)
@@ -167,6 +175,12 @@ impl Payments {
 
 pub(super) fn has(movements: &[Movement], kind: Kind, reference: &str) -> bool {
     movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference)
+}
+
+/// A hold of a refund of this PaymentIntent and amount that is open.
+fn waiting_hold(movements: &[Movement], intent: &PaymentIntentId, amount: Units) -> Option<String> {
+    let open = open_holds(movements).into_iter();
+    open.filter(|(hold, of)| is_about(hold, intent) && *of == amount).map(|(hold, _)| hold).next()
 }
 
 /// Whether a hold was captured for this very refund.

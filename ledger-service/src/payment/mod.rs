@@ -44,6 +44,7 @@ use uuid::Uuid;
 pub use self::{
     answer::Unavailable,
     compare::{Difference, Problem as Discrepancy},
+    disputes::{is_disputed, operators_word},
     limits::LimitOptions,
     refunds::{RefundError, Refunded},
 };

@@ -7,9 +7,13 @@
 
 use stripe402_protocol::PaymentIntentId;
 
-use super::{Halt, Payments, Unavailable, answer::unusable, events::later};
+use super::{
+    Halt, Payments, Unavailable,
+    answer::unusable,
+    events::{has, later},
+};
 use crate::{
-    ledger::{AccountKey, TopUp, TopUpId},
+    ledger::{AccountKey, Kind, TopUp, TopUpId},
     store::StoreError,
     stripe::{Failure, Intent, IntentStatus},
 };
@@ -34,13 +38,33 @@ impl Payments {
         if intent.customer.is_none() || stripe402_mutant::mutant!("only_metadata") {
             return Ok(None);
         }
-        // Somebody has removed its name: it may be that of a top-up that waits for it.
+        // Somebody has removed its name: it may be that of a top-up that waits for its cardholder. One
+        // that nobody knows is nobody's, as long as the ledger that charges has not looked for it.
         for top_up in self.store.unfinished_top_ups().await? {
-            if self.is_of(&top_up, intent).await? {
+            if top_up.state.payment_intent() == Some(intent.id.as_str()) {
                 return Ok(Some(top_up));
             }
         }
         Ok(None)
+    }
+
+    /// The account of a top-up of these books, if this PaymentIntent names it and was made with its
+    /// client's own customer: even if the top-up has been credited by another one.
+    pub(super) async fn account_named(
+        &self,
+        intent: &Intent,
+    ) -> Result<Option<AccountKey>, StoreError> {
+        let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse::<TopUpId>) else {
+            return Ok(None);
+        };
+        let own = self.books().await?;
+        let Some(top_up) = self.store.top_up(id).await? else { return Ok(None) };
+        let customer = self.store.customer(top_up.account.client).await?;
+        let ours = intent.books.as_deref() == Some(own.as_str())
+            && intent.customer.is_some()
+            && intent.customer == customer
+            && intent.currency == top_up.account.currency.as_str();
+        Ok(ours.then_some(top_up.account))
     }
 
     /// Whether a PaymentIntent, of whatever metadata, is this top-up's.
@@ -62,8 +86,14 @@ impl Payments {
         }
         // One that the books know is another top-up's, unless its own metadata says that it is this one's.
         let payer = self.store.payer(&intent.id).await?;
+        let Some(payer) = payer else { return Ok(true) };
         let named = intent.top_up.as_deref() == Some(top_up.id.to_string().as_str());
-        Ok(payer.is_none_or(|payer| named && payer == top_up.account))
+        if !named || payer != top_up.account {
+            return Ok(false);
+        }
+        // Nor does one that was credited settle another top-up, whatever was copied onto it.
+        let movements = self.store.movements(payer).await?;
+        Ok(!has(&movements, Kind::TopUp, &intent.id))
     }
 
     /// The account that a PaymentIntent is of. One whose top-up still waits for it is credited first:

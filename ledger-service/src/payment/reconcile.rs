@@ -145,6 +145,9 @@ impl Payments {
         let intents = self.provider.intents_since(since_ms).await;
         for intent in intents.map_err(|failure| later(unusable(failure)))? {
             let Some(books) = intent.books.as_ref() else { continue };
+            if self.store.payer(&intent.id).await.map_err(store)?.is_some() {
+                continue;
+            }
             if *books == own || Some(books) == lost.as_ref() {
                 continue;
             }
@@ -160,7 +163,9 @@ impl Payments {
     /// or one that they have lost. Without a server secret, whose it is cannot be told: it is listed.
     async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
         let store = |error: crate::store::StoreError| Unavailable(error.to_string());
-        if self.top_up_of(intent).await.map_err(store)?.is_some() {
+        if self.top_up_of(intent).await.map_err(store)?.is_some()
+            || self.account_named(intent).await.map_err(store)?.is_some()
+        {
             return Ok(true);
         }
         if !self.may_be_lost(intent).await? {
@@ -228,6 +233,10 @@ impl Payments {
         if let Some(top_up) = self.top_up_of(&intent).await.map_err(store)? {
             return self.settle(top_up.id, &intent).await.map(drop).map_err(later);
         }
+        if let Some(key) = self.account_named(&intent).await.map_err(store)? {
+            // Its top-up was credited by another one. What was taken is the client's all the same.
+            return self.credit_restored(key, intent).await;
+        }
         if !self.may_be_lost(&intent).await? {
             return Ok(());
         }
@@ -239,10 +248,15 @@ impl Payments {
             self.store.remember_customer(client, customer).await.map_err(store)?;
         }
         let key = AccountKey { client, currency };
-        let Some(amount) = currency.units(intent.received_minor) else { return Ok(()) };
-        let note = Some("reconciled: the books had lost this top-up".to_owned());
+        self.credit_restored(key, intent).await
+    }
+
+    async fn credit_restored(&self, key: AccountKey, intent: Intent) -> Result<(), Unavailable> {
+        let Some(amount) = key.currency.units(intent.received_minor) else { return Ok(()) };
+        let note = Some("reconciled: the books did not have this charge".to_owned());
         let posting = Posting { kind: Kind::TopUp, reference: intent.id, amount, note };
-        match self.store.post(key, posting).await.map_err(store)? {
+        let posted = self.store.post(key, posting).await;
+        match posted.map_err(|error| Unavailable(error.to_string()))? {
             Posted::Done(_) | Posted::Repeated(_) => Ok(()),
             Posted::Refused(refusal) => Err(Unavailable(format!("the books refuse: {refusal:?}"))),
         }

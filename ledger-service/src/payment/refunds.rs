@@ -5,7 +5,7 @@
 //! account, by Stripe's own events, or by reconciling: each looks at the same hold and uses the
 //! same key, so the card gets the money once, and the balance pays for it once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use stripe402_protocol::{PaymentIntentId, Units};
 
@@ -68,12 +68,17 @@ impl Payments {
     ) -> Result<Vec<Refunded>, RefundError> {
         let named = |hold: &str| name_of(hold) == Some(name);
         let movements = self.movements(key).await?;
+        let plan = match planned(&movements, name) {
+            Some(_) => Ok(()),
+            None => self.plan_refund(key, amount, name, &movements).await,
+        };
+        // Whatever came of it: somebody else may have planned it at the same time.
+        let movements = self.movements(key).await?;
         match planned(&movements, name) {
             Some(asked) if asked == amount => {}
             Some(_) => return Err(RefundError::Conflict),
-            None => self.plan_refund(key, amount, name, &movements).await?,
+            None => plan?,
         }
-        let movements = self.movements(key).await?;
         for (hold, part) in open_holds(&movements).into_iter().filter(|(hold, _)| named(hold)) {
             if let Some(intent) = intent_of(&hold) {
                 self.pay_back(key, &intent, &hold, part).await?;
@@ -170,7 +175,8 @@ impl Payments {
             subject: key.client.subject(),
             attempt: 0,
         };
-        let refund = self.ask_for_refund(wanted).await?;
+        let in_books = refunds_in(&self.movements(key).await?);
+        let refund = self.ask_for_refund(wanted, &in_books).await?;
         crate::failpoint!("refunded");
         let went = refund.as_ref().is_some_and(|refund| !refund.failed);
         let id = refund.map(|refund| refund.id).unwrap_or_default();
@@ -181,11 +187,15 @@ impl Payments {
 
     /// The refund; `None` if Stripe refuses it. After a day the key is forgotten, so what there is
     /// already counts.
-    async fn ask_for_refund(&self, mut wanted: NewRefund) -> Result<Option<Refund>, Unavailable> {
+    async fn ask_for_refund(
+        &self,
+        mut wanted: NewRefund,
+        known: &BTreeSet<String>,
+    ) -> Result<Option<Refund>, Unavailable> {
         let mut pause = self.options.retry_first;
         let mut failed: Option<String> = None;
         for attempt in 1..=ATTEMPTS {
-            let cause = match self.refund_once(&wanted).await {
+            let cause = match self.refund_once(&wanted, known).await {
                 Ok(refund) => return Ok(Some(refund)),
                 Err(Failure::Card(_) | Failure::Invalid(_)) => {
                     tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
@@ -213,14 +223,23 @@ impl Payments {
         Err(Unavailable("Stripe gave no answer".to_owned()))
     }
 
-    async fn refund_once(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
+    /// `in_books`: refunds that the books have.
+    async fn refund_once(
+        &self,
+        wanted: &NewRefund,
+        in_books: &BTreeSet<String>,
+    ) -> Result<Refund, Failure> {
         // Only the refund itself can be refused for good. A key of another account does not find the
         // PaymentIntent either; that must not set free what has been paid.
         let known = self.provider.refunds(&wanted.intent).await;
         let known = known.map_err(|failure| Failure::Unknown(failure.to_string()))?;
-        let ours = |hold: &Option<String>| hold.as_deref() == Some(wanted.hold.as_str());
+        // One without metadata, of this amount, that the books do not have: somebody removed its name.
+        let ours = |refund: &Refund| match &refund.hold {
+            Some(hold) => *hold == wanted.hold,
+            None => refund.amount_minor == wanted.amount_minor && !in_books.contains(&refund.id),
+        };
         let again = stripe402_mutant::mutant!("refund_unseen");
-        if let Some(refund) = known.into_iter().find(|refund| !again && ours(&refund.hold)) {
+        if let Some(refund) = known.into_iter().find(|refund| !again && ours(refund)) {
             return Ok(refund);
         }
         self.provider.refund(wanted).await
@@ -243,17 +262,37 @@ pub(super) fn open_holds(movements: &[Movement]) -> Vec<(String, Units)> {
     holds.map(|posting| (posting.reference.clone(), posting.amount)).collect()
 }
 
-/// What went back by these holds.
+/// What went back by these holds, and stayed there. A hold that was released because its refund had been
+/// taken from the balance before went back, too.
 fn captured(movements: &[Movement], named: impl Fn(&str) -> bool) -> Vec<Refunded> {
-    let captures = movements
-        .iter()
-        .map(|movement| &movement.posting)
-        .filter(|posting| posting.kind == Kind::Capture && named(&posting.reference));
+    let postings = || movements.iter().map(|movement| &movement.posting);
+    let is_there = |kind: Kind, reference: &str| {
+        postings().any(|other| other.kind == kind && other.reference == reference)
+    };
+    let went = |posting: &&Posting| {
+        let refund = posting.note.as_deref().unwrap_or_default();
+        let back = match posting.kind {
+            Kind::Capture => true,
+            Kind::Release => is_there(Kind::Refund, refund),
+            _ => false,
+        };
+        back && named(&posting.reference) && !is_there(Kind::RefundFailed, refund)
+    };
     let part = |posting: &Posting| {
         let payment_intent = intent_of(&posting.reference)?.as_str().to_owned();
         Some(Refunded { payment_intent, amount: posting.amount })
     };
-    captures.filter_map(part).collect()
+    postings().filter(went).filter_map(part).collect()
+}
+
+/// Refunds at Stripe that the books have, by whatever name.
+fn refunds_in(movements: &[Movement]) -> BTreeSet<String> {
+    let known = movements.iter().filter_map(|movement| match movement.posting.kind {
+        Kind::Refund => Some(movement.posting.reference.clone()),
+        Kind::Capture => movement.posting.note.clone(),
+        _ => None,
+    });
+    known.collect()
 }
 
 /// What is held for a refund of this name to a card charge.

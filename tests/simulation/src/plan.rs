@@ -164,7 +164,7 @@ pub enum Fault {
     /// A newer server secret, on one ledger after the other; then it names new clients, on one after
     /// the other.
     Rotation,
-    /// Somebody's automation removes the metadata of every new PaymentIntent.
+    /// Somebody's automation removes the metadata of every new PaymentIntent and refund.
     Stripped,
     /// Of so many events in a hundred Stripe loses one.
     EventsLost(u64),

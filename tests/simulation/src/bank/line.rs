@@ -260,7 +260,14 @@ impl Provider for Line {
     async fn refund(&self, wanted: &NewRefund) -> Result<Refund, Failure> {
         let key = wanted.key();
         let order = wanted.clone();
-        let made = move |bank: &Bank, now_ms| bank.refund(&order, now_ms).map(Answer::Refund);
+        let stripped = self.world.now(|fault| (fault == Fault::Stripped).then_some(())).is_some();
+        let made = move |bank: &Bank, now_ms| {
+            let made = bank.refund(&order, now_ms).map(Answer::Refund);
+            if stripped {
+                bank.strip_refunds(&order.hold);
+            }
+            made
+        };
         match self.write(Call::Refund, &key, format!("{wanted:?}"), made).await? {
             Answer::Refund(refund) => Ok(refund),
             _ => Err(other()),

@@ -295,6 +295,16 @@ impl Bank {
         });
     }
 
+    /// Somebody removes the metadata of what was refunded for a hold.
+    pub fn strip_refunds(&self, hold: &str) {
+        self.with(|state| {
+            let made = state.refunds.values_mut();
+            for refund in made.filter(|refund| refund.hold.as_deref() == Some(hold)) {
+                refund.hold = None;
+            }
+        });
+    }
+
     /// A payment of another product, whose metadata somebody copied from one of ours.
     pub fn strangers_payment(&self, copied: &str, now_ms: u64) -> Option<String> {
         self.with(|state| {
