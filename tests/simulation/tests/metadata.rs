@@ -1,0 +1,218 @@
+//! What somebody with a right to write at Stripe can do to a client: one scene each, played by hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "all of this file is tests, their helpers too"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use stripe402_ledger::{
+    clock::Clock as _,
+    ledger::{AccountKey, Kind, Posting},
+    payment::{Edges, PaymentOptions, Payments},
+    store::Store,
+    stripe::IntentStatus,
+};
+use stripe402_protocol::{
+    ChargeId, ClientId, Currency, Units,
+    message::{CardAnswer, CardPayment},
+};
+use stripe402_simulation::{
+    bank::{Paid, line::Line},
+    ledger::Life,
+    plan::{Bank, Plan},
+    world::{BEGINNING_MS, World, WorldIds},
+};
+
+const BLOCK: u32 = 50_000;
+
+struct Scene {
+    world: Arc<World>,
+    payments: Arc<Payments>,
+    key: AccountKey,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let plan = Plan { faults: Vec::new(), acts: Vec::new(), ..Plan::draw(1) };
+        let world = World::new(plan, false);
+        world.bank.add_method("pm_1", "fingerprint", Bank::Pays);
+        let line = Line {
+            world: Arc::clone(&world),
+            spent: Arc::default(),
+            life: Life::new(0),
+            dice: Arc::new(world.dice("line")),
+        };
+        let edges = Edges {
+            store: world.books.clone(),
+            provider: Arc::new(line),
+            clock: Arc::new(world.clock(0)),
+            ids: Arc::new(WorldIds(world.dice("ids"))),
+        };
+        let secrets = vec![SecretString::from("secret")];
+        let payments = Payments::new(edges, secrets, PaymentOptions::default());
+        let client = ClientId::derive(b"secret", "fingerprint");
+        Self { world, payments, key: AccountKey { client, currency: Currency::USD } }
+    }
+
+    /// A request that costs so much, with the card.
+    fn ask(&self, number: u8, price: u32) -> CardPayment {
+        CardPayment {
+            version: 1,
+            charge_id: ChargeId::mint(self.world.clock(0).now_ms(), [number; 10]),
+            payment_method_id: "pm_1".parse().unwrap(),
+            price: Units::from_u32(price),
+            currency: Currency::USD,
+            min_top_up: Units::from_u32(BLOCK),
+            max_top_up: Units::from_u32(BLOCK),
+            route: "joke".into(),
+            top_up_amount: None,
+            payment_intent_id: None,
+            idempotency_key: None,
+            source: None,
+            live: None,
+        }
+    }
+
+    async fn pay(&self, number: u8, price: u32) {
+        let answer = self.payments.pay(&self.ask(number, price)).await.unwrap();
+        assert!(matches!(answer, CardAnswer::Paid { .. }), "{answer:?}");
+    }
+
+    async fn available(&self) -> i64 {
+        self.world.books.account(self.key).await.unwrap().available.get()
+    }
+
+    fn change(&self, intent: &str, change: impl FnOnce(&mut Paid)) {
+        self.world.bank.with(|state| change(state.intents.get_mut(intent).unwrap()));
+    }
+
+    /// The PaymentIntents that were paid, oldest first.
+    fn paid(&self) -> Vec<Paid> {
+        self.world.bank.with(|state| {
+            let paid = state.intents.values();
+            paid.filter(|intent| intent.status == IntentStatus::Succeeded).cloned().collect()
+        })
+    }
+
+    async fn repair(&self) -> Vec<&'static str> {
+        let accounts = [self.key];
+        let found = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
+        for difference in &found {
+            self.payments.repair(difference, &accounts).await.unwrap();
+        }
+        let left = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
+        left.iter().map(|difference| difference.problem.as_str()).collect()
+    }
+}
+
+/// While a charge is on its way another product charges the same customer, without metadata.
+#[tokio::test(start_paused = true)]
+async fn a_nameless_payment_of_our_customer_is_not_taken_for_a_top_up() {
+    let scene = Scene::new();
+    scene.pay(1, BLOCK).await;
+    let first = scene.paid()[0].clone();
+    let payments = Arc::clone(&scene.payments);
+    let asked = scene.ask(2, 100);
+    let under_way = tokio::spawn(async move { payments.pay(&asked).await });
+    while !scene.world.has_open_top_ups() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    scene.world.bank.with(|state| {
+        let stranger = Paid {
+            id: "pi_of_another_product".into(),
+            top_up: None,
+            subject: None,
+            books: None,
+            really_for: None,
+            ..first.clone()
+        };
+        state.intents.insert(stranger.id.clone(), stranger);
+    });
+    scene.payments.look_at_intent(&"pi_of_another_product".parse().unwrap()).await.unwrap();
+    assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
+    assert_eq!(scene.available().await, i64::from(BLOCK) - 100);
+    let payer = scene.world.books.payer("pi_of_another_product").await.unwrap();
+    assert_eq!(payer, None);
+}
+
+/// The metadata of a charge that is on its way are copied onto one that was credited long ago.
+#[tokio::test(start_paused = true)]
+async fn a_credited_payment_settles_no_other_top_up() {
+    let scene = Scene::new();
+    scene.pay(1, BLOCK).await;
+    let first = scene.paid()[0].clone();
+    let payments = Arc::clone(&scene.payments);
+    let asked = scene.ask(2, 100);
+    let under_way = tokio::spawn(async move { payments.pay(&asked).await });
+    while !scene.world.has_open_top_ups() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let open = scene.world.books.unfinished_top_ups().await.unwrap()[0].id.to_string();
+    scene.change(&first.id, |intent| intent.top_up = Some(open));
+    scene.payments.look_at_intent(&first.id.parse().unwrap()).await.unwrap();
+    assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
+    assert_eq!(scene.paid().len(), 2, "charged for the first block and for the second");
+    assert_eq!(scene.available().await, i64::from(BLOCK) - 100);
+}
+
+/// A charge of these books, for a top-up that another one had settled, is listed and credited.
+#[tokio::test(start_paused = true)]
+async fn a_second_charge_of_one_top_up_is_found_by_reconciling() {
+    let scene = Scene::new();
+    scene.pay(1, 100).await;
+    let mut second = scene.paid()[0].clone();
+    second.id = "pi_second".into();
+    scene.world.bank.with(|state| state.intents.insert(second.id.clone(), second));
+    let found = scene.payments.differences(&[scene.key], BEGINNING_MS).await.unwrap();
+    assert_eq!(found[0].problem.as_str(), "not_credited");
+    assert_eq!(scene.repair().await, Vec::<&str>::new());
+    assert_eq!(scene.available().await, 2 * i64::from(BLOCK) - 100);
+}
+
+/// A refund whose name was removed before its answer came is one refund, taken once.
+#[tokio::test(start_paused = true)]
+async fn a_nameless_refund_is_the_one_that_was_held_for() {
+    let scene = Scene::new();
+    scene.pay(1, 100).await;
+    let intent = scene.paid()[0].id.clone();
+    // Planned, and carried out at Stripe; then the ledger died.
+    let hold = format!("refund:{intent}:w:0");
+    let posting = Posting {
+        kind: Kind::Hold,
+        reference: hold.clone(),
+        amount: Units::from_u32(30_000),
+        note: None,
+    };
+    scene.world.books.post(scene.key, posting).await.unwrap();
+    let now_ms = scene.world.now_ms();
+    scene.world.bank.give_back(&intent, 300, Some(hold.clone()), now_ms).unwrap();
+    scene.world.bank.strip_refunds(&hold);
+    assert_eq!(scene.repair().await, Vec::<&str>::new());
+    let account = scene.world.books.account(scene.key).await.unwrap();
+    assert_eq!((account.available.get(), account.pending.get()), (i64::from(BLOCK) - 30_100, 0));
+    let refunds = scene.world.bank.with(|state| state.refunds.len());
+    assert_eq!(refunds, 1, "the card got it once");
+}
+
+/// Books that come from a backup of before an order: the order again takes nothing twice.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_the_books_have_lost_is_not_paid_for_twice() {
+    let scene = Scene::new();
+    scene.pay(1, 100).await;
+    let intent = scene.paid()[0].id.clone();
+    let hold = format!("refund:{intent}:w:0");
+    let now_ms = scene.world.now_ms();
+    scene.world.bank.give_back(&intent, 100, Some(hold), now_ms).unwrap();
+    assert_eq!(scene.repair().await, Vec::<&str>::new());
+    assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);
+    let again = scene.payments.refund(scene.key, Some(Units::from_u32(10_000)), "w").await;
+    let back: i64 = again.unwrap().iter().map(|part| part.amount.get()).sum();
+    assert_eq!(back, 10_000, "it went back, once");
+    assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);
+}
