@@ -19,9 +19,11 @@ fn cards_each() -> usize {
     set.and_then(|cards| cards.parse().ok()).unwrap_or(8)
 }
 
-async fn two_ledgers(store: &str, settle_after: &str) -> Stack {
+async fn two_ledgers(store: &str, settle_after: &str, stripe_timeout: &str) -> Stack {
     let options = StackOptions::new().workers(2).replicas(2).store(store);
-    let options = options.ledger_env("LEDGER_SETTLE_AFTER", settle_after);
+    let options = options
+        .ledger_env("LEDGER_SETTLE_AFTER", settle_after)
+        .ledger_env("STRIPE_TIMEOUT", stripe_timeout);
     Stack::start(options).await.unwrap()
 }
 
@@ -41,11 +43,17 @@ async fn persist(stack: &Stack, payment: Value) -> Duration {
 
 /// Two clients a card, while something is wrong at Stripe; ends it after that time.
 async fn outage(store: &str, fault: Value, lasts: Option<Duration>) {
-    outage_with(store, fault, lasts, "10min").await;
+    outage_with(store, fault, lasts, "10min", "10s").await;
 }
 
-async fn outage_with(store: &str, fault: Value, lasts: Option<Duration>, settle_after: &str) {
-    let stack = two_ledgers(store, settle_after).await;
+async fn outage_with(
+    store: &str,
+    fault: Value,
+    lasts: Option<Duration>,
+    settle_after: &str,
+    stripe_timeout: &str,
+) {
+    let stack = two_ledgers(store, settle_after, stripe_timeout).await;
     let mut cards = Vec::new();
     for _ in 0..cards_each() {
         cards.push(stack.sim.fresh_card().await.unwrap());
@@ -110,7 +118,8 @@ async fn outages(store: &str) {
     });
     outage(store, failing.clone(), Some(Duration::from_secs(4))).await;
     // Longer than a charge is waited for: Stripe's list is looked through meanwhile, and fails too.
-    outage_with(store, failing, Some(Duration::from_secs(12)), "5s").await;
+    // Before a list is believed, what may be in flight is waited for: STRIPE_TIMEOUT + 5 s.
+    outage_with(store, failing, Some(Duration::from_secs(12)), "5s", "2s").await;
 }
 
 #[tokio::test]
