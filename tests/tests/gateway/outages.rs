@@ -23,7 +23,9 @@ async fn two_ledgers(store: &str, settle_after: &str, stripe_timeout: &str) -> S
     let options = StackOptions::new().workers(2).replicas(2).store(store);
     let options = options
         .ledger_env("LEDGER_SETTLE_AFTER", settle_after)
-        .ledger_env("STRIPE_TIMEOUT", stripe_timeout);
+        .ledger_env("STRIPE_TIMEOUT", stripe_timeout)
+        // All of them come from one address.
+        .ledger_env("LEDGER_LIMIT_SOURCE_ATTEMPTS", "1000");
     Stack::start(options).await.unwrap()
 }
 
