@@ -1,5 +1,8 @@
 //! One Envoy: worker threads with a VM each, over a host that is a list of what to do next.
 
+mod proxy;
+mod watched;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -11,20 +14,18 @@ use std::{
 use serde_json::json;
 use stripe402_filter::{
     config::{Config, Identity},
-    gate::{Head, Reply, ResponseHead},
-    host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
-    metrics::{Counter, Histogram},
+    gate::{Head, ResponseHead},
+    host::{CallId, StreamId},
     worker::{Failed, MOST_DECISIONS, Worker},
 };
-use stripe402_ledger::{clock::Clock as _, ledger::ChargeRecord};
-use stripe402_protocol::{ChargeId, message::CardPayment};
+use stripe402_protocol::ChargeId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
     dice::Dice,
     ledger::Ledger,
     plan::{BLOCK, Fault},
-    world::{End, Minted, World, pass},
+    world::{End, World, pass},
 };
 
 /// By then what a dead VM left has been given back, in milliseconds.
@@ -329,53 +330,6 @@ impl Gateway {
         self.end(stream, Some(Heard::Answer(status, receipt)));
     }
 
-    /// A card payment leaves. Its charge may have been minted when another answer came, for a stream
-    /// that only the VM knows.
-    fn card_leaves(&self, worker: usize, body: &[u8]) {
-        let Ok(payment) = serde_json::from_slice::<CardPayment>(body) else { return };
-        let random = random_of(&payment.charge_id);
-        let last = payment.source.as_deref().and_then(|source| source.rsplit('.').next());
-        let card = last.and_then(|last| last.parse::<usize>().ok()).unwrap_or(1) - 1;
-        let minted = Minted { card, gateway: self.number, sure: false, end: End::Unserved };
-        let mut truth = self.world.truth();
-        if let std::collections::btree_map::Entry::Vacant(place) = truth.charges.entry(random) {
-            place.insert(minted);
-            self.orphans.borrow_mut().push(Orphan { worker, card, random });
-        }
-    }
-
-    /// A request that goes on has a charge in the books.
-    async fn check_paid(&self, stream: StreamId) {
-        let random = {
-            let streams = self.streams.borrow();
-            streams.get(&stream).map(|live| live.random.clone()).unwrap_or_default()
-        };
-        let stands = self.world.books.with_memory(|memory| {
-            memory.charges().iter().any(|(id, record)| {
-                matches!(record, ChargeRecord::Deducted { .. }) && random.contains(&random_of(id))
-            })
-        });
-        if !stands && !self.adopts(stream) {
-            self.world.violated("paid_before_served", format!("stream {stream}"));
-        }
-    }
-
-    /// Whether a charge was made that was minted for some stream of this card: it is this one's, or as
-    /// good as this one's.
-    fn adopts(&self, stream: StreamId) -> bool {
-        let mut streams = self.streams.borrow_mut();
-        let Some(live) = streams.get_mut(&stream) else { return true };
-        let mut orphans = self.orphans.borrow_mut();
-        let found = orphans.iter().position(|orphan| {
-            orphan.worker == live.worker
-                && orphan.card == live.card
-                && self.world.truth().deducted.contains(&orphan.random)
-        });
-        let Some(at) = found else { return false };
-        live.random.push(orphans.remove(at).random);
-        true
-    }
-
     /// A stream is over, whoever ended it.
     fn end(&self, stream: StreamId, heard: Option<Heard>) {
         let Some((worker, reached)) =
@@ -513,108 +467,4 @@ pub(crate) fn random_of(id: &ChargeId) -> [u8; 10] {
     let mut random = [0; 10];
     random.copy_from_slice(&id.as_bytes()[6..]);
     random
-}
-
-impl Host for Proxy<'_> {
-    fn now_ms(&mut self) -> u64 {
-        self.gateway.world.clock(0).now_ms()
-    }
-    fn random(&mut self) -> Option<[u8; 10]> {
-        let (first, second) = (self.gateway.dice.bits(), self.gateway.dice.bits());
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&first.to_be_bytes());
-        random[8..].copy_from_slice(&second.to_be_bytes()[..2]);
-        let gateway = self.gateway;
-        if let Some(stream) = self.stream
-            && let Some(live) = gateway.streams.borrow_mut().get_mut(&stream)
-        {
-            // As a charge's id has it: its version and variant take some of the bits.
-            let id = ChargeId::mint(0, random);
-            live.random.push(random_of(&id));
-            let minted =
-                Minted { card: live.card, gateway: gateway.number, sure: true, end: End::Unserved };
-            gateway.world.truth().charges.insert(random_of(&id), minted);
-        }
-        Some(random)
-    }
-    fn set_request_header(&mut self, _: StreamId, _: &str, _: &str) {}
-    fn remove_request_header(&mut self, _: StreamId, _: &str) {}
-    fn set_response_header(&mut self, stream: StreamId, name: &str, value: &str) {
-        if name == stripe402_protocol::PAYMENT_RESPONSE
-            && let Some(live) = self.gateway.streams.borrow_mut().get_mut(&stream)
-        {
-            live.receipt = Some(value.to_owned());
-        }
-    }
-    fn remove_response_header(&mut self, _: StreamId, _: &str) {}
-    fn reply(&mut self, stream: StreamId, reply: &Reply) {
-        self.decisions += 1;
-        self.effects.push(Effect::Reply(stream, reply.status, reply.body.to_vec()));
-    }
-    fn resume(&mut self, stream: StreamId) {
-        self.decisions += 1;
-        if let Some(live) = self.gateway.streams.borrow_mut().get_mut(&stream) {
-            live.resumed = true;
-        }
-        self.effects.push(Effect::Resume(stream));
-    }
-    fn response_details(&mut self, _: StreamId) -> Option<String> {
-        Some("via_upstream".to_owned())
-    }
-    fn route_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
-        None
-    }
-    fn virtual_host_metadata(&mut self, _: StreamId) -> Option<Vec<u8>> {
-        None
-    }
-    fn route_name(&mut self, _: StreamId) -> Option<String> {
-        None
-    }
-    fn source_address(&mut self, stream: StreamId) -> Option<String> {
-        let streams = self.gateway.streams.borrow();
-        streams.get(&stream).map(|live| format!("192.0.2.{}", live.card + 1))
-    }
-    fn reached_upstream(&mut self, stream: StreamId) -> bool {
-        self.gateway.streams.borrow().get(&stream).is_some_and(|live| live.reached)
-    }
-    fn wake(&mut self) {
-        self.effects.push(Effect::Wake);
-    }
-    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
-        if !self.gateway.ledgers.iter().any(|ledger| ledger.is_up()) {
-            return Err(NoCall::NotSent);
-        }
-        let id = self.gateway.next.get() + 1;
-        self.gateway.next.set(id);
-        if message.path == "/v1/payments" {
-            self.gateway.card_leaves(self.worker, message.body);
-        }
-        let (path, body, timeout) = (message.path, message.body.to_vec(), message.timeout);
-        self.effects.push(Effect::Call { id, path, body, timeout });
-        Ok(id)
-    }
-    fn keep(&mut self, key: &str, bytes: &[u8], only_if: OnlyIf) -> bool {
-        let mut shared = self.gateway.shared.borrow_mut();
-        let version = shared.get(key).map(|(_, version)| *version);
-        let allowed = match only_if {
-            OnlyIf::Any => true,
-            OnlyIf::Absent => version.is_none(),
-            OnlyIf::Version(expected) => version == Some(expected),
-        };
-        if allowed {
-            shared.insert(key.to_owned(), (bytes.to_vec(), version.unwrap_or(0) + 1));
-        }
-        allowed
-    }
-    fn kept(&mut self, key: &str) -> Option<Kept> {
-        let shared = self.gateway.shared.borrow();
-        shared.get(key).map(|(bytes, version)| Kept { bytes: bytes.clone(), version: *version })
-    }
-    fn warn(&mut self, text: &str) {
-        let gateway = self.gateway;
-        gateway.world.tell(format_args!("{}", gateway.name()), format_args!("{text}"));
-    }
-    fn describe(&mut self, _: StreamId, _: &str) {}
-    fn add(&mut self, _: Counter, _: u64) {}
-    fn record(&mut self, _: Histogram, _: u64) {}
 }
