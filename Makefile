@@ -28,6 +28,8 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 	@exec $(BIN)/stripe402-demo
 
 .PHONY: test
+# The same paths and schedules each time; `make soak` makes others.
+test: export PROPTEST_RNG_SEED := 402
 test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-tests
@@ -54,6 +56,7 @@ soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, a million 
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture
+	STRIPE402_PATHS=5000000 cargo test --release -p stripe402-filter --test corpus
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: simulate
@@ -94,6 +97,7 @@ openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy
 
 .PHONY: fuzz
 fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SECONDS=60 per target
+	STRIPE402_PATHS=5000000 cargo test --release -p stripe402-filter --test corpus
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 .PHONY: lint

@@ -80,8 +80,13 @@ const PARTS: [&str; 44] = [
     "/CAF%C3%89",
 ];
 
+/// How many paths are made: `STRIPE402_PATHS` says.
+fn paths() -> u32 {
+    std::env::var("STRIPE402_PATHS").map_or(20_000, |count| count.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(paths()))]
 
     /// However a router reads a path, its price is no lower than that of this reading.
     #[test]

@@ -133,12 +133,13 @@ impl People {
     fn charge_of(&self, card: usize) -> Option<String> {
         let ours = fingerprint(card);
         self.world.bank.with(|state| {
-            let paid = state.intents.values().find(|intent| {
+            let paid = state.intents.values().filter(|intent| {
                 intent.status == IntentStatus::Succeeded
                     && intent.really_for.is_some()
                     && state.methods.get(&intent.card).is_some_and(|of| of.fingerprint == ours)
             });
-            paid.map(|intent| intent.id.clone())
+            let paid: Vec<_> = paid.map(|intent| intent.id.clone()).collect();
+            (!paid.is_empty()).then(|| self.dice.pick(&paid).clone())
         })
     }
 
