@@ -82,6 +82,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         live: config.is_live(),
         verify_cards: config.verify_cards,
         decline_details: config.decline_details,
+        refund_debt: config.refund_debt,
         ..PaymentOptions::default()
     };
     if !config.verify_cards {

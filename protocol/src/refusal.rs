@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Units;
+
 /// The six codes of version 1. Finer causes are a [`Reason`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +55,8 @@ pub enum Reason {
     PaymentMethodNotYours,
     /// The idempotency key was used with another card or amount.
     IdempotencyMismatch,
+    /// The account owes more than the top-up would leave for the price: `amountOwed`.
+    Debt,
 }
 
 /// The body of a refused payment (status 402).
@@ -78,6 +82,9 @@ pub struct Refusal {
     /// What Stripe.js confirms it with (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+    /// What the account owes, in units, with `debt` (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_owed: Option<Units>,
 }
 
 impl Refusal {
@@ -93,6 +100,7 @@ impl Refusal {
             reason: None,
             payment_intent_id: None,
             client_secret: None,
+            amount_owed: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use stripe402_protocol::{
-    EXTENSIONS, Intent, Payment, VERSION,
+    EXTENSIONS, Intent, Payment, Units, VERSION,
     message::{self, Balance, BalanceAnswer},
 };
 
@@ -49,7 +49,7 @@ impl Stream {
             Intent::Spend { client_id: Some(client), .. } => client,
             // An id that is none is an unknown client, which has as little as an empty one.
             Intent::Spend { client_id: None, .. } => {
-                return self.refuse(self.credits(0));
+                return self.refuse(self.credits(0, None));
             }
             Intent::Card(_) | Intent::Nothing => return self.refuse(Reply::no_client()),
         };
@@ -68,7 +68,10 @@ impl Stream {
             return None;
         }
         Some(match answer {
-            Ok(answer) => self.refuse(self.credits(answer.credits_remaining.get())),
+            Ok(answer) => {
+                let owed = answer.amount_owed.map(Units::get);
+                self.refuse(self.credits(answer.credits_remaining.get(), owed))
+            }
             Err(_) => self.without_balance(),
         })
     }
@@ -82,9 +85,12 @@ impl Stream {
         self.refuse(Reply::unavailable())
     }
 
-    fn credits(&self, credits: i64) -> Reply {
+    fn credits(&self, credits: i64, owed: Option<i64>) -> Reply {
         let currency = self.config.defaults.currency;
-        let body = json!({"creditsRemaining": credits, "currency": currency.as_str()});
+        let mut body = json!({"creditsRemaining": credits, "currency": currency.as_str()});
+        if let (Some(owed), Some(body)) = (owed, body.as_object_mut()) {
+            body.insert("amountOwed".to_owned(), owed.into());
+        }
         Reply::found(body.to_string().into_bytes().into(), "stripe402_balance")
     }
 }

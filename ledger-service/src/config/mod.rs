@@ -107,6 +107,8 @@ pub struct Config {
     pub verify_cards: bool,
     /// Whether clients are told why the bank declined.
     pub decline_details: bool,
+    /// Whether a refund that was not ordered here may put an account into debt.
+    pub refund_debt: bool,
     /// How often cards may be tried.
     pub limits: LimitOptions,
     /// How long a PaymentMethod that Stripe does not know is remembered as such.

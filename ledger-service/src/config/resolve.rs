@@ -33,6 +33,7 @@ impl TryFrom<Settings> for Config {
             settle_after: seconds(given.settle_after, 10 * 60),
             verify_cards: given.verify_cards.unwrap_or(true),
             decline_details: given.decline_details.unwrap_or(false),
+            refund_debt: given.refund_debt.unwrap_or(false),
             limits,
             unknown_memory: seconds(given.unknown_card_memory, 5 * 60),
             sweep: seconds(given.sweep, 60),

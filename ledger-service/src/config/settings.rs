@@ -79,6 +79,9 @@ settings! {
     verify_cards: bool = "LEDGER_VERIFY_CARDS",
     /// Whether clients are told why the bank declined; it helps thieves, too [default: false]
     decline_details: bool = "LEDGER_DECLINE_DETAILS",
+    /// Whether a refund that was not ordered here (in Stripe's dashboard, say) may put an account into
+    /// debt; else it takes what is available and no more [default: false]
+    refund_debt: bool = "LEDGER_REFUND_DEBT",
     /// The time in which card attempts and declines are counted [default: 10m]
     limit_window: Span = "LEDGER_LIMIT_WINDOW",
     /// Card attempts from one address in that time [default: 60]

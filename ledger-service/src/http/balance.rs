@@ -17,5 +17,6 @@ pub(super) async fn post(
     let key = AccountKey { client: question.client_id, currency: question.currency };
     let account = app.store.account(key).await;
     let account = account.map_err(|error| ApiError::unavailable(error.to_string()))?;
-    Ok(Json(BalanceAnswer { credits_remaining: account.available }))
+    let amount_owed = Some(account.debt).filter(|owed| !owed.is_zero());
+    Ok(Json(BalanceAnswer { credits_remaining: account.available, amount_owed }))
 }

@@ -21,7 +21,7 @@ pub use book::{Book, ChargeRecord};
 pub use charge::{apply_batch, apply_charge, apply_void};
 pub use limit::Limit;
 pub use memory::Memory;
-pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together};
+pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together, post_up_to};
 pub use tally::TallyKey;
 pub use top_up::{
     Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,

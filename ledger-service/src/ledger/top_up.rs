@@ -167,6 +167,9 @@ pub enum Opened {
     Mismatch,
     /// The account is frozen: it is not charged.
     Frozen,
+    /// The account owes so much that the price could not be paid after this charge: the debt would
+    /// take it. It is not charged.
+    InDebt(Units),
 }
 
 impl TopUp {
@@ -185,7 +188,7 @@ impl TopUp {
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
 /// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now,
-/// or one is under way, in this order. The balance is looked at here because whoever looked
+/// one is under way, or the account's debt would leave too little of it, in this order. The balance is looked at here because whoever looked
 /// before may have done so just before another's top-up was credited and closed.
 ///
 /// # Errors
@@ -215,6 +218,12 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         && let Some(other) = book.top_up(&id)?
     {
         return Ok(Opened::Busy(other));
+    }
+    if !account.debt.is_zero()
+        && account.credited(wanted.amount).is_ok_and(|after| after.available < wanted.needed)
+        && !stripe402_mutant::mutant!("charged_in_debt")
+    {
+        return Ok(Opened::InDebt(account.debt));
     }
     let top_up = TopUp {
         id: wanted.id,

@@ -23,6 +23,19 @@ use crate::{
     store::{KeptCharge, Store, StoreError, Tally},
 };
 
+/// Counts a movement by what became of it.
+fn count(kind: Kind, posted: Posted) {
+    match posted {
+        Posted::Done(_) => {
+            counter!("stripe402_movements_total", "kind" => kind.as_str()).increment(1);
+        }
+        Posted::Refused(_) => {
+            counter!("stripe402_movements_refused_total", "kind" => kind.as_str()).increment(1);
+        }
+        Posted::Repeated(_) => {}
+    }
+}
+
 impl Kinds for StoreError {
     const NAMES: &'static [&'static str] = &["overloaded", "unavailable", "damaged"];
 
@@ -52,7 +65,8 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, charge_for_card, account, post, post_together, movements, accounts, tallies, charges, customer,
+    batch, charge_for_card, account, post, post_up_to, post_together,
+    movement, movements, accounts, tallies, charges, customer,
     remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up,
@@ -200,15 +214,14 @@ impl Store for ObservedStore {
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let kind = posting.kind;
         let posted = measured!(self.post(key, posting))?;
-        match posted {
-            Posted::Done(_) => {
-                counter!("stripe402_movements_total", "kind" => kind.as_str()).increment(1);
-            }
-            Posted::Refused(_) => {
-                counter!("stripe402_movements_refused_total", "kind" => kind.as_str()).increment(1);
-            }
-            Posted::Repeated(_) => {}
-        }
+        count(kind, posted);
+        Ok(posted)
+    }
+
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let kind = posting.kind;
+        let posted = measured!(self.post_up_to(key, posting))?;
+        count(kind, posted);
         Ok(posted)
     }
 
@@ -222,6 +235,15 @@ impl Store for ObservedStore {
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         measured!(self.movements(key))
+    }
+
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        measured!(self.movement(key, kind, reference))
     }
 
     async fn accounts(

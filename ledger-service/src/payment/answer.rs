@@ -1,6 +1,6 @@
 //! How a negotiation ends early.
 
-use stripe402_protocol::{Code, Reason, Refusal};
+use stripe402_protocol::{Code, Reason, Refusal, Units};
 
 use super::Payments;
 use crate::{
@@ -58,6 +58,17 @@ impl Payments {
 /// Neither deducted from nor charged.
 pub(super) fn frozen() -> Refusal {
     Refusal::new(Code::PaymentFailed, "this account is frozen").because(Reason::Frozen)
+}
+
+/// The account owes so much that a top-up of this amount would go into it: more has to be offered.
+pub(super) fn in_debt(owed: Units, price: Units) -> Refusal {
+    let least = owed.checked_add(price).unwrap_or(Units::MAX);
+    let text = format!(
+        "this account owes {owed} units, which refunds or disputes took beyond its balance; nothing \
+         was charged: a topUpAmount of at least {least} units settles that and pays for the request"
+    );
+    let refusal = Refusal::new(Code::TopUpBelowMinimum, text).because(Reason::Debt);
+    Refusal { amount_owed: Some(owed), ..refusal }
 }
 
 /// The cardholder must confirm; then the client retries.

@@ -79,12 +79,48 @@ impl Payments {
                     self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
                 }
                 (Held::Captured, false) => {}
-                (Held::Unknown, false) => self.post(key, Kind::Refund, &refund.id, amount).await?,
+                (Held::Unknown, false) => {
+                    let ordered = refund.hold.as_deref().is_some_and(|hold| is_about(hold, id));
+                    self.post_unheld(key, &refund.id, amount, ordered).await?;
+                }
                 (Held::Unknown, true) => {
-                    if has(&movements, Kind::Refund, &refund.id) {
-                        self.post(key, Kind::RefundFailed, &refund.id, amount).await?;
+                    // What it took, which may be less than what it was about.
+                    let taken = movement_of(&movements, Kind::Refund, &refund.id);
+                    if let Some(taken) = taken.map(|movement| movement.posting.amount) {
+                        self.post(key, Kind::RefundFailed, &refund.id, taken).await?;
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A refund without a hold takes from the balance. One that was ordered here makes a debt of what
+    /// is missing; any other is goodwill, unless the operator wants it otherwise.
+    async fn post_unheld(
+        &self,
+        key: AccountKey,
+        refund: &str,
+        amount: Units,
+        ordered: bool,
+    ) -> Result<(), Unavailable> {
+        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
+        let (kind, reference) = (Kind::Refund, refund.to_owned());
+        if self.store.movement(key, kind, refund).await.map_err(store)?.is_some() {
+            return Ok(());
+        }
+        if ordered || self.options.refund_debt {
+            return self.post(key, kind, refund, amount).await;
+        }
+        let note = Some(format!("at most, of {amount} units"));
+        let posting = Posting { kind, reference, amount, note };
+        match self.store.post_up_to(key, posting).await.map_err(store)? {
+            Posted::Done(_) => {
+                tracing::info!(subject = key.client.subject(), ?kind, refund, "posted");
+            }
+            Posted::Repeated(_) => {}
+            Posted::Refused(refusal) => {
+                tracing::error!(subject = key.client.subject(), refund, ?refusal, "refused");
             }
         }
         Ok(())
@@ -174,7 +210,11 @@ impl Payments {
 }
 
 pub(super) fn has(movements: &[Movement], kind: Kind, reference: &str) -> bool {
-    movements.iter().any(|m| m.posting.kind == kind && m.posting.reference == reference)
+    movement_of(movements, kind, reference).is_some()
+}
+
+fn movement_of<'m>(movements: &'m [Movement], kind: Kind, reference: &str) -> Option<&'m Movement> {
+    movements.iter().find(|m| m.posting.kind == kind && m.posting.reference == reference)
 }
 
 /// A hold of a refund of this PaymentIntent and amount that is open.

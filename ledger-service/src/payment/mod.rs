@@ -89,6 +89,9 @@ pub struct PaymentOptions {
     pub verify_cards: bool,
     /// Whether a client is told why the bank declined. It helps honest ones, and thieves.
     pub decline_details: bool,
+    /// Whether a refund that nobody ordered here, made in Stripe's dashboard say, may put an account
+    /// into debt. Without, it takes what is available and no more: it is goodwill.
+    pub refund_debt: bool,
     /// Other books, which were lost and whose charges these take over when they are reconciled.
     pub lost_books: Option<Uuid>,
 }
@@ -108,6 +111,7 @@ impl Default for PaymentOptions {
             live: false,
             verify_cards: true,
             decline_details: false,
+            refund_debt: false,
             lost_books: None,
         }
     }
@@ -299,6 +303,11 @@ impl Payments {
                     return Ok(answer.unwrap_or(CardAnswer::Insufficient { charge_id }));
                 }
                 Opened::Frozen => return Err(refuse(answer::frozen())),
+                Opened::InDebt(owed) => {
+                    // What an account owes is its owner's business.
+                    self.prove(&mut visit).await?;
+                    return Err(refuse(answer::in_debt(owed, request.price)));
+                }
                 Opened::Mismatch => {
                     let text = "this idempotencyKey was used with another card or amount";
                     let refusal = Refusal::new(Code::InvalidPayment, text);

@@ -53,6 +53,9 @@ impl Store for Meddling {
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         self.books.post(key, posting).await
     }
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        self.books.post_up_to(key, posting).await
+    }
     async fn post_together(
         &self,
         key: AccountKey,
@@ -62,6 +65,14 @@ impl Store for Meddling {
     }
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         self.books.movements(key).await
+    }
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        self.books.movement(key, kind, reference).await
     }
     async fn accounts(
         &self,
@@ -257,6 +268,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         live: false,
         verify_cards: true,
         decline_details: false,
+        refund_debt: false,
         lost_books: None,
     };
     let secrets = vec![SecretString::from("secret")];

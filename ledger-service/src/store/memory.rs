@@ -19,8 +19,8 @@ use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
 use crate::{
     clock::Clock,
     ledger::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Limit,
-        Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Kind,
+        Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
 };
 
@@ -89,6 +89,11 @@ impl Store for InMemory {
         Ok(known(ledger::post(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        Ok(known(ledger::post_up_to(&mut self.books()?.memory, &key, &posting, now_ms)))
+    }
+
     async fn post_together(
         &self,
         key: AccountKey,
@@ -103,6 +108,15 @@ impl Store for InMemory {
         let books = self.books()?;
         let own = books.memory.movements().iter().filter(|(of, _)| *of == key);
         Ok(own.map(|(_, movement)| movement.clone()).collect())
+    }
+
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        Ok(known(ledger::Book::movement(&self.books()?.memory, &key, kind, reference)))
     }
 
     async fn accounts(

@@ -57,6 +57,9 @@ pub trait Store: Send + Sync + 'static {
     /// Posts a movement as [`crate::ledger::post`] says.
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
+    /// Posts a debit of at most what is available, as [`crate::ledger::post_up_to`] says.
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
+
     /// Posts movements together as [`crate::ledger::post_together`] says.
     async fn post_together(
         &self,
@@ -66,6 +69,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// An account's movements, oldest first.
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;
+
+    /// An account's movement of this kind and reference.
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError>;
 
     /// The accounts of this client, or of all clients, after this one, by client id and currency;
     /// at most `most`.

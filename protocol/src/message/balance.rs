@@ -23,4 +23,7 @@ pub struct Balance {
 pub struct BalanceAnswer {
     /// What can be spent.
     pub credits_remaining: Units,
+    /// What is owed, if anything is: the next top-up settles it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_owed: Option<Units>,
 }

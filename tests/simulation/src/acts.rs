@@ -54,7 +54,7 @@ impl People {
                     let _ = call.await;
                 }
             }
-            Act::Refund { card, amount, again_ms } => {
+            Act::Refund { card, amount, again_ms, fails } => {
                 let name = format!("order{number}");
                 let most = amount.map_or(i64::MAX, i64::from);
                 self.world.truth().refunds.insert(name.clone(), (card, most));
@@ -71,16 +71,19 @@ impl People {
                 let again = tokio::task::spawn_local(again);
                 self.refund(card, amount, &name).await;
                 let _ = again.await;
+                if fails {
+                    pass(self.dice.span(1_000, 60_000)).await;
+                    self.fail_refunds(&name);
+                }
             }
             Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
-            Act::Dispute { card, won } => {
-                let Some(intent) = self.charge_of(card) else { return };
-                let Some(id) = self.world.bank.open_dispute(&intent, self.world.now_ms()) else {
-                    return;
-                };
-                self.world.truth().touched.insert(card);
-                self.tell(format_args!("the cardholder disputes {intent}: {id}"));
-                pass(act.lasts_ms).await;
+            Act::Dispute { card, won, another } => {
+                let Some(id) = self.dispute(card) else { return };
+                pass(act.lasts_ms / 2).await;
+                if another {
+                    self.dispute(card);
+                }
+                pass(act.lasts_ms / 2).await;
                 let phase = if won { DisputePhase::Won } else { DisputePhase::Lost };
                 self.tell(format_args!("{id} is {phase:?}"));
                 self.world.bank.move_dispute(&id, phase);
@@ -152,6 +155,30 @@ impl People {
             .within(async move { payments.refund(key, amount.map(Units::from_u32), &order).await })
             .await;
         self.tell(format_args!("refund {name}: {done:?}"));
+    }
+
+    /// The cardholder disputes one of their charges.
+    fn dispute(&self, card: usize) -> Option<String> {
+        let intent = self.charge_of(card)?;
+        let id = self.world.bank.open_dispute(&intent, self.world.now_ms())?;
+        self.world.truth().touched.insert(card);
+        self.tell(format_args!("the cardholder disputes {intent}: {id}"));
+        Some(id)
+    }
+
+    /// What went back under this name does not arrive.
+    fn fail_refunds(&self, name: &str) {
+        let named = self.world.bank.with(|state| {
+            let named = state.refunds.values().filter(|refund| {
+                let hold = refund.hold.as_deref().unwrap_or_default();
+                !refund.failed && hold.split(':').any(|part| part == name)
+            });
+            named.map(|refund| refund.id.clone()).collect::<Vec<_>>()
+        });
+        for id in named {
+            self.tell(format_args!("{id} fails"));
+            self.world.bank.fail_refund(&id);
+        }
     }
 
     async fn dashboard_refund(&self, card: usize, fails: bool) {

@@ -95,6 +95,8 @@ pub enum Act {
         amount: Option<u32>,
         /// The same order again after so long.
         again_ms: Option<u64>,
+        /// Whether the money fails to arrive.
+        fails: bool,
     },
     /// Somebody refunds in Stripe's dashboard.
     DashboardRefund {
@@ -109,6 +111,8 @@ pub enum Act {
         card: usize,
         /// Whether it is won.
         won: bool,
+        /// Another charge of theirs is disputed, too, and that dispute goes on.
+        another: bool,
     },
     /// Another product on the same account takes a payment whose metadata is copied from ours; then
     /// it is refunded, or disputed.
@@ -245,6 +249,13 @@ impl Plan {
         if dice.chance(60) {
             faults.extend(slow_then_broken(&dice));
         }
+        if dice.chance(60) {
+            faults.push(rotation(&dice));
+            let agent = cards[0].agents - 1;
+            let ask = Act::Ask { card: 0, agent, calls: 1, named: false, patience_ms: None };
+            acts.push(Planned { at_ms: dice.below(3_000), lasts_ms: 0, what: ask });
+            acts.sort_by_key(|act| act.at_ms);
+        }
         faults.sort_by_key(|fault| fault.at_ms);
         Self { seed, gateways, workers, ledgers, price, skews, cards, acts, faults }
     }
@@ -281,10 +292,10 @@ fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
         0 => {
             let amount = *dice.pick(&[None, Some(20_000), Some(30_000)]);
             let again_ms = dice.chance(600).then(|| dice.span(20, 20_000));
-            Act::Refund { card, amount, again_ms }
+            Act::Refund { card, amount, again_ms, fails: dice.chance(300) }
         }
         1 => Act::DashboardRefund { card, fails: dice.chance(300) },
-        2 => Act::Dispute { card, won: dice.chance(500) },
+        2 => Act::Dispute { card, won: dice.chance(500), another: dice.chance(400) },
         3 => Act::Stranger { card, disputed: dice.chance(500) },
         4 if dice.chance(300) => Act::ClearMetadata { card },
         5 if dice.chance(300) => Act::Reconcile,
@@ -342,6 +353,11 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
     };
     let latest = if dice.chance(600) { 4_000.min(horizon) } else { horizon };
     Planned { at_ms: dice.below(latest), lasts_ms, what }
+}
+
+/// A server secret is replaced while new cards come.
+fn rotation(dice: &Dice) -> Planned<Fault> {
+    Planned { at_ms: dice.below(500), lasts_ms: dice.span(500, 10_000), what: Fault::Rotation }
 }
 
 /// What outages often look like: first nothing comes back, then only failures do. What was sent in the

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stripe402_ledger::{
-    ledger::{AccountKey, ChargeRecord, Kind, State},
+    ledger::{AccountKey, ChargeRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
     store::Store as _,
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
@@ -44,6 +44,35 @@ impl World {
         });
         if given_up {
             self.violated("no_charge_after_giving_up", key.to_owned());
+        }
+    }
+
+    /// When a top-up is opened: what it leaves pays for what it is needed for.
+    pub fn at_opening(&self, wanted: &NewTopUp, opened: &Opened) {
+        if !matches!(opened, Opened::New(_)) {
+            return;
+        }
+        let account = self.books.with_memory(|memory| {
+            memory.accounts().get(&wanted.account).copied().unwrap_or_default()
+        });
+        let after = account.credited(wanted.amount).unwrap_or(account);
+        if after.available < wanted.needed {
+            let seen = format!("{} units for {account:?}, {wanted:?}", wanted.amount);
+            self.violated("no_charge_into_a_debt", seen);
+        }
+    }
+
+    /// When a refund that nobody ordered is booked: it takes all that is asked for, or all there is.
+    pub fn at_goodwill(&self, key: AccountKey, posting: &Posting, posted: Posted) {
+        let Posted::Done(account) = posted else { return };
+        let taken = self.books.with_memory(|memory| {
+            let own = memory.movements().iter().map(|(of, movement)| (of, &movement.posting));
+            let mut own = own.filter(|(of, own)| **of == key && own.reference == posting.reference);
+            own.next().map(|(_, posting)| posting.amount)
+        });
+        let all = taken == Some(posting.amount);
+        if !all && !account.available.is_zero() {
+            self.violated("goodwill_takes_what_is_there", format!("{posting:?}, {account:?}"));
         }
     }
 
@@ -151,18 +180,23 @@ impl World {
     fn money_is_in_the_books(&self) {
         let mut at_stripe: BTreeMap<AccountKey, i64> = BTreeMap::new();
         let mut by_top_up: BTreeMap<String, u32> = BTreeMap::new();
-        let (owners, moved) = self.books.with_memory(|memory| {
+        let (owners, moved, taken) = self.books.with_memory(|memory| {
             let owners: BTreeMap<String, AccountKey> = memory
                 .top_ups()
                 .iter()
                 .map(|(id, top_up)| (id.to_string(), top_up.account))
                 .collect();
             let mut moved: BTreeMap<AccountKey, i64> = BTreeMap::new();
+            let mut taken: BTreeMap<(AccountKey, String), i64> = BTreeMap::new();
             for (key, movement) in memory.movements() {
+                if movement.posting.kind == Kind::Refund {
+                    let name = (*key, movement.posting.reference.clone());
+                    taken.insert(name, movement.posting.amount.get());
+                }
                 *moved.entry(*key).or_default() +=
                     movement.posting.kind.net(movement.posting.amount);
             }
-            (owners, moved)
+            (owners, moved, taken)
         });
         self.bank.with(|state| {
             for intent in state.intents.values() {
@@ -175,14 +209,19 @@ impl World {
                 *times += 1;
                 let refunds =
                     state.refunds.values().filter(|of| of.intent == intent.id && !of.failed);
-                let refunds: i64 = refunds.map(|of| of.amount_minor).sum();
+                // What a refund did not find in the balance is goodwill.
+                let refunds: i64 = refunds
+                    .map(|of| {
+                        taken.get(&(*key, of.id.clone())).copied().unwrap_or(of.amount_minor * 100)
+                    })
+                    .sum();
                 let disputes = state.disputes.values().filter(|of| {
                     of.intent == intent.id
                         && matches!(of.phase, DisputePhase::Open | DisputePhase::Lost)
                 });
                 let disputes: i64 = disputes.map(|of| of.amount_minor).sum();
                 *at_stripe.entry(*key).or_default() +=
-                    (intent.amount_minor - refunds - disputes) * 100;
+                    (intent.amount_minor - disputes) * 100 - refunds;
             }
         });
         for (top_up, times) in by_top_up.iter().filter(|(_, times)| **times > 1) {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use stripe402_ledger::{
     ledger::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Limit, Movement, NewTopUp, Opened,
-        Posted, Posting, State, TopUp, TopUpId,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
+        Opened, Posted, Posting, State, TopUp, TopUpId,
     },
     store::{KeptCharge, Store, StoreError, Tally},
 };
@@ -97,6 +97,26 @@ macro_rules! forward {
                 })
                 .await
             }
+            async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+                self.through("open_top_up", async {
+                    let opened = self.world.books.open_top_up(wanted.clone()).await?;
+                    self.world.at_opening(&wanted, &opened);
+                    Ok(opened)
+                })
+                .await
+            }
+            async fn post_up_to(
+                &self,
+                key: AccountKey,
+                posting: Posting,
+            ) -> Result<Posted, StoreError> {
+                self.through("post_up_to", async {
+                    let posted = self.world.books.post_up_to(key, posting.clone()).await?;
+                    self.world.at_goodwill(key, &posting, posted);
+                    Ok(posted)
+                })
+                .await
+            }
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.through(stringify!($name), self.world.books.$name($($argument),*)).await
             })*
@@ -107,6 +127,7 @@ macro_rules! forward {
 forward! {
     account(key: AccountKey) -> Account;
     post(key: AccountKey, posting: Posting) -> Posted;
+    movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement>;
     post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
     movements(key: AccountKey) -> Vec<Movement>;
     accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>;
@@ -119,7 +140,6 @@ forward! {
     agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId>;
     identity(fresh: Uuid) -> Uuid;
     within(limit: &Limit, count: bool) -> Option<Duration>;
-    open_top_up(wanted: NewTopUp) -> Opened;
     advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;
     top_up(id: TopUpId) -> Option<TopUp>;
     unfinished_top_ups() -> Vec<TopUp>;

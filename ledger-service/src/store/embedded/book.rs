@@ -10,8 +10,8 @@ use super::{
     super::StoreError,
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, to_json,
-        to_postcard, unavailable,
+        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_postcard, reference_bytes,
+        to_json, to_postcard, unavailable,
     },
 };
 use crate::ledger::{
@@ -321,15 +321,6 @@ impl Book for TableBook<'_> {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
-        let reference = reference_bytes(key, kind, reference);
-        let sequence = self.references.get(reference.as_slice()).map_err(unavailable)?;
-        let Some(sequence) = sequence.map(|sequence| sequence.value()) else { return Ok(None) };
-        let account = account_bytes(key);
-        let record = self.movements.get((account.as_slice(), sequence)).map_err(unavailable)?;
-        record.map(|record| from_json(record.value())).transpose()
+        schema::movement(&self.references, &self.movements, key, kind, reference)
     }
-}
-
-fn reference_bytes(key: &AccountKey, kind: Kind, reference: &str) -> Vec<u8> {
-    [&account_bytes(key), kind.as_str().as_bytes(), b"\0", reference.as_bytes()].concat()
 }

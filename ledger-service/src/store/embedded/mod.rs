@@ -145,6 +145,11 @@ impl Store for Embedded {
         self.write(move |book| ledger::post(book, &key, &posting, now_ms)).await
     }
 
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.write(move |book| ledger::post_up_to(book, &key, &posting, now_ms)).await
+    }
+
     async fn post_together(
         &self,
         key: AccountKey,
@@ -156,6 +161,15 @@ impl Store for Embedded {
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         self.snapshot()?.movements(&key)
+    }
+
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        self.snapshot()?.movement(&key, kind, reference)
     }
 
     async fn accounts(

@@ -8,11 +8,11 @@ use stripe402_protocol::{ChargeId, ClientId};
 use super::{
     super::{KeptCharge, StoreError, Tally},
     schema::{
-        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, TALLIES, TOP_UPS,
-        UNFINISHED, account_bytes, from_json, from_postcard, unavailable,
+        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, REFERENCES, TALLIES,
+        TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, unavailable,
     },
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Limit, Movement, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
 
 /// A snapshot.
 pub(super) struct Snapshot(pub(super) ReadTransaction);
@@ -28,6 +28,17 @@ impl Snapshot {
 
     pub(super) fn movements(&self, key: &AccountKey) -> Result<Vec<Movement>, StoreError> {
         schema::movements(&self.0.open_table(MOVEMENTS).map_err(unavailable)?, key)
+    }
+
+    pub(super) fn movement(
+        &self,
+        key: &AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        let references = self.0.open_table(REFERENCES).map_err(unavailable)?;
+        let movements = self.0.open_table(MOVEMENTS).map_err(unavailable)?;
+        schema::movement(&references, &movements, key, kind, reference)
     }
 
     pub(super) fn customer(&self, client: &ClientId) -> Result<Option<String>, StoreError> {

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use stripe402_protocol::ClientId;
 
 use super::super::StoreError;
-use crate::ledger::{Account, AccountKey, Limit, Movement, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, Kind, Limit, Movement, TopUp, TopUpId};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
@@ -168,6 +168,27 @@ pub(super) fn movements(
     let account = account.as_slice();
     let rows = table.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
     rows.map(|row| from_json(row.map_err(unavailable)?.1.value())).collect()
+}
+
+/// An account's movement of this kind and reference.
+pub(super) fn movement(
+    references: &impl ReadableTable<&'static [u8], u64>,
+    movements: &impl ReadableTable<(&'static [u8], u64), &'static [u8]>,
+    key: &AccountKey,
+    kind: Kind,
+    reference: &str,
+) -> Result<Option<Movement>, StoreError> {
+    let reference = reference_bytes(key, kind, reference);
+    let sequence = references.get(reference.as_slice()).map_err(unavailable)?;
+    let Some(sequence) = sequence.map(|sequence| sequence.value()) else { return Ok(None) };
+    let account = account_bytes(key);
+    let record = movements.get((account.as_slice(), sequence)).map_err(unavailable)?;
+    record.map(|record| from_json(record.value())).transpose()
+}
+
+/// The key of a movement in the index by reference.
+pub(super) fn reference_bytes(key: &AccountKey, kind: Kind, reference: &str) -> Vec<u8> {
+    [&account_bytes(key), kind.as_str().as_bytes(), b"\0", reference.as_bytes()].concat()
 }
 
 /// The account that [`account_bytes`] wrote.

@@ -165,6 +165,19 @@ impl Store for Postgres {
         .await
     }
 
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, key).await?;
+            session.read_movements(&posting).await?;
+            let now_ms = session.now_ms();
+            let posted = session.apply(|book| ledger::post_up_to(book, &key, &posting, now_ms));
+            session.commit().await?;
+            Ok(posted)
+        })
+        .await
+    }
+
     async fn post_together(
         &self,
         key: AccountKey,
@@ -186,6 +199,15 @@ impl Store for Postgres {
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         query::movements(self.pool().await?, &key).await
+    }
+
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        query::movement(self.pool().await?, &key, kind, reference).await
     }
 
     async fn accounts(

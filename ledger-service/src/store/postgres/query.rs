@@ -9,7 +9,7 @@ use super::{
     super::{KeptCharge, StoreError, Tally},
     rows, unavailable,
 };
-use crate::ledger::{Account, AccountKey, Movement, TopUp, TopUpId};
+use crate::ledger::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
 
 pub(super) async fn account(pool: &PgPool, key: &AccountKey) -> Result<Account, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2")
@@ -42,6 +42,26 @@ pub(super) async fn movements(
         .fetch_all(pool)
         .await
         .map_err(unavailable)
+}
+
+pub(super) async fn movement(
+    pool: &PgPool,
+    key: &AccountKey,
+    kind: Kind,
+    reference: &str,
+) -> Result<Option<Movement>, StoreError> {
+    sqlx::query(
+        "SELECT * FROM movements
+         WHERE client = $1 AND currency = $2 AND kind = $3 AND reference = $4",
+    )
+    .bind(key.client.as_bytes().as_slice())
+    .bind(key.currency.as_str())
+    .bind(kind.as_str())
+    .bind(reference)
+    .try_map(|row: PgRow| rows::movement(&row))
+    .fetch_optional(pool)
+    .await
+    .map_err(unavailable)
 }
 
 pub(super) async fn accounts(

@@ -56,10 +56,12 @@ impl Redis {
         &self,
         key: AccountKey,
         posting: Posting,
+        up_to: bool,
     ) -> Result<Posted, StoreError> {
         self.name_payers(key, core::slice::from_ref(&posting)).await?;
         let mut arguments: Vec<Vec<u8>> = vec![key.currency.as_str().into()];
         arguments.extend(fields(posting));
+        arguments.push(if up_to { "1".into() } else { "0".into() });
         let reply = self.on_accounts(&POST, &key.client, &[], &arguments).await?;
         posted(reply)
     }

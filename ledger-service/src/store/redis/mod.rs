@@ -30,8 +30,8 @@ use crate::{
     clock::Clock,
     config::RedisUrl,
     ledger::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Limit, Movement, NewTopUp, Opened,
-        Posted, Posting, State, TopUp, TopUpId,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
+        Opened, Posted, Posting, State, TopUp, TopUpId,
     },
 };
 
@@ -100,7 +100,11 @@ impl Store for Redis {
     }
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        self.post_movement(key, posting).await
+        self.post_movement(key, posting, false).await
+    }
+
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        self.post_movement(key, posting, true).await
     }
 
     async fn post_together(
@@ -113,6 +117,15 @@ impl Store for Redis {
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         self.read_movements(key).await
+    }
+
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        self.read_movement(key, kind, reference).await
     }
 
     async fn accounts(

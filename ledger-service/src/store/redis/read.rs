@@ -45,17 +45,28 @@ impl Redis {
                 continue;
             }
             let (kind, reference) = rest.split_once(':').ok_or_else(unreadable)?;
-            let mut parts = stored.splitn(4, ' ');
-            let mut part = || parts.next().ok_or_else(unreadable);
-            let sequence: u64 = parse(part()?, "a movement's number")?;
-            let amount = units(part()?)?;
-            let at_ms = parse(part()?, "a movement's time")?;
-            let note = part()?.strip_prefix('+').map(ToOwned::to_owned);
             let kind = Kind::named(kind).ok_or_else(unreadable)?;
-            let posting = Posting { kind, reference: reference.to_owned(), amount, note };
-            movements.insert(sequence, Movement { posting, at_ms });
+            let (sequence, movement) = stored_movement(key, kind, reference, &stored)?;
+            movements.insert(sequence, movement);
         }
         Ok(movements.into_values().collect())
+    }
+
+    pub(super) async fn read_movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(ClientKeys::of(&key.client).movements()).arg(format!(
+            "{}:{}:{reference}",
+            key.currency,
+            kind.as_str()
+        ));
+        let stored: Option<String> = self.connection.command(&command).await?;
+        let read = |stored: String| stored_movement(key, kind, reference, &stored);
+        Ok(stored.map(read).transpose()?.map(|(_, movement)| movement))
     }
 
     pub(super) async fn read_tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
@@ -109,6 +120,23 @@ impl Redis {
         kept.truncate(most);
         Ok(kept)
     }
+}
+
+/// A movement as `lua/account.lua` keeps it, and its number: `seq amount at -` or `seq amount at +note`.
+fn stored_movement(
+    key: AccountKey,
+    kind: Kind,
+    reference: &str,
+    stored: &str,
+) -> Result<(u64, Movement), StoreError> {
+    let mut parts = stored.splitn(4, ' ');
+    let mut part = || parts.next().ok_or_else(|| damaged(&key.client, "a movement cannot be read"));
+    let sequence: u64 = parse(part()?, "a movement's number")?;
+    let amount = units(part()?)?;
+    let at_ms = parse(part()?, "a movement's time")?;
+    let note = part()?.strip_prefix('+').map(ToOwned::to_owned);
+    let posting = Posting { kind, reference: reference.to_owned(), amount, note };
+    Ok((sequence, Movement { posting, at_ms }))
 }
 
 /// Amount and route of a charge of this account that stands.

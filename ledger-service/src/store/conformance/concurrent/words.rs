@@ -107,6 +107,7 @@ impl Words {
             Answer::Opened(Opened::Repeated(_)) => "repeated",
             Answer::Opened(Opened::Mismatch) => "mismatch",
             Answer::Opened(Opened::Frozen) => "frozen",
+            Answer::Opened(Opened::InDebt(_)) => "in debt",
             Answer::Advanced(Advance::Finished(_)) => "finished",
             Answer::Advanced(Advance::Unknown) => "unknown",
             Answer::Advanced(Advance::TooLarge) => "too large",

@@ -204,9 +204,19 @@ impl World {
 
     async fn post(&mut self, store: &dyn Store, at: &str) {
         let (key, posting) = self.posting();
-        let expected = ledger::post(&mut self.books, &key, &posting, now_ms()).unwrap();
-        let posted = store.post(key, posting.clone()).await.unwrap();
+        let up_to = matches!(posting.kind, Kind::Refund) && self.dice.throw(2) == 0;
+        let (expected, posted) = if up_to {
+            let expected = ledger::post_up_to(&mut self.books, &key, &posting, now_ms());
+            (expected.unwrap(), store.post_up_to(key, posting.clone()).await.unwrap())
+        } else {
+            let expected = ledger::post(&mut self.books, &key, &posting, now_ms());
+            (expected.unwrap(), store.post(key, posting.clone()).await.unwrap())
+        };
         assert_eq!(posted, expected, "{at}: {posting:?}");
+        let known = ledger::Book::movement(&self.books, &key, posting.kind, &posting.reference);
+        let known = known.unwrap().map(|movement| movement.posting);
+        let shown = store.movement(key, posting.kind, &posting.reference).await.unwrap();
+        assert_eq!(shown.map(|movement| movement.posting), known, "{at}: {posting:?}");
         self.done.count(posting.kind, posted);
         match (posting.kind, posted) {
             (Kind::Hold, Posted::Done(_)) => self.holds.push((key, posting)),

@@ -48,6 +48,11 @@ return run(function()
     if stored then
         return { 'busy', open, stored }
     end
+    -- Too large a balance is another matter: it is charged, and refused when it is credited.
+    local after = holder.available + math.max(amount(units, 'the amount') - holder.debt, 0)
+    if holder.debt > 0 and after < amount(needed, 'what is needed') then
+        return { 'in_debt', text(holder.debt) }
+    end
     forget_dated()
     redis.call('HSET', TOP_UPS, id, ARGV[10], 'open:' .. currency, id)
     redis.call('PERSIST', TOP_UPS)

@@ -1,7 +1,14 @@
--- ARGV[2…7] currency, kind, class (what it does to the account), reference, amount, note
+-- ARGV[2…8] currency, kind, class (what it does to the account), reference, amount, note, '1' if only
+--            what is available is to be taken
 -- Answers what became of it, and the account.
 
 return run(function()
-    local outcome = post(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
-    return { outcome, shown(ARGV[2]) }
+    local currency, kind, reference, units = ARGV[2], ARGV[3], ARGV[5], ARGV[6]
+    if ARGV[8] == '1' then
+        -- What it took the first time is what it keeps to.
+        local most = text(math.min(amount(units, 'the amount'), account(currency).available))
+        units = movement(currency, kind, reference) or most
+    end
+    local outcome = post(currency, kind, ARGV[4], reference, units, ARGV[7])
+    return { outcome, shown(currency) }
 end)

@@ -191,6 +191,8 @@ forward! {
     account(key: AccountKey) -> Account = account_with_fault;
     post(key: AccountKey, posting: Posting) -> Posted = post_with_fault;
     advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance = advance_with_fault;
+    post_up_to(key: AccountKey, posting: Posting) -> Posted = sound;
+    movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement> = sound;
     post_together(key: AccountKey, postings: Vec<Posting>) -> Posted = sound;
     payer(payment_intent: &str) -> Option<AccountKey> = sound;
     agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId> = sound;
