@@ -96,13 +96,16 @@ impl Operations {
         };
         let work = async {
             let (mut accounts, mut changed) = (Vec::new(), false);
+            let mut all = Vec::new();
             for key in keys {
+                all.push((key, self.store.movements(key).await?));
+            }
+            if !frozen && all.iter().any(|(_, movements)| is_disputed(movements)) {
+                let text = "a dispute is open: the client's accounts thaw when it ends".to_owned();
+                return Err(Problem::Refused { code: "disputed", text });
+            }
+            for (key, movements) in all {
                 let mut account = self.store.account(key).await?;
-                let movements = self.store.movements(key).await?;
-                if !frozen && is_disputed(&movements) {
-                    let text = "a dispute is open: the account thaws when it ends".to_owned();
-                    return Err(Problem::Refused { code: "disputed", text });
-                }
                 // It may be frozen by a dispute: then it stays so for the operator when that ends.
                 let word = operators_word(&movements).unwrap_or(false);
                 if word != frozen || account.frozen != frozen {

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{ClientId, Currency, Units};
 
-use super::{disputes, refunds::open_holds};
+use super::{
+    disputes,
+    freeze::{self, Accounts},
+    refunds::open_holds,
+};
 use crate::{
     ledger::{AccountKey, Kind, Movement},
     stripe::{Dispute, Intent, IntentStatus, Refund},
@@ -75,8 +79,8 @@ pub(super) struct Index {
     posted: BTreeSet<(Kind, String)>,
     /// Refunds for which a hold was captured.
     captured: BTreeSet<String>,
-    /// Each account's movements.
-    movements: BTreeMap<AccountKey, Vec<Movement>>,
+    /// Each client's accounts.
+    clients: BTreeMap<ClientId, Accounts>,
     /// Holds of refunds that are open.
     pub(super) holds: Vec<(AccountKey, String, Units)>,
 }
@@ -103,7 +107,7 @@ impl Index {
         }
         let holds = open_holds(movements).into_iter();
         self.holds.extend(holds.map(|(hold, amount)| (key, hold, amount)));
-        self.movements.insert(key, movements.to_vec());
+        self.clients.entry(key.client).or_default().insert(key, movements.to_vec());
     }
 
     fn has(&self, kind: Kind, reference: &str) -> bool {
@@ -135,16 +139,15 @@ impl Index {
     /// `key`: whose charge is disputed.
     pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<Problem> {
         let amount = key.currency.units(dispute.amount_minor)?;
-        let movements = self.movements.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let missing = disputes::steps(movements, dispute, amount);
+        let missing = disputes::steps(self.clients.get(&key.client)?, key, dispute, amount);
         (!missing.is_empty()).then_some(Problem::DisputeNotPosted)
     }
 
     /// Every dispute that the books know of, with its account.
     pub(super) fn disputes(&self) -> BTreeSet<(String, AccountKey)> {
-        let all = self.movements.iter().flat_map(|(key, movements)| {
-            disputes::known(movements).map(|id| (id.to_owned(), *key))
-        });
+        let accounts = self.clients.values().flatten();
+        let all = accounts
+            .flat_map(|(key, movements)| freeze::known(movements).map(|id| (id.to_owned(), *key)));
         all.collect()
     }
 
@@ -190,8 +193,6 @@ impl Credit {
 
 #[cfg(test)]
 mod tests {
-    use stripe402_protocol::ClientId;
-
     use super::*;
     use crate::{ledger::Posting, stripe::DisputePhase};
 
@@ -285,9 +286,10 @@ mod tests {
             (Kind::Unfreeze, "dp_1", 0),
         ];
         let (frozen, won) = (index(&won[..3]), index(&won));
+        let unheard = index(&[]);
         for (books, phase, complete) in [
-            (&Index::default(), DisputePhase::Inquiry, true),
-            (&Index::default(), DisputePhase::Open, false),
+            (&unheard, DisputePhase::Inquiry, true),
+            (&unheard, DisputePhase::Open, false),
             (&half, DisputePhase::Open, false),
             (&opened, DisputePhase::Open, true),
             (&opened, DisputePhase::Won, false),

@@ -2,12 +2,15 @@
 //!
 //! A dispute that was won can be lost later, be opened again, or be about another amount. So what is
 //! posted is the difference between what should stand and what does, under names that are counted:
-//! two ledgers that look at once come to the same names, and the books take each once. The account is
-//! frozen as long as one of its disputes is open, or an operator has frozen it.
+//! two ledgers that look at once come to the same names, and the books take each once. Whom that
+//! freezes: see [`super::freeze`].
 
 use stripe402_protocol::Units;
 
-use super::{Payments, Unavailable};
+use super::{
+    Payments, Unavailable,
+    freeze::{Accounts, id_of, is_phase, known, unlike},
+};
 use crate::{
     ledger::{AccountKey, Kind, Movement, Posting},
     stripe::{Dispute, DisputePhase},
@@ -25,21 +28,45 @@ impl Payments {
     ) -> Result<(), Unavailable> {
         let Some(amount) = key.currency.units(dispute.amount_minor) else { return Ok(()) };
         for _ in 0..LOOKS {
-            let steps = steps(&self.movements(key).await?, dispute, amount);
+            let accounts = self.accounts_of(key.client).await;
+            let accounts = accounts.map_err(|error| Unavailable(error.to_string()))?;
+            let steps = steps(&accounts, key, dispute, amount);
             if steps.is_empty() {
                 return Ok(());
             }
-            for posting in steps {
-                self.post_noted(key, posting).await?;
+            for (key, posting) in steps {
+                if matches!(posting.kind, Kind::Freeze | Kind::Unfreeze) {
+                    self.post_freeze(key, posting).await?;
+                } else {
+                    self.post_noted(key, posting).await?;
+                }
             }
         }
         Err(Unavailable(format!("the books of {} do not come to rest", dispute.id)))
     }
 }
 
-/// What has to be posted now; nothing if the books say what Stripe says. The freeze comes last, when
-/// the rest is in the books.
-pub(super) fn steps(movements: &[Movement], dispute: &Dispute, amount: Units) -> Vec<Posting> {
+/// What has to be posted now, about a dispute of a charge that was credited to `key`; nothing if the
+/// books say what Stripe says. The freeze comes last, when the rest is in the books.
+pub(super) fn steps(
+    accounts: &Accounts,
+    key: AccountKey,
+    dispute: &Dispute,
+    amount: Units,
+) -> Vec<(AccountKey, Posting)> {
+    let movements = accounts.get(&key).map(Vec::as_slice).unwrap_or_default();
+    let phases = phases(movements, dispute, amount);
+    if !phases.is_empty() {
+        return phases.into_iter().map(|posting| (key, posting)).collect();
+    }
+    if known(movements).all(|id| id != dispute.id) {
+        return Vec::new();
+    }
+    unlike(accounts, &dispute.id)
+}
+
+/// The dispute's own movements that are missing.
+fn phases(movements: &[Movement], dispute: &Dispute, amount: Units) -> Vec<Posting> {
     let own: Vec<&Posting> = movements
         .iter()
         .map(|movement| &movement.posting)
@@ -79,75 +106,10 @@ pub(super) fn steps(movements: &[Movement], dispute: &Dispute, amount: Units) ->
         amount: Units::new(amount).unwrap_or(Units::ZERO),
         note: None,
     };
-    if !wanted.is_empty() {
-        // One of a kind at a time: the next look sees it, and gives the next one another name.
-        let first_twice = matches!(wanted.as_slice(), [(a, _), (b, _)] if a == b);
-        let once = wanted.into_iter().take(if first_twice { 1 } else { 2 });
-        return once.map(|(kind, amount)| posting(kind, amount)).collect();
-    }
-    let should = should_be_frozen(movements);
-    if should == is_frozen(movements) {
-        return Vec::new();
-    }
-    let count = own.iter().filter(|of| matches!(of.kind, Kind::Freeze | Kind::Unfreeze)).count();
-    let kind = if should { Kind::Freeze } else { Kind::Unfreeze };
-    let reference = if count == 0 { dispute.id.clone() } else { format!("{}:{count}", dispute.id) };
-    vec![Posting { kind, reference, amount: Units::ZERO, note: None }]
-}
-
-/// The disputes that these books know of.
-pub(super) fn known(movements: &[Movement]) -> impl Iterator<Item = &str> {
-    let of = movements.iter().filter(|movement| is_phase(movement.posting.kind));
-    of.map(|movement| id_of(&movement.posting.reference))
-}
-
-/// A reference is the dispute's id, or that and a number.
-fn id_of(reference: &str) -> &str {
-    reference.split(':').next().unwrap_or(reference)
-}
-
-const fn is_phase(kind: Kind) -> bool {
-    matches!(kind, Kind::DisputeOpened | Kind::DisputeWon | Kind::DisputeLost)
-}
-
-/// Whether a dispute is open, or an operator's last word was to freeze.
-fn should_be_frozen(movements: &[Movement]) -> bool {
-    let last = |wanted: &dyn Fn(&Posting) -> bool| {
-        let newest_first = movements.iter().rev().map(|movement| &movement.posting);
-        newest_first.filter(|posting| wanted(posting)).map(|posting| posting.kind).next()
-    };
-    if stripe402_mutant::mutant!("thaw_with_the_first") {
-        return last(&|posting| is_phase(posting.kind)) == Some(Kind::DisputeOpened);
-    }
-    is_disputed(movements) || operators_word(movements) == Some(true)
-}
-
-/// Whether a dispute is open, by the books.
-#[must_use]
-pub fn is_disputed(movements: &[Movement]) -> bool {
-    let phase_of = |id: &str| {
-        let newest_first = movements.iter().rev().map(|movement| &movement.posting);
-        let mut own = newest_first.filter(|of| is_phase(of.kind) && id_of(&of.reference) == id);
-        own.next().map(|posting| posting.kind)
-    };
-    known(movements).any(|id| phase_of(id) == Some(Kind::DisputeOpened))
-}
-
-/// Whether the operators' last word was to freeze; `None` if there was none.
-#[must_use]
-pub fn operators_word(movements: &[Movement]) -> Option<bool> {
-    let newest_first = movements.iter().rev().map(|movement| &movement.posting);
-    let mut words = newest_first.filter(|posting| {
-        matches!(posting.kind, Kind::Freeze | Kind::Unfreeze)
-            && posting.reference.starts_with("operator-")
-    });
-    words.next().map(|posting| posting.kind == Kind::Freeze)
-}
-
-fn is_frozen(movements: &[Movement]) -> bool {
-    let kinds = movements.iter().rev().map(|movement| movement.posting.kind);
-    let mut words = kinds.filter(|kind| matches!(kind, Kind::Freeze | Kind::Unfreeze));
-    words.next() == Some(Kind::Freeze)
+    // One of a kind at a time: the next look sees it, and gives the next one another name.
+    let first_twice = matches!(wanted.as_slice(), [(a, _), (b, _)] if a == b);
+    let once = wanted.into_iter().take(if first_twice { 1 } else { 2 });
+    once.map(|(kind, amount)| posting(kind, amount)).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +122,8 @@ mod tests {
     struct Case {
         book: Memory,
         key: AccountKey,
+        /// Another account of the same client.
+        other: AccountKey,
     }
 
     impl Case {
@@ -168,35 +132,41 @@ mod tests {
             let mut case = Self {
                 book: Memory::default(),
                 key: AccountKey { client, currency: Currency::USD },
+                other: AccountKey { client, currency: "eur".parse().unwrap() },
             };
-            case.post(Posting {
-                kind: Kind::TopUp,
-                reference: "pi_1".into(),
-                amount: Units::from_u32(50_000),
-                note: None,
-            });
+            for (key, reference) in [(case.key, "pi_1"), (case.other, "pi_2")] {
+                let (kind, reference) = (Kind::TopUp, reference.to_owned());
+                let amount = Units::from_u32(50_000);
+                case.post(key, Posting { kind, reference, amount, note: None });
+            }
             case
         }
 
-        fn post(&mut self, posting: Posting) {
-            post(&mut self.book, &self.key, &posting, 1).unwrap();
+        fn post(&mut self, key: AccountKey, posting: Posting) {
+            post(&mut self.book, &key, &posting, 1).unwrap();
         }
 
-        fn movements(&self) -> Vec<Movement> {
-            self.book.movements().iter().map(|(_, movement)| movement.clone()).collect()
+        fn accounts(&self) -> Accounts {
+            let mut accounts = Accounts::new();
+            for (key, movement) in self.book.movements() {
+                accounts.entry(*key).or_default().push(movement.clone());
+            }
+            accounts
         }
 
-        /// What is left, and whether it is frozen, when Stripe says this of a dispute.
+        /// What is left, and whether all is frozen, when Stripe says this of a dispute.
         fn says(&mut self, id: &str, phase: DisputePhase, minor: i64) -> (i64, bool) {
             let dispute = Dispute { id: id.into(), intent: None, amount_minor: minor, phase };
             let amount = Currency::USD.units(minor).unwrap();
             for _ in 0..LOOKS {
-                for posting in steps(&self.movements(), &dispute, amount) {
-                    self.post(posting);
+                for (key, posting) in steps(&self.accounts(), self.key, &dispute, amount) {
+                    self.post(key, posting);
                 }
             }
-            assert_eq!(steps(&self.movements(), &dispute, amount), []);
+            assert_eq!(steps(&self.accounts(), self.key, &dispute, amount), []);
             let account = self.book.account(&self.key).unwrap();
+            let other = self.book.account(&self.other).unwrap();
+            assert_eq!((other.available.get(), other.frozen), (50_000, account.frozen));
             (account.available.get(), account.frozen)
         }
     }
@@ -227,7 +197,8 @@ mod tests {
     fn one_that_was_won_unheard_is_in_the_books_all_the_same() {
         let mut case = Case::new();
         assert_eq!(case.says("dp_1", DisputePhase::Won, 300), (50_000, false));
-        let kinds: Vec<_> = case.movements().iter().map(|movement| movement.posting.kind).collect();
+        let own = &case.accounts()[&case.key];
+        let kinds: Vec<_> = own.iter().map(|movement| movement.posting.kind).collect();
         assert_eq!(kinds, [Kind::TopUp, Kind::DisputeOpened, Kind::DisputeWon]);
     }
 
@@ -241,7 +212,9 @@ mod tests {
         assert_eq!(case.says("dp_2", Won, 200), (50_000, false));
         let zero = Units::ZERO;
         let reference = "operator-9".to_owned();
-        case.post(Posting { kind: Kind::Freeze, reference, amount: zero, note: None });
+        let freeze = Posting { kind: Kind::Freeze, reference, amount: zero, note: None };
+        case.post(case.key, freeze.clone());
+        case.post(case.other, freeze);
         assert_eq!(case.says("dp_1", Open, 100), (40_000, true));
         assert_eq!(case.says("dp_1", Won, 100), (50_000, true), "the operator's freeze stays");
     }

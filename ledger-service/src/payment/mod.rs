@@ -12,6 +12,7 @@ mod confirmed;
 mod disputes;
 mod driver;
 mod events;
+mod freeze;
 mod limits;
 mod ours;
 mod prove;
@@ -44,7 +45,7 @@ use uuid::Uuid;
 pub use self::{
     answer::Unavailable,
     compare::{Difference, Problem as Discrepancy},
-    disputes::{is_disputed, operators_word},
+    freeze::{is_disputed, operators_word},
     limits::LimitOptions,
     refunds::{RefundError, Refunded},
 };

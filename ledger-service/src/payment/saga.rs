@@ -240,6 +240,11 @@ impl Payments {
                 if !matches!(top_up.state, State::Charging(_)) {
                     count_end(&top_up);
                 }
+                if let State::Credited { .. } = &to
+                    && let Err(cause) = self.freeze_like_others(top_up.account).await
+                {
+                    tracing::error!(top_up = %id, ?cause, "reconcile: it is not frozen yet");
+                }
                 if let (Some(given_up), State::Credited { payment_intent, .. }) = (given_up, &to)
                     && let Err(cause) =
                         self.give_back_if_charged_twice(&given_up, payment_intent).await

@@ -49,6 +49,9 @@ impl Payments {
         if self.store.customer(visit.account.client).await?.is_none() {
             self.agree_on(visit).await?;
         }
+        if self.is_frozen_elsewhere(visit.account).await? {
+            return Ok((Opened::Frozen, End::Nothing));
+        }
         let id = TopUpId(self.ids.make());
         let mark = UnderWay::mark(self, id);
         let wanted = NewTopUp {
