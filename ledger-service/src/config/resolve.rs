@@ -210,6 +210,7 @@ fn limits(given: &Settings) -> LimitOptions {
         card_declines: given.limit_card_declines.unwrap_or(usual.card_declines),
         all_attempts: given.limit_attempts.unwrap_or(usual.all_attempts),
         all_declines: given.limit_declines.unwrap_or(usual.all_declines),
+        quiet_attempts: given.limit_quiet_attempts.unwrap_or(usual.quiet_attempts),
     }
 }
 

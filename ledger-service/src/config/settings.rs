@@ -103,6 +103,9 @@ settings! {
     /// Declines in that time, all together; past them only cards that have paid before go on
     /// [default: 1000]
     limit_declines: u64 = "LEDGER_LIMIT_DECLINES",
+    /// Attempts in that time from an address without a decline that go on past the limits for all
+    /// together [default: 3]
+    limit_quiet_attempts: u64 = "LEDGER_LIMIT_QUIET_ATTEMPTS",
     /// How often top-ups that were cut off are looked for [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
     /// How long charge ids are remembered, the same on all replicas; charges up to half as old are taken

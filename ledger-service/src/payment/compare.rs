@@ -251,6 +251,7 @@ mod tests {
             intent: Some("pi_1".into()),
             hold: hold.map(str::to_owned),
             amount_minor: 1,
+            currency: "usd".into(),
             failed,
         };
         let posted = index(&[(Kind::Refund, "re_1", 100)]);
@@ -276,7 +277,13 @@ mod tests {
     #[test]
     fn disputes_by_phase() {
         let key = AccountKey { client: ClientId::derive(b"s", "f"), currency: Currency::USD };
-        let dispute = |phase| Dispute { id: "dp_1".into(), intent: None, amount_minor: 1, phase };
+        let dispute = |phase| Dispute {
+            id: "dp_1".into(),
+            intent: None,
+            amount_minor: 1,
+            currency: "usd".into(),
+            phase,
+        };
         let half = index(&[(Kind::DisputeOpened, "dp_1", 100)]);
         let opened = index(&[(Kind::DisputeOpened, "dp_1", 100), (Kind::Freeze, "dp_1", 0)]);
         let won = [

@@ -9,6 +9,7 @@ use stripe402_protocol::Units;
 
 use super::{
     Payments, Unavailable,
+    events::units,
     freeze::{Accounts, id_of, is_phase, known, unlike},
 };
 use crate::{
@@ -26,7 +27,9 @@ impl Payments {
         key: AccountKey,
         dispute: &Dispute,
     ) -> Result<(), Unavailable> {
-        let Some(amount) = key.currency.units(dispute.amount_minor) else { return Ok(()) };
+        let Some(amount) = units(key, &dispute.id, &dispute.currency, dispute.amount_minor) else {
+            return Ok(());
+        };
         for _ in 0..LOOKS {
             let accounts = self.accounts_of(key.client).await;
             let accounts = accounts.map_err(|error| Unavailable(error.to_string()))?;
@@ -156,7 +159,13 @@ mod tests {
 
         /// What is left, and whether all is frozen, when Stripe says this of a dispute.
         fn says(&mut self, id: &str, phase: DisputePhase, minor: i64) -> (i64, bool) {
-            let dispute = Dispute { id: id.into(), intent: None, amount_minor: minor, phase };
+            let dispute = Dispute {
+                id: id.into(),
+                intent: None,
+                amount_minor: minor,
+                currency: "usd".into(),
+                phase,
+            };
             let amount = Currency::USD.units(minor).unwrap();
             for _ in 0..LOOKS {
                 for (key, posting) in steps(&self.accounts(), self.key, &dispute, amount) {

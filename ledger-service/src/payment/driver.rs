@@ -240,9 +240,36 @@ impl Payments {
             Asked::Found(Err(failure)) => return Ok(Turn::Again(failure.to_string())),
             Asked::KeyTooOld => return Ok(Turn::Again("its key is too old".to_owned())),
         };
+        let open = answer.as_ref().ok().filter(|intent| intent.status == IntentStatus::Open);
+        let open = open.map(|intent| intent.id.clone());
         match next(top_up.account.currency, answer, self.options.decline_details) {
             Next::Become(state) => self.settle_claimed(top_up.id, mine, state).await,
-            Next::Again(cause) => Ok(Turn::Again(cause)),
+            Next::Again(cause) => match open {
+                Some(intent) if self.age(top_up) > self.options.settle_after => {
+                    self.cancel_open(top_up, mine, &intent).await
+                }
+                _ => Ok(Turn::Again(cause)),
+            },
+        }
+    }
+
+    /// A PaymentIntent that is neither done nor dead after so long will not be: its account must not
+    /// wait for it.
+    async fn cancel_open(&self, top_up: &TopUp, mine: Claim, intent: &str) -> Result<Turn, Halt> {
+        let again = |cause: &str| Ok(Turn::Again(cause.to_owned()));
+        let Ok(id) = intent.parse() else { return again("a PaymentIntent without an id") };
+        // A key for each attempt: a stored failure must not block the account for a day.
+        let key = format!("stripe402-cancel-{}-{}", top_up.id, self.ids.make());
+        match self.provider.cancel(&id, &key).await {
+            Ok(found) if found.status == IntentStatus::Succeeded => {
+                self.credit(top_up.id, &found).await.map(Turn::Settled)
+            }
+            Ok(found) if found.status == IntentStatus::Canceled => {
+                tracing::warn!(top_up = %top_up.id, intent, "it did not come to an end: cancelled");
+                self.settle_claimed(top_up.id, mine, State::Lapsed).await
+            }
+            Ok(_) => again("its PaymentIntent cannot be cancelled"),
+            Err(failure) => again(&failure.to_string()),
         }
     }
 

@@ -57,7 +57,8 @@ impl Payments {
     ) -> Result<(), Unavailable> {
         let refunds = self.provider.refunds(id).await.map_err(|f| later(unusable(f)))?;
         for refund in refunds {
-            let Some(amount) = key.currency.units(refund.amount_minor) else { continue };
+            let amount = units(key, &refund.id, &refund.currency, refund.amount_minor);
+            let Some(amount) = amount else { continue };
             let movements = self.movements(key).await?;
             let held = match refund.hold.as_deref().filter(|hold| is_about(hold, id)) {
                 _ if captured_for(&movements, &refund.id) => Held::Captured,
@@ -207,6 +208,17 @@ impl Payments {
     pub(super) async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, Unavailable> {
         self.store.movements(key).await.map_err(|error| Unavailable(error.to_string()))
     }
+}
+
+/// An amount of Stripe's in units of this account. One of another currency is never posted: it stays a
+/// difference, for an operator to decide.
+pub(super) fn units(key: AccountKey, of: &str, currency: &str, minor: i64) -> Option<Units> {
+    if currency != key.currency.as_str() {
+        let subject = key.client.subject();
+        tracing::error!(of, currency, account = %key.currency, subject, "another currency: not posted");
+        return None;
+    }
+    key.currency.units(minor)
 }
 
 pub(super) fn has(movements: &[Movement], kind: Kind, reference: &str) -> bool {

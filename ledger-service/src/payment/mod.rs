@@ -13,6 +13,7 @@ mod disputes;
 mod driver;
 mod events;
 mod freeze;
+mod identity;
 mod limits;
 mod ours;
 mod prove;
@@ -32,9 +33,9 @@ use std::{
     time::Duration,
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use stripe402_protocol::{
-    ClientId, Code, PaymentMethodId, Reason, Refusal, Units,
+    Code, PaymentMethodId, Reason, Refusal, Units,
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
 use tokio::sync::OnceCell;
@@ -321,7 +322,13 @@ impl Payments {
     /// Looks the card up, and refuses one that is somebody else's before anything is touched.
     async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, Halt> {
         let card = self.look_up(request).await?;
-        let (client, customer) = self.identify(&card).await?;
+        let (mut client, mut customer) = self.identify(&card).await?;
+        if card.customer.is_some()
+            && card.customer != customer
+            && let Some(owner) = self.owner_by_customer(&card).await?
+        {
+            (client, customer) = (owner, card.customer.clone());
+        }
         if card.customer.is_some() && card.customer != customer {
             let text = "this PaymentMethod belongs to another customer";
             let refusal = Refusal::new(Code::PaymentFailed, text);
@@ -335,48 +342,6 @@ impl Payments {
         }
         let account = AccountKey { client, currency: request.currency };
         Ok(Visit { request, account, card, proven })
-    }
-
-    /// The card's client and its customer: under the first secret, unless it is known by another one, or
-    /// another ledger has just met it by another one.
-    async fn identify(&self, card: &Card) -> Result<(ClientId, Option<String>), Halt> {
-        let ids = self.ids_of(card);
-        for client in &ids {
-            if let Some(customer) = self.store.customer(*client).await? {
-                return Ok((*client, Some(customer)));
-            }
-        }
-        let (Some(own), Some(anchor)) = (ids.first(), ids.iter().min()) else {
-            return Err(Halt::unavailable("no server secret"));
-        };
-        match self.store.agreed(*anchor, None).await? {
-            Some(known) => Ok((known, self.store.customer(known).await?)),
-            None => Ok((*own, None)),
-        }
-    }
-
-    /// A card's ids by each server secret.
-    fn ids_of(&self, card: &Card) -> Vec<ClientId> {
-        let derive = |secret: &SecretString| {
-            ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint)
-        };
-        self.secrets.iter().map(derive).collect()
-    }
-
-    /// Before a client is topped up for the first time: all ledgers that know the same secrets, in
-    /// whatever order, know it by the same id. Else two would charge one card, for two clients, while a
-    /// server secret is being replaced.
-    async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), Halt> {
-        let client = visit.account.client;
-        let ids = self.ids_of(&visit.card);
-        let Some(anchor) = ids.iter().min().filter(|_| !stripe402_mutant::mutant!("no_agreement"))
-        else {
-            return Ok(());
-        };
-        if self.store.agreed(*anchor, Some(client)).await? == Some(client) {
-            return Ok(());
-        }
-        Err(Halt::unavailable("another ledger has just met this client, by another secret: retry"))
     }
 
     async fn deduct(

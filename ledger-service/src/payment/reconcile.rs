@@ -245,6 +245,7 @@ impl Payments {
             return Ok(());
         };
         if let (false, Some(customer)) = (has_customer, intent.customer.clone()) {
+            self.name_customer(client, &customer).await.map_err(store)?;
             self.store.remember_customer(client, customer).await.map_err(store)?;
         }
         let key = AccountKey { client, currency };

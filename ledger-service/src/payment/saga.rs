@@ -184,6 +184,7 @@ impl Payments {
         let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
         let key = format!("stripe402-customer-{}-{needed_for}-again", client.subject());
         let made = self.provider.create_customer(&client.subject(), &key).await?;
+        self.name_customer(client, &made).await.map_err(unknown)?;
         let known = self.store.replace_customer(client, customer, made).await.map_err(unknown)?;
         tracing::warn!(gone = customer, known, "a customer is gone at Stripe, and replaced");
         Ok(Some(known))
@@ -204,6 +205,7 @@ impl Payments {
         let subject = client.subject();
         let key = format!("stripe402-customer-{subject}-{needed_for}");
         let made = self.provider.create_customer(&subject, &key).await?;
+        self.name_customer(client, &made).await.map_err(unknown)?;
         self.store.remember_customer(client, made).await.map_err(unknown)
     }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ChargeId, Currency, PaymentIntentId, PaymentMethodId, Units,
+    ChargeId, ClientId, Currency, PaymentIntentId, PaymentMethodId, Units,
     message::{Batch, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome},
 };
 
@@ -202,6 +202,7 @@ impl Provider for Bank {
             intent: Some(wanted.intent.as_str().to_owned()),
             hold: Some(wanted.hold.clone()),
             amount_minor: wanted.amount_minor,
+            currency: "usd".into(),
             failed: false,
         })
     }

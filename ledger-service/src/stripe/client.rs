@@ -215,6 +215,7 @@ fn refund(found: stripe_shared::Refund) -> Refund {
         intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
         hold: found.metadata.and_then(|fields| fields.get(HOLD_FIELD).cloned()),
         amount_minor: found.amount,
+        currency: found.currency.to_string(),
         failed: matches!(found.status.as_deref(), Some("failed" | "canceled")),
     }
 }
@@ -224,6 +225,7 @@ fn dispute(found: stripe_shared::Dispute) -> Dispute {
         id: found.id.to_string(),
         intent: found.payment_intent.map(|intent| intent.into_id().to_string()),
         amount_minor: found.amount,
+        currency: found.currency.to_string(),
         phase: match found.status {
             DisputeStatus::NeedsResponse | DisputeStatus::UnderReview => DisputePhase::Open,
             DisputeStatus::Won => DisputePhase::Won,

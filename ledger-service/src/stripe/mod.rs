@@ -159,6 +159,8 @@ pub struct Refund {
     pub hold: Option<String>,
     /// Stripe's minor units.
     pub amount_minor: i64,
+    /// The currency, in small letters.
+    pub currency: String,
     /// Whether it failed: the money is with us again.
     pub failed: bool,
 }
@@ -172,6 +174,8 @@ pub struct Dispute {
     pub intent: Option<String>,
     /// Stripe's minor units.
     pub amount_minor: i64,
+    /// The currency, in small letters.
+    pub currency: String,
     /// How far it is.
     pub phase: DisputePhase,
 }

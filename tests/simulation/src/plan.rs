@@ -248,6 +248,11 @@ impl Plan {
         let mut faults: Vec<_> = (0..dice.below(5)).map(|_| fault(&dice, shape, horizon)).collect();
         if dice.chance(60) {
             faults.extend(slow_then_broken(&dice));
+            // A charge that comes when it was given up long ago is known by its metadata alone: without
+            // them nobody can tell it from another product's.
+            if faults.iter().any(|of| of.what == Fault::Stripe(Outage::HangsForLong)) {
+                faults.retain(|of| of.what != Fault::Stripped);
+            }
         }
         if dice.chance(60) {
             faults.push(rotation(&dice));

@@ -89,6 +89,7 @@ impl Refunded {
             intent: Some(self.intent.clone()),
             hold: self.hold.clone(),
             amount_minor: self.amount_minor,
+            currency: "usd".to_owned(),
             failed: self.failed,
         }
     }
@@ -117,6 +118,7 @@ impl Disputed {
             id: self.id.clone(),
             intent: Some(self.intent.clone()),
             amount_minor: self.amount_minor,
+            currency: "usd".to_owned(),
             phase: self.phase,
         }
     }
