@@ -1,10 +1,6 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use redb::Database;
 
 use stripe402_protocol::{
     ChargeId, ClientId, Currency, Units,
@@ -12,7 +8,7 @@ use stripe402_protocol::{
 };
 use uuid::Uuid;
 
-use super::*;
+use super::{open::Occasion, *};
 use crate::clock::Clock;
 
 const NOW: u64 = 1_795_000_000_000;
@@ -151,92 +147,22 @@ async fn reopen(folder: &tempfile::TempDir, now_ms: u64) -> Embedded {
     open_at(folder, now_ms).unwrap()
 }
 
-/// A file on a disk that can be full.
-#[derive(Debug)]
-struct Disk {
-    file: redb::backends::FileBackend,
-    full: Arc<AtomicBool>,
-}
-
-impl redb::StorageBackend for Disk {
-    fn len(&self) -> std::io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.file.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        self.file.write(offset, data)
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_refuses_and_recovers_by_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.redb");
-    let full = Arc::new(AtomicBool::new(false));
-    let disk_is_full = Arc::clone(&full);
-    let options = EmbeddedOptions {
-        path: path.clone(),
-        charge_memory: Duration::from_secs(4 * 3600),
-        clock_skew: Duration::from_secs(60),
-        queue: 1024,
-    };
-    let open = move |_| {
-        let mut file = std::fs::File::options();
-        file.read(true).write(true).create(true).truncate(false);
-        let file = file.open(&path).unwrap();
-        let file = redb::backends::FileBackend::new(file).map_err(schema::unavailable)?;
-        let full = Arc::clone(&disk_is_full);
-        let disk = Disk { file, full };
-        let database =
-            redb::Builder::new().create_with_backend(disk).map_err(schema::unavailable)?;
-        schema::prepare(&database)?;
-        Ok(database)
-    };
-    let store = Embedded::open_by(open, options, Arc::new(Stopped(NOW))).unwrap();
-    top_up(&store, 100).await;
-    store.batch(charge(1, NOW)).await.unwrap();
-
-    full.store(true, Ordering::SeqCst);
-    for number in 2..5 {
-        let refused = store.batch(charge(number, NOW)).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    }
-    assert!(store.ping().await.is_err());
-
-    full.store(false, Ordering::SeqCst);
-    let answer = store.batch(charge(5, NOW)).await.unwrap();
-    let left = ChargeOutcome::Charged(Units::from_u32(80));
-    assert_eq!(answer.charges.first().map(|(_, outcome)| *outcome), Some(left));
-    assert_eq!(store.account(account()).await.unwrap().available, Units::from_u32(80));
-}
-
 /// A file that is gone when it is to be opened again is on another disk, or unmounted: an empty one
 /// in its place would be a ledger in which nobody has credits.
 #[test]
 fn a_file_that_is_gone_is_not_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("books").join("ledger.redb");
-    drop(open_file(&path, Occasion::Start).unwrap());
-    drop(open_file(&path, Occasion::Again).unwrap());
+    let opener = Opener::of(path.clone());
+    drop(opener.open(Occasion::Start).unwrap());
+    drop(opener.open(Occasion::Again).unwrap());
     std::fs::write(&path, b"").unwrap();
-    assert!(open_file(&path, Occasion::Again).is_err(), "an empty file");
+    for occasion in [Occasion::Start, Occasion::Again] {
+        let error = opener.open(occasion).unwrap_err().to_string();
+        assert!(error.contains("it is empty. Keep a copy of it. Then restore"), "{error}");
+    }
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    assert!(open_file(&path, Occasion::Again).is_err(), "none");
+    assert!(opener.open(Occasion::Again).is_err(), "none");
     assert!(!path.exists());
 }
 
