@@ -110,6 +110,9 @@ fn attempt(
         transaction.abort().map_err(failed)?;
         return Ok(Transaction::Spoilt);
     }
+    if stripe402_mutant::mutant!("told_too_early") {
+        calls.drain(..).for_each(|call| call.tell(Ok(())));
+    }
     transaction.commit().map_err(failed)?;
     calls.drain(..).for_each(|call| call.tell(Ok(())));
     Ok(Transaction::Committed)

@@ -27,7 +27,7 @@ async fn run(first: u64, schedules: u64) -> Seen {
 /// So many schedules as `STRIPE402_FAULTS` says, from `STRIPE402_FAULTS_SEED` on.
 #[tokio::test]
 async fn what_was_acknowledged_survives_every_fault_of_a_disk() {
-    let schedules = number("STRIPE402_FAULTS", 200);
+    let schedules = number("STRIPE402_FAULTS", 300);
     let seen = run(number("STRIPE402_FAULTS_SEED", SEED), schedules).await;
     println!("{seen:?}");
     if schedules < 100 {
@@ -53,4 +53,20 @@ async fn what_was_acknowledged_survives_every_fault_of_a_disk() {
 async fn a_seed_is_one_schedule() {
     let (one, other) = (run(7, 12).await, run(7, 12).await);
     assert_eq!(one.trace, other.trace, "{one:?} {other:?}");
+}
+
+/// Each guard that money depends on, taken out: a schedule must miss it.
+#[test]
+fn every_guard_is_missed() {
+    for guard in
+        ["sync_trusted", "memory_believed", "unchecked", "empty_made_anew", "told_too_early"]
+    {
+        let missed = std::panic::catch_unwind(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            stripe402_mutant::choose(guard);
+            runtime.block_on(run(SEED, 1_000));
+        });
+        stripe402_mutant::choose("");
+        assert!(missed.is_err(), "no schedule misses the guard {guard}");
+    }
 }

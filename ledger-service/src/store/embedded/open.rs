@@ -10,6 +10,7 @@ use std::{
 };
 
 use redb::{Builder, Database, DatabaseError, StorageError};
+use stripe402_mutant::mutant;
 
 use super::{
     super::StoreError,
@@ -54,7 +55,7 @@ impl Opener {
 
     /// Whether every sync so far has succeeded.
     pub(super) fn is_trusted(&self) -> bool {
-        !self.sync_failed.load(Ordering::SeqCst)
+        !self.sync_failed.load(Ordering::SeqCst) || mutant!("sync_trusted")
     }
 
     /// # Errors
@@ -64,15 +65,19 @@ impl Opener {
         let disk = (self.reach)(occasion)?;
         let backend = Watched::new(disk.backend, Arc::clone(&self.sync_failed));
         let unusable = |error: io::Error| self.refused(DatabaseError::Storage(error.into()));
-        if redb::StorageBackend::len(&backend).map_err(unusable)? == 0 {
+        if redb::StorageBackend::len(&backend).map_err(unusable)? == 0
+            && !mutant!("empty_made_anew")
+        {
             return Err(self.damaged("it is empty"));
         }
         // What a process before this one wrote and did not sync is in the system's memory only, and
         // stays there although a sync failed. From here on what is read is what is on the disk.
         redb::StorageBackend::sync_data(&backend).map_err(unusable)?;
-        (disk.forget)().map_err(unusable)?;
+        if !mutant!("memory_believed") {
+            (disk.forget)().map_err(unusable)?;
+        }
         let mut builder = Builder::new();
-        builder.set_check_integrity_on_open(true);
+        builder.set_check_integrity_on_open(!mutant!("unchecked"));
         if let Some(bytes) = self.cache {
             builder.set_cache_size(bytes);
         }
@@ -96,6 +101,8 @@ impl Opener {
             {
                 self.damaged(&error.to_string())
             }
+            // No ledger ever wrote another format.
+            DatabaseError::UpgradeRequired(_) => self.damaged(&error.to_string()),
             other => StoreError::Unavailable(format!("{}: {other}", self.name)),
         }
     }
