@@ -2,8 +2,8 @@
 //! power, and decays: seeded, one schedule after the other, each compared with the pure books.
 
 mod books;
-mod calls;
-mod media;
+pub(super) mod calls;
+pub(super) mod media;
 mod schedule;
 mod shown;
 

@@ -4,12 +4,16 @@ use redb::Database;
 
 use stripe402_protocol::{
     ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    message::{Batch, Charge, ChargeOutcome},
 };
 use uuid::Uuid;
 
 use super::{open::Occasion, *};
+
 use crate::clock::Clock;
+
+mod damage;
+mod sweep;
 
 const NOW: u64 = 1_795_000_000_000;
 
@@ -199,78 +203,4 @@ async fn a_backup_has_all_that_the_books_have() {
     let found = rows(&copy);
     assert_eq!(found, rows(&original));
     assert!(found.iter().filter(|(_, rows)| *rows > 0).count() > 5, "{found:?}");
-}
-
-/// Overwrites a record with bytes that mean nothing.
-fn damage_account(store: &Embedded, key: &AccountKey) {
-    let damage = |database: &Database| {
-        let transaction = database.begin_write().unwrap();
-        let mut accounts = transaction.open_table(schema::ACCOUNTS).unwrap();
-        accounts.insert(schema::account_bytes(key).as_slice(), &[0xff; 3][..]).unwrap();
-        drop(accounts);
-        transaction.commit().unwrap();
-        Ok(())
-    };
-    store.file.write(damage).unwrap();
-}
-
-fn damage_charge(store: &Embedded, id: &ChargeId) {
-    let damage = |database: &Database| {
-        let transaction = database.begin_write().unwrap();
-        let mut charges = transaction.open_table(schema::CHARGES).unwrap();
-        charges.insert(id.as_bytes(), &[0xff; 3][..]).unwrap();
-        drop(charges);
-        transaction.commit().unwrap();
-        Ok(())
-    };
-    store.file.write(damage).unwrap();
-}
-
-#[tokio::test]
-async fn a_damaged_record_fails_nobody_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open_at(&folder, NOW).unwrap());
-    top_up(&store, 100).await;
-    let other = AccountKey { client: ClientId::derive(b"secret", "b"), ..account() };
-    damage_account(&store, &other);
-    let [good] = &charge(1, NOW).charges[..] else { panic!() };
-    let [mut bad] = charge(2, NOW).charges.try_into().unwrap();
-    bad.client_id = other.client;
-    let [unreadable] = &charge(3, NOW).charges[..] else { panic!() };
-    damage_charge(&store, &unreadable.id);
-    let void = |charge: &Charge| Void { id: charge.id, client_id: Some(charge.client_id) };
-    let batch = Batch {
-        version: 1,
-        charges: vec![bad.clone(), good.clone(), unreadable.clone()],
-        voids: vec![void(unreadable)],
-    };
-    let answer = store.batch(batch).await.unwrap();
-    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
-    let left = ChargeOutcome::Charged(Units::from_u32(90));
-    assert_eq!(outcomes, [ChargeOutcome::Frozen, left, ChargeOutcome::Frozen]);
-    assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
-
-    // Nor what shares a commit with it.
-    let posting = |reference: &str| Posting {
-        kind: Kind::AdjustmentUp,
-        reference: reference.to_owned(),
-        amount: Units::from_u32(1),
-        note: None,
-    };
-    let both = (0..50).map(|number| {
-        let (store, reference) = (Arc::clone(&store), format!("r-{number}"));
-        async move {
-            let key = if number % 2 == 0 { other } else { account() };
-            store.post(key, posting(&reference)).await.map(drop)
-        }
-    });
-    let said = futures_util::future::join_all(both).await;
-    for (number, said) in said.into_iter().enumerate() {
-        match said {
-            Err(StoreError::Damaged(_)) if number % 2 == 0 => {}
-            Ok(()) if number % 2 == 1 => {}
-            other => panic!("{number}: {other:?}"),
-        }
-    }
-    assert_eq!(store.account(account()).await.unwrap().available.get(), 115);
 }

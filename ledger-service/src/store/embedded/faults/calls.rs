@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-pub(super) enum Call {
+pub(in super::super) enum Call {
     Batch(Batch),
     Post(AccountKey, Posting),
     PostTogether(AccountKey, Vec<Posting>),
@@ -27,7 +27,7 @@ pub(super) enum Call {
 
 impl Call {
     /// Asks a store, and shows its answer as the books would.
-    pub(super) async fn ask(self, store: &Embedded) -> Result<String, StoreError> {
+    pub(in super::super) async fn ask(self, store: &Embedded) -> Result<String, StoreError> {
         fn show(answer: impl std::fmt::Debug) -> String {
             format!("{answer:?}")
         }

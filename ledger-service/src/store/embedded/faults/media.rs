@@ -5,9 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use redb::StorageBackend;
+use redb::{Builder, StorageBackend};
 
-use crate::store::conformance::random::Dice;
+use crate::store::{
+    conformance::random::Dice,
+    embedded::{disk::Disk, open::Opener, schema},
+};
 
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
@@ -35,7 +38,7 @@ enum Change {
     Length(usize),
 }
 
-pub(super) struct Media {
+pub(in super::super) struct Media {
     /// What the system shows: pages in memory, most of them written.
     shown: Vec<u8>,
     /// What is there when power comes back.
@@ -53,10 +56,33 @@ pub(super) struct Media {
 }
 
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Media>>);
+pub(in super::super) struct Shared(Arc<Mutex<Media>>);
 
 impl Shared {
-    pub(super) fn new(seed: u64) -> Self {
+    /// With an empty ledger on it. A file's name appears once it is whole: no process ever sees a
+    /// part of it.
+    pub(in super::super) fn new(seed: u64) -> Self {
+        let media = Self::empty(seed);
+        let made = Builder::new().create_with_backend(media.handle()).unwrap();
+        schema::prepare(&made).unwrap();
+        media
+    }
+
+    /// How a store opens it, with so large a cache.
+    pub(in super::super) fn opener(&self, cache: Option<usize>) -> Opener {
+        let media = self.clone();
+        let reach = move |_| {
+            let forget = media.clone();
+            let forget = move || {
+                forget.lock().forget_shown();
+                Ok(())
+            };
+            Ok(Disk { backend: Box::new(media.handle()), forget: Box::new(forget) })
+        };
+        Opener::new("ledger.redb".to_owned(), cache, Box::new(reach))
+    }
+
+    fn empty(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Media {
             shown: Vec::new(),
             platter: Vec::new(),
@@ -69,7 +95,7 @@ impl Shared {
         })))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Media> {
+    pub(in super::super) fn lock(&self) -> MutexGuard<'_, Media> {
         self.0.lock().unwrap()
     }
 
@@ -146,6 +172,17 @@ impl Media {
     /// After [`Media::at_rest`].
     pub(super) fn show(&mut self) {
         self.shown = self.platter.clone();
+    }
+
+    /// Bytes that are not what was written, where nobody notices yet. How many places there were.
+    pub(in super::super) fn replace(&mut self, what: &[u8], by: &[u8]) -> usize {
+        assert_eq!(what.len(), by.len());
+        let places = 0..self.shown.len().saturating_sub(what.len());
+        let places: Vec<_> = places.filter(|at| self.shown[*at..].starts_with(what)).collect();
+        for at in &places {
+            put(&mut self.shown, *at, by);
+        }
+        places.len()
     }
 
     /// What of a failure is due now.

@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use redb::Builder;
 
 use super::{
     books::{Books, MEMORY, SKEW},
@@ -22,7 +21,7 @@ use crate::{
     store::{
         StoreError,
         conformance::random::Dice,
-        embedded::{Embedded, EmbeddedOptions, disk::Disk, open::Opener, schema, writer::Turns},
+        embedded::{Embedded, EmbeddedOptions, writer::Turns},
     },
 };
 
@@ -73,10 +72,6 @@ impl<'s> Schedule<'s> {
     pub(super) fn new(seed: u64, seen: &'s mut Seen) -> Self {
         seen.schedules += 1;
         let media = Shared::new(seed);
-        // A file's name appears once it is whole: no process ever sees a part of it.
-        let made = Builder::new().create_with_backend(media.handle()).unwrap();
-        schema::prepare(&made).unwrap();
-        drop(made);
         Self {
             dice: Dice::new(seed),
             media,
@@ -137,20 +132,9 @@ impl<'s> Schedule<'s> {
     }
 
     fn begin(&mut self) -> Result<Life, StoreError> {
-        let media = self.media.clone();
-        let reach = Box::new(move |_| {
-            let forget = media.clone();
-            Ok(Disk {
-                backend: Box::new(media.handle()),
-                forget: Box::new(move || {
-                    forget.lock().forget_shown();
-                    Ok(())
-                }),
-            })
-        });
         // Small, so that pages are read again and written early.
         let cache = *pick(&mut self.dice, &[0, 1 << 16, 1 << 20]);
-        let opener = Opener::new("ledger.redb".to_owned(), Some(cache), reach);
+        let opener = self.media.opener(Some(cache));
         let options = EmbeddedOptions {
             path: "ledger.redb".into(),
             charge_memory: MEMORY,
