@@ -131,6 +131,9 @@ fn from_zero() {
     for result in ["ok", "failed"] {
         metrics::counter!("stripe402_sweeps_total", "result" => result).absolute(0);
     }
+    for table in ["accounts", "charges", "customers", "movements", "tallies", "top_ups"] {
+        metrics::counter!("stripe402_records_damaged_total", "table" => table).absolute(0);
+    }
     metrics::counter!("stripe402_card_attempts_total").absolute(0);
     metrics::counter!("stripe402_charged_twice_total").absolute(0);
     metrics::counter!("stripe402_top_ups_uncreditable_total").absolute(0);
