@@ -43,7 +43,7 @@ pub async fn run() -> Result<()> {
         row.push(thing.bound().to_owned());
     }
     let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN);
+    table.load_style(ASCII_MARKDOWN);
     table.set_header(["bytes for each", "file", "Redis", "PostgreSQL", "goes"]);
     table.add_rows(rows);
     for column in 1..=servers.len() {

@@ -7,8 +7,6 @@ use std::{
     time::Duration,
 };
 
-use redb::ReadableDatabase as _;
-
 use crate::{Result, store::postgres_bytes};
 
 pub(super) enum Server {
@@ -33,7 +31,7 @@ impl Server {
         }
     }
 
-    /// Of the file: its pages in use; its length grows in steps. Of Redis: memory. Of PostgreSQL: the
+    /// Of the file: the pages of its tables, with what is free in them. Of Redis: memory. Of PostgreSQL: the
     /// database on disk.
     pub(super) async fn bytes(&self) -> Result<u64> {
         match self {
@@ -47,12 +45,10 @@ impl Server {
                         opened => break opened?,
                     }
                 };
-                drop(database.begin_read()?);
                 let transaction = database.begin_write()?;
                 let stats = transaction.stats()?;
-                let pages = stats.allocated_pages();
                 transaction.abort()?;
-                Ok(pages * u64::try_from(stats.page_size())?)
+                Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
             }
             Self::Redis { port, .. } => used_memory(*port),
             Self::Postgres(url) => postgres_bytes(url),

@@ -1,5 +1,6 @@
 //! The embedded store on a disk that tears writes, is full, fails to read, to write and to sync, loses
 //! power, and decays: seeded, one schedule after the other, each compared with the pure books.
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "all of this is tests")]
 
 mod books;
 pub(super) mod calls;

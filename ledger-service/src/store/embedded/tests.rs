@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects, reason = "all of this is tests")]
+
 use std::{sync::Arc, time::Duration};
 
 use redb::Database;
