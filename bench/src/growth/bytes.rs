@@ -31,12 +31,12 @@ impl Server {
         }
     }
 
-    /// Of the file: the pages of its tables, with what is free in them. Of Redis: memory. Of PostgreSQL: the
+    /// Of the file: the pages in use, with what is free in them. Of Redis: memory. Of PostgreSQL: the
     /// database on disk.
     pub(super) async fn bytes(&self) -> Result<u64> {
         match self {
             Self::File(path) => {
-                let database = loop {
+                let mut database = loop {
                     match redb::Database::open(path) {
                         // The thread that writes lets go of it in a moment.
                         Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
@@ -45,10 +45,12 @@ impl Server {
                         opened => break opened?,
                     }
                 };
+                // What was freed is not told apart from what is used before it is moved together.
+                while database.compact()? {}
                 let transaction = database.begin_write()?;
                 let stats = transaction.stats()?;
                 transaction.abort()?;
-                Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
+                Ok(stats.allocated_pages() * u64::try_from(stats.page_size())?)
             }
             Self::Redis { port, .. } => used_memory(*port),
             Self::Postgres(url) => postgres_bytes(url),

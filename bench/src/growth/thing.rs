@@ -55,12 +55,12 @@ impl Thing {
             Self::FirstCharge => "first charge of a client's hour and route",
             Self::Charge => "charge after it",
             Self::Mark => "mark of a void that came first",
-            Self::TopUp => "top-up, credited",
-            Self::NamedTopUp => "the same with an idempotency key",
-            Self::RefusedTopUp => "top-up that the bank refused, of a new client",
+            Self::TopUp => "first top-up of a client, credited",
+            Self::NamedTopUp => "second one, with an idempotency key",
+            Self::RefusedTopUp => "top-up that the bank refused",
             Self::Customer => "Stripe customer of a client",
             Self::Card => "card seen, with its client id",
-            Self::Address => "limit of an address, for a tenth of limit_window",
+            Self::Address => "limit of an address, for each tenth of limit_window",
         }
     }
 
