@@ -15,6 +15,7 @@ use super::{open::Occasion, *};
 use crate::clock::Clock;
 
 mod damage;
+mod disk;
 mod sweep;
 
 const NOW: u64 = 1_795_000_000_000;

@@ -17,7 +17,7 @@ const SECTOR: usize = 512;
 
 /// How it fails, from some operation on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in super::super) enum Fault {
     /// No byte can be written.
     Full,
     /// The file cannot grow; what it has can be written.
@@ -51,7 +51,7 @@ pub(in super::super) struct Media {
     process: u64,
     pub(super) syncs_failed: u64,
     /// What happened, as a number: the same seed, the same number.
-    pub(super) trace: u64,
+    pub(in super::super) trace: u64,
     dice: Dice,
 }
 
@@ -107,11 +107,11 @@ impl Shared {
 
 impl Media {
     /// From now on, after so many operations.
-    pub(super) fn fail(&mut self, fault: Fault, after: u64) {
+    pub(in super::super) fn fail(&mut self, fault: Fault, after: u64) {
         self.fault = Some((fault, after));
     }
 
-    pub(super) fn mend(&mut self) {
+    pub(in super::super) fn mend(&mut self) {
         self.fault = None;
     }
 
@@ -124,7 +124,7 @@ impl Media {
     }
 
     /// Another process begins, on what a power cut has left, or on what the system shows.
-    pub(super) fn restart(&mut self) {
+    pub(in super::super) fn restart(&mut self) {
         self.fault = None;
         self.process += 1;
         self.syncs_failed = 0;
