@@ -13,7 +13,7 @@ use crate::ledger::Limit;
 
 /// A commit removes as many charges as it adds, times this: what was left by busier hours goes, too.
 const FOR_EACH_NEW: usize = 2;
-/// A commit may remove so many, however few it adds. A thousand removals take a few milliseconds.
+/// A commit may remove so many, however few it adds.
 const AT_LEAST: usize = 256;
 /// No commit removes more than this, unless it adds more.
 const AT_MOST: usize = 8_192;
