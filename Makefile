@@ -45,9 +45,10 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, a million random commands and 5,000 histories per store, crashes, a million requests, fuzzing
+soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_HISTORIES=5000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis concurrent_ -- --nocapture
+	STRIPE402_FAULTS=10000 cargo test --profile simulation -p stripe402-ledger --lib store::embedded::faults -- --nocapture
 	$(MAKE) simulate SCHEDULES=1000000
 	$(MAKE) simulate MUTANTS=1
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
@@ -89,6 +90,11 @@ bench-build: setup wasm
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
 	@cargo build --quiet --release -p stripe402-bench
 	@exec $(RELEASE)/stripe402-bench-store
+
+.PHONY: bench-growth
+bench-growth: setup ## Bytes of each thing that a ledger keeps, on each store
+	@cargo build --quiet --release -p stripe402-bench --bin stripe402-bench-growth
+	@exec $(RELEASE)/stripe402-bench-growth
 
 .PHONY: openapi
 openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml

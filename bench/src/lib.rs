@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod cpu;
 pub mod figures;
 pub mod gateway;
+pub mod growth;
 pub mod steps;
 pub mod store;
 

@@ -14,6 +14,7 @@ use stripe402_ledger::store::Store;
 
 pub use self::load::charge;
 use self::load::{CLIENTS, Spread};
+pub(crate) use self::postgres::bytes as postgres_bytes;
 use crate::{
     Result, accounts, cpu,
     figures::{Figures, Round},

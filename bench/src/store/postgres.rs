@@ -56,7 +56,7 @@ pub(super) fn benchmark(url: &str, folder: &Path, time: Duration) -> Result<u64>
 ///
 /// # Errors
 /// If the server does not say.
-pub(super) fn bytes(url: &str) -> Result<u64> {
+pub(crate) fn bytes(url: &str) -> Result<u64> {
     let query = "SELECT pg_database_size(current_database())";
     let output = Command::new("psql").args([url, "-At", "-c", query]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)

@@ -29,6 +29,8 @@ pub use reconcile::reconcile;
 pub use report::Report;
 pub use revenue::revenue;
 pub use transfers::transfers;
+#[cfg(test)]
+pub(crate) use verify::difference;
 pub use verify::verify;
 
 /// Why a command could not be carried out.

@@ -1,9 +1,13 @@
-//! `verify`: do the movements and sums explain every account?
+//! `verify`: do the movements and sums explain every account, and can all of them be read?
 
 use serde_json::{Value, json};
 
 use super::{Problem, Report, operations, report};
-use crate::{config::BooksArgs, ledger::AccountKey, store::Store};
+use crate::{
+    config::BooksArgs,
+    ledger::AccountKey,
+    store::{Store, StoreError},
+};
 
 /// Recomputes every account from its movements and sums.
 ///
@@ -15,9 +19,17 @@ use crate::{config::BooksArgs, ledger::AccountKey, store::Store};
 pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
     let books = operations(&arguments)?;
     let keys = books.all_accounts().await?;
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    let (mut rows, mut values, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     for key in &keys {
-        if let Some((explained, holds)) = difference(books.store(), *key).await? {
+        let found = match difference(books.store(), *key).await {
+            // The others are still to be looked at.
+            Err(StoreError::Damaged(what)) => {
+                damaged.push(what);
+                continue;
+            }
+            found => found?,
+        };
+        if let Some((explained, holds)) = found {
             rows.push(vec![
                 key.client.subject(),
                 report::money(holds, key.currency),
@@ -31,12 +43,13 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
             }));
         }
     }
-    let good = rows.is_empty();
+    let good = rows.is_empty() && damaged.is_empty();
     let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
-    if !good {
+    lines.extend(damaged.iter().map(|what| format!("damaged: {what}")));
+    if !rows.is_empty() {
         lines.push(report::table(&["client", "holds", "explained"], &[1, 2], rows));
     }
-    let value = json!({"accounts": keys.len(), "differ": Value::Array(values)});
+    let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
     let found = Report::new(lines, value, arguments.json);
     Ok(if good { found } else { found.bad() })
 }
@@ -44,7 +57,14 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
 /// How often an account is looked at before it counts as different.
 const LOOKS: usize = 5;
 
-async fn difference(store: &dyn Store, key: AccountKey) -> Result<Option<(i64, i64)>, Problem> {
+/// What an account's movements and sums come to and what it holds, if that differs.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn difference(
+    store: &dyn Store,
+    key: AccountKey,
+) -> Result<Option<(i64, i64)>, StoreError> {
     let mut found = None;
     for _ in 0..LOOKS {
         let holds = store.account(key).await?.net();

@@ -17,7 +17,7 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 18] = [
+const COUNTERS: [(&str, &str); 19] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
@@ -44,16 +44,24 @@ const COUNTERS: [(&str, &str); 18] = [
         "stripe402_webhooks_total",
         "Events from Stripe, by what they are about and what became of them",
     ),
+    (
+        "stripe402_records_damaged_total",
+        "Records of a file store that could not be used, by table, each time one was needed",
+    ),
     ("stripe402_sweeps_total", "Looks for top-ups that were cut off, by result"),
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 3] = [
+const GAUGES: [(&str, &str); 4] = [
     (
         "stripe402_top_ups_open",
         "Top-ups in the store that are not finished, by state, at the last sweep",
     ),
     ("stripe402_top_up_oldest_seconds", "Age of the oldest of them, by state"),
+    (
+        "stripe402_file_sync_failed",
+        "1 if a sync of the file store failed: nothing is written until the ledger is restarted",
+    ),
     ("stripe402_modes_differ", "1 if a gateway's key is for test and the ledger's is live, or so"),
 ];
 
@@ -124,10 +132,14 @@ fn from_zero() {
     for result in ["ok", "failed"] {
         metrics::counter!("stripe402_sweeps_total", "result" => result).absolute(0);
     }
+    for table in ["accounts", "charges", "customers", "movements", "tallies", "top_ups"] {
+        metrics::counter!("stripe402_records_damaged_total", "table" => table).absolute(0);
+    }
     metrics::counter!("stripe402_card_attempts_total").absolute(0);
     metrics::counter!("stripe402_charged_twice_total").absolute(0);
     metrics::counter!("stripe402_top_ups_uncreditable_total").absolute(0);
     metrics::gauge!("stripe402_modes_differ").set(0);
+    metrics::gauge!("stripe402_file_sync_failed").set(0);
 }
 
 /// Puts what was measured into buckets, for ever: else it would lie in memory until somebody asks.

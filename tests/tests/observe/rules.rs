@@ -20,7 +20,20 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 26] = [
+const CASES: [Case; 28] = [
+    Case {
+        alert: "Stripe402FileSyncFailed",
+        series: &[("stripe402_file_sync_failed", "0x10 1x10 0x120")],
+        fires: 15,
+        quiet: &[9, 40],
+    },
+    // A charge of a batch that meets a damaged record fails alone: its transaction goes well.
+    Case {
+        alert: "Stripe402StoreDamaged",
+        series: &[(r#"stripe402_records_damaged_total{table="accounts"}"#, RISES)],
+        fires: 15,
+        quiet: &[9, 40],
+    },
     Case {
         alert: "Stripe402StripeRefusesUs",
         series: &[(r#"stripe402_stripe_calls_total{call="charge",result="account"}"#, RISES)],

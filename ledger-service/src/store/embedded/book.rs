@@ -1,26 +1,26 @@
 //! The books of one write transaction, on redb's tables.
 
-use std::time::Duration;
+mod names;
+mod sweep;
 
 use redb::{ReadableTable, Table, WriteTransaction};
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::ChargeId;
 use uuid::Uuid;
 
 use super::{
     super::StoreError,
+    damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, from_postcard, reference_bytes,
-        to_json, to_postcard, unavailable,
+        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed, reference_bytes, to_json,
+        to_postcard,
     },
 };
 use crate::ledger::{
-    Account, AccountKey, AuditEntry, Book, ChargeRecord, Kind, Limit, Movement, TallyKey, TopUp,
-    TopUpId,
+    Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
 };
 
-/// How many forgotten charges a transaction sweeps out at the most, so that none takes long.
-const SWEEP: usize = 64;
+pub(super) use self::sweep::Swept;
 
 /// The books, open for writing.
 pub(super) struct TableBook<'t> {
@@ -38,183 +38,105 @@ pub(super) struct TableBook<'t> {
     payers: Table<'t, &'static str, &'static [u8]>,
     books: Table<'t, &'static str, &'static [u8; 16]>,
     agreed: Table<'t, &'static [u8; 32], &'static [u8; 32]>,
-    written: bool,
+    touched: Touched,
+    swept: Swept,
+}
+
+/// What a call has done to the transaction that it shares with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Touched {
+    /// Nothing: if it fails, it fails alone.
+    #[default]
+    Nothing,
+    /// It has written: if it fails, the transaction is of no use to the others.
+    Written,
+    /// Writing failed halfway: the transaction is of no use to anybody, whatever the call says.
+    Torn,
 }
 
 impl<'t> TableBook<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
-            accounts: transaction.open_table(ACCOUNTS).map_err(unavailable)?,
-            charges: transaction.open_table(CHARGES).map_err(unavailable)?,
-            tallies: transaction.open_table(TALLIES).map_err(unavailable)?,
-            movements: transaction.open_table(MOVEMENTS).map_err(unavailable)?,
-            references: transaction.open_table(REFERENCES).map_err(unavailable)?,
-            top_ups: transaction.open_table(TOP_UPS).map_err(unavailable)?,
-            unfinished: transaction.open_table(UNFINISHED).map_err(unavailable)?,
-            named: transaction.open_table(NAMED).map_err(unavailable)?,
-            customers: transaction.open_table(CUSTOMERS).map_err(unavailable)?,
-            counts: transaction.open_table(COUNTS).map_err(unavailable)?,
-            audit: transaction.open_table(AUDIT).map_err(unavailable)?,
-            payers: transaction.open_table(PAYERS).map_err(unavailable)?,
-            books: transaction.open_table(BOOKS).map_err(unavailable)?,
-            agreed: transaction.open_table(AGREED).map_err(unavailable)?,
-            written: false,
+            accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
+            charges: transaction.open_table(CHARGES).map_err(failed)?,
+            tallies: transaction.open_table(TALLIES).map_err(failed)?,
+            movements: transaction.open_table(MOVEMENTS).map_err(failed)?,
+            references: transaction.open_table(REFERENCES).map_err(failed)?,
+            top_ups: transaction.open_table(TOP_UPS).map_err(failed)?,
+            unfinished: transaction.open_table(UNFINISHED).map_err(failed)?,
+            named: transaction.open_table(NAMED).map_err(failed)?,
+            customers: transaction.open_table(CUSTOMERS).map_err(failed)?,
+            counts: transaction.open_table(COUNTS).map_err(failed)?,
+            audit: transaction.open_table(AUDIT).map_err(failed)?,
+            payers: transaction.open_table(PAYERS).map_err(failed)?,
+            books: transaction.open_table(BOOKS).map_err(failed)?,
+            agreed: transaction.open_table(AGREED).map_err(failed)?,
+            touched: Touched::default(),
+            swept: Swept::default(),
         })
     }
 
-    /// Whether something was written since this was last asked.
-    pub(super) const fn take_written(&mut self) -> bool {
-        core::mem::replace(&mut self.written, false)
+    /// What was done since this was last asked.
+    pub(super) const fn take_touched(&mut self) -> Touched {
+        core::mem::replace(&mut self.touched, Touched::Nothing)
     }
 
-    /// The name of these books, which the first one gives.
-    pub(super) fn identity(&mut self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        let known = self.books.get("id").map_err(unavailable)?.map(|id| *id.value());
-        if let Some(known) = known {
-            return Ok(Uuid::from_bytes(known));
-        }
-        self.written = true;
-        self.books.insert("id", fresh.as_bytes()).map_err(unavailable)?;
-        Ok(fresh)
+    /// Notes that nobody knows what was written.
+    pub(super) const fn tear(&mut self) {
+        self.touched = Touched::Torn;
     }
 
-    /// The id under which a client is known, which the first one gives.
-    pub(super) fn agree(
-        &mut self,
-        anchor: &ClientId,
-        wanted: ClientId,
-    ) -> Result<Option<ClientId>, StoreError> {
-        let known = self.agreed.get(anchor.as_bytes()).map_err(unavailable)?;
-        if let Some(known) = known.map(|id| *id.value()) {
-            return Ok(Some(ClientId::from_bytes(known)));
-        }
-        self.written = true;
-        self.agreed.insert(anchor.as_bytes(), wanted.as_bytes()).map_err(unavailable)?;
-        Ok(Some(wanted))
+    /// Notes that something is written, and whether that failed.
+    fn wrote<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.touched =
+            self.touched.max(if result.is_ok() { Touched::Written } else { Touched::Torn });
+        result
     }
 
     fn set_payer(&mut self, payment_intent: &str, account: &AccountKey) -> Result<(), StoreError> {
-        if self.payers.get(payment_intent).map_err(unavailable)?.is_none() {
-            self.written = true;
+        if self.payers.get(payment_intent).map_err(failed)?.is_none() {
             let account = account_bytes(account);
-            self.payers.insert(payment_intent, account.as_slice()).map_err(unavailable)?;
-        }
-        Ok(())
-    }
-
-    /// Appends to the audit record; what is in it stays.
-    pub(super) fn record_action(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let key = entry.key();
-        let key = (key.at_ms, key.action.as_bytes(), key.ended);
-        if self.audit.get(key).map_err(unavailable)?.is_none() {
-            self.written = true;
-            self.audit.insert(key, to_json(entry)?.as_slice()).map_err(unavailable)?;
-        }
-        Ok(())
-    }
-
-    /// Drops some of the charges that are older than what is remembered; their sums stay.
-    pub(super) fn forget_charges_before(&mut self, first: &ChargeId) -> Result<(), StoreError> {
-        let forgotten = self
-            .charges
-            .range::<&[u8; 16]>(..first.as_bytes())
-            .map_err(unavailable)?
-            .take(SWEEP)
-            .map(|row| row.map(|(id, _)| *id.value()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unavailable)?;
-        for id in forgotten {
-            self.written = true;
-            self.charges.remove(&id).map_err(unavailable)?;
+            let set = self.payers.insert(payment_intent, account.as_slice());
+            let set = set.map(drop).map_err(failed);
+            self.wrote(set)?;
         }
         Ok(())
     }
 
     /// The number of an account's next movement. A function of its own: the iterator holds on to
     /// pages, and must be gone before anything is written.
-    fn next_sequence(&self, account: &[u8]) -> Result<u64, StoreError> {
-        let mut rows =
-            self.movements.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
-        let last = rows.next_back().transpose().map_err(unavailable)?;
-        Ok(last.map_or(0, |(key, _)| key.value().1.saturating_add(1)))
+    fn next_sequence(&self, key: &AccountKey, account: &[u8]) -> Result<u64, StoreError> {
+        let mut rows = self.movements.range((account, 0)..=(account, u64::MAX)).map_err(failed)?;
+        let Some((last, _)) = rows.next_back().transpose().map_err(failed)? else { return Ok(0) };
+        let last = last.value().1;
+        let full = || schema::damaged_movement(key, last, "no number comes after it");
+        last.checked_add(1).ok_or_else(full)
     }
 
-    pub(super) fn replace_customer(
-        &mut self,
-        client: &ClientId,
-        gone: &str,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        let known = self.customers.get(client.as_bytes()).map_err(unavailable)?;
-        if let Some(known) = known.map(|known| known.value().to_owned())
-            && known != gone
-        {
-            return Ok(known);
-        }
-        self.written = true;
-        self.customers.insert(client.as_bytes(), customer.as_str()).map_err(unavailable)?;
-        Ok(customer)
+    fn unfinished_id(&self, account: &[u8]) -> Result<Option<TopUpId>, StoreError> {
+        let id = self.unfinished.get(account).map_err(failed)?;
+        Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
     }
 
-    /// Counts an event if the limit has room for it.
-    pub(super) fn count_within(
-        &mut self,
-        limit: &Limit,
-        now_ms: u64,
-    ) -> Result<Option<Duration>, StoreError> {
-        let counts = schema::counts(&self.counts, limit, now_ms)?;
-        let wait = limit.wait(&counts, now_ms);
-        if wait.is_none() {
-            let current = limit.piece_at(now_ms);
-            let known = counts.iter().find(|(piece, _)| *piece == current);
-            let next = known.map_or(1, |(_, count)| count.saturating_add(1));
-            self.written = true;
-            self.counts.insert((current, limit.name.as_str()), next).map_err(unavailable)?;
-            self.forget_counts_before(limit.since(now_ms))?;
+    /// An index must not name a top-up that is not there: it would count as none, and a second card
+    /// charge be made.
+    fn known(&self, id: Option<TopUpId>, table: &str, key: &AccountKey) -> Known {
+        let Some(id) = id else { return Ok(None) };
+        if self.top_ups.get(id.0.as_bytes()).map_err(failed)?.is_none() {
+            let why = format!("{table} of {} names it, and it is not there", shown(key));
+            return Err(damaged(&TOP_UPS, &id.to_string(), &why));
         }
-        Ok(wait)
-    }
-
-    fn forget_counts_before(&mut self, first: u64) -> Result<(), StoreError> {
-        let forgotten = self
-            .counts
-            .range(..(first, ""))
-            .map_err(unavailable)?
-            .take(SWEEP)
-            .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_owned())))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unavailable)?;
-        for (piece, name) in forgotten {
-            self.written = true;
-            self.counts.remove((piece, name.as_str())).map_err(unavailable)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn remember_customer(
-        &mut self,
-        client: &ClientId,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        let known = self.customers.get(client.as_bytes()).map_err(unavailable)?;
-        if let Some(known) = known.map(|known| known.value().to_owned()) {
-            return Ok(known);
-        }
-        self.written = true;
-        self.customers.insert(client.as_bytes(), customer.as_str()).map_err(unavailable)?;
-        Ok(customer)
+        Ok(Some(id))
     }
 }
+
+type Known = Result<Option<TopUpId>, StoreError>;
 
 impl Book for TableBook<'_> {
     type Error = StoreError;
 
     fn is_damaged(error: &StoreError) -> bool {
-        if let StoreError::Damaged(what) = error {
-            tracing::error!(what, "a charge or a void meets a damaged record and is refused");
-            return true;
-        }
-        false
+        matches!(error, StoreError::Damaged(_))
     }
 
     fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
@@ -223,20 +145,26 @@ impl Book for TableBook<'_> {
 
     fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), StoreError> {
         let (key, account) = (account_bytes(key), to_postcard(account)?);
-        self.written = true;
-        self.accounts.insert(key.as_slice(), account.as_slice()).map_err(unavailable)?;
-        Ok(())
+        let set = self.accounts.insert(key.as_slice(), account.as_slice());
+        let set = set.map(drop).map_err(failed);
+        self.wrote(set)
     }
 
     fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, StoreError> {
-        let record = self.charges.get(id.as_bytes()).map_err(unavailable)?;
-        record.map(|record| from_postcard(record.value())).transpose()
+        if self.swept.is_forgotten(id) {
+            return Ok(None);
+        }
+        let record = self.charges.get(id.as_bytes()).map_err(failed)?;
+        record.map(|record| schema::read_charge(id, record.value())).transpose()
     }
 
     fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), StoreError> {
         let record = to_postcard(record)?;
-        self.written = true;
-        self.charges.insert(id.as_bytes(), record.as_slice()).map_err(unavailable)?;
+        let before = self.charges.insert(id.as_bytes(), record.as_slice());
+        let is_new = before.map(|before| before.is_none()).map_err(failed);
+        if self.wrote(is_new)? {
+            self.swept.count_new();
+        }
         Ok(())
     }
 
@@ -244,13 +172,16 @@ impl Book for TableBook<'_> {
         let mut bytes = account_bytes(&key.account);
         bytes.extend_from_slice(&key.hour.to_be_bytes());
         bytes.extend_from_slice(key.route.as_bytes());
-        let sums = self.tallies.get(bytes.as_slice()).map_err(unavailable)?;
+        let sums = self.tallies.get(bytes.as_slice()).map_err(failed)?;
         let (counted, summed) = sums.map(|sums| sums.value()).unwrap_or_default();
         let sums = counted.checked_add(count).zip(summed.checked_add(amount));
-        let sums = sums.ok_or_else(|| StoreError::Damaged("a sum overflows".to_owned()))?;
-        self.written = true;
-        self.tallies.insert(bytes.as_slice(), sums).map_err(unavailable)?;
-        Ok(())
+        let overflows = || {
+            let key = format!("{} hour {} {}", shown(&key.account), key.hour, key.route);
+            damaged(&TALLIES, &key, "its sum overflows")
+        };
+        let sums = sums.ok_or_else(overflows)?;
+        let set = self.tallies.insert(bytes.as_slice(), sums).map(drop).map_err(failed);
+        self.wrote(set)
     }
 
     fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {
@@ -260,19 +191,18 @@ impl Book for TableBook<'_> {
     fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), StoreError> {
         let id = top_up.id.0.as_bytes();
         let mut account = account_bytes(&top_up.account);
-        self.written = true;
-        let known = self.top_ups.insert(id, to_json(top_up)?.as_slice()).map_err(unavailable)?;
-        let is_new = known.is_none();
-        drop(known);
-        if top_up.state.is_finished() {
-            // Another one may be under way by now.
-            if self.unfinished(&top_up.account)? == Some(top_up.id) {
-                self.written = true;
-                self.unfinished.remove(account.as_slice()).map_err(unavailable)?;
-            }
-        } else {
-            self.written = true;
-            self.unfinished.insert(account.as_slice(), id).map_err(unavailable)?;
+        let record = to_json(top_up)?;
+        let unfinished = self.unfinished_id(&account)?;
+        let before = self.top_ups.insert(id, record.as_slice());
+        let is_new = before.map(|before| before.is_none()).map_err(failed);
+        let is_new = self.wrote(is_new)?;
+        if !top_up.state.is_finished() {
+            let set = self.unfinished.insert(account.as_slice(), id).map(drop).map_err(failed);
+            self.wrote(set)?;
+        } else if unfinished == Some(top_up.id) {
+            // Else another one is under way by now.
+            let removed = self.unfinished.remove(account.as_slice()).map(drop).map_err(failed);
+            self.wrote(removed)?;
         }
         if let Some(payment_intent) = top_up.state.payment_intent() {
             self.set_payer(payment_intent, &top_up.account)?;
@@ -280,41 +210,41 @@ impl Book for TableBook<'_> {
         // A key names the one that was opened last, not the one that was changed last.
         if let Some(key) = top_up.idempotency_key.as_ref().filter(|_| is_new) {
             account.extend_from_slice(key.as_bytes());
-            self.written = true;
-            self.named.insert(account.as_slice(), id).map_err(unavailable)?;
+            let set = self.named.insert(account.as_slice(), id).map(drop).map_err(failed);
+            self.wrote(set)?;
         }
         Ok(())
     }
 
     fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, StoreError> {
-        let id = self.unfinished.get(account_bytes(account).as_slice()).map_err(unavailable)?;
-        Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
+        let id = self.unfinished_id(&account_bytes(account))?;
+        self.known(id, "unfinished_top_ups", account)
     }
 
     fn named(&self, account: &AccountKey, key: &str) -> Result<Option<TopUpId>, StoreError> {
         let mut bytes = account_bytes(account);
         bytes.extend_from_slice(key.as_bytes());
-        let id = self.named.get(bytes.as_slice()).map_err(unavailable)?;
-        Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
+        let id = self.named.get(bytes.as_slice()).map_err(failed)?;
+        let id = id.map(|id| TopUpId(Uuid::from_bytes(*id.value())));
+        self.known(id, "named_top_ups", account)
     }
 
     fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), StoreError> {
+        let reference = reference_bytes(key, movement.posting.kind, &movement.posting.reference);
+        let account = account_bytes(key);
+        let next = self.next_sequence(key, &account)?;
+        let record = to_json(movement)?;
         if movement.posting.kind == Kind::TopUp {
             self.set_payer(&movement.posting.reference, key)?;
         }
-        let reference = reference_bytes(key, movement.posting.kind, &movement.posting.reference);
-        let account = account_bytes(key);
-        let account = account.as_slice();
-        let next = self.next_sequence(account)?;
-        self.written = true;
-        self.movements
-            .insert((account, next), to_json(movement)?.as_slice())
-            .map_err(unavailable)?;
-        self.written = true;
-        self.references.insert(reference.as_slice(), next).map_err(unavailable)?;
-        Ok(())
+        let place = (account.as_slice(), next);
+        let set = self.movements.insert(place, record.as_slice()).map(drop).map_err(failed);
+        self.wrote(set)?;
+        let set = self.references.insert(reference.as_slice(), next).map(drop).map_err(failed);
+        self.wrote(set)
     }
 
+    /// The index must name a movement of this kind and reference: else a second one would be posted.
     fn movement(
         &self,
         key: &AccountKey,

@@ -2,12 +2,17 @@
 //!
 //! One thread writes. It takes every transaction that waits, runs them in order in one redb
 //! transaction, makes that durable with one fsync, and only then answers them all: the price of
-//! durability is shared by everything that arrives while the disk is busy.
+//! durability is shared by everything that arrives while the disk is busy. One that cannot be carried
+//! out does not keep the others from it.
 
 mod backup;
 mod book;
+mod commit;
+mod damage;
+mod disk;
 mod file;
 mod look;
+mod open;
 mod read;
 mod schema;
 mod writer;
@@ -19,7 +24,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redb::Database;
 use stripe402_protocol::{
     ClientId, Currency,
     message::{Batch, BatchAnswer},
@@ -28,9 +32,10 @@ use uuid::Uuid;
 
 use self::{
     book::TableBook,
-    file::{File, Occasion},
+    file::File,
+    open::Opener,
     read::Snapshot,
-    writer::Writer,
+    writer::{Turns, Writer},
 };
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
@@ -70,32 +75,41 @@ impl std::fmt::Debug for dyn Clock {
 }
 
 impl Embedded {
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it. Every page of it is read and held against its checksum.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if another process has it open, or it cannot be read or
-    /// written; [`StoreError::Damaged`] if it is not a store of ours.
+    /// written; [`StoreError::Damaged`] if it is not a store of ours, or not as it was written.
     pub fn open(options: EmbeddedOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let path = options.path.clone();
-        Self::open_by(move |occasion| open_file(&path, occasion), options, clock)
+        let opener = Opener::of(options.path.clone());
+        let (store, turns) = Self::open_by(opener, file::CLOSED, options, clock)?;
+        turns.in_a_thread()?;
+        Ok(store)
     }
 
-    /// With a way of opening that may be used again.
+    /// With a way of opening that may be used again, how long the file stays closed after an error,
+    /// and nobody who takes the writer's turns yet.
     fn open_by(
-        open: impl Fn(Occasion) -> Result<Database, StoreError> + Send + Sync + 'static,
+        opener: Opener,
+        closed: Duration,
         options: EmbeddedOptions,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        let file = Arc::new(File::open(Box::new(open))?);
-        let writer = Writer::start(Arc::clone(&file), options.queue)?;
-        Ok(Self { file, writer, options, clock })
+    ) -> Result<(Self, Turns), StoreError> {
+        let file = Arc::new(File::open(opener, closed)?);
+        let (writer, turns) = Writer::new(Arc::clone(&file), options.queue);
+        Ok((Self { file, writer, options, clock }, turns))
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut TableBook<'_>) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnMut(&mut TableBook<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(job).await
+    }
+
+    fn window(&self) -> Window {
+        let EmbeddedOptions { charge_memory, clock_skew, .. } = self.options;
+        Window::at(self.clock.now_ms(), charge_memory, clock_skew)
     }
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -103,34 +117,12 @@ impl Embedded {
     }
 }
 
-fn open_file(path: &Path, occasion: Occasion) -> Result<Database, StoreError> {
-    if let (Occasion::Start, Some(folder)) = (occasion, path.parent()) {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            StoreError::Unavailable(format!("cannot make {}: {error}", folder.display()))
-        })?;
-    }
-    let opened = match occasion {
-        Occasion::Start => Database::create(path),
-        Occasion::Again => Database::open(path),
-    };
-    let database = opened.map_err(|error| match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
-            "{} is in use by another process; a file serves one ledger at a time",
-            path.display()
-        )),
-        other => StoreError::Unavailable(format!("{}: {other}", path.display())),
-    })?;
-    schema::prepare(&database)?;
-    Ok(database)
-}
-
 #[async_trait]
 impl Store for Embedded {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let EmbeddedOptions { charge_memory, clock_skew, .. } = self.options;
-        let window = Window::at(self.clock.now_ms(), charge_memory, clock_skew);
+        let window = self.window();
         self.write(move |book| {
-            book.forget_charges_before(&window.first_remembered())?;
+            book.remember_from(window.first_remembered());
             ledger::apply_batch(book, &batch, &window)
         })
         .await
@@ -186,7 +178,7 @@ impl Store for Embedded {
     }
 
     async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        self.snapshot()?.charges(&key, most)
+        self.snapshot()?.charges(&key, &self.window().first_remembered(), most)
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -198,7 +190,7 @@ impl Store for Embedded {
         client: ClientId,
         customer: String,
     ) -> Result<String, StoreError> {
-        self.write(move |book| book.remember_customer(&client, customer)).await
+        self.write(move |book| book.remember_customer(&client, &customer)).await
     }
 
     async fn replace_customer(
@@ -208,7 +200,7 @@ impl Store for Embedded {
         customer: String,
     ) -> Result<String, StoreError> {
         let gone = gone.to_owned();
-        self.write(move |book| book.replace_customer(&client, &gone, customer)).await
+        self.write(move |book| book.replace_customer(&client, &gone, &customer)).await
     }
 
     async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
@@ -240,7 +232,7 @@ impl Store for Embedded {
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        self.write(move |book| ledger::open(book, wanted)).await
+        self.write(move |book| ledger::open(book, wanted.clone())).await
     }
 
     async fn advance_top_up(
@@ -289,8 +281,14 @@ impl Store for Embedded {
         self.snapshot()?.audit(before, most)
     }
 
+    /// Also sweeps: where nobody charges, what is forgotten goes all the same.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.write(|_| Ok(())).await
+        let first = self.window().first_remembered();
+        self.write(move |book| {
+            book.remember_from(first);
+            Ok(())
+        })
+        .await
     }
 
     async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
@@ -300,5 +298,7 @@ impl Store for Embedded {
     }
 }
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests;

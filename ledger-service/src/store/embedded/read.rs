@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use stripe402_protocol::{ChargeId, ClientId};
+use uuid::Uuid;
 
 use super::{
     super::{KeptCharge, StoreError, Tally},
+    damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, REFERENCES, TALLIES,
-        TOP_UPS, UNFINISHED, account_bytes, from_json, from_postcard, unavailable,
+        TOP_UPS, UNFINISHED, account_bytes, failed,
     },
 };
 use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
@@ -23,11 +25,11 @@ impl Snapshot {
     }
 
     pub(super) fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
-        schema::account(&self.0.open_table(ACCOUNTS).map_err(unavailable)?, key)
+        schema::account(&self.0.open_table(ACCOUNTS).map_err(failed)?, key)
     }
 
     pub(super) fn movements(&self, key: &AccountKey) -> Result<Vec<Movement>, StoreError> {
-        schema::movements(&self.0.open_table(MOVEMENTS).map_err(unavailable)?, key)
+        schema::movements(&self.0.open_table(MOVEMENTS).map_err(failed)?, key)
     }
 
     pub(super) fn movement(
@@ -36,27 +38,28 @@ impl Snapshot {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
-        let references = self.0.open_table(REFERENCES).map_err(unavailable)?;
-        let movements = self.0.open_table(MOVEMENTS).map_err(unavailable)?;
+        let references = self.0.open_table(REFERENCES).map_err(failed)?;
+        let movements = self.0.open_table(MOVEMENTS).map_err(failed)?;
         schema::movement(&references, &movements, key, kind, reference)
     }
 
     pub(super) fn customer(&self, client: &ClientId) -> Result<Option<String>, StoreError> {
-        let customers = self.0.open_table(CUSTOMERS).map_err(unavailable)?;
-        let customer = customers.get(client.as_bytes()).map_err(unavailable)?;
-        Ok(customer.map(|customer| customer.value().to_owned()))
+        let customers = self.0.open_table(CUSTOMERS).map_err(failed)?;
+        let customer = customers.get(client.as_bytes()).map_err(failed)?;
+        let damaged = |why: String| damaged(&CUSTOMERS, &client.subject(), &why);
+        customer.map(|customer| schema::text(&customer).map_err(damaged)).transpose()
     }
 
     pub(super) fn agreed(&self, anchor: &ClientId) -> Result<Option<ClientId>, StoreError> {
-        let agreed = self.0.open_table(AGREED).map_err(unavailable)?;
-        let known = agreed.get(anchor.as_bytes()).map_err(unavailable)?;
+        let agreed = self.0.open_table(AGREED).map_err(failed)?;
+        let known = agreed.get(anchor.as_bytes()).map_err(failed)?;
         Ok(known.map(|id| ClientId::from_bytes(*id.value())))
     }
 
     pub(super) fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
-        let payers = self.0.open_table(PAYERS).map_err(unavailable)?;
-        let payer = payers.get(payment_intent).map_err(unavailable)?;
-        payer.map(|bytes| schema::account_key(bytes.value())).transpose()
+        let payers = self.0.open_table(PAYERS).map_err(failed)?;
+        let payer = payers.get(payment_intent).map_err(failed)?;
+        payer.map(|bytes| schema::account_key(&PAYERS, bytes.value())).transpose()
     }
 
     pub(super) fn within(
@@ -64,22 +67,23 @@ impl Snapshot {
         limit: &Limit,
         now_ms: u64,
     ) -> Result<Option<Duration>, StoreError> {
-        let counts = self.0.open_table(COUNTS).map_err(unavailable)?;
+        let counts = self.0.open_table(COUNTS).map_err(failed)?;
         Ok(limit.wait(&schema::counts(&counts, limit, now_ms)?, now_ms))
     }
 
     pub(super) fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {
-        schema::top_up(&self.0.open_table(TOP_UPS).map_err(unavailable)?, id)
+        schema::top_up(&self.0.open_table(TOP_UPS).map_err(failed)?, id)
     }
 
+    /// Without those whose record is damaged, which is logged: the others are to be carried out.
     pub(super) fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        let top_ups = self.0.open_table(TOP_UPS).map_err(unavailable)?;
-        let unfinished = self.0.open_table(UNFINISHED).map_err(unavailable)?;
+        let top_ups = self.0.open_table(TOP_UPS).map_err(failed)?;
+        let unfinished = self.0.open_table(UNFINISHED).map_err(failed)?;
         let mut found = Vec::new();
-        for row in unfinished.iter().map_err(unavailable)? {
-            let (_, id) = row.map_err(unavailable)?;
-            let record = top_ups.get(id.value()).map_err(unavailable)?;
-            found.extend(record.map(|record| from_json(record.value())).transpose()?);
+        for row in unfinished.iter().map_err(failed)? {
+            let (_, id) = row.map_err(failed)?;
+            let id = TopUpId(Uuid::from_bytes(*id.value()));
+            found.extend(usable(schema::top_up(&top_ups, &id))?.flatten());
         }
         Ok(found)
     }
@@ -90,14 +94,14 @@ impl Snapshot {
         after: Option<&AccountKey>,
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
-        let accounts = self.0.open_table(ACCOUNTS).map_err(unavailable)?;
+        let accounts = self.0.open_table(ACCOUNTS).map_err(failed)?;
         let from = client.map(|client| client.as_bytes().to_vec()).unwrap_or_default();
         // Keys have one length: one byte more comes right after a key.
         let from = after.map_or(from, |key| [account_bytes(key), vec![0]].concat());
         let mut found = Vec::new();
-        for row in accounts.range(from.as_slice()..).map_err(unavailable)?.take(most) {
-            let (key, _) = row.map_err(unavailable)?;
-            let key = account_key(key.value())?;
+        for row in accounts.range(from.as_slice()..).map_err(failed)?.take(most) {
+            let (key, _) = row.map_err(failed)?;
+            let key = schema::account_key(&ACCOUNTS, key.value())?;
             if client.is_some_and(|client| *client != key.client) {
                 break;
             }
@@ -108,13 +112,14 @@ impl Snapshot {
 
     pub(super) fn tallies(&self, key: &AccountKey) -> Result<Vec<Tally>, StoreError> {
         let tallies: ReadOnlyTable<&[u8], (i64, i64)> =
-            self.0.open_table(TALLIES).map_err(unavailable)?;
+            self.0.open_table(TALLIES).map_err(failed)?;
         let account = account_bytes(key);
         let mut found = Vec::new();
-        for row in tallies.range(account.as_slice()..).map_err(unavailable)? {
-            let (bytes, sums) = row.map_err(unavailable)?;
+        for row in tallies.range(account.as_slice()..).map_err(failed)? {
+            let (bytes, sums) = row.map_err(failed)?;
             let Some(rest) = bytes.value().strip_prefix(account.as_slice()) else { break };
-            let (hour, route) = rest.split_first_chunk::<8>().ok_or_else(damaged_key)?;
+            let no_hour = || damaged(&TALLIES, &shown(key), "its key has no hour");
+            let (hour, route) = rest.split_first_chunk::<8>().ok_or_else(no_hour)?;
             let (count, amount) = sums.value();
             found.push(Tally {
                 route: String::from_utf8_lossy(route).into_owned(),
@@ -126,37 +131,38 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Looks through all that is kept, newest first: for operators, not for requests.
+    /// Looks through all that is remembered, newest first: for operators, not for requests.
     pub(super) fn charges(
         &self,
         key: &AccountKey,
+        first: &ChargeId,
         most: usize,
     ) -> Result<Vec<KeptCharge>, StoreError> {
-        let charges = self.0.open_table(CHARGES).map_err(unavailable)?;
+        let charges = self.0.open_table(CHARGES).map_err(failed)?;
         let mut found = Vec::new();
-        for row in charges.iter().map_err(unavailable)?.rev() {
+        let rows = charges.range::<&[u8; 16]>(first.as_bytes()..).map_err(failed)?;
+        for row in rows.rev() {
             if found.len() == most {
                 break;
             }
-            let (id, record) = row.map_err(unavailable)?;
-            let record: ChargeRecord = from_postcard(record.value())?;
-            if let ChargeRecord::Deducted { account, amount, route, .. } = record
+            let (id, record) = row.map_err(failed)?;
+            let id = ChargeId::from_bytes(*id.value());
+            if let Some(ChargeRecord::Deducted { account, amount, route, .. }) =
+                usable(schema::read_charge(&id, record.value()))?
                 && account == *key
             {
-                found.push(KeptCharge { id: ChargeId::from_bytes(*id.value()), route, amount });
+                found.push(KeptCharge { id, route, amount });
             }
         }
         Ok(found)
     }
 }
 
-pub(super) fn account_key(bytes: &[u8]) -> Result<AccountKey, StoreError> {
-    let (client, currency) = bytes.split_first_chunk::<32>().ok_or_else(damaged_key)?;
-    let currency = std::str::from_utf8(currency).ok().and_then(|code| code.parse().ok());
-    let currency = currency.ok_or_else(damaged_key)?;
-    Ok(AccountKey { client: ClientId::from_bytes(*client), currency })
-}
-
-pub(super) fn damaged_key() -> StoreError {
-    StoreError::Damaged("a key of another form".to_owned())
+/// A record for a list of many: one that is damaged, which was logged, is left out.
+pub(super) fn usable<T>(record: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match record {
+        Ok(record) => Ok(Some(record)),
+        Err(StoreError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

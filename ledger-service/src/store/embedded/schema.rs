@@ -3,14 +3,20 @@
 //! Charges and accounts, which every request touches, are postcard; everything else is JSON, to
 //! be read by people in need.
 
+use std::panic::AssertUnwindSafe;
+
 use redb::{
-    Database, Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction,
+    AccessGuard, Database, Key, ReadTransaction, ReadableTable, TableDefinition, TableHandle,
+    Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use stripe402_protocol::ClientId;
+use stripe402_protocol::{ChargeId, ClientId};
 
-use super::super::StoreError;
-use crate::ledger::{Account, AccountKey, Kind, Limit, Movement, TopUp, TopUpId};
+use super::{
+    super::StoreError,
+    damage::{damaged, shown, shown_bytes},
+};
+use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
@@ -55,12 +61,12 @@ const LAYOUT: u64 = 2;
 
 /// Makes the tables of a new file; refuses a file of another layout.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
-    let transaction = database.begin_write().map_err(unavailable)?;
+    let transaction = database.begin_write().map_err(failed)?;
     let found = {
-        let mut meta = transaction.open_table(META).map_err(unavailable)?;
-        let found = meta.get("layout").map_err(unavailable)?.map(|layout| layout.value());
+        let mut meta = transaction.open_table(META).map_err(failed)?;
+        let found = meta.get("layout").map_err(failed)?.map(|layout| layout.value());
         if found.is_none() {
-            meta.insert("layout", LAYOUT).map_err(unavailable)?;
+            meta.insert("layout", LAYOUT).map_err(failed)?;
         }
         found
     };
@@ -70,30 +76,30 @@ pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
         )));
     }
     open_all(&transaction)?;
-    transaction.commit().map_err(unavailable)
+    transaction.commit().map_err(failed)
 }
 
 fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    transaction.open_table(ACCOUNTS).map_err(unavailable)?;
-    transaction.open_table(REFERENCES).map_err(unavailable)?;
-    transaction.open_table(CHARGES).map_err(unavailable)?;
-    transaction.open_table(TALLIES).map_err(unavailable)?;
-    transaction.open_table(MOVEMENTS).map_err(unavailable)?;
-    transaction.open_table(TOP_UPS).map_err(unavailable)?;
-    transaction.open_table(UNFINISHED).map_err(unavailable)?;
-    transaction.open_table(NAMED).map_err(unavailable)?;
-    transaction.open_table(CUSTOMERS).map_err(unavailable)?;
-    transaction.open_table(COUNTS).map_err(unavailable)?;
-    transaction.open_table(AUDIT).map_err(unavailable)?;
-    transaction.open_table(PAYERS).map_err(unavailable)?;
-    transaction.open_table(BOOKS).map_err(unavailable)?;
-    transaction.open_table(AGREED).map_err(unavailable)?;
+    transaction.open_table(ACCOUNTS).map_err(failed)?;
+    transaction.open_table(REFERENCES).map_err(failed)?;
+    transaction.open_table(CHARGES).map_err(failed)?;
+    transaction.open_table(TALLIES).map_err(failed)?;
+    transaction.open_table(MOVEMENTS).map_err(failed)?;
+    transaction.open_table(TOP_UPS).map_err(failed)?;
+    transaction.open_table(UNFINISHED).map_err(failed)?;
+    transaction.open_table(NAMED).map_err(failed)?;
+    transaction.open_table(CUSTOMERS).map_err(failed)?;
+    transaction.open_table(COUNTS).map_err(failed)?;
+    transaction.open_table(AUDIT).map_err(failed)?;
+    transaction.open_table(PAYERS).map_err(failed)?;
+    transaction.open_table(BOOKS).map_err(failed)?;
+    transaction.open_table(AGREED).map_err(failed)?;
     Ok(())
 }
 
 /// Copies every table into a file that [`prepare`] has made.
 pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), StoreError> {
-    let transaction = into.begin_write().map_err(unavailable)?;
+    let transaction = into.begin_write().map_err(failed)?;
     copy(from, &transaction, ACCOUNTS)?;
     copy(from, &transaction, CHARGES)?;
     copy(from, &transaction, TALLIES)?;
@@ -108,7 +114,7 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, PAYERS)?;
     copy(from, &transaction, BOOKS)?;
     copy(from, &transaction, AGREED)?;
-    transaction.commit().map_err(unavailable)
+    transaction.commit().map_err(failed)
 }
 
 fn copy<K: Key, V: Value>(
@@ -116,32 +122,42 @@ fn copy<K: Key, V: Value>(
     into: &WriteTransaction,
     table: TableDefinition<'_, K, V>,
 ) -> Result<(), StoreError> {
-    let source = from.open_table(table).map_err(unavailable)?;
-    let mut target = into.open_table(table).map_err(unavailable)?;
-    for row in source.iter().map_err(unavailable)? {
-        let (key, value) = row.map_err(unavailable)?;
-        target.insert(key.value(), value.value()).map_err(unavailable)?;
+    let source = from.open_table(table).map_err(failed)?;
+    let mut target = into.open_table(table).map_err(failed)?;
+    for row in source.iter().map_err(failed)? {
+        let (key, value) = row.map_err(failed)?;
+        target.insert(key.value(), value.value()).map_err(failed)?;
     }
     Ok(())
 }
 
+/// The record of a top-up, which names itself.
 pub(super) fn top_up(
     table: &impl ReadableTable<&'static [u8; 16], &'static [u8]>,
     id: &TopUpId,
 ) -> Result<Option<TopUp>, StoreError> {
-    let record = table.get(id.0.as_bytes()).map_err(unavailable)?;
-    record.map(|record| from_json(record.value())).transpose()
+    let record = table.get(id.0.as_bytes()).map_err(failed)?;
+    record.map(|record| read_top_up(id, record.value())).transpose()
+}
+
+pub(super) fn read_top_up(id: &TopUpId, bytes: &[u8]) -> Result<TopUp, StoreError> {
+    let damaged = |why: &str| damaged(&TOP_UPS, &id.to_string(), why);
+    let top_up: TopUp = from_json(bytes).map_err(|why| damaged(&why))?;
+    if top_up.id == *id { Ok(top_up) } else { Err(damaged("it is of another top-up")) }
 }
 
 pub(super) fn account(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
     key: &AccountKey,
 ) -> Result<Account, StoreError> {
-    let bytes = table.get(account_bytes(key).as_slice()).map_err(unavailable)?;
-    match bytes {
-        None => Ok(Account::default()),
-        Some(bytes) => from_postcard(bytes.value()),
-    }
+    let bytes = table.get(account_bytes(key).as_slice()).map_err(failed)?;
+    let read =
+        |bytes: &[u8]| from_postcard(bytes).map_err(|why| damaged(&ACCOUNTS, &shown(key), &why));
+    bytes.map_or_else(|| Ok(Account::default()), |bytes| read(bytes.value()))
+}
+
+pub(super) fn read_charge(id: &ChargeId, bytes: &[u8]) -> Result<ChargeRecord, StoreError> {
+    from_postcard(bytes).map_err(|why| damaged(&CHARGES, &id.to_string(), &why))
 }
 
 /// A limit's counts that still matter, by piece.
@@ -153,7 +169,7 @@ pub(super) fn counts(
     let mut found = Vec::new();
     let mut piece = limit.since(now_ms);
     while piece <= now_ms {
-        let count = table.get((piece, limit.name.as_str())).map_err(unavailable)?;
+        let count = table.get((piece, limit.name.as_str())).map_err(failed)?;
         found.extend(count.map(|count| (piece, count.value())));
         piece = piece.saturating_add(limit.piece_ms());
     }
@@ -166,8 +182,12 @@ pub(super) fn movements(
 ) -> Result<Vec<Movement>, StoreError> {
     let account = account_bytes(key);
     let account = account.as_slice();
-    let rows = table.range((account, 0)..=(account, u64::MAX)).map_err(unavailable)?;
-    rows.map(|row| from_json(row.map_err(unavailable)?.1.value())).collect()
+    let rows = table.range((account, 0)..=(account, u64::MAX)).map_err(failed)?;
+    rows.map(|row| {
+        let (place, record) = row.map_err(failed)?;
+        read_movement(key, place.value().1, record.value())
+    })
+    .collect()
 }
 
 /// An account's movement of this kind and reference.
@@ -178,12 +198,20 @@ pub(super) fn movement(
     kind: Kind,
     reference: &str,
 ) -> Result<Option<Movement>, StoreError> {
-    let reference = reference_bytes(key, kind, reference);
-    let sequence = references.get(reference.as_slice()).map_err(unavailable)?;
+    let bytes = reference_bytes(key, kind, reference);
+    let sequence = references.get(bytes.as_slice()).map_err(failed)?;
     let Some(sequence) = sequence.map(|sequence| sequence.value()) else { return Ok(None) };
     let account = account_bytes(key);
-    let record = movements.get((account.as_slice(), sequence)).map_err(unavailable)?;
-    record.map(|record| from_json(record.value())).transpose()
+    let record = movements.get((account.as_slice(), sequence)).map_err(failed)?;
+    let damaged = |why| Err(damaged_movement(key, sequence, why));
+    let Some(record) = record else {
+        return damaged("movement_references names it, and it is not there");
+    };
+    let movement = read_movement(key, sequence, record.value())?;
+    if movement.posting.kind != kind || movement.posting.reference != reference {
+        return damaged("it is another one than movement_references says");
+    }
+    Ok(Some(movement))
 }
 
 /// The key of a movement in the index by reference.
@@ -191,13 +219,28 @@ pub(super) fn reference_bytes(key: &AccountKey, kind: Kind, reference: &str) -> 
     [&account_bytes(key), kind.as_str().as_bytes(), b"\0", reference.as_bytes()].concat()
 }
 
-/// The account that [`account_bytes`] wrote.
-pub(super) fn account_key(bytes: &[u8]) -> Result<AccountKey, StoreError> {
-    let damaged = || StoreError::Damaged("an account's key".to_owned());
-    let (client, currency) = bytes.split_first_chunk::<32>().ok_or_else(damaged)?;
-    let currency = std::str::from_utf8(currency).map_err(|_| damaged())?;
-    let currency = currency.parse().map_err(|_| damaged())?;
-    Ok(AccountKey { client: ClientId::from_bytes(*client), currency })
+pub(super) fn read_movement(
+    account: &AccountKey,
+    sequence: u64,
+    bytes: &[u8],
+) -> Result<Movement, StoreError> {
+    from_json(bytes).map_err(|why| damaged_movement(account, sequence, &why))
+}
+
+pub(super) fn damaged_movement(account: &AccountKey, sequence: u64, why: &str) -> StoreError {
+    damaged(&MOVEMENTS, &format!("{} movement {sequence}", shown(account)), why)
+}
+
+/// The account that [`account_bytes`] wrote, in a table's key or value.
+pub(super) fn account_key(
+    table: &impl TableHandle,
+    bytes: &[u8],
+) -> Result<AccountKey, StoreError> {
+    let parsed = bytes.split_first_chunk::<32>().and_then(|(client, currency)| {
+        let currency = std::str::from_utf8(currency).ok()?.parse().ok()?;
+        Some(AccountKey { client: ClientId::from_bytes(*client), currency })
+    });
+    parsed.ok_or_else(|| damaged(table, &shown_bytes(bytes), "it names no account"))
 }
 
 /// 35 bytes: client and currency, so that a client's accounts lie together.
@@ -209,19 +252,39 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
+/// What serde says of a value that it cannot read may quote it. What is said here does not: the
+/// value may hold what no log may.
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("{:?} error in its JSON at line {line}, column {column}", error.classify())
+    })
 }
 
 pub(super) fn to_postcard<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_allocvec(value).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-pub(super) fn from_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-    postcard::from_bytes(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
+pub(super) fn from_postcard<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
-/// Any failure of redb: the transaction is given up as a whole.
-pub(super) fn unavailable(error: impl Into<redb::Error>) -> StoreError {
-    StoreError::Unavailable(error.into().to_string())
+/// A text as it is kept. redb panics where a value is no text, so that one damaged record would end
+/// the thread that reads it.
+pub(super) fn text(value: &AccessGuard<'_, &'static str>) -> Result<String, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| value.value().to_owned()))
+        .map_err(|_| "it is no text".to_owned())
+}
+
+/// A failure of redb's. One page that does not have its checksum, or is no page at all, is damage;
+/// everything else is the disk's.
+pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(why) => StoreError::Damaged(format!("a page of the file: {why}")),
+        other => StoreError::Unavailable(other.to_string()),
+    }
 }

@@ -1,19 +1,22 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+#![allow(clippy::arithmetic_side_effects, reason = "all of this is tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use redb::Database;
 
 use stripe402_protocol::{
     ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    message::{Batch, Charge, ChargeOutcome},
 };
 use uuid::Uuid;
 
-use super::*;
+use super::{open::Occasion, *};
+
 use crate::clock::Clock;
+
+mod damage;
+mod disk;
+mod sweep;
 
 const NOW: u64 = 1_795_000_000_000;
 
@@ -151,92 +154,22 @@ async fn reopen(folder: &tempfile::TempDir, now_ms: u64) -> Embedded {
     open_at(folder, now_ms).unwrap()
 }
 
-/// A file on a disk that can be full.
-#[derive(Debug)]
-struct Disk {
-    file: redb::backends::FileBackend,
-    full: Arc<AtomicBool>,
-}
-
-impl redb::StorageBackend for Disk {
-    fn len(&self) -> std::io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.file.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        self.file.write(offset, data)
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_refuses_and_recovers_by_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.redb");
-    let full = Arc::new(AtomicBool::new(false));
-    let disk_is_full = Arc::clone(&full);
-    let options = EmbeddedOptions {
-        path: path.clone(),
-        charge_memory: Duration::from_secs(4 * 3600),
-        clock_skew: Duration::from_secs(60),
-        queue: 1024,
-    };
-    let open = move |_| {
-        let mut file = std::fs::File::options();
-        file.read(true).write(true).create(true).truncate(false);
-        let file = file.open(&path).unwrap();
-        let file = redb::backends::FileBackend::new(file).map_err(schema::unavailable)?;
-        let full = Arc::clone(&disk_is_full);
-        let disk = Disk { file, full };
-        let database =
-            redb::Builder::new().create_with_backend(disk).map_err(schema::unavailable)?;
-        schema::prepare(&database)?;
-        Ok(database)
-    };
-    let store = Embedded::open_by(open, options, Arc::new(Stopped(NOW))).unwrap();
-    top_up(&store, 100).await;
-    store.batch(charge(1, NOW)).await.unwrap();
-
-    full.store(true, Ordering::SeqCst);
-    for number in 2..5 {
-        let refused = store.batch(charge(number, NOW)).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    }
-    assert!(store.ping().await.is_err());
-
-    full.store(false, Ordering::SeqCst);
-    let answer = store.batch(charge(5, NOW)).await.unwrap();
-    let left = ChargeOutcome::Charged(Units::from_u32(80));
-    assert_eq!(answer.charges.first().map(|(_, outcome)| *outcome), Some(left));
-    assert_eq!(store.account(account()).await.unwrap().available, Units::from_u32(80));
-}
-
 /// A file that is gone when it is to be opened again is on another disk, or unmounted: an empty one
 /// in its place would be a ledger in which nobody has credits.
 #[test]
 fn a_file_that_is_gone_is_not_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("books").join("ledger.redb");
-    drop(open_file(&path, Occasion::Start).unwrap());
-    drop(open_file(&path, Occasion::Again).unwrap());
+    let opener = Opener::of(path.clone());
+    drop(opener.open(Occasion::Start).unwrap());
+    drop(opener.open(Occasion::Again).unwrap());
     std::fs::write(&path, b"").unwrap();
-    assert!(open_file(&path, Occasion::Again).is_err(), "an empty file");
+    for occasion in [Occasion::Start, Occasion::Again] {
+        let error = opener.open(occasion).unwrap_err().to_string();
+        assert!(error.contains("it is empty. Keep a copy of it. Then restore"), "{error}");
+    }
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    assert!(open_file(&path, Occasion::Again).is_err(), "none");
+    assert!(opener.open(Occasion::Again).is_err(), "none");
     assert!(!path.exists());
 }
 
@@ -273,78 +206,4 @@ async fn a_backup_has_all_that_the_books_have() {
     let found = rows(&copy);
     assert_eq!(found, rows(&original));
     assert!(found.iter().filter(|(_, rows)| *rows > 0).count() > 5, "{found:?}");
-}
-
-/// Overwrites a record with bytes that mean nothing.
-fn damage_account(store: &Embedded, key: &AccountKey) {
-    let damage = |database: &Database| {
-        let transaction = database.begin_write().unwrap();
-        let mut accounts = transaction.open_table(schema::ACCOUNTS).unwrap();
-        accounts.insert(schema::account_bytes(key).as_slice(), &[0xff; 3][..]).unwrap();
-        drop(accounts);
-        transaction.commit().unwrap();
-        Ok(())
-    };
-    store.file.write(damage).unwrap();
-}
-
-fn damage_charge(store: &Embedded, id: &ChargeId) {
-    let damage = |database: &Database| {
-        let transaction = database.begin_write().unwrap();
-        let mut charges = transaction.open_table(schema::CHARGES).unwrap();
-        charges.insert(id.as_bytes(), &[0xff; 3][..]).unwrap();
-        drop(charges);
-        transaction.commit().unwrap();
-        Ok(())
-    };
-    store.file.write(damage).unwrap();
-}
-
-#[tokio::test]
-async fn a_damaged_record_fails_nobody_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open_at(&folder, NOW).unwrap());
-    top_up(&store, 100).await;
-    let other = AccountKey { client: ClientId::derive(b"secret", "b"), ..account() };
-    damage_account(&store, &other);
-    let [good] = &charge(1, NOW).charges[..] else { panic!() };
-    let [mut bad] = charge(2, NOW).charges.try_into().unwrap();
-    bad.client_id = other.client;
-    let [unreadable] = &charge(3, NOW).charges[..] else { panic!() };
-    damage_charge(&store, &unreadable.id);
-    let void = |charge: &Charge| Void { id: charge.id, client_id: Some(charge.client_id) };
-    let batch = Batch {
-        version: 1,
-        charges: vec![bad.clone(), good.clone(), unreadable.clone()],
-        voids: vec![void(unreadable)],
-    };
-    let answer = store.batch(batch).await.unwrap();
-    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
-    let left = ChargeOutcome::Charged(Units::from_u32(90));
-    assert_eq!(outcomes, [ChargeOutcome::Frozen, left, ChargeOutcome::Frozen]);
-    assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
-
-    // Nor what shares a commit with it.
-    let posting = |reference: &str| Posting {
-        kind: Kind::AdjustmentUp,
-        reference: reference.to_owned(),
-        amount: Units::from_u32(1),
-        note: None,
-    };
-    let both = (0..50).map(|number| {
-        let (store, reference) = (Arc::clone(&store), format!("r-{number}"));
-        async move {
-            let key = if number % 2 == 0 { other } else { account() };
-            store.post(key, posting(&reference)).await.map(drop)
-        }
-    });
-    let said = futures_util::future::join_all(both).await;
-    for (number, said) in said.into_iter().enumerate() {
-        match said {
-            Err(StoreError::Damaged(_)) if number % 2 == 0 => {}
-            Ok(()) if number % 2 == 1 => {}
-            other => panic!("{number}: {other:?}"),
-        }
-    }
-    assert_eq!(store.account(account()).await.unwrap().available.get(), 115);
 }

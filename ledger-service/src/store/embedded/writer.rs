@@ -1,65 +1,46 @@
-//! The one thread that writes: many transactions, one commit.
+//! The one thread that writes: it takes every call that waits and has them committed together.
 
 use std::sync::{Arc, mpsc};
 
-use redb::Database;
 use tokio::sync::oneshot;
 
-use super::{super::StoreError, book::TableBook, file::File, schema::unavailable};
+use super::{
+    super::StoreError,
+    book::TableBook,
+    commit::{self, Call},
+    file::File,
+};
 
-/// How many transactions share a commit at the most.
+/// How many calls share a commit at the most.
 const GROUP: usize = 512;
 
-/// A transaction that waits: run on the books, it returns what is to be said of it once the
-/// commit it is part of is durable, or has failed.
-type Job = Box<dyn FnOnce(&mut TableBook<'_>) -> Result<Report, Failed> + Send>;
-type Report = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// A transaction that the store could not carry out, and how to tell its caller.
-type Failed = (StoreError, Report);
-
-/// Hands transactions to the writing thread. The thread ends when this is dropped.
+/// Hands calls to the writing thread. The thread ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: mpsc::SyncSender<Job>,
+    calls: mpsc::SyncSender<Box<dyn Call>>,
+}
+
+/// What the writing thread does, turn by turn.
+pub(super) struct Turns {
+    file: Arc<File>,
+    waiting: mpsc::Receiver<Box<dyn Call>>,
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<File>, queue: usize) -> Result<Self, StoreError> {
-        let (jobs, waiting) = mpsc::sync_channel::<Job>(queue.max(1));
-        std::thread::Builder::new()
-            .name("ledger-writer".to_owned())
-            .spawn(move || {
-                while let Ok(first) = waiting.recv() {
-                    let rest = waiting.try_iter().take(GROUP.saturating_sub(1));
-                    let jobs = std::iter::once(first).chain(rest);
-                    if let Err(error) = file.write(|database| commit_together(database, jobs)) {
-                        tracing::error!(%error, "a transaction was given up");
-                    }
-                }
-            })
-            .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
-        Ok(Self { jobs })
+    /// A writer, and its turns for a thread to take.
+    pub(super) fn new(file: Arc<File>, queue: usize) -> (Self, Turns) {
+        let (calls, waiting) = mpsc::sync_channel(queue.max(1));
+        (Self { calls }, Turns { file, waiting })
     }
 
-    /// Runs a transaction and answers when it is durable.
+    /// Runs a call and answers when it is durable. It is run again, from the books as they were
+    /// before, if another one spoilt the transaction that they shared.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut TableBook<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut TableBook<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel::<Result<T, StoreError>>();
-        let job: Job = Box::new(move |book| match job(book) {
-            Ok(value) => Ok(Box::new(move |committed: Result<(), StoreError>| {
-                // The caller may be gone; what it asked for is done all the same.
-                let _ = answer.send(committed.map(|()| value));
-            })),
-            Err(error) => {
-                let report = Box::new(move |committed: Result<(), StoreError>| {
-                    let _ = answer.send(Err(committed.err().unwrap_or(StoreError::Overloaded)));
-                });
-                Err((error, report))
-            }
-        });
-        self.jobs.try_send(job).map_err(|error| match error {
+        let (answer, answered) = oneshot::channel();
+        self.calls.try_send(commit::call(work, answer)).map_err(|error| match error {
             mpsc::TrySendError::Full(_) => StoreError::Overloaded,
             mpsc::TrySendError::Disconnected(_) => {
                 StoreError::Unavailable("the writer has ended".to_owned())
@@ -71,39 +52,26 @@ impl Writer {
     }
 }
 
-/// Runs transactions in order and commits them together. One that met a damaged record before it
-/// wrote anything fails alone. If another fails, none has happened: such a failure is the disk's,
-/// never a client's. Callers whose job was not
-/// run are told that the store is unavailable, by its being dropped.
-fn commit_together(database: &Database, jobs: impl Iterator<Item = Job>) -> Result<(), StoreError> {
-    let transaction = database.begin_write().map_err(unavailable)?;
-    let mut reports = Vec::new();
-    let outcome = run_all(&transaction, jobs, &mut reports)
-        .and_then(|()| transaction.commit().map_err(unavailable));
-    for report in reports {
-        report(outcome.clone());
+impl Turns {
+    /// A thread that takes turns for as long as somebody may call.
+    pub(super) fn in_a_thread(self) -> Result<(), StoreError> {
+        std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || while self.take() {})
+            .map(drop)
+            .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))
     }
-    outcome
-}
 
-fn run_all(
-    transaction: &redb::WriteTransaction,
-    jobs: impl Iterator<Item = Job>,
-    reports: &mut Vec<Report>,
-) -> Result<(), StoreError> {
-    let mut book = TableBook::open(transaction)?;
-    for job in jobs {
-        book.take_written();
-        match job(&mut book) {
-            Ok(report) => reports.push(report),
-            Err((StoreError::Damaged(what), report)) if !book.take_written() => {
-                report(Err(StoreError::Damaged(what)));
-            }
-            Err((error, report)) => {
-                reports.push(report);
-                return Err(error);
-            }
+    /// Waits for a call, and carries out all that wait then. `false` if nobody will call any more.
+    pub(super) fn take(&self) -> bool {
+        let Ok(first) = self.waiting.recv() else { return false };
+        let rest = self.waiting.try_iter().take(GROUP.saturating_sub(1));
+        let mut calls = std::iter::once(first).chain(rest).collect();
+        let outcome = self.file.write(|database| commit::together(database, &mut calls));
+        if let Err(error) = outcome {
+            tracing::error!(%error, calls = calls.len(), "transactions were given up");
+            calls.into_iter().for_each(|call| call.tell(Err(error.clone())));
         }
+        true
     }
-    Ok(())
 }

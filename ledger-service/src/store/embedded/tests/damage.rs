@@ -1,0 +1,403 @@
+//! One damaged record fails the calls that need it, and nobody who shares their commit.
+
+use futures_util::future::join_all;
+use stripe402_protocol::message::{Void, VoidOutcome};
+
+use super::{
+    super::{
+        faults::{calls::Call, media::Shared},
+        schema::{
+            ACCOUNTS, CHARGES, MOVEMENTS, TALLIES, TOP_UPS, account_bytes, to_json, to_postcard,
+        },
+        writer::Turns,
+    },
+    *,
+};
+
+const CUSTOMER: &str = "cus_to_be_damaged";
+
+struct Subject {
+    store: Embedded,
+    turns: Turns,
+    disk: Shared,
+}
+
+fn client(name: &str) -> AccountKey {
+    AccountKey { client: ClientId::derive(b"secret", name), currency: Currency::USD }
+}
+
+fn posting(reference: &str) -> Posting {
+    Posting {
+        kind: Kind::AdjustmentUp,
+        reference: reference.to_owned(),
+        amount: Units::from_u32(100),
+        note: None,
+    }
+}
+
+fn wanted(account: AccountKey, id: u128) -> NewTopUp {
+    NewTopUp {
+        id: TopUpId(Uuid::from_u128(id)),
+        account,
+        amount: Units::from_u32(1_000),
+        needed: Units::MAX,
+        payment_method: "pm_1".parse().unwrap(),
+        idempotency_key: Some("key".to_owned()),
+        now_ms: NOW,
+    }
+}
+
+fn charge_of(key: AccountKey, number: u8) -> Charge {
+    let mut charges = charge(number, NOW).charges;
+    Charge { client_id: key.client, ..charges.remove(0) }
+}
+
+impl Subject {
+    /// Books in which two clients have something in every table.
+    async fn new() -> Self {
+        let disk = Shared::new(1);
+        let opener = disk.opener(Some(0));
+        let options = EmbeddedOptions {
+            path: "ledger.redb".into(),
+            charge_memory: Duration::from_secs(4 * 3600),
+            clock_skew: Duration::from_secs(60),
+            queue: 64,
+        };
+        let clock = Arc::new(Stopped(NOW));
+        let (store, turns) = Embedded::open_by(opener, Duration::ZERO, options, clock).unwrap();
+        let subject = Self { store, turns, disk };
+        for (name, id) in [("bad", 1), ("good", 2)] {
+            let key = client(name);
+            let calls = vec![
+                Call::Post(key, posting("known")),
+                Call::Open(wanted(key, id)),
+                Call::Batch(Batch {
+                    version: 1,
+                    charges: vec![charge_of(key, u8::try_from(id).unwrap())],
+                    voids: Vec::new(),
+                }),
+                Call::Customer(key.client, format!("{CUSTOMER}_{name}")),
+            ];
+            for answer in subject.together(calls).await {
+                answer.unwrap();
+            }
+        }
+        subject
+    }
+
+    /// Asks for all of this in one commit.
+    async fn together(&self, calls: Vec<Call>) -> Vec<Result<String, StoreError>> {
+        let mut asked = Box::pin(join_all(calls.into_iter().map(|call| call.ask(&self.store))));
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        assert!(self.turns.take());
+        asked.await
+    }
+
+    fn damage(&self, damage: impl FnOnce(&redb::WriteTransaction)) {
+        let write = |database: &Database| {
+            let transaction = database.begin_write().unwrap();
+            damage(&transaction);
+            transaction.commit().unwrap();
+            Ok(())
+        };
+        self.store.file.write(write).unwrap();
+    }
+}
+
+/// What is damaged, how, and which call meets it.
+struct Case {
+    table: &'static str,
+    damage: fn(&Subject),
+    call: fn() -> Call,
+}
+
+fn bytes(key: AccountKey) -> Vec<u8> {
+    account_bytes(&key)
+}
+
+const NONSENSE: &[u8] = &[0xff; 3];
+
+fn post_known() -> Call {
+    Call::Post(client("bad"), posting("known"))
+}
+
+fn post_new() -> Call {
+    Call::Post(client("bad"), posting("new"))
+}
+
+fn open() -> Call {
+    Call::Open(NewTopUp { idempotency_key: None, ..wanted(client("bad"), 3) })
+}
+
+fn open_named() -> Call {
+    Call::Open(wanted(client("bad"), 3))
+}
+
+fn credit() -> Call {
+    let payment_intent = "pi_1".to_owned();
+    let amount = Units::from_u32(1_000);
+    Call::Advance(TopUpId(Uuid::from_u128(1)), State::Credited { payment_intent, amount })
+}
+
+fn customer() -> Call {
+    Call::Customer(client("bad").client, "cus_2".to_owned())
+}
+
+fn put_movement(subject: &Subject, sequence: u64, record: &[u8]) {
+    subject.damage(|books| {
+        let account = bytes(client("bad"));
+        let mut movements = books.open_table(MOVEMENTS).unwrap();
+        movements.insert((account.as_slice(), sequence), record).unwrap();
+    });
+}
+
+fn put_top_up(subject: &Subject, record: &[u8]) {
+    subject.damage(|books| {
+        books.open_table(TOP_UPS).unwrap().insert(Uuid::from_u128(1).as_bytes(), record).unwrap();
+    });
+}
+
+fn no_top_up(subject: &Subject) {
+    subject.damage(|books| {
+        books.open_table(TOP_UPS).unwrap().remove(Uuid::from_u128(1).as_bytes()).unwrap();
+    });
+}
+
+const CASES: &[(&str, Case)] = &[
+    (
+        "an account that is no account",
+        Case {
+            table: "accounts",
+            damage: |subject| {
+                subject.damage(|books| {
+                    let account = bytes(client("bad"));
+                    books
+                        .open_table(ACCOUNTS)
+                        .unwrap()
+                        .insert(account.as_slice(), NONSENSE)
+                        .unwrap();
+                });
+            },
+            call: post_new,
+        },
+    ),
+    (
+        "an account with more than an account",
+        Case {
+            table: "accounts",
+            damage: |subject| {
+                subject.damage(|books| {
+                    let account = bytes(client("bad"));
+                    let record = [to_postcard(&Account::default()).unwrap(), vec![0]].concat();
+                    let mut accounts = books.open_table(ACCOUNTS).unwrap();
+                    accounts.insert(account.as_slice(), record.as_slice()).unwrap();
+                });
+            },
+            call: post_new,
+        },
+    ),
+    (
+        "a movement that is no movement",
+        Case {
+            table: "movements",
+            damage: |subject| put_movement(subject, 0, NONSENSE),
+            call: post_known,
+        },
+    ),
+    (
+        "a movement that is not there would be posted again",
+        Case {
+            table: "movements",
+            damage: |subject| {
+                subject.damage(|books| {
+                    let account = bytes(client("bad"));
+                    let mut movements = books.open_table(MOVEMENTS).unwrap();
+                    movements.remove((account.as_slice(), 0)).unwrap();
+                });
+            },
+            call: post_known,
+        },
+    ),
+    (
+        "a movement of another reference",
+        Case {
+            table: "movements",
+            damage: |subject| {
+                let movement = Movement { posting: posting("other"), at_ms: NOW };
+                put_movement(subject, 0, &to_json(&movement).unwrap());
+            },
+            call: post_known,
+        },
+    ),
+    (
+        "a number after which none comes is found when the account is written",
+        Case {
+            table: "movements",
+            damage: |subject| put_movement(subject, u64::MAX, NONSENSE),
+            call: post_new,
+        },
+    ),
+    (
+        "a top-up that is no top-up",
+        Case { table: "top_ups", damage: |subject| put_top_up(subject, NONSENSE), call: credit },
+    ),
+    (
+        "a top-up of another name",
+        Case {
+            table: "top_ups",
+            damage: |subject| {
+                let of_other = TopUp {
+                    id: TopUpId(Uuid::from_u128(9)),
+                    account: client("bad"),
+                    amount: Units::from_u32(1),
+                    payment_method: "pm_1".parse().unwrap(),
+                    idempotency_key: None,
+                    created_ms: NOW,
+                    state: State::opened(),
+                };
+                put_top_up(subject, &to_json(&of_other).unwrap());
+            },
+            call: credit,
+        },
+    ),
+    (
+        "an unfinished top-up that is not there",
+        Case { table: "top_ups", damage: no_top_up, call: open },
+    ),
+    (
+        "a key that names a top-up that is not there",
+        Case { table: "top_ups", damage: no_top_up, call: open_named },
+    ),
+    (
+        "a customer that is no text",
+        Case {
+            table: "customers",
+            damage: |subject| {
+                let of_bad = format!("{CUSTOMER}_bad");
+                assert!(subject.disk.lock().replace(of_bad.as_bytes(), &[0xff; 21]) > 0);
+            },
+            call: customer,
+        },
+    ),
+];
+
+#[tokio::test]
+async fn one_damaged_record_fails_one_call() {
+    for (name, Case { table, damage, call }) in CASES {
+        let subject = Subject::new().await;
+        damage(&subject);
+        let good = |number: usize| Call::Post(client("good"), posting(&format!("r-{number}")));
+        let calls = vec![good(1), call(), good(2), call(), good(3)];
+        let answers = subject.together(calls).await;
+        for (at, answer) in answers.into_iter().enumerate() {
+            match (at % 2, answer) {
+                (0, Ok(_)) => {}
+                (1, Err(StoreError::Damaged(what))) => {
+                    assert!(what.contains(&format!("table {table}, key ")), "{name}: {what}");
+                    let whole = client("bad").client.to_hex();
+                    assert!(!what.contains(&whole), "{name}: {what}");
+                }
+                (_, answer) => panic!("{name}: call {at} was answered {answer:?}"),
+            }
+        }
+        let left = subject.store.account(client("good")).await.unwrap().available;
+        assert_eq!(left, Units::from_u32(100 + 3 * 100 - 10), "{name}");
+        assert_eq!(subject.store.movements(client("good")).await.unwrap().len(), 4, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_batch_one_damaged_record_fails_one_item() {
+    let subject = Subject::new().await;
+    let (bad, good) = (client("bad"), client("good"));
+    let key = [bytes(bad), (NOW / 3_600_000).to_be_bytes().to_vec(), b"joke".to_vec()].concat();
+    subject.damage(|books| {
+        books.open_table(TALLIES).unwrap().insert(key.as_slice(), (1, i64::MAX)).unwrap();
+        books
+            .open_table(CHARGES)
+            .unwrap()
+            .insert(charge_of(good, 2).id.as_bytes(), NONSENSE)
+            .unwrap();
+    });
+    let unreadable = charge_of(good, 2);
+    let void = Void { id: unreadable.id, client_id: Some(unreadable.client_id) };
+    let batch = Batch {
+        version: 1,
+        charges: vec![charge_of(bad, 4), charge_of(good, 5), unreadable],
+        voids: vec![void],
+    };
+    let mut asked = Box::pin(subject.store.batch(batch));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    subject.turns.take();
+    let answer = asked.await.unwrap();
+    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+    let left = ChargeOutcome::Charged(Units::from_u32(80));
+    assert_eq!(outcomes, [ChargeOutcome::Frozen, left, ChargeOutcome::Frozen]);
+    assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
+    assert_eq!(subject.store.account(bad).await.unwrap().available, Units::from_u32(90));
+}
+
+/// A bug in one call, or in redb, is not the end of the thread that writes.
+#[tokio::test]
+async fn a_call_that_panics_fails_alone() {
+    let subject = Subject::new().await;
+    for round in 0..4_u32 {
+        let good = |number: u32| {
+            let call = Call::Post(client("good"), posting(&format!("{round}-{number}")));
+            call.ask(&subject.store)
+        };
+        let broken = || {
+            subject.store.write(|book| {
+                use crate::ledger::Book as _;
+                book.set_account(&client("good"), &Account::default())?;
+                if book.account(&client("good"))?.available == Units::ZERO {
+                    panic!("a bug")
+                }
+                Ok(())
+            })
+        };
+        // More than a group is run again for: then each has a commit of its own.
+        let mut good = Box::pin(join_all([good(1), good(2)]));
+        let mut bad = Box::pin(join_all((0..5).map(|_| broken())));
+        assert!(futures_util::poll!(&mut bad).is_pending());
+        assert!(futures_util::poll!(&mut good).is_pending());
+        subject.turns.take();
+        assert!(good.await.iter().all(Result::is_ok));
+        for answer in bad.await {
+            let error = answer.unwrap_err().to_string();
+            assert!(error.contains("a call panicked: a bug"), "{error}");
+        }
+    }
+    let left = subject.store.account(client("good")).await.unwrap().available;
+    assert_eq!(left, Units::from_u32(100 - 10 + 8 * 100));
+}
+
+/// One record that cannot be read does not keep the others from being listed and carried out.
+#[tokio::test]
+async fn lists_leave_damaged_records_out() {
+    let subject = Subject::new().await;
+    put_top_up(&subject, NONSENSE);
+    put_movement(&subject, 0, NONSENSE);
+    subject.damage(|books| {
+        books
+            .open_table(CHARGES)
+            .unwrap()
+            .insert(charge_of(client("bad"), 1).id.as_bytes(), NONSENSE)
+            .unwrap();
+        books.open_table(TALLIES).unwrap().insert(&[0xff; 4][..], (1, 1)).unwrap();
+    });
+    let store = &subject.store;
+    let good = TopUpId(Uuid::from_u128(2));
+    let ids = |top_ups: Vec<TopUp>| top_ups.into_iter().map(|of| of.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.unfinished_top_ups().await.unwrap()), [good]);
+    assert_eq!(ids(store.recent_top_ups(9).await.unwrap()), [good]);
+    assert_eq!(store.latest_movements(&Kind::ALL, 9).await.unwrap().len(), 1);
+    assert_eq!(store.charges(client("good"), 9).await.unwrap().len(), 1);
+    assert_eq!(store.revenue(0).await.unwrap().iter().map(|(_, of)| of.count).sum::<i64>(), 2);
+    // Where it is asked for by itself it is said.
+    assert!(matches!(store.movements(client("bad")).await, Err(StoreError::Damaged(_))));
+    assert!(matches!(
+        crate::books::difference(store, client("bad")).await,
+        Err(StoreError::Damaged(_))
+    ));
+}
