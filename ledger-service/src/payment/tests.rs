@@ -154,17 +154,40 @@ impl Store for Meddling {
 }
 
 /// A bank that takes every card, and counts.
-#[derive(Default)]
 struct Bank {
     charges: AtomicU32,
     refunded: Mutex<Vec<String>>,
+    /// How it shows every card.
+    card: Mutex<(&'static str, Option<&'static str>)>,
+    /// How charges end.
+    status: Mutex<IntentStatus>,
+    /// What it lists of refunds.
+    refunds: Mutex<Vec<Refund>>,
+    /// What it says of every dispute.
+    dispute: Mutex<Option<Dispute>>,
+    cancelled: AtomicU32,
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        Self {
+            charges: AtomicU32::default(),
+            refunded: Mutex::default(),
+            card: Mutex::new(("fp", Some("cus_1"))),
+            status: Mutex::new(IntentStatus::Succeeded),
+            refunds: Mutex::default(),
+            dispute: Mutex::default(),
+            cancelled: AtomicU32::default(),
+        }
+    }
 }
 
 #[async_trait]
 impl Provider for Bank {
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
-        let customer = Some("cus_1".to_owned());
-        Ok(Card { id: id.clone(), fingerprint: "fp".into(), customer })
+        let (fingerprint, customer) = *self.card.lock().unwrap();
+        let customer = customer.map(ToOwned::to_owned);
+        Ok(Card { id: id.clone(), fingerprint: fingerprint.into(), customer })
     }
     async fn create_customer(&self, _: &str, _: &str) -> Result<String, Failure> {
         Ok("cus_1".into())
@@ -175,8 +198,8 @@ impl Provider for Bank {
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
         self.charges.fetch_add(1, Ordering::SeqCst);
         Ok(Intent {
-            id: format!("pi_{}", charge.top_up),
-            status: IntentStatus::Succeeded,
+            id: format!("pi_{}", charge.top_up.replace('-', "")),
+            status: *self.status.lock().unwrap(),
             amount_minor: charge.amount_minor,
             received_minor: charge.amount_minor,
             books: Some(charge.books.clone()),
@@ -188,8 +211,13 @@ impl Provider for Bank {
             subject: Some(charge.subject.clone()),
         })
     }
-    async fn intent(&self, _: &PaymentIntentId) -> Result<Intent, Failure> {
-        Err(Failure::Invalid("none".into()))
+    async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure> {
+        if *self.status.lock().unwrap() != IntentStatus::Open {
+            return Err(Failure::Invalid("none".into()));
+        }
+        let cancelled = self.cancel(id, "").await?;
+        self.cancelled.fetch_sub(1, Ordering::SeqCst);
+        Ok(Intent { status: IntentStatus::Open, ..cancelled })
     }
     async fn intents_of(&self, _: &str, _: u64) -> Result<Vec<Intent>, Failure> {
         Ok(Vec::new())
@@ -216,13 +244,26 @@ impl Provider for Bank {
         Ok(Vec::new())
     }
     async fn refunds(&self, _: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
-        Ok(Vec::new())
+        Ok(self.refunds.lock().unwrap().clone())
     }
     async fn dispute(&self, _: &str) -> Result<Dispute, Failure> {
-        Err(Failure::Invalid("none".into()))
+        self.dispute.lock().unwrap().clone().ok_or_else(|| Failure::Invalid("none".into()))
     }
-    async fn cancel(&self, _: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
-        Err(Failure::Invalid("none".into()))
+    async fn cancel(&self, id: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        Ok(Intent {
+            id: id.as_str().to_owned(),
+            status: IntentStatus::Canceled,
+            amount_minor: 500,
+            received_minor: 0,
+            books: None,
+            currency: "usd".into(),
+            card: None,
+            client_secret: None,
+            top_up: None,
+            customer: None,
+            subject: None,
+        })
     }
     async fn verify(&self, _: &str, _: &PaymentMethodId, _: &str) -> Result<Verification, Failure> {
         Ok(Verification::Verified)
@@ -365,3 +406,5 @@ async fn a_key_that_is_repeated_has_its_answer_when_a_limit_is_full() {
     assert_eq!(refusal.reason, Some(Reason::RateLimited));
     assert_eq!(bank.charges.load(Ordering::SeqCst), 1);
 }
+
+mod accounts;

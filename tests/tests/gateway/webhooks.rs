@@ -123,6 +123,40 @@ async fn a_dispute_freezes_and_its_end_thaws() {
     assert_eq!(left, 50_000 - (told() - jokes) * 100, "the money is back, to the unit");
 }
 
+/// A client that owes more than a top-up is told so, and not charged.
+#[tokio::test]
+async fn a_client_in_debt_is_told_what_it_owes() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let (card, spent, intent) = client(&stack).await;
+    for _ in 0..99 {
+        pay(&stack, "/api/weather", json!({"clientId": spent})).await.receipt();
+    }
+    let opened = stack.sim.control("disputes", &json!({"payment_intent": intent})).await.unwrap();
+    let dispute = opened["id"].as_str().unwrap();
+    let path = format!("disputes/{dispute}/close");
+    stack.sim.control(&path, &json!({"status": "lost"})).await.unwrap();
+    until(&stack, &spent, "the end of the dispute", is_empty).await;
+    let charged = stack.sim.totals("usd").await.unwrap().charged;
+    let mut owed = 0;
+    for _ in 0..3 {
+        let refused = pay(&stack, "/api/weather", json!({"paymentMethodId": card})).await;
+        assert_eq!(refused.refused(), "top_up_below_minimum");
+        assert_eq!(refused.reason(), Some("debt"));
+        owed = refused.body["amountOwed"].as_i64().unwrap();
+        assert!(owed >= 49_500, "{owed}");
+    }
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, charged, "nothing was charged");
+    let balance = pay(&stack, "/.well-known/stripe402/balance", json!({"clientId": spent})).await;
+    let expected = json!({"creditsRemaining": 0, "currency": "usd", "amountOwed": owed});
+    assert_eq!(balance.body, expected);
+    let enough = json!({"paymentMethodId": card, "topUpAmount": 100_000});
+    let receipt = pay(&stack, "/api/weather", enough).await.receipt();
+    assert_eq!(receipt["creditsRemaining"], 100_000 - owed - 500);
+    assert!(receipt.get("amountOwed").is_none());
+    let balance = pay(&stack, "/.well-known/stripe402/balance", json!({"clientId": spent})).await;
+    assert!(balance.body.get("amountOwed").is_none(), "{}", balance.body);
+}
+
 /// An inquiry moves nothing.
 #[tokio::test]
 async fn an_inquiry_moves_nothing() {

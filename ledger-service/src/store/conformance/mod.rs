@@ -101,6 +101,8 @@ macro_rules! conformance_tests {
             a_client_is_known_by_the_first_id
             books_have_one_name
             a_debt_is_settled_first
+            a_top_up_that_would_go_into_a_debt_is_not_opened
+            a_debit_of_what_is_there_makes_no_debt
             a_frozen_account_neither_pays_nor_is_charged
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages

@@ -12,7 +12,7 @@ use super::{
     },
     charged, done, open,
 };
-use crate::ledger::{Account, Kind, Opened, PostRefusal, Posted};
+use crate::ledger::{Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting};
 
 pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) {
     let store = open(subject).await;
@@ -94,10 +94,53 @@ pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
     store.void(&void(&taken)).await;
     assert_eq!(store.account(key).await, Account::default(), "the void settled it");
     store.post(key, Kind::Refund, "re", 30).await;
-    store.top_up(key, 20).await;
+    store.post(key, Kind::TopUp, "pi", 20).await;
     let account = store.account(key).await;
     assert_eq!((account.available, account.debt), (Units::ZERO, units(10)));
     assert_eq!(store.charge(&charge(key, 1)).await, ChargeOutcome::Insufficient);
+    store.verify(&[key]).await;
+}
+
+pub async fn a_top_up_that_would_go_into_a_debt_is_not_opened(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    store.post(key, Kind::DisputeOpened, "dp", 130).await;
+    let open = async |amount: i64, needed: u32| {
+        let needed = Units::from_u32(needed);
+        store.0.open_top_up(NewTopUp { needed, ..wanted(key, amount, None) }).await.unwrap()
+    };
+    assert_eq!(open(30, 1).await, Opened::InDebt(units(30)));
+    assert_eq!(open(39, 10).await, Opened::InDebt(units(30)));
+    let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
+    assert_eq!(store.account(other).await.debt, Units::ZERO);
+    assert!(matches!(open(40, 10).await, Opened::New(_)));
+    // Another one is under way: it may settle the debt.
+    assert!(matches!(open(30, 1).await, Opened::Busy(_)));
+    store.verify(&[key]).await;
+}
+
+pub async fn a_debit_of_what_is_there_makes_no_debt(subject: &dyn Subject) {
+    let store = open(subject).await;
+    let key = store.account_with(100).await;
+    let post = async |reference: &str, amount: i64| {
+        let (reference, note) = (reference.to_owned(), Some("of more".to_owned()));
+        let posting = Posting { kind: Kind::Refund, reference, amount: units(amount), note };
+        let posted = store.0.post_up_to(key, posting).await.unwrap();
+        let movement = store.0.movement(key, Kind::Refund, "re_1").await.unwrap();
+        (posted, movement.map(|movement| movement.posting.amount.get()))
+    };
+    assert_eq!(store.0.movement(key, Kind::Refund, "re_1").await.unwrap(), None);
+    let account = |available| Account { available: units(available), ..Account::default() };
+    assert_eq!(post("re_1", 130).await, (Posted::Done(account(0)), Some(100)));
+    store.top_up(key, 50).await;
+    // It keeps to what it took.
+    assert_eq!(post("re_1", 130).await, (Posted::Repeated(account(50)), Some(100)));
+    assert_eq!(post("re_2", 20).await, (Posted::Done(account(30)), Some(100)));
+    let known = store.0.movement(key, Kind::Refund, "re_2").await.unwrap().unwrap();
+    assert_eq!(known.posting.note.as_deref(), Some("of more"));
+    let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
+    assert_eq!(store.0.movement(other, Kind::Refund, "re_1").await.unwrap(), None);
+    assert_eq!(store.0.movement(key, Kind::RefundFailed, "re_1").await.unwrap(), None);
     store.verify(&[key]).await;
 }
 
