@@ -114,6 +114,7 @@ fn from_zero() {
     for limit in ["attempts", "declines", "all_attempts", "all_declines", "unknown", "reads"] {
         metrics::counter!("stripe402_card_limited_total", "limit" => limit).absolute(0);
     }
+    metrics::counter!("stripe402_card_quiet_total").absolute(0);
     for state in ["requires_action", "credited", "refused"] {
         metrics::counter!("stripe402_top_ups_total", "state" => state).absolute(0);
     }

@@ -42,10 +42,15 @@ async fn clients_of_an_older_secret_keep_their_balance() {
     let back = pay(&stack, "/api/joke", json!({"paymentMethodId": fresh})).await.receipt();
     assert_eq!(back["clientId"], newcomer["clientId"]);
     assert_eq!(back["creditsRemaining"], 49_800);
-    // Whoever drops the old secret drops what its cards prove; ids still spend.
+    // Whoever drops the old secret drops what its cards prove by their numbers; ids still spend.
     assert_eq!(left_before(&stack, &client).await, 49_600);
-    let dropped = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await;
-    assert_eq!(dropped.reason(), Some("payment_method_not_yours"));
+    // A card that was saved for its owner says whose it is; and from then on, so does its number.
+    let saved = pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
+    assert_eq!(saved["clientId"], client.as_str());
+    let another = stack.sim.payment_method(&number, "123").await.unwrap();
+    let by_number = pay(&stack, "/api/joke", json!({"paymentMethodId": another})).await.receipt();
+    assert_eq!(by_number["clientId"], client.as_str());
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 1_000, "two cards, once each");
 }
 
 /// Ledgers take the old and the new one until every gateway has the new one.

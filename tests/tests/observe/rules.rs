@@ -178,6 +178,15 @@ const CASES: [Case; 28] = [
         quiet: &[9, 60],
     },
     Case {
+        alert: "Stripe402NewCardsLimited",
+        series: &[
+            (r#"stripe402_card_limited_total{limit="all_declines"}"#, "0x10 1x120"),
+            ("stripe402_card_quiet_total", "0x130"),
+        ],
+        fires: 12,
+        quiet: &[9, 60],
+    },
+    Case {
         alert: "Stripe402DisputeOpened",
         series: &[(r#"stripe402_movements_total{kind="dispute_opened"}"#, "0x10 1x120")],
         fires: 15,
