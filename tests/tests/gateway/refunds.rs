@@ -199,6 +199,10 @@ async fn a_refund_that_fails_gives_its_credits_back() {
     }
     assert!(frozen, "the dispute is not heard of");
     let said = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
-    assert!(said.error.contains("frozen"), "a refund went out while a dispute was open: {}", said.error);
+    assert!(
+        said.error.contains("frozen"),
+        "a refund went out while a dispute was open: {}",
+        said.error
+    );
     assert_eq!(said.code, 2);
 }

@@ -20,7 +20,7 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 28] = [
+const CASES: [Case; 29] = [
     Case {
         alert: "Stripe402FileSyncFailed",
         series: &[("stripe402_file_sync_failed", "0x10 1x10 0x120")],
