@@ -1,6 +1,6 @@
 //! `reconcile`: do the books agree with Stripe?
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::{Problem, Report, at_stripe, open, report};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::ReconcileArgs,
-    ledger::{AccountKey, Order, OrderKind},
+    ledger::{Order, OrderKind},
     operate::{self, Actor, Operations},
     payment::{Difference, Payments},
 };
@@ -36,7 +36,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
             reference: None,
             reason: Some(format!("{} differences with Stripe", found.len())),
         };
-        let work = repair(&operations, &payments, accounts, found, since_ms);
+        let work = repair(&operations, &payments, found, since_ms);
         (found, repaired, failures) =
             operations.recorded(&Actor::command_line(), order, work).await?;
     }
@@ -74,7 +74,6 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
 async fn repair(
     operations: &Operations,
     payments: &Payments,
-    mut accounts: Vec<AccountKey>,
     mut found: Vec<Difference>,
     since_ms: u64,
 ) -> Result<(Repaired, String), operate::Problem> {
@@ -83,14 +82,15 @@ async fn repair(
     for _ in 0..2 {
         failures.clear();
         for difference in &found {
-            if let Err(cause) = payments.repair(difference, &accounts).await {
+            if let Err(cause) = payments.repair(difference).await {
                 let (problem, of) = (difference.problem.as_str(), &difference.reference);
                 failures.push(format!("{problem} {of}: {cause}"));
             }
         }
-        accounts = operations.all_accounts().await?;
+        let accounts = operations.all_accounts().await?;
         let left = payments.differences(&accounts, since_ms).await?;
-        repaired.extend(found.into_iter().filter(|difference| !left.contains(difference)));
+        let open: BTreeSet<_> = left.iter().map(name).collect();
+        repaired.extend(found.into_iter().filter(|difference| !open.contains(&name(difference))));
         found = left;
         if found.is_empty() {
             break;
@@ -98,6 +98,10 @@ async fn repair(
     }
     let detail = format!("{} repaired, {} left", repaired.len(), found.len());
     Ok(((found, repaired, failures), detail))
+}
+
+fn name(difference: &Difference) -> (&'static str, &str) {
+    (difference.problem.as_str(), &difference.reference)
 }
 
 /// What is left, what was repaired, and why something was not.

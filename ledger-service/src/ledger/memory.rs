@@ -16,6 +16,10 @@ pub struct Memory {
     unfinished: BTreeMap<AccountKey, TopUpId>,
     named: BTreeMap<(AccountKey, String), TopUpId>,
     movements: Vec<(AccountKey, Movement)>,
+    /// Where each account's movements are.
+    of_account: BTreeMap<AccountKey, Vec<usize>>,
+    /// Where each movement is.
+    by_reference: BTreeMap<(AccountKey, Kind, String), usize>,
     payers: BTreeMap<String, AccountKey>,
 }
 
@@ -47,6 +51,12 @@ impl Memory {
     #[must_use]
     pub fn movements(&self) -> &[(AccountKey, Movement)] {
         &self.movements
+    }
+
+    /// An account's movements, oldest first.
+    pub fn movements_of(&self, key: &AccountKey) -> impl Iterator<Item = &Movement> {
+        let places = self.of_account.get(key).into_iter().flatten();
+        places.filter_map(|place| self.movements.get(*place)).map(|(_, movement)| movement)
     }
 
     /// The account that a PaymentIntent was ever known of.
@@ -131,6 +141,11 @@ impl Book for Memory {
         if movement.posting.kind == Kind::TopUp {
             self.set_payer(&movement.posting.reference, *key);
         }
+        let (posting, place) = (&movement.posting, self.movements.len());
+        self.of_account.entry(*key).or_default().push(place);
+        // The first one of a name is the one that counts.
+        let name = (*key, posting.kind, posting.reference.clone());
+        self.by_reference.entry(name).or_insert(place);
         self.movements.push((*key, movement.clone()));
         Ok(())
     }
@@ -141,9 +156,7 @@ impl Book for Memory {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, Self::Error> {
-        let is = |(of, movement): &&(AccountKey, Movement)| {
-            of == key && movement.posting.kind == kind && movement.posting.reference == reference
-        };
-        Ok(self.movements.iter().find(is).map(|(_, movement)| movement.clone()))
+        let place = self.by_reference.get(&(*key, kind, reference.to_owned()));
+        Ok(place.and_then(|place| self.movements.get(*place)).map(|(_, movement)| movement.clone()))
     }
 }

@@ -32,6 +32,9 @@ pub struct Difference {
     pub at_stripe: i64,
     /// How much by the books.
     pub in_books: i64,
+    /// Whose account it is, if the books know: a client id is a credential, and is not shown.
+    #[serde(skip)]
+    pub account: Option<AccountKey>,
 }
 
 /// What can be wrong.
@@ -165,6 +168,7 @@ impl Index {
             currency: intent.currency.clone(),
             at_stripe: units.unwrap_or(Units::ZERO).get(),
             in_books: 0,
+            account: None,
         }
     }
 }
@@ -187,6 +191,7 @@ impl Credit {
             currency: self.key.currency.to_string(),
             at_stripe: self.key.currency.units(minor).unwrap_or(Units::ZERO).get(),
             in_books: if is_credit || is_hold { self.amount.get() } else { 0 },
+            account: Some(self.key),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Payments, Unavailable,
     answer::unusable,
     compare::{Credit, Difference, Index, Problem},
-    events::{has, later},
+    events::later,
 };
 use crate::{
     ledger::{AccountKey, Kind, Posted, Posting},
@@ -37,9 +37,10 @@ impl Payments {
             index.add(*key, &movements.map_err(|error| Unavailable(error.to_string()))?);
         }
         let mut disputes = disputes;
+        let listed: BTreeSet<String> = disputes.iter().map(|dispute| dispute.id.clone()).collect();
         for (id, _) in index.disputes() {
             // Opened before that moment: what became of it since?
-            if disputes.iter().all(|dispute| dispute.id != id) {
+            if !listed.contains(&id) {
                 match self.provider.dispute(&id).await {
                     Ok(dispute) => disputes.push(dispute),
                     Err(Failure::Invalid(_)) => {}
@@ -102,33 +103,20 @@ impl Payments {
     ///
     /// # Errors
     /// [`Unavailable`] if Stripe or the store cannot be asked.
-    pub async fn repair(
-        &self,
-        difference: &Difference,
-        accounts: &[AccountKey],
-    ) -> Result<(), Unavailable> {
+    pub async fn repair(&self, difference: &Difference) -> Result<(), Unavailable> {
         let intent = difference.payment_intent.parse::<PaymentIntentId>();
-        match (difference.problem, intent) {
-            (Problem::NotCredited, Ok(intent)) => self.credit_again(&intent).await,
-            (Problem::RefundNotPosted | Problem::FailedRefundNotPosted, Ok(intent)) => {
-                match self.creditor(&intent, accounts).await? {
-                    Some(key) => self.post_refunds(key, &intent).await,
-                    None => Ok(()),
-                }
+        match (difference.problem, difference.account, intent) {
+            (Problem::NotCredited, _, Ok(intent)) => self.credit_again(&intent).await,
+            (Problem::RefundNotPosted | Problem::FailedRefundNotPosted, Some(key), Ok(intent)) => {
+                self.post_refunds(key, &intent).await
             }
-            (Problem::DisputeNotPosted, Ok(intent)) => {
-                let Some(key) = self.creditor(&intent, accounts).await? else { return Ok(()) };
+            (Problem::DisputeNotPosted, Some(key), _) => {
                 let dispute = self.provider.dispute(&difference.reference).await;
                 self.post_dispute(key, &dispute.map_err(|f| later(unusable(f)))?).await
             }
-            (Problem::RefundUnfinished, _) => {
-                for key in accounts {
-                    self.finish_refunds(*key).await?;
-                }
-                Ok(())
-            }
+            (Problem::RefundUnfinished, Some(key), _) => self.finish_refunds(key).await,
             // A credit is never taken back by a program: an operator decides.
-            (Problem::WrongAmount | Problem::NotCharged, _) | (_, Err(_)) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -205,20 +193,6 @@ impl Payments {
         };
         let known = self.store.customer(client).await;
         Ok(Some((client, known.map_err(|error| Unavailable(error.to_string()))?.is_some())))
-    }
-
-    /// The account that a PaymentIntent was credited to.
-    async fn creditor(
-        &self,
-        intent: &PaymentIntentId,
-        accounts: &[AccountKey],
-    ) -> Result<Option<AccountKey>, Unavailable> {
-        for key in accounts {
-            if has(&self.movements(*key).await?, Kind::TopUp, intent.as_str()) {
-                return Ok(Some(*key));
-            }
-        }
-        Ok(None)
     }
 
     /// Credits what a card was charged: to its top-up's account; or, where the books have lost that

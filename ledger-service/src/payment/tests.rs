@@ -26,6 +26,8 @@ use crate::{
 struct Meddling {
     books: InMemory,
     meddled: AtomicU32,
+    /// How often an account's movements were read.
+    read: AtomicU32,
 }
 
 #[async_trait]
@@ -64,6 +66,7 @@ impl Store for Meddling {
         self.books.post_together(key, postings).await
     }
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.read.fetch_add(1, Ordering::SeqCst);
         self.books.movements(key).await
     }
     async fn movement(
@@ -238,13 +241,15 @@ impl Provider for Bank {
         Ok(Vec::new())
     }
     async fn refunds_since(&self, _: u64) -> Result<Vec<Refund>, Failure> {
-        Ok(Vec::new())
+        Ok(self.refunds.lock().unwrap().clone())
     }
     async fn disputes_since(&self, _: u64) -> Result<Vec<Dispute>, Failure> {
         Ok(Vec::new())
     }
-    async fn refunds(&self, _: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
-        Ok(self.refunds.lock().unwrap().clone())
+    async fn refunds(&self, id: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
+        let all = self.refunds.lock().unwrap();
+        let of = |refund: &&Refund| refund.intent.as_deref().is_none_or(|of| of == id.as_str());
+        Ok(all.iter().filter(of).cloned().collect())
     }
     async fn dispute(&self, _: &str) -> Result<Dispute, Failure> {
         self.dispute.lock().unwrap().clone().ok_or_else(|| Failure::Invalid("none".into()))
@@ -293,7 +298,7 @@ fn request() -> CardPayment {
 #[tokio::test]
 async fn a_credit_between_the_look_and_the_charge_is_seen() {
     let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
-    let store = Arc::new(Meddling { books, meddled: AtomicU32::new(0) });
+    let store = Arc::new(Meddling { books, meddled: AtomicU32::new(0), read: AtomicU32::new(0) });
     let bank = Arc::new(Bank::default());
     let client = ClientId::derive(b"secret", "fp");
     store.remember_customer(client, "cus_1".into()).await.unwrap();

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -106,8 +107,7 @@ impl Store for InMemory {
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
         let books = self.books()?;
-        let own = books.memory.movements().iter().filter(|(of, _)| *of == key);
-        Ok(own.map(|(_, movement)| movement.clone()).collect())
+        Ok(books.memory.movements_of(&key).cloned().collect())
     }
 
     async fn movement(
@@ -126,11 +126,18 @@ impl Store for InMemory {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
         let books = self.books()?;
-        let wanted = |key: &&AccountKey| {
-            client.is_none_or(|client| client == key.client)
-                && after.is_none_or(|after| **key > after)
+        // A client's accounts lie together; no currency comes before this one.
+        let first = client.zip("aaa".parse().ok());
+        let first = first.map(|(client, currency)| AccountKey { client, currency });
+        let from = match (first, after) {
+            (Some(first), Some(after)) if first > after => Bound::Included(first),
+            (_, Some(after)) => Bound::Excluded(after),
+            (Some(first), None) => Bound::Included(first),
+            (None, None) => Bound::Unbounded,
         };
-        Ok(books.memory.accounts().keys().filter(wanted).take(most).copied().collect())
+        let own = |key: &&AccountKey| client.is_none_or(|client| client == key.client);
+        let keys = books.memory.accounts().range((from, Bound::Unbounded)).map(|(key, _)| key);
+        Ok(keys.take_while(own).take(most).copied().collect())
     }
 
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {

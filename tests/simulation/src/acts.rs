@@ -224,7 +224,7 @@ impl People {
                 .within(async move {
                     let found = payments.differences(&known, since_ms).await.ok()?;
                     for difference in &found {
-                        let _ = payments.repair(difference, &known).await;
+                        let _ = payments.repair(difference).await;
                     }
                     Some(found)
                 })

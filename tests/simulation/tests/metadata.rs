@@ -104,7 +104,7 @@ impl Scene {
         let accounts = [self.key];
         let found = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
         for difference in &found {
-            self.payments.repair(difference, &accounts).await.unwrap();
+            self.payments.repair(difference).await.unwrap();
         }
         let left = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
         left.iter().map(|difference| difference.problem.as_str()).collect()

@@ -274,3 +274,44 @@ async fn past_the_limits_for_all_a_quiet_address_goes_on() {
     case.store.within(&declined, true).await.unwrap();
     assert_eq!(refused(pay(4, "192.0.2.9").await).reason, Some(Reason::RateLimited));
 }
+
+/// A million accounts are read twice, and what is mended costs no more than itself.
+#[tokio::test]
+async fn comparing_is_linear_in_accounts_and_mending_in_differences() {
+    const ACCOUNTS: u32 = 1_000_000;
+    const DIFFERENT: u32 = 1_000;
+    let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
+    let mut accounts = Vec::new();
+    for number in 0..ACCOUNTS {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        let (client, currency) = (ClientId::from_bytes(bytes), Currency::USD);
+        let (kind, reference) = (Kind::TopUp, format!("pi_{number}"));
+        let posting = Posting { kind, reference, amount: Units::from_u32(50_000), note: None };
+        books.post(AccountKey { client, currency }, posting).await.unwrap();
+        accounts.push(AccountKey { client, currency });
+    }
+    let meddling = Meddling { books, meddled: AtomicU32::new(0), read: AtomicU32::new(0) };
+    let store = Arc::new(meddling);
+    let bank = Arc::new(Bank::default());
+    let refund = |number: u32| {
+        let (id, intent) = (format!("re_{number}"), Some(format!("pi_{}", number * 999)));
+        Refund { id, intent, ..refund_of(100) }
+    };
+    *bank.refunds.lock().unwrap() = (0..DIFFERENT).map(refund).collect();
+    let provider: Arc<dyn Provider> = bank.clone();
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let edges = Edges { store: store.clone(), provider, clock, ids };
+    let secrets = vec![SecretString::from("secret")];
+    let payments = Payments::new(edges, secrets, PaymentOptions::default());
+    let now_ms = SystemClock.now_ms() + 1;
+    let read = || store.read.swap(0, Ordering::SeqCst);
+    let found = payments.differences(&accounts, now_ms).await.unwrap();
+    assert_eq!((found.len(), read()), (1_000, ACCOUNTS));
+    for difference in &found {
+        payments.repair(difference).await.unwrap();
+    }
+    let each = read() / DIFFERENT;
+    assert!(each <= 3, "{each} accounts were read for each difference");
+    assert_eq!(payments.differences(&accounts, now_ms).await.unwrap(), []);
+}
