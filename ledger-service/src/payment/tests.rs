@@ -1,8 +1,11 @@
 //! Card payments where the schedule matters: a store and a provider that act at a chosen moment.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -169,6 +172,8 @@ struct Bank {
     /// What it says of every dispute.
     dispute: Mutex<Option<Dispute>>,
     cancelled: AtomicU32,
+    /// What was made.
+    intents: Mutex<BTreeMap<String, Intent>>,
 }
 
 impl Default for Bank {
@@ -181,6 +186,7 @@ impl Default for Bank {
             refunds: Mutex::default(),
             dispute: Mutex::default(),
             cancelled: AtomicU32::default(),
+            intents: Mutex::default(),
         }
     }
 }
@@ -200,7 +206,7 @@ impl Provider for Bank {
     }
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
         self.charges.fetch_add(1, Ordering::SeqCst);
-        Ok(Intent {
+        let intent = Intent {
             id: format!("pi_{}", charge.top_up.replace('-', "")),
             status: *self.status.lock().unwrap(),
             amount_minor: charge.amount_minor,
@@ -212,15 +218,13 @@ impl Provider for Bank {
             top_up: Some(charge.top_up.clone()),
             customer: Some(charge.customer.clone()),
             subject: Some(charge.subject.clone()),
-        })
+        };
+        self.intents.lock().unwrap().insert(intent.id.clone(), intent.clone());
+        Ok(intent)
     }
     async fn intent(&self, id: &PaymentIntentId) -> Result<Intent, Failure> {
-        if *self.status.lock().unwrap() != IntentStatus::Open {
-            return Err(Failure::Invalid("none".into()));
-        }
-        let cancelled = self.cancel(id, "").await?;
-        self.cancelled.fetch_sub(1, Ordering::SeqCst);
-        Ok(Intent { status: IntentStatus::Open, ..cancelled })
+        let known = self.intents.lock().unwrap().get(id.as_str()).cloned();
+        known.ok_or_else(|| Failure::Invalid("none".into()))
     }
     async fn intents_of(&self, _: &str, _: u64) -> Result<Vec<Intent>, Failure> {
         Ok(Vec::new())
@@ -256,19 +260,7 @@ impl Provider for Bank {
     }
     async fn cancel(&self, id: &PaymentIntentId, _: &str) -> Result<Intent, Failure> {
         self.cancelled.fetch_add(1, Ordering::SeqCst);
-        Ok(Intent {
-            id: id.as_str().to_owned(),
-            status: IntentStatus::Canceled,
-            amount_minor: 500,
-            received_minor: 0,
-            books: None,
-            currency: "usd".into(),
-            card: None,
-            client_secret: None,
-            top_up: None,
-            customer: None,
-            subject: None,
-        })
+        Ok(Intent { status: IntentStatus::Canceled, ..self.intent(id).await? })
     }
     async fn verify(&self, _: &str, _: &PaymentMethodId, _: &str) -> Result<Verification, Failure> {
         Ok(Verification::Verified)

@@ -1,7 +1,10 @@
 //! What becomes of accounts by refunds, disputes, debts, changed card numbers and full limits.
 
-use super::*;
-use crate::stripe::DisputePhase;
+use super::{super::refunds::hold_for, *};
+use crate::{
+    operate::{self, Actor, Operations},
+    stripe::DisputePhase,
+};
 
 /// Payments over books in memory, and a bank.
 struct Case {
@@ -314,4 +317,43 @@ async fn comparing_is_linear_in_accounts_and_mending_in_differences() {
     let each = read() / DIFFERENT;
     assert!(each <= 3, "{each} accounts were read for each difference");
     assert_eq!(payments.differences(&accounts, now_ms).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
+    let case = Case::new(PaymentOptions::default());
+    let (key, intent) = case.topped_up().await;
+    let refund = async |units: u32| {
+        let parts = case.payments.refund(key, Some(Units::from_u32(units)), "a").await;
+        parts.map(|parts| parts.iter().map(|part| part.amount.get()).sum::<i64>())
+    };
+    assert_eq!(refund(10_000).await.unwrap(), 10_000);
+    assert!(matches!(refund(20_000).await, Err(RefundError::Conflict)));
+    assert_eq!(refund(10_000).await.unwrap(), 10_000, "the same again is the same");
+    assert_eq!(case.stands(key).await, (39_900, 0, false));
+    assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
+    let hold = Some(hold_for(&intent, "a"));
+    case.list(Refund { hold, failed: true, ..refund_of(100) });
+    case.payments.look_at_refunds(&intent).await.unwrap();
+    assert_eq!(case.stands(key).await, (49_900, 0, false));
+    assert_eq!(refund(10_000).await.unwrap(), 0, "it did not arrive");
+}
+
+#[tokio::test]
+async fn an_operator_thaws_nothing_while_a_dispute_is_open_in_any_currency() {
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
+    case.post(other, Kind::AdjustmentUp, "given", 700).await;
+    case.post(other, Kind::DisputeOpened, "dp_1", 700).await;
+    let operations = Operations::new(Arc::clone(&case.store), None, Arc::new(SystemClock));
+    let actor = Actor::command_line();
+    let (client, reason) = (key.client.to_hex(), "asked by phone");
+    operations.freeze(&actor, &client, true, reason).await.unwrap();
+    let thawed = operations.freeze(&actor, &client, false, reason).await;
+    assert!(
+        matches!(thawed, Err(operate::Problem::Refused { code: "disputed", .. })),
+        "{thawed:?}"
+    );
+    assert!(case.stands(key).await.2 && case.stands(other).await.2);
 }
