@@ -99,6 +99,7 @@ impl Payments {
 
     /// Waits, and answers early if somebody else settles the top-up: a webhook, for example.
     async fn settled_within(&self, id: TopUpId, pause: Duration) -> Option<State> {
+        let pause = jittered(pause, self.ids.make());
         let watch = WATCH.max(pause.checked_div(LOOKS).unwrap_or(WATCH));
         let end = tokio::time::Instant::now().checked_add(pause)?;
         loop {
@@ -330,5 +331,27 @@ impl Payments {
                 },
             }
         }
+    }
+}
+
+/// Three to five quarters of a pause, by chance: what an outage stopped at one moment does not come back
+/// at one moment.
+pub(super) fn jittered(pause: Duration, chance: uuid::Uuid) -> Duration {
+    let [.., last] = chance.into_bytes();
+    let parts = 192_u32.saturating_add(u32::from(last) / 2);
+    pause.saturating_mul(parts).checked_div(256).unwrap_or(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn pauses_differ_by_a_quarter_either_way() {
+        let pause = Duration::from_millis(256);
+        let jittered = |last: u128| jittered(pause, Uuid::from_u128(last)).as_millis();
+        assert_eq!((jittered(0), jittered(128), jittered(255)), (192, 256, 319));
     }
 }

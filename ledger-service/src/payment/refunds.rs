@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use stripe402_protocol::{PaymentIntentId, Units};
 
-use super::{Payments, Unavailable};
+use super::{Payments, Unavailable, driver::jittered};
 use crate::{
     ledger::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
     stripe::{Failure, NewRefund, Refund},
@@ -217,7 +217,7 @@ impl Payments {
             if attempt == ATTEMPTS {
                 return Err(Unavailable(cause));
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(jittered(pause, self.ids.make())).await;
             pause = pause.saturating_mul(2).min(Duration::from_secs(5));
         }
         Err(Unavailable("Stripe gave no answer".to_owned()))
