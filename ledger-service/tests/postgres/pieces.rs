@@ -292,7 +292,7 @@ async fn a_batch_makes_the_piece_that_is_missing() {
 /// Ids on both sides of where pieces meet, in one batch, repeated and voided: each has one effect.
 #[tokio::test]
 async fn where_pieces_meet_nothing_is_lost_or_taken_twice() {
-    let Old { pool, store, key, .. } = old().await;
+    let Old { pool, store, key, server: _server, .. } = old().await;
     let end = number(&pool, "SELECT end_ms FROM charge_pieces WHERE name = 'charge_records_first'");
     let end = u64::try_from(end.await).unwrap();
     let at = |ms, random| Charge { id: ChargeId::mint(ms, [random; 10]), ..charge(key, 1) };
@@ -342,7 +342,7 @@ async fn upkeep_is_one_ledgers_and_by_two_clocks() {
 /// Counts of attempts are deleted when no limit looks at them any more, and not before.
 #[tokio::test]
 async fn old_counts_go_and_young_ones_stay() {
-    let Old { pool, store, .. } = old().await;
+    let Old { pool, store, server: _server, .. } = old().await;
     run(&pool, "INSERT INTO counts VALUES (now_ms() - 3600000, 'cards', 3), (0, 'other', 1)").await;
     keep_up(&store).await;
     assert_eq!(number(&pool, "SELECT count(*) FROM counts").await, 2, "no limit is known yet");
@@ -355,7 +355,7 @@ async fn old_counts_go_and_young_ones_stay() {
 /// An account that has no row when a price of nothing is taken, and has one a moment later.
 #[tokio::test]
 async fn a_price_of_nothing_is_paid_by_an_account_that_just_came() {
-    let Old { pool, store, server, .. } = old().await;
+    let Old { pool, store, server: _server, .. } = old().await;
     run(
         &pool,
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -372,7 +372,11 @@ async fn a_price_of_nothing_is_paid_by_an_account_that_just_came() {
     while number(&pool, waiting).await == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    credit(&open(&server.url(), WEEK), new, 5).await;
+    sqlx::query("INSERT INTO accounts (client, currency, available) VALUES ($1, 'usd', 5)")
+        .bind(new.client.as_bytes().as_slice())
+        .execute(&pool)
+        .await
+        .unwrap();
     other.close().await.unwrap();
     assert_eq!(charging.await.unwrap(), left(5));
 }
