@@ -100,7 +100,7 @@ settings! {
     /// Declines in that time, all together; past them only cards that have paid before go on
     /// [default: 1000]
     limit_declines: u64 = "LEDGER_LIMIT_DECLINES",
-    /// How often top-ups that were cut off are looked for [default: 60s]
+    /// How often top-ups that were cut off are looked for, and the store is kept up [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
     /// How long charge ids are remembered, the same on all replicas; charges up to half as old are taken
     /// [default: 7days]

@@ -248,7 +248,11 @@ async fn a_piece_that_is_half_gone_is_finished_later() {
     backup.rollback().await.unwrap();
     keep_up(&short).await;
     assert!(!is_there(&pool, "charge_records_first").await);
-    assert_eq!(number(&pool, "SELECT count(*) FROM charge_pieces WHERE name = 'charge_records_first'").await, 0);
+    assert_eq!(
+        number(&pool, "SELECT count(*) FROM charge_pieces WHERE name = 'charge_records_first'")
+            .await,
+        0
+    );
 }
 
 /// Nobody has made pieces ahead, as no ledger was serving or all are of the version before: whoever

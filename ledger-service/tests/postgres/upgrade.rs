@@ -62,10 +62,7 @@ async fn take_before(pool: &PgPool, charge: &Charge) -> (String, Option<i64>) {
     panic!("given up on a charge")
 }
 
-async fn once_before(
-    pool: &PgPool,
-    charge: &Charge,
-) -> Result<(String, Option<i64>), sqlx::Error> {
+async fn once_before(pool: &PgPool, charge: &Charge) -> Result<(String, Option<i64>), sqlx::Error> {
     sqlx::query_as("SELECT outcome, balance FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(Vec::<Vec<u8>>::new())
         .bind(Vec::<Option<Vec<u8>>>::new())
@@ -173,10 +170,14 @@ async fn a_batch_that_was_begun_before_is_given_up() {
         let none = "'{}'::bytea[]";
         let rest = "604800000, 60000";
         match void {
-            "void" => format!("SELECT outcome FROM apply_batch_before({ids}, {clients}, {none}, {none},
-                '{{}}'::text[], '{{}}'::bigint[], '{{}}'::text[], {rest})"),
-            _ => format!("SELECT outcome FROM apply_batch_before({none}, {none}, {ids}, {clients},
-                ARRAY['usd'], ARRAY[1::bigint], ARRAY['joke'], {rest})"),
+            "void" => format!(
+                "SELECT outcome FROM apply_batch_before({ids}, {clients}, {none}, {none},
+                '{{}}'::text[], '{{}}'::bigint[], '{{}}'::text[], {rest})"
+            ),
+            _ => format!(
+                "SELECT outcome FROM apply_batch_before({none}, {none}, {ids}, {clients},
+                ARRAY['usd'], ARRAY[1::bigint], ARRAY['joke'], {rest})"
+            ),
         }
     };
     // The charge was taken by the new version: the one before does not see it, and must not take it.
@@ -190,10 +191,8 @@ async fn a_batch_that_was_begun_before_is_given_up() {
     }
     assert_eq!(take(&store, &marked).await, left(97), "no mark was left");
     // What it gives back of its own table is given back once.
-    let voided: String = sqlx::query_scalar(sqlx::AssertSqlSafe(call("void", &old)))
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let voided: String =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(call("void", &old))).fetch_one(&pool).await.unwrap();
     assert_eq!(voided, "voided");
     assert_eq!(void(&store, &old).await, VoidOutcome::Repeated);
     assert_eq!(store.account(key).await.unwrap().available, Units::from_u32(98));

@@ -101,14 +101,14 @@ pub(super) async fn charges(
         .bind(millis(memory))
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .try_map(|row: PgRow| {
-        let id: Vec<u8> = row.try_get("id")?;
-        let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
-        let amount = rows::units(row.try_get("amount")?)?;
-        Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
-    })
-    .fetch_all(pool)
-    .await
-    .map_err(unavailable)
+            let id: Vec<u8> = row.try_get("id")?;
+            let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
+            let amount = rows::units(row.try_get("amount")?)?;
+            Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
+        })
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)
 }
 
 pub(super) async fn top_up(pool: &PgPool, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {

@@ -137,13 +137,11 @@ async fn drop_pieces(on: &mut PgConnection, forgotten: i64) -> Result<(), Upkeep
 
 /// Ids minted before are refused, by ledgers that remember for longer too.
 async fn forget_before(on: &mut PgConnection, ms: i64) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE charge_memory SET forgotten_before = $1 WHERE forgotten_before < $1",
-    )
-    .bind(ms)
-    .execute(on)
-    .await
-    .map(drop)
+    sqlx::query("UPDATE charge_memory SET forgotten_before = $1 WHERE forgotten_before < $1")
+        .bind(ms)
+        .execute(on)
+        .await
+        .map(drop)
 }
 
 /// A piece whose detaching was cut off: by a session that came in between, or a crash.
