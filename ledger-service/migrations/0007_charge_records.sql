@@ -129,7 +129,7 @@ BEGIN
     RETURN 'voided';
 END $$;
 
--- Takes an amount from an account, or says why not.
+-- Takes an amount from an account that had no row a moment ago, or says why not.
 CREATE FUNCTION deduct(c bytea, cur text, a bigint, OUT outcome text, OUT balance bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -178,6 +178,11 @@ DECLARE
     asked     record;
     known     record;
     fresh     bigint[] := '{}';
+    places    tid[];
+    funds     bigint[];
+    funds_at  bigint[];
+    stopped   boolean[];
+    written   bigint;
 BEGIN
     SELECT m.made_until, m.earlier_until INTO made, earlier FROM charge_memory m;
     IF now + skew_ms >= made THEN
@@ -191,10 +196,6 @@ BEGIN
               SELECT * FROM unnest(clients, currencies)
               UNION SELECT k.client, k.currency FROM known_charges(void_ids, earlier) k)
           ORDER BY a.client, a.currency FOR UPDATE;
-    ELSE
-        PERFORM FROM accounts a
-          WHERE (a.client, a.currency) IN (SELECT * FROM unnest(clients, currencies))
-          ORDER BY a.client, a.currency FOR UPDATE;
     END IF;
     FOR asked IN SELECT * FROM unnest(void_ids, void_clients) AS u(id, client) LOOP
         is_void := true;
@@ -202,13 +203,28 @@ BEGIN
         balance := NULL;
         RETURN NEXT;
     END LOOP;
+    -- Each account is read once, as its charges' number, and written once: however many charges, and
+    -- however many versions of its row a snapshot keeps.
+    WITH locked AS MATERIALIZED (
+        SELECT a.ctid AS place, a.client, a.currency, a.available, a.frozen FROM accounts a
+         WHERE (a.client, a.currency) IN (SELECT * FROM unnest(clients, currencies))
+         ORDER BY a.client, a.currency FOR UPDATE)
+    SELECT array_agg(l.place ORDER BY d.client, d.currency),
+           array_agg(l.available::bigint ORDER BY d.client, d.currency),
+           array_agg(l.frozen ORDER BY d.client, d.currency)
+      INTO places, funds, stopped
+      FROM (SELECT DISTINCT u.client, u.currency FROM unnest(clients, currencies) AS u(client, currency)) d
+      LEFT JOIN locked l ON l.client = d.client AND l.currency = d.currency;
+    funds_at := funds;
     -- Ids that are not new, or are here twice: rare, so they are looked up one by one.
     suspects := ARRAY(
         SELECT k.id FROM known_charges(ids, earlier) k
         UNION ALL SELECT u.id FROM unnest(ids) AS u(id) GROUP BY u.id HAVING count(*) > 1);
     kept := first_kept_id();
-    FOR asked IN SELECT * FROM unnest(ids, clients, currencies, amounts, routes)
-                     AS u(id, client, currency, amount, route)
+    FOR asked IN SELECT u.*, dense_rank() OVER (ORDER BY u.client, u.currency)::int AS account
+                   FROM unnest(ids, clients, currencies, amounts, routes) WITH ORDINALITY
+                        AS u(id, client, currency, amount, route, turn)
+                  ORDER BY u.turn
     LOOP
         is_void := false;
         outcome := NULL;
@@ -238,8 +254,18 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        SELECT d.outcome, d.balance INTO outcome, balance
-          FROM deduct(asked.client, asked.currency, asked.amount) d;
+        IF places[asked.account] IS NULL THEN
+            SELECT d.outcome, d.balance INTO outcome, balance
+              FROM deduct(asked.client, asked.currency, asked.amount) d;
+        ELSIF stopped[asked.account] THEN
+            outcome := 'frozen';
+        ELSIF funds[asked.account] < asked.amount THEN
+            outcome := 'insufficient';
+        ELSE
+            outcome := 'charged';
+            balance := funds[asked.account] - asked.amount;
+            funds[asked.account] := balance;
+        END IF;
         IF outcome = 'charged' AND suspects <> '{}' THEN
             -- It may be looked up in this very batch.
             INSERT INTO charge_records VALUES (asked.id, 'deducted', asked.client, asked.currency,
@@ -251,6 +277,14 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
+    UPDATE accounts a SET available = t.available
+      FROM unnest(places, funds, funds_at) AS t(place, available, before)
+     WHERE a.ctid = t.place AND t.available <> t.before;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written <> (SELECT count(*) FROM unnest(funds, funds_at) AS t(available, before)
+                    WHERE t.available <> t.before) THEN
+        RAISE EXCEPTION 'a locked account was moved' USING ERRCODE = 'serialization_failure';
+    END IF;
     IF suspects <> '{}' THEN
         RETURN;
     END IF;

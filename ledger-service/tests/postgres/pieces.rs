@@ -152,6 +152,31 @@ async fn what_a_request_does_deletes_nothing() {
     assert_eq!(store.within(&limit, true).await.unwrap(), None);
 }
 
+/// However many charges of a client are in a batch: its account and its sum are written once, as each
+/// time leaves a version behind that a snapshot keeps.
+#[tokio::test]
+async fn a_batch_writes_each_account_once() {
+    let Old { pool, store, key, server: _server, .. } = old().await;
+    run(
+        &pool,
+        "CREATE TABLE written (name text);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO written VALUES (TG_TABLE_NAME); RETURN NULL; END $$;
+         CREATE TRIGGER noted AFTER UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION note();
+         CREATE TRIGGER noted AFTER INSERT OR UPDATE ON tallies FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    .await;
+    let charges = (0..50).map(|number| charge(key, number)).collect();
+    let batch = Batch { version: 1, charges, voids: vec![] };
+    let answer = store.batch(batch).await.unwrap();
+    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+    assert_eq!(outcomes, (49..99).rev().map(left).collect::<Vec<_>>());
+    for table in ["accounts", "tallies"] {
+        let count = format!("SELECT count(*) FROM written WHERE name = '{table}'");
+        assert_eq!(number(&pool, &count).await, 1, "{table}");
+    }
+}
+
 /// A piece goes as soon as all of it is forgotten, and others stay. A ledger that remembers for
 /// longer refuses its ids then: it cannot know whether they were taken.
 #[tokio::test]
