@@ -45,13 +45,14 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	cargo test --quiet -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, a million requests, fuzzing
+soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_HISTORIES=5000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis concurrent_ -- --nocapture
 	STRIPE402_FAULTS=10000 cargo test --profile simulation -p stripe402-ledger --lib store::embedded::faults -- --nocapture
 	$(MAKE) simulate SCHEDULES=1000000
 	$(MAKE) simulate MUTANTS=1
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
+	STRIPE402_BACKUP_CHARGES=20000000 cargo test --release -p stripe402-ledger --test postgres soak:: -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 	STRIPE402_CARDS=20 STRIPE402_OUTAGE=40 cargo test -p stripe402-tests --test gateway outages:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture

@@ -126,6 +126,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     };
     let upkeep = tokio::spawn(observe::upkeep());
     let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
+    let upkeep_of_store = tokio::spawn(keep_up(Arc::clone(&app.store), config.sweep));
     let backups = config
         .backup
         .clone()
@@ -158,6 +159,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     }
     let _ = stopping.send(true);
     sweeper.abort();
+    upkeep_of_store.abort();
     if let Some(backups) = backups {
         backups.abort();
     }
@@ -200,6 +202,16 @@ async fn sweep(payments: Arc<Payments>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         idle = interval;
+    }
+}
+
+/// At the start, then at intervals: what the store makes ahead and drops.
+async fn keep_up(store: Arc<dyn Store>, interval: Duration) {
+    loop {
+        if let Err(error) = store.upkeep(SystemClock.now_ms()).await {
+            tracing::warn!(%error, "the store's upkeep failed, and is tried again");
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

@@ -106,7 +106,7 @@ settings! {
     /// Attempts in that time from an address without a decline that go on past the limits for all
     /// together [default: 3]
     limit_quiet_attempts: u64 = "LEDGER_LIMIT_QUIET_ATTEMPTS",
-    /// How often top-ups that were cut off are looked for [default: 60s]
+    /// How often top-ups that were cut off are looked for, and the store is kept up [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
     /// How long charge ids are remembered, the same on all replicas; charges up to half as old are taken
     /// [default: 7days]

@@ -69,7 +69,7 @@ transactions! {
     movement, movements, accounts, tallies, charges, customer,
     remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
-    back_up,
+    back_up, upkeep,
 }
 
 fn transaction(store: &'static str, operation: &'static str) -> Call {
@@ -355,6 +355,10 @@ impl Store for ObservedStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         measured!(self.ping())
+    }
+
+    async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {
+        measured!(self.upkeep(now_ms))
     }
 
     async fn back_up(&self, to: &Path) -> Result<(), StoreError> {

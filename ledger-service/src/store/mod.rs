@@ -180,6 +180,13 @@ pub trait Store: Send + Sync + 'static {
         most: usize,
     ) -> Result<Vec<AuditEntry>, StoreError>;
 
+    /// What a ledger that serves does now and then for its store, at `now_ms` by its own clock: make
+    /// room ahead, drop what is forgotten. A store that needs none does nothing; one that is never
+    /// asked forgets later, and is right all the same.
+    async fn upkeep(&self, _now_ms: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Whether transactions are possible now.
     async fn ping(&self) -> Result<(), StoreError>;
 

@@ -1,7 +1,5 @@
 //! A batch: one call of `apply_batch`.
 
-use std::time::Duration;
-
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{
     Units,
@@ -10,7 +8,7 @@ use stripe402_protocol::{
 
 use super::{
     super::StoreError,
-    Postgres, PostgresOptions,
+    Postgres, PostgresOptions, millis,
     rows::{damaged, units},
 };
 
@@ -157,8 +155,4 @@ fn charge_outcome(said: &Said) -> Result<ChargeOutcome, StoreError> {
         ("stale", _) => ChargeOutcome::Stale,
         _ => return Err(damaged("apply_batch answered a charge with something else")),
     })
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -8,11 +8,17 @@
 mod batch;
 mod durability;
 mod look;
+mod migrate;
 mod query;
 mod rows;
 mod session;
+mod upkeep;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -52,15 +58,14 @@ pub struct Postgres {
     pool: PgPool,
     options: PostgresOptions,
     migrated: OnceCell<()>,
+    /// The longest piece of a limit's window that was asked for, in milliseconds.
+    longest_piece_ms: AtomicI64,
 }
 
 /// The tables' schema.
 const SCHEMA: &str = "stripe402";
 /// How often a transaction that PostgreSQL gave up as a whole is tried.
 const ATTEMPTS: u32 = 10;
-/// Replicas that start together migrate one after the other: "stripe402" in ASCII, shortened.
-const MIGRATION_LOCK: i64 = 0x7374_7269_7065_3430;
-
 impl Postgres {
     /// Prepares to connect; connects and migrates when it is first used, and again whenever the
     /// server was away.
@@ -81,40 +86,13 @@ impl Postgres {
             .max_connections(options.connections)
             .acquire_timeout(options.timeout)
             .connect_lazy_with(connect);
-        Ok(Self { pool, options, migrated: OnceCell::new() })
+        Ok(Self { pool, options, migrated: OnceCell::new(), longest_piece_ms: AtomicI64::new(0) })
     }
 
     /// The pool, with every migration done.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
-        self.migrated.get_or_try_init(|| self.migrate()).await?;
+        self.migrated.get_or_try_init(|| migrate::migrate(&self.pool)).await?;
         Ok(&self.pool)
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(unavailable)?;
-        // Migrations may take longer than requests; the lock ends with the session's transaction.
-        let mut transaction =
-            sqlx::Connection::begin(&mut *connection).await.map_err(unavailable)?;
-        for statement in ["SET LOCAL statement_timeout = '5min'", "SELECT 1"] {
-            sqlx::query(statement).execute(&mut *transaction).await.map_err(unavailable)?;
-        }
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(MIGRATION_LOCK)
-            .execute(&mut *transaction)
-            .await
-            .map_err(unavailable)?;
-        sqlx::query("CREATE SCHEMA IF NOT EXISTS stripe402")
-            .execute(&mut *transaction)
-            .await
-            .map_err(unavailable)?;
-        transaction.commit().await.map_err(unavailable)?;
-        drop(connection);
-        // sqlx takes an advisory lock of its own for the length of the migrations.
-        let migrated = sqlx::migrate!().run(&self.pool).await;
-        migrated.map_err(|error| StoreError::Unavailable(format!("migrations: {error}")))?;
-        tracing::info!("the schema {SCHEMA} is up to date");
-        durability::check(&self.pool).await.map_err(unavailable)?;
-        Ok(())
     }
 
     /// Runs a transaction until it is carried out, or fails for a reason that stays.
@@ -224,7 +202,7 @@ impl Store for Postgres {
     }
 
     async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        query::charges(self.pool().await?, &key, most).await
+        query::charges(self.pool().await?, &key, self.options.charge_memory, most).await
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -287,6 +265,7 @@ impl Store for Postgres {
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
         let pool = self.pool().await?;
         let number = |of: u64| i64::try_from(of).unwrap_or(i64::MAX);
+        self.longest_piece_ms.fetch_max(number(limit.piece_ms()), Ordering::Relaxed);
         let wait = self.retried(async || {
             sqlx::query_scalar::<_, i64>("SELECT within_limit($1, $2, $3, $4)")
                 .bind(&limit.name)
@@ -371,6 +350,10 @@ impl Store for Postgres {
         look::audit(self.pool().await?, before, most).await
     }
 
+    async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {
+        self.keep_up(self.pool().await?, now_ms).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         let pool = self.pool().await?;
         // A server in recovery, or read-only, can be read and cannot be charged on.
@@ -387,12 +370,12 @@ impl Store for Postgres {
     }
 }
 
-/// Given up as a whole by PostgreSQL, and worth another try: serialisation failure, deadlock, or
-/// a key that another transaction has just inserted.
+/// Given up as a whole by PostgreSQL, and worth another try: serialisation failure, deadlock, a key
+/// that another transaction has just inserted, or a table that another has just dropped.
 /// Source: postgresql.org/docs/15/errcodes-appendix.html.
 fn is_transient(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505"))
+    code.is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "23505" | "42P01"))
 }
 
 /// Classes of SQLSTATE that are about what was to be written, not about the server: data exceptions,
@@ -406,4 +389,8 @@ fn unavailable(error: sqlx::Error) -> StoreError {
         return StoreError::Damaged(error.to_string());
     }
     StoreError::Unavailable(error.to_string())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,7 @@
 //! Reading.
 
+use std::time::Duration;
+
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{ChargeId, ClientId};
 
@@ -7,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     super::{KeptCharge, StoreError, Tally},
-    rows, unavailable,
+    millis, rows, unavailable,
 };
 use crate::ledger::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
 
@@ -110,25 +112,23 @@ pub(super) async fn tallies(pool: &PgPool, key: &AccountKey) -> Result<Vec<Tally
 pub(super) async fn charges(
     pool: &PgPool,
     key: &AccountKey,
+    memory: Duration,
     most: usize,
 ) -> Result<Vec<KeptCharge>, StoreError> {
-    sqlx::query(
-        "SELECT id, route, amount FROM charges
-         WHERE state = 'deducted' AND client = $1 AND currency = $2
-         ORDER BY id DESC LIMIT $3",
-    )
-    .bind(key.client.as_bytes().as_slice())
-    .bind(key.currency.as_str())
-    .bind(i64::try_from(most).unwrap_or(i64::MAX))
-    .try_map(|row: PgRow| {
-        let id: Vec<u8> = row.try_get("id")?;
-        let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
-        let amount = rows::units(row.try_get("amount")?)?;
-        Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
-    })
-    .fetch_all(pool)
-    .await
-    .map_err(unavailable)
+    sqlx::query("SELECT id, route, amount FROM deductions($1, $2, $3, $4)")
+        .bind(key.client.as_bytes().as_slice())
+        .bind(key.currency.as_str())
+        .bind(millis(memory))
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .try_map(|row: PgRow| {
+            let id: Vec<u8> = row.try_get("id")?;
+            let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
+            let amount = rows::units(row.try_get("amount")?)?;
+            Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
+        })
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)
 }
 
 pub(super) async fn top_up(pool: &PgPool, id: &TopUpId) -> Result<Option<TopUp>, StoreError> {

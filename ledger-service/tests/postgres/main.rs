@@ -66,6 +66,10 @@ impl Subject for Shared {
     }
 }
 
+mod pieces;
+mod soak;
+mod upgrade;
+
 mod suite {
     stripe402_ledger::conformance_tests!(super::Shared);
 }

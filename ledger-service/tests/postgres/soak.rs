@@ -1,0 +1,167 @@
+//! Batches while a snapshot is open and backups are made: no slower for it.
+
+use std::{
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use stripe402_ledger::{
+    clock::{Clock as _, SystemClock},
+    ledger::AccountKey,
+    store::{Postgres, Store as _},
+};
+use stripe402_protocol::{
+    ClientId, Currency,
+    message::{Batch, Charge, ChargeOutcome},
+};
+use stripe402_tests::postgres::Postgres as Server;
+
+use super::{
+    charge, open,
+    pieces::{number, tables},
+};
+
+/// Charges in a batch, as a busy gateway sends them.
+const BATCH: u64 = 128;
+/// Batches under way at once.
+const AT_ONCE: u64 = 2;
+/// How often each client pays. Every update of a row that a snapshot may still see leaves a version
+/// behind until the snapshot ends, so an account that is charged often gets slower for as long; here
+/// it is batches as such that are measured.
+const EACH: u64 = 10;
+/// From so many charges on the times mean something.
+const MEANS_SOMETHING: u64 = 1_000_000;
+
+fn client(number: u64) -> AccountKey {
+    let mut id = [0; 32];
+    id[24..].copy_from_slice(&number.to_be_bytes());
+    AccountKey { client: ClientId::from_bytes(id), currency: Currency::USD }
+}
+
+/// Makes so many charges, in batches; answers how long each batch took, sorted.
+async fn make(
+    store: &Arc<Postgres>,
+    charges: u64,
+    clients: u64,
+    numbers: &Arc<AtomicU64>,
+) -> Vec<Duration> {
+    let left = Arc::new(AtomicU64::new(charges / BATCH));
+    let tasks: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let (store, left) = (Arc::clone(store), Arc::clone(&left));
+            let numbers = Arc::clone(numbers);
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                while left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                    .is_ok()
+                {
+                    let first = numbers.fetch_add(BATCH, Ordering::SeqCst);
+                    // Neighbours in a batch are no neighbours among clients.
+                    let one = |at: u64| -> Charge { charge(client(at * 7_919 % clients), at) };
+                    let charges = (first..first + BATCH).map(one).collect();
+                    let batch = Batch { version: 1, charges, voids: vec![] };
+                    let start = Instant::now();
+                    let answer = store.batch(batch).await.unwrap();
+                    times.push(start.elapsed());
+                    let charged =
+                        |(_, of): &(_, ChargeOutcome)| matches!(of, ChargeOutcome::Charged(_));
+                    assert!(answer.charges.iter().all(charged));
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.unwrap());
+    }
+    times.sort();
+    times
+}
+
+fn at(times: &[Duration], percent: usize) -> Duration {
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+/// `make soak` makes 20 million charges; `STRIPE402_BACKUP_CHARGES` says how many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_snapshot_and_a_backup_slow_no_batch() {
+    let wanted = std::env::var("STRIPE402_BACKUP_CHARGES").ok();
+    let charges: u64 = wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(25_600);
+    let server = Server::start().await.unwrap();
+    // Much is forgotten while it runs.
+    let store = Arc::new(open(&server.url(), Duration::from_secs(20)));
+    let pool = tables(&server).await;
+    store.ping().await.unwrap();
+    let clients = charges / EACH;
+    let accounts = "INSERT INTO accounts
+        SELECT decode(repeat('00', 24), 'hex') || int8send(n), 'usd', 1000000 FROM generate_series(0, $1) n";
+    let most = i64::try_from(clients).unwrap();
+    sqlx::query(accounts).bind(most).execute(&pool).await.unwrap();
+    sqlx::query("VACUUM ANALYZE accounts").execute(&pool).await.unwrap();
+    let numbers = Arc::new(AtomicU64::new(0));
+    // A tenth without, the rest with a snapshot: what counts is the last tenth of those.
+    let tenth = (charges / 10).max(BATCH * 20);
+    make(&store, tenth / 4, clients, &numbers).await;
+    let alone = make(&store, tenth, clients, &numbers).await;
+
+    let mut snapshot = pool.begin().await.unwrap();
+    for statement in [
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        "LOCK TABLE charge_records, charges, accounts, tallies IN ACCESS SHARE MODE",
+        "SELECT count(*) FROM accounts",
+    ] {
+        sqlx::query(statement).execute(&mut *snapshot).await.unwrap();
+    }
+    let mut made = tenth * 2;
+    while made < charges {
+        let times = make(&store, tenth, clients, &numbers).await;
+        made += tenth;
+        store.upkeep(SystemClock.now_ms()).await.unwrap();
+        println!("{made} charges: p50 {:?}, p99 {:?}", at(&times, 50), at(&times, 99));
+    }
+    let beside_snapshot = make(&store, tenth, clients, &numbers).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let dumps = tokio::task::spawn_blocking({
+        let (stop, url) = (Arc::clone(&stop), server.url());
+        move || dump_until(&stop, &url)
+    });
+    let beside_backup = make(&store, tenth, clients, &numbers).await;
+    stop.store(true, Ordering::SeqCst);
+    let dumps = dumps.await.unwrap();
+    snapshot.rollback().await.unwrap();
+
+    for (what, times) in
+        [("alone", &alone), ("snapshot", &beside_snapshot), ("backup", &beside_backup)]
+    {
+        println!("{what}: p50 {:?}, p99 {:?}", at(times, 50), at(times, 99));
+    }
+    println!("{} charges, {clients} clients, {dumps} backups", numbers.load(Ordering::SeqCst));
+    let taken = number(&pool, "SELECT sum(count)::bigint FROM tallies").await;
+    assert_eq!(taken, i64::try_from(numbers.load(Ordering::SeqCst)).unwrap());
+    assert!(dumps > 0, "no backup was made");
+    if charges >= MEANS_SOMETHING {
+        let most = at(&alone, 99).mul_f64(1.5);
+        assert!(at(&beside_snapshot, 99) <= most, "slower beside a snapshot");
+    }
+}
+
+/// Backups, as the documents say to make them, one after the other; answers how many.
+fn dump_until(stop: &AtomicBool, url: &str) -> u32 {
+    let mut made = 0;
+    while made == 0 || !stop.load(Ordering::SeqCst) {
+        let dumped = Command::new("pg_dump")
+            .args(["--schema=stripe402", "--format=custom", url])
+            .stdout(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        made += 1;
+    }
+    made
+}
