@@ -126,8 +126,8 @@ impl Store for InMemory {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
         let books = self.books()?;
-        // A client's accounts lie together; no currency comes before this one.
-        let first = client.zip("aaa".parse().ok());
+        // A client's accounts lie together; no currency of Stripe's comes before this one.
+        let first = client.zip("aed".parse().ok());
         let first = first.map(|(client, currency)| AccountKey { client, currency });
         let from = match (first, after) {
             (Some(first), Some(after)) if first > after => Bound::Included(first),
