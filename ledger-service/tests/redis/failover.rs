@@ -18,7 +18,10 @@ use stripe402_ledger::{
 use stripe402_protocol::{ClientId, Currency, Units};
 use uuid::Uuid;
 
-use super::server::{Server, free_port};
+use super::{
+    secured::RIGHTS,
+    server::{Server, free_port},
+};
 
 /// The line from a master to its replica, which can be held up.
 struct Line {
@@ -93,9 +96,13 @@ impl Pair {
 }
 
 fn open(server: &Server, replicas: Option<u32>) -> Arc<Redis> {
+    open_at(&server.url(), replicas)
+}
+
+fn open_at(url: &str, replicas: Option<u32>) -> Arc<Redis> {
     let timeout = Duration::from_secs(10);
     let options = RedisOptions {
-        url: server.url().parse().unwrap(),
+        url: url.parse().unwrap(),
         charge_memory: Duration::from_secs(24 * 3600),
         clock_skew: Duration::from_secs(60),
         timeout,
@@ -292,6 +299,20 @@ async fn without_info_replicas_are_found_by_waiting() {
     let alone = Server::start(&[]);
     alone.cli(&user);
     opened(&open(&alone, None), "alone").await;
+}
+
+/// The rights that the documents name are enough to see replicas, and to wait for them.
+#[tokio::test]
+async fn a_user_of_few_rights_can_wait() {
+    let pair = Pair::start();
+    let user = [&["acl", "setuser", "ledger", "on", ">secret", "resetchannels"], RIGHTS].concat();
+    pair.master.cli(&user);
+    let url = format!("redis://ledger:secret@127.0.0.1:{}", pair.master.port);
+    let store = open_at(&url, None);
+    pair.line.hold(true);
+    unavailable(store.open_top_up(wanted("one")).await, "0 of 1");
+    pair.line.hold(false);
+    opened(&store, "one").await;
 }
 
 /// The entry that says whose a top-up is lies on another node than its record.
