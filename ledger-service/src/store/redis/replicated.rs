@@ -92,7 +92,7 @@ impl Replicas {
         let most = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut wait = redis::cmd("WAIT");
         wait.arg(needed).arg(most);
-        let have: u32 = self.repeat(writings, wait).await?.map_err(|error| self.said(&error))?;
+        let have: u32 = self.repeat(writings, wait).await?.map_err(|error| said(&error))?;
         if have >= needed {
             self.remember(history);
             return Ok(());
@@ -117,7 +117,7 @@ impl Replicas {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
                 return Ok(None);
             }
-            Err(error) => return Err(self.said(&error)),
+            Err(error) => return Err(said(&error)),
         };
         let value = |name: &str| {
             let mut lines = said.lines().filter_map(|line| line.trim().split_once(':'));
@@ -150,21 +150,14 @@ impl Replicas {
             return Err(StoreError::Unavailable("Redis answered too little".to_owned()));
         }
         for answer in answers {
-            let answer = answer.extract_error().map_err(|error| self.said(&error))?;
+            let answer = answer.extract_error().map_err(|error| said(&error))?;
             if answer == Value::Int(0) {
                 return Err(StoreError::Unavailable(
                     "Redis forgot a record of a card charge in a failover".to_owned(),
                 ));
             }
         }
-        Ok(last
-            .extract_error()
-            .map_err(RedisError::from)
-            .and_then(|value| T::from_redis_value(value).map_err(RedisError::from)))
-    }
-
-    fn said(&self, error: &impl std::fmt::Display) -> StoreError {
-        StoreError::Unavailable(format!("Redis: {error}"))
+        Ok(last.extract_error().and_then(|value| Ok(T::from_redis_value(value)?)))
     }
 
     fn had(&self, history: &str) -> bool {
@@ -227,6 +220,10 @@ impl Redis {
         let name = format!("{}:{}:{reference}", key.currency, kind.as_str());
         self.replicas.have(vec![field(ClientKeys::of(&key.client).movements(), &name)]).await
     }
+}
+
+fn said(error: &RedisError) -> StoreError {
+    StoreError::Unavailable(format!("Redis: {error}"))
 }
 
 fn field(key: String, name: &str) -> Cmd {
