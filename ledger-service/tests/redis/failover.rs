@@ -23,6 +23,9 @@ use super::{
     server::{Server, free_port},
 };
 
+/// A replica on a busy machine has answered by then.
+const WAIT: Duration = Duration::from_secs(2);
+
 /// The line from a master to its replica, which can be held up.
 struct Line {
     port: u16,
@@ -106,10 +109,7 @@ fn open_at(url: &str, replicas: Option<u32>) -> Arc<Redis> {
         charge_memory: Duration::from_secs(24 * 3600),
         clock_skew: Duration::from_secs(60),
         timeout,
-        wait: WaitOptions {
-            timeout: Duration::from_millis(200),
-            ..WaitOptions::within(replicas, timeout)
-        },
+        wait: WaitOptions { timeout: WAIT, ..WaitOptions::within(replicas, timeout) },
     };
     Arc::new(Redis::open(&options, Arc::new(SystemClock)).unwrap())
 }
