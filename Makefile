@@ -55,6 +55,7 @@ soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of 
 	STRIPE402_BACKUP_CHARGES=20000000 cargo test --release -p stripe402-ledger --test postgres soak:: -- --nocapture
 	STRIPE402_CRASHES=50 cargo test -p stripe402-tests --test gateway crash:: -- --test-threads=1 --nocapture
 	STRIPE402_CARDS=20 STRIPE402_OUTAGE=40 cargo test -p stripe402-tests --test gateway outages:: -- --test-threads=1 --nocapture
+	STRIPE402_FAILOVERS=30 cargo test -p stripe402-tests --test gateway failover:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture

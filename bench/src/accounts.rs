@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use stripe402_ledger::{
     clock::SystemClock,
     ledger::{AccountKey, Kind, Posting},
-    store::{self, Store, StoreOptions},
+    store::{self, Store, StoreOptions, WaitOptions},
 };
 use stripe402_protocol::{ClientId, Currency, Units};
 
@@ -24,6 +24,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
         clock_skew: Duration::from_secs(60),
         queue: 4096,
         timeout: Duration::from_secs(10),
+        wait: WaitOptions::within(None, Duration::from_secs(10)),
         connections: 16,
     };
     Ok(store::open(&url.parse()?, options, Arc::new(SystemClock))?)

@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod redis;
+pub mod redis_cluster;
 pub mod run;
 pub mod secrets;
 pub mod stack;

@@ -7,7 +7,10 @@ use stripe402_protocol::Currency;
 use uuid::Uuid;
 
 use super::values::{Address, Secret, Span, StoreUrl};
-use crate::store::StoreOptions;
+use crate::store::{StoreOptions, WaitOptions};
+
+/// For one transaction of a command.
+const COMMAND: Duration = Duration::from_secs(60);
 
 /// Which books, and how they are shown.
 #[derive(Clone, Debug, Args)]
@@ -21,6 +24,10 @@ pub struct BooksArgs {
         default_value = "file:stripe402.redb"
     )]
     pub store: StoreUrl,
+    /// How many replicas of a Redis master must have a refund's plan before Stripe is asked, as the
+    /// ledger has it
+    #[arg(long, env = "LEDGER_REDIS_WAIT_REPLICAS")]
+    pub redis_wait_replicas: Option<u32>,
     /// JSON for programs, in place of a table for people
     #[arg(long)]
     pub json: bool,
@@ -195,13 +202,14 @@ pub enum RevenueBy {
 impl BooksArgs {
     /// What these commands need: they take no charges.
     #[must_use]
-    pub const fn store_options(&self) -> StoreOptions {
+    pub fn store_options(&self) -> StoreOptions {
         StoreOptions {
             charge_memory: Duration::from_secs(7 * 24 * 3600),
             clock_skew: Duration::from_secs(60),
             queue: 64,
             // Looking through all there is may take a while.
-            timeout: Duration::from_secs(60),
+            timeout: COMMAND,
+            wait: WaitOptions::within(self.redis_wait_replicas, COMMAND),
             connections: 2,
         }
     }

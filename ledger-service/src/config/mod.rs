@@ -17,7 +17,12 @@ use std::{
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{http::Limits, payment::LimitOptions, store::StoreOptions, tls::TlsOptions};
+use crate::{
+    http::Limits,
+    payment::LimitOptions,
+    store::{StoreOptions, WaitOptions},
+    tls::TlsOptions,
+};
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
@@ -123,6 +128,8 @@ pub struct Config {
     pub store_queue: usize,
     /// For one transaction on a store that is a server.
     pub store_timeout: Duration,
+    /// How many of a Redis' replicas must have a record before Stripe is asked.
+    pub redis_wait: WaitOptions,
     /// Connections to a store that is a server.
     pub store_connections: u32,
     /// What each listener gives at the most.
@@ -154,6 +161,7 @@ impl Config {
             clock_skew: self.clock_skew,
             queue: self.store_queue,
             timeout: self.store_timeout,
+            wait: self.redis_wait,
             connections: self.store_connections,
         }
     }

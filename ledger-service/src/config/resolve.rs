@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Config, ConfigError, Secret, Settings, Span, StoreUrl};
-use crate::{http::Limits, payment::LimitOptions, tls::TlsOptions};
+use crate::{http::Limits, payment::LimitOptions, store::WaitOptions, tls::TlsOptions};
 
 impl TryFrom<Settings> for Config {
     type Error = ConfigError;
@@ -14,6 +14,7 @@ impl TryFrom<Settings> for Config {
         let limits = limits(&given);
         let tls = tls(&given)?;
         let listeners = listeners(&given);
+        let redis_wait = redis_wait(&given);
         let tokens = newest_first("token", &required("token", "LEDGER_TOKEN", given.token)?)?;
         let secrets = required("server_secret", "SERVER_SECRET", given.server_secret)?;
         let config = Self {
@@ -43,6 +44,7 @@ impl TryFrom<Settings> for Config {
             backup_every: seconds(given.backup_every, 3600),
             store_queue: given.store_queue.unwrap_or(4096),
             store_timeout: seconds(given.store_timeout, 1),
+            redis_wait,
             store_connections: given.store_connections.unwrap_or(16),
             listeners,
             drain: seconds(given.drain, 5),
@@ -60,6 +62,7 @@ impl TryFrom<Settings> for Config {
             ("backup_every", config.backup_every.is_zero()),
             ("store_queue", config.store_queue == 0),
             ("store_timeout", config.store_timeout.is_zero()),
+            ("redis_wait_timeout", config.redis_wait.timeout.as_millis() == 0),
             ("store_connections", config.store_connections == 0),
             ("max_body", listeners.max_body == 0),
             ("max_headers", listeners.max_headers == 0),
@@ -71,6 +74,9 @@ impl TryFrom<Settings> for Config {
             if is_zero {
                 return Err(ConfigError::new(setting, "must be above 0"));
             }
+        }
+        if config.redis_wait.timeout >= config.store_timeout {
+            return Err(ConfigError::new("redis_wait_timeout", "must be below store_timeout"));
         }
         match (&config.backup, &config.store) {
             (Some(copy), StoreUrl::File(path)) if copy == path => {
@@ -148,6 +154,11 @@ fn listeners(given: &Settings) -> Limits {
         max_body: given.max_body.unwrap_or(1 << 20),
         connections: given.max_connections.unwrap_or(1024),
     }
+}
+
+fn redis_wait(given: &Settings) -> WaitOptions {
+    let usual = WaitOptions::within(given.redis_wait_replicas, seconds(given.store_timeout, 1));
+    WaitOptions { timeout: given.redis_wait_timeout.map_or(usual.timeout, |span| span.0), ..usual }
 }
 
 fn webhooks(

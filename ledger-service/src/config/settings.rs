@@ -121,6 +121,12 @@ settings! {
     store_queue: usize = "LEDGER_STORE_QUEUE",
     /// For one transaction on a store that is a server; below the gateway's timeout [default: 1s]
     store_timeout: Span = "LEDGER_STORE_TIMEOUT",
+    /// How many replicas of a Redis master must have a top-up, a claim or a refund's plan before Stripe is
+    /// asked; 0: none [default: 1 where the master has replicas or had some, else 0]
+    redis_wait_replicas: u32 = "LEDGER_REDIS_WAIT_REPLICAS",
+    /// For how long they are waited for; past it the answer is 503; below store_timeout
+    /// [default: 500ms, half of store_timeout at most]
+    redis_wait_timeout: Span = "LEDGER_REDIS_WAIT_TIMEOUT",
     /// Connections to a store that is a server [default: 16]
     store_connections: u32 = "LEDGER_STORE_CONNECTIONS",
     /// The largest request body, in bytes [default: 1048576]

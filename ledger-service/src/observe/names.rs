@@ -17,7 +17,7 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 19] = [
+const COUNTERS: [(&str, &str); 20] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
@@ -30,6 +30,10 @@ const COUNTERS: [(&str, &str); 19] = [
         "Charges that succeeded after they were given up and replaced",
     ),
     ("stripe402_top_ups_uncreditable_total", "Top-ups that Stripe took and the books refuse"),
+    (
+        "stripe402_redis_waits_failed_total",
+        "Waits for a replica of Redis that were not fulfilled: Stripe was not asked",
+    ),
     ("stripe402_credited_units_total", "Units that cards were charged and that were credited"),
     (
         "stripe402_movements_total",
@@ -139,6 +143,7 @@ fn from_zero() {
     metrics::counter!("stripe402_card_attempts_total").absolute(0);
     metrics::counter!("stripe402_charged_twice_total").absolute(0);
     metrics::counter!("stripe402_top_ups_uncreditable_total").absolute(0);
+    metrics::counter!("stripe402_redis_waits_failed_total").absolute(0);
     metrics::gauge!("stripe402_modes_differ").set(0);
     metrics::gauge!("stripe402_file_sync_failed").set(0);
 }

@@ -65,7 +65,7 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, charge_for_card, account, post, post_up_to, post_together,
+    batch, charge_for_card, account, post, post_up_to, post_together, outlives_failover,
     movement, movements, accounts, tallies, charges, customer,
     remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
@@ -231,6 +231,15 @@ impl Store for ObservedStore {
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError> {
         measured!(self.post_together(key, postings))
+    }
+
+    async fn outlives_failover(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<(), StoreError> {
+        measured!(self.outlives_failover(key, kind, reference))
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {

@@ -175,6 +175,9 @@ impl Payments {
             subject: key.client.subject(),
             attempt: 0,
         };
+        // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
+        // that this one has been given back.
+        self.store.outlives_failover(key, Kind::Hold, hold).await.map_err(store)?;
         let in_books = refunds_in(&self.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;
         crate::failpoint!("refunded");

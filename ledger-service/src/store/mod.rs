@@ -28,7 +28,7 @@ pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};
 pub use postgres::{Postgres, PostgresOptions};
-pub use redis::{Redis, RedisOptions};
+pub use redis::{Redis, RedisOptions, WaitOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///
@@ -66,6 +66,17 @@ pub trait Store: Send + Sync + 'static {
         key: AccountKey,
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError>;
+
+    /// Waits until a movement outlives the failover of a server, before Stripe is asked for what it
+    /// plans. A store whose answers are final need not wait.
+    async fn outlives_failover(
+        &self,
+        _key: AccountKey,
+        _kind: Kind,
+        _reference: &str,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// An account's movements, oldest first.
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;

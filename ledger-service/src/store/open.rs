@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Embedded, EmbeddedOptions, Postgres, PostgresOptions, Redis, RedisOptions, Store, StoreError,
+    WaitOptions,
 };
 use crate::{clock::Clock, config::StoreUrl};
 
@@ -18,6 +19,8 @@ pub struct StoreOptions {
     pub queue: usize,
     /// For one transaction on a store that is a server.
     pub timeout: Duration,
+    /// How many of a Redis' replicas must have a record before Stripe is asked.
+    pub wait: WaitOptions,
     /// Connections to a store that is a server.
     pub connections: u32,
 }
@@ -32,7 +35,7 @@ pub fn open(
     options: StoreOptions,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    let StoreOptions { charge_memory, clock_skew, queue, timeout, connections } = options;
+    let StoreOptions { charge_memory, clock_skew, queue, timeout, wait, connections } = options;
     match url {
         StoreUrl::File(path) => {
             let path = path.clone();
@@ -45,7 +48,7 @@ pub fn open(
         }
         StoreUrl::Redis(url) => {
             let url = url.clone();
-            let options = RedisOptions { url, charge_memory, clock_skew, timeout };
+            let options = RedisOptions { url, charge_memory, clock_skew, timeout, wait };
             Ok(Arc::new(Redis::open(&options, clock)?))
         }
     }

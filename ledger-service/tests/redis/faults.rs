@@ -7,7 +7,7 @@ use std::{
 
 use stripe402_ledger::{
     ledger::{AccountKey, Kind, Posting},
-    store::{Redis, RedisOptions, Store, StoreError},
+    store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{
     ChargeId, ClientId, Currency, Units,
@@ -95,6 +95,7 @@ async fn a_server_that_hangs_is_given_up_in_time() {
             charge_memory: DAY,
             clock_skew: Duration::from_secs(60),
             timeout: Duration::from_millis(300),
+            wait: WaitOptions::within(None, Duration::from_millis(300)),
         };
         let clock = Arc::new(stripe402_ledger::clock::SystemClock);
         let store = Redis::open(&options, clock).unwrap();

@@ -11,6 +11,7 @@
 
 mod conformance;
 mod express;
+mod failover;
 mod faults;
 mod kept;
 mod secured;
@@ -20,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 use stripe402_ledger::{
     clock::SystemClock,
-    store::{Redis, RedisOptions},
+    store::{Redis, RedisOptions, WaitOptions},
 };
 
 /// The store there.
@@ -30,6 +31,7 @@ fn open(url: &str, charge_memory: Duration) -> Arc<Redis> {
         charge_memory,
         clock_skew: Duration::from_secs(60),
         timeout: Duration::from_secs(10),
+        wait: WaitOptions::within(None, Duration::from_secs(10)),
     };
     Arc::new(Redis::open(&options, Arc::new(SystemClock)).unwrap())
 }

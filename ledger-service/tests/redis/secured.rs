@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use super::server::{Server, free_port};
 
 /// What the ledger's user must be allowed, as in `docs/`.
-const RIGHTS: &[&str] = &[
+pub const RIGHTS: &[&str] = &[
     "~stripe402:*",
     "~{stripe402:*",
     "+@read",
@@ -14,6 +14,8 @@ const RIGHTS: &[&str] = &[
     "+eval",
     "+evalsha",
     "+time",
+    "+wait",
+    "+info",
 ];
 
 /// An authority, and a certificate of `localhost` by it.

@@ -33,6 +33,7 @@ mod ecds;
 mod express;
 mod extensions;
 mod failing_api;
+mod failover;
 mod filter_order;
 mod grpc_failures;
 mod http3;

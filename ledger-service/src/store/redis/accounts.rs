@@ -110,7 +110,10 @@ impl Redis {
         customer: String,
     ) -> Result<String, StoreError> {
         let arguments = [customer.into_bytes(), gone.into()];
-        self.on_accounts(&CUSTOMER, &client, &[], &arguments).await?.text()
+        let customer = self.on_accounts(&CUSTOMER, &client, &[], &arguments).await?.text()?;
+        // A charge names it. With another one in its place the key would not fit when it is repeated.
+        self.customer_is_replicated(client).await?;
+        Ok(customer)
     }
 
     pub(super) async fn within_limit(

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -79,6 +79,25 @@ impl Connection {
     /// One command.
     pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         self.in_time(self.send(command)).await
+    }
+
+    /// Commands on one connection to one node, in this order, and each one's answer or error. Unlike
+    /// [`Connection::command`] it does not ask again: what was written over a lost connection may not
+    /// be there, and the commands after it would not know.
+    pub(super) async fn pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        let count = pipeline.len();
+        self.in_time(async {
+            match &self.to {
+                To::Server(manager) => {
+                    manager.clone().req_packed_commands(pipeline, 0, count).await
+                }
+                To::Cluster(client, cell) => {
+                    let connection = cell.get_or_try_init(|| client.get_async_connection()).await?;
+                    connection.clone().req_packed_commands(pipeline, 0, count).await
+                }
+            }
+        })
+        .await
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {

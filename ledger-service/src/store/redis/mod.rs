@@ -11,6 +11,7 @@ mod durability;
 mod keys;
 mod payers;
 mod read;
+mod replicated;
 mod reply;
 mod script;
 mod top_ups;
@@ -24,7 +25,8 @@ use stripe402_protocol::{
 };
 use uuid::Uuid;
 
-use self::connection::Connection;
+pub use self::replicated::WaitOptions;
+use self::{connection::Connection, replicated::Replicas};
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
     clock::Clock,
@@ -46,11 +48,14 @@ pub struct RedisOptions {
     pub clock_skew: Duration,
     /// How long a transaction may take, all told.
     pub timeout: Duration,
+    /// How many replicas must have a record before Stripe is asked.
+    pub wait: WaitOptions,
 }
 
 /// The books in Redis. Any number of ledgers share them.
 pub struct Redis {
     connection: Connection,
+    replicas: Replicas,
     clock: Arc<dyn Clock>,
     charge_memory: Duration,
     clock_skew: Duration,
@@ -71,9 +76,12 @@ impl Redis {
     /// [`StoreError::Unavailable`] if the address cannot be one.
     pub fn open(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let connection = Connection::new(&options.url, options.timeout)?;
+        // Of its own: WAIT holds up all that comes after it on its connection.
+        let waiting = Connection::new(&options.url, options.timeout)?;
+        let replicas = Replicas::new(waiting, options.wait);
         tokio::spawn(durability::check(connection.clone()));
         let (charge_memory, clock_skew) = (options.charge_memory, options.clock_skew);
-        Ok(Self { connection, clock, charge_memory, clock_skew })
+        Ok(Self { connection, replicas, clock, charge_memory, clock_skew })
     }
 
     fn charge_memory_ms(&self) -> u64 {
@@ -113,6 +121,15 @@ impl Store for Redis {
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError> {
         self.post_movements(key, postings).await
+    }
+
+    async fn outlives_failover(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<(), StoreError> {
+        self.movement_is_replicated(key, kind, reference).await
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {

@@ -57,4 +57,5 @@ scripts! {
     CARD_VOID = include_str!("lua/card_void.lua");
     APPEND_TO_AUDIT = include_str!("lua/audit.lua");
     WITHIN = include_str!("lua/within.lua");
+    ON_REPLICA = include_str!("lua/on_replica.lua");
 }

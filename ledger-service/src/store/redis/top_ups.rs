@@ -63,7 +63,10 @@ impl Redis {
         ];
         let mut reply = self.on_top_ups(&OPEN_TOP_UP, &key.client, &arguments).await?;
         let outcome = match reply.text()?.as_str() {
-            "new" => return Ok(Opened::New(read(&mut reply, key.client)?)),
+            "new" => {
+                let opened = read(&mut reply, key.client)?;
+                return self.open_for_certain(opened).await.map(Opened::New);
+            }
             "enough" => Opened::Enough,
             "busy" => Opened::Busy(read(&mut reply, key.client)?),
             "repeated" => Opened::Repeated(read(&mut reply, key.client)?),
@@ -72,11 +75,43 @@ impl Redis {
             "in_debt" => Opened::InDebt(reply.units()?),
             _ => return Err(damaged(&key.client, "an unknown answer to a top-up")),
         };
+        if let Opened::Busy(known) | Opened::Repeated(known) = &outcome {
+            self.index_again(known).await?;
+        }
         self.tidy(redis::cmd("DEL").arg(keys::top_up(&id))).await;
         self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(&entry)).await;
         Ok(outcome)
     }
 
+    /// A top-up that was just opened, once a failover cannot forget it any more. Else it is given up:
+    /// Stripe has not heard of it, and its client may try again at once. If that does not reach Redis
+    /// either, it lies there until a replica has it: no ledger asks Stripe before, as each takes a claim.
+    async fn open_for_certain(&self, opened: TopUp) -> Result<TopUp, StoreError> {
+        let Err(error) = self.top_up_is_replicated(&opened).await else { return Ok(opened) };
+        let given_up = self.advance(opened.id, Some(State::opened()), State::Lapsed).await;
+        if let Err(error) = given_up {
+            tracing::debug!(top_up = %opened.id, %error, "a top-up without a replica stays open");
+        }
+        Err(error)
+    }
+
+    /// The failover of another node may have forgotten whose an unfinished top-up is: then nobody
+    /// could drive it, and its account would wait for ever.
+    async fn index_again(&self, top_up: &TopUp) -> Result<(), StoreError> {
+        if top_up.state.is_finished() {
+            return Ok(());
+        }
+        let mut index = redis::cmd("SET");
+        index.arg(keys::top_up(&top_up.id)).arg(top_up.account.client.to_hex()).arg("NX");
+        self.connection.command::<Option<String>>(&index).await.map(drop)
+    }
+
+    /// A claim is waited for, since whoever holds one asks Stripe. How a top-up ended is not: where
+    /// that is forgotten, the record says `Charging` again, and is driven again with the same key, or
+    /// by Stripe's list once the key is too old. A PaymentIntent is credited once. Only the list of
+    /// what is open lies elsewhere and is not forgotten with it, so a top-up is crossed out there
+    /// when a replica knows of its end.
+    ///
     /// # Errors
     /// The store's.
     pub(super) async fn advance(
@@ -116,8 +151,17 @@ impl Redis {
             "too_large" => Advance::TooLarge,
             _ => Advance::Conflict,
         };
+        // Moved there, too, if the answer to this very step was lost.
+        if let Advance::Done(of) | Advance::Moved(of) = &outcome
+            && matches!(of.state, State::Charging(_))
+            && of.state == to
+        {
+            self.top_up_is_replicated(of).await?;
+        }
         if matches!(&outcome, Advance::Done(of) | Advance::Finished(of) if of.state.is_finished()) {
-            self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(entry(&client, &id))).await;
+            if self.record_is_replicated(client, id).await.is_ok() {
+                self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(entry(&client, &id))).await;
+            }
             if outcome_is_refused(&outcome) {
                 self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(KEPT_MS)).await;
             }
@@ -145,7 +189,10 @@ impl Redis {
             let (client, id) = name.split_once(':').unwrap_or_default();
             let (client, id) = (parse(client, "a client id")?, parse(id, "a top-up's id")?);
             match self.top_up_of(client, id).await? {
-                Some(top_up) if !top_up.state.is_finished() => unfinished.push(top_up),
+                Some(top_up) if !top_up.state.is_finished() => {
+                    self.index_again(&top_up).await?;
+                    unfinished.push(top_up);
+                }
                 None if self.clock.now_ms().saturating_sub(opened_ms) < CUT_OFF_MS => {}
                 _ => self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(&name)).await,
             }
@@ -215,7 +262,7 @@ fn outcome_is_refused(outcome: &Advance) -> bool {
     matches!(outcome, Advance::Done(of) | Advance::Finished(of) if of.state.is_without_charge())
 }
 
-fn entry(client: &ClientId, id: &TopUpId) -> String {
+pub(super) fn entry(client: &ClientId, id: &TopUpId) -> String {
     format!("{}:{id}", client.to_hex())
 }
 
