@@ -141,7 +141,8 @@ fn every_mutant_is_in_the_code_and_hunted() {
     sources(&format!("{root}/ledger-service/src"), &mut files);
     sources(&format!("{root}/filter/src"), &mut files);
     let mut named = BTreeSet::new();
-    for (_, text) in &files {
+    // The file store's are hunted by its own schedules of a disk that fails.
+    for (_, text) in files.iter().filter(|(name, _)| !name.contains("store/embedded")) {
         for rest in text.split("mutant!(\"").skip(1) {
             named.insert(rest.split('"').next().unwrap().to_owned());
         }
