@@ -68,6 +68,7 @@ impl Subject for Shared {
 
 mod pieces;
 mod soak;
+mod tables;
 mod upgrade;
 
 mod suite {

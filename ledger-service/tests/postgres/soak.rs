@@ -22,7 +22,7 @@ use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
     charge, open,
-    pieces::{number, tables},
+    tables::{number, tables},
 };
 
 /// Charges in a batch, as a busy gateway sends them.

@@ -24,7 +24,7 @@ use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
     charge, key, open,
-    pieces::{left, minted_ago, number, run, tables, take, void},
+    tables::{left, minted_ago, number, run, tables, take, void},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);

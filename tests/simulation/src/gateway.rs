@@ -1,5 +1,7 @@
 //! One Envoy: worker threads with a VM each, over a host that is a list of what to do next.
 
+mod clock;
+mod deaths;
 mod proxy;
 mod watched;
 
@@ -27,9 +29,6 @@ use crate::{
     plan::{BLOCK, Fault},
     world::{End, World, pass},
 };
-
-/// By then what a dead VM left has been given back, in milliseconds.
-const INHERITED_MS: u64 = 25_000;
 
 /// One Envoy.
 pub struct Gateway {
@@ -358,107 +357,6 @@ impl Gateway {
             && minted.end == End::Unserved
         {
             minted.end = end;
-        }
-    }
-
-    /// A VM dies, with everything in it.
-    pub fn vm_dies(&self, at: usize) {
-        self.world.tell(format_args!("{}", self.name()), format_args!("VM {} dies", at + 1));
-        let dead = {
-            let mut vm = self.workers[at].borrow_mut();
-            vm.life += 1;
-            vm.worker = Worker::new(Rc::clone(&self.config));
-            let mut streams = self.streams.borrow_mut();
-            let of: Vec<_> =
-                streams.iter().filter(|(_, live)| live.worker == at).map(|(id, _)| *id).collect();
-            of.into_iter().filter_map(|id| streams.remove(&id)).collect::<Vec<_>>()
-        };
-        self.orphans.borrow_mut().retain(|orphan| orphan.worker != at);
-        for live in dead {
-            if let Some(tell) = live.tell {
-                let _ = tell.send(Heard::Broken);
-            }
-        }
-        self.died_ms.set(Some(self.world.now_ms()));
-        self.stir();
-    }
-
-    /// The process dies, and starts again after a while.
-    pub async fn dies(&self, for_ms: u64) {
-        self.world.tell(format_args!("{}", self.name()), format_args!("dies"));
-        // What it had not handed over is lost.
-        let charges: Vec<_> = {
-            let truth = self.world.truth();
-            truth
-                .charges
-                .iter()
-                .filter(|(_, of)| of.gateway == self.number && of.end == End::Unserved)
-                .map(|(id, _)| *id)
-                .collect()
-        };
-        for id in charges {
-            if let Some(minted) = self.world.truth().charges.get_mut(&id) {
-                minted.end = End::Unknown;
-            }
-        }
-        self.down.set(true);
-        for at in 0..self.workers.len() {
-            self.vm_dies(at);
-        }
-        self.shared.borrow_mut().clear();
-        pass(for_ms).await;
-        self.down.set(false);
-        self.world.tell(format_args!("{}", self.name()), format_args!("starts"));
-    }
-
-    /// What is under way, for whoever wonders why it does not come to rest.
-    #[must_use]
-    pub fn under_way(&self) -> String {
-        let vms: Vec<_> = self.workers.iter().map(|vm| vm.borrow().worker.is_at_rest()).collect();
-        format!("streams {}, VMs at rest {vms:?}", self.streams.borrow().len())
-    }
-
-    /// Whether nothing is under way in it.
-    #[must_use]
-    pub fn is_at_rest(&self) -> bool {
-        self.streams.borrow().is_empty()
-            && self.workers.iter().all(|vm| vm.borrow().worker.is_at_rest())
-            // What a dead VM left is taken over after ten ticks of another's.
-            && self.died_ms.get().is_none_or(|died| self.world.now_ms() > died + INHERITED_MS)
-    }
-
-    fn stir(&self) {
-        self.quiet.set(0);
-        self.stirred.notify_one();
-    }
-
-    /// Every VM's clock. It stands still while nothing happens: then all of them do.
-    async fn tick(self: Rc<Self>) {
-        let mut pulse = 0_u64;
-        loop {
-            if self.quiet.get() > 40 * 20 {
-                self.stirred.notified().await;
-                self.quiet.set(0);
-            }
-            let busy = !self.streams.borrow().is_empty() || !self.is_at_rest();
-            if busy {
-                self.quiet.set(0);
-            }
-            // Fast while somebody waits, as pulses are only of use then.
-            let step = if busy { 1 } else { 20 - pulse % 20 };
-            pass(50 * step).await;
-            pulse += step;
-            self.quiet.set(self.quiet.get() + u32::try_from(step).unwrap_or(1));
-            if self.down.get() {
-                continue;
-            }
-            for at in 0..self.workers.len() {
-                if pulse.is_multiple_of(20) {
-                    self.enter(at, None, |worker, proxy| worker.on_tick(proxy));
-                } else {
-                    self.enter(at, None, |worker, proxy| worker.on_pulse(proxy));
-                }
-            }
         }
     }
 }

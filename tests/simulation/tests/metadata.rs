@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use stripe402_ledger::{
     clock::Clock as _,
     ledger::{AccountKey, Kind, Posting},
-    payment::{Edges, PaymentOptions, Payments},
+    payment::{Edges, PaymentOptions, Payments, Unavailable},
     store::Store,
     stripe::IntentStatus,
 };
@@ -28,6 +28,7 @@ use stripe402_simulation::{
     plan::{Bank, Plan},
     world::{BEGINNING_MS, World, WorldIds},
 };
+use tokio::task::JoinHandle;
 
 const BLOCK: u32 = 50_000;
 
@@ -100,6 +101,19 @@ impl Scene {
         })
     }
 
+    /// A first block is paid and spent, and the charge for the second one is on its way.
+    async fn paid_and_paying(&self) -> (Paid, JoinHandle<Result<CardAnswer, Unavailable>>) {
+        self.pay(1, BLOCK).await;
+        let first = self.paid()[0].clone();
+        let payments = Arc::clone(&self.payments);
+        let asked = self.ask(2, 100);
+        let under_way = tokio::spawn(async move { payments.pay(&asked).await });
+        while !self.world.has_open_top_ups() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (first, under_way)
+    }
+
     async fn repair(&self) -> Vec<&'static str> {
         let accounts = [self.key];
         let found = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
@@ -115,14 +129,7 @@ impl Scene {
 #[tokio::test(start_paused = true)]
 async fn a_nameless_payment_of_our_customer_is_not_taken_for_a_top_up() {
     let scene = Scene::new();
-    scene.pay(1, BLOCK).await;
-    let first = scene.paid()[0].clone();
-    let payments = Arc::clone(&scene.payments);
-    let asked = scene.ask(2, 100);
-    let under_way = tokio::spawn(async move { payments.pay(&asked).await });
-    while !scene.world.has_open_top_ups() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let (first, under_way) = scene.paid_and_paying().await;
     scene.world.bank.with(|state| {
         let stranger = Paid {
             id: "pi_of_another_product".into(),
@@ -145,14 +152,7 @@ async fn a_nameless_payment_of_our_customer_is_not_taken_for_a_top_up() {
 #[tokio::test(start_paused = true)]
 async fn a_credited_payment_settles_no_other_top_up() {
     let scene = Scene::new();
-    scene.pay(1, BLOCK).await;
-    let first = scene.paid()[0].clone();
-    let payments = Arc::clone(&scene.payments);
-    let asked = scene.ask(2, 100);
-    let under_way = tokio::spawn(async move { payments.pay(&asked).await });
-    while !scene.world.has_open_top_ups() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let (first, under_way) = scene.paid_and_paying().await;
     let open = scene.world.books.unfinished_top_ups().await.unwrap()[0].id.to_string();
     scene.change(&first.id, |intent| intent.top_up = Some(open));
     scene.payments.look_at_intent(&first.id.parse().unwrap()).await.unwrap();
