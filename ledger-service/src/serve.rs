@@ -76,8 +76,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         deadline: config.payment_deadline,
         confirmation: config.confirmation,
         settle_after: config.settle_after,
-        // One call makes the customer, the next one charges the card.
-        in_flight: config.stripe_timeout.saturating_mul(2).saturating_add(IN_FLIGHT),
+        in_flight: config.stripe_timeout.saturating_add(IN_FLIGHT),
         limits: config.limits,
         unknown_memory: config.unknown_memory,
         live: config.is_live(),

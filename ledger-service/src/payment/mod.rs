@@ -78,8 +78,7 @@ pub struct PaymentOptions {
     /// For how long Stripe's own failures are met with the same request, before its
     /// PaymentIntents are looked through instead.
     pub settle_after: Duration,
-    /// For how long a charge may still be on its way after its ledger has lost the claim: above twice
-    /// Stripe's time-out, since that ledger may have been making the customer.
+    /// For how long a charge may still be on its way after it was sent: above Stripe's time-out.
     pub in_flight: Duration,
     /// How often cards may be tried.
     pub limits: LimitOptions,
@@ -108,7 +107,7 @@ impl Default for PaymentOptions {
             retry_most: Duration::from_secs(10),
             confirmation: Duration::from_secs(15 * 60),
             settle_after: Duration::from_secs(10 * 60),
-            in_flight: Duration::from_secs(25),
+            in_flight: Duration::from_secs(15),
             limits: LimitOptions::default(),
             unknown_memory: Duration::from_secs(5 * 60),
             live: false,

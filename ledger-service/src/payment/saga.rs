@@ -145,6 +145,11 @@ impl Payments {
             amount_minor: currency.minor_units(top_up.amount),
             currency,
         };
+        // Making the customer may have taken longer than the claim held: who looks for this charge now
+        // waits for one call of Stripe's, and not for one that is still to come.
+        if !self.may_be_sent(top_up.id).await? {
+            return Err(Failure::Unknown("another ledger has taken it on".to_owned()));
+        }
         match self.provider.charge(&charge).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
                 // This one ends refused, since its key has been used; the client's next one will do.
@@ -168,6 +173,16 @@ impl Payments {
             },
             other => other,
         }
+    }
+
+    /// Whether the key of a top-up may still be sent: it is not settled, and nobody looks for its charge.
+    async fn may_be_sent(&self, id: TopUpId) -> Result<bool, Failure> {
+        if stripe402_mutant::mutant!("no_claim") {
+            return Ok(true);
+        }
+        let now = self.store.top_up(id).await;
+        let now = now.map_err(|error| Failure::Unknown(error.to_string()))?;
+        Ok(now.is_some_and(|top_up| matches!(top_up.state, State::Charging(of) if !of.looking)))
     }
 
     /// A customer that was deleted at Stripe must not lock its client out: if it is gone, another one

@@ -18,8 +18,8 @@ use super::*;
 use crate::{
     clock::{RandomIds, SystemClock},
     ledger::{
-        Account, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Posted, Posting,
-        TopUp,
+        Account, Advance, AuditEntry, AuditKey, Claim, Kind, Limit, Movement, NewTopUp, Posted,
+        Posting, TopUp,
     },
     store::{InMemory, KeptCharge, StoreError, Tally},
     stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification},

@@ -63,7 +63,7 @@ async fn a_gateway_that_crashes_loses_nothing_that_was_answered() {
 #[tokio::test]
 async fn a_failure_that_stripe_repeats_is_settled_by_looking() {
     let options = StackOptions::new()
-        .ledger_env("LEDGER_SETTLE_AFTER", "5s")
+        .ledger_env("LEDGER_SETTLE_AFTER", "500ms")
         .ledger_env("LEDGER_PAYMENT_DEADLINE", "10s");
     let stack = Stack::start(options).await.unwrap();
     let card = stack.sim.fresh_card().await.unwrap();

@@ -357,3 +357,15 @@ async fn an_operator_thaws_nothing_while_a_dispute_is_open_in_any_currency() {
     );
     assert!(case.stands(key).await.2 && case.stands(other).await.2);
 }
+
+/// A ledger that has lost its claim while it made the customer does not charge any more.
+#[tokio::test]
+async fn nothing_is_sent_that_another_ledger_looks_for() {
+    let deadline = Duration::from_millis(300);
+    let case = Case::new(PaymentOptions { deadline, ..PaymentOptions::default() });
+    *case.bank.taken_on_at.lock().unwrap() = Some(Arc::clone(&case.store));
+    let asked = CardPayment { payment_method_id: "pm_0".parse().unwrap(), ..request() };
+    let answer = case.payments.pay(&asked).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(case.bank.charges.load(Ordering::SeqCst), 0);
+}
