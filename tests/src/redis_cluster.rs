@@ -13,8 +13,6 @@ const MASTERS: usize = 3;
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// After so long without an answer a node is taken for dead, and its replica is promoted.
 const NODE_TIMEOUT_MS: u16 = 1_000;
-/// Nodes talk to each other on the port so much above the one that clients ask.
-const BUS: u16 = 10_000;
 
 /// A running cluster. Its data are gone when it is dropped.
 #[derive(Debug)]
@@ -38,13 +36,16 @@ impl RedisCluster {
         let dir = tempfile::tempdir().map_err(Error::io("cannot make a folder for Redis"))?;
         let mut nodes = Vec::new();
         for number in 0..MASTERS.saturating_mul(2) {
-            let port = port()?;
+            let port = ports::free()?;
             let data = dir.path().join(number.to_string());
             std::fs::create_dir(&data).map_err(Error::io("cannot make a folder for Redis"))?;
             let log = dir.path().join(format!("redis-{number}.log"));
             let mut spec = Spec::new(format!("Redis node {number}"), "redis-server", log)
                 .arg("--port")
                 .arg(port.to_string())
+                // By default nodes talk to each other 10,000 above, on a port that nobody handed out.
+                .arg("--cluster-port")
+                .arg(ports::free()?.to_string())
                 .arg("--dir")
                 .arg(&data);
             for argument in ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"] {
@@ -126,16 +127,6 @@ fn patience(since: Instant, what: &str) -> Result<()> {
         return Err(Error::Invalid(format!("Redis Cluster: {what}")));
     }
     Ok(())
-}
-
-/// A free port whose bus port is free as well.
-fn port() -> Result<u16> {
-    loop {
-        let port = ports::free()?;
-        if port.checked_add(BUS).is_some_and(ports::is_free) {
-            return Ok(port);
-        }
-    }
 }
 
 /// What a node says; nothing if it is dead.
