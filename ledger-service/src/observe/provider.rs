@@ -12,7 +12,7 @@ use super::{
     trace::TARGET,
 };
 use crate::stripe::{
-    Card, CardCharge, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
+    Card, CardCharge, Changed, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
 };
 
 impl Kinds for Failure {
@@ -44,7 +44,7 @@ macro_rules! calls {
 
 calls! {
     card, create_customer, has_customer, charge, intent, intents_of, refund, intents_since,
-    refunds_since, disputes_since, refunds, dispute, cancel, verify,
+    refunds_since, disputes_since, changed_since, refunds, dispute, cancel, verify,
 }
 
 fn call(name: &'static str) -> Call {
@@ -148,6 +148,10 @@ impl Provider for ObservedProvider {
 
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
         measured!(self.disputes_since(since_ms))
+    }
+
+    async fn changed_since(&self, since_ms: u64) -> Result<Changed, Failure> {
+        measured!(self.changed_since(since_ms))
     }
 
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {

@@ -6,6 +6,7 @@
 
 mod amount;
 mod answer;
+mod changed;
 mod charged_twice;
 mod compare;
 mod confirmed;

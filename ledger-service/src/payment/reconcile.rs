@@ -31,23 +31,17 @@ impl Payments {
         let intents = self.provider.intents_since(since_ms).await.map_err(asked)?;
         let refunds = self.provider.refunds_since(since_ms).await.map_err(asked)?;
         let disputes = self.provider.disputes_since(since_ms).await.map_err(asked)?;
+        let changed = self.provider.changed_since(since_ms).await.map_err(asked)?;
         let mut index = Index::default();
         for key in accounts {
             let movements = self.store.movements(*key).await;
             index.add(*key, &movements.map_err(|error| Unavailable(error.to_string()))?);
         }
-        let mut disputes = disputes;
-        let listed: BTreeSet<String> = disputes.iter().map(|dispute| dispute.id.clone()).collect();
-        for (id, _) in index.disputes() {
-            // Opened before that moment: what became of it since?
-            if !listed.contains(&id) {
-                match self.provider.dispute(&id).await {
-                    Ok(dispute) => disputes.push(dispute),
-                    Err(Failure::Invalid(_)) => {}
-                    Err(other) => return Err(asked(other)),
-                }
-            }
-        }
+        let intents = self.with_changed_intents(intents, &changed).await?;
+        let refunds = self.with_changed_refunds(refunds, &changed, &index).await?;
+        let known = index.disputes().into_iter().map(|(id, _)| id);
+        let disputes =
+            self.with_changed_disputes(disputes, known.chain(changed.disputes)).await?;
         let mut found = Vec::new();
         for intent in &intents {
             match index.intent(intent) {

@@ -22,7 +22,9 @@ use crate::{
         Posting, TopUp,
     },
     store::{InMemory, KeptCharge, StoreError, Tally},
-    stripe::{CardCharge, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification},
+    stripe::{
+        CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification,
+    },
 };
 mod accounts;
 mod bank;

@@ -27,8 +27,8 @@ use stripe_types::RangeQueryTs;
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
 use super::{
-    BOOKS_FIELD, Card, CardCharge, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent,
-    IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification,
+    BOOKS_FIELD, Card, CardCharge, Changed, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent,
+    IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification, changes,
     sorted::Sorted,
 };
 
@@ -171,6 +171,10 @@ impl Provider for Stripe {
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
         let list = ListDispute::new().limit(100).created(since(since_ms));
         Ok(list.paginate().stream(&self.client).map_ok(dispute).try_collect().await?)
+    }
+
+    async fn changed_since(&self, since_ms: u64) -> Result<Changed, Failure> {
+        changes::changed(&self.client, since(since_ms)).await
     }
 
     async fn dispute(&self, id: &str) -> Result<Dispute, Failure> {

@@ -1,8 +1,11 @@
 //! The payment provider: what the ledger asks of Stripe, and Stripe behind it.
 
+mod changes;
 mod client;
 mod failure;
 mod sorted;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use stripe402_protocol::{Currency, PaymentIntentId, PaymentMethodId};
@@ -44,6 +47,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Every dispute that was opened since then (Unix ms).
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure>;
+
+    /// What changed since then (Unix ms), whenever it was made: a refund fails weeks later, a cardholder
+    /// confirms the next day. By Stripe's events, which it keeps for 30 days
+    /// (<https://docs.stripe.com/api/events>).
+    async fn changed_since(&self, since_ms: u64) -> Result<Changed, Failure>;
 
     /// Every refund of a PaymentIntent.
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure>;
@@ -178,6 +186,17 @@ pub struct Dispute {
     pub currency: String,
     /// How far it is.
     pub phase: DisputePhase,
+}
+
+/// What changed at Stripe since some moment: where to look, and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// PaymentIntents that succeeded.
+    pub intents: BTreeSet<String>,
+    /// PaymentIntents of whose refunds one failed or went another way, with those refunds.
+    pub refunds: BTreeMap<String, BTreeSet<String>>,
+    /// Disputes.
+    pub disputes: BTreeSet<String>,
 }
 
 /// How far a dispute is.

@@ -1,7 +1,7 @@
 //! What people do: agents ask, operators refund and compare, cardholders dispute, others use the same
 //! Stripe account.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
     ledger::AccountKey,
@@ -14,7 +14,7 @@ use crate::{
     dice::Dice,
     ledger::Ledger,
     plan::{Act, Planned},
-    world::{World, pass},
+    world::{BEGINNING_MS, World, pass},
 };
 
 /// For how long an agent tries, in milliseconds.
@@ -30,6 +30,8 @@ pub struct People {
     pub agents: Vec<Vec<Rc<Agent>>>,
     /// Their own.
     pub dice: Dice,
+    /// When books and Stripe were last seen to agree, in Unix milliseconds.
+    pub reconciled_ms: Cell<u64>,
 }
 
 impl People {
@@ -86,7 +88,7 @@ impl People {
                 pass(act.lasts_ms / 2).await;
                 let phase = if won { DisputePhase::Won } else { DisputePhase::Lost };
                 self.tell(format_args!("{id} is {phase:?}"));
-                self.world.bank.move_dispute(&id, phase);
+                self.world.bank.move_dispute(&id, phase, self.world.now_ms());
             }
             Act::Stranger { card, disputed } => self.stranger(card, disputed).await,
             Act::ClearMetadata { card } => {
@@ -177,7 +179,7 @@ impl People {
         });
         for id in named {
             self.tell(format_args!("{id} fails"));
-            self.world.bank.fail_refund(&id);
+            self.world.bank.fail_refund(&id, self.world.now_ms());
         }
     }
 
@@ -190,7 +192,7 @@ impl People {
         if let (Ok(refund), true) = (made, fails) {
             pass(self.dice.span(1_000, 60_000)).await;
             self.tell(format_args!("{} fails", refund.id));
-            self.world.bank.fail_refund(&refund.id);
+            self.world.bank.fail_refund(&refund.id, self.world.now_ms());
         }
     }
 
@@ -216,7 +218,9 @@ impl People {
                 .books
                 .with_memory(|memory| memory.accounts().keys().copied().collect::<Vec<_>>())
         };
-        let since_ms = crate::world::BEGINNING_MS;
+        // As somebody who reconciles each night: what is older is seen by its changes alone.
+        let since_ms = self.reconciled_ms.get();
+        let begun_ms = BEGINNING_MS.saturating_add(self.world.now_ms());
         let mut left = None;
         for _ in 0..3 {
             let (payments, known) = (Arc::clone(&payments), accounts());
@@ -232,6 +236,7 @@ impl People {
             self.tell(format_args!("reconcile: {} differences {found:?}", found.len()));
             left = Some(found.len());
             if found.is_empty() {
+                self.reconciled_ms.set(begun_ms);
                 break;
             }
         }

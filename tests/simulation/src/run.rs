@@ -1,6 +1,7 @@
 //! One world from its beginning to its end.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -15,7 +16,7 @@ use crate::{
     gateway::Gateway,
     ledger::Ledger,
     plan::{Bank, Fault, Plan, Planned},
-    world::{Violation, World, pass},
+    world::{BEGINNING_MS, Violation, World, pass},
 };
 
 /// What came of a world.
@@ -79,6 +80,7 @@ async fn happen(world: &Arc<World>) {
         ledgers: ledgers.clone(),
         agents: agents.collect(),
         dice: world.dice("people"),
+        reconciled_ms: Cell::new(BEGINNING_MS),
     });
     let teller = tokio::task::spawn_local(tell_events(Arc::clone(world), ledgers.clone()));
     let mut work = Vec::new();

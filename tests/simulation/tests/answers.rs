@@ -23,7 +23,7 @@ use stripe402_ledger::{
     payment::{Edges, PaymentOptions, Payments},
     store::Store,
     stripe::{
-        Card, CardCharge, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund, Provider,
+        Card, CardCharge, Changed, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund, Provider,
         Refund, Verification,
     },
 };
@@ -182,6 +182,9 @@ impl Provider for Scripted {
     }
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
         self.line.disputes_since(since_ms).await
+    }
+    async fn changed_since(&self, since_ms: u64) -> Result<Changed, Failure> {
+        self.line.changed_since(since_ms).await
     }
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
         self.line.refunds(intent).await

@@ -72,17 +72,17 @@ impl Stand for Simulated {
         })
     }
     async fn confirm(&self, intent: &str, confirms: bool) {
-        self.world.bank.confirm(intent, confirms);
+        self.world.bank.confirm(intent, confirms, self.world.now_ms());
     }
     async fn fail_refund(&self, id: &str) {
-        self.world.bank.fail_refund(id);
+        self.world.bank.fail_refund(id, self.world.now_ms());
     }
     async fn dispute(&self, intent: &str) -> String {
         self.world.bank.open_dispute(intent, self.world.now_ms()).unwrap()
     }
     async fn close_dispute(&self, id: &str, won: bool) {
         let phase = if won { DisputePhase::Won } else { DisputePhase::Lost };
-        self.world.bank.move_dispute(id, phase);
+        self.world.bank.move_dispute(id, phase, self.world.now_ms());
     }
 }
 
@@ -232,6 +232,7 @@ async fn charges_and_their_keys(stand: &dyn Stand) {
     assert_eq!(listed.len(), 2);
     assert!(listed.contains(&again.id) && listed.contains(&paid.id));
     assert!(provider.intents_since(0).await.unwrap().iter().any(|intent| intent.id == paid.id));
+    assert!(provider.changed_since(0).await.unwrap().intents.contains(&paid.id));
     assert!(matches!(provider.cancel(&id, &fresh()).await, Err(Failure::Invalid(_))));
 }
 
@@ -296,6 +297,8 @@ async fn refunds(stand: &dyn Stand) {
     let failed: Vec<_> = listed.iter().map(|of| (of.id == first.id, of.failed)).collect();
     assert_eq!(failed.len(), 2);
     assert!(failed.contains(&(true, true)) && failed.contains(&(false, false)));
+    let changed = provider.changed_since(0).await.unwrap();
+    assert!(changed.refunds[intent.as_str()].contains(&first.id), "{changed:?}");
     // What failed can go back after all.
     provider.refund(&refund(400, &fresh(), 0)).await.unwrap();
     assert!(provider.refunds_since(0).await.unwrap().len() >= 3);
@@ -320,6 +323,7 @@ async fn disputes(stand: &dyn Stand) {
     stand.close_dispute(&id, true).await;
     assert_eq!(provider.dispute(&id).await.unwrap().phase, DisputePhase::Won);
     assert!(provider.disputes_since(0).await.unwrap().iter().any(|of| of.id == id));
+    assert!(provider.changed_since(0).await.unwrap().disputes.contains(&id));
     assert!(matches!(provider.dispute("dp_that_nobody_opened").await, Err(Failure::Invalid(_))));
 }
 

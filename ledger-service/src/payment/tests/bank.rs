@@ -102,6 +102,9 @@ impl Provider for Bank {
     async fn disputes_since(&self, _: u64) -> Result<Vec<Dispute>, Failure> {
         Ok(Vec::new())
     }
+    async fn changed_since(&self, _: u64) -> Result<Changed, Failure> {
+        Ok(Changed::default())
+    }
     async fn refunds(&self, id: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {
         let all = self.refunds.lock().unwrap();
         let of = |refund: &&Refund| refund.intent.as_deref().is_none_or(|of| of == id.as_str());

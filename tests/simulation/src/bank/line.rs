@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_ledger::stripe::{
-    Card, CardCharge, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
+    Card, CardCharge, Changed, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
 };
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
@@ -288,6 +288,11 @@ impl Provider for Line {
     async fn disputes_since(&self, since_ms: u64) -> Result<Vec<Dispute>, Failure> {
         let since = since(since_ms);
         self.read("disputes", |bank| Ok(bank.disputes(|of| of.created_ms >= since))).await
+    }
+
+    async fn changed_since(&self, since_ms: u64) -> Result<Changed, Failure> {
+        let since = since(since_ms);
+        self.read("events", |bank| Ok(bank.changed_since(since))).await
     }
 
     async fn refunds(&self, intent: &PaymentIntentId) -> Result<Vec<Refund>, Failure> {

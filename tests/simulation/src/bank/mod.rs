@@ -10,7 +10,7 @@ mod record;
 use std::{collections::BTreeMap, sync::Mutex};
 
 use stripe402_ledger::stripe::{
-    Card, CardCharge, Decline, Dispute, DisputePhase, Failure, Intent, IntentStatus, NewRefund,
+    Card, CardCharge, Changed, Decline, Dispute, DisputePhase, Failure, Intent, IntentStatus, NewRefund,
     Refund, Verification,
 };
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
@@ -108,6 +108,7 @@ impl Bank {
                 subject: Some(charge.subject.clone()),
                 really_for: Some(charge.top_up.clone()),
                 created_ms: now_ms,
+                changed_ms: now_ms,
             };
             if paid {
                 state.attach(charge.card.as_str(), &charge.customer);
@@ -147,7 +148,7 @@ impl Bank {
     }
 
     /// The cardholder confirms, or fails to.
-    pub fn confirm(&self, id: &str, confirmed: bool) {
+    pub fn confirm(&self, id: &str, confirmed: bool, now_ms: u64) {
         self.with(|state| {
             let Some(intent) = state.intents.get_mut(id) else { return };
             if intent.status != IntentStatus::RequiresAction {
@@ -157,6 +158,7 @@ impl Bank {
                 true => IntentStatus::Succeeded,
                 false => IntentStatus::RequiresPaymentMethod,
             };
+            intent.changed_ms = now_ms;
             let intent = intent.clone();
             if let (true, Some(customer)) = (confirmed, &intent.customer) {
                 state.attach(&intent.card, customer);
@@ -200,8 +202,9 @@ impl Bank {
             }
             let id = state.name("re");
             let intent = intent.to_owned();
+            let (created_ms, changed_ms) = (now_ms, now_ms);
             let refund =
-                Refunded { id, intent, hold, amount_minor, failed: false, created_ms: now_ms };
+                Refunded { id, intent, hold, amount_minor, failed: false, created_ms, changed_ms };
             state.events.push(Told::Refunds(refund.intent.clone()));
             let shown = refund.shown();
             state.refunds.insert(refund.id.clone(), refund);
@@ -210,10 +213,10 @@ impl Bank {
     }
 
     /// A refund did not arrive.
-    pub fn fail_refund(&self, id: &str) {
+    pub fn fail_refund(&self, id: &str, now_ms: u64) {
         self.with(|state| {
             let Some(refund) = state.refunds.get_mut(id) else { return };
-            refund.failed = true;
+            (refund.failed, refund.changed_ms) = (true, now_ms);
             let told = Told::Refunds(refund.intent.clone());
             state.events.push(told);
         });
@@ -238,8 +241,9 @@ impl Bank {
             let (amount_minor, intent) = (paid.amount_minor, intent.to_owned());
             let id = state.name("dp");
             let phase = DisputePhase::Open;
-            let dispute =
-                Disputed { id: id.clone(), intent, amount_minor, phase, created_ms: now_ms };
+            let (created_ms, changed_ms) = (now_ms, now_ms);
+            let dispute = Disputed { id, intent, amount_minor, phase, created_ms, changed_ms };
+            let id = dispute.id.clone();
             state.events.push(Told::Dispute(id.clone()));
             state.disputes.insert(id.clone(), dispute);
             Some(id)
@@ -247,10 +251,10 @@ impl Bank {
     }
 
     /// A dispute goes on.
-    pub fn move_dispute(&self, id: &str, phase: DisputePhase) {
+    pub fn move_dispute(&self, id: &str, phase: DisputePhase, now_ms: u64) {
         self.with(|state| {
             let Some(dispute) = state.disputes.get_mut(id) else { return };
-            dispute.phase = phase;
+            (dispute.phase, dispute.changed_ms) = (phase, now_ms);
             state.events.push(Told::Dispute(id.to_owned()));
         });
     }
@@ -259,6 +263,23 @@ impl Bank {
         self.with(|state| {
             let all = state.disputes.values().rev();
             all.filter(|dispute| wanted(dispute)).map(Disputed::shown).collect()
+        })
+    }
+
+    /// What changed since then, as its events say.
+    pub(crate) fn changed_since(&self, since_ms: u64) -> Changed {
+        self.with(|state| {
+            let mut changed = Changed::default();
+            let paid = state.intents.values().filter(|of| of.status == IntentStatus::Succeeded);
+            let intents = paid.filter(|of| of.changed_ms >= since_ms).map(|of| of.id.clone());
+            changed.intents.extend(intents);
+            for of in state.refunds.values().filter(|of| of.changed_ms >= since_ms) {
+                let refunds = changed.refunds.entry(of.intent.clone()).or_default();
+                refunds.insert(of.id.clone());
+            }
+            let disputes = state.disputes.values().filter(|of| of.changed_ms >= since_ms);
+            changed.disputes.extend(disputes.map(|of| of.id.clone()));
+            changed
         })
     }
 
@@ -318,6 +339,7 @@ impl Bank {
                 card: "pm_of_a_stranger".to_owned(),
                 really_for: None,
                 created_ms: now_ms,
+                changed_ms: now_ms,
                 ..ours
             };
             state.tell_of_intent(&intent);

@@ -40,6 +40,8 @@ pub struct Paid {
     pub really_for: Option<String>,
     /// When.
     pub created_ms: u64,
+    /// When an event last told of it.
+    pub changed_ms: u64,
 }
 
 impl Paid {
@@ -78,6 +80,8 @@ pub struct Refunded {
     pub failed: bool,
     /// When.
     pub created_ms: u64,
+    /// When an event last told of it.
+    pub changed_ms: u64,
 }
 
 impl Refunded {
@@ -108,6 +112,8 @@ pub struct Disputed {
     pub phase: DisputePhase,
     /// When it was opened.
     pub created_ms: u64,
+    /// When an event last told of it.
+    pub changed_ms: u64,
 }
 
 impl Disputed {
