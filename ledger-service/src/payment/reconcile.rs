@@ -40,8 +40,7 @@ impl Payments {
         let intents = self.with_changed_intents(intents, &changed).await?;
         let refunds = self.with_changed_refunds(refunds, &changed, &index).await?;
         let known = index.disputes().into_iter().map(|(id, _)| id);
-        let disputes =
-            self.with_changed_disputes(disputes, known.chain(changed.disputes)).await?;
+        let disputes = self.with_changed_disputes(disputes, known.chain(changed.disputes)).await?;
         let mut found = Vec::new();
         for intent in &intents {
             match index.intent(intent) {

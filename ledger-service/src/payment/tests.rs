@@ -23,7 +23,8 @@ use crate::{
     },
     store::{InMemory, KeptCharge, StoreError, Tally},
     stripe::{
-        CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund, Verification,
+        CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund,
+        Verification,
     },
 };
 mod accounts;

@@ -92,7 +92,11 @@ impl Agent {
                                 return Ended::Refused;
                             }
                             pass(self.dice.between(500, 20_000)).await;
-                            self.world.bank.confirm(&id, self.dice.chance(850), self.world.now_ms());
+                            self.world.bank.confirm(
+                                &id,
+                                self.dice.chance(850),
+                                self.world.now_ms(),
+                            );
                             intent = Some(id);
                             0
                         }

@@ -145,6 +145,8 @@ pub enum Fault {
         /// What it writes arrives all the same.
         after: bool,
     },
+    /// The store dies, and comes back with what it had acknowledged, and perhaps with what it was doing.
+    StoreDies,
     /// A gateway cannot reach a ledger.
     Cut {
         /// Which gateway.
@@ -343,6 +345,7 @@ fn fault(dice: &Dice, shape: (usize, usize, usize), horizon: u64) -> Planned<Fau
             let when = if dice.chance(500) { When::Before } else { When::After };
             (Fault::Stored(*dice.pick(&calls), when), 0)
         }
+        8 if dice.chance(400) => (Fault::StoreDies, short(dice)),
         8 | 9 => (Fault::Store { ledger, after: dice.chance(500) }, short(dice)),
         10 => (Fault::Cut { gateway, ledger, answers: dice.chance(500) }, short(dice)),
         11 => (Fault::Jitter, short(dice)),

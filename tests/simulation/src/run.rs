@@ -204,6 +204,7 @@ async fn break_things(fault: Planned<Fault>, ledgers: Vec<Rc<Ledger>>, gateways:
         Fault::Stripe(_)
         | Fault::Stored(..)
         | Fault::Store { .. }
+        | Fault::StoreDies
         | Fault::Cut { .. }
         | Fault::Jitter
         | Fault::Stripped

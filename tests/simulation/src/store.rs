@@ -67,6 +67,7 @@ impl Line {
     fn fault(&self) -> Option<bool> {
         self.world.now(|fault| match fault {
             Fault::Store { ledger, after } if ledger == self.life.ledger => Some(after),
+            Fault::StoreDies => Some(self.dice.chance(300)),
             _ => None,
         })
     }

@@ -23,8 +23,8 @@ use stripe402_ledger::{
     payment::{Edges, PaymentOptions, Payments},
     store::Store,
     stripe::{
-        Card, CardCharge, Changed, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund, Provider,
-        Refund, Verification,
+        Card, CardCharge, Changed, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund,
+        Provider, Refund, Verification,
     },
 };
 use stripe402_protocol::{

@@ -12,11 +12,14 @@ use std::{
 
 use serde_json::json;
 use stripe402_tests::{
+    ledger::Ledger,
     postgres::Postgres,
     redis::Redis,
     stack::{Stack, StackOptions},
     wire,
 };
+
+use crate::crash_customers::{OPERATOR, come, net};
 
 fn rounds() -> u32 {
     let set = std::env::var("STRIPE402_CRASHES").ok();
@@ -108,8 +111,31 @@ fn tell(text: &str) {
     println!("{text}");
 }
 
-/// Card charges under load, while the ledger dies and Stripe is in trouble: what Stripe took is
-/// what was credited, to the unit, and what was served is what was deducted.
+/// The ledger dies again and again, and Stripe is in trouble meanwhile.
+async fn kill_again_and_again(stack: &Stack, ledger: &mut Ledger) {
+    for (round, trouble) in (0..rounds() * 4).zip(TROUBLE.iter().cycle()) {
+        let moment = 100 + u64::from(round) * 397 % 611;
+        if !trouble.is_empty() {
+            let path = if round % 2 == 0 { "/v1/payment_intents" } else { "/v1/refunds" };
+            let fault = json!({
+                "method": "POST", "path": path, "action": trouble, "times": 2,
+                "ms": if *trouble == "latency" { 300 } else { 0 },
+                "status": if *trouble == "status" { Some(500) } else { None },
+            });
+            stack.sim.fault(&fault).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        ledger.process().kill9();
+        ledger.restart().await.unwrap();
+    }
+    stack.sim.clear_faults().await.unwrap();
+    stack.healthy_ledgers(1).await.unwrap();
+    // Long enough for what was cut off to be swept up.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+}
+
+/// Card charges, refunds and disputes under load, while the ledger dies and Stripe is in trouble: what
+/// Stripe has is what the books say, to the unit, and what was served is what was deducted.
 async fn charges_survive(store: Option<String>) {
     let options = StackOptions::new()
         // A card charge for every ten requests, and as many as there are.
@@ -118,6 +144,7 @@ async fn charges_survive(store: Option<String>) {
         .filter(|filter| filter["routes"][0]["price"] = 500.into())
         .ledger_env("LEDGER_LIMIT_SOURCE_ATTEMPTS", "1000000")
         .ledger_env("LEDGER_LIMIT_ATTEMPTS", "1000000")
+        .ledger_env("LEDGER_ADMIN_TOKEN", &format!("alice:{OPERATOR}"))
         .ledger_env("LEDGER_SWEEP", "1s");
     let options = match &store {
         Some(store) => options.store(store),
@@ -132,26 +159,15 @@ async fn charges_survive(store: Option<String>) {
         let (http, url) = (stack.client.clone(), stack.url("/api/joke"));
         tasks.push(tokio::spawn(hammer(http, url, payment, Arc::clone(&stop))));
     }
-    for (round, trouble) in (0..rounds() * 4).zip(TROUBLE.iter().cycle()) {
-        let moment = 100 + u64::from(round) * 397 % 611;
-        if !trouble.is_empty() {
-            let fault = json!({
-                "method": "POST", "path": "/v1/payment_intents", "action": trouble, "times": 2,
-                "ms": if *trouble == "latency" { 300 } else { 0 },
-                "status": if *trouble == "status" { Some(500) } else { None },
-            });
-            stack.sim.fault(&fault).await.unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        stack.ledger().unwrap().process().kill9();
-        stack.ledger().unwrap().restart().await.unwrap();
-    }
-    stack.sim.clear_faults().await.unwrap();
-    stack.healthy_ledgers(1).await.unwrap();
-    // Long enough for what was cut off to be swept up.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    stop.store(true, Ordering::SeqCst);
-    let mut served = 0;
+    let mut ledgers = std::mem::take(&mut stack.ledgers);
+    let admin = ledgers[0].admin_url("/admin/v1");
+    let dying = async {
+        kill_again_and_again(&stack, &mut ledgers[0]).await;
+        stop.store(true, Ordering::SeqCst);
+    };
+    let ((), customers) = tokio::join!(dying, come(&stack, &admin, &stop));
+    stack.ledgers = ledgers;
+    let mut served = customers;
     for task in tasks {
         served += task.await.unwrap();
     }
@@ -165,31 +181,25 @@ async fn charges_survive(store: Option<String>) {
     stack.ledger().unwrap().process().stop();
     let file = format!("file:{}", stack.dir().join("ledger.redb").display());
     let store = store.unwrap_or(file);
+    // Events that found the ledger dead are sent again in an hour, and in a day.
+    crate::command::ledger(&stack, &store, &["reconcile", "--repair"]);
     for command in ["verify", "reconcile"] {
         let said = crate::command::ledger(&stack, &store, &[command]);
         assert_eq!(said.code, 0, "{command}: {} {}", said.json, said.error);
     }
     let movements = crate::command::ledger(&stack, &store, &["transfers"]).json;
     let revenue = crate::command::ledger(&stack, &store, &["revenue"]).json;
-    let credited = sum(&movements, "top_up");
-    let charged = stack.sim.totals("usd").await.unwrap().charged * 100;
-    assert_eq!(credited, charged, "credited is what Stripe took");
+    let totals = stack.sim.totals("usd").await.unwrap();
+    let at_stripe = (totals.charged - totals.refunded - totals.disputed) * 100;
+    assert_eq!(net(&movements), at_stripe, "{totals:?}");
     tell(&format!(
-        "{}: {} kills, {served} served, {} card charges of $0.50, {credited} units credited",
+        "{}: {} kills, {served} served, {} card charges of $0.50, {customers} customers had money back, {at_stripe} \
+         units at Stripe and in the books",
         store.split(':').next().unwrap_or_default(),
         rounds() * 4,
-        charged / 5_000,
+        totals.charged / 50,
     ));
     assert_eq!(revenue[0]["units"], served * 500, "{served} served: {revenue}");
-}
-
-fn sum(movements: &serde_json::Value, kind: &str) -> i64 {
-    let all = movements.as_array().unwrap().iter();
-    let posting = |movement: &serde_json::Value| {
-        let of = movement.get("posting").unwrap_or(movement);
-        (of["kind"] == kind).then(|| of["amount"].as_i64().unwrap())
-    };
-    all.filter_map(posting).sum()
 }
 
 #[tokio::test]

@@ -22,23 +22,23 @@ use crate::{
     command::ledger,
 };
 
-const CONNECTIONS: usize = 16;
-const CLIENTS: usize = 4;
+pub(super) const CONNECTIONS: usize = 16;
+pub(super) const CLIENTS: usize = 4;
 /// Enough for every request that these connections can send.
-const TOP_UP: i64 = 10_000_000;
-const JOKE: i64 = 100;
+pub(super) const TOP_UP: i64 = 10_000_000;
+pub(super) const JOKE: i64 = 100;
 /// What a ledger may take to end: the drain, and what is under way.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the gateway's clients see: how many were served, and whatever else happened.
 #[derive(Debug, Default)]
-struct Seen {
-    served: i64,
-    failed: Vec<String>,
+pub(super) struct Seen {
+    pub(super) served: i64,
+    pub(super) failed: Vec<String>,
 }
 
 /// Pays over one connection, one request after the other, until told to stop.
-async fn keep_paying(url: String, client: String, stop: Arc<AtomicBool>) -> Seen {
+pub(super) async fn keep_paying(url: String, client: String, stop: Arc<AtomicBool>) -> Seen {
     let http = reqwest::Client::builder().pool_max_idle_per_host(1).build().unwrap();
     let payment = wire::encode(&json!({"clientId": client}));
     let mut seen = Seen::default();
@@ -70,7 +70,7 @@ async fn keep_charging_cards(stack: &Stack, stop: &AtomicBool) -> Seen {
 
 /// As Kubernetes replaces a Deployment's pods: SIGTERM, wait for the end, start, wait until gateways
 /// find it; then the next.
-async fn restart_in_turn(stack: &Stack, ledgers: Vec<Ledger>, stop: &AtomicBool) -> Vec<Ledger> {
+pub(super) async fn restart_in_turn(stack: &Stack, ledgers: Vec<Ledger>) -> Vec<Ledger> {
     let mut restarted = Vec::new();
     for mut ledger in ledgers {
         let stopping = tokio::task::spawn_blocking(move || {
@@ -82,12 +82,12 @@ async fn restart_in_turn(stack: &Stack, ledgers: Vec<Ledger>, stop: &AtomicBool)
         stack.healthy_ledgers(2).await.unwrap();
         restarted.push(ledger);
     }
-    stop.store(true, Ordering::Relaxed);
     restarted
 }
 
-async fn nobody_notices(store: &str) {
-    let options = StackOptions::new()
+/// Two ledgers, as shipped, whose clients may give many cards.
+pub(super) fn two_ledgers(store: &str) -> StackOptions {
+    StackOptions::new()
         .workers(2)
         .replicas(2)
         .store(store)
@@ -97,16 +97,25 @@ async fn nobody_notices(store: &str) {
         // Whoever asks a ledger that is gone hears it at once; how fast a busy machine is, is not
         // shown here.
         .ledger_env("LEDGER_STORE_TIMEOUT", "5s")
-        .filter(|filter| filter["ledger"]["timeout"] = "5s".into());
-    let mut stack = Stack::start(options).await.unwrap();
-    stack.healthy_ledgers(2).await.unwrap();
+        .filter(|filter| filter["ledger"]["timeout"] = "5s".into())
+}
+
+/// Clients with enough credits for the whole test.
+pub(super) async fn rich_clients(stack: &Stack) -> Vec<String> {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let card = stack.sim.fresh_card().await.unwrap();
         let first = json!({"paymentMethodId": card, "topUpAmount": TOP_UP});
-        let receipt = pay(&stack, "/api/joke", first).await.receipt();
+        let receipt = pay(stack, "/api/joke", first).await.receipt();
         clients.push(receipt["clientId"].as_str().unwrap().to_owned());
     }
+    clients
+}
+
+async fn nobody_notices(store: &str) {
+    let mut stack = Stack::start(two_ledgers(store)).await.unwrap();
+    stack.healthy_ledgers(2).await.unwrap();
+    let clients = rich_clients(&stack).await;
     let stop = Arc::new(AtomicBool::new(false));
     let url = stack.url("/api/joke");
     let paying = (0..CONNECTIONS).map(|at| {
@@ -119,8 +128,12 @@ async fn nobody_notices(store: &str) {
         json!({"path": "/v1/payment_intents", "action": "latency", "ms": 700, "times": 1_000});
     stack.sim.fault(&slow).await.unwrap();
     let ledgers = std::mem::take(&mut stack.ledgers);
-    let (ledgers, cards) =
-        tokio::join!(restart_in_turn(&stack, ledgers, &stop), keep_charging_cards(&stack, &stop));
+    let restarting = async {
+        let restarted = restart_in_turn(&stack, ledgers).await;
+        stop.store(true, Ordering::Relaxed);
+        restarted
+    };
+    let (ledgers, cards) = tokio::join!(restarting, keep_charging_cards(&stack, &stop));
     stack.ledgers = ledgers;
 
     let mut spent = [JOKE; CLIENTS];

@@ -10,8 +10,8 @@ mod record;
 use std::{collections::BTreeMap, sync::Mutex};
 
 use stripe402_ledger::stripe::{
-    Card, CardCharge, Changed, Decline, Dispute, DisputePhase, Failure, Intent, IntentStatus, NewRefund,
-    Refund, Verification,
+    Card, CardCharge, Changed, Decline, Dispute, DisputePhase, Failure, Intent, IntentStatus,
+    NewRefund, Refund, Verification,
 };
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
 
