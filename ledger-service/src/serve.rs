@@ -5,15 +5,25 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    app::App,
     clock::{Clock, RandomIds, SystemClock},
     config::Config,
-    http::{self, App, Keyring, Operators, Readiness, Tokens},
+    gateway_api,
+    health::Readiness,
+    net::{
+        self, Tokens,
+        tls::{self, Files, Listener, TlsError, TlsOptions},
+    },
     observe::{self, ObservedProvider, ObservedStore},
-    operate::Operations,
-    payment::{Edges, PaymentOptions, Payments},
+    operator::{
+        self,
+        keyring::{Keyring, Operators},
+        work::Operations,
+    },
+    payments::{Edges, PaymentOptions, Payments},
     store::{self, Store},
     stripe::{Stripe, StripeOptions},
-    tls::{self, Files, Listener, TlsError, TlsOptions},
+    webhook,
 };
 
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
@@ -136,15 +146,15 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
 
     let (stopping, stopped) = watch::channel(false);
     let limits = config.listeners;
-    let gateways = http::internal(app.clone(), Tokens::new(&config.tokens), limits);
+    let gateways = gateway_api::routes(app.clone(), Tokens::new(&config.tokens), limits);
     let mut servers = JoinSet::new();
-    servers.spawn(http::serve(internal, gateways, limits, stopped.clone()));
+    servers.spawn(net::serve(internal, gateways, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {
-        let router = http::webhooks(app.clone(), secret, limits);
-        servers.spawn(http::serve(listener, router, limits, stopped.clone()));
+        let router = webhook::routes(app.clone(), secret, limits);
+        servers.spawn(net::serve(listener, router, limits, stopped.clone()));
     }
-    let router = http::operator(app, operators, limits);
-    servers.spawn(http::serve(operator, router, limits, stopped));
+    let router = operator::routes(app, operators, limits);
+    servers.spawn(net::serve(operator, router, limits, stopped));
 
     let stop = async {
         if stop.await == Stop::Drain {

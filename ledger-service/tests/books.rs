@@ -11,8 +11,8 @@ use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Kind, Posting},
     store::{Embedded, EmbeddedOptions, Store},
 };
 use stripe402_protocol::{
@@ -146,7 +146,7 @@ async fn books_that_do_not_add_up_are_found() {
             {
                 let mut table = transaction.open_table(accounts).unwrap();
                 let bytes = [key("a").client.as_bytes().as_slice(), b"usd"].concat();
-                let account = stripe402_ledger::ledger::Account {
+                let account = stripe402_ledger::accounting::Account {
                     available: Units::from_u32(59_400),
                     ..Default::default()
                 };

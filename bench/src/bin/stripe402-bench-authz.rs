@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 use stripe402_bench::{Result, accounts, charge};
-use stripe402_ledger::{ledger::AccountKey, store::Store};
+use stripe402_ledger::{accounting::AccountKey, store::Store};
 use stripe402_protocol::{
     Currency, Intent, Payment, Receipt,
     message::{self, Batch, ChargeOutcome},

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use stripe402_ledger::{
-    ledger::{Limit, NewTopUp, Opened, State, TopUpId},
+    accounting::{Limit, NewTopUp, Opened, State, TopUpId},
     store::Store,
 };
 use stripe402_protocol::{

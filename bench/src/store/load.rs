@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use stripe402_ledger::{ledger::AccountKey, store::Store};
+use stripe402_ledger::{accounting::AccountKey, store::Store};
 use stripe402_protocol::{
     ChargeId, Units,
     message::{self, Batch, Charge, ChargeOutcome},

@@ -18,10 +18,9 @@ use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    http::Limits,
-    payment::LimitOptions,
+    net::{Limits, tls::TlsOptions},
+    payments::LimitOptions,
     store::{StoreOptions, WaitOptions},
-    tls::TlsOptions,
 };
 
 pub use books::{

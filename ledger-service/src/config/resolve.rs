@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Config, ConfigError, Secret, Settings, Span, StoreUrl};
-use crate::{http::Limits, payment::LimitOptions, store::WaitOptions, tls::TlsOptions};
+use crate::{
+    net::{Limits, tls::TlsOptions},
+    payments::LimitOptions,
+    store::WaitOptions,
+};
 
 impl TryFrom<Settings> for Config {
     type Error = ConfigError;

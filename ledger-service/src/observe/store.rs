@@ -16,7 +16,7 @@ use super::{
     trace::TARGET,
 };
 use crate::{
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId,
     },

@@ -18,11 +18,11 @@ use uuid::Uuid;
 
 use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
 use crate::{
-    clock::Clock,
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Kind,
         Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
+    clock::Clock,
 };
 
 /// The books in memory, behind the trait of stores.
@@ -78,7 +78,7 @@ impl Store for InMemory {
         let window = Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60));
         let mut books = self.books()?;
         books.memory.forget_charges_before(&window.first_remembered());
-        Ok(known(ledger::apply_batch(&mut books.memory, &batch, &window)))
+        Ok(known(accounting::apply_batch(&mut books.memory, &batch, &window)))
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -87,12 +87,12 @@ impl Store for InMemory {
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::post(&mut self.books()?.memory, &key, &posting, now_ms)))
+        Ok(known(accounting::post(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::post_up_to(&mut self.books()?.memory, &key, &posting, now_ms)))
+        Ok(known(accounting::post_up_to(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
     async fn post_together(
@@ -102,7 +102,7 @@ impl Store for InMemory {
     ) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
         let memory = &mut self.books()?.memory;
-        Ok(known(ledger::post_together(memory, &key, &postings, now_ms)))
+        Ok(known(accounting::post_together(memory, &key, &postings, now_ms)))
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
@@ -116,7 +116,7 @@ impl Store for InMemory {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
-        Ok(known(ledger::Book::movement(&self.books()?.memory, &key, kind, reference)))
+        Ok(known(accounting::Book::movement(&self.books()?.memory, &key, kind, reference)))
     }
 
     async fn accounts(
@@ -226,7 +226,7 @@ impl Store for InMemory {
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        Ok(known(ledger::open(&mut self.books()?.memory, wanted)))
+        Ok(known(accounting::open(&mut self.books()?.memory, wanted)))
     }
 
     async fn advance_top_up(
@@ -236,7 +236,7 @@ impl Store for InMemory {
         to: State,
     ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
+        Ok(known(accounting::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

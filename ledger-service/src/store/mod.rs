@@ -19,7 +19,7 @@ use stripe402_protocol::{
 
 use uuid::Uuid;
 
-use crate::ledger::{
+use crate::accounting::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
     Posted, Posting, State, TopUp, TopUpId,
 };
@@ -32,11 +32,11 @@ pub use redis::{Redis, RedisOptions, WaitOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///
-/// The accounting itself is [`crate::ledger`]; a store decides where its books lie and how
+/// The accounting itself is [`crate::accounting`]; a store decides where its books lie and how
 /// transactions become durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Carries out a batch as [`crate::ledger::apply_batch`] says.
+    /// Carries out a batch as [`crate::accounting::apply_batch`] says.
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
 
     /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
@@ -54,13 +54,13 @@ pub trait Store: Send + Sync + 'static {
     /// What an account holds; one that was never topped up is empty.
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
 
-    /// Posts a movement as [`crate::ledger::post`] says.
+    /// Posts a movement as [`crate::accounting::post`] says.
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
-    /// Posts a debit of at most what is available, as [`crate::ledger::post_up_to`] says.
+    /// Posts a debit of at most what is available, as [`crate::accounting::post_up_to`] says.
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
-    /// Posts movements together as [`crate::ledger::post_together`] says.
+    /// Posts movements together as [`crate::accounting::post_together`] says.
     async fn post_together(
         &self,
         key: AccountKey,
@@ -145,10 +145,10 @@ pub trait Store: Send + Sync + 'static {
     /// go by themselves when they do not count any more; see [`Limit`].
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError>;
 
-    /// Opens a top-up as [`crate::ledger::open`] says.
+    /// Opens a top-up as [`crate::accounting::open`] says.
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError>;
 
-    /// Moves a top-up on as [`crate::ledger::advance`] says; if `from` is given, only from there.
+    /// Moves a top-up on as [`crate::accounting::advance`] says; if `from` is given, only from there.
     async fn advance_top_up(
         &self,
         id: TopUpId,

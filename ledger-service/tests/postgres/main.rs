@@ -17,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posted, Posting},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Kind, Posted, Posting},
     store::{
         Postgres, PostgresOptions, Store,
         conformance::{Options, Subject},

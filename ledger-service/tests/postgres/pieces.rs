@@ -10,8 +10,8 @@ use std::{
 
 use sqlx::PgPool;
 use stripe402_ledger::{
+    accounting::{AccountKey, Limit},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Limit},
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{

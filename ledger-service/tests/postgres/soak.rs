@@ -10,8 +10,8 @@ use std::{
 };
 
 use stripe402_ledger::{
+    accounting::AccountKey,
     clock::{Clock as _, SystemClock},
-    ledger::AccountKey,
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{

@@ -12,8 +12,8 @@ use std::{
 
 use sqlx::{PgPool, migrate::Migrator};
 use stripe402_ledger::{
+    accounting::AccountKey,
     clock::{Clock as _, SystemClock},
-    ledger::AccountKey,
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Client, aio::MultiplexedConnection};
 use stripe402_ledger::{
-    ledger::{AccountKey, Kind, Posted, Posting},
+    accounting::{AccountKey, Kind, Posted, Posting},
     store::{Redis, Store, StoreError},
 };
 use stripe402_protocol::{

@@ -11,8 +11,10 @@ use std::{
 };
 
 use stripe402_ledger::{
+    accounting::{
+        AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posting, State, TopUp, TopUpId,
+    },
     clock::SystemClock,
-    ledger::{AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posting, State, TopUp, TopUpId},
     store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{ClientId, Currency, Units};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use stripe402_ledger::{
-    ledger::{AccountKey, Kind, Posting},
+    accounting::{AccountKey, Kind, Posting},
     store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{

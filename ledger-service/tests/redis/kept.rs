@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stripe402_ledger::{
-    ledger::{AccountKey, NewTopUp, State, TopUpId},
+    accounting::{AccountKey, NewTopUp, State, TopUpId},
     store::Store,
 };
 use stripe402_protocol::{ClientId, Code, Currency, Refusal, Units};

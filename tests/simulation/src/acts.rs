@@ -4,7 +4,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
-    ledger::AccountKey,
+    accounting::AccountKey,
     stripe::{DisputePhase, IntentStatus},
 };
 use stripe402_protocol::{ClientId, Currency, Units};

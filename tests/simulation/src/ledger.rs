@@ -12,7 +12,7 @@ use std::{
 
 use secrecy::SecretString;
 use stripe402_filter::worker::Failed;
-use stripe402_ledger::payment::{Edges, PaymentOptions, Payments};
+use stripe402_ledger::payments::{Edges, PaymentOptions, Payments};
 use stripe402_ledger::store::Store;
 use stripe402_protocol::message::{CardPayment, Received, compact};
 use tokio::task::AbortHandle;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stripe402_ledger::{
-    ledger::{AccountKey, ChargeRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
+    accounting::{AccountKey, ChargeRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
     store::Store as _,
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };

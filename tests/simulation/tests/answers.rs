@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use stripe402_ledger::{
     clock::Clock as _,
-    payment::{Edges, PaymentOptions, Payments},
+    payments::{Edges, PaymentOptions, Payments},
     store::Store,
     stripe::{
         Card, CardCharge, Changed, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund,

@@ -9,8 +9,10 @@ use stripe402_protocol::{
 use uuid::Uuid;
 
 use crate::{
+    accounting::{
+        Account, AccountKey, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+    },
     clock::{Clock as _, SystemClock},
-    ledger::{Account, AccountKey, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId},
     store::Store,
 };
 

@@ -10,7 +10,7 @@ use stripe402_protocol::message::{Charge, ChargeOutcome, Void, VoidOutcome};
 
 use super::fixture::{batch, now_ms, units, wanted};
 use crate::{
-    ledger::{AccountKey, Advance, Opened, State},
+    accounting::{AccountKey, Advance, Opened, State},
     store::Store,
 };
 

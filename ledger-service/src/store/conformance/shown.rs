@@ -1,7 +1,7 @@
 //! What a store must show of the pure books, in the shapes that it shows them in.
 
 use crate::{
-    ledger::{AccountKey, ChargeRecord, Memory, Posting},
+    accounting::{AccountKey, ChargeRecord, Memory, Posting},
     store::{KeptCharge, Tally},
 };
 

@@ -16,7 +16,7 @@ use super::{
         to_postcard,
     },
 };
-use crate::ledger::{
+use crate::accounting::{
     Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
 };
 

@@ -39,11 +39,11 @@ use self::{
 };
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
-    clock::Clock,
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
+    clock::Clock,
 };
 
 /// How the embedded store is kept.
@@ -123,7 +123,7 @@ impl Store for Embedded {
         let window = self.window();
         self.write(move |book| {
             book.remember_from(window.first_remembered());
-            ledger::apply_batch(book, &batch, &window)
+            accounting::apply_batch(book, &batch, &window)
         })
         .await
     }
@@ -134,12 +134,12 @@ impl Store for Embedded {
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post(book, &key, &posting, now_ms)).await
+        self.write(move |book| accounting::post(book, &key, &posting, now_ms)).await
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post_up_to(book, &key, &posting, now_ms)).await
+        self.write(move |book| accounting::post_up_to(book, &key, &posting, now_ms)).await
     }
 
     async fn post_together(
@@ -148,7 +148,7 @@ impl Store for Embedded {
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post_together(book, &key, &postings, now_ms)).await
+        self.write(move |book| accounting::post_together(book, &key, &postings, now_ms)).await
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
@@ -232,7 +232,7 @@ impl Store for Embedded {
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        self.write(move |book| ledger::open(book, wanted.clone())).await
+        self.write(move |book| accounting::open(book, wanted.clone())).await
     }
 
     async fn advance_top_up(
@@ -242,7 +242,8 @@ impl Store for Embedded {
         to: State,
     ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms)).await
+        self.write(move |book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms))
+            .await
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {

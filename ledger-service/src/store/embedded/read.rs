@@ -14,7 +14,7 @@ use super::{
         TOP_UPS, UNFINISHED, account_bytes, failed,
     },
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
 
 /// A snapshot.
 pub(super) struct Snapshot(pub(super) ReadTransaction);

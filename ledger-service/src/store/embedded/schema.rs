@@ -16,7 +16,7 @@ use super::{
     super::StoreError,
     damage::{damaged, shown, shown_bytes},
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");

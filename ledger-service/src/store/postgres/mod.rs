@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use self::session::Session;
 use super::{KeptCharge, Store, StoreError, Tally};
-use crate::ledger::{
+use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
     Opened, Posted, Posting, State, TopUp, TopUpId,
 };
@@ -136,7 +136,7 @@ impl Store for Postgres {
             let mut session = Session::on(pool, key).await?;
             session.read_movements(&posting).await?;
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post(book, &key, &posting, now_ms));
+            let posted = session.apply(|book| accounting::post(book, &key, &posting, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -149,7 +149,7 @@ impl Store for Postgres {
             let mut session = Session::on(pool, key).await?;
             session.read_movements(&posting).await?;
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post_up_to(book, &key, &posting, now_ms));
+            let posted = session.apply(|book| accounting::post_up_to(book, &key, &posting, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -168,7 +168,8 @@ impl Store for Postgres {
                 session.read_movements(posting).await?;
             }
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post_together(book, &key, &postings, now_ms));
+            let posted =
+                session.apply(|book| accounting::post_together(book, &key, &postings, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -284,7 +285,7 @@ impl Store for Postgres {
         self.retried(async || {
             let mut session = Session::on(pool, wanted.account).await?;
             session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
-            let opened = session.apply(|book| ledger::open(book, wanted.clone()));
+            let opened = session.apply(|book| accounting::open(book, wanted.clone()));
             session.commit().await?;
             Ok(opened)
         })
@@ -303,11 +304,13 @@ impl Store for Postgres {
             let mut session = Session::on(pool, top_up.account).await?;
             session.read_top_up(&id).await?;
             if let State::Credited { payment_intent, amount } = &to {
-                session.read_movements(&ledger::credit_posting(payment_intent, *amount)).await?;
+                session
+                    .read_movements(&accounting::credit_posting(payment_intent, *amount))
+                    .await?;
             }
             let now_ms = session.now_ms();
-            let moved =
-                session.apply(|book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms));
+            let moved = session
+                .apply(|book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms));
             session.commit().await?;
             Ok(moved)
         })

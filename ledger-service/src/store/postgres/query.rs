@@ -11,7 +11,7 @@ use super::{
     super::{KeptCharge, StoreError, Tally},
     millis, rows, unavailable,
 };
-use crate::ledger::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
 
 pub(super) async fn account(pool: &PgPool, key: &AccountKey) -> Result<Account, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2")

@@ -6,7 +6,7 @@
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgRow, types::Json};
 
 use super::rows;
-use crate::ledger::{
+use crate::accounting::{
     Account, AccountKey, Book as _, Kind, Memory, Movement, Posting, TopUp, TopUpId,
 };
 

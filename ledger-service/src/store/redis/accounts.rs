@@ -11,7 +11,7 @@ use super::{
     reply::{Reply, damaged, parse},
     script::{CUSTOMER, POST, POST_TOGETHER, READ, Source, WITHIN},
 };
-use crate::ledger::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
+use crate::accounting::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
 
 impl Redis {
     /// Calls a script over `lua/account.lua`. The client is put into the index of accounts first

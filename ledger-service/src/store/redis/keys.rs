@@ -21,7 +21,7 @@
 
 use stripe402_protocol::{ChargeId, ClientId};
 
-use crate::ledger::TopUpId;
+use crate::accounting::TopUpId;
 
 /// Charges minted within this time share a hash. Memory per charge, measured on Redis 7.0 with a
 /// route of four letters: 282 bytes if it is the only one in its bucket, 85 among ten, 62 among

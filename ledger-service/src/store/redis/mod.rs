@@ -1,7 +1,7 @@
 //! The books in Redis or in a Redis Cluster, together with the Express middleware if need be.
 //!
 //! Every transaction is one Lua script in the slot of its client. The scripts do what
-//! [`crate::ledger`] says, and are tested against it; `lua/account.lua` says what is kept where.
+//! [`crate::accounting`] says, and are tested against it; `lua/account.lua` says what is kept where.
 
 mod accounts;
 mod audit;
@@ -29,12 +29,12 @@ pub use self::replicated::WaitOptions;
 use self::{connection::Connection, replicated::Replicas};
 use super::{KeptCharge, Store, StoreError, Tally};
 use crate::{
-    clock::Clock,
-    config::RedisUrl,
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId,
     },
+    clock::Clock,
+    config::RedisUrl,
 };
 
 /// Where a Redis is and how it is used.

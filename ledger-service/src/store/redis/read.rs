@@ -10,7 +10,7 @@ use super::{
     keys::{BUCKET_MS, ClientKeys},
     reply::{damaged, parse, units},
 };
-use crate::ledger::{AccountKey, Kind, Movement, Posting, Window};
+use crate::accounting::{AccountKey, Kind, Movement, Posting, Window};
 
 /// How many fields of a hash are read at a time: a large one must not hold up the server.
 const PAGE: usize = 500;

@@ -16,9 +16,9 @@ use super::{
     reply::{Reply, damaged, parse, units},
     script::{ADVANCE_TOP_UP, OPEN_TOP_UP},
 };
-use crate::ledger::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
+use crate::accounting::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
 
-/// For so long a key names its top-up, as in [`crate::ledger::open`].
+/// For so long a key names its top-up, as in [`crate::accounting::open`].
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 /// For so long a refused top-up can be looked up. A credited one stays: it says whose the money is
 /// that a dispute or a refund takes back.

@@ -1,7 +1,7 @@
 //! What is watched at the gateway: that a request which goes on has a charge in the books.
 
 use stripe402_filter::host::StreamId;
-use stripe402_ledger::ledger::ChargeRecord;
+use stripe402_ledger::accounting::ChargeRecord;
 use stripe402_protocol::message::CardPayment;
 
 use super::{Gateway, Orphan, random_of};

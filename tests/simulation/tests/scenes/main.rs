@@ -15,9 +15,9 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::Clock as _,
-    ledger::{AccountKey, Kind, Posting},
-    payment::{Edges, PaymentOptions, Payments, Unavailable},
+    payments::{Edges, PaymentOptions, Payments, Unavailable},
     store::Store,
     stripe::{DisputePhase, IntentStatus},
 };

@@ -12,7 +12,7 @@ use super::{
     },
     open,
 };
-use crate::ledger::{AuditEntry, AuditKey, Kind, Order, OrderKind, Outcome, State};
+use crate::accounting::{AuditEntry, AuditKey, Kind, Order, OrderKind, Outcome, State};
 
 /// More than other cases leave.
 const ALL: usize = 100_000;

@@ -12,7 +12,7 @@ use super::{
     },
     DAY, charged, open,
 };
-use crate::ledger::{AccountKey, Kind, PostRefusal, Posted};
+use crate::accounting::{AccountKey, Kind, PostRefusal, Posted};
 
 pub async fn charges_are_taken_to_the_last_unit(subject: &dyn Subject) {
     let store = open(subject).await;

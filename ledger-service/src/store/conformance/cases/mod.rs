@@ -18,7 +18,7 @@ use super::{
     Options, Subject,
     fixture::{Asked, units},
 };
-use crate::ledger::{Account, Posted};
+use crate::accounting::{Account, Posted};
 
 pub use self::{
     audit::*, charges::*, many::*, movements::*, payers::*, reading::*, top_ups::*, voids::*,

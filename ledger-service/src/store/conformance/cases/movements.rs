@@ -12,7 +12,9 @@ use super::{
     },
     charged, done, open,
 };
-use crate::ledger::{Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting};
+use crate::accounting::{
+    Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting,
+};
 
 pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) {
     let store = open(subject).await;

@@ -11,7 +11,7 @@ use super::{
     },
     charged, open,
 };
-use crate::ledger::AccountKey;
+use crate::accounting::AccountKey;
 
 pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
     let store = open(subject).await;

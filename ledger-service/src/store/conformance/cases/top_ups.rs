@@ -12,7 +12,7 @@ use super::{
     },
     open,
 };
-use crate::ledger::{AccountKey, Advance, Claim, Limit, NewTopUp, Opened, State, TopUp};
+use crate::accounting::{AccountKey, Advance, Claim, Limit, NewTopUp, Opened, State, TopUp};
 
 pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
     let store = open(subject).await;

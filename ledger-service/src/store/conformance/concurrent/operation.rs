@@ -4,7 +4,7 @@ use stripe402_protocol::message::{Charge, ChargeOutcome, Void, VoidOutcome};
 
 use super::super::{fixture::batch, shown};
 use crate::{
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, Book as _, Memory, NewTopUp, Opened, Posted, Posting,
         State, TopUp, TopUpId, Window,
     },
@@ -104,24 +104,24 @@ impl Operation {
         match self.clone() {
             Self::Charge(charge) => {
                 let batch = batch(vec![charge], vec![]);
-                let answer = ledger::apply_batch(books, &batch, &window).unwrap();
+                let answer = accounting::apply_batch(books, &batch, &window).unwrap();
                 Answer::Charge(answer.charges[0].1)
             }
             Self::ChargeForCard(charge) => {
-                Answer::Charge(ledger::apply_charge(books, &charge, &window).unwrap())
+                Answer::Charge(accounting::apply_charge(books, &charge, &window).unwrap())
             }
             Self::Void(void) => {
                 let batch = batch(vec![], vec![void]);
-                let answer = ledger::apply_batch(books, &batch, &window).unwrap();
+                let answer = accounting::apply_batch(books, &batch, &window).unwrap();
                 Answer::Void(answer.voids[0].1)
             }
             Self::Post(key, posting) => {
-                Answer::Posted(ledger::post(books, &key, &posting, now_ms).unwrap())
+                Answer::Posted(accounting::post(books, &key, &posting, now_ms).unwrap())
             }
-            Self::Open(wanted) => Answer::Opened(ledger::open(books, wanted).unwrap()),
-            Self::Advance { id, from, to } => {
-                Answer::Advanced(ledger::advance(books, &id, from.as_ref(), to, now_ms).unwrap())
-            }
+            Self::Open(wanted) => Answer::Opened(accounting::open(books, wanted).unwrap()),
+            Self::Advance { id, from, to } => Answer::Advanced(
+                accounting::advance(books, &id, from.as_ref(), to, now_ms).unwrap(),
+            ),
             Self::Account(key) => Answer::Account(books.account(&key).unwrap()),
             Self::TopUp(id) => Answer::TopUp(books.top_up(&id).unwrap()),
             Self::Movements(key) => Answer::Movements(shown::postings(books, &key)),

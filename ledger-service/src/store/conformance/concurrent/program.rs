@@ -14,7 +14,7 @@ use super::{
     },
     operation::{Answer, Moment, Operation},
 };
-use crate::ledger::{
+use crate::accounting::{
     AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, Window,
 };
 

@@ -12,7 +12,7 @@ use super::{
     operation::{Answer, Moment, Operation},
 };
 use crate::{
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, Claim, Kind, Memory, Opened, Posted, Posting, State,
         TopUp, Window,
     },
@@ -163,7 +163,9 @@ fn what_changes_nothing_here_may_change_something_later() {
     let id = wanted.id;
     let next = State::Charging(Claim { epoch: 1, until_ms: 0, looking: false });
     let mut books = Memory::default();
-    let Opened::New(top_up) = ledger::open(&mut books, wanted.clone()).unwrap() else { panic!() };
+    let Opened::New(top_up) = accounting::open(&mut books, wanted.clone()).unwrap() else {
+        panic!()
+    };
     let advance = |(from, to): (Option<State>, &State)| {
         let done = Advance::Done(TopUp { state: to.clone(), ..top_up.clone() });
         (Operation::Advance { id, from, to: to.clone() }, Some(Answer::Advanced(done)))

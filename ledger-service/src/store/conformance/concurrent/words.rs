@@ -9,7 +9,7 @@ use super::{
     history::History,
     operation::{Answer, Operation},
 };
-use crate::ledger::{Account, AccountKey, Advance, Opened, Posted, State, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, Advance, Opened, Posted, State, TopUp, TopUpId};
 
 /// The names, in the order in which things came up.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use super::{
     done::Counts,
 };
 use crate::{
-    ledger::{
+    accounting::{
         self, AccountKey, Claim, Kind, Memory, NewTopUp, Opened, Posted, Posting, State, TopUpId,
         Window,
     },
@@ -117,8 +117,8 @@ impl World {
             let Minted { id, client, for_card } = self.minted();
             // A gateway that does not know whose a card's charge is may have learnt it since.
             let is_charged = matches!(
-                ledger::Book::charge(&self.books, &id).unwrap(),
-                Some(ledger::ChargeRecord::Deducted { .. })
+                accounting::Book::charge(&self.books, &id).unwrap(),
+                Some(accounting::ChargeRecord::Deducted { .. })
             );
             let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
             voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
@@ -126,7 +126,7 @@ impl World {
         let batch = batch(charges, voids);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
-        let expected = ledger::apply_batch(&mut self.books, &batch, &window).unwrap();
+        let expected = accounting::apply_batch(&mut self.books, &batch, &window).unwrap();
         assert_eq!(store.batch(batch.clone()).await.unwrap(), expected, "{at}: {batch:?}");
     }
 
@@ -138,7 +138,7 @@ impl World {
         let charge = self.charge(minted);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
-        let expected = ledger::apply_charge(&mut self.books, &charge, &window).unwrap();
+        let expected = accounting::apply_charge(&mut self.books, &charge, &window).unwrap();
         let outcome = store.charge_for_card(charge.clone()).await.unwrap();
         assert_eq!(outcome, expected, "{at}: {charge:?}");
     }
@@ -149,7 +149,7 @@ impl World {
         let name = Some(name).filter(|_| self.dice.throw(2) == 0);
         let (amount, needed) = (self.amount(), self.amount());
         let wanted = NewTopUp { amount, needed, ..wanted(key, 1, name) };
-        let expected = ledger::open(&mut self.books, wanted.clone()).unwrap();
+        let expected = accounting::open(&mut self.books, wanted.clone()).unwrap();
         if let Opened::New(top_up) = &expected {
             self.top_ups.push(top_up.id);
         }
@@ -168,7 +168,7 @@ impl World {
         let from = match self.dice.throw(3) {
             0 => None,
             1 => Some(State::opened()),
-            _ => ledger::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
+            _ => accounting::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
         };
         let to = match self.dice.throw(6) {
             4 => State::Lapsed,
@@ -179,7 +179,7 @@ impl World {
         };
         let now = now_ms();
         let expected =
-            ledger::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
+            accounting::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
         assert_eq!(store.advance_top_up(id, from, to).await.unwrap(), expected, "{at}");
     }
 
@@ -206,14 +206,14 @@ impl World {
         let (key, posting) = self.posting();
         let up_to = matches!(posting.kind, Kind::Refund) && self.dice.throw(2) == 0;
         let (expected, posted) = if up_to {
-            let expected = ledger::post_up_to(&mut self.books, &key, &posting, now_ms());
+            let expected = accounting::post_up_to(&mut self.books, &key, &posting, now_ms());
             (expected.unwrap(), store.post_up_to(key, posting.clone()).await.unwrap())
         } else {
-            let expected = ledger::post(&mut self.books, &key, &posting, now_ms());
+            let expected = accounting::post(&mut self.books, &key, &posting, now_ms());
             (expected.unwrap(), store.post(key, posting.clone()).await.unwrap())
         };
         assert_eq!(posted, expected, "{at}: {posting:?}");
-        let known = ledger::Book::movement(&self.books, &key, posting.kind, &posting.reference);
+        let known = accounting::Book::movement(&self.books, &key, posting.kind, &posting.reference);
         let known = known.unwrap().map(|movement| movement.posting);
         let shown = store.movement(key, posting.kind, &posting.reference).await.unwrap();
         assert_eq!(shown.map(|movement| movement.posting), known, "{at}: {posting:?}");

@@ -9,7 +9,7 @@ use redb::ReadableTable;
 use stripe402_protocol::ChargeId;
 
 use super::{super::super::StoreError, TableBook, schema, schema::failed};
-use crate::ledger::Limit;
+use crate::accounting::Limit;
 
 /// A commit removes as many charges as it adds, times this: what was left by busier hours goes, too.
 const FOR_EACH_NEW: usize = 2;

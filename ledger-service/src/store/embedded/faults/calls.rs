@@ -9,7 +9,7 @@ use stripe402_protocol::{
 use uuid::Uuid;
 
 use crate::{
-    ledger::{AccountKey, Kind, Limit, NewTopUp, Posting, State, TopUpId},
+    accounting::{AccountKey, Kind, Limit, NewTopUp, Posting, State, TopUpId},
     store::{Store, StoreError, conformance::random::Dice, embedded::Embedded},
 };
 

@@ -348,7 +348,7 @@ async fn a_call_that_panics_fails_alone() {
         };
         let broken = || {
             subject.store.write(|book| {
-                use crate::ledger::Book as _;
+                use crate::accounting::Book as _;
                 book.set_account(&client("good"), &Account::default())?;
                 if book.account(&client("good"))?.available == Units::ZERO {
                     panic!("a bug")
@@ -397,7 +397,7 @@ async fn lists_leave_damaged_records_out() {
     // Where it is asked for by itself it is said.
     assert!(matches!(store.movements(client("bad")).await, Err(StoreError::Damaged(_))));
     assert!(matches!(
-        crate::books::difference(store, client("bad")).await,
+        crate::operator::cli::difference(store, client("bad")).await,
         Err(StoreError::Damaged(_))
     ));
 }

@@ -18,11 +18,11 @@ use stripe402_protocol::{
 use uuid::Uuid;
 
 use crate::{
-    clock::SystemClock,
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, PostRefusal, Posted, Posting, State, TopUp, TopUpId,
     },
+    clock::SystemClock,
     store::{InMemory, KeptCharge, Store, StoreError, Tally},
 };
 
@@ -96,7 +96,7 @@ impl Faulty {
         let stands = batch.voids.first().is_some_and(|void| {
             self.books.with_memory(|memory| {
                 let known = memory.charges().get(&void.id);
-                matches!(known, Some(crate::ledger::ChargeRecord::Deducted { .. }))
+                matches!(known, Some(crate::accounting::ChargeRecord::Deducted { .. }))
             })
         });
         Ok((account, stands))
