@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{health::Readiness, payments::Payments, store::Store};
+use crate::{health::Readiness, store::Store, wiring::Parts};
 
 /// What the handlers share.
 #[derive(Clone)]
 pub struct App {
     /// The books.
     pub store: Arc<dyn Store>,
-    /// Card payments.
-    pub payments: Arc<Payments>,
+    /// What moves money.
+    pub parts: Parts,
     /// Whether gateways may turn to this replica.
     pub readiness: Readiness,
 }

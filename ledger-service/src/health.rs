@@ -41,7 +41,7 @@ async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     }
     match app.store.ping().await {
         // A gateway with the wrong key must not take the ledger away from all others.
-        Ok(()) => match app.payments.problem() {
+        Ok(()) => match app.parts.payments.problem() {
             None => Ok(Json(json!({"status": "ready"}))),
             Some(problem) => Ok(Json(json!({"status": "ready", "problem": problem}))),
         },

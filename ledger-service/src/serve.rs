@@ -20,10 +20,12 @@ use crate::{
         keyring::{Keyring, Operators},
         work::Operations,
     },
-    payments::{Edges, PaymentOptions, Payments},
+    options::PaymentOptions,
     store::{self, Store},
     stripe::{Stripe, StripeOptions},
+    topups::TopUps,
     webhook,
+    wiring::{Edges, Parts},
 };
 
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
@@ -103,10 +105,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     let secrets = config.server_secrets.clone();
     let ids = Arc::new(RandomIds);
     let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
-    let payments = Payments::new(edges, secrets, options);
-    let operators = operators(&config, &store, &payments);
+    let parts = Parts::new(edges, secrets, options);
+    let operators = operators(&config, &store, &parts);
     let readiness = Readiness::default();
-    let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };
+    let app = App { store, parts: parts.clone(), readiness: readiness.clone() };
 
     let mut renewals = JoinSet::new();
     let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
@@ -135,7 +137,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         }
     };
     let upkeep = tokio::spawn(observe::upkeep());
-    let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
+    let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups), config.sweep));
     let upkeep_of_store = tokio::spawn(keep_up(Arc::clone(&app.store), config.sweep));
     let backups = config
         .backup
@@ -176,7 +178,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     upkeep.abort();
     let finish = async {
         while servers.join_next().await.is_some() {}
-        payments.finish().await;
+        parts.topups.finish().await;
     };
     if tokio::time::timeout(config.shutdown_grace, finish).await.is_err() {
         tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
@@ -185,25 +187,21 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
 }
 
 /// Whoever may work on the books over HTTP; nobody where no token is set.
-fn operators(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    payments: &Arc<Payments>,
-) -> Option<Operators> {
+fn operators(config: &Config, store: &Arc<dyn Store>, parts: &Parts) -> Option<Operators> {
     if config.admin_tokens.is_empty() {
         tracing::info!("no admin token: the operator API and its page are off");
         return None;
     }
-    let (store, payments) = (Arc::clone(store), Some(Arc::clone(payments)));
-    let operations = Operations::new(store, payments, Arc::new(SystemClock));
+    let (store, parts) = (Arc::clone(store), Some(parts.clone()));
+    let operations = Operations::new(store, parts, Arc::new(SystemClock));
     Some(Operators::new(Keyring::new(&config.admin_tokens), operations, Arc::new(SystemClock)))
 }
 
 /// At the start everything that was cut off, then at intervals what has lain for one.
-async fn sweep(payments: Arc<Payments>, interval: Duration) {
+async fn sweep(topups: Arc<TopUps>, interval: Duration) {
     let mut idle = Duration::ZERO;
     loop {
-        match payments.sweep(idle).await {
+        match topups.sweep(idle).await {
             Ok(0) => {}
             Ok(taken_up) => {
                 tracing::info!(taken_up, "top-ups that were cut off are taken up again")

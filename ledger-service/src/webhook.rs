@@ -110,13 +110,13 @@ async fn post(
     let told: Told = serde_json::from_str(&body)
         .map_err(|_| ApiError::bad_request("the body is no event of Stripe's"))?;
     let id = told.id.clone();
-    let payments = &listener.app.payments;
+    let sync = &listener.app.parts.sync;
     let prompt = prompt(told);
     let about = prompt.about();
     let looked = match prompt {
-        Prompt::Intent(intent) => payments.look_at_intent(&parsed(&intent)?).await,
-        Prompt::Refunds(intent) => payments.look_at_refunds(&parsed(&intent)?).await,
-        Prompt::Dispute(dispute) => payments.look_at_dispute(&dispute).await,
+        Prompt::Intent(intent) => sync.look_at_intent(&parsed(&intent)?).await,
+        Prompt::Refunds(intent) => sync.look_at_refunds(&parsed(&intent)?).await,
+        Prompt::Dispute(dispute) => sync.look_at_dispute(&dispute).await,
         Prompt::Nothing => Ok(()),
     };
     let result = if looked.is_ok() { "done" } else { "again" };

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     net::{Limits, tls::TlsOptions},
-    payments::LimitOptions,
+    options::LimitOptions,
     store::{StoreOptions, WaitOptions},
 };
 

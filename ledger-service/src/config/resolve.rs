@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Config, ConfigError, Secret, Settings, Span, StoreUrl};
 use crate::{
     net::{Limits, tls::TlsOptions},
-    payments::LimitOptions,
+    options::LimitOptions,
     store::WaitOptions,
 };
 

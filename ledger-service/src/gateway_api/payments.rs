@@ -27,7 +27,7 @@ pub(super) async fn post(
         return Err(ApiError::bad_request(message));
     }
     let charge = request.charge_id;
-    app.payments.pay(&request).await.map(Json).map_err(|cause| {
+    app.parts.payments.pay(&request).await.map(Json).map_err(|cause| {
         tracing::warn!(%charge, %cause, "a card payment has no outcome yet");
         ApiError::unavailable("the outcome is not known yet; retry")
     })

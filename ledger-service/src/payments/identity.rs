@@ -3,13 +3,19 @@
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::ClientId;
 
-use super::{Halt, Payments, Visit};
-use crate::{store::StoreError, stripe::Card};
+use super::{CardPayments, Visit};
+use crate::{
+    stripe::Card,
+    topups::{PaymentAbort, customer::name_of},
+};
 
-impl Payments {
+impl CardPayments {
     /// The card's client and its customer: under the first secret, unless it is known by another one, or
     /// another ledger has just met it by another one.
-    pub(super) async fn identify(&self, card: &Card) -> Result<(ClientId, Option<String>), Halt> {
+    pub(super) async fn identify(
+        &self,
+        card: &Card,
+    ) -> Result<(ClientId, Option<String>), PaymentAbort> {
         let ids = self.ids_of(card);
         for client in &ids {
             if let Some(customer) = self.store.customer(*client).await? {
@@ -17,7 +23,7 @@ impl Payments {
             }
         }
         let (Some(own), Some(anchor)) = (ids.first(), ids.iter().min()) else {
-            return Err(Halt::unavailable("no server secret"));
+            return Err(PaymentAbort::unavailable("no server secret"));
         };
         match self.store.agreed(*anchor, None).await? {
             Some(known) => Ok((known, self.store.customer(known).await?)),
@@ -36,7 +42,7 @@ impl Payments {
     /// Before a client is topped up for the first time: all ledgers that know the same secrets, in
     /// whatever order, know it by the same id. Else two would charge one card, for two clients, while a
     /// server secret is being replaced.
-    pub(super) async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), Halt> {
+    pub(super) async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), PaymentAbort> {
         let client = visit.account.client;
         let ids = self.ids_of(&visit.card);
         let Some(anchor) = ids.iter().min().filter(|_| !stripe402_mutant::mutant!("no_agreement"))
@@ -46,14 +52,19 @@ impl Payments {
         if self.store.agreed(*anchor, Some(client)).await? == Some(client) {
             return Ok(());
         }
-        Err(Halt::unavailable("another ledger has just met this client, by another secret: retry"))
+        Err(PaymentAbort::unavailable(
+            "another ledger has just met this client, by another secret: retry",
+        ))
     }
 
     /// The client that a PaymentMethod is saved for, if the books know its customer. Banks change the
     /// numbers of saved cards, and so their fingerprints (docs.stripe.com/saving-cards, "Automatic card
     /// updates"); only this ledger saves a card for a customer of ours. From now on the new number is
     /// the client's, too, unless it is another one's already.
-    pub(super) async fn owner_by_customer(&self, card: &Card) -> Result<Option<ClientId>, Halt> {
+    pub(super) async fn owner_by_customer(
+        &self,
+        card: &Card,
+    ) -> Result<Option<ClientId>, PaymentAbort> {
         let Some(customer) = &card.customer else { return Ok(None) };
         let Some(owner) = self.store.agreed(name_of(customer), None).await? else {
             return Ok(None);
@@ -72,18 +83,4 @@ impl Payments {
         }
         Ok(Some(owner))
     }
-
-    /// Writes down whose customer this is, before it is remembered as theirs.
-    pub(super) async fn name_customer(
-        &self,
-        client: ClientId,
-        customer: &str,
-    ) -> Result<(), StoreError> {
-        self.store.agreed(name_of(customer), Some(client)).await.map(drop)
-    }
-}
-
-/// A customer's name among the ids that are agreed on: no card's, whatever the secret.
-fn name_of(customer: &str) -> ClientId {
-    ClientId::derive(b"stripe402 customer", customer)
 }

@@ -13,48 +13,8 @@ use std::{
 
 use stripe402_protocol::{ClientId, Code, Reason, Refusal};
 
-use super::{Halt, Payments, Visit};
-use crate::accounting::Limit;
-
-/// How often within [`LimitOptions::window`]. 0 lets nothing through; `u64::MAX` is no limit.
-#[derive(Clone, Copy, Debug)]
-pub struct LimitOptions {
-    /// The time in which attempts are counted.
-    pub window: Duration,
-    /// Attempts from one address.
-    pub source_attempts: u64,
-    /// Declines from one address.
-    pub source_declines: u64,
-    /// Reads from one address of ids that Stripe does not know.
-    pub source_unknown: u64,
-    /// Requests from one address at once whose PaymentMethod has to be looked up, by one ledger.
-    pub source_reads: u64,
-    /// Declines of one card number, by PaymentMethods that never paid.
-    pub card_declines: u64,
-    /// Attempts with cards that never paid, all together.
-    pub all_attempts: u64,
-    /// Declines, all together; past them only cards that have paid before may go on.
-    pub all_declines: u64,
-    /// Attempts from one address that has had no decline, past the limits for all together: many
-    /// addresses together must not lock everybody out.
-    pub quiet_attempts: u64,
-}
-
-impl Default for LimitOptions {
-    fn default() -> Self {
-        Self {
-            window: Duration::from_secs(600),
-            source_attempts: 60,
-            source_declines: 20,
-            source_unknown: 30,
-            source_reads: 200,
-            card_declines: 10,
-            all_attempts: 5_000,
-            all_declines: 1_000,
-            quiet_attempts: 3,
-        }
-    }
-}
+use super::{CardPayments, Visit};
+use crate::{accounting::Limit, topups::PaymentAbort};
 
 /// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
 /// of IPv6.
@@ -123,7 +83,7 @@ impl Attempt {
     }
 }
 
-impl Payments {
+impl CardPayments {
     pub(super) fn limit(&self, name: String, most: u64) -> Limit {
         Limit { name, most, window: self.options.limits.window }
     }
@@ -160,7 +120,7 @@ impl Payments {
 
     /// Whether where this comes from has hardly tried a card, and had none declined: past a limit for
     /// all together, such a one goes on. `counted`: whether this attempt is counted there already.
-    async fn is_quiet(&self, of: Attempt, counted: bool) -> Result<bool, Halt> {
+    async fn is_quiet(&self, of: Attempt, counted: bool) -> Result<bool, PaymentAbort> {
         if of.source.is_none() {
             return Ok(false);
         }
@@ -176,7 +136,7 @@ impl Payments {
     }
 
     /// Whether a limit that is full stops this attempt.
-    async fn stops(&self, limit: &Limit, of: Attempt, counted: bool) -> Result<bool, Halt> {
+    async fn stops(&self, limit: &Limit, of: Attempt, counted: bool) -> Result<bool, PaymentAbort> {
         let for_all = matches!(limit.name.as_str(), ALL_ATTEMPTS | ALL_DECLINES);
         if !for_all || !self.is_quiet(of, counted).await? {
             return Ok(true);
@@ -186,7 +146,7 @@ impl Payments {
     }
 
     /// Refuses a card that may not be tried now. Nothing is counted.
-    pub(super) async fn may_try(&self, of: Attempt) -> Result<(), Halt> {
+    pub(super) async fn may_try(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.declines(of).into_iter().chain(self.attempts(of)) {
             if let Some(wait) = self.store.within(&limit, false).await?
                 && self.stops(&limit, of, false).await?
@@ -198,7 +158,7 @@ impl Payments {
     }
 
     /// Counts an attempt, just before Stripe hears of it; refuses it if there is no room.
-    pub(super) async fn count_attempt(&self, of: Attempt) -> Result<(), Halt> {
+    pub(super) async fn count_attempt(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.attempts(of) {
             if let Some(wait) = self.store.within(&limit, true).await?
                 && self.stops(&limit, of, true).await?
@@ -222,13 +182,13 @@ impl Payments {
 }
 
 /// Says when to come back, not what was too much: that would help to stay just below.
-pub(super) fn limited(limit: &Limit, wait: Duration) -> Halt {
+pub(super) fn limited(limit: &Limit, wait: Duration) -> PaymentAbort {
     let kind = limit.name.split(':').next().unwrap_or_default().replace('-', "_");
     metrics::counter!("stripe402_card_limited_total", "limit" => kind).increment(1);
     tracing::info!(limit = limit.name, ?wait, "a card may not be tried now");
     let refusal = Refusal::new(Code::PaymentFailed, "too many card payments were tried; wait");
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-    Halt::Refuse {
+    PaymentAbort::Refuse {
         refusal: Box::new(refusal.because(Reason::RateLimited)),
         retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
     }

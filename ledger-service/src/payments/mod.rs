@@ -5,25 +5,13 @@
 //! pays. No step lets a card that was merely typed in touch the balance: see [`prove`].
 
 mod amount;
-mod answer;
-mod changed;
-mod charged_twice;
-mod compare;
 mod confirmed;
-mod disputes;
-mod driver;
-mod events;
-mod freeze;
 mod identity;
 mod limits;
-mod ours;
 mod prove;
 mod reads;
-mod reconcile;
-mod refunds;
-mod saga;
 mod top_up;
-mod under_way;
+mod verifying;
 
 use std::{
     collections::BTreeSet,
@@ -31,7 +19,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use secrecy::SecretString;
@@ -39,131 +26,45 @@ use stripe402_protocol::{
     Code, PaymentMethodId, Reason, Refusal, Units,
     message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
 };
-use tokio::sync::OnceCell;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-pub use self::{
-    answer::Unavailable,
-    compare::{Difference, Problem as Discrepancy},
-    freeze::{is_disputed, operators_word},
-    limits::LimitOptions,
-    refunds::{RefundError, Refunded},
-};
-use self::{
-    answer::{Halt, refuse},
-    reads::Reads,
-};
+use self::reads::Reads;
 use crate::{
-    accounting::{AccountKey, Opened, State, TopUpId},
+    accounting::{AccountKey, Opened, State},
     clock::{Clock, Ids},
     observe::trace::TARGET,
+    options::PaymentOptions,
+    postings::{Postings, Unavailable},
     store::Store,
     stripe::{Card, Failure, Provider},
+    topups::{
+        PaymentAbort, TopUps,
+        abort::{self, refuse},
+    },
 };
 
-/// How card payments are carried out.
-#[derive(Clone, Debug)]
-pub struct PaymentOptions {
-    /// How long one request may take, all told; below the gateway's own limit.
-    pub deadline: Duration,
-    /// How often a request that waits for another's top-up looks.
-    pub poll: Duration,
-    /// The first pause before Stripe is asked again; doubled each time.
-    pub retry_first: Duration,
-    /// The longest pause.
-    pub retry_most: Duration,
-    /// How long a cardholder may take to confirm.
-    pub confirmation: Duration,
-    /// For how long Stripe's own failures are met with the same request, before its
-    /// PaymentIntents are looked through instead.
-    pub settle_after: Duration,
-    /// For how long a charge may still be on its way after it was sent: above Stripe's time-out.
-    pub in_flight: Duration,
-    /// How often cards may be tried.
-    pub limits: LimitOptions,
-    /// How long a PaymentMethod that Stripe does not know is remembered as such.
-    pub unknown_memory: Duration,
-    /// Whether Stripe's key is one for real money.
-    pub live: bool,
-    /// Whether a card that never paid for a client is verified before it spends the client's
-    /// balance. Without, whoever knows a card's number can.
-    pub verify_cards: bool,
-    /// Whether a client is told why the bank declined. It helps honest ones, and thieves.
-    pub decline_details: bool,
-    /// Whether a refund that nobody ordered here, made in Stripe's dashboard say, may put an account
-    /// into debt. Without, it takes what is available and no more: it is goodwill.
-    pub refund_debt: bool,
-    /// Other books, which were lost and whose charges these take over when they are reconciled.
-    pub lost_books: Option<Uuid>,
-}
-
-impl Default for PaymentOptions {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(25),
-            poll: Duration::from_millis(25),
-            retry_first: Duration::from_millis(200),
-            retry_most: Duration::from_secs(10),
-            confirmation: Duration::from_secs(15 * 60),
-            settle_after: Duration::from_secs(10 * 60),
-            in_flight: Duration::from_secs(15),
-            limits: LimitOptions::default(),
-            unknown_memory: Duration::from_secs(5 * 60),
-            live: false,
-            verify_cards: true,
-            decline_details: false,
-            refund_debt: false,
-            lost_books: None,
-        }
-    }
-}
-
-/// What card payments touch of the world outside.
-#[derive(Clone)]
-pub struct Edges {
-    /// The books.
-    pub store: Arc<dyn Store>,
-    /// Stripe.
-    pub provider: Arc<dyn Provider>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Names of top-ups and of attempts.
-    pub ids: Arc<dyn Ids>,
-}
-
-impl std::fmt::Debug for Edges {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Edges")
-    }
-}
-
-/// Carries out card payments.
-pub struct Payments {
+/// Carries out requests that offer a card.
+pub struct CardPayments {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     /// The first one names new clients.
-    secrets: Vec<SecretString>,
-    options: PaymentOptions,
-    /// Top-ups that this process is carrying out.
-    under_way: Mutex<BTreeSet<TopUpId>>,
+    secrets: Arc<[SecretString]>,
+    options: Arc<PaymentOptions>,
+    postings: Arc<Postings>,
+    topups: Arc<TopUps>,
     /// PaymentMethods that this process is verifying.
     verifying: Mutex<BTreeSet<PaymentMethodId>>,
     /// What was read at Stripe, and is being read.
     reads: Reads,
-    tasks: TaskTracker,
-    /// The name of the books, once it was asked for.
-    books: OnceCell<Uuid>,
     /// Whether a gateway's publishable key was of the other mode when one last paid.
     modes_differ: AtomicBool,
 }
 
-impl std::fmt::Debug for Payments {
+impl std::fmt::Debug for CardPayments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Payments").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("CardPayments").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -179,27 +80,27 @@ struct Visit<'r> {
     proven: bool,
 }
 
-impl Payments {
-    /// The payments of one ledger. The first of `secrets` derives new ids; cards are known by any.
+impl CardPayments {
+    /// On top of these top-ups. The first of `secrets` derives new ids; cards are known by any.
     #[must_use]
-    pub fn new(edges: Edges, secrets: Vec<SecretString>, options: PaymentOptions) -> Arc<Self> {
-        let Edges { store, provider, clock, ids } = edges;
-        let (under_way, tasks) = (Mutex::default(), TaskTracker::new());
-        let modes_differ = AtomicBool::new(false);
-        Arc::new(Self {
-            store,
-            provider,
-            clock,
-            ids,
+    pub fn new(
+        topups: Arc<TopUps>,
+        secrets: Arc<[SecretString]>,
+        options: Arc<PaymentOptions>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(&topups.store),
+            provider: Arc::clone(&topups.provider),
+            clock: Arc::clone(&topups.clock),
+            ids: Arc::clone(&topups.ids),
+            postings: Arc::clone(&topups.postings),
             secrets,
             options,
-            under_way,
+            topups,
             verifying: Mutex::default(),
             reads: Reads::default(),
-            tasks,
-            books: OnceCell::new(),
-            modes_differ,
-        })
+            modes_differ: AtomicBool::new(false),
+        }
     }
 
     /// Pays, or says why not.
@@ -213,11 +114,11 @@ impl Payments {
         let negotiation = self.negotiate(request).instrument(span);
         match tokio::time::timeout(self.options.deadline, negotiation).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Halt::Refuse { refusal, retry_after })) => {
+            Ok(Err(PaymentAbort::Refuse { refusal, retry_after })) => {
                 let charge_id = request.charge_id;
                 Ok(CardAnswer::Refused { charge_id, refusal: *refusal, retry_after })
             }
-            Ok(Err(Halt::Unavailable(cause))) => Err(cause),
+            Ok(Err(PaymentAbort::Unavailable(cause))) => Err(cause),
             Err(_elapsed) => Err(Unavailable("the deadline passed".to_owned())),
         }
     }
@@ -242,24 +143,21 @@ impl Payments {
 
     /// A PaymentMethod made with a test key cannot be charged with a live one, nor the other way
     /// round.
-    fn check_mode(&self, request: &CardPayment) -> Result<(), Halt> {
+    fn check_mode(&self, request: &CardPayment) -> Result<(), PaymentAbort> {
         let differ = request.live.is_some_and(|live| live != self.options.live);
         if self.modes_differ.swap(differ, Ordering::Relaxed) != differ && differ {
             tracing::error!("{MODES_DIFFER}");
         }
         metrics::gauge!("stripe402_modes_differ").set(u32::from(differ));
-        if differ { Err(Halt::unavailable(MODES_DIFFER)) } else { Ok(()) }
-    }
-
-    /// Waits for every top-up that is under way here.
-    pub async fn finish(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        if differ { Err(PaymentAbort::unavailable(MODES_DIFFER)) } else { Ok(()) }
     }
 
     /// Each turn of the loop looks at the balance; the store looks again before it lets a card
     /// be charged.
-    async fn negotiate(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Halt> {
+    async fn negotiate(
+        self: &Arc<Self>,
+        request: &CardPayment,
+    ) -> Result<CardAnswer, PaymentAbort> {
         self.check_mode(request)?;
         let mut visit = self.receive(request).await?;
         if let Some(intent) = &request.payment_intent_id {
@@ -293,8 +191,10 @@ impl Payments {
                         return Err(self.ask_cardholder(&payment_intent).await?);
                     }
                     State::Lapsed if !lapsed => lapsed = true,
-                    State::Lapsed => return Err(Halt::unavailable("Stripe fails")),
-                    State::Charging(_) => return Err(Halt::unavailable("the charge is open")),
+                    State::Lapsed => return Err(PaymentAbort::unavailable("Stripe fails")),
+                    State::Charging(_) => {
+                        return Err(PaymentAbort::unavailable("the charge is open"));
+                    }
                 },
                 // Credited since we looked: the next turn deducts.
                 Opened::Enough => {}
@@ -305,11 +205,11 @@ impl Payments {
                     let charge_id = request.charge_id;
                     return Ok(answer.unwrap_or(CardAnswer::Insufficient { charge_id }));
                 }
-                Opened::Frozen => return Err(refuse(answer::frozen())),
+                Opened::Frozen => return Err(refuse(abort::frozen())),
                 Opened::InDebt(owed) => {
                     // What an account owes is its owner's business.
                     self.prove(&mut visit).await?;
-                    return Err(refuse(answer::in_debt(owed, request.price)));
+                    return Err(refuse(abort::in_debt(owed, request.price)));
                 }
                 Opened::Mismatch => {
                     let text = "this idempotencyKey was used with another card or amount";
@@ -321,7 +221,7 @@ impl Payments {
     }
 
     /// Looks the card up, and refuses one that is somebody else's before anything is touched.
-    async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, Halt> {
+    async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, PaymentAbort> {
         let card = self.look_up(request).await?;
         let (mut client, mut customer) = self.identify(&card).await?;
         if card.customer.is_some()
@@ -349,7 +249,7 @@ impl Payments {
         &self,
         visit: &Visit<'_>,
         charged_by: Option<&String>,
-    ) -> Result<Option<CardAnswer>, Halt> {
+    ) -> Result<Option<CardAnswer>, PaymentAbort> {
         let request = visit.request;
         let charge = Charge {
             id: request.charge_id,
@@ -369,14 +269,11 @@ impl Payments {
                 payment_intent_id: charged_by.cloned(),
             })),
             ChargeOutcome::Insufficient => Ok(None),
-            ChargeOutcome::Frozen => Err(refuse(answer::frozen())),
+            ChargeOutcome::Frozen => Err(refuse(abort::frozen())),
             // The gateway gave this request up, or its clock is off: not the client's fault.
             ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale => {
-                Err(Halt::unavailable("the charge id is not usable any more"))
+                Err(PaymentAbort::unavailable("the charge id is not usable any more"))
             }
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,18 +13,18 @@ use std::sync::{
 
 use stripe402_protocol::PaymentMethodId;
 
-use super::{
-    Halt, Payments, Visit,
-    answer::{declined, refuse, unconfirmed, unusable},
-    limits::Attempt,
-    reads::patiently,
-    under_way::Verifying,
+use super::{CardPayments, Visit, limits::Attempt, verifying::Verifying};
+use crate::{
+    stripe::{Failure, Verification, patiently},
+    topups::abort::{PaymentAbort, declined, refuse, unconfirmed, unusable},
 };
-use crate::stripe::{Failure, Verification};
 
-impl Payments {
+impl CardPayments {
     /// Verifies the card if the balance would pay without charging it.
-    pub(super) async fn prove_if_rich(self: &Arc<Self>, visit: &mut Visit<'_>) -> Result<(), Halt> {
+    pub(super) async fn prove_if_rich(
+        self: &Arc<Self>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), PaymentAbort> {
         if visit.proven {
             return Ok(());
         }
@@ -35,7 +35,7 @@ impl Payments {
     }
 
     /// Verifies the card, unless it is proven or operators do not want that.
-    pub(super) async fn prove(self: &Arc<Self>, visit: &mut Visit<'_>) -> Result<(), Halt> {
+    pub(super) async fn prove(self: &Arc<Self>, visit: &mut Visit<'_>) -> Result<(), PaymentAbort> {
         if visit.proven {
             return Ok(());
         }
@@ -56,7 +56,7 @@ impl Payments {
         self.may_try(attempt).await?;
         self.count_attempt(attempt).await?;
         let needed_for = visit.request.charge_id.to_string();
-        let customer = self.customer(visit.account.client, &needed_for).await;
+        let customer = self.topups.customer(visit.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
         match self.verify(visit, &customer, &needed_for).await {
             Ok(Verification::Verified) => {
@@ -71,7 +71,7 @@ impl Payments {
             Err(Failure::Card(decline)) => {
                 self.count_decline(attempt).await;
                 tracing::info!(%decline, "a card was declined");
-                Err(refuse(self.declined(&decline)))
+                Err(refuse(declined(Some(&decline).filter(|_| self.options.decline_details))))
             }
             Err(other) => Err(unusable(other)),
         }
@@ -89,7 +89,7 @@ impl Payments {
         match self.verify_patiently(customer, card, &key).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
                 let client = visit.account.client;
-                match self.replace_if_gone(client, customer, needed_for).await? {
+                match self.topups.replace_if_gone(client, customer, needed_for).await? {
                     Some(other) => {
                         self.provider.verify(&other, card, &format!("{key}-again")).await
                     }
@@ -125,6 +125,6 @@ impl Payments {
 }
 
 /// A customer that cannot be made is our trouble, not the card's.
-fn unusable_here(failure: Failure) -> Halt {
-    Halt::unavailable(failure.to_string())
+fn unusable_here(failure: Failure) -> PaymentAbort {
+    PaymentAbort::unavailable(failure.to_string())
 }

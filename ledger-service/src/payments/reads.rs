@@ -13,13 +13,13 @@ use std::{
 use stripe402_protocol::{PaymentIntentId, PaymentMethodId, message::CardPayment};
 
 use super::{
-    Halt, Payments,
-    answer::unusable,
+    CardPayments,
     limits::{Source, limited},
 };
 use crate::{
     accounting::Limit,
-    stripe::{Card, Failure, Intent},
+    stripe::{Card, Failure, Intent, patiently},
+    topups::abort::{PaymentAbort, unusable},
 };
 
 /// Ids that are remembered at the most, of either kind; the oldest go first.
@@ -115,9 +115,9 @@ impl Reads {
     }
 }
 
-impl Payments {
+impl CardPayments {
     /// The card that a request offers.
-    pub(super) async fn look_up(&self, request: &CardPayment) -> Result<Card, Halt> {
+    pub(super) async fn look_up(&self, request: &CardPayment) -> Result<Card, PaymentAbort> {
         if let Some(seen) = self.seen(&request.payment_method_id).await {
             return seen;
         }
@@ -144,7 +144,7 @@ impl Payments {
     }
 
     /// What is known of an id without a limit: that there is none, or the card anew.
-    async fn seen(&self, id: &PaymentMethodId) -> Option<Result<Card, Halt>> {
+    async fn seen(&self, id: &PaymentMethodId) -> Option<Result<Card, PaymentAbort>> {
         let now_ms = self.clock.now_ms();
         if locked(&self.reads.unknown).holds(id, now_ms) {
             return Some(Err(unusable(Failure::Invalid("resource_missing".to_owned()))));
@@ -156,7 +156,11 @@ impl Payments {
         Some(patiently(|| self.provider.card(id)).await.map_err(unusable))
     }
 
-    async fn read_new(&self, id: &PaymentMethodId, source: Option<Source>) -> Result<Card, Halt> {
+    async fn read_new(
+        &self,
+        id: &PaymentMethodId,
+        source: Option<Source>,
+    ) -> Result<Card, PaymentAbort> {
         let until = |span: Duration| self.clock.now_ms().saturating_add(millis(span));
         match patiently(|| self.provider.card(id)).await {
             Ok(card) => {
@@ -180,7 +184,7 @@ impl Payments {
         &self,
         request: &CardPayment,
         id: &PaymentIntentId,
-    ) -> Result<Result<Intent, Failure>, Halt> {
+    ) -> Result<Result<Intent, Failure>, PaymentAbort> {
         let source = source(request);
         if let Some(of) = source {
             self.may_read(of).await?;
@@ -192,7 +196,7 @@ impl Payments {
         Ok(found)
     }
 
-    async fn may_read(&self, source: Source) -> Result<(), Halt> {
+    async fn may_read(&self, source: Source) -> Result<(), PaymentAbort> {
         let limit = self.unknown_limit(source);
         match self.store.within(&limit, false).await? {
             Some(wait) => Err(limited(&limit, wait)),
@@ -228,27 +232,6 @@ fn is_about_the_id(code: &str) -> bool {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Pauses before a read is repeated.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-
-/// Repeats a read that brought no answer, or a failure of Stripe's own: one lost packet is not the
-/// client's to retry.
-///
-/// # Errors
-/// What the last reading brought.
-pub(super) async fn patiently<T, F>(read: impl Fn() -> F) -> Result<T, Failure>
-where
-    F: Future<Output = Result<T, Failure>>,
-{
-    for pause in PAUSES {
-        match read().await {
-            Err(Failure::Unknown(_) | Failure::Broken { .. }) => tokio::time::sleep(pause).await,
-            other => return other,
-        }
-    }
-    read().await
 }
 
 #[cfg(test)]

@@ -6,38 +6,42 @@ use stripe402_protocol::{Code, Units};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::{Halt, Payments, Visit, amount, answer::refuse, limits::Attempt, under_way::UnderWay};
+use super::{CardPayments, Visit, amount, limits::Attempt};
 use crate::{
     accounting::{NewTopUp, Opened, State, TopUp, TopUpId},
     observe::trace::TARGET,
+    topups::{
+        abort::{PaymentAbort, refuse},
+        under_way::UnderWay,
+    },
 };
 
 /// How a top-up ends that was opened for a request.
 pub(super) enum End {
     /// The task that carries it out.
-    Of(JoinHandle<Option<Result<State, Halt>>>),
+    Of(JoinHandle<Option<Result<State, PaymentAbort>>>),
     /// None was opened.
     Nothing,
 }
 
 impl End {
-    pub(super) async fn wait(self) -> Result<State, Halt> {
+    pub(super) async fn wait(self) -> Result<State, PaymentAbort> {
         let ended = match self {
             Self::Of(task) => task.await.ok().flatten(),
             Self::Nothing => None,
         };
-        ended.unwrap_or_else(|| Err(Halt::unavailable("the top-up's task was stopped")))
+        ended.unwrap_or_else(|| Err(PaymentAbort::unavailable("the top-up's task was stopped")))
     }
 }
 
-impl Payments {
+impl CardPayments {
     /// Opens a top-up, marked as under way here before anybody else can see it, and carries it
     /// out. Both in one task, which outlives the request: one that was opened for a client that
     /// hung up at that very moment must not lie there, to be charged when it is swept up.
     pub(super) async fn open_top_up(
         self: &Arc<Self>,
         visit: &Visit<'_>,
-    ) -> Result<(Opened, End), Halt> {
+    ) -> Result<(Opened, End), PaymentAbort> {
         let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
         let attempt = Attempt::of(visit);
@@ -49,11 +53,11 @@ impl Payments {
         if self.store.customer(visit.account.client).await?.is_none() {
             self.agree_on(visit).await?;
         }
-        if self.is_frozen_elsewhere(visit.account).await? {
+        if self.postings.is_frozen_elsewhere(visit.account).await? {
             return Ok((Opened::Frozen, End::Nothing));
         }
         let id = TopUpId(self.ids.make());
-        let mark = UnderWay::mark(self, id);
+        let mark = UnderWay::mark(&self.topups, id);
         let wanted = NewTopUp {
             id,
             account: visit.account,
@@ -80,8 +84,8 @@ impl Payments {
                 None => None,
             }
         };
-        let task = self.tasks.spawn(carried_out.instrument(span));
-        let stopped = || Halt::unavailable("the top-up's task was stopped");
+        let task = self.topups.tasks.spawn(carried_out.instrument(span));
+        let stopped = || PaymentAbort::unavailable("the top-up's task was stopped");
         let opened = told.await.map_err(|_| stopped())??;
         Ok((opened, End::Of(task)))
     }
@@ -91,7 +95,7 @@ impl Payments {
         &self,
         visit: &Visit<'_>,
         amount: Units,
-    ) -> Result<Option<Opened>, Halt> {
+    ) -> Result<Option<Opened>, PaymentAbort> {
         let Some(name) = &visit.request.idempotency_key else { return Ok(None) };
         let wanted = NewTopUp {
             id: TopUpId(self.ids.make()),
@@ -113,18 +117,18 @@ impl Payments {
         top_up: TopUp,
         mark: Option<UnderWay>,
         attempt: Attempt,
-    ) -> Result<State, Halt> {
+    ) -> Result<State, PaymentAbort> {
         if let Err(halt) = self.count_attempt(attempt).await {
             // Stripe has not heard of it: others that look at this account need not wait.
-            let Halt::Refuse { refusal, .. } = &halt else { return Err(halt) };
+            let PaymentAbort::Refuse { refusal, .. } = &halt else { return Err(halt) };
             let to = State::Refused { refusal: refusal.clone() };
             // Unless another ledger took it up because this one was slow.
-            if self.advance(top_up.id, Some(top_up.state.clone()), to).await?.is_some() {
+            if self.topups.advance(top_up.id, Some(top_up.state.clone()), to).await?.is_some() {
                 return Err(halt);
             }
         }
         crate::failpoint!("opened");
-        let state = Arc::clone(&self).until_known(top_up, mark).await;
+        let state = Arc::clone(&self.topups).until_known(top_up, mark).await;
         if matches!(&state, State::Refused { refusal } if refusal.error_code == Code::CardDeclined)
         {
             self.count_decline(attempt).await;
@@ -138,9 +142,9 @@ impl Payments {
         self: &Arc<Self>,
         visit: &mut Visit<'_>,
         other: TopUp,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), PaymentAbort> {
         let same_card = other.payment_method == visit.card.id;
-        match self.end_of(other, same_card).await? {
+        match self.topups.end_of(other, same_card).await? {
             State::Refused { refusal } if same_card => Err(refuse(*refusal)),
             State::Credited { .. } if same_card => {
                 visit.proven = true;
@@ -149,7 +153,7 @@ impl Payments {
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
-            State::Charging(_) => Err(Halt::unavailable("the other charge is open")),
+            State::Charging(_) => Err(PaymentAbort::unavailable("the other charge is open")),
             // Another card's end says nothing of this one, nor does a failure of Stripe's: look again.
             State::Credited { .. } | State::Refused { .. } | State::Lapsed => Ok(()),
         }
@@ -160,8 +164,8 @@ impl Payments {
         self: &Arc<Self>,
         visit: &mut Visit<'_>,
         named: TopUp,
-    ) -> Result<(), Halt> {
-        match self.end_of(named, true).await? {
+    ) -> Result<(), PaymentAbort> {
+        match self.topups.end_of(named, true).await? {
             State::Refused { refusal } => Err(refuse(*refusal)),
             State::Credited { .. } => {
                 visit.proven = true;
@@ -170,8 +174,10 @@ impl Payments {
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
-            State::Lapsed => Err(Halt::unavailable("Stripe failed, and took nothing: retry")),
-            State::Charging(_) => Err(Halt::unavailable("the charge is open")),
+            State::Lapsed => {
+                Err(PaymentAbort::unavailable("Stripe failed, and took nothing: retry"))
+            }
+            State::Charging(_) => Err(PaymentAbort::unavailable("the charge is open")),
         }
     }
 }

@@ -18,9 +18,11 @@ use crate::{
     clock::{Clock, RandomIds, SystemClock},
     config::{BooksArgs, Secret, StripeArgs},
     operator::work::{self, Operations},
-    payments::{Edges, PaymentOptions, Payments, Unavailable},
+    options::PaymentOptions,
+    postings::Unavailable,
     store::{self, Store, StoreError},
     stripe::{Stripe, StripeOptions},
+    wiring::{Edges, Parts},
 };
 
 pub use client::client;
@@ -73,7 +75,7 @@ fn at_stripe(
     stripe: &StripeArgs,
     secrets: &Option<Secret>,
     lost_books: Option<Uuid>,
-) -> Result<Arc<Payments>, Problem> {
+) -> Result<Parts, Problem> {
     let options = StripeOptions {
         secret_key: stripe.stripe_secret_key.0.clone(),
         api_base: stripe.stripe_api_base.clone(),
@@ -86,5 +88,5 @@ fn at_stripe(
     let options = PaymentOptions { lost_books, ..PaymentOptions::default() };
     let ids = Arc::new(RandomIds);
     let edges = Edges { store: Arc::clone(store), provider, clock, ids };
-    Ok(Payments::new(edges, secrets, options))
+    Ok(Parts::new(edges, secrets, options))
 }

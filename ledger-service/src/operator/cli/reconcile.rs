@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     config::ReconcileArgs,
     operator::work::{self, Actor, Operations},
-    payments::{Difference, Payments},
+    sync::{Difference, StripeSync},
 };
 
 /// Compares, and with `--repair` posts what Stripe says where the books do not know of it.
@@ -20,12 +20,13 @@ use crate::{
 pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     let store = open(&arguments.books)?;
     let ReconcileArgs { stripe, server_secret, lost_books, .. } = &arguments;
-    let payments = at_stripe(&store, stripe, server_secret, *lost_books)?;
+    let parts = at_stripe(&store, stripe, server_secret, *lost_books)?;
+    let sync = Arc::clone(&parts.sync);
     let since = u64::try_from(arguments.since.0.as_millis()).unwrap_or(u64::MAX);
     let since_ms = SystemClock.now_ms().saturating_sub(since);
-    let operations = Operations::new(store, Some(Arc::clone(&payments)), Arc::new(SystemClock));
+    let operations = Operations::new(store, Some(parts), Arc::new(SystemClock));
     let accounts = operations.all_accounts().await?;
-    let mut found = payments.differences(&accounts, since_ms).await?;
+    let mut found = sync.differences(&accounts, since_ms).await?;
     let (mut repaired, mut failures) = (Vec::new(), Vec::new());
     if arguments.repair && !found.is_empty() {
         let order = Order {
@@ -36,7 +37,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
             reference: None,
             reason: Some(format!("{} differences with Stripe", found.len())),
         };
-        let work = repair(&operations, &payments, found, since_ms);
+        let work = repair(&operations, &sync, found, since_ms);
         (found, repaired, failures) =
             operations.recorded(&Actor::command_line(), order, work).await?;
     }
@@ -51,7 +52,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
     if !found.is_empty() {
         lines.push(table(&found));
     }
-    let other_books = payments.other_books(since_ms).await?;
+    let other_books = sync.other_books(since_ms).await?;
     for (books, charges) in &other_books {
         lines.push(format!(
             "{charges} charges of these cards are for other books, {books}: if those were lost, and no ledger uses them, add \
@@ -73,7 +74,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
 /// cannot be repaired now keeps none of the others from it.
 async fn repair(
     operations: &Operations,
-    payments: &Payments,
+    sync: &StripeSync,
     mut found: Vec<Difference>,
     since_ms: u64,
 ) -> Result<(Repaired, String), work::Problem> {
@@ -82,13 +83,13 @@ async fn repair(
     for _ in 0..2 {
         failures.clear();
         for difference in &found {
-            if let Err(cause) = payments.repair(difference).await {
+            if let Err(cause) = sync.repair(difference).await {
                 let (problem, of) = (difference.problem.as_str(), &difference.reference);
                 failures.push(format!("{problem} {of}: {cause}"));
             }
         }
         let accounts = operations.all_accounts().await?;
-        let left = payments.differences(&accounts, since_ms).await?;
+        let left = sync.differences(&accounts, since_ms).await?;
         let open: BTreeSet<_> = left.iter().map(name).collect();
         repaired.extend(found.into_iter().filter(|difference| !open.contains(&name(difference))));
         found = left;

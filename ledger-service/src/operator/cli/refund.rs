@@ -18,8 +18,8 @@ use crate::{
 pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, Problem> {
     let RefundArgs { client: ClientArgs { client, books }, amount, reference, .. } = &arguments;
     let store = open(books)?;
-    let payments = at_stripe(&store, &arguments.stripe, &None, None)?;
-    let operations = Operations::new(store, Some(payments), Arc::new(SystemClock));
+    let parts = at_stripe(&store, &arguments.stripe, &None, None)?;
+    let operations = Operations::new(store, Some(parts), Arc::new(SystemClock));
     let wanted = RefundOrder {
         currency: arguments.currency,
         units: *amount,

@@ -5,7 +5,8 @@ use stripe402_protocol::{Currency, Units};
 use super::{Actor, Operations, Problem, record::Deed};
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
-    payments::{Refunded, is_disputed, operators_word},
+    postings::{is_disputed, operators_word},
+    refunds::Refunded,
 };
 
 /// The longest reason and reference, in characters.
@@ -191,7 +192,7 @@ impl Operations {
             })
         });
         let amount = amount.transpose()?;
-        let payments = self.payments.as_ref().ok_or_else(|| {
+        let parts = self.parts.as_ref().ok_or_else(|| {
             Problem::Invalid("refunds need Stripe: set STRIPE_SECRET_KEY".to_owned())
         })?;
         let found = self.accounts_of(client).await?;
@@ -206,7 +207,7 @@ impl Operations {
             reason: wanted.reason.clone(),
         };
         let work = async {
-            let parts = payments.refund(key, amount, name).await?;
+            let parts = parts.refunds.refund(key, amount, name).await?;
             let units = parts.iter().fold(0_i64, |sum, part| sum.saturating_add(part.amount.get()));
             let account = self.store.account(key).await?;
             let short = wanted.units.is_some_and(|asked| units < asked);

@@ -18,8 +18,10 @@ pub use record::Actor;
 use crate::{
     accounting::PostRefusal,
     clock::Clock,
-    payments::{Payments, RefundError, Unavailable},
+    postings::Unavailable,
+    refunds::RefundError,
     store::{Store, StoreError},
+    wiring::Parts,
 };
 use find::Directory;
 use overview::Kept;
@@ -29,7 +31,7 @@ pub struct Operations {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// Nobody is refunded, and Stripe is not asked, without.
-    payments: Option<Arc<Payments>>,
+    parts: Option<Parts>,
     directory: Directory,
     overview: Kept,
 }
@@ -101,13 +103,9 @@ impl From<RefundError> for Problem {
 impl Operations {
     /// On these books, and at Stripe if there is a way there.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        payments: Option<Arc<Payments>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, parts: Option<Parts>, clock: Arc<dyn Clock>) -> Self {
         let (directory, overview) = (Directory::default(), Kept::default());
-        Self { store, clock, payments, directory, overview }
+        Self { store, clock, parts, directory, overview }
     }
 
     /// The books.

@@ -85,11 +85,11 @@ impl Operations {
             answer.map_or_else(late, |answer| answer.map_err(|error| error.to_string()))
         };
         let stripe = async {
-            let Some(payments) = &self.payments else { return Err("no key is set".to_owned()) };
-            if let Some(problem) = payments.problem() {
+            let Some(parts) = &self.parts else { return Err("no key is set".to_owned()) };
+            if let Some(problem) = parts.payments.problem() {
                 return Err(problem.to_owned());
             }
-            let answer = tokio::time::timeout(PATIENCE, payments.reach()).await;
+            let answer = tokio::time::timeout(PATIENCE, parts.payments.reach()).await;
             answer.map_or_else(late, |answer| answer.map_err(|error| error.to_string()))
         };
         let (store, stripe) = tokio::join!(store, stripe);

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use stripe402_protocol::PaymentIntentId;
 
-use super::{Payments, Unavailable, answer::unusable, compare::Index, events::later};
-use crate::stripe::{Changed, Dispute, Failure, Intent, Refund};
+use super::{StripeSync, compare::Index};
+use crate::{
+    postings::Unavailable,
+    stripe::{Changed, Dispute, Failure, Intent, Refund},
+};
 
-impl Payments {
+impl StripeSync {
     /// Those that were listed, and those that succeeded since they were made.
     pub(super) async fn with_changed_intents(
         &self,
@@ -61,6 +64,6 @@ fn there<T>(found: Result<T, Failure>) -> Result<Option<T>, Unavailable> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(Failure::Invalid(_)) => Ok(None),
-        Err(other) => Err(later(unusable(other))),
+        Err(other) => Err(other.into()),
     }
 }

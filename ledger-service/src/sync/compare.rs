@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use stripe402_protocol::{ClientId, Currency, Units};
 
-use super::{
-    disputes,
-    freeze::{self, Accounts},
-    refunds::open_holds,
-};
+use super::disputes;
 use crate::{
     accounting::{AccountKey, Kind, Movement},
+    postings::{self, Accounts},
+    refunds::holds::open_holds,
     stripe::{Dispute, Intent, IntentStatus, Refund},
 };
 
@@ -149,8 +147,9 @@ impl Index {
     /// Every dispute that the books know of, with its account.
     pub(super) fn disputes(&self) -> BTreeSet<(String, AccountKey)> {
         let accounts = self.clients.values().flatten();
-        let all = accounts
-            .flat_map(|(key, movements)| freeze::known(movements).map(|id| (id.to_owned(), *key)));
+        let all = accounts.flat_map(|(key, movements)| {
+            postings::known(movements).map(|id| (id.to_owned(), *key))
+        });
         all.collect()
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use stripe402_protocol::{ClientId, Units};
 
-use super::{Payments, Unavailable};
+use super::{Postings, Unavailable};
 use crate::{
     accounting::{
         AccountKey, AuditEntry, Kind, Movement, Order, OrderKind, Outcome, Posted, Posting,
@@ -17,16 +17,16 @@ use crate::{
 };
 
 /// Accounts of one client, and their movements.
-pub(super) type Accounts = BTreeMap<AccountKey, Vec<Movement>>;
+pub(crate) type Accounts = BTreeMap<AccountKey, Vec<Movement>>;
 
 /// Who freezes and thaws, in the audit record.
 const ACTOR: &str = "dispute";
 /// What freezes are named by whose dispute is not at hand.
 const ALIKE: &str = "alike";
 
-impl Payments {
+impl Postings {
     /// All that the books have of a client.
-    pub(super) async fn accounts_of(&self, client: ClientId) -> Result<Accounts, StoreError> {
+    pub(crate) async fn accounts_of(&self, client: ClientId) -> Result<Accounts, StoreError> {
         let mut accounts = Accounts::new();
         for key in self.store.accounts(Some(client), None, usize::MAX).await? {
             accounts.insert(key, self.store.movements(key).await?);
@@ -35,7 +35,7 @@ impl Payments {
     }
 
     /// Whether another account of its client is frozen: then this one is as good as frozen.
-    pub(super) async fn is_frozen_elsewhere(&self, key: AccountKey) -> Result<bool, StoreError> {
+    pub(crate) async fn is_frozen_elsewhere(&self, key: AccountKey) -> Result<bool, StoreError> {
         for other in self.store.accounts(Some(key.client), None, usize::MAX).await? {
             if other != key && self.store.account(other).await?.frozen {
                 return Ok(true);
@@ -45,7 +45,7 @@ impl Payments {
     }
 
     /// Freezes an account whose first credit has just come, if the client was frozen meanwhile.
-    pub(super) async fn freeze_like_others(&self, key: AccountKey) -> Result<(), Unavailable> {
+    pub(crate) async fn freeze_like_others(&self, key: AccountKey) -> Result<(), Unavailable> {
         let store = |error: StoreError| Unavailable(error.to_string());
         if !self.is_frozen_elsewhere(key).await.map_err(store)? {
             return Ok(());
@@ -57,7 +57,7 @@ impl Payments {
     }
 
     /// Freezes or thaws one account, between two entries in the audit record.
-    pub(super) async fn post_freeze(
+    pub(crate) async fn post_freeze(
         &self,
         key: AccountKey,
         posting: Posting,
@@ -101,7 +101,7 @@ impl Payments {
 
 /// The movements that are missing until all accounts of a client stand as they should, named by
 /// this: two ledgers that look at once come to the same names.
-pub(super) fn unlike(accounts: &Accounts, name: &str) -> Vec<(AccountKey, Posting)> {
+pub(crate) fn unlike(accounts: &Accounts, name: &str) -> Vec<(AccountKey, Posting)> {
     let should = accounts.values().any(|movements| should_be_frozen(movements));
     let wrong = accounts.iter().filter(|(_, movements)| is_frozen(movements) != should);
     wrong
@@ -120,17 +120,17 @@ pub(super) fn unlike(accounts: &Accounts, name: &str) -> Vec<(AccountKey, Postin
 }
 
 /// A reference is a dispute's id, or that and a number.
-pub(super) fn id_of(reference: &str) -> &str {
+pub(crate) fn id_of(reference: &str) -> &str {
     reference.split(':').next().unwrap_or(reference)
 }
 
 /// Whether a movement says how far a dispute is.
-pub(super) const fn is_phase(kind: Kind) -> bool {
+pub(crate) const fn is_phase(kind: Kind) -> bool {
     matches!(kind, Kind::DisputeOpened | Kind::DisputeWon | Kind::DisputeLost)
 }
 
 /// The disputes that these movements are about.
-pub(super) fn known(movements: &[Movement]) -> impl Iterator<Item = &str> {
+pub(crate) fn known(movements: &[Movement]) -> impl Iterator<Item = &str> {
     let of = movements.iter().filter(|movement| is_phase(movement.posting.kind));
     of.map(|movement| id_of(&movement.posting.reference))
 }

@@ -3,24 +3,21 @@
 //! A dispute that was won can be lost later, be opened again, or be about another amount. So what is
 //! posted is the difference between what should stand and what does, under names that are counted:
 //! two ledgers that look at once come to the same names, and the books take each once. Whom that
-//! freezes: see [`super::freeze`].
+//! freezes: see [`crate::postings`].
 
 use stripe402_protocol::Units;
 
-use super::{
-    Payments, Unavailable,
-    events::units,
-    freeze::{Accounts, id_of, is_phase, known, unlike},
-};
+use super::StripeSync;
 use crate::{
     accounting::{AccountKey, Kind, Movement, Posting},
+    postings::{Accounts, Unavailable, id_of, is_phase, known, units, unlike},
     stripe::{Dispute, DisputePhase},
 };
 
 /// How often the books are looked at again after something was posted.
 const LOOKS: u32 = 8;
 
-impl Payments {
+impl StripeSync {
     /// Posts what is missing of a dispute.
     pub(super) async fn post_dispute(
         &self,
@@ -31,17 +28,17 @@ impl Payments {
             return Ok(());
         };
         for _ in 0..LOOKS {
-            let accounts = self.accounts_of(key.client).await;
-            let accounts = accounts.map_err(|error| Unavailable(error.to_string()))?;
+            let accounts = self.postings.accounts_of(key.client).await;
+            let accounts = accounts?;
             let steps = steps(&accounts, key, dispute, amount);
             if steps.is_empty() {
                 return Ok(());
             }
             for (key, posting) in steps {
                 if matches!(posting.kind, Kind::Freeze | Kind::Unfreeze) {
-                    self.post_freeze(key, posting).await?;
+                    self.postings.post_freeze(key, posting).await?;
                 } else {
-                    self.post_noted(key, posting).await?;
+                    self.postings.post_noted(key, posting).await?;
                 }
             }
         }

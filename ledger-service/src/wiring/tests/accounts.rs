@@ -1,14 +1,15 @@
 //! What becomes of accounts by refunds, disputes, debts, changed card numbers and full limits.
 
-use super::{super::refunds::hold_for, *};
+use super::*;
 use crate::{
     operator::work::{self, Actor, Operations},
+    refunds::holds::hold_for,
     stripe::DisputePhase,
 };
 
 /// Payments over books in memory, and a bank.
 struct Case {
-    payments: Arc<Payments>,
+    parts: Parts,
     store: Arc<dyn Store>,
     bank: Arc<Bank>,
     requests: AtomicU32,
@@ -23,8 +24,8 @@ impl Case {
         let provider: Arc<dyn Provider> = bank.clone();
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
         let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
-        let payments = Payments::new(edges, vec![SecretString::from("secret")], options);
-        Self { payments, store, bank, requests: AtomicU32::default() }
+        let parts = Parts::new(edges, vec![SecretString::from("secret")], options);
+        Self { parts, store, bank, requests: AtomicU32::default() }
     }
 
     /// Pays with a PaymentMethod that this case has not shown yet.
@@ -37,7 +38,7 @@ impl Case {
             ..request()
         };
         how(&mut asked);
-        self.payments.pay(&asked).await.unwrap()
+        self.parts.payments.pay(&asked).await.unwrap()
     }
 
     async fn topped_up(&self) -> (AccountKey, PaymentIntentId) {
@@ -128,19 +129,19 @@ async fn a_refund_that_nobody_ordered_takes_what_is_there() {
         case.list(Refund { hold, ..refund_of(500) });
         // Told twice, it is taken once.
         for _ in 0..2 {
-            case.payments.look_at_refunds(&intent).await.unwrap();
+            case.parts.sync.look_at_refunds(&intent).await.unwrap();
             assert_eq!(case.stands(key).await, (0, debt, false));
         }
         let movement = case.store.movement(key, Kind::Refund, "re_1").await.unwrap().unwrap();
         assert_eq!(movement.posting.amount.get(), taken);
         // What comes later is not taken after all.
         case.post(key, Kind::AdjustmentUp, "later", 1_000).await;
-        case.payments.look_at_refunds(&intent).await.unwrap();
+        case.parts.sync.look_at_refunds(&intent).await.unwrap();
         assert_eq!(case.stands(key).await.0, 1_000 - debt);
         // It fails: what it took comes back, and no more.
         let failed = case.bank.refunds.lock().unwrap()[0].clone();
         case.list(Refund { failed: true, ..failed });
-        case.payments.look_at_refunds(&intent).await.unwrap();
+        case.parts.sync.look_at_refunds(&intent).await.unwrap();
         assert_eq!(case.stands(key).await, (50_900, 0, false));
     }
 }
@@ -150,7 +151,7 @@ async fn what_stripe_says_in_another_currency_is_not_posted() {
     let case = Case::new(PaymentOptions::default());
     let (key, intent) = case.topped_up().await;
     case.list(Refund { currency: "jpy".into(), ..refund_of(500) });
-    case.payments.look_at_refunds(&intent).await.unwrap();
+    case.parts.sync.look_at_refunds(&intent).await.unwrap();
     *case.bank.dispute.lock().unwrap() = Some(Dispute {
         id: "dp_1".into(),
         intent: Some(intent.as_str().to_owned()),
@@ -158,7 +159,7 @@ async fn what_stripe_says_in_another_currency_is_not_posted() {
         currency: "jpy".into(),
         phase: DisputePhase::Open,
     });
-    case.payments.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
     assert_eq!(case.stands(key).await, (49_900, 0, false));
 }
 
@@ -176,7 +177,7 @@ async fn a_dispute_freezes_every_currency_and_its_end_thaws_them() {
         phase,
     };
     *case.bank.dispute.lock().unwrap() = Some(dispute(DisputePhase::Open));
-    case.payments.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
     assert_eq!(case.stands(key).await, (0, 100, true));
     assert_eq!(case.stands(other).await, (700, 0, true));
     // Nor in a currency that the client has not paid in yet.
@@ -190,10 +191,10 @@ async fn a_dispute_freezes_every_currency_and_its_end_thaws_them() {
     // An account whose first credit was on its way is frozen with it.
     let late = AccountKey { currency: "gbp".parse().unwrap(), ..key };
     case.post(late, Kind::AdjustmentUp, "late", 5).await;
-    case.payments.freeze_like_others(late).await.unwrap();
+    case.parts.postings.freeze_like_others(late).await.unwrap();
     assert_eq!(case.stands(late).await, (5, 0, true));
     *case.bank.dispute.lock().unwrap() = Some(dispute(DisputePhase::Won));
-    case.payments.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
     for (key, available) in [(key, 49_900), (other, 700), (late, 5)] {
         assert_eq!(case.stands(key).await, (available, 0, false));
     }
@@ -244,7 +245,7 @@ async fn a_payment_intent_that_never_ends_is_cancelled() {
     let case = Case::new(options);
     *case.bank.status.lock().unwrap() = IntentStatus::Open;
     let asked = CardPayment { payment_method_id: "pm_0".parse().unwrap(), ..request() };
-    let answer = case.payments.pay(&asked).await;
+    let answer = case.parts.payments.pay(&asked).await;
     assert!(answer.is_err(), "{answer:?}");
     assert!(case.bank.cancelled.load(Ordering::SeqCst) >= 1);
     assert!(case.store.unfinished_top_ups().await.unwrap().is_empty(), "nobody waits for it");
@@ -306,17 +307,17 @@ async fn comparing_is_linear_in_accounts_and_mending_in_differences() {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let edges = Edges { store: store.clone(), provider, clock, ids };
     let secrets = vec![SecretString::from("secret")];
-    let payments = Payments::new(edges, secrets, PaymentOptions::default());
+    let parts = Parts::new(edges, secrets, PaymentOptions::default());
     let now_ms = SystemClock.now_ms() + 1;
     let read = || store.read.swap(0, Ordering::SeqCst);
-    let found = payments.differences(&accounts, now_ms).await.unwrap();
+    let found = parts.sync.differences(&accounts, now_ms).await.unwrap();
     assert_eq!((found.len(), read()), (1_000, ACCOUNTS));
     for difference in &found {
-        payments.repair(difference).await.unwrap();
+        parts.sync.repair(difference).await.unwrap();
     }
     let each = read() / DIFFERENT;
     assert!(each <= 3, "{each} accounts were read for each difference");
-    assert_eq!(payments.differences(&accounts, now_ms).await.unwrap(), []);
+    assert_eq!(parts.sync.differences(&accounts, now_ms).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -324,7 +325,7 @@ async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
     let case = Case::new(PaymentOptions::default());
     let (key, intent) = case.topped_up().await;
     let refund = async |units: u32| {
-        let parts = case.payments.refund(key, Some(Units::from_u32(units)), "a").await;
+        let parts = case.parts.refunds.refund(key, Some(Units::from_u32(units)), "a").await;
         parts.map(|parts| parts.iter().map(|part| part.amount.get()).sum::<i64>())
     };
     assert_eq!(refund(10_000).await.unwrap(), 10_000);
@@ -334,7 +335,7 @@ async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
     assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
     let hold = Some(hold_for(&intent, "a"));
     case.list(Refund { hold, failed: true, ..refund_of(100) });
-    case.payments.look_at_refunds(&intent).await.unwrap();
+    case.parts.sync.look_at_refunds(&intent).await.unwrap();
     assert_eq!(case.stands(key).await, (49_900, 0, false));
     assert_eq!(refund(10_000).await.unwrap(), 0, "it did not arrive");
 }
@@ -362,7 +363,7 @@ async fn nothing_is_sent_that_another_ledger_looks_for() {
     let case = Case::new(PaymentOptions { deadline, ..PaymentOptions::default() });
     *case.bank.taken_on_at.lock().unwrap() = Some(Arc::clone(&case.store));
     let asked = CardPayment { payment_method_id: "pm_0".parse().unwrap(), ..request() };
-    let answer = case.payments.pay(&asked).await;
+    let answer = case.parts.payments.pay(&asked).await;
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(case.bank.charges.load(Ordering::SeqCst), 0);
 }

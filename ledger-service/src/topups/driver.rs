@@ -8,13 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Halt, Payments,
+    PaymentAbort, TopUps,
     saga::{KEY_LIFE, Next, next},
     under_way::UnderWay,
 };
 use crate::{
     accounting::{Claim, State, TopUp, TopUpId},
-    stripe::{Failure, Intent, IntentStatus},
+    stripe::{Failure, Intent, IntentStatus, jittered},
 };
 
 /// For so long a claim holds without being renewed: after a crash, others wait for so long.
@@ -60,9 +60,9 @@ enum Turn {
     Held,
 }
 
-impl Payments {
+impl TopUps {
     /// Drives a top-up, and waits where another ledger does, until it is settled.
-    pub(super) async fn until_known(
+    pub(crate) async fn until_known(
         self: Arc<Self>,
         top_up: TopUp,
         _mark: Option<UnderWay>,
@@ -87,7 +87,7 @@ impl Payments {
     }
 
     /// Drives a top-up that was cut off; leaves it to the ledger that does so already.
-    pub(super) async fn drive_while_held(&self, top_up: TopUp, _mark: UnderWay) {
+    pub(crate) async fn drive_while_held(&self, top_up: TopUp, _mark: UnderWay) {
         let (mut drive, mut pause) = (Drive::default(), self.options.retry_first);
         while !matches!(self.turn(top_up.id, &mut drive).await, Ok(Turn::Settled(_) | Turn::Held)) {
             if self.settled_within(top_up.id, pause).await.is_some() {
@@ -116,8 +116,8 @@ impl Payments {
         }
     }
 
-    async fn turn(&self, id: TopUpId, drive: &mut Drive) -> Result<Turn, Halt> {
-        let gone = || Halt::unavailable("the top-up is gone");
+    async fn turn(&self, id: TopUpId, drive: &mut Drive) -> Result<Turn, PaymentAbort> {
+        let gone = || PaymentAbort::unavailable("the top-up is gone");
         let top_up = self.store.top_up(id).await?.ok_or_else(gone)?;
         let State::Charging(claim) = top_up.state else { return Ok(Turn::Settled(top_up.state)) };
         #[cfg(debug_assertions)]
@@ -174,7 +174,11 @@ impl Payments {
     /// As it was before there were claims, for the simulation to find: each ledger goes by the record as
     /// it read it first, and closes it when it has looked.
     #[cfg(debug_assertions)]
-    async fn turn_without_claim(&self, now: TopUp, drive: &mut Drive) -> Result<Turn, Halt> {
+    async fn turn_without_claim(
+        &self,
+        now: TopUp,
+        drive: &mut Drive,
+    ) -> Result<Turn, PaymentAbort> {
         let top_up = drive.first.get_or_insert(now).clone();
         let claim = Claim { epoch: 2, ..Claim::default() };
         let asked = self.ask(&top_up, claim, true, drive).await;
@@ -218,7 +222,7 @@ impl Payments {
         id: TopUpId,
         mine: Claim,
         drive: &mut Drive,
-    ) -> Result<Turn, Halt> {
+    ) -> Result<Turn, PaymentAbort> {
         // The claim is not held any more: the next turn, here or elsewhere, waits for what may be in
         // flight, unless a stored failure has shown that nothing is.
         drive.held = None;
@@ -230,7 +234,12 @@ impl Payments {
     }
 
     /// What an answer makes of the top-up, written only while the claim is held.
-    async fn conclude(&self, top_up: &TopUp, mine: Claim, asked: Asked) -> Result<Turn, Halt> {
+    async fn conclude(
+        &self,
+        top_up: &TopUp,
+        mine: Claim,
+        asked: Asked,
+    ) -> Result<Turn, PaymentAbort> {
         let answer = match asked {
             Asked::Answer(answer) => answer,
             Asked::Found(Ok(Some(intent))) => Ok(intent),
@@ -256,7 +265,12 @@ impl Payments {
 
     /// A PaymentIntent that is neither done nor dead after so long will not be: its account must not
     /// wait for it.
-    async fn cancel_open(&self, top_up: &TopUp, mine: Claim, intent: &str) -> Result<Turn, Halt> {
+    async fn cancel_open(
+        &self,
+        top_up: &TopUp,
+        mine: Claim,
+        intent: &str,
+    ) -> Result<Turn, PaymentAbort> {
         let again = |cause: &str| Ok(Turn::Again(cause.to_owned()));
         let Ok(id) = intent.parse() else { return again("a PaymentIntent without an id") };
         // A key for each attempt: a stored failure must not block the account for a day.
@@ -280,7 +294,7 @@ impl Payments {
         id: TopUpId,
         from: Claim,
         looking: bool,
-    ) -> Result<Option<Claim>, Halt> {
+    ) -> Result<Option<Claim>, PaymentAbort> {
         let lease = u64::try_from(CLAIM.as_millis()).unwrap_or(u64::MAX);
         let mut mine = from.next(self.clock.now_ms().saturating_add(lease));
         mine.looking = looking;
@@ -290,7 +304,12 @@ impl Payments {
     }
 
     /// Settles a top-up under the claim. What Stripe took is credited, whoever holds it.
-    async fn settle_claimed(&self, id: TopUpId, mine: Claim, to: State) -> Result<Turn, Halt> {
+    async fn settle_claimed(
+        &self,
+        id: TopUpId,
+        mine: Claim,
+        to: State,
+    ) -> Result<Turn, PaymentAbort> {
         let from = match &to {
             State::Credited { .. } => None,
             _ => Some(State::Charging(mine)),
@@ -301,7 +320,7 @@ impl Payments {
     }
 
     /// Another ledger took the claim while Stripe was asked. Only money that was taken counts.
-    async fn without_claim(&self, id: TopUpId, asked: Asked) -> Result<Turn, Halt> {
+    async fn without_claim(&self, id: TopUpId, asked: Asked) -> Result<Turn, PaymentAbort> {
         if let Asked::Answer(Ok(intent)) | Asked::Found(Ok(Some(intent))) = asked
             && intent.status == IntentStatus::Succeeded
         {
@@ -331,27 +350,5 @@ impl Payments {
                 },
             }
         }
-    }
-}
-
-/// Three to five quarters of a pause, by chance: what an outage stopped at one moment does not come back
-/// at one moment.
-pub(super) fn jittered(pause: Duration, chance: uuid::Uuid) -> Duration {
-    let [.., last] = chance.into_bytes();
-    let parts = 192_u32.saturating_add(u32::from(last) / 2);
-    pause.saturating_mul(parts).checked_div(256).unwrap_or(pause)
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn pauses_differ_by_a_quarter_either_way() {
-        let pause = Duration::from_millis(256);
-        let jittered = |last: u128| jittered(pause, Uuid::from_u128(last)).as_millis();
-        assert_eq!((jittered(0), jittered(128), jittered(255)), (192, 256, 319));
     }
 }

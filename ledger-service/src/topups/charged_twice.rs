@@ -5,23 +5,26 @@
 
 use stripe402_protocol::PaymentIntentId;
 
-use super::{Halt, Payments, refunds::hold_for};
-use crate::accounting::{Kind, Posted, Posting, TopUp};
+use super::{PaymentAbort, TopUps};
+use crate::{
+    accounting::{Kind, Posted, Posting, TopUp},
+    refunds::holds::hold_for,
+};
 
 /// The name of such a refund: none that an operator can give.
 const NAME: &str = "charged~twice";
 
-impl Payments {
+impl TopUps {
     /// Gives a late charge of a top-up back that was given up, if another has been credited since;
     /// answers whether it was such a one. Where its credits are spent already, an operator hears of it.
     ///
     /// # Errors
     /// The store's, and Stripe's: then its amount stays held, and reconciling finishes it.
-    pub(super) async fn give_back_if_charged_twice(
+    pub(crate) async fn give_back_if_charged_twice(
         &self,
         given_up: &TopUp,
         payment_intent: &str,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, PaymentAbort> {
         let movements = self.store.movements(given_up.account).await?;
         let credit = |of: &&Posting| of.kind == Kind::TopUp && of.reference == payment_intent;
         let postings = movements.iter().map(|movement| &movement.posting);
@@ -50,8 +53,9 @@ impl Payments {
         let hold = Posting { kind: Kind::Hold, reference: reference.clone(), amount, note: None };
         match self.store.post(given_up.account, hold).await? {
             Posted::Done(_) | Posted::Repeated(_) => {
-                let back = self.pay_back(given_up.account, &intent, &reference, amount).await;
-                back.map_err(Halt::Unavailable)?;
+                let back =
+                    self.refunds.pay_back(given_up.account, &intent, &reference, amount).await;
+                back?;
             }
             Posted::Refused(refusal) => {
                 tracing::error!(

@@ -9,48 +9,22 @@ use std::{collections::BTreeSet, time::Duration};
 
 use stripe402_protocol::{PaymentIntentId, Units};
 
-use super::{Payments, Unavailable, driver::jittered};
+use super::{
+    RefundError, Refunded, Refunds,
+    holds::{
+        captured, hold_for, intent_of, is_about, name_of, open_holds, plan, planned, refunds_in,
+    },
+};
 use crate::{
     accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
-    stripe::{Failure, NewRefund, Refund},
+    postings::Unavailable,
+    stripe::{Failure, NewRefund, Refund, jittered},
 };
 
-/// What the name of a refund's hold begins with; the PaymentIntent follows.
-const HOLD: &str = "refund:";
-/// What the name of a refund's plan begins with.
-const PLAN: &str = "refund-plan:";
-/// A plan of all that was available.
-const ALL: &str = "all";
 /// How often Stripe is asked before the hold is left for later.
 const ATTEMPTS: u32 = 6;
 
-/// One part of a refund: what went back to one card charge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refunded {
-    /// The PaymentIntent.
-    pub payment_intent: String,
-    /// How much, in units.
-    pub amount: Units,
-}
-
-/// Why nothing, or not everything, was refunded.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RefundError {
-    /// A dispute is open, or an operator has frozen the account.
-    #[error("the account is frozen: while a dispute is open a refund would be paid twice")]
-    Frozen,
-    /// More than is available.
-    #[error("only {0} units are available")]
-    Insufficient(Units),
-    /// The name was used for a refund of another amount.
-    #[error("this reference was used for a refund of another amount: choose another reference")]
-    Conflict,
-    /// Stripe's answer is not known yet; the amount stays held.
-    #[error("{0}; what is held stays held: run this again, with the same --reference")]
-    Unknown(#[from] Unavailable),
-}
-
-impl Payments {
+impl Refunds {
     /// Gives back `amount`, or all that is available, newest card charge first. What is below the
     /// smallest amount that Stripe refunds stays, and so does what no card charge can take back.
     ///
@@ -67,13 +41,13 @@ impl Payments {
         name: &str,
     ) -> Result<Vec<Refunded>, RefundError> {
         let named = |hold: &str| name_of(hold) == Some(name);
-        let movements = self.movements(key).await?;
+        let movements = self.postings.movements(key).await?;
         let plan = match planned(&movements, name) {
             Some(_) => Ok(()),
             None => self.plan_refund(key, amount, name, &movements).await,
         };
         // Whatever came of it: somebody else may have planned it at the same time.
-        let movements = self.movements(key).await?;
+        let movements = self.postings.movements(key).await?;
         match planned(&movements, name) {
             Some(asked) if asked == amount => {}
             Some(_) => return Err(RefundError::Conflict),
@@ -84,7 +58,7 @@ impl Payments {
                 self.pay_back(key, &intent, &hold, part).await?;
             }
         }
-        Ok(captured(&self.movements(key).await?, named))
+        Ok(captured(&self.postings.movements(key).await?, named))
     }
 
     /// Holds what is to go back to each card charge, all of it or nothing.
@@ -95,7 +69,7 @@ impl Payments {
         name: &str,
         movements: &[Movement],
     ) -> Result<(), RefundError> {
-        let account = self.store.account(key).await.map_err(store)?;
+        let account = self.store.account(key).await?;
         if account.frozen {
             return Err(RefundError::Frozen);
         }
@@ -125,12 +99,12 @@ impl Payments {
             postings.push(Posting { kind: Kind::Hold, reference, amount: part, note: None });
             left = left.checked_sub(part).unwrap_or(Units::ZERO);
         }
-        match self.store.post_together(key, postings).await.map_err(store)? {
+        match self.store.post_together(key, postings).await? {
             // Planned, here or elsewhere at the same time.
             Posted::Done(_) | Posted::Repeated(_) => Ok(()),
             // Spent meanwhile.
             Posted::Refused(PostRefusal::Insufficient) => {
-                let account = self.store.account(key).await.map_err(store)?;
+                let account = self.store.account(key).await?;
                 Err(RefundError::Insufficient(account.available))
             }
             Posted::Refused(_) => {
@@ -140,8 +114,8 @@ impl Payments {
     }
 
     /// Finishes refunds of the account that were cut off, whatever their names.
-    pub(super) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
-        let movements = self.movements(key).await?;
+    pub(crate) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
+        let movements = self.postings.movements(key).await?;
         for (hold, amount) in open_holds(&movements) {
             if let Some(intent) = intent_of(&hold) {
                 self.pay_back(key, &intent, &hold, amount).await?;
@@ -161,7 +135,7 @@ impl Payments {
     }
 
     /// Settles one hold with Stripe: `None` if the money could not go there.
-    pub(super) async fn pay_back(
+    pub(crate) async fn pay_back(
         &self,
         key: AccountKey,
         intent: &PaymentIntentId,
@@ -177,8 +151,8 @@ impl Payments {
         };
         // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
         // that this one has been given back.
-        self.store.outlives_failover(key, Kind::Hold, hold).await.map_err(store)?;
-        let in_books = refunds_in(&self.movements(key).await?);
+        self.store.outlives_failover(key, Kind::Hold, hold).await?;
+        let in_books = refunds_in(&self.postings.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;
         crate::failpoint!("refunded");
         let went = refund.as_ref().is_some_and(|refund| !refund.failed);
@@ -247,94 +221,4 @@ impl Payments {
         }
         self.provider.refund(wanted).await
     }
-}
-
-/// Holds of refunds that are neither captured nor released.
-pub(super) fn open_holds(movements: &[Movement]) -> Vec<(String, Units)> {
-    let settled = |hold: &str| {
-        movements.iter().any(|movement| {
-            matches!(movement.posting.kind, Kind::Capture | Kind::Release)
-                && movement.posting.reference == hold
-        })
-    };
-    let holds = movements.iter().map(|movement| &movement.posting).filter(|posting| {
-        posting.kind == Kind::Hold
-            && posting.reference.starts_with(HOLD)
-            && !settled(&posting.reference)
-    });
-    holds.map(|posting| (posting.reference.clone(), posting.amount)).collect()
-}
-
-/// What went back by these holds, and stayed there. A hold that was released because its refund had been
-/// taken from the balance before went back, too.
-fn captured(movements: &[Movement], named: impl Fn(&str) -> bool) -> Vec<Refunded> {
-    let postings = || movements.iter().map(|movement| &movement.posting);
-    let is_there = |kind: Kind, reference: &str| {
-        postings().any(|other| other.kind == kind && other.reference == reference)
-    };
-    let went = |posting: &&Posting| {
-        let refund = posting.note.as_deref().unwrap_or_default();
-        let back = match posting.kind {
-            Kind::Capture => true,
-            Kind::Release => is_there(Kind::Refund, refund),
-            _ => false,
-        };
-        back && named(&posting.reference) && !is_there(Kind::RefundFailed, refund)
-    };
-    let part = |posting: &Posting| {
-        let payment_intent = intent_of(&posting.reference)?.as_str().to_owned();
-        Some(Refunded { payment_intent, amount: posting.amount })
-    };
-    postings().filter(went).filter_map(part).collect()
-}
-
-/// Refunds at Stripe that the books have, by whatever name.
-fn refunds_in(movements: &[Movement]) -> BTreeSet<String> {
-    let known = movements.iter().filter_map(|movement| match movement.posting.kind {
-        Kind::Refund => Some(movement.posting.reference.clone()),
-        Kind::Capture => movement.posting.note.clone(),
-        _ => None,
-    });
-    known.collect()
-}
-
-/// What is held for a refund of this name to a card charge.
-pub(super) fn hold_for(intent: &PaymentIntentId, name: &str) -> String {
-    format!("{HOLD}{}:{name}:0", intent.as_str())
-}
-
-/// The movement that says that a refund of this name was planned, and of how much. It holds nothing.
-fn plan(name: &str, asked: Option<Units>) -> Posting {
-    let note = asked.map_or_else(|| ALL.to_owned(), |asked| asked.to_string());
-    let (reference, amount) = (format!("{PLAN}{name}"), Units::ZERO);
-    Posting { kind: Kind::Hold, reference, amount, note: Some(note) }
-}
-
-/// How much was asked for under this name, if it was.
-fn planned(movements: &[Movement], name: &str) -> Option<Option<Units>> {
-    let reference = format!("{PLAN}{name}");
-    let known = movements
-        .iter()
-        .map(|movement| &movement.posting)
-        .find(|posting| posting.kind == Kind::Hold && posting.reference == reference)?;
-    let note = known.note.as_deref().unwrap_or(ALL);
-    Some(note.parse().ok().and_then(|units| Units::new(units).ok()))
-}
-
-/// `refund:<PaymentIntent>:<name>:<number>`.
-fn name_of(hold: &str) -> Option<&str> {
-    hold.strip_prefix(HOLD)?.split(':').nth(1)
-}
-
-/// Whether a hold is one of a refund of this PaymentIntent.
-pub(super) fn is_about(hold: &str, intent: &PaymentIntentId) -> bool {
-    intent_of(hold).as_ref() == Some(intent)
-}
-
-fn intent_of(hold: &str) -> Option<PaymentIntentId> {
-    hold.strip_prefix(HOLD)?.split(':').next()?.parse().ok()
-}
-
-fn store(error: crate::store::StoreError) -> Unavailable {
-    Unavailable(error.to_string())
 }

@@ -6,17 +6,16 @@ use secrecy::ExposeSecret;
 use stripe402_protocol::{ClientId, PaymentIntentId};
 
 use super::{
-    Payments, Unavailable,
-    answer::unusable,
+    StripeSync,
     compare::{Credit, Difference, Index, Problem},
-    events::later,
 };
 use crate::{
     accounting::{AccountKey, Kind, Posted, Posting},
+    postings::Unavailable,
     stripe::{Failure, Intent, IntentStatus},
 };
 
-impl Payments {
+impl StripeSync {
     /// Every difference since then (Unix ms). `accounts` are all there are.
     ///
     /// # Errors
@@ -27,15 +26,14 @@ impl Payments {
         since_ms: u64,
     ) -> Result<Vec<Difference>, Unavailable> {
         // Stripe first: what happens meanwhile is then in the books, and no difference.
-        let asked = |failure: Failure| later(unusable(failure));
-        let intents = self.provider.intents_since(since_ms).await.map_err(asked)?;
-        let refunds = self.provider.refunds_since(since_ms).await.map_err(asked)?;
-        let disputes = self.provider.disputes_since(since_ms).await.map_err(asked)?;
-        let changed = self.provider.changed_since(since_ms).await.map_err(asked)?;
+        let intents = self.provider.intents_since(since_ms).await?;
+        let refunds = self.provider.refunds_since(since_ms).await?;
+        let disputes = self.provider.disputes_since(since_ms).await?;
+        let changed = self.provider.changed_since(since_ms).await?;
         let mut index = Index::default();
         for key in accounts {
             let movements = self.store.movements(*key).await;
-            index.add(*key, &movements.map_err(|error| Unavailable(error.to_string()))?);
+            index.add(*key, &movements?);
         }
         let intents = self.with_changed_intents(intents, &changed).await?;
         let refunds = self.with_changed_refunds(refunds, &changed, &index).await?;
@@ -65,7 +63,7 @@ impl Payments {
                 Err(Failure::Invalid(_)) => {
                     found.push(credit.difference(Problem::NotCharged, id, id, 0))
                 }
-                Err(other) => return Err(asked(other)),
+                Err(other) => return Err(other.into()),
             }
         }
         let ours = |intent: &Option<String>| {
@@ -101,13 +99,13 @@ impl Payments {
         match (difference.problem, difference.account, intent) {
             (Problem::NotCredited, _, Ok(intent)) => self.credit_again(&intent).await,
             (Problem::RefundNotPosted | Problem::FailedRefundNotPosted, Some(key), Ok(intent)) => {
-                self.post_refunds(key, &intent).await
+                self.refunds.post_refunds(key, &intent).await
             }
             (Problem::DisputeNotPosted, Some(key), _) => {
                 let dispute = self.provider.dispute(&difference.reference).await;
-                self.post_dispute(key, &dispute.map_err(|f| later(unusable(f)))?).await
+                self.post_dispute(key, &dispute?).await
             }
-            (Problem::RefundUnfinished, Some(key), _) => self.finish_refunds(key).await,
+            (Problem::RefundUnfinished, Some(key), _) => self.refunds.finish_refunds(key).await,
             // A credit is never taken back by a program: an operator decides.
             _ => Ok(()),
         }
@@ -117,16 +115,15 @@ impl Payments {
     /// and name other books: another ledger's with the same secret, or books that were lost.
     ///
     /// # Errors
-    /// As [`Payments::differences`].
+    /// As [`StripeSync::differences`].
     pub async fn other_books(&self, since_ms: u64) -> Result<BTreeMap<String, u64>, Unavailable> {
-        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
-        let own = self.books().await.map_err(store)?;
+        let own = self.topups.books().await?;
         let lost = self.options.lost_books.map(|lost| lost.to_string());
         let mut found: BTreeMap<String, u64> = BTreeMap::new();
         let intents = self.provider.intents_since(since_ms).await;
-        for intent in intents.map_err(|failure| later(unusable(failure)))? {
+        for intent in intents? {
             let Some(books) = intent.books.as_ref() else { continue };
-            if self.store.payer(&intent.id).await.map_err(store)?.is_some() {
+            if self.store.payer(&intent.id).await?.is_some() {
                 continue;
             }
             if *books == own || Some(books) == lost.as_ref() {
@@ -143,9 +140,8 @@ impl Payments {
     /// Whether these books made it, and not others on the same Stripe account: it is a top-up of theirs,
     /// or one that they have lost. Without a server secret, whose it is cannot be told: it is listed.
     async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
-        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
-        if self.top_up_of(intent).await.map_err(store)?.is_some()
-            || self.account_named(intent).await.map_err(store)?.is_some()
+        if self.topups.top_up_of(intent).await?.is_some()
+            || self.topups.account_named(intent).await?.is_some()
         {
             return Ok(true);
         }
@@ -157,13 +153,12 @@ impl Payments {
 
     /// Whether it names these books, and a top-up that is not in them: they come from a backup.
     async fn may_be_lost(&self, intent: &Intent) -> Result<bool, Unavailable> {
-        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
         let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse) else { return Ok(false) };
-        let own = self.books().await.map_err(store)?;
+        let own = self.topups.books().await?;
         let named = intent.books.as_deref();
         let ours = named == Some(own.as_str())
             || self.options.lost_books.is_some_and(|lost| named == Some(lost.to_string().as_str()));
-        Ok(ours && self.store.top_up(id).await.map_err(store)?.is_none())
+        Ok(ours && self.store.top_up(id).await?.is_none())
     }
 
     /// The client whose card it is, if that is who it was made for; and whether it has a customer.
@@ -174,7 +169,7 @@ impl Payments {
         let Some(Ok(card)) = intent.card.as_deref().map(str::parse) else { return Ok(None) };
         let card = match self.provider.card(&card).await {
             Err(Failure::Invalid(_)) => return Ok(None),
-            other => other.map_err(|failure| later(unusable(failure)))?,
+            other => other?,
         };
         let ids = self
             .secrets
@@ -185,22 +180,21 @@ impl Payments {
             return Ok(None);
         };
         let known = self.store.customer(client).await;
-        Ok(Some((client, known.map_err(|error| Unavailable(error.to_string()))?.is_some())))
+        Ok(Some((client, known?.is_some())))
     }
 
     /// Credits what a card was charged: to its top-up's account; or, where the books have lost that
     /// (they come from a backup), to the client whose card it is.
     async fn credit_again(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
-        let store = |error: crate::store::StoreError| Unavailable(error.to_string());
-        let asked = |failure: Failure| later(unusable(failure));
-        let intent = self.provider.intent(id).await.map_err(asked)?;
+        let intent = self.provider.intent(id).await?;
         if intent.status != IntentStatus::Succeeded {
             return Ok(());
         }
-        if let Some(top_up) = self.top_up_of(&intent).await.map_err(store)? {
-            return self.settle(top_up.id, &intent).await.map(drop).map_err(later);
+        if let Some(top_up) = self.topups.top_up_of(&intent).await? {
+            self.topups.settle(top_up.id, &intent).await?;
+            return Ok(());
         }
-        if let Some(key) = self.account_named(&intent).await.map_err(store)? {
+        if let Some(key) = self.topups.account_named(&intent).await? {
             // Its top-up was credited by another one. What was taken is the client's all the same.
             return self.credit_restored(key, intent).await;
         }
@@ -212,8 +206,8 @@ impl Payments {
             return Ok(());
         };
         if let (false, Some(customer)) = (has_customer, intent.customer.clone()) {
-            self.name_customer(client, &customer).await.map_err(store)?;
-            self.store.remember_customer(client, customer).await.map_err(store)?;
+            self.topups.name_customer(client, &customer).await?;
+            self.store.remember_customer(client, customer).await?;
         }
         let key = AccountKey { client, currency };
         self.credit_restored(key, intent).await
@@ -224,7 +218,7 @@ impl Payments {
         let note = Some("reconciled: the books did not have this charge".to_owned());
         let posting = Posting { kind: Kind::TopUp, reference: intent.id, amount, note };
         let posted = self.store.post(key, posting).await;
-        match posted.map_err(|error| Unavailable(error.to_string()))? {
+        match posted? {
             Posted::Done(_) | Posted::Repeated(_) => Ok(()),
             Posted::Refused(refusal) => Err(Unavailable(format!("the books refuse: {refusal:?}"))),
         }

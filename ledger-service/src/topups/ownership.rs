@@ -5,28 +5,23 @@
 //! they do not know is a top-up's only if nobody else could have made it like this: with the client's
 //! own customer, for the same amount, in the same currency.
 
-use stripe402_protocol::PaymentIntentId;
-
-use super::{
-    Halt, Payments, Unavailable,
-    answer::unusable,
-    events::{has, later},
-};
+use super::TopUps;
 use crate::{
     accounting::{AccountKey, Kind, TopUp, TopUpId},
+    postings::has,
     store::StoreError,
-    stripe::{Failure, Intent, IntentStatus},
+    stripe::{Failure, Intent},
 };
 
-impl Payments {
+impl TopUps {
     /// The name of these books, in the metadata of what is charged for them.
-    pub(super) async fn books(&self) -> Result<String, StoreError> {
+    pub(crate) async fn books(&self) -> Result<String, StoreError> {
         let name = || self.store.identity(self.ids.make());
         Ok(self.books.get_or_try_init(name).await?.to_string())
     }
 
     /// The top-up that a PaymentIntent was made for, if it is one of ours.
-    pub(super) async fn top_up_of(&self, intent: &Intent) -> Result<Option<TopUp>, StoreError> {
+    pub(crate) async fn top_up_of(&self, intent: &Intent) -> Result<Option<TopUp>, StoreError> {
         let named = intent.top_up.as_deref().map(str::parse::<TopUpId>);
         if let Some(Ok(id)) = named {
             let top_up = self.store.top_up(id).await?;
@@ -50,7 +45,7 @@ impl Payments {
 
     /// The account of a top-up of these books, if this PaymentIntent names it and was made with its
     /// client's own customer: even if the top-up has been credited by another one.
-    pub(super) async fn account_named(
+    pub(crate) async fn account_named(
         &self,
         intent: &Intent,
     ) -> Result<Option<AccountKey>, StoreError> {
@@ -68,7 +63,7 @@ impl Payments {
     }
 
     /// Whether a PaymentIntent, of whatever metadata, is this top-up's.
-    pub(super) async fn is_of(&self, top_up: &TopUp, intent: &Intent) -> Result<bool, StoreError> {
+    pub(crate) async fn is_of(&self, top_up: &TopUp, intent: &Intent) -> Result<bool, StoreError> {
         if stripe402_mutant::mutant!("trust_metadata") {
             return Ok(true);
         }
@@ -96,29 +91,8 @@ impl Payments {
         Ok(!has(&movements, Kind::TopUp, &intent.id))
     }
 
-    /// The account that a PaymentIntent is of. One whose top-up still waits for it is credited first:
-    /// else what happens to it afterwards would have nothing to be about.
-    pub(super) async fn account_behind(
-        &self,
-        id: &PaymentIntentId,
-    ) -> Result<Option<AccountKey>, Unavailable> {
-        let store = |error: StoreError| Unavailable(error.to_string());
-        if let Some(known) = self.store.payer(id.as_str()).await.map_err(store)? {
-            return Ok(Some(known));
-        }
-        let intent = match self.provider.intent(id).await {
-            Err(Failure::Invalid(_)) => return Ok(None),
-            other => other.map_err(|failure| later(unusable(failure)))?,
-        };
-        let Some(top_up) = self.top_up_of(&intent).await.map_err(store)? else { return Ok(None) };
-        if intent.status == IntentStatus::Succeeded {
-            self.settle(top_up.id, &intent).await.map_err(later)?;
-        }
-        Ok(Some(top_up.account))
-    }
-
     /// The PaymentIntent of a top-up, by Stripe's list; `None` if none was made.
-    pub(super) async fn look_for(&self, top_up: &TopUp) -> Result<Option<Intent>, Failure> {
+    pub(crate) async fn look_for(&self, top_up: &TopUp) -> Result<Option<Intent>, Failure> {
         let unknown = |error: StoreError| Failure::Unknown(error.to_string());
         // A customer is remembered before its first PaymentIntent is made.
         let customer = self.store.customer(top_up.account.client).await.map_err(unknown)?;
@@ -138,10 +112,5 @@ impl Payments {
             }
         }
         Ok(None)
-    }
-
-    /// As [`Payments::top_up_of`], for a request.
-    pub(super) async fn top_up_named(&self, intent: &Intent) -> Result<Option<TopUp>, Halt> {
-        Ok(self.top_up_of(intent).await?)
     }
 }

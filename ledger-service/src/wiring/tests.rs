@@ -6,24 +6,28 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, PaymentIntentId, PaymentMethodId, Units,
+    ChargeId, ClientId, Code, Currency, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
     message::{Batch, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome},
 };
+use uuid::Uuid;
 
 use super::*;
 use crate::{
     accounting::{
-        Account, Advance, AuditEntry, AuditKey, Claim, Kind, Limit, Movement, NewTopUp, Posted,
-        Posting, TopUp,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Claim, Kind, Limit, Movement, NewTopUp,
+        Opened, Posted, Posting, State, TopUp, TopUpId,
     },
     clock::{RandomIds, SystemClock},
+    options::LimitOptions,
+    refunds::RefundError,
     store::{InMemory, KeptCharge, StoreError, Tally},
     stripe::{
-        CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund,
+        Card, CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund,
         Verification,
     },
 };
@@ -81,8 +85,8 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
     let (shared, clock) = (Arc::clone(&bank), Arc::new(SystemClock));
     let ids = Arc::new(RandomIds);
     let edges = Edges { store: store.clone(), provider: shared, clock, ids };
-    let payments = Payments::new(edges, secrets, options);
-    let answer = payments.pay(&request()).await.unwrap();
+    let parts = Parts::new(edges, secrets, options);
+    let answer = parts.payments.pay(&request()).await.unwrap();
     let CardAnswer::Paid { credits_remaining, payment_intent_id, .. } = answer else {
         panic!("{answer:?}")
     };
@@ -103,7 +107,7 @@ async fn a_card_that_was_charged_twice_gets_one_back() {
     let ids = Arc::new(RandomIds);
     let provider: Arc<dyn Provider> = bank.clone();
     let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
-    let payments = Payments::new(edges, secrets, options);
+    let parts = Parts::new(edges, secrets, options);
     let account = AccountKey { client: ClientId::derive(b"secret", "fp"), currency: Currency::USD };
     let wanted = || NewTopUp {
         id: TopUpId(Uuid::new_v4()),
@@ -126,17 +130,17 @@ async fn a_card_that_was_charged_twice_gets_one_back() {
     let available = async || store.account(account).await.unwrap().available;
     // Late, but the only one.
     let first = lapsed(wanted()).await;
-    payments.close(first.id, credited("pi_1")).await.unwrap();
+    parts.topups.close(first.id, credited("pi_1")).await.unwrap();
     assert_eq!(available().await, Units::from_u32(50_000));
     // Late, and another one was charged in its place.
     let given_up = lapsed(wanted()).await;
     let Opened::New(other) = store.open_top_up(wanted()).await.unwrap() else { panic!() };
-    payments.close(other.id, credited("pi_3")).await.unwrap();
-    payments.close(given_up.id, credited("pi_2")).await.unwrap();
+    parts.topups.close(other.id, credited("pi_3")).await.unwrap();
+    parts.topups.close(given_up.id, credited("pi_2")).await.unwrap();
     assert_eq!(available().await, Units::from_u32(100_000));
     assert_eq!(*bank.refunded.lock().unwrap(), ["pi_2 500"]);
     // Told of again, it goes back once.
-    payments.close(given_up.id, credited("pi_2")).await.unwrap();
+    parts.topups.close(given_up.id, credited("pi_2")).await.unwrap();
     assert_eq!(bank.refunded.lock().unwrap().len(), 1);
 }
 
@@ -152,7 +156,7 @@ async fn a_key_that_is_repeated_has_its_answer_when_a_limit_is_full() {
     let provider: Arc<dyn Provider> = bank.clone();
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let edges = Edges { store, provider, clock, ids };
-    let payments = Payments::new(edges, vec![SecretString::from("secret")], options);
+    let parts = Parts::new(edges, vec![SecretString::from("secret")], options);
     let ask = async |random: u8, name: &str| {
         let asked = CardPayment {
             charge_id: ChargeId::mint(SystemClock.now_ms(), [random; 10]),
@@ -161,7 +165,7 @@ async fn a_key_that_is_repeated_has_its_answer_when_a_limit_is_full() {
             source: Some("192.0.2.1".to_owned()),
             ..request()
         };
-        payments.pay(&asked).await.unwrap()
+        parts.payments.pay(&asked).await.unwrap()
     };
     assert!(matches!(ask(1, "k").await, CardAnswer::Paid { .. }));
     // It was spent, and so the answer is that there is nothing left: not that there were too many.

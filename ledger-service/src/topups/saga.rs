@@ -7,24 +7,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stripe402_protocol::{ClientId, Code, Currency, Refusal};
+use stripe402_protocol::{Code, Currency, Refusal};
 
-use super::{Halt, Payments, Unavailable, answer::declined, reads::patiently, under_way::UnderWay};
+use super::{
+    PaymentAbort, TopUps,
+    abort::{declined, unusable},
+    under_way::UnderWay,
+};
 use crate::{
     accounting::{Advance, State, TopUp, TopUpId},
-    stripe::{CardCharge, Failure, Intent, IntentStatus},
+    postings::Unavailable,
+    stripe::{CardCharge, Failure, Intent, IntentStatus, patiently},
 };
 
 /// For so long a key is repeated. Stripe keeps keys for 24 hours at least
 /// (docs.stripe.com/api/idempotent_requests); the rest is room for clocks that differ.
-pub(super) const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
+pub(crate) const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
 
 /// For so long a top-up of another ledger is left to that ledger.
 const BEING_CARRIED_OUT: Duration = Duration::from_secs(3);
 
 /// What an answer of Stripe's means for a top-up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// This is its state now.
     Become(State),
     /// Not known yet: ask again with the same key.
@@ -33,7 +38,7 @@ pub(super) enum Next {
 
 /// The rule of the saga: what to make of Stripe's answer to the charge; with the bank's `details` of
 /// a decline if clients are told.
-pub(super) fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> Next {
+pub(crate) fn next(currency: Currency, answer: Result<Intent, Failure>, details: bool) -> Next {
     let refused = |refusal| Next::Become(State::Refused { refusal: Box::new(refusal) });
     match answer {
         Ok(intent) => match intent.status {
@@ -59,7 +64,7 @@ pub(super) fn next(currency: Currency, answer: Result<Intent, Failure>, details:
     }
 }
 
-impl Payments {
+impl TopUps {
     /// Takes up top-ups that were cut off: those of which Stripe's answer is not known and that
     /// have lain for `idle`, and those whose cardholder did not confirm in time.
     ///
@@ -101,7 +106,7 @@ impl Payments {
         }
     }
 
-    pub(super) fn age(&self, top_up: &TopUp) -> Duration {
+    pub(crate) fn age(&self, top_up: &TopUp) -> Duration {
         Duration::from_millis(self.clock.now_ms().saturating_sub(top_up.created_ms))
     }
 
@@ -117,7 +122,7 @@ impl Payments {
 
     /// Has the card charged, with the top-up's own key. Attempts are counted over all ledgers, as their
     /// claims are, from 1.
-    pub(super) async fn ask_stripe(&self, top_up: &TopUp, attempt: u32) -> Result<Intent, Failure> {
+    pub(crate) async fn ask_stripe(&self, top_up: &TopUp, attempt: u32) -> Result<Intent, Failure> {
         let id = top_up.id.to_string();
         // No failure of Stripe's to make a customer is one of the charge, which was not sent. Each
         // attempt has a key of its own: a failure that is stored under one stays with it.
@@ -185,68 +190,29 @@ impl Payments {
         Ok(now.is_some_and(|top_up| matches!(top_up.state, State::Charging(of) if !of.looking)))
     }
 
-    /// A customer that was deleted at Stripe must not lock its client out: if it is gone, another one
-    /// is remembered, and answered.
-    pub(super) async fn replace_if_gone(
-        &self,
-        client: ClientId,
-        customer: &str,
-        needed_for: &str,
-    ) -> Result<Option<String>, Failure> {
-        if self.provider.has_customer(customer).await? {
-            return Ok(None);
-        }
-        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
-        let key = format!("stripe402-customer-{}-{needed_for}-again", client.subject());
-        let made = self.provider.create_customer(&client.subject(), &key).await?;
-        self.name_customer(client, &made).await.map_err(unknown)?;
-        let known = self.store.replace_customer(client, customer, made).await.map_err(unknown)?;
-        tracing::warn!(gone = customer, known, "a customer is gone at Stripe, and replaced");
-        Ok(Some(known))
-    }
-
-    /// The client's customer; made when it first pays, never looked up by search. The key is that
-    /// of what it is needed for: a failure that Stripe has stored under it must not keep the client
-    /// out for a day. A spare customer is harmless; the first that is remembered stays.
-    pub(super) async fn customer(
-        &self,
-        client: ClientId,
-        needed_for: &str,
-    ) -> Result<String, Failure> {
-        let unknown = |error: crate::store::StoreError| Failure::Unknown(error.to_string());
-        if let Some(customer) = self.store.customer(client).await.map_err(unknown)? {
-            return Ok(customer);
-        }
-        let subject = client.subject();
-        let key = format!("stripe402-customer-{subject}-{needed_for}");
-        let made = self.provider.create_customer(&subject, &key).await?;
-        self.name_customer(client, &made).await.map_err(unknown)?;
-        self.store.remember_customer(client, made).await.map_err(unknown)
-    }
-
     /// Credits what a PaymentIntent has received, once.
-    pub(super) async fn credit(&self, id: TopUpId, intent: &Intent) -> Result<State, Halt> {
+    pub(crate) async fn credit(&self, id: TopUpId, intent: &Intent) -> Result<State, PaymentAbort> {
         let top_up = self.store.top_up(id).await?;
         let currency = top_up.map(|top_up| top_up.account.currency);
         match currency.map(|currency| next(currency, Ok(intent.clone()), false)) {
             Some(Next::Become(state @ State::Credited { .. })) => self.close(id, state).await,
-            _ => Err(Halt::unavailable("the PaymentIntent does not fit its top-up")),
+            _ => Err(PaymentAbort::unavailable("the PaymentIntent does not fit its top-up")),
         }
     }
 
     /// Writes how a top-up stands; if it is finished already, that stays, and is the answer.
-    pub(super) async fn close(&self, id: TopUpId, to: State) -> Result<State, Halt> {
+    pub(crate) async fn close(&self, id: TopUpId, to: State) -> Result<State, PaymentAbort> {
         let advance = self.advance(id, None, to).await?;
-        advance.ok_or_else(|| Halt::unavailable("the top-up is another ledger's"))
+        advance.ok_or_else(|| PaymentAbort::unavailable("the top-up is another ledger's"))
     }
 
     /// Moves a top-up on, if it is still in the state `from` where one is given; `None` if it is not.
-    pub(super) async fn advance(
+    pub(crate) async fn advance(
         &self,
         id: TopUpId,
         from: Option<State>,
         to: State,
-    ) -> Result<Option<State>, Halt> {
+    ) -> Result<Option<State>, PaymentAbort> {
         let given_up = match &to {
             State::Credited { .. } => self.store.top_up(id).await?,
             _ => None,
@@ -258,7 +224,7 @@ impl Payments {
                     count_end(&top_up);
                 }
                 if let State::Credited { .. } = &to
-                    && let Err(cause) = self.freeze_like_others(top_up.account).await
+                    && let Err(cause) = self.postings.freeze_like_others(top_up.account).await
                 {
                     tracing::error!(top_up = %id, ?cause, "reconcile: it is not frozen yet");
                 }
@@ -277,18 +243,18 @@ impl Payments {
             Advance::Unknown | Advance::TooLarge | Advance::Conflict => {
                 metrics::counter!("stripe402_top_ups_uncreditable_total").increment(1);
                 tracing::error!(top_up = %id, "a top-up cannot be credited: reconcile by hand");
-                Err(Halt::unavailable("the top-up cannot be credited"))
+                Err(PaymentAbort::unavailable("the top-up cannot be credited"))
             }
         }
     }
 
     /// Waits until a top-up, perhaps another process's, is finished or needs the cardholder. One
     /// that waits for a cardholder too long, or stands in the way of another card, is abandoned.
-    pub(super) async fn end_of(
+    pub(crate) async fn end_of(
         self: &Arc<Self>,
         mut top_up: TopUp,
         same_card: bool,
-    ) -> Result<State, Halt> {
+    ) -> Result<State, PaymentAbort> {
         loop {
             match &top_up.state {
                 // One that is younger is being carried out where it was opened, or being refused there
@@ -303,15 +269,16 @@ impl Payments {
                         return self.abandon(top_up.id, payment_intent).await;
                     }
                     let id = payment_intent.parse();
-                    let id = id.map_err(|_| Halt::unavailable("a PaymentIntent without an id"))?;
+                    let id =
+                        id.map_err(|_| PaymentAbort::unavailable("a PaymentIntent without an id"))?;
                     let intent = patiently(|| self.provider.intent(&id)).await;
-                    let intent = intent.map_err(super::answer::unusable)?;
+                    let intent = intent.map_err(unusable)?;
                     return self.settle(top_up.id, &intent).await;
                 }
                 finished => return Ok(finished.clone()),
             }
             tokio::time::sleep(self.options.poll).await;
-            let gone = || Halt::unavailable("the top-up is gone");
+            let gone = || PaymentAbort::unavailable("the top-up is gone");
             top_up = self.store.top_up(top_up.id).await?.ok_or_else(gone)?;
         }
     }
@@ -329,7 +296,7 @@ fn count_end(top_up: &TopUp) {
     tracing::info!(top_up = %top_up.id, state, "top-up");
 }
 
-pub(super) fn state_name(state: &State) -> &'static str {
+pub(crate) fn state_name(state: &State) -> &'static str {
     match state {
         State::Charging(_) => "charging",
         State::Lapsed => "lapsed",

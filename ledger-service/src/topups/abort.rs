@@ -2,45 +2,56 @@
 
 use stripe402_protocol::{Code, Reason, Refusal, Units};
 
-use super::Payments;
 use crate::{
+    postings::Unavailable,
     store::StoreError,
     stripe::{Decline, Failure},
 };
 
-/// The outcome is not known, or the store or Stripe cannot be reached: 503, retry later.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
-
 /// Why a negotiation ends without a deduction.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(crate) enum PaymentAbort {
     /// A definite answer for the client.
     Refuse { refusal: Box<Refusal>, retry_after: Option<u32> },
     /// No definite answer.
     Unavailable(Unavailable),
 }
 
-impl Halt {
-    pub(super) fn unavailable(cause: impl Into<String>) -> Self {
+impl PaymentAbort {
+    pub(crate) fn unavailable(cause: impl Into<String>) -> Self {
         Self::Unavailable(Unavailable(cause.into()))
     }
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for PaymentAbort {
     fn from(error: StoreError) -> Self {
         Self::unavailable(error.to_string())
     }
 }
 
-pub(super) fn refuse(refusal: Refusal) -> Halt {
-    Halt::Refuse { refusal: Box::new(refusal), retry_after: None }
+impl From<Unavailable> for PaymentAbort {
+    fn from(cause: Unavailable) -> Self {
+        Self::Unavailable(cause)
+    }
+}
+
+/// For what nobody waits for who could be refused: a definite refusal will not get better.
+impl From<PaymentAbort> for Unavailable {
+    fn from(abort: PaymentAbort) -> Self {
+        match abort {
+            PaymentAbort::Unavailable(cause) => cause,
+            PaymentAbort::Refuse { refusal, .. } => Self(refusal.error),
+        }
+    }
+}
+
+pub(crate) fn refuse(refusal: Refusal) -> PaymentAbort {
+    PaymentAbort::Refuse { refusal: Box::new(refusal), retry_after: None }
 }
 
 /// One text for every decline, unless the operator wants the bank's word passed on: it would help a
 /// thief to sort stolen cards.
-pub(super) fn declined(told: Option<&Decline>) -> Refusal {
+pub(crate) fn declined(told: Option<&Decline>) -> Refusal {
     let text = match told {
         Some(decline) => format!("the card was declined ({decline})"),
         None => "the card was declined".to_owned(),
@@ -48,20 +59,13 @@ pub(super) fn declined(told: Option<&Decline>) -> Refusal {
     Refusal::new(Code::CardDeclined, text)
 }
 
-impl Payments {
-    /// A decline, with as much as clients are told.
-    pub(super) fn declined(&self, decline: &Decline) -> Refusal {
-        declined(Some(decline).filter(|_| self.options.decline_details))
-    }
-}
-
 /// Neither deducted from nor charged.
-pub(super) fn frozen() -> Refusal {
+pub(crate) fn frozen() -> Refusal {
     Refusal::new(Code::PaymentFailed, "this account is frozen").because(Reason::Frozen)
 }
 
 /// The account owes so much that a top-up of this amount would go into it: more has to be offered.
-pub(super) fn in_debt(owed: Units, price: Units) -> Refusal {
+pub(crate) fn in_debt(owed: Units, price: Units) -> Refusal {
     let least = owed.checked_add(price).unwrap_or(Units::MAX);
     let text = format!(
         "this account owes {owed} units, which refunds or disputes took beyond its balance; nothing \
@@ -72,7 +76,7 @@ pub(super) fn in_debt(owed: Units, price: Units) -> Refusal {
 }
 
 /// The cardholder must confirm; then the client retries.
-pub(super) fn unconfirmed(intent: Option<String>, client_secret: Option<String>) -> Refusal {
+pub(crate) fn unconfirmed(intent: Option<String>, client_secret: Option<String>) -> Refusal {
     let text = "the cardholder must confirm this payment (3D Secure): confirm it with \
                 clientSecret in Stripe.js, then retry";
     let refusal = Refusal::new(Code::PaymentFailed, text).because(Reason::AuthenticationRequired);
@@ -80,7 +84,7 @@ pub(super) fn unconfirmed(intent: Option<String>, client_secret: Option<String>)
 }
 
 /// A definite failure as the client hears it; an indefinite one ends the negotiation.
-pub(super) fn unusable(failure: Failure) -> Halt {
+pub(crate) fn unusable(failure: Failure) -> PaymentAbort {
     match failure {
         Failure::Card(decline) => {
             tracing::info!(%decline, "a card was declined");
@@ -95,8 +99,8 @@ pub(super) fn unusable(failure: Failure) -> Halt {
                 cause,
                 "Stripe refuses STRIPE_SECRET_KEY or its account: no card can be charged"
             );
-            Halt::unavailable(cause)
+            PaymentAbort::unavailable(cause)
         }
-        Failure::Unknown(cause) | Failure::Broken { cause, .. } => Halt::unavailable(cause),
+        Failure::Unknown(cause) | Failure::Broken { cause, .. } => PaymentAbort::unavailable(cause),
     }
 }
