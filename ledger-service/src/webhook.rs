@@ -114,9 +114,9 @@ async fn post(
     let prompt = prompt(told);
     let about = prompt.about();
     let looked = match prompt {
-        Prompt::Intent(intent) => sync.look_at_intent(&parsed(&intent)?).await,
-        Prompt::Refunds(intent) => sync.look_at_refunds(&parsed(&intent)?).await,
-        Prompt::Dispute(dispute) => sync.look_at_dispute(&dispute).await,
+        Prompt::Intent(intent) => sync.sync_intent(&parsed(&intent)?).await,
+        Prompt::Refunds(intent) => sync.sync_refunds(&parsed(&intent)?).await,
+        Prompt::Dispute(dispute) => sync.sync_dispute(&dispute).await,
         Prompt::Nothing => Ok(()),
     };
     let result = if looked.is_ok() { "done" } else { "again" };

@@ -12,7 +12,7 @@ use super::{
     identity::identity,
     route::{ROUTE, route},
 };
-use crate::route::Table;
+use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
@@ -169,7 +169,7 @@ fn limits(mut fields: Fields) -> Checked<Limits> {
             usual.payment_header_bytes,
             64..=61_440,
         )?,
-        // A ledger takes a megabyte; a charge may have a route's name of a few hundred bytes.
+        // A ledger takes a megabyte; a deduction may have a route's name of a few hundred bytes.
         batch: limit("batch", usual.batch, 2..=1_024)?,
         queue: limit("queue", usual.queue, 1..=100_000)?,
         void_queue: limit("void_queue", usual.void_queue, 1..=1_000_000)?,

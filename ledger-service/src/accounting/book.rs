@@ -1,13 +1,13 @@
 //! What the accounting reads and writes.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{ChargeId, Units};
+use stripe402_protocol::{DeductionId, Units};
 
 use super::{Account, AccountKey, Kind, Movement, TallyKey, TopUp, TopUpId};
 
-/// What is remembered of a charge id, so that it takes effect at most once.
+/// What is remembered of a deduction id, so that it takes effect at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChargeRecord {
+pub enum DeductionRecord {
     /// The amount was taken.
     Deducted {
         /// From where.
@@ -16,12 +16,12 @@ pub enum ChargeRecord {
         amount: Units,
         /// For which priced route.
         route: String,
-        /// The answer given then, given again if the charge is repeated.
+        /// The answer given then, given again if the deduction is repeated.
         balance_after: Units,
     },
     /// The amount was taken and given back.
     Voided,
-    /// The void came first; the charge will be refused.
+    /// The void came first; the deduction will be refused.
     RefusedInAdvance,
 }
 
@@ -50,10 +50,11 @@ pub trait Book {
 
     /// # Errors
     /// The store's.
-    fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, Self::Error>;
+    fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, Self::Error>;
     /// # Errors
     /// The store's.
-    fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), Self::Error>;
+    fn set_charge(&mut self, id: &DeductionId, record: &DeductionRecord)
+    -> Result<(), Self::Error>;
 
     /// Adds to the sums that are kept for ever.
     ///

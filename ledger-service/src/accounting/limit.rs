@@ -11,7 +11,7 @@ const PIECES: u64 = 10;
 /// At most so many events of a name within a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What is counted, e.g. `charges of 192.0.2.1`.
+    /// What is counted, e.g. `deductions of 192.0.2.1`.
     pub name: String,
     /// How many.
     pub most: u64,

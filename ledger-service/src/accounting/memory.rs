@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
-use super::{Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId};
+use super::{Account, AccountKey, Book, DeductionRecord, Kind, Movement, TallyKey, TopUp, TopUpId};
 
 /// The books in memory: the oracle that stores are tested against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     accounts: BTreeMap<AccountKey, Account>,
-    charges: BTreeMap<ChargeId, ChargeRecord>,
+    deductions: BTreeMap<DeductionId, DeductionRecord>,
     tallies: BTreeMap<TallyKey, (i64, i64)>,
     top_ups: BTreeMap<TopUpId, TopUp>,
     unfinished: BTreeMap<AccountKey, TopUpId>,
@@ -30,10 +30,10 @@ impl Memory {
         &self.accounts
     }
 
-    /// Every charge that is remembered.
+    /// Every deduction that is remembered.
     #[must_use]
-    pub const fn charges(&self) -> &BTreeMap<ChargeId, ChargeRecord> {
-        &self.charges
+    pub const fn deductions(&self) -> &BTreeMap<DeductionId, DeductionRecord> {
+        &self.deductions
     }
 
     /// Every top-up.
@@ -42,9 +42,9 @@ impl Memory {
         &self.top_ups
     }
 
-    /// Forgets charges before this one; their sums stay.
-    pub fn forget_charges_before(&mut self, first: &ChargeId) {
-        self.charges = self.charges.split_off(first);
+    /// Forgets deductions before this one; their sums stay.
+    pub fn forget_charges_before(&mut self, first: &DeductionId) {
+        self.deductions = self.deductions.split_off(first);
     }
 
     /// Every movement so far, oldest first.
@@ -69,7 +69,7 @@ impl Memory {
         self.payers.entry(payment_intent.to_owned()).or_insert(account);
     }
 
-    /// Every sum so far: how many charges, how many units.
+    /// Every sum so far: how many deductions, how many units.
     #[must_use]
     pub const fn tallies(&self) -> &BTreeMap<TallyKey, (i64, i64)> {
         &self.tallies
@@ -88,12 +88,16 @@ impl Book for Memory {
         Ok(())
     }
 
-    fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, Self::Error> {
-        Ok(self.charges.get(id).cloned())
+    fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, Self::Error> {
+        Ok(self.deductions.get(id).cloned())
     }
 
-    fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), Self::Error> {
-        self.charges.insert(*id, record.clone());
+    fn set_charge(
+        &mut self,
+        id: &DeductionId,
+        record: &DeductionRecord,
+    ) -> Result<(), Self::Error> {
+        self.deductions.insert(*id, record.clone());
         Ok(())
     }
 

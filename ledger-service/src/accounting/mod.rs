@@ -1,4 +1,4 @@
-//! The accounting: what a charge, a void or a top-up does to the books.
+//! The accounting: what a deduction, a void or a top-up does to the books.
 //!
 //! Pure functions over a [`Book`], which a store opens for the length of one transaction. They
 //! know no clock, no I/O and no randomness; every store gives the same answers because every
@@ -7,7 +7,7 @@
 mod account;
 mod audit;
 mod book;
-mod charge;
+mod deduction;
 mod limit;
 mod memory;
 mod movement;
@@ -17,8 +17,8 @@ mod window;
 
 pub use account::{Account, AccountKey, TooLarge};
 pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
-pub use book::{Book, ChargeRecord};
-pub use charge::{apply_batch, apply_charge, apply_void};
+pub use book::{Book, DeductionRecord};
+pub use deduction::{apply_batch, apply_deduction, apply_void};
 pub use limit::Limit;
 pub use memory::Memory;
 pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together, post_up_to};

@@ -1,6 +1,6 @@
 //! Sums of deductions, kept when the deductions themselves are forgotten.
 
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 use super::AccountKey;
 
@@ -11,17 +11,17 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct TallyKey {
     /// Who, in which currency.
     pub account: AccountKey,
-    /// Hours since 1970, by the gateway's clock when it minted the charge.
+    /// Hours since 1970, by the gateway's clock when it minted the deduction.
     pub hour: u64,
     /// The priced route.
     pub route: String,
 }
 
 impl TallyKey {
-    /// Where a charge counts, and where its void is taken off again.
+    /// Where a deduction counts, and where its void is taken off again.
     #[must_use]
-    pub fn of(charge: &ChargeId, account: AccountKey, route: &str) -> Self {
-        let hour = charge.minted_ms().checked_div(HOUR_MS).unwrap_or(0);
+    pub fn of(deduction: &DeductionId, account: AccountKey, route: &str) -> Self {
+        let hour = deduction.minted_ms().checked_div(HOUR_MS).unwrap_or(0);
         Self { account, hour, route: route.to_owned() }
     }
 }

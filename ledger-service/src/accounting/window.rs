@@ -1,12 +1,12 @@
-//! For how long charge ids are remembered, and which are therefore taken.
+//! For how long deduction ids are remembered, and which are therefore taken.
 
 use std::time::Duration;
 
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
-/// What the books remember of charges, at one moment.
+/// What the books remember of deductions, at one moment.
 ///
-/// A charge is taken only if its id was minted within the later half of what is remembered: then
+/// A deduction is taken only if its id was minted within the later half of what is remembered: then
 /// a repetition can never find its record gone.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -28,22 +28,22 @@ impl Window {
         }
     }
 
-    /// Whether a charge of this id may be taken.
+    /// Whether a deduction of this id may be taken.
     #[must_use]
-    pub fn takes(&self, id: &ChargeId) -> bool {
+    pub fn takes(&self, id: &DeductionId) -> bool {
         (self.oldest_charge_ms..=self.newest_ms).contains(&id.minted_ms())
     }
 
     /// Whether records of this id are still kept.
     #[must_use]
-    pub fn remembers(&self, id: &ChargeId) -> bool {
+    pub fn remembers(&self, id: &DeductionId) -> bool {
         (self.forgotten_before_ms..=self.newest_ms).contains(&id.minted_ms())
     }
 
     /// Records of ids before this one may be forgotten.
     #[must_use]
-    pub fn first_remembered(&self) -> ChargeId {
-        ChargeId::first_at(self.forgotten_before_ms)
+    pub fn first_remembered(&self) -> DeductionId {
+        DeductionId::first_at(self.forgotten_before_ms)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/batch`: charges and voids of one gateway worker.
+//! `POST /v1/batch`: deductions and voids of one gateway worker.
 
 use axum::{
     Json,
@@ -26,9 +26,9 @@ pub(super) async fn post(
     } else {
         Received::from_batch(read(&body, |batch: &Batch| batch.version)?)
     };
-    for (_, charge) in &refused {
+    for (_, deduction) in &refused {
         let what = "its currency, amount or route is none: see the gateway's configuration";
-        tracing::error!(%charge, what, "a charge is refused, the rest of its batch is not");
+        tracing::error!(%deduction, what, "a charge is refused, the rest of its batch is not");
     }
     let answer = app.store.batch(batch).await;
     let answer = answer.map_err(|error| ApiError::unavailable(error.to_string()))?;

@@ -26,9 +26,9 @@ pub(super) async fn post(
         let message = "idempotencyKey must be 1 to 64 printable ASCII characters";
         return Err(ApiError::bad_request(message));
     }
-    let charge = request.charge_id;
+    let deduction = request.deduction_id;
     app.parts.payments.pay(&request).await.map(Json).map_err(|cause| {
-        tracing::warn!(%charge, %cause, "a card payment has no outcome yet");
+        tracing::warn!(%deduction, %cause, "a card payment has no outcome yet");
         ApiError::unavailable("the outcome is not known yet; retry")
     })
 }

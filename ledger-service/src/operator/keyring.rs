@@ -37,16 +37,16 @@ impl Keyring {
 
 /// What the handlers for operators share.
 #[derive(Clone, Debug)]
-pub struct Operators(pub(crate) Arc<Desk>);
+pub struct Operators(pub(crate) Arc<OperatorContext>);
 
 /// See [`Operators`].
-pub(crate) struct Desk {
+pub(crate) struct OperatorContext {
     pub(crate) keyring: Keyring,
     pub(crate) operations: Operations,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for OperatorContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Desk")
     }
@@ -56,13 +56,13 @@ impl Operators {
     /// Those who hold these keys, with what they can do.
     #[must_use]
     pub fn new(keyring: Keyring, operations: Operations, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Desk { keyring, operations, clock }))
+        Self(Arc::new(OperatorContext { keyring, operations, clock }))
     }
 
     /// Carries out an action to its end, whether or not whoever asked for it waits.
     pub(crate) async fn carry_out<T, F>(
         &self,
-        work: impl FnOnce(Arc<Desk>) -> F,
+        work: impl FnOnce(Arc<OperatorContext>) -> F,
     ) -> Result<T, crate::operator::work::Problem>
     where
         T: Send + 'static,

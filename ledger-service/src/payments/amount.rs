@@ -33,14 +33,14 @@ fn too_small(text: String) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use stripe402_protocol::{ChargeId, Currency};
+    use stripe402_protocol::{Currency, DeductionId};
 
     use super::*;
 
     fn request(top_up_amount: Option<i64>) -> CardPayment {
         CardPayment {
             version: 1,
-            charge_id: ChargeId::first_at(0),
+            deduction_id: DeductionId::first_at(0),
             payment_method_id: "pm_1".parse().unwrap(),
             price: Units::from_u32(500),
             currency: Currency::USD,

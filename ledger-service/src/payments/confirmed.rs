@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{Code, PaymentIntentId, Refusal};
 
-use super::{CardPayments, Visit};
+use super::{CardPayments, PaymentAttempt};
 use crate::{
     accounting::State,
     stripe::{Failure, patiently},
@@ -18,7 +18,7 @@ impl CardPayments {
     /// nothing; all that is not ours gets one and the same answer.
     pub(super) async fn settle_confirmed(
         &self,
-        visit: &Visit<'_>,
+        visit: &PaymentAttempt<'_>,
         id: &PaymentIntentId,
     ) -> Result<bool, PaymentAbort> {
         let intent = match self.look_up_intent(visit.request, id).await? {

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::ClientId;
 
-use super::{CardPayments, Visit};
+use super::{CardPayments, PaymentAttempt};
 use crate::{
     stripe::Card,
     topups::{PaymentAbort, customer::name_of},
@@ -42,7 +42,7 @@ impl CardPayments {
     /// Before a client is topped up for the first time: all ledgers that know the same secrets, in
     /// whatever order, know it by the same id. Else two would charge one card, for two clients, while a
     /// server secret is being replaced.
-    pub(super) async fn agree_on(&self, visit: &Visit<'_>) -> Result<(), PaymentAbort> {
+    pub(super) async fn agree_on(&self, visit: &PaymentAttempt<'_>) -> Result<(), PaymentAbort> {
         let client = visit.account.client;
         let ids = self.ids_of(&visit.card);
         let Some(anchor) = ids.iter().min().filter(|_| !stripe402_mutant::mutant!("no_agreement"))

@@ -13,7 +13,7 @@ use std::{
 
 use stripe402_protocol::{ClientId, Code, Reason, Refusal};
 
-use super::{CardPayments, Visit};
+use super::{CardPayments, PaymentAttempt};
 use crate::{accounting::Limit, topups::PaymentAbort};
 
 /// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
@@ -77,7 +77,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn of(visit: &Visit<'_>) -> Self {
+    pub(super) fn of(visit: &PaymentAttempt<'_>) -> Self {
         let source = visit.request.source.as_deref().and_then(Source::read);
         Self { source, client: visit.account.client, proven: visit.proven }
     }

@@ -24,7 +24,7 @@ use std::{
 use secrecy::SecretString;
 use stripe402_protocol::{
     Code, PaymentMethodId, Reason, Refusal, Units,
-    message::{CardAnswer, CardPayment, Charge, ChargeOutcome},
+    message::{CardAnswer, CardPayment, Deduction, DeductionOutcome},
 };
 use tracing::Instrument as _;
 
@@ -72,7 +72,7 @@ const MODES_DIFFER: &str = "a gateway's publishable_key and this ledger's STRIPE
                             different modes: both must be test keys or both live keys";
 
 /// Who pays, with what, for what.
-struct Visit<'r> {
+struct PaymentAttempt<'r> {
     request: &'r CardPayment,
     account: AccountKey,
     card: Card,
@@ -110,13 +110,14 @@ impl CardPayments {
     /// the charge; a card that was charged meanwhile is credited, and the client's retry finds
     /// the credits.
     pub async fn pay(self: &Arc<Self>, request: &CardPayment) -> Result<CardAnswer, Unavailable> {
-        let span = tracing::info_span!(target: TARGET, "card_payment", charge = %request.charge_id);
+        let span =
+            tracing::info_span!(target: TARGET, "card_payment", charge = %request.deduction_id);
         let negotiation = self.negotiate(request).instrument(span);
         match tokio::time::timeout(self.options.deadline, negotiation).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(PaymentAbort::Refuse { refusal, retry_after })) => {
-                let charge_id = request.charge_id;
-                Ok(CardAnswer::Refused { charge_id, refusal: *refusal, retry_after })
+                let deduction_id = request.deduction_id;
+                Ok(CardAnswer::Refused { deduction_id, refusal: *refusal, retry_after })
             }
             Ok(Err(PaymentAbort::Unavailable(cause))) => Err(cause),
             Err(_elapsed) => Err(Unavailable("the deadline passed".to_owned())),
@@ -168,7 +169,7 @@ impl CardPayments {
         // Stripe failed, and took nothing: one more is opened in this request, no third.
         let mut lapsed = false;
         loop {
-            self.prove_if_rich(&mut visit).await?;
+            self.verify_card_if_balance_suffices(&mut visit).await?;
             if visit.proven
                 && (charged_by.is_some() || !stripe402_mutant::mutant!("deduct_last"))
                 && let Some(answer) = self.deduct(&visit, charged_by.as_ref()).await?
@@ -177,7 +178,7 @@ impl CardPayments {
             }
             if charged_by.is_some() {
                 // Others were quicker to spend it. The credit stays.
-                return Ok(CardAnswer::Insufficient { charge_id: request.charge_id });
+                return Ok(CardAnswer::Insufficient { deduction_id: request.deduction_id });
             }
             let (opened, end) = self.open_top_up(&visit).await?;
             match opened {
@@ -202,8 +203,8 @@ impl CardPayments {
                 Opened::Repeated(named) => {
                     self.repeat(&mut visit, named).await?;
                     let answer = self.deduct(&visit, None).await?;
-                    let charge_id = request.charge_id;
-                    return Ok(answer.unwrap_or(CardAnswer::Insufficient { charge_id }));
+                    let deduction_id = request.deduction_id;
+                    return Ok(answer.unwrap_or(CardAnswer::Insufficient { deduction_id }));
                 }
                 Opened::Frozen => return Err(refuse(abort::frozen())),
                 Opened::InDebt(owed) => {
@@ -221,7 +222,10 @@ impl CardPayments {
     }
 
     /// Looks the card up, and refuses one that is somebody else's before anything is touched.
-    async fn receive<'r>(&self, request: &'r CardPayment) -> Result<Visit<'r>, PaymentAbort> {
+    async fn receive<'r>(
+        &self,
+        request: &'r CardPayment,
+    ) -> Result<PaymentAttempt<'r>, PaymentAbort> {
         let card = self.look_up(request).await?;
         let (mut client, mut customer) = self.identify(&card).await?;
         if card.customer.is_some()
@@ -242,36 +246,36 @@ impl CardPayments {
             amount::top_up_amount(request, Units::ZERO).map_err(refuse)?;
         }
         let account = AccountKey { client, currency: request.currency };
-        Ok(Visit { request, account, card, proven })
+        Ok(PaymentAttempt { request, account, card, proven })
     }
 
     async fn deduct(
         &self,
-        visit: &Visit<'_>,
+        visit: &PaymentAttempt<'_>,
         charged_by: Option<&String>,
     ) -> Result<Option<CardAnswer>, PaymentAbort> {
         let request = visit.request;
-        let charge = Charge {
-            id: request.charge_id,
+        let deduction = Deduction {
+            id: request.deduction_id,
             client_id: visit.account.client,
             currency: request.currency,
             amount: request.price,
             route: request.route.clone(),
         };
         crate::failpoint!("before_deduction");
-        let outcome = self.store.charge_for_card(charge).await?;
+        let outcome = self.store.deduct_for_card(deduction).await?;
         crate::failpoint!("deducted");
         match outcome {
-            ChargeOutcome::Charged(credits_remaining) => Ok(Some(CardAnswer::Paid {
-                charge_id: request.charge_id,
+            DeductionOutcome::Deducted(credits_remaining) => Ok(Some(CardAnswer::Paid {
+                deduction_id: request.deduction_id,
                 client_id: visit.account.client,
                 credits_remaining,
                 payment_intent_id: charged_by.cloned(),
             })),
-            ChargeOutcome::Insufficient => Ok(None),
-            ChargeOutcome::Frozen => Err(refuse(abort::frozen())),
+            DeductionOutcome::Insufficient => Ok(None),
+            DeductionOutcome::Frozen => Err(refuse(abort::frozen())),
             // The gateway gave this request up, or its clock is off: not the client's fault.
-            ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale => {
+            DeductionOutcome::Voided | DeductionOutcome::Conflict | DeductionOutcome::Stale => {
                 Err(PaymentAbort::unavailable("the charge id is not usable any more"))
             }
         }

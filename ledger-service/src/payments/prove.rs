@@ -13,7 +13,7 @@ use std::sync::{
 
 use stripe402_protocol::PaymentMethodId;
 
-use super::{CardPayments, Visit, limits::Attempt, verifying::Verifying};
+use super::{CardPayments, PaymentAttempt, limits::Attempt, verifying::Verifying};
 use crate::{
     stripe::{Failure, Verification, patiently},
     topups::abort::{PaymentAbort, declined, refuse, unconfirmed, unusable},
@@ -21,9 +21,9 @@ use crate::{
 
 impl CardPayments {
     /// Verifies the card if the balance would pay without charging it.
-    pub(super) async fn prove_if_rich(
+    pub(super) async fn verify_card_if_balance_suffices(
         self: &Arc<Self>,
-        visit: &mut Visit<'_>,
+        visit: &mut PaymentAttempt<'_>,
     ) -> Result<(), PaymentAbort> {
         if visit.proven {
             return Ok(());
@@ -35,7 +35,10 @@ impl CardPayments {
     }
 
     /// Verifies the card, unless it is proven or operators do not want that.
-    pub(super) async fn prove(self: &Arc<Self>, visit: &mut Visit<'_>) -> Result<(), PaymentAbort> {
+    pub(super) async fn prove(
+        self: &Arc<Self>,
+        visit: &mut PaymentAttempt<'_>,
+    ) -> Result<(), PaymentAbort> {
         if visit.proven {
             return Ok(());
         }
@@ -55,7 +58,7 @@ impl CardPayments {
         let attempt = Attempt::of(visit);
         self.may_try(attempt).await?;
         self.count_attempt(attempt).await?;
-        let needed_for = visit.request.charge_id.to_string();
+        let needed_for = visit.request.deduction_id.to_string();
         let customer = self.topups.customer(visit.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
         match self.verify(visit, &customer, &needed_for).await {
@@ -80,7 +83,7 @@ impl CardPayments {
     /// Verifies the card for this customer, or for another one if this one is gone at Stripe.
     async fn verify(
         &self,
-        visit: &Visit<'_>,
+        visit: &PaymentAttempt<'_>,
         customer: &str,
         needed_for: &str,
     ) -> Result<Verification, Failure> {

@@ -6,7 +6,7 @@ use stripe402_protocol::{Code, Units};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::{CardPayments, Visit, amount, limits::Attempt};
+use super::{CardPayments, PaymentAttempt, amount, limits::Attempt};
 use crate::{
     accounting::{NewTopUp, Opened, State, TopUp, TopUpId},
     observe::trace::TARGET,
@@ -40,7 +40,7 @@ impl CardPayments {
     /// hung up at that very moment must not lie there, to be charged when it is swept up.
     pub(super) async fn open_top_up(
         self: &Arc<Self>,
-        visit: &Visit<'_>,
+        visit: &PaymentAttempt<'_>,
     ) -> Result<(Opened, End), PaymentAbort> {
         let balance = self.store.account(visit.account).await?.available;
         let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
@@ -93,7 +93,7 @@ impl CardPayments {
     /// The top-up that the request's idempotency key names, if there is one. Nothing is opened.
     async fn known_by_name(
         &self,
-        visit: &Visit<'_>,
+        visit: &PaymentAttempt<'_>,
         amount: Units,
     ) -> Result<Option<Opened>, PaymentAbort> {
         let Some(name) = &visit.request.idempotency_key else { return Ok(None) };
@@ -140,7 +140,7 @@ impl CardPayments {
     /// same card. A refusal of another card says nothing of this one.
     pub(super) async fn wait_for_other(
         self: &Arc<Self>,
-        visit: &mut Visit<'_>,
+        visit: &mut PaymentAttempt<'_>,
         other: TopUp,
     ) -> Result<(), PaymentAbort> {
         let same_card = other.payment_method == visit.card.id;
@@ -162,7 +162,7 @@ impl CardPayments {
     /// The client names a top-up that there has been: its end is the answer, without a charge.
     pub(super) async fn repeat(
         self: &Arc<Self>,
-        visit: &mut Visit<'_>,
+        visit: &mut PaymentAttempt<'_>,
         named: TopUp,
     ) -> Result<(), PaymentAbort> {
         match self.topups.end_of(named, true).await? {

@@ -16,10 +16,10 @@ use stripe402_protocol::{
 
 use uuid::Uuid;
 
-use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
+use super::{Store, StoreError, StoredDeduction, Tally, scan::newest};
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Kind,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
         Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
     },
     clock::Clock,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for InMemory {
 }
 
 impl InMemory {
-    /// Empty books that remember charge ids for `charge_memory`.
+    /// Empty books that remember deduction ids for `charge_memory`.
     #[must_use]
     pub fn new(clock: impl Clock, charge_memory: Duration) -> Self {
         Self { books: Mutex::default(), clock: Box::new(clock), charge_memory }
@@ -153,11 +153,15 @@ impl Store for InMemory {
             .collect())
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
         let books = self.books()?;
-        let own = books.memory.charges().iter().rev().filter_map(|(id, record)| match record {
-            ChargeRecord::Deducted { account, amount, route, .. } if *account == key => {
-                Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+        let own = books.memory.deductions().iter().rev().filter_map(|(id, record)| match record {
+            DeductionRecord::Deducted { account, amount, route, .. } if *account == key => {
+                Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
             }
             _ => None,
         });

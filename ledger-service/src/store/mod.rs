@@ -13,8 +13,8 @@ use std::{path::Path, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 
 use uuid::Uuid;
@@ -40,12 +40,13 @@ pub trait Store: Send + Sync + 'static {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
 
     /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
-    /// void of it may come without a client. Stores that keep charges by client write down whose
+    /// void of it may come without a client. Stores that keep deductions by client write down whose
     /// it is first.
-    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
-        let id = charge.id;
-        let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
-        match self.batch(batch).await?.charges.first() {
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        let id = deduction.id;
+        let batch =
+            Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+        match self.batch(batch).await?.deductions.first() {
             Some((of, outcome)) if *of == id => Ok(*outcome),
             _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),
         }
@@ -102,7 +103,11 @@ pub trait Store: Send + Sync + 'static {
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError>;
 
     /// An account's deductions that are still kept one by one, newest first; at most `most`.
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError>;
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError>;
 
     /// The Stripe customer of a client.
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError>;
@@ -223,9 +228,9 @@ pub struct Tally {
 
 /// A deduction that is still kept by itself. One that was voided is kept without its amount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptCharge {
+pub struct StoredDeduction {
     /// Its id, which says when.
-    pub id: ChargeId,
+    pub id: DeductionId,
     /// The priced route.
     pub route: String,
     /// How much.
@@ -233,7 +238,7 @@ pub struct KeptCharge {
 }
 
 /// The store could not carry out a transaction. Over a network it may have happened all the same:
-/// what is asked again takes effect once, and a charge that nobody answered for is to be voided.
+/// what is asked again takes effect once, and a deduction that nobody answered for is to be voided.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much is waiting to be written.

@@ -17,7 +17,7 @@ impl StripeSync {
     ///
     /// # Errors
     /// [`Unavailable`] if Stripe or the store cannot be asked: let Stripe tell again.
-    pub async fn look_at_intent(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
+    pub async fn sync_intent(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
         let intent = match self.provider.intent(id).await {
             // Of another account, or of another product that is gone.
             Err(Failure::Invalid(_)) => return Ok(()),
@@ -39,8 +39,8 @@ impl StripeSync {
     /// Something happened to a PaymentIntent's refunds.
     ///
     /// # Errors
-    /// As [`Payments::look_at_intent`].
-    pub async fn look_at_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
+    /// As [`Payments::sync_intent`].
+    pub async fn sync_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
         let Some(key) = self.account_behind(id).await? else { return Ok(()) };
         self.refunds.post_refunds(key, id).await
     }
@@ -49,8 +49,8 @@ impl StripeSync {
     /// what was paid for should not go on spending it.
     ///
     /// # Errors
-    /// As [`Payments::look_at_intent`].
-    pub async fn look_at_dispute(&self, id: &str) -> Result<(), Unavailable> {
+    /// As [`Payments::sync_intent`].
+    pub async fn sync_dispute(&self, id: &str) -> Result<(), Unavailable> {
         let dispute = self.provider.dispute(id).await?;
         let Some(intent) = dispute.intent.as_deref().and_then(|id| id.parse().ok()) else {
             return Ok(());

@@ -11,8 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ChargeId, ClientId, Code, Currency, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
-    message::{Batch, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome},
+    ClientId, Code, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Reason, Refusal,
+    Units,
+    message::{Batch, BatchAnswer, CardAnswer, CardPayment, DeductionOutcome},
 };
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ use crate::{
     clock::{RandomIds, SystemClock},
     options::LimitOptions,
     refunds::RefundError,
-    store::{InMemory, KeptCharge, StoreError, Tally},
+    store::{InMemory, StoreError, StoredDeduction, Tally},
     stripe::{
         Card, CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund,
         Verification,
@@ -41,7 +42,7 @@ use meddling::Meddling;
 fn request() -> CardPayment {
     CardPayment {
         version: 1,
-        charge_id: ChargeId::mint(SystemClock.now_ms(), [1; 10]),
+        deduction_id: DeductionId::mint(SystemClock.now_ms(), [1; 10]),
         payment_method_id: "pm_1".parse().unwrap(),
         price: Units::from_u32(100),
         currency: Currency::USD,
@@ -159,7 +160,7 @@ async fn a_key_that_is_repeated_has_its_answer_when_a_limit_is_full() {
     let parts = Parts::new(edges, vec![SecretString::from("secret")], options);
     let ask = async |random: u8, name: &str| {
         let asked = CardPayment {
-            charge_id: ChargeId::mint(SystemClock.now_ms(), [random; 10]),
+            deduction_id: DeductionId::mint(SystemClock.now_ms(), [random; 10]),
             price: Units::from_u32(50_000),
             idempotency_key: Some(name.to_owned()),
             source: Some("192.0.2.1".to_owned()),

@@ -261,9 +261,9 @@ async fn deliver(
         let told = event.clone();
         let heard = ledger.within(async move {
             match told {
-                Told::Intent(id) => parts.sync.look_at_intent(&id.parse().ok()?).await.ok(),
-                Told::Refunds(id) => parts.sync.look_at_refunds(&id.parse().ok()?).await.ok(),
-                Told::Dispute(id) => parts.sync.look_at_dispute(&id).await.ok(),
+                Told::Intent(id) => parts.sync.sync_intent(&id.parse().ok()?).await.ok(),
+                Told::Refunds(id) => parts.sync.sync_refunds(&id.parse().ok()?).await.ok(),
+                Told::Dispute(id) => parts.sync.sync_dispute(&id).await.ok(),
             }
         });
         let heard = tokio::time::timeout(Duration::from_secs(20), heard).await;

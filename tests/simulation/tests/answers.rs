@@ -29,7 +29,7 @@ use stripe402_ledger::{
     wiring::{Edges, Parts},
 };
 use stripe402_protocol::{
-    ChargeId, Currency, PaymentIntentId, PaymentMethodId, Units,
+    Currency, DeductionId, PaymentIntentId, PaymentMethodId, Units,
     message::{CardAnswer, CardPayment},
 };
 use stripe402_simulation::{
@@ -233,7 +233,7 @@ impl Scene {
         };
         let request = CardPayment {
             version: 1,
-            charge_id: ChargeId::mint(self.world.clock(0).now_ms(), [number; 10]),
+            deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
             payment_method_id: card.parse().unwrap(),
             price: Units::from_u32(100),
             currency: Currency::USD,

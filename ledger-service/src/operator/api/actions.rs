@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::keyring::{Desk, Operators},
+    super::keyring::{OperatorContext, Operators},
     ask::{Named, Sent, Usual, currency_named, whole, whole_or_none},
     view,
 };
@@ -64,8 +64,9 @@ async fn set_frozen(
     frozen: bool,
     reason: String,
 ) -> Result<Json<view::Client>, ApiError> {
-    let work =
-        async move |desk: Arc<Desk>| desk.operations.freeze(&actor, &client, frozen, &reason).await;
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.freeze(&actor, &client, frozen, &reason).await
+    };
     let accounts = operators.carry_out(work).await?;
     let subject = accounts.first().map(|(key, _)| key.client.subject()).unwrap_or_default();
     let accounts = accounts.iter().map(|(key, account)| view::Account::of(key, account)).collect();
@@ -112,7 +113,9 @@ pub(super) async fn adjust(
     let WantedAdjustment { units, currency, reference, reason } = wanted;
     let currency = currency_named(&currency)?;
     let wanted = Adjustment { currency, units, reference, reason };
-    let work = async move |desk: Arc<Desk>| desk.operations.adjust(&actor, &client, wanted).await;
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.adjust(&actor, &client, wanted).await
+    };
     let done = operators.carry_out(work).await?;
     let account = view::Account::of(&done.key, &done.account);
     let (subject, repeated) = (done.key.client.subject(), done.repeated);
@@ -155,7 +158,9 @@ pub(super) async fn refund(
     let WantedRefund { units, currency, reference, reason } = wanted;
     let currency = currency_named(&currency)?;
     let wanted = RefundOrder { currency, units, reference, reason };
-    let work = async move |desk: Arc<Desk>| desk.operations.refund(&actor, &client, wanted).await;
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.refund(&actor, &client, wanted).await
+    };
     let given = operators.carry_out(work).await?;
     let parts = given.parts.into_iter();
     let parts = parts.map(|part| view::RefundedPart::of(part.payment_intent, part.amount));

@@ -98,7 +98,7 @@ async fn details(
     let store = operations.store();
     let account = view::Account::of(key, &store.account(*key).await?);
     let tallies = store.tallies(*key).await?;
-    let recent = store.charges(*key, RECENT).await?.into_iter().map(Into::into).collect();
+    let recent = store.deductions(*key, RECENT).await?.into_iter().map(Into::into).collect();
     let (requests, spent) = tallies.iter().fold((0_i64, 0_i64), |(count, spent), tally| {
         (count.saturating_add(tally.count), spent.saturating_add(tally.amount))
     });

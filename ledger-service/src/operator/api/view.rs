@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     accounting::{self, AccountKey, AuditEntry},
     operator::work::spelt,
-    store::KeptCharge,
+    store::StoredDeduction,
 };
 
 /// What went wrong
@@ -110,8 +110,8 @@ pub(super) struct Deduction {
     amount: i64,
 }
 
-impl From<KeptCharge> for Deduction {
-    fn from(kept: KeptCharge) -> Self {
+impl From<StoredDeduction> for Deduction {
+    fn from(kept: StoredDeduction) -> Self {
         let (charge, at_ms) = (kept.id.to_string(), kept.id.minted_ms());
         Self { charge, at_ms, route: kept.route, amount: kept.amount.get() }
     }

@@ -35,7 +35,7 @@ async fn show(arguments: ClientArgs) -> Result<Report, Problem> {
         let account = store.account(key).await?;
         let movements = store.movements(key).await?;
         let tallies = store.tallies(key).await?;
-        let recent = store.charges(key, RECENT).await?;
+        let recent = store.deductions(key, RECENT).await?;
         let (count, spent) = tallies.iter().fold((0_i64, 0_i64), |(count, spent), tally| {
             (count.saturating_add(tally.count), spent.saturating_add(tally.amount))
         });

@@ -10,7 +10,7 @@ use axum::{
 use stripe402_protocol::Currency;
 
 use super::{
-    super::keyring::{Desk, Operators},
+    super::keyring::{OperatorContext, Operators},
     client::{self, Failed, Filled, Look},
     layout::{self, Place},
     text,
@@ -60,8 +60,9 @@ pub(super) async fn adjust(
         Err(problem) => Err(problem),
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
-            let work =
-                async move |desk: Arc<Desk>| desk.operations.adjust(&who, &whom, wanted).await;
+            let work = async move |desk: Arc<OperatorContext>| {
+                desk.operations.adjust(&who, &whom, wanted).await
+            };
             operators.carry_out(work).await
         }
     };
@@ -79,8 +80,9 @@ pub(super) async fn refund(
         Err(problem) => Err(problem),
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
-            let work =
-                async move |desk: Arc<Desk>| desk.operations.refund(&who, &whom, wanted).await;
+            let work = async move |desk: Arc<OperatorContext>| {
+                desk.operations.refund(&who, &whom, wanted).await
+            };
             operators.carry_out(work).await
         }
     };

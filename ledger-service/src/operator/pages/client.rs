@@ -19,7 +19,7 @@ use super::{
 use crate::{
     accounting::{Account, AccountKey, Movement},
     operator::work::{Actor, Operations, Problem},
-    store::KeptCharge,
+    store::StoredDeduction,
 };
 
 /// How many movements and deductions are shown.
@@ -66,7 +66,7 @@ struct Past {
     movements: Vec<Movement>,
     /// How many are older than those.
     older: usize,
-    recent: Vec<KeptCharge>,
+    recent: Vec<StoredDeduction>,
 }
 
 pub(super) async fn show(
@@ -143,7 +143,7 @@ async fn past(operations: &Operations, key: AccountKey, look: &Look) -> Result<P
     let older = movements.len().saturating_sub(MOVEMENTS);
     let mut movements = movements.split_off(older);
     movements.reverse();
-    let recent = store.charges(key, DEDUCTIONS).await?;
+    let recent = store.deductions(key, DEDUCTIONS).await?;
     Ok(Past { key, account, requests, spent, movements, older, recent })
 }
 

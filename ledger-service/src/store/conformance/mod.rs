@@ -38,7 +38,7 @@ use super::Store;
 /// How a case wants its store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
 }
 

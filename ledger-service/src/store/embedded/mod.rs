@@ -37,7 +37,7 @@ use self::{
     read::Snapshot,
     writer::{Turns, Writer},
 };
-use super::{KeptCharge, Store, StoreError, Tally};
+use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
@@ -51,7 +51,7 @@ use crate::{
 pub struct EmbeddedOptions {
     /// The file; made if it is not there.
     pub path: PathBuf,
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,
@@ -177,8 +177,12 @@ impl Store for Embedded {
         self.snapshot()?.tallies(&key)
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        self.snapshot()?.charges(&key, &self.window().first_remembered(), most)
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -282,7 +286,7 @@ impl Store for Embedded {
         self.snapshot()?.audit(before, most)
     }
 
-    /// Also sweeps: where nobody charges, what is forgotten goes all the same.
+    /// Also sweeps: where nobody pays, what is forgotten goes all the same.
     async fn ping(&self) -> Result<(), StoreError> {
         let first = self.window().first_remembered();
         self.write(move |book| {

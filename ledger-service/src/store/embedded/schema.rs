@@ -10,17 +10,19 @@ use redb::{
     Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::{ClientId, DeductionId};
 
 use super::{
     super::StoreError,
     damage::{damaged, shown, shown_bytes},
 };
-use crate::accounting::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
+use crate::accounting::{
+    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, TopUp, TopUpId,
+};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
-/// Charge id → what became of it. Ids begin with their time: the oldest are a range.
+/// Deduction id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
 /// Account, hour, route → how many, how much.
 pub(super) const TALLIES: TableDefinition<'_, &[u8], (i64, i64)> = TableDefinition::new("tallies");
@@ -156,7 +158,7 @@ pub(super) fn account(
     bytes.map_or_else(|| Ok(Account::default()), |bytes| read(bytes.value()))
 }
 
-pub(super) fn read_charge(id: &ChargeId, bytes: &[u8]) -> Result<ChargeRecord, StoreError> {
+pub(super) fn read_charge(id: &DeductionId, bytes: &[u8]) -> Result<DeductionRecord, StoreError> {
     from_postcard(bytes).map_err(|why| damaged(&CHARGES, &id.to_string(), &why))
 }
 

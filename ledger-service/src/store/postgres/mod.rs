@@ -33,7 +33,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use self::session::Session;
-use super::{KeptCharge, Store, StoreError, Tally};
+use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
     Opened, Posted, Posting, State, TopUp, TopUpId,
@@ -42,7 +42,7 @@ use crate::accounting::{
 /// How PostgreSQL is used.
 #[derive(Clone, Copy, Debug)]
 pub struct PostgresOptions {
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,
@@ -202,8 +202,12 @@ impl Store for Postgres {
         query::tallies(self.pool().await?, &key).await
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        query::charges(self.pool().await?, &key, self.options.charge_memory, most).await
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        query::deductions(self.pool().await?, &key, self.options.charge_memory, most).await
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -359,7 +363,7 @@ impl Store for Postgres {
 
     async fn ping(&self) -> Result<(), StoreError> {
         let pool = self.pool().await?;
-        // A server in recovery, or read-only, can be read and cannot be charged on.
+        // A server in recovery, or read-only, can be read and cannot be deducted on.
         let read_only: bool = sqlx::query_scalar(
             "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
         )

@@ -33,7 +33,7 @@ impl Case {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         let [.., last] = number.to_be_bytes();
         let mut asked = CardPayment {
-            charge_id: ChargeId::mint(SystemClock.now_ms(), [last; 10]),
+            deduction_id: DeductionId::mint(SystemClock.now_ms(), [last; 10]),
             payment_method_id: format!("pm_{number}").parse().unwrap(),
             ..request()
         };
@@ -129,19 +129,19 @@ async fn a_refund_that_nobody_ordered_takes_what_is_there() {
         case.list(Refund { hold, ..refund_of(500) });
         // Told twice, it is taken once.
         for _ in 0..2 {
-            case.parts.sync.look_at_refunds(&intent).await.unwrap();
+            case.parts.sync.sync_refunds(&intent).await.unwrap();
             assert_eq!(case.stands(key).await, (0, debt, false));
         }
         let movement = case.store.movement(key, Kind::Refund, "re_1").await.unwrap().unwrap();
         assert_eq!(movement.posting.amount.get(), taken);
         // What comes later is not taken after all.
         case.post(key, Kind::AdjustmentUp, "later", 1_000).await;
-        case.parts.sync.look_at_refunds(&intent).await.unwrap();
+        case.parts.sync.sync_refunds(&intent).await.unwrap();
         assert_eq!(case.stands(key).await.0, 1_000 - debt);
         // It fails: what it took comes back, and no more.
         let failed = case.bank.refunds.lock().unwrap()[0].clone();
         case.list(Refund { failed: true, ..failed });
-        case.parts.sync.look_at_refunds(&intent).await.unwrap();
+        case.parts.sync.sync_refunds(&intent).await.unwrap();
         assert_eq!(case.stands(key).await, (50_900, 0, false));
     }
 }
@@ -151,7 +151,7 @@ async fn what_stripe_says_in_another_currency_is_not_posted() {
     let case = Case::new(PaymentOptions::default());
     let (key, intent) = case.topped_up().await;
     case.list(Refund { currency: "jpy".into(), ..refund_of(500) });
-    case.parts.sync.look_at_refunds(&intent).await.unwrap();
+    case.parts.sync.sync_refunds(&intent).await.unwrap();
     *case.bank.dispute.lock().unwrap() = Some(Dispute {
         id: "dp_1".into(),
         intent: Some(intent.as_str().to_owned()),
@@ -159,7 +159,7 @@ async fn what_stripe_says_in_another_currency_is_not_posted() {
         currency: "jpy".into(),
         phase: DisputePhase::Open,
     });
-    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.sync_dispute("dp_1").await.unwrap();
     assert_eq!(case.stands(key).await, (49_900, 0, false));
 }
 
@@ -177,7 +177,7 @@ async fn a_dispute_freezes_every_currency_and_its_end_thaws_them() {
         phase,
     };
     *case.bank.dispute.lock().unwrap() = Some(dispute(DisputePhase::Open));
-    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.sync_dispute("dp_1").await.unwrap();
     assert_eq!(case.stands(key).await, (0, 100, true));
     assert_eq!(case.stands(other).await, (700, 0, true));
     // Nor in a currency that the client has not paid in yet.
@@ -194,7 +194,7 @@ async fn a_dispute_freezes_every_currency_and_its_end_thaws_them() {
     case.parts.postings.freeze_like_others(late).await.unwrap();
     assert_eq!(case.stands(late).await, (5, 0, true));
     *case.bank.dispute.lock().unwrap() = Some(dispute(DisputePhase::Won));
-    case.parts.sync.look_at_dispute("dp_1").await.unwrap();
+    case.parts.sync.sync_dispute("dp_1").await.unwrap();
     for (key, available) in [(key, 49_900), (other, 700), (late, 5)] {
         assert_eq!(case.stands(key).await, (available, 0, false));
     }
@@ -335,7 +335,7 @@ async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
     assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
     let hold = Some(hold_for(&intent, "a"));
     case.list(Refund { hold, failed: true, ..refund_of(100) });
-    case.parts.sync.look_at_refunds(&intent).await.unwrap();
+    case.parts.sync.sync_refunds(&intent).await.unwrap();
     assert_eq!(case.stands(key).await, (49_900, 0, false));
     assert_eq!(refund(10_000).await.unwrap(), 0, "it did not arrive");
 }

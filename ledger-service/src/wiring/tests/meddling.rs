@@ -15,9 +15,9 @@ impl Store for Meddling {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let answer = self.books.batch(batch.clone()).await?;
         let short =
-            answer.charges.iter().any(|(_, outcome)| *outcome == ChargeOutcome::Insufficient);
+            answer.deductions.iter().any(|(_, outcome)| *outcome == DeductionOutcome::Insufficient);
         if short && self.meddled.fetch_add(1, Ordering::SeqCst) == 0 {
-            let charge = &batch.charges[0];
+            let charge = &batch.deductions[0];
             let key = AccountKey { client: charge.client_id, currency: charge.currency };
             let posting = Posting {
                 kind: Kind::TopUp,
@@ -68,8 +68,12 @@ impl Store for Meddling {
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
         self.books.tallies(key).await
     }
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        self.books.charges(key, most).await
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        self.books.deductions(key, most).await
     }
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
         self.books.customer(client).await

@@ -25,7 +25,7 @@ async fn a_refund_that_fails_late() {
     scene.pay(1, 100).await;
     let intent = scene.paid()[0].id.clone();
     let refund = scene.world.bank.give_back(&intent, 300, None, scene.world.now_ms()).unwrap();
-    scene.parts.sync.look_at_refunds(&intent.parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_refunds(&intent.parse().unwrap()).await.unwrap();
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100 - 30_000);
     tokio::time::advance(7 * DAY).await;
     scene.world.bank.fail_refund(&refund.id, scene.world.now_ms());

@@ -24,7 +24,7 @@ use stripe402_ledger::{
     wiring::{Edges, Parts},
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
+    ClientId, Currency, DeductionId, Units,
     message::{CardAnswer, CardPayment},
 };
 use stripe402_simulation::{
@@ -70,7 +70,7 @@ impl Scene {
     fn ask(&self, number: u8, price: u32) -> CardPayment {
         CardPayment {
             version: 1,
-            charge_id: ChargeId::mint(self.world.clock(0).now_ms(), [number; 10]),
+            deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
             payment_method_id: "pm_1".parse().unwrap(),
             price: Units::from_u32(price),
             currency: Currency::USD,

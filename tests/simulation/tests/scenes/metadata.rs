@@ -18,7 +18,7 @@ async fn a_nameless_payment_of_our_customer_is_not_taken_for_a_top_up() {
         };
         state.intents.insert(stranger.id.clone(), stranger);
     });
-    scene.parts.sync.look_at_intent(&"pi_of_another_product".parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_intent(&"pi_of_another_product".parse().unwrap()).await.unwrap();
     assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100);
     let payer = scene.world.books.payer("pi_of_another_product").await.unwrap();
@@ -32,7 +32,7 @@ async fn a_credited_payment_settles_no_other_top_up() {
     let (first, under_way) = scene.paid_and_paying().await;
     let open = scene.world.books.unfinished_top_ups().await.unwrap()[0].id.to_string();
     scene.change(&first.id, |intent| intent.top_up = Some(open));
-    scene.parts.sync.look_at_intent(&first.id.parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_intent(&first.id.parse().unwrap()).await.unwrap();
     assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
     assert_eq!(scene.paid().len(), 2, "charged for the first block and for the second");
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100);

@@ -20,8 +20,8 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         let mut summed = store.tallies(*key).await.unwrap();
         summed.sort_unstable();
         assert_eq!(summed, shown::tallies(&world.books, key), "{seed}");
-        let kept = store.charges(*key, usize::MAX).await.unwrap();
-        assert_eq!(kept, shown::charges(&world.books, key), "{seed}");
+        let kept = store.deductions(*key, usize::MAX).await.unwrap();
+        assert_eq!(kept, shown::deductions(&world.books, key), "{seed}");
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }

@@ -1,17 +1,17 @@
-//! What is kept for a time only, and goes by itself: single charges, and counts of limits.
+//! What is kept for a time only, and goes by itself: single deductions, and counts of limits.
 //!
-//! Each commit sweeps, and each removes at least as many charges as it adds, so that the table never
+//! Each commit sweeps, and each removes at least as many deductions as it adds, so that the table never
 //! outgrows what is to be remembered. None removes so many that its callers wait for it.
 
 use std::time::Duration;
 
 use redb::ReadableTable;
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 use super::{super::super::StoreError, TableBook, schema, schema::failed};
 use crate::accounting::Limit;
 
-/// A commit removes as many charges as it adds, times this: what was left by busier hours goes, too.
+/// A commit removes as many deductions as it adds, times this: what was left by busier hours goes, too.
 const FOR_EACH_NEW: usize = 2;
 /// A commit may remove so many, however few it adds.
 const AT_LEAST: usize = 256;
@@ -23,13 +23,13 @@ const COUNTS: usize = 64;
 /// How far the sweep of a commit is.
 #[derive(Debug, Default)]
 pub(in super::super) struct Swept {
-    first_remembered: Option<ChargeId>,
+    first_remembered: Option<DeductionId>,
     new: usize,
 }
 
 impl Swept {
-    /// Whether a charge counts as gone, though its record may not have been swept out yet.
-    pub(super) fn is_forgotten(&self, id: &ChargeId) -> bool {
+    /// Whether a deduction counts as gone, though its record may not have been swept out yet.
+    pub(super) fn is_forgotten(&self, id: &DeductionId) -> bool {
         self.first_remembered.as_ref().is_some_and(|first| id < first)
     }
 
@@ -45,16 +45,16 @@ impl Swept {
 }
 
 impl TableBook<'_> {
-    /// From now on charges before this one are forgotten; their sums stay.
-    pub(in super::super) fn remember_from(&mut self, first: ChargeId) {
+    /// From now on deductions before this one are forgotten; their sums stay.
+    pub(in super::super) fn remember_from(&mut self, first: DeductionId) {
         self.swept.first_remembered = self.swept.first_remembered.max(Some(first));
     }
 
-    /// Removes some of the charges that are forgotten.
+    /// Removes some of the deductions that are forgotten.
     pub(in super::super) fn sweep(&mut self) -> Result<(), StoreError> {
         let Some(first) = self.swept.first_remembered else { return Ok(()) };
         let forgotten = self
-            .charges
+            .deductions
             .range::<&[u8; 16]>(..first.as_bytes())
             .map_err(failed)?
             .take(self.swept.allowance())
@@ -62,7 +62,7 @@ impl TableBook<'_> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
         for id in forgotten {
-            let removed = self.charges.remove(&id).map(drop).map_err(failed);
+            let removed = self.deductions.remove(&id).map(drop).map_err(failed);
             self.wrote(removed)?;
         }
         Ok(())

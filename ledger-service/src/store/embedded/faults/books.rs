@@ -6,11 +6,11 @@ use stripe402_protocol::ClientId;
 
 use super::calls::Call;
 use crate::{
-    accounting::{self, Book as _, ChargeRecord, Limit, Memory, Window},
-    store::{KeptCharge, Tally},
+    accounting::{self, Book as _, DeductionRecord, Limit, Memory, Window},
+    store::{StoredDeduction, Tally},
 };
 
-/// For how long charges are remembered, and how far clocks may be ahead.
+/// For how long deductions are remembered, and how far clocks may be ahead.
 pub(super) const MEMORY: Duration = Duration::from_secs(4 * 3600);
 pub(super) const SKEW: Duration = Duration::from_secs(60);
 
@@ -82,12 +82,16 @@ impl Books {
         .collect()
     }
 
-    pub(super) fn charges(&self, key: &accounting::AccountKey, now_ms: u64) -> Vec<KeptCharge> {
+    pub(super) fn deductions(
+        &self,
+        key: &accounting::AccountKey,
+        now_ms: u64,
+    ) -> Vec<StoredDeduction> {
         let first = Window::at(now_ms, MEMORY, SKEW).first_remembered();
-        let kept = self.memory.charges().range(first..).rev();
+        let kept = self.memory.deductions().range(first..).rev();
         kept.filter_map(|(id, record)| match record {
-            ChargeRecord::Deducted { account, amount, route, .. } if account == key => {
-                Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+            DeductionRecord::Deducted { account, amount, route, .. } if account == key => {
+                Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
             }
             _ => None,
         })

@@ -23,7 +23,7 @@ pub(super) async fn of_store(
         lines.push(format!("{:?}", store.account(*key).await?));
         lines.push(format!("{moved:?}"));
         lines.push(format!("{summed:?}"));
-        lines.push(format!("{:?}", store.charges(*key, usize::MAX).await?));
+        lines.push(format!("{:?}", store.deductions(*key, usize::MAX).await?));
         lines.push(format!("{:?}", store.customer(key.client).await?));
         lines.push(format!("{:?}", store.agreed(key.client, None).await?));
     }
@@ -48,7 +48,7 @@ pub(super) fn of_books(books: &Books, caller: &Caller, now_ms: u64) -> Vec<Strin
         lines.push(format!("{:?}", books.account(key)));
         lines.push(format!("{moved:?}"));
         lines.push(format!("{summed:?}"));
-        lines.push(format!("{:?}", books.charges(key, now_ms)));
+        lines.push(format!("{:?}", books.deductions(key, now_ms)));
         lines.push(format!("{:?}", books.customers.get(&key.client)));
         lines.push(format!("{:?}", books.agreed.get(&key.client)));
     }

@@ -28,7 +28,7 @@ fn named<'t>(table: &'t Table, method: &str, path: &str, route_name: Option<&str
 fn called(found: Found<'_>) -> &str {
     match found.rule {
         None => "none",
-        Some(rule) => rule.sale.as_ref().map_or("free", |sale| &sale.name),
+        Some(rule) => rule.offer.as_ref().map_or("free", |offer| &offer.name),
     }
 }
 
@@ -247,7 +247,7 @@ fn cheaper_rules_are_for_their_own_spelling() {
     let table = table(&json!([
         {"path": "/items/abc", "free": true},
         {"name": "item", "path": "/items/{id}", "price": 50},
-        {"name": "cheap", "path": "/items/sale", "price": 5},
+        {"name": "cheap", "path": "/items/offer", "price": 5},
         {"name": "camel", "path": "/items/{id}/getParts", "price": 60},
         {"name": "dear", "path": "/items/Gold", "price": 500},
     ]));
@@ -259,7 +259,7 @@ fn cheaper_rules_are_for_their_own_spelling() {
         ("/items/ABC/", "item"),
         ("/items/ab%63", "item"),
         ("/items/abc%2f", "item"),
-        ("/items/sale", "cheap"),
+        ("/items/offer", "cheap"),
         ("/items/SALE", "item"),
         ("/items/7", "item"),
         ("/items/Gold", "dear"),

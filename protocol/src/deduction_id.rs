@@ -11,14 +11,14 @@ use crate::hex;
 /// The gateway mints one per request; a client cannot choose it, or it would buy unlimited calls
 /// with one. Ids sort by time, so that a store can forget the oldest by a range.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChargeId([u8; 16]);
+pub struct DeductionId([u8; 16]);
 
 /// Not 32 lowercase hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a charge id is 32 lowercase hexadecimal digits")]
-pub struct ParseChargeIdError;
+pub struct ParseDeductionIdError;
 
-impl ChargeId {
+impl DeductionId {
     /// The id of a charge made at `unix_ms`, told apart by `random` (from the VM's random source).
     #[must_use]
     pub fn mint(unix_ms: u64, random: [u8; 10]) -> Self {
@@ -59,27 +59,27 @@ impl ChargeId {
     }
 }
 
-impl fmt::Display for ChargeId {
+impl fmt::Display for DeductionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.digits(&mut [0; 32]))
     }
 }
 
-impl fmt::Debug for ChargeId {
+impl fmt::Debug for DeductionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ChargeId({self})")
     }
 }
 
-impl FromStr for ChargeId {
-    type Err = ParseChargeIdError;
+impl FromStr for DeductionId {
+    type Err = ParseDeductionIdError;
 
-    fn from_str(text: &str) -> Result<Self, ParseChargeIdError> {
-        hex::decode(text.as_bytes()).map(Self).ok_or(ParseChargeIdError)
+    fn from_str(text: &str) -> Result<Self, ParseDeductionIdError> {
+        hex::decode(text.as_bytes()).map(Self).ok_or(ParseDeductionIdError)
     }
 }
 
-impl Serialize for ChargeId {
+impl Serialize for DeductionId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.serialize_str(self.digits(&mut [0; 32]))
@@ -89,7 +89,7 @@ impl Serialize for ChargeId {
     }
 }
 
-impl<'de> Deserialize<'de> for ChargeId {
+impl<'de> Deserialize<'de> for DeductionId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if !deserializer.is_human_readable() {
             return Deserialize::deserialize(deserializer).map(Self);
@@ -107,12 +107,13 @@ mod tests {
 
     #[test]
     fn an_id_carries_its_time_and_sorts_by_it() {
-        let id = ChargeId::mint(1_795_000_000_123, [0xab; 10]);
+        let id = DeductionId::mint(1_795_000_000_123, [0xab; 10]);
         assert_eq!(id.minted_ms(), 1_795_000_000_123);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!(
-            ChargeId::mint(1_795_000_000_122, [0xff; 10]) < ChargeId::first_at(1_795_000_000_123)
+            DeductionId::mint(1_795_000_000_122, [0xff; 10])
+                < DeductionId::first_at(1_795_000_000_123)
         );
-        assert!(ChargeId::first_at(1_795_000_000_123) <= id);
+        assert!(DeductionId::first_at(1_795_000_000_123) <= id);
     }
 }

@@ -1,14 +1,14 @@
 //! Deductions and their reversal, each at most once.
 
 use stripe402_protocol::{
-    ChargeId, Units,
-    message::{Batch, BatchAnswer, Charge, ChargeOutcome, Void, VoidOutcome},
+    DeductionId, Units,
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 
-use super::{AccountKey, Book, ChargeRecord, TallyKey, Window};
+use super::{AccountKey, Book, DeductionRecord, TallyKey, Window};
 
-/// Carries out a batch: voids first, so that what they give back can be spent by its charges.
-/// A charge that meets a damaged record is refused as one of a frozen account, a void as one in
+/// Carries out a batch: voids first, so that what they give back can be spent by its deductions.
+/// A deduction that meets a damaged record is refused as one of a frozen account, a void as one in
 /// another client's name: nothing was done, and the rest of the batch is carried out.
 ///
 /// # Errors
@@ -19,16 +19,18 @@ pub fn apply_batch<B: Book>(
     window: &Window,
 ) -> Result<BatchAnswer, B::Error> {
     let mut answer = BatchAnswer {
-        charges: Vec::with_capacity(batch.charges.len()),
+        deductions: Vec::with_capacity(batch.deductions.len()),
         voids: Vec::with_capacity(batch.voids.len()),
     };
     for void in &batch.voids {
         let outcome = apply_void(book, void, window);
         answer.voids.push((void.id, or_if_damaged::<B, _>(outcome, VoidOutcome::Conflict)?));
     }
-    for charge in &batch.charges {
-        let outcome = apply_charge(book, charge, window);
-        answer.charges.push((charge.id, or_if_damaged::<B, _>(outcome, ChargeOutcome::Frozen)?));
+    for deduction in &batch.deductions {
+        let outcome = apply_deduction(book, deduction, window);
+        answer
+            .deductions
+            .push((deduction.id, or_if_damaged::<B, _>(outcome, DeductionOutcome::Frozen)?));
     }
     Ok(answer)
 }
@@ -41,53 +43,54 @@ fn or_if_damaged<B: Book, T>(outcome: Result<T, B::Error>, instead: T) -> Result
     }
 }
 
-/// Takes one charge from its account, or says why not. Refusals in order of precedence:
+/// Takes one deduction from its account, or says why not. Refusals in order of precedence:
 /// stale, conflict, voided, frozen, insufficient.
 ///
 /// # Errors
 /// The store's.
-pub fn apply_charge<B: Book>(
+pub fn apply_deduction<B: Book>(
     book: &mut B,
-    charge: &Charge,
+    deduction: &Deduction,
     window: &Window,
-) -> Result<ChargeOutcome, B::Error> {
-    if !window.takes(&charge.id) {
-        return Ok(ChargeOutcome::Stale);
+) -> Result<DeductionOutcome, B::Error> {
+    if !window.takes(&deduction.id) {
+        return Ok(DeductionOutcome::Stale);
     }
-    let account = AccountKey { client: charge.client_id, currency: charge.currency };
-    match book.charge(&charge.id)? {
-        Some(ChargeRecord::Deducted { account: of, amount, route, balance_after }) => {
-            let same = of == account && amount == charge.amount && route == charge.route;
+    let account = AccountKey { client: deduction.client_id, currency: deduction.currency };
+    match book.deduction(&deduction.id)? {
+        Some(DeductionRecord::Deducted { account: of, amount, route, balance_after }) => {
+            let same = of == account && amount == deduction.amount && route == deduction.route;
             return Ok(if same {
-                ChargeOutcome::Charged(balance_after)
+                DeductionOutcome::Deducted(balance_after)
             } else {
-                ChargeOutcome::Conflict
+                DeductionOutcome::Conflict
             });
         }
-        Some(ChargeRecord::Voided | ChargeRecord::RefusedInAdvance) => {
-            return Ok(ChargeOutcome::Voided);
+        Some(DeductionRecord::Voided | DeductionRecord::RefusedInAdvance) => {
+            return Ok(DeductionOutcome::Voided);
         }
         None => {}
     }
     let before = book.account(&account)?;
     if before.frozen {
-        return Ok(ChargeOutcome::Frozen);
+        return Ok(DeductionOutcome::Frozen);
     }
-    let Some(after) = before.debited(charge.amount) else {
-        return Ok(ChargeOutcome::Insufficient);
+    let Some(after) = before.debited(deduction.amount) else {
+        return Ok(DeductionOutcome::Insufficient);
     };
     // The sum first: it is read, too, and may be damaged.
-    let key = TallyKey::of(&charge.id, account, &charge.route);
-    book.tally(&key, 1, charge.amount.get())?;
+    let key = TallyKey::of(&deduction.id, account, &deduction.route);
+    book.tally(&key, 1, deduction.amount.get())?;
     book.set_account(&account, &after)?;
     let balance_after = after.available;
-    let route = charge.route.clone();
-    let record = ChargeRecord::Deducted { account, amount: charge.amount, route, balance_after };
-    book.set_charge(&charge.id, &record)?;
-    Ok(ChargeOutcome::Charged(balance_after))
+    let route = deduction.route.clone();
+    let record =
+        DeductionRecord::Deducted { account, amount: deduction.amount, route, balance_after };
+    book.set_charge(&deduction.id, &record)?;
+    Ok(DeductionOutcome::Deducted(balance_after))
 }
 
-/// Gives one charge back, or makes sure that it will never be taken.
+/// Gives one deduction back, or makes sure that it will never be taken.
 ///
 /// # Errors
 /// The store's.
@@ -96,18 +99,20 @@ pub fn apply_void<B: Book>(
     void: &Void,
     window: &Window,
 ) -> Result<VoidOutcome, B::Error> {
-    match book.charge(&void.id)? {
-        Some(ChargeRecord::Deducted { account, amount, route, .. }) => {
+    match book.deduction(&void.id)? {
+        Some(DeductionRecord::Deducted { account, amount, route, .. }) => {
             if void.client_id.is_some_and(|client| client != account.client) {
                 return Ok(VoidOutcome::Conflict);
             }
             give_back(book, &void.id, account, amount, &route)?;
             Ok(VoidOutcome::Voided)
         }
-        Some(ChargeRecord::Voided | ChargeRecord::RefusedInAdvance) => Ok(VoidOutcome::Repeated),
+        Some(DeductionRecord::Voided | DeductionRecord::RefusedInAdvance) => {
+            Ok(VoidOutcome::Repeated)
+        }
         None if window.remembers(&void.id) => {
             if !stripe402_mutant::mutant!("no_mark") {
-                book.set_charge(&void.id, &ChargeRecord::RefusedInAdvance)?;
+                book.set_charge(&void.id, &DeductionRecord::RefusedInAdvance)?;
             }
             Ok(VoidOutcome::Marked)
         }
@@ -117,7 +122,7 @@ pub fn apply_void<B: Book>(
 
 fn give_back<B: Book>(
     book: &mut B,
-    id: &ChargeId,
+    id: &DeductionId,
     account: AccountKey,
     amount: Units,
     route: &str,
@@ -130,7 +135,7 @@ fn give_back<B: Book>(
     if stripe402_mutant::mutant!("void_leaves_charge") {
         return Ok(());
     }
-    book.set_charge(id, &ChargeRecord::Voided)
+    book.set_charge(id, &DeductionRecord::Voided)
 }
 
 #[cfg(test)]
@@ -153,9 +158,9 @@ mod tests {
         ClientId::derive(b"secret", name)
     }
 
-    fn charge(minted: u64, random: u8, amount: u32) -> Charge {
-        Charge {
-            id: ChargeId::mint(minted, [random; 10]),
+    fn deduction(minted: u64, random: u8, amount: u32) -> Deduction {
+        Deduction {
+            id: DeductionId::mint(minted, [random; 10]),
             client_id: client("a"),
             currency: Currency::USD,
             amount: Units::from_u32(amount),
@@ -163,8 +168,8 @@ mod tests {
         }
     }
 
-    fn void(charge: &Charge) -> Void {
-        Void { id: charge.id, client_id: Some(charge.client_id) }
+    fn void(deduction: &Deduction) -> Void {
+        Void { id: deduction.id, client_id: Some(deduction.client_id) }
     }
 
     fn account() -> AccountKey {
@@ -185,55 +190,59 @@ mod tests {
     #[test]
     fn refusals_in_order_of_precedence() {
         let units = Units::from_u32;
-        let good = charge(NOW, 1, 40);
-        let cases: [(&str, Charge, ChargeOutcome); 8] = [
-            ("too old", charge(NOW - 2 * DAY - 1, 1, 40), ChargeOutcome::Stale),
-            ("in the future", charge(NOW + 60_001, 1, 40), ChargeOutcome::Stale),
-            ("repeated", good.clone(), ChargeOutcome::Charged(units(60))),
-            ("other amount", Charge { amount: units(41), ..good.clone() }, ChargeOutcome::Conflict),
+        let good = deduction(NOW, 1, 40);
+        let cases: [(&str, Deduction, DeductionOutcome); 8] = [
+            ("too old", deduction(NOW - 2 * DAY - 1, 1, 40), DeductionOutcome::Stale),
+            ("in the future", deduction(NOW + 60_001, 1, 40), DeductionOutcome::Stale),
+            ("repeated", good.clone(), DeductionOutcome::Deducted(units(60))),
+            (
+                "other amount",
+                Deduction { amount: units(41), ..good.clone() },
+                DeductionOutcome::Conflict,
+            ),
             (
                 "other client",
-                Charge { client_id: client("b"), ..good.clone() },
-                ChargeOutcome::Conflict,
+                Deduction { client_id: client("b"), ..good.clone() },
+                DeductionOutcome::Conflict,
             ),
             (
                 "other route",
-                Charge { route: "joke".into(), ..good.clone() },
-                ChargeOutcome::Conflict,
+                Deduction { route: "joke".into(), ..good.clone() },
+                DeductionOutcome::Conflict,
             ),
-            ("too dear", charge(NOW, 2, 61), ChargeOutcome::Insufficient),
-            ("to the last unit", charge(NOW, 2, 60), ChargeOutcome::Charged(Units::ZERO)),
+            ("too dear", deduction(NOW, 2, 61), DeductionOutcome::Insufficient),
+            ("to the last unit", deduction(NOW, 2, 60), DeductionOutcome::Deducted(Units::ZERO)),
         ];
         for (name, case, outcome) in cases {
             let mut book = book(100);
             assert_eq!(
-                apply_charge(&mut book, &good, &window()),
-                Ok(ChargeOutcome::Charged(units(60)))
+                apply_deduction(&mut book, &good, &window()),
+                Ok(DeductionOutcome::Deducted(units(60)))
             );
-            assert_eq!(apply_charge(&mut book, &case, &window()), Ok(outcome), "{name}");
+            assert_eq!(apply_deduction(&mut book, &case, &window()), Ok(outcome), "{name}");
         }
     }
 
     #[test]
     fn a_frozen_account_pays_nothing_and_repeats_what_it_paid() {
         let mut book = book(100);
-        let paid = charge(NOW, 1, 40);
-        apply_charge(&mut book, &paid, &window()).unwrap();
+        let paid = deduction(NOW, 1, 40);
+        apply_deduction(&mut book, &paid, &window()).unwrap();
         let frozen = Account { frozen: true, ..book.account(&account()).unwrap() };
         book.set_account(&account(), &frozen).unwrap();
-        let left = ChargeOutcome::Charged(Units::from_u32(60));
-        assert_eq!(apply_charge(&mut book, &paid, &window()), Ok(left));
+        let left = DeductionOutcome::Deducted(Units::from_u32(60));
+        assert_eq!(apply_deduction(&mut book, &paid, &window()), Ok(left));
         for amount in [1, 1_000] {
-            let outcome = apply_charge(&mut book, &charge(NOW, 2, amount), &window());
-            assert_eq!(outcome, Ok(ChargeOutcome::Frozen));
+            let outcome = apply_deduction(&mut book, &deduction(NOW, 2, amount), &window());
+            assert_eq!(outcome, Ok(DeductionOutcome::Frozen));
         }
     }
 
     #[test]
     fn what_a_void_gives_back_settles_debt_first() {
         let mut book = book(100);
-        let taken = charge(NOW, 1, 100);
-        apply_charge(&mut book, &taken, &window()).unwrap();
+        let taken = deduction(NOW, 1, 100);
+        apply_deduction(&mut book, &taken, &window()).unwrap();
         let indebted = Account { debt: Units::from_u32(30), ..Account::default() };
         book.set_account(&account(), &indebted).unwrap();
         apply_void(&mut book, &void(&taken), &window()).unwrap();
@@ -244,20 +253,23 @@ mod tests {
     #[test]
     fn a_currency_never_pays_for_another() {
         let mut book = book(100);
-        let euros = Charge { currency: "eur".parse().unwrap(), ..charge(NOW, 1, 1) };
-        assert_eq!(apply_charge(&mut book, &euros, &window()), Ok(ChargeOutcome::Insufficient));
+        let euros = Deduction { currency: "eur".parse().unwrap(), ..deduction(NOW, 1, 1) };
+        assert_eq!(
+            apply_deduction(&mut book, &euros, &window()),
+            Ok(DeductionOutcome::Insufficient)
+        );
         assert_eq!(left(&book), 100);
     }
 
     #[test]
     fn a_void_gives_back_once() {
         let mut book = book(100);
-        let taken = charge(NOW, 1, 40);
-        apply_charge(&mut book, &taken, &window()).unwrap();
+        let taken = deduction(NOW, 1, 40);
+        apply_deduction(&mut book, &taken, &window()).unwrap();
         assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Voided));
         assert_eq!(left(&book), 100);
         assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Repeated));
-        assert_eq!(apply_charge(&mut book, &taken, &window()), Ok(ChargeOutcome::Voided));
+        assert_eq!(apply_deduction(&mut book, &taken, &window()), Ok(DeductionOutcome::Voided));
         assert_eq!(left(&book), 100);
         assert_eq!(book.tallies().values().collect::<Vec<_>>(), [&(0, 0)]);
     }
@@ -265,17 +277,17 @@ mod tests {
     #[test]
     fn a_void_that_comes_first_refuses_the_charge() {
         let mut book = book(100);
-        let late = charge(NOW, 1, 40);
+        let late = deduction(NOW, 1, 40);
         let early = Void { id: late.id, client_id: None };
         assert_eq!(apply_void(&mut book, &early, &window()), Ok(VoidOutcome::Marked));
-        assert_eq!(apply_charge(&mut book, &late, &window()), Ok(ChargeOutcome::Voided));
+        assert_eq!(apply_deduction(&mut book, &late, &window()), Ok(DeductionOutcome::Voided));
         assert_eq!(left(&book), 100);
     }
 
     #[test]
     fn a_void_of_what_is_forgotten_leaves_nothing_behind() {
         let mut book = book(100);
-        let forgotten = charge(NOW - 4 * DAY - 1, 1, 40);
+        let forgotten = deduction(NOW - 4 * DAY - 1, 1, 40);
         assert_eq!(apply_void(&mut book, &void(&forgotten), &window()), Ok(VoidOutcome::Stale));
         assert_eq!(book, self::book(100));
     }
@@ -283,8 +295,8 @@ mod tests {
     #[test]
     fn a_void_in_another_clients_name_does_nothing() {
         let mut book = book(100);
-        let taken = charge(NOW, 1, 40);
-        apply_charge(&mut book, &taken, &window()).unwrap();
+        let taken = deduction(NOW, 1, 40);
+        apply_deduction(&mut book, &taken, &window()).unwrap();
         let forged = Void { id: taken.id, client_id: Some(client("b")) };
         assert_eq!(apply_void(&mut book, &forged, &window()), Ok(VoidOutcome::Conflict));
         assert_eq!(left(&book), 60);
@@ -293,12 +305,13 @@ mod tests {
     #[test]
     fn voids_of_a_batch_come_before_its_charges() {
         let mut book = book(40);
-        let first = charge(NOW, 1, 40);
-        apply_charge(&mut book, &first, &window()).unwrap();
-        let second = charge(NOW, 2, 40);
-        let batch = Batch { version: 1, charges: vec![second.clone()], voids: vec![void(&first)] };
+        let first = deduction(NOW, 1, 40);
+        apply_deduction(&mut book, &first, &window()).unwrap();
+        let second = deduction(NOW, 2, 40);
+        let batch =
+            Batch { version: 1, deductions: vec![second.clone()], voids: vec![void(&first)] };
         let answer = apply_batch(&mut book, &batch, &window()).unwrap();
-        assert_eq!(answer.charges, [(second.id, ChargeOutcome::Charged(Units::ZERO))]);
+        assert_eq!(answer.deductions, [(second.id, DeductionOutcome::Deducted(Units::ZERO))]);
         assert_eq!(answer.voids, [(first.id, VoidOutcome::Voided)]);
     }
 }

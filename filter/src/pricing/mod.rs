@@ -11,6 +11,7 @@
 
 mod fold;
 mod host;
+mod offer;
 mod prefix;
 mod reading;
 mod table;
@@ -19,12 +20,13 @@ mod template;
 use std::rc::Rc;
 
 use self::host::{Authority, Meets};
+pub(crate) use self::offer::EncodedChallenges;
 pub(crate) use self::reading::without_query;
 pub use self::{
     host::Hosts,
+    offer::{EncodedChallenge, Offer, Pricing, VoidOn},
     table::{Clash, Table},
 };
-use crate::config::Route;
 
 /// What the configuration says of some requests.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub struct Rule {
     /// Whether letter case and a trailing slash make another path.
     pub strict: bool,
     /// What they cost; `None` if they are free.
-    pub sale: Option<Rc<Route>>,
+    pub offer: Option<Rc<Offer>>,
 }
 
 /// What a rule is about.
@@ -96,7 +98,7 @@ fn dearer<'t>(one: Option<&'t Rc<Rule>>, other: Option<&'t Rc<Rule>>) -> Option<
 impl Rule {
     /// In units; a free rule's is 0.
     fn price(&self) -> i64 {
-        self.sale.as_ref().map_or(0, |sale| sale.price.get())
+        self.offer.as_ref().map_or(0, |offer| offer.price.get())
     }
 
     /// Whether this rule is about requests of this method to this host.
@@ -107,7 +109,7 @@ impl Rule {
     /// Whether this rule is about a method. HEAD costs what GET costs; case does not matter, as
     /// some servers take `get` for GET.
     fn takes(&self, method: Option<&str>) -> bool {
-        let Some(method) = method else { return self.sale.is_some() };
+        let Some(method) = method else { return self.offer.is_some() };
         // A preflight carries no payment and is answered by the CORS filter.
         if method.eq_ignore_ascii_case("OPTIONS") {
             return false;
