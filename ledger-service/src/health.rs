@@ -1,31 +1,9 @@
 //! Probes: alive; and ready, which is: able to write, and not about to stop.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use axum::{Json, Router, extract::State, routing};
 use serde_json::{Value, json};
 
 use crate::{app::App, net::error::ApiError};
-
-/// Whether gateways may turn to this replica: until it is told to stop.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness {
-    withdrawn: Arc<AtomicBool>,
-}
-
-impl Readiness {
-    /// From now on gateways should ask another replica; whoever still asks this one is served.
-    pub fn withdraw(&self) {
-        self.withdrawn.store(true, Ordering::Relaxed);
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        self.withdrawn.load(Ordering::Relaxed)
-    }
-}
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/healthz", routing::get(alive)).route("/readyz", routing::get(ready))

@@ -29,11 +29,11 @@ fn main() -> ExitCode {
 /// Runs a command on the books and prints what it says; 1 if it found something wrong, 2 if it
 /// could not be carried out.
 #[expect(clippy::print_stderr, reason = "for people at a terminal")]
-fn on_books<F: Future<Output = Result<cli::Report, cli::Problem>>>(
+fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     command: impl FnOnce() -> F,
 ) -> ExitCode {
     let outcome = tokio::runtime::Runtime::new()
-        .map_err(|error| cli::Problem(error.to_string()))
+        .map_err(|error| cli::CliError(error.to_string()))
         .and_then(|runtime| runtime.block_on(command()));
     match outcome {
         Ok(report) => match report.print(&mut std::io::stdout().lock()) {

@@ -5,11 +5,10 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    app::App,
+    app::{App, Readiness},
     clock::{Clock, RandomIds, SystemClock},
     config::Config,
     gateway_api,
-    health::Readiness,
     net::{
         self, Tokens,
         tls::{self, Files, Listener, TlsError, TlsOptions},

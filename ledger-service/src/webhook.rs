@@ -16,7 +16,7 @@ use stripe402_protocol::PaymentIntentId;
 use crate::{
     app::App,
     net::{
-        Limits,
+        ListenerLimits,
         error::{self, ApiError},
         receive,
     },
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The route for Stripe. It may be reached from outside: what is not signed is refused.
-pub fn routes(app: App, secret: SecretString, limits: Limits) -> Router {
+pub fn routes(app: App, secret: SecretString, limits: ListenerLimits) -> Router {
     let router = Router::new()
         .route("/webhooks/stripe", routing::post(post))
         .layer(middleware::from_fn_with_state(limits, receive::within))

@@ -6,7 +6,7 @@ use serde_json::Value;
 use stripe402_protocol::Currency;
 
 use super::{
-    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, Limits, Paywall,
+    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, Paywall, SizeLimits,
     Unmatched, VoidOn,
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
@@ -150,8 +150,8 @@ fn ledger(mut fields: Fields) -> Checked<Ledger> {
     Ok(ledger)
 }
 
-fn limits(mut fields: Fields) -> Checked<Limits> {
-    let usual = Limits::default();
+fn limits(mut fields: Fields) -> Checked<SizeLimits> {
+    let usual = SizeLimits::default();
     let mut limit = |name: &str, usual: usize, range: RangeInclusive<usize>| {
         let given: Option<usize> = fields.optional(name)?;
         match given.unwrap_or(usual) {
@@ -162,7 +162,7 @@ fn limits(mut fields: Fields) -> Checked<Limits> {
             ),
         }
     };
-    Ok(Limits {
+    Ok(SizeLimits {
         // Envoy takes 60 KiB of headers in all.
         payment_header_bytes: limit(
             "payment_header_bytes",
@@ -202,7 +202,7 @@ impl Read for LedgerUnavailable {
     }
 }
 
-impl Default for Limits {
+impl Default for SizeLimits {
     fn default() -> Self {
         Self {
             payment_header_bytes: 8 * 1024,

@@ -38,7 +38,7 @@ pub struct Config {
     /// What browsers get with a 402.
     pub paywall: Option<Paywall>,
     /// Sizes.
-    pub limits: Limits,
+    pub limits: SizeLimits,
     /// Whether the publishable key is one for real money: the ledger's must be, too.
     pub live: bool,
 }
@@ -123,7 +123,7 @@ pub struct Identity {
 
 /// Sizes that keep a worker's memory bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SizeLimits {
     /// The largest `payment` header, in bytes; a longer one is `invalid_payment`.
     pub payment_header_bytes: usize,
     /// Charges and voids in one batch.

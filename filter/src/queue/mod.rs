@@ -14,7 +14,7 @@ use stripe402_protocol::{
 };
 
 use self::fair::{Admission, Fair};
-use crate::{config::Limits, gate::LedgerError, host::StreamId, source::Source};
+use crate::{config::SizeLimits, gate::LedgerError, host::StreamId, source::Source};
 
 /// Calls that may be under way at once.
 const MOST_IN_FLIGHT: usize = 2;
@@ -26,7 +26,7 @@ pub struct Queue {
     voids: VecDeque<Void>,
     in_flight: usize,
     patience: Staleness,
-    limits: Limits,
+    limits: SizeLimits,
     lost_voids: Vec<Void>,
 }
 
@@ -126,7 +126,7 @@ pub struct Outcome {
 impl Queue {
     /// An empty queue.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: SizeLimits) -> Self {
         Self {
             deductions: Fair::new(limits.queue, limits.source_shares),
             voids: VecDeque::new(),

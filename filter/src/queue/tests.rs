@@ -25,7 +25,7 @@ fn void(number: u8) -> Void {
 }
 
 fn queue(batch: usize, waiting: usize) -> Queue {
-    Queue::new(Limits { batch, queue: waiting, void_queue: waiting, ..Limits::default() })
+    Queue::new(SizeLimits { batch, queue: waiting, void_queue: waiting, ..SizeLimits::default() })
 }
 
 fn waits(queue: &mut Queue, stream: StreamId, number: u8) -> bool {

@@ -8,7 +8,7 @@ use stripe402_protocol::{
     },
 };
 
-use super::{Call, Decision, UnderWay, Worker};
+use super::{Call, Decision, PendingCall, Worker};
 use crate::{
     gate::LedgerError,
     host::{CallId, Host, Message, NoCall, StreamId},
@@ -34,7 +34,7 @@ impl Worker {
     /// An answer of the ledger's: its body, or that it failed.
     pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
         self.begin(host);
-        let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
+        let Some(PendingCall { call, since_ms }) = self.calls.remove(&call) else { return };
         let service = call.service();
         let elapsed = self.now_ms.saturating_sub(since_ms);
         host.record(service.milliseconds(), elapsed);
@@ -141,7 +141,7 @@ impl Worker {
 
     pub(super) fn under_way(&mut self, id: CallId, call: Call) {
         let since_ms = self.now_ms;
-        self.calls.insert(id, UnderWay { call, since_ms });
+        self.calls.insert(id, PendingCall { call, since_ms });
     }
 
     pub(super) fn no_call(

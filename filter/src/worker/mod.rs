@@ -53,7 +53,7 @@ pub struct Worker {
     cards: VecDeque<WaitingCard>,
     card_places: CardPlaces,
     questions: VecDeque<(StreamId, Balance)>,
-    calls: FxHashMap<CallId, UnderWay>,
+    calls: FxHashMap<CallId, PendingCall>,
     due: Due,
     health: Health,
     journal: Journal,
@@ -77,7 +77,7 @@ struct WaitingCard {
 
 /// A call under way, and when it was made.
 #[derive(Debug)]
-struct UnderWay {
+struct PendingCall {
     call: Call,
     since_ms: u64,
 }

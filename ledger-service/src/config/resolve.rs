@@ -4,9 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Config, ConfigError, Secret, Settings, Span, StoreUrl};
+use super::{Config, ConfigError, Secret, Settings, Span};
+use crate::store::StoreUrl;
 use crate::{
-    net::{Limits, tls::TlsOptions},
+    net::{ListenerLimits, tls::TlsOptions},
     options::LimitOptions,
     store::WaitOptions,
 };
@@ -148,8 +149,8 @@ fn admin_tokens(list: Option<Secret>) -> Result<Vec<(String, SecretString)>, Con
     tokens.collect()
 }
 
-fn listeners(given: &Settings) -> Limits {
-    Limits {
+fn listeners(given: &Settings) -> ListenerLimits {
+    ListenerLimits {
         header_time: seconds(given.header_timeout, 10),
         body_time: seconds(given.body_timeout, 10),
         request_time: seconds(given.request_timeout, 60),

@@ -10,12 +10,12 @@ use axum::{Router, middleware, routing};
 use crate::{
     app::App,
     health,
-    net::{Limits, Tokens, error, receive, token},
+    net::{ListenerLimits, Tokens, error, receive, token},
     observe::measured,
 };
 
 /// The routes for gateways.
-pub fn routes(app: App, tokens: Tokens, limits: Limits) -> Router {
+pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
     let router = Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))

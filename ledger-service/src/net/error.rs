@@ -9,8 +9,6 @@ use serde::Deserialize;
 use serde_json::json;
 use stripe402_protocol::message::{Received, VERSION, compact};
 
-use crate::operator::work::Problem;
-
 /// What went wrong, for the gateway and for whoever reads its logs.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -20,6 +18,10 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
+    pub(crate) const fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self { status, code, message }
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
     }
@@ -73,19 +75,6 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         (self.status, Json(body)).into_response()
-    }
-}
-
-impl From<Problem> for ApiError {
-    fn from(problem: Problem) -> Self {
-        let message = problem.to_string();
-        let (status, code) = match problem {
-            Problem::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Problem::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Problem::Refused { code, .. } => (StatusCode::CONFLICT, code),
-            Problem::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
-        Self { status, code, message }
     }
 }
 

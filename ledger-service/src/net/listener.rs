@@ -2,7 +2,7 @@
 //!
 //! A connection is closed when it has sent no whole request head in time, or has had nothing under
 //! way for long; what is slower or larger than its limit is refused. So strangers can hold
-//! connections, up to their number, for no longer than [`Limits::header_time`] each.
+//! connections, up to their number, for no longer than [`ListenerLimits::header_time`] each.
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::net::tls::Listener;
 
 /// How much of everything a listener gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ListenerLimits {
     /// For the head of a request, from when the connection is made or the head begins.
     pub header_time: Duration,
     /// For the body of a request.
@@ -54,7 +54,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub async fn serve(
     mut listener: Listener,
     router: Router,
-    limits: Limits,
+    limits: ListenerLimits,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
@@ -79,7 +79,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+fn builder(limits: &ListenerLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -104,9 +104,9 @@ struct Activity {
 }
 
 /// A request that is under way, until it is dropped.
-struct UnderWay(Arc<watch::Sender<Activity>>);
+struct ActiveConnection(Arc<watch::Sender<Activity>>);
 
-impl UnderWay {
+impl ActiveConnection {
     fn begin(activity: &Arc<watch::Sender<Activity>>) -> Self {
         activity.send_modify(|now| {
             now.under_way = now.under_way.saturating_add(1);
@@ -116,7 +116,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveConnection {
     fn drop(&mut self) {
         self.0.send_modify(|now| now.under_way = now.under_way.saturating_sub(1));
     }
@@ -127,13 +127,13 @@ async fn connection(
     place: OwnedSemaphorePermit,
     http: Arc<Builder<TokioExecutor>>,
     router: Router,
-    limits: Limits,
+    limits: ListenerLimits,
     mut stopped: watch::Receiver<bool>,
 ) {
     let (activity, mut seen) = watch::channel(Activity::default());
     let (activity, router) = (Arc::new(activity), TowerToHyperService::new(router));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let under_way = UnderWay::begin(&activity);
+        let under_way = ActiveConnection::begin(&activity);
         let answer = router.call(request);
         async move {
             let answer = answer.await;

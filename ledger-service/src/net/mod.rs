@@ -7,6 +7,6 @@ pub mod tls;
 pub(crate) mod token;
 
 pub use self::{
-    listener::{Limits, serve},
+    listener::{ListenerLimits, serve},
     token::{Token, Tokens},
 };

@@ -8,10 +8,10 @@ use axum::{
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::{error::ApiError, listener::Limits};
+use super::{error::ApiError, listener::ListenerLimits};
 
 pub(crate) async fn within(
-    State(limits): State<Limits>,
+    State(limits): State<ListenerLimits>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {

@@ -63,13 +63,13 @@ impl Operators {
     pub(crate) async fn carry_out<T, F>(
         &self,
         work: impl FnOnce(Arc<OperatorContext>) -> F,
-    ) -> Result<T, crate::operator::work::Problem>
+    ) -> Result<T, crate::operator::work::OperatorError>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, crate::operator::work::Problem>> + Send + 'static,
+        F: Future<Output = Result<T, crate::operator::work::OperatorError>> + Send + 'static,
     {
         tokio::spawn(work(Arc::clone(&self.0))).await.unwrap_or_else(|error| {
-            Err(crate::operator::work::Problem::Unavailable(format!(
+            Err(crate::operator::work::OperatorError::Unavailable(format!(
                 "the action was cut off: {error}"
             )))
         })

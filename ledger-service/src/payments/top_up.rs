@@ -12,7 +12,7 @@ use crate::{
     observe::trace::TARGET,
     topups::{
         abort::{PaymentAbort, refuse},
-        under_way::UnderWay,
+        under_way::RunningTopUp,
     },
 };
 
@@ -57,7 +57,7 @@ impl CardPayments {
             return Ok((Opened::Frozen, End::Nothing));
         }
         let id = TopUpId(self.ids.make());
-        let mark = UnderWay::mark(&self.topups, id);
+        let mark = RunningTopUp::mark(&self.topups, id);
         let wanted = NewTopUp {
             id,
             account: visit.account,
@@ -115,7 +115,7 @@ impl CardPayments {
     async fn carry_out(
         self: Arc<Self>,
         top_up: TopUp,
-        mark: Option<UnderWay>,
+        mark: Option<RunningTopUp>,
         attempt: Attempt,
     ) -> Result<State, PaymentAbort> {
         if let Err(halt) = self.count_attempt(attempt).await {

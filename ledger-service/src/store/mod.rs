@@ -1,12 +1,14 @@
 //! Where the books are kept.
 
 pub mod conformance;
+mod difference;
 mod embedded;
 mod memory;
 mod open;
 mod postgres;
 mod redis;
 mod scan;
+mod url;
 
 use std::{path::Path, time::Duration};
 
@@ -24,11 +26,13 @@ use crate::accounting::{
     Posted, Posting, State, TopUp, TopUpId,
 };
 
+pub use self::url::{Address, StoreUrl};
+pub(crate) use difference::difference;
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};
 pub use postgres::{Postgres, PostgresOptions};
-pub use redis::{Redis, RedisOptions, WaitOptions};
+pub use redis::{Redis, RedisOptions, RedisUrl, WaitOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///

@@ -6,7 +6,7 @@ use super::{
     Embedded, EmbeddedOptions, Postgres, PostgresOptions, Redis, RedisOptions, Store, StoreError,
     WaitOptions,
 };
-use crate::{clock::Clock, config::StoreUrl};
+use crate::{clock::Clock, store::StoreUrl};
 
 /// What every store must know.
 #[derive(Clone, Copy, Debug)]

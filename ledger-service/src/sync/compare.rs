@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: DifferenceKind,
     /// What it is about at Stripe: a PaymentIntent, a refund or a dispute.
     pub reference: String,
     /// The PaymentIntent behind it.
@@ -38,7 +38,7 @@ pub struct Difference {
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Problem {
+pub enum DifferenceKind {
     /// A card was charged, and nobody got credits for it.
     NotCredited,
     /// Credits were given for another amount than the card was charged.
@@ -55,7 +55,7 @@ pub enum Problem {
     RefundUnfinished,
 }
 
-impl Problem {
+impl DifferenceKind {
     /// As people and programs read it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -115,33 +115,33 @@ impl Index {
         self.posted.contains(&(kind, reference.to_owned()))
     }
 
-    pub(super) fn intent(&self, intent: &Intent) -> Option<Problem> {
+    pub(super) fn intent(&self, intent: &Intent) -> Option<DifferenceKind> {
         let taken = intent.status == IntentStatus::Succeeded;
         match self.credits.get(&intent.id) {
-            None if taken => Some(Problem::NotCredited),
+            None if taken => Some(DifferenceKind::NotCredited),
             None => None,
-            Some(_) if !taken => Some(Problem::NotCharged),
+            Some(_) if !taken => Some(DifferenceKind::NotCharged),
             Some(credit) => (credit.key.currency.units(intent.received_minor)
                 != Some(credit.amount))
-            .then_some(Problem::WrongAmount),
+            .then_some(DifferenceKind::WrongAmount),
         }
     }
 
-    pub(super) fn refund(&self, refund: &Refund) -> Option<Problem> {
+    pub(super) fn refund(&self, refund: &Refund) -> Option<DifferenceKind> {
         let posted = self.captured.contains(&refund.id) || self.has(Kind::Refund, &refund.id);
         let undone = self.has(Kind::RefundFailed, &refund.id);
         match refund.failed {
-            false if !posted => Some(Problem::RefundNotPosted),
-            true if posted && !undone => Some(Problem::FailedRefundNotPosted),
+            false if !posted => Some(DifferenceKind::RefundNotPosted),
+            true if posted && !undone => Some(DifferenceKind::FailedRefundNotPosted),
             _ => None,
         }
     }
 
     /// `key`: whose charge is disputed.
-    pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<Problem> {
+    pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<DifferenceKind> {
         let amount = key.currency.units(dispute.amount_minor)?;
         let missing = disputes::steps(self.clients.get(&key.client)?, key, dispute, amount);
-        (!missing.is_empty()).then_some(Problem::DisputeNotPosted)
+        (!missing.is_empty()).then_some(DifferenceKind::DisputeNotPosted)
     }
 
     /// Every dispute that the books know of, with its account.
@@ -153,7 +153,7 @@ impl Index {
         all.collect()
     }
 
-    pub(super) fn about(&self, problem: Problem, intent: &Intent) -> Difference {
+    pub(super) fn about(&self, problem: DifferenceKind, intent: &Intent) -> Difference {
         if let Some(credit) = self.credits.get(&intent.id) {
             return credit.difference(problem, &intent.id, &intent.id, intent.received_minor);
         }
@@ -175,13 +175,13 @@ impl Index {
 impl Credit {
     pub(super) fn difference(
         &self,
-        problem: Problem,
+        problem: DifferenceKind,
         reference: &str,
         intent: &str,
         minor: i64,
     ) -> Difference {
-        let is_credit = matches!(problem, Problem::WrongAmount | Problem::NotCharged);
-        let is_hold = problem == Problem::RefundUnfinished;
+        let is_credit = matches!(problem, DifferenceKind::WrongAmount | DifferenceKind::NotCharged);
+        let is_hold = problem == DifferenceKind::RefundUnfinished;
         Difference {
             problem,
             reference: reference.to_owned(),
@@ -239,9 +239,9 @@ mod tests {
         let (taken, open) = (IntentStatus::Succeeded, IntentStatus::RequiresAction);
         for (books, status, minor, problem) in [
             (&credited, taken, 500, None),
-            (&credited, taken, 501, Some(Problem::WrongAmount)),
-            (&credited, open, 0, Some(Problem::NotCharged)),
-            (&nothing, taken, 500, Some(Problem::NotCredited)),
+            (&credited, taken, 501, Some(DifferenceKind::WrongAmount)),
+            (&credited, open, 0, Some(DifferenceKind::NotCharged)),
+            (&nothing, taken, 500, Some(DifferenceKind::NotCredited)),
             (&nothing, open, 0, None),
         ] {
             assert_eq!(books.intent(&intent(status, minor)), problem, "{status:?} {minor}");
@@ -262,8 +262,8 @@ mod tests {
         let undone = index(&[(Kind::Refund, "re_1", 100), (Kind::RefundFailed, "re_1", 100)]);
         let captured = index(&[(Kind::Hold, "h", 100), (Kind::Capture, "h", 100)]);
         let released = index(&[(Kind::Hold, "h", 100), (Kind::Release, "h", 100)]);
-        let not_posted = Some(Problem::RefundNotPosted);
-        let not_undone = Some(Problem::FailedRefundNotPosted);
+        let not_posted = Some(DifferenceKind::RefundNotPosted);
+        let not_undone = Some(DifferenceKind::FailedRefundNotPosted);
         for (name, books, hold, failed, problem) in [
             ("posted", &posted, None, false, None),
             ("unknown", &released, None, false, not_posted),

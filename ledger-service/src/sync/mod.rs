@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-pub use self::compare::{Difference, Problem};
+pub use self::compare::{Difference, DifferenceKind};
 use crate::{
     options::PaymentOptions, postings::Postings, refunds::Refunds, store::Store, stripe::Provider,
     topups::TopUps,

@@ -7,7 +7,7 @@ use stripe402_protocol::{ClientId, PaymentIntentId};
 
 use super::{
     StripeSync,
-    compare::{Credit, Difference, Index, Problem},
+    compare::{Credit, Difference, DifferenceKind, Index},
 };
 use crate::{
     accounting::{AccountKey, Kind, Posted, Posting},
@@ -42,7 +42,7 @@ impl StripeSync {
         let mut found = Vec::new();
         for intent in &intents {
             match index.intent(intent) {
-                Some(Problem::NotCredited) if !self.is_ours(intent).await? => {}
+                Some(DifferenceKind::NotCredited) if !self.is_ours(intent).await? => {}
                 Some(problem) => found.push(index.about(problem, intent)),
                 None => {}
             }
@@ -61,7 +61,7 @@ impl StripeSync {
                         .extend(index.intent(&intent).map(|problem| index.about(problem, &intent)));
                 }
                 Err(Failure::Invalid(_)) => {
-                    found.push(credit.difference(Problem::NotCharged, id, id, 0))
+                    found.push(credit.difference(DifferenceKind::NotCharged, id, id, 0))
                 }
                 Err(other) => return Err(other.into()),
             }
@@ -84,7 +84,7 @@ impl StripeSync {
         }
         for (key, hold, amount) in &index.holds {
             let credit = Credit { key: *key, amount: *amount, at_ms: 0 };
-            found.push(credit.difference(Problem::RefundUnfinished, hold, hold, 0));
+            found.push(credit.difference(DifferenceKind::RefundUnfinished, hold, hold, 0));
         }
         Ok(found)
     }
@@ -97,15 +97,19 @@ impl StripeSync {
     pub async fn repair(&self, difference: &Difference) -> Result<(), Unavailable> {
         let intent = difference.payment_intent.parse::<PaymentIntentId>();
         match (difference.problem, difference.account, intent) {
-            (Problem::NotCredited, _, Ok(intent)) => self.credit_again(&intent).await,
-            (Problem::RefundNotPosted | Problem::FailedRefundNotPosted, Some(key), Ok(intent)) => {
-                self.refunds.post_refunds(key, &intent).await
-            }
-            (Problem::DisputeNotPosted, Some(key), _) => {
+            (DifferenceKind::NotCredited, _, Ok(intent)) => self.credit_again(&intent).await,
+            (
+                DifferenceKind::RefundNotPosted | DifferenceKind::FailedRefundNotPosted,
+                Some(key),
+                Ok(intent),
+            ) => self.refunds.post_refunds(key, &intent).await,
+            (DifferenceKind::DisputeNotPosted, Some(key), _) => {
                 let dispute = self.provider.dispute(&difference.reference).await;
                 self.post_dispute(key, &dispute?).await
             }
-            (Problem::RefundUnfinished, Some(key), _) => self.refunds.finish_refunds(key).await,
+            (DifferenceKind::RefundUnfinished, Some(key), _) => {
+                self.refunds.finish_refunds(key).await
+            }
             // A credit is never taken back by a program: an operator decides.
             _ => Ok(()),
         }

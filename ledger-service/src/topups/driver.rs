@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     PaymentAbort, TopUps,
     saga::{KEY_LIFE, Next, next},
-    under_way::UnderWay,
+    under_way::RunningTopUp,
 };
 use crate::{
     accounting::{Claim, State, TopUp, TopUpId},
@@ -65,7 +65,7 @@ impl TopUps {
     pub(crate) async fn until_known(
         self: Arc<Self>,
         top_up: TopUp,
-        _mark: Option<UnderWay>,
+        _mark: Option<RunningTopUp>,
     ) -> State {
         let (mut drive, mut pause) = (Drive::default(), self.options.retry_first);
         loop {
@@ -87,7 +87,7 @@ impl TopUps {
     }
 
     /// Drives a top-up that was cut off; leaves it to the ledger that does so already.
-    pub(crate) async fn drive_while_held(&self, top_up: TopUp, _mark: UnderWay) {
+    pub(crate) async fn drive_while_held(&self, top_up: TopUp, _mark: RunningTopUp) {
         let (mut drive, mut pause) = (Drive::default(), self.options.retry_first);
         while !matches!(self.turn(top_up.id, &mut drive).await, Ok(Turn::Settled(_) | Turn::Held)) {
             if self.settled_within(top_up.id, pause).await.is_some() {

@@ -12,7 +12,7 @@ use stripe402_protocol::{Code, Currency, Refusal};
 use super::{
     PaymentAbort, TopUps,
     abort::{declined, unusable},
-    under_way::UnderWay,
+    under_way::RunningTopUp,
 };
 use crate::{
     accounting::{Advance, State, TopUp, TopUpId},
@@ -112,7 +112,7 @@ impl TopUps {
 
     /// Starts to carry a top-up out unless this process does so already.
     fn take_up(self: &Arc<Self>, top_up: TopUp) -> bool {
-        let Some(mark) = UnderWay::mark(self, top_up.id) else {
+        let Some(mark) = RunningTopUp::mark(self, top_up.id) else {
             return false;
         };
         let this = Arc::clone(self);

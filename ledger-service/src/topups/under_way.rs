@@ -9,12 +9,12 @@ use super::TopUps;
 use crate::accounting::TopUpId;
 
 /// Marks a top-up as carried out here, for as long as it lives.
-pub(crate) struct UnderWay {
+pub(crate) struct RunningTopUp {
     topups: Arc<TopUps>,
     id: TopUpId,
 }
 
-impl UnderWay {
+impl RunningTopUp {
     /// `None` if it is marked already.
     pub(crate) fn mark(topups: &Arc<TopUps>, id: TopUpId) -> Option<Self> {
         let new = topups.under_way.lock().is_ok_and(|mut marked| marked.insert(id));
@@ -22,7 +22,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RunningTopUp {
     fn drop(&mut self) {
         if let Ok(mut marked) = self.topups.under_way.lock() {
             marked.remove(&self.id);

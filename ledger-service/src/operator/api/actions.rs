@@ -32,7 +32,7 @@ pub(super) struct Reason {
 /// No more deductions and card charges, in any currency. Frozen already, it stays so.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/freeze", tag = "actions", operation_id = "freeze",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
-    responses((status = 200, body = view::Client), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
+    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
 pub(super) async fn freeze(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -47,7 +47,7 @@ pub(super) async fn freeze(
 /// Deductions and card charges again.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/unfreeze", tag = "actions", operation_id = "unfreeze",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
-    responses((status = 200, body = view::Client), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
+    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
 pub(super) async fn unfreeze(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -102,8 +102,8 @@ pub(super) struct WantedAdjustment {
 /// Credit or debit by hand
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/adjustments", tag = "actions", operation_id = "adjust",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedAdjustment,
-    responses((status = 200, body = view::Adjusted), (status = 404, body = view::Problem, description = "There is no such client"),
-    (status = 409, body = view::Problem, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
+    responses((status = 200, body = view::Adjusted), (status = 404, body = view::ErrorBody, description = "There is no such client"),
+    (status = 409, body = view::ErrorBody, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
 pub(super) async fn adjust(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -147,8 +147,8 @@ pub(super) struct WantedRefund {
 /// Give unused credits back to the cards they came from
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/refunds", tag = "actions", operation_id = "refund",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedRefund,
-    responses((status = 200, body = view::Refunded), (status = 404, body = view::Problem, description = "There is no such account"),
-    (status = 409, body = view::Problem, description = "Refused: frozen, insufficient"), Usual))]
+    responses((status = 200, body = view::Refunded), (status = 404, body = view::ErrorBody, description = "There is no such account"),
+    (status = 409, body = view::ErrorBody, description = "Refused: frozen, insufficient"), Usual))]
 pub(super) async fn refund(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,

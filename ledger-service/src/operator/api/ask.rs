@@ -12,7 +12,7 @@ use stripe402_protocol::Currency;
 
 use super::view;
 use crate::net::error::ApiError;
-use crate::operator::work::Problem;
+use crate::operator::work::OperatorError;
 
 /// How many lines a list has, if nobody says.
 pub(super) const USUAL: usize = 50;
@@ -35,7 +35,7 @@ pub(super) fn currency_named(code: &str) -> Result<Currency, ApiError> {
         let text = "currency: must be a lowercase ISO 4217 code such as usd";
         return Err(ApiError::bad_request(text));
     }
-    let unknown = Problem::NotFound("not a currency that Stripe charges in");
+    let unknown = OperatorError::NotFound("not a currency that Stripe charges in");
     code.parse().map_err(|_| unknown.into())
 }
 
@@ -110,19 +110,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 pub(super) enum Usual {
     /// What was asked makes no sense; the message says what would
     #[response(status = 400)]
-    Wrong(#[to_schema] view::Problem),
+    Wrong(#[to_schema] view::ErrorBody),
     /// The token is missing or wrong
     #[response(status = 401, headers(("www-authenticate" = String)))]
-    Stranger(#[to_schema] view::Problem),
+    Stranger(#[to_schema] view::ErrorBody),
     /// The body did not arrive in time
     #[response(status = 408)]
-    Slow(#[to_schema] view::Problem),
+    Slow(#[to_schema] view::ErrorBody),
     /// The body is too large
     #[response(status = 413)]
-    Large(#[to_schema] view::Problem),
+    Large(#[to_schema] view::ErrorBody),
     /// The store or Stripe gives no answer; ask again
     #[response(status = 503)]
-    Away(#[to_schema] view::Problem),
+    Away(#[to_schema] view::ErrorBody),
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     view,
 };
 use crate::net::error::ApiError;
-use crate::{accounting::AuditKey, operator::work::Problem};
+use crate::{accounting::AuditKey, operator::work::OperatorError};
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
@@ -39,7 +39,8 @@ pub(super) async fn list(
     let before = which.cursor.map(|cursor| cursor.parse::<AuditKey>()).transpose();
     let before = before.map_err(|error| ApiError::bad_request(format!("cursor: {error}")))?;
     let limit = limit(which.limit)?;
-    let found = operators.0.operations.store().audit(before, limit).await.map_err(Problem::from)?;
+    let found =
+        operators.0.operations.store().audit(before, limit).await.map_err(OperatorError::from)?;
     let last = found.last().filter(|_| found.len() == limit);
     let next = last.map(|last| last.key().to_string());
     Ok(Json(view::Entries { entries: found.into_iter().map(Into::into).collect(), next }))

@@ -14,7 +14,7 @@ use super::{
 use crate::net::error::ApiError;
 use crate::{
     accounting::AccountKey,
-    operator::work::{Operations, Problem},
+    operator::work::{Operations, OperatorError},
 };
 
 /// How many deductions are shown one by one.
@@ -43,7 +43,7 @@ pub(super) struct Which {
 ///
 /// In the order of their ids.
 #[utoipa::path(get, path = "/admin/v1/clients", tag = "clients", operation_id = "clients",
-    params(Which), responses((status = 200, body = view::Clients), (status = 404, body = view::Problem, description = "No client is known by this cursor"), Usual))]
+    params(Which), responses((status = 200, body = view::Clients), (status = 404, body = view::ErrorBody, description = "No client is known by this cursor"), Usual))]
 pub(super) async fn list(
     State(operators): State<Operators>,
     Asked(which): Asked<Which>,
@@ -61,7 +61,7 @@ pub(super) async fn list(
 pub(super) async fn client(
     operations: &Operations,
     keys: &[AccountKey],
-) -> Result<view::Client, Problem> {
+) -> Result<view::Client, OperatorError> {
     let subject = keys.first().map(|key| key.client.subject()).unwrap_or_default();
     let mut accounts = Vec::new();
     for key in keys {
@@ -73,7 +73,7 @@ pub(super) async fn client(
 /// One client
 #[utoipa::path(get, path = "/admin/v1/clients/{client}", tag = "clients", operation_id = "client",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")),
-    responses((status = 200, body = view::ClientDetails), (status = 404, body = view::Problem, description = "There is no such client"), Usual))]
+    responses((status = 200, body = view::ClientDetails), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
 pub(super) async fn show(
     State(operators): State<Operators>,
     Named(client): Named,
@@ -82,7 +82,7 @@ pub(super) async fn show(
     let store = operations.store();
     let keys = operations.accounts_of(&client).await?;
     let first = keys.first().ok_or_else(|| ApiError::unavailable("the client has just gone"))?;
-    let customer = store.customer(first.client).await.map_err(Problem::from)?;
+    let customer = store.customer(first.client).await.map_err(OperatorError::from)?;
     let subject = first.client.subject();
     let mut accounts = Vec::new();
     for key in &keys {
@@ -94,7 +94,7 @@ pub(super) async fn show(
 async fn details(
     operations: &Operations,
     key: &AccountKey,
-) -> Result<view::AccountDetails, Problem> {
+) -> Result<view::AccountDetails, OperatorError> {
     let store = operations.store();
     let account = view::Account::of(key, &store.account(*key).await?);
     let tallies = store.tallies(*key).await?;
@@ -124,7 +124,7 @@ pub(super) struct WhichMovements {
 /// The movements of an account, newest first
 #[utoipa::path(get, path = "/admin/v1/clients/{client}/movements", tag = "clients", operation_id = "client_movements",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id"), WhichMovements),
-    responses((status = 200, body = view::Movements), (status = 404, body = view::Problem, description = "There is no such account"), Usual))]
+    responses((status = 200, body = view::Movements), (status = 404, body = view::ErrorBody, description = "There is no such account"), Usual))]
 pub(super) async fn movements(
     State(operators): State<Operators>,
     Named(client): Named,
@@ -138,8 +138,8 @@ pub(super) async fn movements(
     let key = *keys
         .iter()
         .find(wanted)
-        .ok_or(Problem::NotFound("the client has no account in this currency"))?;
-    let mut movements = operations.store().movements(key).await.map_err(Problem::from)?;
+        .ok_or(OperatorError::NotFound("the client has no account in this currency"))?;
+    let mut movements = operations.store().movements(key).await.map_err(OperatorError::from)?;
     if which.cursor.is_some_and(|cursor| cursor > LAST_CURSOR) {
         return Err(ApiError::bad_request("cursor: must be `next` of an answer"));
     }

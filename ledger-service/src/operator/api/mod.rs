@@ -21,13 +21,13 @@ use axum::{
 use super::keyring::Operators;
 use crate::net::{
     error::{self, ApiError},
-    listener::Limits,
+    listener::ListenerLimits,
     receive,
 };
 use crate::operator::work::Actor;
 
 /// The routes; each stands in [`openapi::document`], too.
-pub(super) fn routes(operators: &Operators, limits: Limits) -> Router {
+pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
     let v1 = Router::new()
         .route("/clients", get(clients::list))
         .route("/clients/{client}", get(clients::show))

@@ -19,7 +19,7 @@ use super::{
 use crate::net::error::ApiError;
 use crate::{
     accounting::{Kind, State as TopUpState},
-    operator::work::Problem,
+    operator::work::OperatorError,
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -59,7 +59,7 @@ pub(super) async fn transfers(
     let kinds = which.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let store = operators.0.operations.store();
     let found = store.latest_movements(&kinds, limit(which.limit)?).await;
-    let found = found.map_err(Problem::from)?.into_iter();
+    let found = found.map_err(OperatorError::from)?.into_iter();
     let movements = found.map(|(key, movement)| view::Movement::of(&key, movement)).collect();
     Ok(Json(view::Movements { movements, next: None }))
 }
@@ -103,7 +103,8 @@ pub(super) async fn revenue(
     let by = which.by.unwrap_or(By::Route);
     let now = operators.0.clock.now_ms() / HOUR_MS;
     let since = now.saturating_sub(days.saturating_mul(24));
-    let tallies = operators.0.operations.store().revenue(since).await.map_err(Problem::from)?;
+    let tallies =
+        operators.0.operations.store().revenue(since).await.map_err(OperatorError::from)?;
     let mut sums: BTreeMap<Line, (i64, i64)> = BTreeMap::new();
     for (currency, tally) in tallies {
         let line = match by {
@@ -157,7 +158,7 @@ pub(super) async fn top_ups(
         Some(Stage::InFlight) => store.unfinished_top_ups().await,
         _ => store.recent_top_ups(limit).await,
     };
-    let wanted = found.map_err(Problem::from)?.into_iter().filter(|of| match which.state {
+    let wanted = found.map_err(OperatorError::from)?.into_iter().filter(|of| match which.state {
         None => true,
         Some(Stage::InFlight) => !of.state.is_finished(),
         Some(Stage::Credited) => matches!(of.state, TopUpState::Credited { .. }),

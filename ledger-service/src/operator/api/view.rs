@@ -14,13 +14,13 @@ use crate::{
 
 /// What went wrong
 #[derive(Serialize, ToSchema)]
-pub(super) struct Problem {
-    error: ProblemDetails,
+pub(super) struct ErrorBody {
+    error: ErrorDetails,
 }
 
 /// For programs, and for people
 #[derive(Serialize, ToSchema)]
-struct ProblemDetails {
+struct ErrorDetails {
     /// Stable
     code: String,
     /// What is wrong, and how to mend it

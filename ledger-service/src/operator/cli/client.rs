@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Problem, Report, operations, report};
+use super::{CliError, Report, operations, report};
 use crate::{
     accounting::{Account, AccountKey},
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
@@ -15,9 +15,9 @@ const RECENT: usize = 10;
 /// Carries out a command on one client.
 ///
 /// # Errors
-/// [`Problem`] if there is no such client, the store cannot be read or written, or the books
+/// [`CliError`] if there is no such client, the store cannot be read or written, or the books
 /// refuse the correction.
-pub async fn client(command: ClientCommand) -> Result<Report, Problem> {
+pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
     match command {
         ClientCommand::Show(arguments) => show(arguments).await,
         ClientCommand::Freeze(arguments) => freeze(arguments, true).await,
@@ -27,7 +27,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, Problem> {
     }
 }
 
-async fn show(arguments: ClientArgs) -> Result<Report, Problem> {
+async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
     let books = operations(&arguments.books)?;
     let store = books.store();
     let (mut lines, mut values) = (Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ async fn show(arguments: ClientArgs) -> Result<Report, Problem> {
     Ok(Report::new(lines, Value::Array(values), arguments.books.json))
 }
 
-async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, Problem> {
+async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, CliError> {
     let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
     let cli = Actor::command_line();
     let accounts = operations(&books)?.freeze(&cli, &client, frozen, &reason).await?;
@@ -72,7 +72,7 @@ async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, Problem> 
     Ok(Report::new(lines, Value::Array(values), books.json))
 }
 
-async fn adjust(arguments: AdjustArgs) -> Result<Report, Problem> {
+async fn adjust(arguments: AdjustArgs) -> Result<Report, CliError> {
     let AdjustArgs { client: ClientArgs { client, books }, units, currency, reason, reference } =
         arguments;
     let wanted = Adjustment { currency, units, reference, reason };

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row};
 use stripe402_protocol::{ClientId, Currency, Units};
 
-use super::{Problem, Report, open, report};
+use super::{CliError, Report, open, report};
 use crate::{
     accounting::{AccountKey, Kind, Order, OrderKind, Posted, Posting},
     clock::SystemClock,
     config::ImportArgs,
-    operator::work::{self, Actor, Operations},
+    operator::work::{Actor, Operations, OperatorError},
     store::Store,
 };
 
@@ -40,8 +40,8 @@ struct Client {
 /// Brings over every client, once. Rows that make no sense are named and left alone.
 ///
 /// # Errors
-/// [`Problem`] if either database cannot be reached, or the table is not there.
-pub async fn import_express(arguments: ImportArgs) -> Result<Report, Problem> {
+/// [`CliError`] if either database cannot be reached, or the table is not there.
+pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
     let clients = read(arguments.from.expose()).await?;
     let store = open(&arguments.books)?;
     let operations = Operations::new(Arc::clone(&store), None, Arc::new(SystemClock));
@@ -85,7 +85,7 @@ struct Imported {
     values: Vec<Value>,
 }
 
-async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported, work::Problem> {
+async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported, OperatorError> {
     let mut done = Imported::default();
     for client in clients {
         match import(store, &client).await? {
@@ -107,8 +107,8 @@ async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported,
     Ok(done)
 }
 
-async fn read(url: &str) -> Result<Vec<Client>, Problem> {
-    let unreachable = |error: sqlx::Error| Problem(format!("--from: {error}"));
+async fn read(url: &str) -> Result<Vec<Client>, CliError> {
+    let unreachable = |error: sqlx::Error| CliError(format!("--from: {error}"));
     let mut connection = PgConnection::connect(url).await.map_err(unreachable)?;
     sqlx::query(
         "SELECT client_id, stripe_customer_id, balance::bigint AS balance, currency
@@ -127,7 +127,7 @@ async fn read(url: &str) -> Result<Vec<Client>, Problem> {
     .map_err(unreachable)
 }
 
-async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, work::Problem> {
+async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, OperatorError> {
     let refused = |why: &str| Ok(Outcome::Refused(why.to_owned()));
     let Ok(id) = client.id.parse::<ClientId>() else { return refused("not a client id") };
     let Ok(currency) = client.currency.to_ascii_lowercase().parse::<Currency>() else {

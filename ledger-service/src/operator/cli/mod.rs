@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, RandomIds, SystemClock},
     config::{BooksArgs, Secret, StripeArgs},
-    operator::work::{self, Operations},
+    operator::work::{Operations, OperatorError},
     options::PaymentOptions,
     postings::Unavailable,
     store::{self, Store, StoreError},
@@ -31,40 +31,38 @@ pub use reconcile::reconcile;
 pub use report::Report;
 pub use revenue::revenue;
 pub use transfers::transfers;
-#[cfg(test)]
-pub(crate) use verify::difference;
 pub use verify::verify;
 
 /// Why a command could not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Problem(pub String);
+pub struct CliError(pub String);
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self(format!("store: {error}"))
     }
 }
 
-impl From<work::Problem> for Problem {
-    fn from(problem: work::Problem) -> Self {
+impl From<OperatorError> for CliError {
+    fn from(problem: OperatorError) -> Self {
         Self(problem.to_string())
     }
 }
 
-impl From<Unavailable> for Problem {
+impl From<Unavailable> for CliError {
     fn from(error: Unavailable) -> Self {
-        work::Problem::from(error).into()
+        OperatorError::from(error).into()
     }
 }
 
-fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, Problem> {
+fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
 }
 
 /// Operators' work on these books, without Stripe.
-fn operations(arguments: &BooksArgs) -> Result<Operations, Problem> {
+fn operations(arguments: &BooksArgs) -> Result<Operations, CliError> {
     Ok(Operations::new(open(arguments)?, None, Arc::new(SystemClock)))
 }
 
@@ -75,13 +73,13 @@ fn at_stripe(
     stripe: &StripeArgs,
     secrets: &Option<Secret>,
     lost_books: Option<Uuid>,
-) -> Result<Parts, Problem> {
+) -> Result<Parts, CliError> {
     let options = StripeOptions {
         secret_key: stripe.stripe_secret_key.0.clone(),
         api_base: stripe.stripe_api_base.clone(),
         timeout: stripe.stripe_timeout.0,
     };
-    let provider = Arc::new(Stripe::new(&options).map_err(Problem)?);
+    let provider = Arc::new(Stripe::new(&options).map_err(CliError)?);
     let secrets = secrets.iter().flat_map(|list| list.0.expose_secret().split(','));
     let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -4,20 +4,20 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::{Problem, Report, at_stripe, open, report};
+use super::{CliError, Report, at_stripe, open, report};
 use crate::{
     accounting::{Order, OrderKind},
     clock::{Clock as _, SystemClock},
     config::ReconcileArgs,
-    operator::work::{self, Actor, Operations},
+    operator::work::{Actor, Operations, OperatorError},
     sync::{Difference, StripeSync},
 };
 
 /// Compares, and with `--repair` posts what Stripe says where the books do not know of it.
 ///
 /// # Errors
-/// [`Problem`] if Stripe or the store cannot be asked.
-pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, Problem> {
+/// [`CliError`] if Stripe or the store cannot be asked.
+pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, CliError> {
     let store = open(&arguments.books)?;
     let ReconcileArgs { stripe, server_secret, lost_books, .. } = &arguments;
     let parts = at_stripe(&store, stripe, server_secret, *lost_books)?;
@@ -77,7 +77,7 @@ async fn repair(
     sync: &StripeSync,
     mut found: Vec<Difference>,
     since_ms: u64,
-) -> Result<(Repaired, String), work::Problem> {
+) -> Result<(Repaired, String), OperatorError> {
     let (mut repaired, mut failures) = (Vec::new(), Vec::new());
     // Credits first: refunds and disputes are about them.
     for _ in 0..2 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Problem, Report, at_stripe, open, report};
+use super::{CliError, Report, at_stripe, open, report};
 use crate::{
     clock::SystemClock,
     config::{ClientArgs, RefundArgs},
@@ -14,8 +14,8 @@ use crate::{
 /// Refunds one account.
 ///
 /// # Errors
-/// [`Problem`] if there is no such client, it has less, or Stripe or the store cannot be asked.
-pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, Problem> {
+/// [`CliError`] if there is no such client, it has less, or Stripe or the store cannot be asked.
+pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, CliError> {
     let RefundArgs { client: ClientArgs { client, books }, amount, reference, .. } = &arguments;
     let store = open(books)?;
     let parts = at_stripe(&store, &arguments.stripe, &None, None)?;

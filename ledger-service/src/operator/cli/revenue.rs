@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stripe402_protocol::Currency;
 
-use super::{Problem, Report, open, report};
+use super::{CliError, Report, open, report};
 use crate::config::{RevenueArgs, RevenueBy};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -13,8 +13,8 @@ const HOUR_MS: u64 = 3_600_000;
 /// Sums deductions, less voids.
 ///
 /// # Errors
-/// [`Problem`] if the store cannot be read.
-pub async fn revenue(arguments: RevenueArgs) -> Result<Report, Problem> {
+/// [`CliError`] if the store cannot be read.
+pub async fn revenue(arguments: RevenueArgs) -> Result<Report, CliError> {
     let store = open(&arguments.books)?;
     let mut sums: BTreeMap<(String, Currency), (i64, i64)> = BTreeMap::new();
     for (currency, tally) in store.revenue(0).await? {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Problem, Report, operations, report};
+use super::{CliError, Report, operations, report};
 use crate::{
     accounting::{AccountKey, Movement},
     config::TransfersArgs,
@@ -11,8 +11,8 @@ use crate::{
 /// Lists movements, of all clients or of one, by account.
 ///
 /// # Errors
-/// [`Problem`] if there is no such client, or the store cannot be read.
-pub async fn transfers(arguments: TransfersArgs) -> Result<Report, Problem> {
+/// [`CliError`] if there is no such client, or the store cannot be read.
+pub async fn transfers(arguments: TransfersArgs) -> Result<Report, CliError> {
     let books = operations(&arguments.books)?;
     let keys = match &arguments.client {
         Some(client) => books.accounts_of(client).await?,

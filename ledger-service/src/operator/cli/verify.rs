@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Problem, Report, operations, report};
+use super::{CliError, Report, operations, report};
 use crate::{
-    accounting::AccountKey,
     config::BooksArgs,
-    store::{Store, StoreError},
+    store::{StoreError, difference},
 };
 
 /// Recomputes every account from its movements and sums.
@@ -15,8 +14,8 @@ use crate::{
 /// between two readings is no error.
 ///
 /// # Errors
-/// [`Problem`] if the store cannot be read.
-pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
+/// [`CliError`] if the store cannot be read.
+pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
     let books = operations(&arguments)?;
     let keys = books.all_accounts().await?;
     let (mut rows, mut values, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
@@ -52,32 +51,4 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, Problem> {
     let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
     let found = Report::new(lines, value, arguments.json);
     Ok(if good { found } else { found.bad() })
-}
-
-/// How often an account is looked at before it counts as different.
-const LOOKS: usize = 5;
-
-/// What an account's movements and sums come to and what it holds, if that differs.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn difference(
-    store: &dyn Store,
-    key: AccountKey,
-) -> Result<Option<(i64, i64)>, StoreError> {
-    let mut found = None;
-    for _ in 0..LOOKS {
-        let holds = store.account(key).await?.net();
-        let moved = store.movements(key).await?.iter().fold(0_i64, |sum, movement| {
-            sum.saturating_add(movement.posting.kind.net(movement.posting.amount))
-        });
-        let tallies = store.tallies(key).await?;
-        let spent = tallies.iter().fold(0_i64, |sum, tally| sum.saturating_add(tally.amount));
-        let explained = moved.saturating_sub(spent);
-        if explained == holds && store.account(key).await?.net() == holds {
-            return Ok(None);
-        }
-        found = Some((explained, holds));
-    }
-    Ok(found)
 }

@@ -15,7 +15,7 @@ use super::{
     layout::{self, Place},
     text,
 };
-use crate::operator::work::{Actor, Adjustment, Problem, RefundOrder};
+use crate::operator::work::{Actor, Adjustment, OperatorError, RefundOrder};
 
 pub(super) async fn freeze(
     state: State<Operators>,
@@ -90,7 +90,7 @@ pub(super) async fn refund(
     answer(&operators, &actor, &client, ("refund", &filled), done).await
 }
 
-fn adjustment(filled: &Filled) -> Result<Adjustment, Problem> {
+fn adjustment(filled: &Filled) -> Result<Adjustment, OperatorError> {
     Ok(Adjustment {
         currency: currency(filled)?,
         units: units(&filled.amount)?,
@@ -99,7 +99,7 @@ fn adjustment(filled: &Filled) -> Result<Adjustment, Problem> {
     })
 }
 
-fn wanted_refund(filled: &Filled) -> Result<RefundOrder, Problem> {
+fn wanted_refund(filled: &Filled) -> Result<RefundOrder, OperatorError> {
     let amount = filled.amount.trim();
     let units = if amount.is_empty() { None } else { Some(units(amount)?) };
     let reason = Some(filled.reason.clone()).filter(|reason| !reason.trim().is_empty());
@@ -107,15 +107,18 @@ fn wanted_refund(filled: &Filled) -> Result<RefundOrder, Problem> {
     Ok(RefundOrder { currency: currency(filled)?, units, reference, reason })
 }
 
-fn units(amount: &str) -> Result<i64, Problem> {
+fn units(amount: &str) -> Result<i64, OperatorError> {
     text::units(amount).ok_or_else(|| {
         let text = "an amount is written 12.50, with at most four digits after the point";
-        Problem::Invalid(text.to_owned())
+        OperatorError::Invalid(text.to_owned())
     })
 }
 
-fn currency(filled: &Filled) -> Result<Currency, Problem> {
-    filled.currency.parse().map_err(|_| Problem::Invalid("there is no such currency".to_owned()))
+fn currency(filled: &Filled) -> Result<Currency, OperatorError> {
+    filled
+        .currency
+        .parse()
+        .map_err(|_| OperatorError::Invalid("there is no such currency".to_owned()))
 }
 
 /// Back to the client's page, by its subject; what did not work is shown above what was sent.
@@ -124,7 +127,7 @@ async fn answer(
     actor: &Actor,
     client: &str,
     (form, filled): (&str, &Filled),
-    done: Result<&'static str, Problem>,
+    done: Result<&'static str, OperatorError>,
 ) -> Response {
     let problem = match done {
         Ok(done) => {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounting::{AuditEntry, Outcome},
-    operator::work::{Actor, Problem, spelt},
+    operator::work::{Actor, OperatorError, spelt},
 };
 
 /// How many entries a page has.
@@ -36,7 +36,7 @@ pub(super) async fn list(
     let before = which.before.and_then(|before| before.parse().ok());
     match operators.0.operations.store().audit(before, LINES).await {
         Ok(entries) => layout::page(&actor, Place::Audit, "Audit", all(&entries)).into_response(),
-        Err(error) => layout::wrong(&actor, Place::Audit, &Problem::from(error)),
+        Err(error) => layout::wrong(&actor, Place::Audit, &OperatorError::from(error)),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     accounting::{Account, AccountKey, Movement},
-    operator::work::{Actor, Operations, Problem},
+    operator::work::{Actor, Operations, OperatorError},
     store::StoredDeduction,
 };
 
@@ -54,7 +54,7 @@ pub(super) struct Filled {
 pub(super) struct Failed<'f> {
     pub(super) form: &'f str,
     pub(super) filled: &'f Filled,
-    pub(super) problem: &'f Problem,
+    pub(super) problem: &'f OperatorError,
 }
 
 /// An account with its past.
@@ -88,7 +88,7 @@ pub(super) async fn page(
     client: &str,
     look: &Look,
     failed: Option<Failed<'_>>,
-) -> Result<Markup, Problem> {
+) -> Result<Markup, OperatorError> {
     let keys = operations.accounts_of(client).await?;
     let subject = keys.first().map(|key| key.client.subject()).unwrap_or_default();
     let customer = match keys.first() {
@@ -129,7 +129,11 @@ fn said(done: &str) -> Option<&'static str> {
     }
 }
 
-async fn past(operations: &Operations, key: AccountKey, look: &Look) -> Result<Past, Problem> {
+async fn past(
+    operations: &Operations,
+    key: AccountKey,
+    look: &Look,
+) -> Result<Past, OperatorError> {
     let store = operations.store();
     let account = store.account(key).await?;
     let tallies = store.tallies(key).await?;

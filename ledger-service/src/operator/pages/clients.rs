@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounting::{Account, AccountKey},
-    operator::work::{Actor, Operations, Problem},
+    operator::work::{Actor, Operations, OperatorError},
 };
 
 /// How many clients a page has.
@@ -62,7 +62,7 @@ pub(super) async fn search(
             Redirect::to(&format!("/admin/clients/{}", key.client.subject())).into_response()
         }
         Ok(None) => {
-            let problem = Problem::NotFound("there is no such client in these books");
+            let problem = OperatorError::NotFound("there is no such client in these books");
             layout::wrong(&actor, Place::Clients, &problem)
         }
         Err(problem) => layout::wrong(&actor, Place::Clients, &problem),
@@ -73,7 +73,7 @@ async fn found(
     operations: &Operations,
     search: &str,
     after: Option<&str>,
-) -> Result<Markup, Problem> {
+) -> Result<Markup, OperatorError> {
     let asked = Some(search).filter(|search| !search.is_empty());
     let page = operations.clients(asked, after, LINES).await?;
     let mut rows = Vec::new();

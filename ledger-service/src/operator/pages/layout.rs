@@ -6,7 +6,7 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use crate::operator::work::{Actor, Problem};
+use crate::operator::work::{Actor, OperatorError};
 
 /// Which part of the page one is on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn bare(title: &str, body: Markup) -> Markup {
 }
 
 /// A page that says what is wrong.
-pub(super) fn wrong(actor: &Actor, place: Place, problem: &Problem) -> Response {
+pub(super) fn wrong(actor: &Actor, place: Place, problem: &OperatorError) -> Response {
     let main = html! {
         h1 { "That did not work" }
         p.alert role="alert" { (problem) }
@@ -70,12 +70,12 @@ pub(super) fn wrong(actor: &Actor, place: Place, problem: &Problem) -> Response 
 }
 
 /// The status for a problem.
-pub(super) const fn status(problem: &Problem) -> StatusCode {
+pub(super) const fn status(problem: &OperatorError) -> StatusCode {
     match problem {
-        Problem::Invalid(_) => StatusCode::BAD_REQUEST,
-        Problem::NotFound(_) => StatusCode::NOT_FOUND,
-        Problem::Refused { .. } => StatusCode::CONFLICT,
-        Problem::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        OperatorError::Invalid(_) => StatusCode::BAD_REQUEST,
+        OperatorError::NotFound(_) => StatusCode::NOT_FOUND,
+        OperatorError::Refused { .. } => StatusCode::CONFLICT,
+        OperatorError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -22,7 +22,7 @@ use axum::{
 };
 
 use super::keyring::Operators;
-use crate::net::{listener::Limits, receive};
+use crate::net::{listener::ListenerLimits, receive};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
@@ -36,7 +36,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-pub(super) fn routes(operators: &Operators, limits: Limits) -> Router {
+pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
     let inside = Router::new()
         .route("/admin/", get(overview::show))
         .route("/admin/clients", get(clients::list).post(clients::search))

@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{Currency, Units};
 
-use super::{Actor, Operations, Problem, record::Deed};
+use super::{Actor, Operations, OperatorError, record::Deed};
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
     postings::{is_disputed, operators_word},
@@ -73,14 +73,14 @@ impl Operations {
     /// currency.
     ///
     /// # Errors
-    /// [`Problem`].
+    /// [`OperatorError`].
     pub async fn freeze(
         &self,
         actor: &Actor,
         client: &str,
         frozen: bool,
         reason: &str,
-    ) -> Result<Frozen, Problem> {
+    ) -> Result<Frozen, OperatorError> {
         said("reason", reason, LONGEST_REASON)?;
         let keys = self.accounts_of(client).await?;
         let (order_kind, kind) = match frozen {
@@ -103,7 +103,7 @@ impl Operations {
             }
             if !frozen && all.iter().any(|(_, movements)| is_disputed(movements)) {
                 let text = "a dispute is open: the client's accounts thaw when it ends".to_owned();
-                return Err(Problem::Refused { code: "disputed", text });
+                return Err(OperatorError::Refused { code: "disputed", text });
             }
             for (key, movements) in all {
                 let mut account = self.store.account(key).await?;
@@ -127,23 +127,23 @@ impl Operations {
     /// Credits or debits by hand.
     ///
     /// # Errors
-    /// [`Problem`].
+    /// [`OperatorError`].
     pub async fn adjust(
         &self,
         actor: &Actor,
         client: &str,
         wanted: Adjustment,
-    ) -> Result<Adjusted, Problem> {
+    ) -> Result<Adjusted, OperatorError> {
         said("reason", &wanted.reason, LONGEST_REASON)?;
         said("reference", &wanted.reference, LONGEST_REFERENCE)?;
         let kind = if wanted.units < 0 { Kind::AdjustmentDown } else { Kind::AdjustmentUp };
         let amount = wanted.units.checked_abs().and_then(|units| Units::new(units).ok());
         let amount = amount.ok_or_else(|| {
-            Problem::Invalid("units must be a number of at most 2^53 - 1".to_owned())
+            OperatorError::Invalid("units must be a number of at most 2^53 - 1".to_owned())
         })?;
         if amount.is_zero() {
             let text = "units must be a number other than 0".to_owned();
-            return Err(Problem::Refused { code: "zero", text });
+            return Err(OperatorError::Refused { code: "zero", text });
         }
         // The client must be known; an account in this currency may be new.
         let found = self.accounts_of(client).await?;
@@ -170,13 +170,13 @@ impl Operations {
     /// Gives unused credits back to the cards they came from.
     ///
     /// # Errors
-    /// [`Problem`].
+    /// [`OperatorError`].
     pub async fn refund(
         &self,
         actor: &Actor,
         client: &str,
         wanted: RefundOrder,
-    ) -> Result<Given, Problem> {
+    ) -> Result<Given, OperatorError> {
         if let Some(reason) = &wanted.reason {
             said("reason", reason, LONGEST_REASON)?;
         }
@@ -184,20 +184,21 @@ impl Operations {
         let name = wanted.reference.as_str();
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
             let text = "reference must be 1 to 64 letters, digits, dots, dashes or underscores";
-            return Err(Problem::Invalid(text.to_owned()));
+            return Err(OperatorError::Invalid(text.to_owned()));
         }
         let amount = wanted.units.map(|units| {
             Units::new(units).ok().filter(|amount| !amount.is_zero()).ok_or_else(|| {
-                Problem::Invalid("the amount must be a number of units above 0".to_owned())
+                OperatorError::Invalid("the amount must be a number of units above 0".to_owned())
             })
         });
         let amount = amount.transpose()?;
         let parts = self.parts.as_ref().ok_or_else(|| {
-            Problem::Invalid("refunds need Stripe: set STRIPE_SECRET_KEY".to_owned())
+            OperatorError::Invalid("refunds need Stripe: set STRIPE_SECRET_KEY".to_owned())
         })?;
         let found = self.accounts_of(client).await?;
         let key = found.into_iter().find(|key| key.currency == wanted.currency);
-        let key = key.ok_or(Problem::NotFound("the client has no account in this currency"))?;
+        let key =
+            key.ok_or(OperatorError::NotFound("the client has no account in this currency"))?;
         let order = Order {
             kind: OrderKind::Refund,
             subject: Some(key.client.subject()),
@@ -219,19 +220,19 @@ impl Operations {
 }
 
 /// A text for the record: something, not too much, and nothing that a terminal would obey.
-fn said(what: &str, text: &str, longest: usize) -> Result<(), Problem> {
+fn said(what: &str, text: &str, longest: usize) -> Result<(), OperatorError> {
     if text.trim().is_empty()
         || text.chars().count() > longest
         || text.chars().any(char::is_control)
     {
         let problem = format!("{what} must be 1 to {longest} characters of plain text on one line");
-        return Err(Problem::Invalid(problem));
+        return Err(OperatorError::Invalid(problem));
     }
     Ok(())
 }
 
 /// The account after a posting, and whether it was a repetition.
-fn posted(posted: Posted) -> Result<(Account, bool), Problem> {
+fn posted(posted: Posted) -> Result<(Account, bool), OperatorError> {
     match posted {
         Posted::Done(account) => Ok((account, false)),
         Posted::Repeated(account) => Ok((account, true)),

@@ -7,7 +7,7 @@ use std::{
 
 use stripe402_protocol::{ClientId, Currency};
 
-use super::{Operations, Problem};
+use super::{Operations, OperatorError};
 use crate::accounting::AccountKey;
 
 /// How many accounts are read at once.
@@ -15,7 +15,8 @@ const PAGE: usize = 500;
 /// How many subjects are remembered, some 50 bytes each.
 const REMEMBERED: usize = 100_000;
 
-pub(super) const UNKNOWN: Problem = Problem::NotFound("there is no such client in these books");
+pub(super) const UNKNOWN: OperatorError =
+    OperatorError::NotFound("there is no such client in these books");
 
 /// Whose subject is whose. A subject is a hash: without this, every look at a client goes through
 /// the accounts until it is found.
@@ -48,21 +49,21 @@ impl Operations {
     /// The accounts of a client named by its id or by its subject.
     ///
     /// # Errors
-    /// [`Problem`] if there is no such client, or the store cannot be read.
-    pub async fn accounts_of(&self, name: &str) -> Result<Vec<AccountKey>, Problem> {
+    /// [`OperatorError`] if there is no such client, or the store cannot be read.
+    pub async fn accounts_of(&self, name: &str) -> Result<Vec<AccountKey>, OperatorError> {
         let client = self.client(name).await?;
         let found = self.store.accounts(Some(client), None, PAGE).await?;
         if found.is_empty() { Err(UNKNOWN) } else { Ok(found) }
     }
 
     /// The client of this id, which may have no account, or of this subject.
-    pub(super) async fn client(&self, name: &str) -> Result<ClientId, Problem> {
+    pub(super) async fn client(&self, name: &str) -> Result<ClientId, OperatorError> {
         if let Ok(client) = name.parse::<ClientId>() {
             return Ok(client);
         }
         if !is_subject(name) {
             let text = "a client is named by its id (64 hex digits) or its subject (16)";
-            return Err(Problem::Invalid(text.to_owned()));
+            return Err(OperatorError::Invalid(text.to_owned()));
         }
         if let Some(client) = self.directory.get(name) {
             return Ok(client);
@@ -82,8 +83,8 @@ impl Operations {
     /// Every account there is.
     ///
     /// # Errors
-    /// [`Problem`] if the store cannot be read.
-    pub async fn all_accounts(&self) -> Result<Vec<AccountKey>, Problem> {
+    /// [`OperatorError`] if the store cannot be read.
+    pub async fn all_accounts(&self) -> Result<Vec<AccountKey>, OperatorError> {
         let mut found = Vec::new();
         loop {
             let page = self.store.accounts(None, found.last().copied(), PAGE).await?;
@@ -98,24 +99,24 @@ impl Operations {
     /// subject it is.
     ///
     /// # Errors
-    /// [`Problem`] if `search` cannot be the beginning of an id, no client is known as `after`, or
+    /// [`OperatorError`] if `search` cannot be the beginning of an id, no client is known as `after`, or
     /// the store cannot be read.
     pub async fn clients(
         &self,
         search: Option<&str>,
         after: Option<&str>,
         most: usize,
-    ) -> Result<ClientPage, Problem> {
+    ) -> Result<ClientPage, OperatorError> {
         let search = search.unwrap_or_default();
         let is_hex = search.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_hex || search.len() > 64 {
             let text = "search takes the beginning of a client id, or a subject: hex digits";
-            return Err(Problem::Invalid(text.to_owned()));
+            return Err(OperatorError::Invalid(text.to_owned()));
         }
         if is_subject(search) && after.is_none() {
             match self.accounts_of(search).await {
                 Ok(found) => return Ok(ClientPage { clients: vec![found], more: false }),
-                Err(Problem::NotFound(_)) => {}
+                Err(OperatorError::NotFound(_)) => {}
                 Err(problem) => return Err(problem),
             }
         }

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Operations {
 
 /// Why something could not be done, or found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum OperatorError {
     /// What was asked makes no sense: what is wrong, and what would be right.
     #[error("{0}")]
     Invalid(String),
@@ -64,19 +64,19 @@ pub enum Problem {
     Unavailable(String),
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for OperatorError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(format!("store: {error}"))
     }
 }
 
-impl From<Unavailable> for Problem {
+impl From<Unavailable> for OperatorError {
     fn from(error: Unavailable) -> Self {
         Self::Unavailable(format!("Stripe or the store: {error}"))
     }
 }
 
-impl From<PostRefusal> for Problem {
+impl From<PostRefusal> for OperatorError {
     fn from(refusal: PostRefusal) -> Self {
         let code = match refusal {
             PostRefusal::Conflict => "conflict",
@@ -88,7 +88,7 @@ impl From<PostRefusal> for Problem {
     }
 }
 
-impl From<RefundError> for Problem {
+impl From<RefundError> for OperatorError {
     fn from(error: RefundError) -> Self {
         let text = error.to_string();
         match error {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use stripe402_protocol::Currency;
 use tokio::sync::Mutex;
 
-use super::{Operations, Problem};
+use super::{Operations, OperatorError};
 use crate::{
     accounting::{AccountKey, Kind, Movement, TopUp},
     store::Tally,
@@ -53,8 +53,8 @@ impl Operations {
     /// What is going on, at most a few seconds ago.
     ///
     /// # Errors
-    /// [`Problem`] if the store cannot be read.
-    pub async fn overview(&self) -> Result<Arc<Overview>, Problem> {
+    /// [`OperatorError`] if the store cannot be read.
+    pub async fn overview(&self) -> Result<Arc<Overview>, OperatorError> {
         let mut kept = self.overview.lock().await;
         let now_ms = self.clock.now_ms();
         if let Some(last) = kept.as_ref().filter(|last| now_ms < last.at_ms.saturating_add(KEPT_MS))

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Operations, Problem};
+use super::{Operations, OperatorError};
 use crate::accounting::{AuditEntry, Order, Outcome};
 
 /// Who acts: the name of a token, or `cli`.
@@ -43,8 +43,8 @@ impl Operations {
         &self,
         actor: &Actor,
         order: Order,
-        work: impl Future<Output = Result<Deed<T>, Problem>>,
-    ) -> Result<T, Problem> {
+        work: impl Future<Output = Result<Deed<T>, OperatorError>>,
+    ) -> Result<T, OperatorError> {
         let action = Uuid::new_v4();
         let entry = |outcome, detail| AuditEntry {
             at_ms: self.clock.now_ms(),
@@ -58,7 +58,7 @@ impl Operations {
         let done = work.await;
         let last = match &done {
             Ok(deed) => entry(deed.outcome, deed.detail.clone()),
-            Err(problem @ Problem::Unavailable(_)) => {
+            Err(problem @ OperatorError::Unavailable(_)) => {
                 entry(Outcome::Unknown, Some(problem.to_string()))
             }
             Err(problem) => entry(Outcome::Refused, Some(problem.to_string())),
@@ -86,8 +86,8 @@ impl Operations {
         &self,
         actor: &Actor,
         order: Order,
-        work: impl Future<Output = Result<(T, String), Problem>>,
-    ) -> Result<T, Problem> {
+        work: impl Future<Output = Result<(T, String), OperatorError>>,
+    ) -> Result<T, OperatorError> {
         let work = async {
             let (value, detail) = work.await?;
             Ok(Deed { detail: Some(detail), ..Deed::done(value) })

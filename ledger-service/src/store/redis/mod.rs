@@ -15,6 +15,7 @@ mod replicated;
 mod reply;
 mod script;
 mod top_ups;
+mod url;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,8 +26,8 @@ use stripe402_protocol::{
 };
 use uuid::Uuid;
 
-pub use self::replicated::WaitOptions;
 use self::{connection::Connection, replicated::Replicas};
+pub use self::{replicated::WaitOptions, url::RedisUrl};
 use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
     accounting::{
@@ -34,7 +35,6 @@ use crate::{
         Opened, Posted, Posting, State, TopUp, TopUpId,
     },
     clock::Clock,
-    config::RedisUrl,
 };
 
 /// Where a Redis is and how it is used.

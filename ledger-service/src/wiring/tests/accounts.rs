@@ -352,7 +352,10 @@ async fn an_operator_thaws_nothing_while_a_dispute_is_open_in_any_currency() {
     let (client, reason) = (key.client.to_hex(), "asked by phone");
     operations.freeze(&actor, &client, true, reason).await.unwrap();
     let thawed = operations.freeze(&actor, &client, false, reason).await;
-    assert!(matches!(thawed, Err(work::Problem::Refused { code: "disputed", .. })), "{thawed:?}");
+    assert!(
+        matches!(thawed, Err(work::OperatorError::Refused { code: "disputed", .. })),
+        "{thawed:?}"
+    );
     assert!(case.stands(key).await.2 && case.stands(other).await.2);
 }
 

@@ -66,7 +66,7 @@ pub(super) fn of_books(books: &Books, caller: &Caller, now_ms: u64) -> Vec<Strin
 /// What `stripe402-ledger verify` looks for.
 pub(super) async fn verify(store: &Embedded, keys: &[AccountKey], at: &str) {
     for key in keys {
-        let differs = crate::operator::cli::difference(store, *key).await.unwrap();
+        let differs = crate::store::difference(store, *key).await.unwrap();
         assert_eq!(differs, None, "{at}: {key:?} is not explained");
     }
 }

@@ -397,7 +397,7 @@ async fn lists_leave_damaged_records_out() {
     // Where it is asked for by itself it is said.
     assert!(matches!(store.movements(client("bad")).await, Err(StoreError::Damaged(_))));
     assert!(matches!(
-        crate::operator::cli::difference(store, client("bad")).await,
+        crate::store::difference(store, client("bad")).await,
         Err(StoreError::Damaged(_))
     ));
 }
