@@ -52,6 +52,9 @@ impl Redis {
             let mut give = redis::cmd("SET");
             give.arg(keys::agreed(&anchor)).arg(wanted.to_hex()).arg("NX");
             self.connection.command::<Option<String>>(&give).await?;
+            // Perhaps all else of it was forgotten, and it was given a time to go.
+            let mut keep = redis::cmd("PERSIST");
+            self.connection.command::<u64>(keep.arg(keys::agreed(&anchor))).await?;
         }
         let mut command = redis::cmd("GET");
         command.arg(keys::agreed(&anchor));
