@@ -19,13 +19,14 @@ impl Subject for File {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         // Kept: the folder must outlive the store, and the machine clears its folder for these.
         let folder = tempfile::tempdir().unwrap().keep();
-        let options = EmbeddedOptions {
+        let embedded = EmbeddedOptions {
             path: folder.join("ledger.redb"),
             charge_memory: options.charge_memory,
             clock_skew: std::time::Duration::from_secs(60),
             queue: 4096,
         };
-        Arc::new(Embedded::open(options, Arc::new(SystemClock)).unwrap())
+        let store = Embedded::open(embedded, Arc::new(SystemClock)).unwrap();
+        Arc::new(store.keep_uncharged(options.uncharged_kept))
     }
 
     fn is_shared(&self) -> bool {
@@ -38,7 +39,8 @@ struct Volatile;
 #[async_trait]
 impl Subject for Volatile {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
-        Arc::new(InMemory::new(SystemClock, options.charge_memory))
+        let store = InMemory::new(SystemClock, options.charge_memory);
+        Arc::new(store.keep_uncharged(options.uncharged_kept))
     }
 
     fn is_shared(&self) -> bool {

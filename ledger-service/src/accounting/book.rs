@@ -71,6 +71,17 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), Self::Error>;
+    /// Notes that a top-up ended without a deduction at this moment, so that it is forgotten in its time
+    /// ([`super::UNCHARGED_KEPT`]). `waited` is its PaymentIntent, if that waited for its cardholder.
+    ///
+    /// # Errors
+    /// The store's.
+    fn note_uncharged(
+        &mut self,
+        top_up: &TopUp,
+        waited: Option<&str>,
+        now_ms: u64,
+    ) -> Result<(), Self::Error>;
     /// The account's one unfinished top-up.
     ///
     /// # Errors

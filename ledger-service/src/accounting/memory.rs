@@ -1,8 +1,8 @@
 //! The books in memory: the oracle that stores are tested against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stripe402_protocol::DeductionId;
+use stripe402_protocol::{ClientId, DeductionId};
 
 use super::{Account, AccountKey, Book, DeductionRecord, Kind, Movement, TallyKey, TopUp, TopUpId};
 
@@ -21,6 +21,8 @@ pub struct Memory {
     /// Where each movement is.
     by_reference: BTreeMap<(AccountKey, Kind, String), usize>,
     payers: BTreeMap<String, AccountKey>,
+    /// When which top-up ended without a charge, and the PaymentIntent that had waited.
+    uncharged: BTreeMap<(u64, TopUpId), Option<String>>,
 }
 
 impl Memory {
@@ -45,6 +47,43 @@ impl Memory {
     /// Forgets deductions before this one; their sums stay.
     pub fn forget_charges_before(&mut self, first: &DeductionId) {
         self.deductions = self.deductions.split_off(first);
+    }
+
+    /// Forgets top-ups that ended without a deduction up to then, and all that only they had; answers
+    /// the clients of whom nothing is left.
+    pub fn forget_uncharged_until(&mut self, until_ms: u64) -> BTreeSet<ClientId> {
+        let mut clients = BTreeSet::new();
+        while let Some(due) = self.uncharged.first_entry().filter(|due| due.key().0 <= until_ms) {
+            let ((_, id), waited) = due.remove_entry();
+            // Or it was deducted after all, and stays.
+            let uncharged = self.top_ups.get(&id).is_some_and(|of| of.state.is_without_charge());
+            let Some(top_up) = uncharged.then(|| self.top_ups.remove(&id)).flatten() else {
+                continue;
+            };
+            if let Some(key) = top_up.idempotency_key {
+                let name = (top_up.account, key);
+                if self.named.get(&name) == Some(&id) {
+                    self.named.remove(&name);
+                }
+            }
+            if let Some(payment_intent) = waited {
+                self.forget_payer(&payment_intent, top_up.account);
+            }
+            clients.insert(top_up.account.client);
+        }
+        clients.retain(|client| {
+            !self.accounts.keys().any(|key| key.client == *client)
+                && !self.top_ups.values().any(|of| of.account.client == *client)
+        });
+        clients
+    }
+
+    /// Unless it was credited there.
+    fn forget_payer(&mut self, payment_intent: &str, account: AccountKey) {
+        let credit = (account, Kind::TopUp, payment_intent.to_owned());
+        if self.payer(payment_intent) == Some(account) && !self.by_reference.contains_key(&credit) {
+            self.payers.remove(payment_intent);
+        }
     }
 
     /// Every movement so far, oldest first.
@@ -130,6 +169,16 @@ impl Book for Memory {
             self.set_payer(payment_intent, top_up.account);
         }
         self.top_ups.insert(top_up.id, top_up.clone());
+        Ok(())
+    }
+
+    fn note_uncharged(
+        &mut self,
+        top_up: &TopUp,
+        waited: Option<&str>,
+        now_ms: u64,
+    ) -> Result<(), Self::Error> {
+        self.uncharged.insert((now_ms, top_up.id), waited.map(ToOwned::to_owned));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod memory;
 mod movement;
 mod tally;
 mod top_up;
+mod uncharged;
 mod window;
 
 pub use account::{Account, AccountKey, TooLarge};
@@ -26,4 +27,5 @@ pub use tally::TallyKey;
 pub use top_up::{
     Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,
 };
+pub use uncharged::{UNCHARGED_KEPT, name_of_customer};
 pub use window::Window;

@@ -299,8 +299,12 @@ pub fn advance<B: Book>(
             Posted::Refused(_) => return Ok(Advance::Conflict),
         }
     }
+    let waited = top_up.state.payment_intent().map(ToOwned::to_owned);
     top_up.state = to;
     book.set_top_up(&top_up)?;
+    if top_up.state.is_without_charge() {
+        book.note_uncharged(&top_up, waited.as_deref(), now_ms)?;
+    }
     Ok(Advance::Done(top_up))
 }
 

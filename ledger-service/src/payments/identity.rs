@@ -3,11 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::ClientId;
 
-use super::{CardPayments, PaymentAttempt};
-use crate::{
-    stripe::Card,
-    topups::{PaymentAbort, customer::name_of},
-};
+use super::CardPayments;
+use crate::{accounting::name_of_customer, stripe::Card, topups::PaymentAbort};
 
 impl CardPayments {
     /// The card's client and its customer: under the first secret, unless it is known by another one, or
@@ -39,17 +36,26 @@ impl CardPayments {
         self.secrets.iter().map(derive).collect()
     }
 
+    /// The least of a card's ids: the same for all ledgers that know the same secrets.
+    pub(super) fn anchor(&self, card: &Card) -> Option<ClientId> {
+        self.ids_of(card).into_iter().min()
+    }
+
     /// Before a client is topped up for the first time: all ledgers that know the same secrets, in
     /// whatever order, know it by the same id. Else two would charge one card, for two clients, while a
-    /// server secret is being replaced.
-    pub(super) async fn agree_on(&self, visit: &PaymentAttempt<'_>) -> Result<(), PaymentAbort> {
-        let client = visit.account.client;
-        let ids = self.ids_of(&visit.card);
-        let Some(anchor) = ids.iter().min().filter(|_| !stripe402_mutant::mutant!("no_agreement"))
-        else {
+    /// server secret is being replaced. One whose customer is known is found by that.
+    pub(super) async fn agree_on(
+        &self,
+        anchor: Option<ClientId>,
+        client: ClientId,
+    ) -> Result<(), PaymentAbort> {
+        if self.store.customer(client).await?.is_some() {
+            return Ok(());
+        }
+        let Some(anchor) = anchor.filter(|_| !stripe402_mutant::mutant!("no_agreement")) else {
             return Ok(());
         };
-        if self.store.agreed(*anchor, Some(client)).await? == Some(client) {
+        if self.store.agreed(anchor, Some(client)).await? == Some(client) {
             return Ok(());
         }
         Err(PaymentAbort::unavailable(
@@ -66,13 +72,13 @@ impl CardPayments {
         card: &Card,
     ) -> Result<Option<ClientId>, PaymentAbort> {
         let Some(customer) = &card.customer else { return Ok(None) };
-        let Some(owner) = self.store.agreed(name_of(customer), None).await? else {
+        let Some(owner) = self.store.agreed(name_of_customer(customer), None).await? else {
             return Ok(None);
         };
         if self.store.customer(owner).await?.as_ref() != Some(customer) {
             return Ok(None);
         }
-        if let Some(anchor) = self.ids_of(card).into_iter().min() {
+        if let Some(anchor) = self.anchor(card) {
             let known = self.store.agreed(anchor, Some(owner)).await?;
             let subject = owner.subject();
             tracing::info!(

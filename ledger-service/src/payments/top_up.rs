@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stripe402_protocol::{Code, Units};
+use stripe402_protocol::{ClientId, Code, Units};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
@@ -50,9 +50,8 @@ impl CardPayments {
             let known = self.known_by_name(visit, amount).await?;
             return known.map(|opened| (opened, End::Nothing)).ok_or(limited);
         }
-        if self.store.customer(visit.account.client).await?.is_none() {
-            self.agree_on(visit).await?;
-        }
+        let anchor = self.anchor(&visit.card);
+        self.agree_on(anchor, visit.account.client).await?;
         if self.postings.is_frozen_elsewhere(visit.account).await? {
             return Ok((Opened::Frozen, End::Nothing));
         }
@@ -80,7 +79,7 @@ impl CardPayments {
             // Whoever asked may be gone.
             let _ = tell.send(opened);
             match new {
-                Some(top_up) => Some(this.carry_out(top_up, mark, attempt).await),
+                Some(top_up) => Some(this.carry_out(top_up, mark, attempt, anchor).await),
                 None => None,
             }
         };
@@ -117,7 +116,14 @@ impl CardPayments {
         top_up: TopUp,
         mark: Option<RunningTopUp>,
         attempt: Attempt,
+        anchor: Option<ClientId>,
     ) -> Result<State, PaymentAbort> {
+        // What was agreed on before it was opened may have been forgotten in between, with an earlier
+        // top-up of the client. From now on it is not.
+        if let Err(halt) = self.agree_on(anchor, top_up.account.client).await {
+            self.topups.advance(top_up.id, Some(top_up.state.clone()), State::Lapsed).await?;
+            return Err(halt);
+        }
         if let Err(halt) = self.count_attempt(attempt).await {
             // Stripe has not heard of it: others that look at this account need not wait.
             let PaymentAbort::Refuse { refusal, .. } = &halt else { return Err(halt) };

@@ -20,7 +20,8 @@ use super::{Store, StoreError, StoredDeduction, Tally, scan::newest};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
-        Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+        Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+        UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -30,6 +31,7 @@ pub struct InMemory {
     books: Mutex<Books>,
     clock: Box<dyn Clock>,
     charge_memory: Duration,
+    uncharged_kept: Duration,
 }
 
 #[derive(Default)]
@@ -52,7 +54,15 @@ impl InMemory {
     /// Empty books that remember deduction ids for `charge_memory`.
     #[must_use]
     pub fn new(clock: impl Clock, charge_memory: Duration) -> Self {
-        Self { books: Mutex::default(), clock: Box::new(clock), charge_memory }
+        let (books, clock) = (Mutex::default(), Box::new(clock));
+        Self { books, clock, charge_memory, uncharged_kept: UNCHARGED_KEPT }
+    }
+
+    /// Keeps top-ups without a charge for so long instead.
+    #[must_use]
+    pub const fn keep_uncharged(mut self, kept: Duration) -> Self {
+        self.uncharged_kept = kept;
+        self
     }
 
     /// A look at all of the books at one moment.
@@ -271,6 +281,23 @@ impl Store for InMemory {
         let entries = books.audit.iter().rev();
         let earlier = entries.filter(|(key, _)| before.is_none_or(|before| **key < before));
         Ok(earlier.take(most).map(|(_, entry)| entry.clone()).collect())
+    }
+
+    async fn upkeep(&self, _now_ms: u64) -> Result<(), StoreError> {
+        let kept = u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX);
+        let until = self.clock.now_ms().checked_sub(kept);
+        let mut books = self.books()?;
+        for client in
+            until.map(|until| books.memory.forget_uncharged_until(until)).into_iter().flatten()
+        {
+            if let Some(customer) = books.customers.remove(&client) {
+                books.agreed.remove(&accounting::name_of_customer(&customer));
+            }
+            if books.agreed.get(&client) == Some(&client) {
+                books.agreed.remove(&client);
+            }
+        }
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use stripe402_protocol::ClientId;
 
 use super::TopUps;
-use crate::{store::StoreError, stripe::Failure};
+use crate::{accounting::name_of_customer, store::StoreError, stripe::Failure};
 
 impl TopUps {
     /// A customer that was deleted at Stripe must not lock its client out: if it is gone, another one
@@ -51,11 +51,6 @@ impl TopUps {
         client: ClientId,
         customer: &str,
     ) -> Result<(), StoreError> {
-        self.store.agreed(name_of(customer), Some(client)).await.map(drop)
+        self.store.agreed(name_of_customer(customer), Some(client)).await.map(drop)
     }
-}
-
-/// A customer's name among the ids that are agreed on: no card's, whatever the secret.
-pub(crate) fn name_of(customer: &str) -> ClientId {
-    ClientId::derive(b"stripe402 customer", customer)
 }

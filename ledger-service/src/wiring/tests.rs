@@ -34,9 +34,11 @@ use crate::{
 };
 mod accounts;
 mod bank;
+mod forgotten;
 mod meddling;
 
 use bank::Bank;
+use forgotten::Time;
 use meddling::Meddling;
 
 fn request() -> CardPayment {
@@ -62,7 +64,7 @@ fn request() -> CardPayment {
 #[tokio::test]
 async fn a_credit_between_the_look_and_the_charge_is_seen() {
     let books = InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600));
-    let store = Arc::new(Meddling { books, meddled: AtomicU32::new(0), read: AtomicU32::new(0) });
+    let store = Arc::new(Meddling::over(books));
     let bank = Arc::new(Bank::default());
     let client = ClientId::derive(b"secret", "fp");
     store.remember_customer(client, "cus_1".into()).await.unwrap();

@@ -60,9 +60,12 @@ struct Shared;
 #[async_trait]
 impl Subject for Shared {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
-        let short = options.charge_memory < Options::default().charge_memory;
+        let usual = Options::default();
+        let short = options.charge_memory < usual.charge_memory
+            || options.uncharged_kept < usual.uncharged_kept;
         let server = started(if short { &FORGETFUL } else { &SERVER }).await;
-        Arc::new(open(&server.url(), options.charge_memory))
+        let store = open(&server.url(), options.charge_memory);
+        Arc::new(store.keep_uncharged(options.uncharged_kept))
     }
 }
 

@@ -266,6 +266,46 @@ async fn a_customer_that_no_replica_has_is_not_charged() {
     assert_eq!(store.remember_customer(client, "cus_2".into()).await.unwrap(), "cus_1");
 }
 
+/// By which id a card's client is known, and the name of the books: charges are made under both.
+#[tokio::test]
+async fn a_name_that_no_replica_has_is_not_used() {
+    let mut pair = Pair::start();
+    let store = open(&pair.master, None);
+    let [first, second] = ["first", "second"].map(|name| account(name).client);
+    pair.line.hold(true);
+    // Also when it was written before, and not answered.
+    for _ in 0..2 {
+        unavailable(store.agreed(first, Some(first)).await, "0 of 1");
+        unavailable(store.identity(Uuid::from_u128(1)).await, "0 of 1");
+    }
+    pair.line.hold(false);
+    assert_eq!(store.agreed(first, Some(first)).await.unwrap(), Some(first));
+    assert_eq!(store.identity(Uuid::from_u128(2)).await.unwrap(), Uuid::from_u128(1));
+    pair.line.hold(true);
+    // To hear of it, or that another one was agreed on, nobody waits.
+    assert_eq!(store.agreed(first, None).await.unwrap(), Some(first));
+    assert_eq!(store.agreed(first, Some(second)).await.unwrap(), Some(first));
+    pair.fail_over();
+    let promoted = open(&pair.replica, None);
+    assert_eq!(promoted.agreed(first, Some(second)).await.unwrap(), Some(first));
+    assert_eq!(promoted.identity(Uuid::from_u128(3)).await.unwrap(), Uuid::from_u128(1));
+}
+
+/// What that wait is for: one card is charged for two clients, and its charge is not known as ours.
+#[tokio::test]
+async fn without_the_wait_a_failover_forgets_names() {
+    let mut pair = Pair::start();
+    let store = open(&pair.master, Some(0));
+    let [first, second] = ["first", "second"].map(|name| account(name).client);
+    pair.line.hold(true);
+    assert_eq!(store.agreed(first, Some(first)).await.unwrap(), Some(first));
+    assert_eq!(store.identity(Uuid::from_u128(1)).await.unwrap(), Uuid::from_u128(1));
+    pair.fail_over();
+    let promoted = open(&pair.replica, Some(0));
+    assert_eq!(promoted.agreed(first, Some(second)).await.unwrap(), Some(second));
+    assert_eq!(promoted.identity(Uuid::from_u128(2)).await.unwrap(), Uuid::from_u128(2));
+}
+
 /// Without a setting: none where there are no replicas and were none, as on one that was promoted. A
 /// master that had some and has none is one that was put aside, perhaps.
 #[tokio::test]

@@ -26,6 +26,10 @@ use stripe402_ledger::{
 
 /// The store there.
 fn open(url: &str, charge_memory: Duration) -> Arc<Redis> {
+    Arc::new(opened(url, charge_memory))
+}
+
+fn opened(url: &str, charge_memory: Duration) -> Redis {
     let options = RedisOptions {
         url: url.parse().unwrap(),
         charge_memory,
@@ -33,5 +37,5 @@ fn open(url: &str, charge_memory: Duration) -> Arc<Redis> {
         timeout: Duration::from_secs(10),
         wait: WaitOptions::within(None, Duration::from_secs(10)),
     };
-    Arc::new(Redis::open(&options, Arc::new(SystemClock)).unwrap())
+    Redis::open(&options, Arc::new(SystemClock)).unwrap()
 }

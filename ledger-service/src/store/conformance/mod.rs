@@ -34,17 +34,21 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::Store;
+use crate::accounting::UNCHARGED_KEPT;
 
 /// How a case wants its store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
+    /// For how long top-ups are kept that ended without a deduction.
+    pub uncharged_kept: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { charge_memory: Duration::from_secs(7 * 24 * 3600) }
+        let charge_memory = Duration::from_secs(7 * 24 * 3600);
+        Self { charge_memory, uncharged_kept: UNCHARGED_KEPT }
     }
 }
 
@@ -110,6 +114,8 @@ macro_rules! conformance_tests {
             revenue_is_summed_over_all_clients
             the_audit_record_stays_as_it_was_written
             charges_are_forgotten_and_their_sums_stay
+            what_a_card_leaves_that_was_never_charged_is_forgotten
+            what_was_charged_or_is_open_stays
             hammering_ten_clients_loses_no_unit
             random_commands_do_what_the_books_do
             concurrent_commands_have_an_order

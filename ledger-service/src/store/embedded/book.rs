@@ -2,6 +2,7 @@
 
 mod names;
 mod sweep;
+mod uncharged;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 use stripe402_protocol::DeductionId;
@@ -12,8 +13,8 @@ use super::{
     damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed, reference_bytes, to_json,
-        to_postcard,
+        REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed,
+        reference_bytes, to_json, to_postcard,
     },
 };
 use crate::accounting::{
@@ -32,6 +33,8 @@ pub(super) struct TableBook<'t> {
     top_ups: Table<'t, &'static [u8; 16], &'static [u8]>,
     unfinished: Table<'t, &'static [u8], &'static [u8; 16]>,
     named: Table<'t, &'static [u8], &'static [u8; 16]>,
+    uncharged: Table<'t, (u64, &'static [u8; 16]), &'static str>,
+    uncharged_of: Table<'t, (&'static [u8; 32], &'static [u8; 16]), ()>,
     customers: Table<'t, &'static [u8; 32], &'static str>,
     counts: Table<'t, (u64, &'static str), u64>,
     audit: Table<'t, (u64, &'static [u8; 16], bool), &'static [u8]>,
@@ -65,6 +68,8 @@ impl<'t> TableBook<'t> {
             top_ups: transaction.open_table(TOP_UPS).map_err(failed)?,
             unfinished: transaction.open_table(UNFINISHED).map_err(failed)?,
             named: transaction.open_table(NAMED).map_err(failed)?,
+            uncharged: transaction.open_table(UNCHARGED).map_err(failed)?,
+            uncharged_of: transaction.open_table(UNCHARGED_OF).map_err(failed)?,
             customers: transaction.open_table(CUSTOMERS).map_err(failed)?,
             counts: transaction.open_table(COUNTS).map_err(failed)?,
             audit: transaction.open_table(AUDIT).map_err(failed)?,
@@ -214,6 +219,15 @@ impl Book for TableBook<'_> {
             self.wrote(set)?;
         }
         Ok(())
+    }
+
+    fn note_uncharged(
+        &mut self,
+        top_up: &TopUp,
+        waited: Option<&str>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.list_uncharged(top_up, waited, now_ms)
     }
 
     fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, StoreError> {

@@ -145,7 +145,7 @@ fn run_all(
         && let Err(error) = book.sweep()
     {
         let StoreError::Damaged(why) = error else { return Err(error) };
-        tracing::error!(why, "charges that are forgotten cannot be removed: the file grows");
+        tracing::error!(why, "what is forgotten cannot be removed: the file grows");
         *sweep = Sweep::Skipped;
         return Ok(Transaction::Spoilt);
     }

@@ -41,7 +41,7 @@ use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId, Window,
+        Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -65,6 +65,7 @@ pub struct Embedded {
     file: Arc<File>,
     writer: Writer,
     options: EmbeddedOptions,
+    uncharged_kept: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -96,8 +97,18 @@ impl Embedded {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Turns), StoreError> {
         let file = Arc::new(File::open(opener, closed)?);
+        let now_ms = clock.now_ms();
+        file.write(|database| schema::list_uncharged(database, now_ms))?;
         let (writer, turns) = Writer::new(Arc::clone(&file), options.queue);
-        Ok((Self { file, writer, options, clock }, turns))
+        let uncharged_kept = UNCHARGED_KEPT;
+        Ok((Self { file, writer, options, uncharged_kept, clock }, turns))
+    }
+
+    /// Keeps top-ups without a charge for so long instead.
+    #[must_use]
+    pub const fn keep_uncharged(mut self, kept: Duration) -> Self {
+        self.uncharged_kept = kept;
+        self
     }
 
     async fn write<T: Send + 'static>(
@@ -112,6 +123,23 @@ impl Embedded {
         Window::at(self.clock.now_ms(), charge_memory, clock_skew)
     }
 
+    /// Until when a top-up must have ended to be forgotten if there was no deduction.
+    fn uncharged_until(&self) -> u64 {
+        let kept = u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX);
+        self.clock.now_ms().saturating_sub(kept)
+    }
+
+    /// A commit that does nothing but sweep.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let (first, uncharged_until) = (self.window().first_remembered(), self.uncharged_until());
+        self.write(move |book| {
+            book.remember_from(first);
+            book.remember_uncharged_after(uncharged_until);
+            Ok(())
+        })
+        .await
+    }
+
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot::new(self.file.begin_read()?))
     }
@@ -120,9 +148,10 @@ impl Embedded {
 #[async_trait]
 impl Store for Embedded {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let window = self.window();
+        let (window, uncharged_until) = (self.window(), self.uncharged_until());
         self.write(move |book| {
             book.remember_from(window.first_remembered());
+            book.remember_uncharged_after(uncharged_until);
             accounting::apply_batch(book, &batch, &window)
         })
         .await
@@ -286,14 +315,13 @@ impl Store for Embedded {
         self.snapshot()?.audit(before, most)
     }
 
-    /// Also sweeps: where nobody pays, what is forgotten goes all the same.
+    async fn upkeep(&self, _now_ms: u64) -> Result<(), StoreError> {
+        self.sweep().await
+    }
+
+    /// Also sweeps: where nobody deductions, what is forgotten goes all the same.
     async fn ping(&self) -> Result<(), StoreError> {
-        let first = self.window().first_remembered();
-        self.write(move |book| {
-            book.remember_from(first);
-            Ok(())
-        })
-        .await
+        self.sweep().await
     }
 
     async fn back_up(&self, to: &Path) -> Result<(), StoreError> {

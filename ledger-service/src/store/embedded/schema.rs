@@ -11,6 +11,7 @@ use redb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use stripe402_protocol::{ClientId, DeductionId};
+use uuid::Uuid;
 
 use super::{
     super::StoreError,
@@ -40,6 +41,12 @@ pub(super) const UNFINISHED: TableDefinition<'_, &[u8], &[u8; 16]> =
 /// Account and idempotency key → the latest top-up of that name.
 pub(super) const NAMED: TableDefinition<'_, &[u8], &[u8; 16]> =
     TableDefinition::new("named_top_ups");
+/// When a top-up ended without a charge, and its id → the PaymentIntent that waited, or nothing.
+pub(super) const UNCHARGED: TableDefinition<'_, (u64, &[u8; 16]), &str> =
+    TableDefinition::new("uncharged_top_ups");
+/// Client and id of a top-up of [`UNCHARGED`].
+pub(super) const UNCHARGED_OF: TableDefinition<'_, (&[u8; 32], &[u8; 16]), ()> =
+    TableDefinition::new("uncharged_top_ups_of_clients");
 /// Client → Stripe customer.
 pub(super) const CUSTOMERS: TableDefinition<'_, &[u8; 32], &str> =
     TableDefinition::new("customers");
@@ -61,6 +68,10 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 /// The layout above.
 const LAYOUT: u64 = 2;
 
+/// In [`META`] once all top-ups that ended without a deduction are in [`UNCHARGED`]: versions before had no
+/// such table.
+const LISTED: &str = "uncharged_listed";
+
 /// Makes the tables of a new file; refuses a file of another layout.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(failed)?;
@@ -69,6 +80,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
         let found = meta.get("layout").map_err(failed)?.map(|layout| layout.value());
         if found.is_none() {
             meta.insert("layout", LAYOUT).map_err(failed)?;
+            meta.insert(LISTED, 1).map_err(failed)?;
         }
         found
     };
@@ -90,6 +102,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(TOP_UPS).map_err(failed)?;
     transaction.open_table(UNFINISHED).map_err(failed)?;
     transaction.open_table(NAMED).map_err(failed)?;
+    transaction.open_table(UNCHARGED).map_err(failed)?;
+    transaction.open_table(UNCHARGED_OF).map_err(failed)?;
     transaction.open_table(CUSTOMERS).map_err(failed)?;
     transaction.open_table(COUNTS).map_err(failed)?;
     transaction.open_table(AUDIT).map_err(failed)?;
@@ -97,6 +111,37 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(BOOKS).map_err(failed)?;
     transaction.open_table(AGREED).map_err(failed)?;
     Ok(())
+}
+
+/// Lists the top-ups of versions before that ended without a deduction. When they did is not known: from
+/// now on they are kept for as long as others. One that is damaged is left for whoever needs it.
+pub(super) fn list_uncharged(database: &Database, now_ms: u64) -> Result<(), StoreError> {
+    let transaction = database.begin_write().map_err(failed)?;
+    {
+        let mut meta = transaction.open_table(META).map_err(failed)?;
+        if meta.get(LISTED).map_err(failed)?.is_some() {
+            return Ok(());
+        }
+        let top_ups = transaction.open_table(TOP_UPS).map_err(failed)?;
+        let mut uncharged = transaction.open_table(UNCHARGED).map_err(failed)?;
+        let mut of_clients = transaction.open_table(UNCHARGED_OF).map_err(failed)?;
+        for row in top_ups.iter().map_err(failed)? {
+            let (id, record) = row.map_err(failed)?;
+            let id = id.value();
+            let known = read_top_up(&TopUpId(Uuid::from_bytes(*id)), record.value());
+            let Ok(top_up) = known.inspect_err(|error| tracing::error!(%error, "not listed"))
+            else {
+                continue;
+            };
+            if top_up.state.is_without_charge() {
+                uncharged.insert((now_ms, id), "").map_err(failed)?;
+                let client = top_up.account.client;
+                of_clients.insert((client.as_bytes(), id), ()).map_err(failed)?;
+            }
+        }
+        meta.insert(LISTED, 1).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
 }
 
 /// Copies every table into a file that [`prepare`] has made.
@@ -110,6 +155,8 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, TOP_UPS)?;
     copy(from, &transaction, UNFINISHED)?;
     copy(from, &transaction, NAMED)?;
+    copy(from, &transaction, UNCHARGED)?;
+    copy(from, &transaction, UNCHARGED_OF)?;
     copy(from, &transaction, CUSTOMERS)?;
     copy(from, &transaction, COUNTS)?;
     copy(from, &transaction, AUDIT)?;

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 mod damage;
 mod disk;
 mod sweep;
+mod uncharged;
 
 const NOW: u64 = 1_795_000_000_000;
 

@@ -12,6 +12,7 @@ mod migrate;
 mod query;
 mod rows;
 mod session;
+mod uncharged;
 mod upkeep;
 
 use std::{
@@ -36,7 +37,7 @@ use self::session::Session;
 use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-    Opened, Posted, Posting, State, TopUp, TopUpId,
+    Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
 };
 
 /// How PostgreSQL is used.
@@ -57,6 +58,7 @@ pub struct PostgresOptions {
 pub struct Postgres {
     pool: PgPool,
     options: PostgresOptions,
+    uncharged_kept: Duration,
     migrated: OnceCell<()>,
     /// The longest piece of a limit's window that was asked for, in milliseconds.
     longest_piece_ms: AtomicI64,
@@ -86,7 +88,15 @@ impl Postgres {
             .max_connections(options.connections)
             .acquire_timeout(options.timeout)
             .connect_lazy_with(connect);
-        Ok(Self { pool, options, migrated: OnceCell::new(), longest_piece_ms: AtomicI64::new(0) })
+        let (migrated, longest_piece_ms) = (OnceCell::new(), AtomicI64::new(0));
+        Ok(Self { pool, options, uncharged_kept: UNCHARGED_KEPT, migrated, longest_piece_ms })
+    }
+
+    /// Keeps top-ups without a charge for so long instead.
+    #[must_use]
+    pub const fn keep_uncharged(mut self, kept: Duration) -> Self {
+        self.uncharged_kept = kept;
+        self
     }
 
     /// The pool, with every migration done.

@@ -1,4 +1,5 @@
-//! Pieces of what is remembered: made ahead, and dropped whole when they are forgotten.
+//! What a ledger does now and then: pieces of what is remembered are made ahead, and dropped whole when
+//! they are forgotten; counts and top-ups without a deduction are deleted.
 //!
 //! Nothing here waits in front of a batch. A piece is detached CONCURRENTLY, which locks out nobody;
 //! while another session holds the records for long, as a backup does, pieces are left for later.
@@ -7,11 +8,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 
-use super::{super::StoreError, Postgres, millis, unavailable};
+use super::{super::StoreError, Postgres, millis, unavailable, uncharged};
 
 /// One ledger at a time: "pieces" in ASCII.
 const UPKEEP_LOCK: i64 = 0x7069_6563_6573;
-/// How long a statement of the upkeep may take: making a piece, or deleting counts.
+/// How long a statement of the upkeep may take: making a piece, or deleting something.
 const STATEMENT_WITHIN: Duration = Duration::from_secs(30);
 /// How long one waits for a lock, or for transactions that were there before.
 const LOCK_WITHIN: Duration = Duration::from_secs(1);
@@ -89,15 +90,28 @@ impl Postgres {
         .execute(&mut *on)
         .await?;
         self.forget_counts(on).await?;
-        let forgotten: i64 = sqlx::query_scalar("SELECT least(now_ms(), $1) - $2")
+        let earlier_ms: i64 = sqlx::query_scalar("SELECT least(now_ms(), $1)")
             .bind(i64::try_from(now_ms).unwrap_or(i64::MAX))
-            .bind(memory)
             .fetch_one(&mut *on)
             .await?;
+        self.forget_uncharged(on, earlier_ms).await?;
+        let forgotten = earlier_ms.saturating_sub(memory);
         finish_detaching(on).await?;
         drop_detached(on).await?;
         drop_pieces(on, forgotten).await?;
         drop_earlier(on, forgotten).await
+    }
+
+    /// Top-ups that are being written just now keep none from being forgotten later, nor pieces at all.
+    async fn forget_uncharged(&self, on: &mut PgConnection, now_ms: i64) -> Result<(), Upkeep> {
+        let until_ms = now_ms.saturating_sub(millis(self.uncharged_kept));
+        match uncharged::forget(on, until_ms).await.map_err(Upkeep::from) {
+            Err(Upkeep::Postponed) => {
+                tracing::info!("top-ups without a charge are forgotten later: others are written");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Deletes counts of attempts that no limit looks at any more.

@@ -15,6 +15,7 @@
 //! | `stripe402:agreed:<client>` | string | the id under which a client is known |
 //! | `stripe402:books` | string | the name of these books |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
+//! | `stripe402:uncharged` | sorted set | `<client>:<id>:<currency>:<PaymentIntent that waited>` of top-ups without a charge, by when they are forgotten |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
@@ -34,6 +35,9 @@ pub(super) const BUCKET_MS: u64 = 600_000;
 
 /// Top-ups that are not finished.
 pub(super) const UNFINISHED: &str = "stripe402:unfinished";
+
+/// Top-ups that ended without a deduction.
+pub(super) const UNCHARGED: &str = "stripe402:uncharged";
 
 /// The name of these books.
 pub(super) const BOOKS: &str = "stripe402:books";

@@ -15,6 +15,7 @@ mod replicated;
 mod reply;
 mod script;
 mod top_ups;
+mod uncharged;
 mod url;
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +33,7 @@ use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
     accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId,
+        Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -59,6 +60,7 @@ pub struct Redis {
     clock: Arc<dyn Clock>,
     charge_memory: Duration,
     clock_skew: Duration,
+    uncharged_kept: Duration,
 }
 
 impl std::fmt::Debug for Redis {
@@ -81,7 +83,15 @@ impl Redis {
         let replicas = Replicas::new(waiting, options.wait);
         tokio::spawn(durability::check(connection.clone()));
         let (charge_memory, clock_skew) = (options.charge_memory, options.clock_skew);
-        Ok(Self { connection, replicas, clock, charge_memory, clock_skew })
+        let uncharged_kept = UNCHARGED_KEPT;
+        Ok(Self { connection, replicas, clock, charge_memory, clock_skew, uncharged_kept })
+    }
+
+    /// Keeps top-ups without a charge for so long instead.
+    #[must_use]
+    pub const fn keep_uncharged(mut self, kept: Duration) -> Self {
+        self.uncharged_kept = kept;
+        self
     }
 
     fn charge_memory_ms(&self) -> u64 {
@@ -242,6 +252,10 @@ impl Store for Redis {
         most: usize,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         self.read_audit(before, most).await
+    }
+
+    async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {
+        self.forget_uncharged(now_ms).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

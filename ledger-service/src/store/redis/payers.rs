@@ -52,11 +52,19 @@ impl Redis {
             let mut give = redis::cmd("SET");
             give.arg(keys::agreed(&anchor)).arg(wanted.to_hex()).arg("NX");
             self.connection.command::<Option<String>>(&give).await?;
+            // Perhaps all else of it was forgotten, and it was given a time to go.
+            let mut keep = redis::cmd("PERSIST");
+            self.connection.command::<u64>(keep.arg(keys::agreed(&anchor))).await?;
         }
         let mut command = redis::cmd("GET");
         command.arg(keys::agreed(&anchor));
         let known: Option<String> = self.connection.command(&command).await?;
-        known.map(|known| parse(&known, "a client id")).transpose()
+        let known = known.map(|known| parse(&known, "a client id")).transpose()?;
+        if wanted.is_some() && known == wanted {
+            // Forgotten, another ledger would charge this card for another client.
+            self.name_is_replicated(keys::agreed(&anchor)).await?;
+        }
+        Ok(known)
     }
 
     pub(super) async fn read_identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
@@ -65,6 +73,8 @@ impl Redis {
         self.connection.command::<Option<String>>(&give).await?;
         let mut command = redis::cmd("GET");
         let known: String = self.connection.command(command.arg(BOOKS)).await?;
+        // Forgotten, what is charged under it would not be known as ours.
+        self.name_is_replicated(BOOKS.to_owned()).await?;
         parse(&known, "the name of the books")
     }
 }

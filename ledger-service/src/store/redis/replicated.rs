@@ -16,7 +16,7 @@ use super::{
     Redis,
     connection::Connection,
     keys::{self, ClientKeys, UNFINISHED},
-    script::ON_REPLICA,
+    script::{NAME_ON_REPLICA, ON_REPLICA},
 };
 use crate::accounting::{AccountKey, Kind, TopUp, TopUpId};
 
@@ -205,6 +205,11 @@ impl Redis {
     pub(super) async fn customer_is_replicated(&self, client: ClientId) -> Result<(), StoreError> {
         let customer = field(ClientKeys::of(&client).record(), "stripeCustomerId");
         self.replicas.have(vec![customer]).await
+    }
+
+    /// As [`Redis::top_up_is_replicated`], for a key that names something: a client, these books.
+    pub(super) async fn name_is_replicated(&self, key: String) -> Result<(), StoreError> {
+        self.replicas.have(vec![NAME_ON_REPLICA.by_text(&[key], &[])]).await
     }
 
     /// Waits until replicas have a movement.

@@ -57,5 +57,8 @@ scripts! {
     CARD_VOID = include_str!("lua/card_void.lua");
     APPEND_TO_AUDIT = include_str!("lua/audit.lua");
     WITHIN = include_str!("lua/within.lua");
+    FORGET_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/forget_top_up.lua");
+    FORGET_NAME = include_str!("lua/forget_name.lua");
     ON_REPLICA = include_str!("lua/on_replica.lua");
+    NAME_ON_REPLICA = include_str!("lua/name_on_replica.lua");
 }

@@ -20,9 +20,6 @@ use crate::accounting::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, Top
 
 /// For so long a key names its top-up, as in [`crate::accounting::open`].
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
-/// For so long a refused top-up can be looked up. A credited one stays: it says whose the money is
-/// that a dispute or a refund takes back.
-const KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// How many accounts are looked at at once.
 const PAGE: usize = 64;
 /// An entry of the list whose record is missing for so long was cut off before the record.
@@ -128,7 +125,7 @@ impl Redis {
             id.to_string(),
             finished.to_owned(),
             json(&to)?,
-            KEPT_MS.to_string(),
+            self.uncharged_kept_ms().to_string(),
             json(&from)?,
         ];
         if let State::Credited { payment_intent, amount } = &to {
@@ -136,6 +133,11 @@ impl Redis {
             let mut keep = redis::cmd("PERSIST");
             self.connection.command::<u64>(keep.arg(keys::top_up(&id))).await?;
             arguments.extend([payment_intent.clone(), amount.to_string()]);
+        }
+        if to.is_without_charge()
+            && let Some(top_up) = self.top_up_of(client, id).await?
+        {
+            self.list_uncharged(&top_up).await?;
         }
         if let Some(payment_intent) = to.payment_intent()
             && let Some(top_up) = self.top_up_of(client, id).await?
@@ -163,7 +165,8 @@ impl Redis {
                 self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(entry(&client, &id))).await;
             }
             if outcome_is_refused(&outcome) {
-                self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(KEPT_MS)).await;
+                let kept_ms = self.uncharged_kept_ms();
+                self.tidy(redis::cmd("PEXPIRE").arg(keys::top_up(&id)).arg(kept_ms)).await;
             }
         }
         Ok(outcome)

@@ -295,7 +295,7 @@ async fn comparing_is_linear_in_accounts_and_mending_in_differences() {
         books.post(AccountKey { client, currency }, posting).await.unwrap();
         accounts.push(AccountKey { client, currency });
     }
-    let meddling = Meddling { books, meddled: AtomicU32::new(0), read: AtomicU32::new(0) };
+    let meddling = Meddling::over(books);
     let store = Arc::new(meddling);
     let bank = Arc::new(Bank::default());
     let refund = |number: u32| {

@@ -94,7 +94,7 @@ impl Provider for Bank {
         })
     }
     async fn intents_since(&self, _: u64) -> Result<Vec<Intent>, Failure> {
-        Ok(Vec::new())
+        Ok(self.intents.lock().unwrap().values().cloned().collect())
     }
     async fn refunds_since(&self, _: u64) -> Result<Vec<Refund>, Failure> {
         Ok(self.refunds.lock().unwrap().clone())

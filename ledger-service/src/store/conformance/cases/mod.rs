@@ -8,6 +8,7 @@ mod movements;
 mod payers;
 mod reading;
 mod top_ups;
+mod uncharged;
 mod voids;
 
 use std::time::Duration;
@@ -21,7 +22,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, many::*, movements::*, payers::*, reading::*, top_ups::*, voids::*,
+    audit::*, deductions::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
+    uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -72,7 +72,7 @@ pub async fn accounts_are_listed_in_pages(subject: &dyn Subject) {
 
 pub async fn charges_are_forgotten_and_their_sums_stay(subject: &dyn Subject) {
     let memory = Duration::from_secs(3);
-    let store = Asked(subject.open(Options { charge_memory: memory }).await);
+    let store = Asked(subject.open(Options { charge_memory: memory, ..Options::default() }).await);
     let key = store.account_with(100).await;
     let old = deduction(key, 10);
     assert_eq!(store.deduction(&old).await, deducted(90));

@@ -1,4 +1,5 @@
-//! What is kept for a time only, and goes by itself: single deductions, and counts of limits.
+//! What is kept for a time only, and goes by itself: single deductions, and counts of limits; and, in
+//! `uncharged.rs`, what cards leave that were never charged.
 //!
 //! Each commit sweeps, and each removes at least as many deductions as it adds, so that the table never
 //! outgrows what is to be remembered. None removes so many that its callers wait for it.
@@ -25,6 +26,9 @@ const COUNTS: usize = 64;
 pub(in super::super) struct Swept {
     first_remembered: Option<DeductionId>,
     new: usize,
+    /// Top-ups that ended without a deduction up to then are forgotten.
+    pub(super) uncharged_until: Option<u64>,
+    pub(super) new_uncharged: usize,
 }
 
 impl Swept {
@@ -50,8 +54,13 @@ impl TableBook<'_> {
         self.swept.first_remembered = self.swept.first_remembered.max(Some(first));
     }
 
-    /// Removes some of the deductions that are forgotten.
+    /// Removes some of what is forgotten.
     pub(in super::super) fn sweep(&mut self) -> Result<(), StoreError> {
+        self.sweep_uncharged()?;
+        self.sweep_charges()
+    }
+
+    fn sweep_charges(&mut self) -> Result<(), StoreError> {
         let Some(first) = self.swept.first_remembered else { return Ok(()) };
         let forgotten = self
             .deductions

@@ -9,7 +9,7 @@ use super::{super::writer::Turns, *};
 const MEMORY_MS: u64 = 4 * 3_600_000;
 
 #[derive(Clone)]
-struct Time(Arc<AtomicU64>);
+pub(super) struct Time(pub(super) Arc<AtomicU64>);
 
 impl Clock for Time {
     fn now_ms(&self) -> u64 {
@@ -17,17 +17,21 @@ impl Clock for Time {
     }
 }
 
-struct Subject {
-    store: Embedded,
+pub(super) struct Subject {
+    pub(super) store: Embedded,
     turns: Turns,
-    time: Time,
+    pub(super) time: Time,
     minted: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Subject {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::over(folder, Time(Arc::new(AtomicU64::new(NOW))))
+    }
+
+    fn over(folder: tempfile::TempDir, time: Time) -> Self {
         let path = folder.path().join("ledger.redb");
         let options = EmbeddedOptions {
             path: path.clone(),
@@ -35,11 +39,28 @@ impl Subject {
             clock_skew: Duration::from_secs(60),
             queue: 64,
         };
-        let time = Time(Arc::new(AtomicU64::new(NOW)));
         let opener = Opener::of(path);
         let clock = Arc::new(time.clone());
         let (store, turns) = Embedded::open_by(opener, Duration::ZERO, options, clock).unwrap();
-        Self { store, turns, time, minted: 0, _folder: folder }
+        Self { store, turns, time, minted: 0, folder }
+    }
+
+    /// As after a restart.
+    pub(super) fn again(self) -> Self {
+        let Self { store, turns, time, folder, .. } = self;
+        drop((store, turns));
+        Self::over(folder, time)
+    }
+
+    /// What a call says that has a commit of its own.
+    pub(super) async fn run<T: std::fmt::Debug>(
+        &self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> T {
+        let mut asked = Box::pin(asked);
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        self.turns.take();
+        asked.await.unwrap()
     }
 
     fn kept(&self) -> u64 {
@@ -59,21 +80,15 @@ impl Subject {
             }
         });
         let batch = Batch { version: 1, deductions: Vec::new(), voids: voids.collect() };
-        let mut asked = Box::pin(self.store.batch(batch));
-        assert!(futures_util::poll!(&mut asked).is_pending());
-        self.turns.take();
-        asked.await.unwrap();
+        self.run(self.store.batch(batch)).await;
     }
 
     /// A commit that adds nothing, as a probe's.
-    async fn ping(&self) {
-        let mut asked = self.store.ping();
-        assert!(futures_util::poll!(&mut asked).is_pending());
-        self.turns.take();
-        asked.await.unwrap();
+    pub(super) async fn ping(&self) {
+        self.run(self.store.ping()).await;
     }
 
-    fn pass(&self, ms: u64) {
+    pub(super) fn pass(&self, ms: u64) {
         self.time.0.fetch_add(ms, Ordering::SeqCst);
     }
 }
@@ -126,10 +141,7 @@ async fn what_is_forgotten_is_gone_before_it_is_removed() {
     let last = DeductionId::mint(NOW, random);
     let void = stripe402_protocol::message::Void { id: last, client_id: None };
     let batch = Batch { version: 1, deductions: Vec::new(), voids: vec![void] };
-    let mut asked = Box::pin(subject.store.batch(batch));
-    assert!(futures_util::poll!(&mut asked).is_pending());
-    subject.turns.take();
-    let outcome = asked.await.unwrap().voids[0].1;
+    let outcome = subject.run(subject.store.batch(batch)).await.voids[0].1;
     assert!(subject.kept() > 0);
     assert_eq!(outcome, stripe402_protocol::message::VoidOutcome::Stale);
 }

@@ -26,9 +26,7 @@ return run(function()
         return { 'unknown' }
     end
     -- Money that was taken after all, though the charge had been given up, is credited.
-    local uncharged = string.find(now.state, '"state":"refused"', 1, true)
-        or string.find(now.state, '"state":"lapsed"', 1, true)
-    if now.finished and not (ARGV[7] and uncharged) then
+    if now.finished and not (ARGV[7] and is_uncharged(now)) then
         return { 'finished', id, stored }
     end
     if ARGV[6] ~= '' and ARGV[6] ~= now.state then

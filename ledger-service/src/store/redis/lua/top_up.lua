@@ -26,3 +26,9 @@ local function top_up(id)
         return stored, parse(stored)
     end
 end
+
+-- Whether it ended without a charge, as far as we knew.
+local function is_uncharged(of)
+    return of.finished and (string.find(of.state, '"state":"refused"', 1, true)
+        or string.find(of.state, '"state":"lapsed"', 1, true))
+end

@@ -1,0 +1,127 @@
+//! Top-ups without a deduction go as deductions do; those of versions before, and damaged ones.
+
+use redb::{ReadableTableMetadata as _, TableDefinition};
+use stripe402_protocol::{Code, Refusal};
+
+use super::{sweep::Subject, *};
+
+fn kept_ms() -> u64 {
+    u64::try_from(UNCHARGED_KEPT.as_millis()).unwrap()
+}
+
+fn client(number: usize) -> ClientId {
+    ClientId::derive(b"uncharged", &number.to_string())
+}
+
+fn refused() -> State {
+    State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) }
+}
+
+impl Subject {
+    async fn open(&self, client: ClientId) -> TopUpId {
+        let id = TopUpId(Uuid::new_v4());
+        let wanted = NewTopUp {
+            id,
+            account: AccountKey { client, currency: Currency::USD },
+            amount: Units::from_u32(100),
+            needed: Units::MAX,
+            payment_method: "pm_1".parse().unwrap(),
+            idempotency_key: None,
+            now_ms: self.time.now_ms(),
+        };
+        assert!(matches!(self.run(self.store.open_top_up(wanted)).await, Opened::New(_)));
+        let customer = format!("cus_{}", client.subject());
+        self.run(self.store.remember_customer(client, customer)).await;
+        id
+    }
+
+    async fn end(&self, id: TopUpId, state: State) {
+        let ended = self.run(self.store.advance_top_up(id, None, state)).await;
+        assert!(matches!(ended, Advance::Done(_)), "{ended:?}");
+    }
+
+    /// Cards that were tried: how many records, and customers, are left.
+    fn left(&self) -> (u64, u64) {
+        let books = self.store.file.begin_read().unwrap();
+        let top_ups = books.open_table(schema::TOP_UPS).unwrap().len().unwrap();
+        (top_ups, books.open_table(schema::CUSTOMERS).unwrap().len().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_commit_forgets_some_and_never_all_at_once() {
+    let subject = Subject::new();
+    for number in 0..200 {
+        let id = subject.open(client(number)).await;
+        subject.end(id, refused()).await;
+    }
+    subject.pass(kept_ms() - 1);
+    subject.ping().await;
+    assert_eq!(subject.left(), (200, 200));
+    subject.pass(1);
+    for left in [136, 72, 8, 0, 0] {
+        subject.ping().await;
+        assert_eq!(subject.left(), (left, left));
+    }
+}
+
+/// A file of the version before has no list of them.
+#[tokio::test]
+async fn those_of_the_version_before_are_kept_from_now_on() {
+    let subject = Subject::new();
+    for number in 0..3 {
+        let id = subject.open(client(number)).await;
+        subject.end(id, if number == 0 { State::Lapsed } else { refused() }).await;
+    }
+    subject.open(client(3)).await;
+    let paid = subject.open(client(4)).await;
+    let credited = State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(100) };
+    subject.end(paid, credited).await;
+    let before = |database: &Database| {
+        let transaction = database.begin_write().unwrap();
+        transaction.delete_table(schema::UNCHARGED).unwrap();
+        transaction.delete_table(schema::UNCHARGED_OF).unwrap();
+        let meta = TableDefinition::<&str, u64>::new("stripe402");
+        transaction.open_table(meta).unwrap().remove("uncharged_listed").unwrap();
+        transaction.commit().unwrap();
+        Ok(())
+    };
+    subject.store.file.write(before).unwrap();
+    subject.pass(kept_ms());
+    let subject = subject.again();
+    subject.ping().await;
+    assert_eq!(subject.left(), (5, 5), "nobody knows when they ended");
+    subject.pass(kept_ms());
+    // Listed once: a restart begins no new month.
+    let subject = subject.again();
+    subject.ping().await;
+    assert_eq!(subject.left(), (2, 2), "one is open, and one was credited");
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_stays_and_the_others_go() {
+    let subject = Subject::new();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let id = subject.open(client(number)).await;
+        subject.end(id, refused()).await;
+        subject.pass(1);
+        ids.push(id);
+    }
+    let damage = |database: &Database| {
+        let transaction = database.begin_write().unwrap();
+        let mut table = transaction.open_table(schema::TOP_UPS).unwrap();
+        table.insert(ids[0].0.as_bytes(), b"{".as_slice()).unwrap();
+        drop(table);
+        transaction.commit().unwrap();
+        Ok(())
+    };
+    subject.store.file.write(damage).unwrap();
+    subject.pass(kept_ms());
+    subject.ping().await;
+    // Its client keeps what it has: nobody knows what the top-up says.
+    assert_eq!(subject.left(), (1, 1));
+    assert!(matches!(subject.store.top_up(ids[0]).await, Err(StoreError::Damaged(_))));
+    subject.ping().await;
+    assert_eq!(subject.left(), (1, 1));
+}
