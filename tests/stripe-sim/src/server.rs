@@ -27,7 +27,6 @@ use tokio::task::JoinHandle;
 use crate::app::{App, State as AppState, lock};
 use crate::call::{self, Incoming};
 use crate::calls::Calls;
-use crate::clock::Clock;
 use crate::control;
 use crate::faults::Faults;
 use crate::journal::Journal;
@@ -39,24 +38,14 @@ use crate::world::{Record, WebhookEndpoint, World};
 const MAX_BODY: usize = 1 << 20;
 /// How long open calls have to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long search lags behind writes by default.
-const SEARCH_LAG: Duration = Duration::from_secs(1);
 
 /// How to run the stand-in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Where state is kept over restarts; in memory only where absent.
     pub state_dir: Option<PathBuf>,
     /// Where events are delivered; where absent, as it was before the restart.
     pub webhook: Option<WebhookEndpoint>,
-    /// How long search lags behind writes.
-    pub search_lag: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { state_dir: None, webhook: None, search_lag: SEARCH_LAG }
-    }
 }
 
 /// A running stand-in; it stops when this is dropped.
@@ -118,28 +107,25 @@ pub async fn serve(listener: TcpListener, options: Options) -> io::Result<Handle
 
 /// Opens the state.
 fn open(options: Options, deliveries: mpsc::UnboundedSender<String>) -> io::Result<App> {
-    let clock = Clock::default();
     let mut world = World::default();
     let mut journal = match &options.state_dir {
-        Some(dir) => Some(Journal::open(dir, &mut world, &clock)?),
+        Some(dir) => Some(Journal::open(dir, &mut world)?),
         None => None,
     };
     if let Some(endpoint) = options.webhook
         && world.webhook.as_ref() != Some(&endpoint)
     {
         if let Some(journal) = &mut journal {
-            journal.append(clock.now_ms(), vec![Record::Webhook(Some(endpoint.clone()))])?;
+            journal.append(vec![Record::Webhook(Some(endpoint.clone()))])?;
         }
         world.webhook = Some(endpoint);
     }
     Ok(App {
         state: Mutex::new(AppState { world, journal }),
-        clock,
         faults: Mutex::new(Faults::default()),
         calls: Mutex::new(Calls::default()),
         in_flight: Mutex::default(),
         deliveries,
-        search_lag_ms: i64::try_from(options.search_lag.as_millis()).unwrap_or(i64::MAX),
     })
 }
 
@@ -237,9 +223,7 @@ fn allow_any_origin(response: &mut Response<Body>) {
     );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static(
-            "authorization, content-type, idempotency-key, stripe-account, stripe-version",
-        ),
+        HeaderValue::from_static("authorization, content-type, idempotency-key, stripe-version"),
     );
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,

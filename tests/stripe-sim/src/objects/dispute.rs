@@ -17,7 +17,6 @@ pub(crate) enum DisputeStatus {
     NeedsResponse,
     /// An inquiry: no money is withdrawn.
     WarningNeedsResponse,
-    WarningClosed,
     Won,
     Lost,
 }
@@ -92,10 +91,7 @@ impl Dispute {
                 "Chargeback reversal",
             ));
         }
-        let inquiry = matches!(
-            self.status,
-            DisputeStatus::WarningNeedsResponse | DisputeStatus::WarningClosed
-        );
+        let inquiry = self.status == DisputeStatus::WarningNeedsResponse;
         json!({
             "id": self.id,
             "object": "dispute",
