@@ -17,7 +17,6 @@ use crate::params::Params;
 /// An endpoint: takes the id in its path (empty for a collection) and its parameters.
 type Handler = fn(&mut Context<'_>, &str, Params) -> Answer;
 
-/// Runs one call.
 pub(crate) fn call(cx: &mut Context<'_>, method: &str, path: &str, params: Params) -> Answer {
     let (handler, id) = route(method, path)
         .ok_or_else(|| ApiError::not_done(&format!("have the endpoint {method} {path}")))?;
@@ -48,7 +47,7 @@ fn route<'a>(method: &str, path: &'a str) -> Option<(Handler, &'a str)> {
 
         ("POST", ["payment_intents"]) => (payment_intents::create, ""),
         ("GET", ["payment_intents"]) => (payment_intents::list, ""),
-        // Not an id: search, which lags behind writes, is what nobody here relies on.
+        // Search lags behind writes: nobody here may rely on it.
         ("GET", ["payment_intents", "search"]) => return None,
         ("GET", ["payment_intents", id]) => (payment_intents::retrieve, id),
         ("POST", ["payment_intents", id, "cancel"]) => (payment_intents::cancel, id),

@@ -19,7 +19,6 @@ pub(crate) struct State {
     pub(crate) journal: Option<Journal>,
 }
 
-/// What all calls share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) state: Mutex<State>,

@@ -16,7 +16,6 @@ pub(crate) enum ApiKey {
     Publishable,
 }
 
-/// The caller's key.
 pub(crate) fn authenticate(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     parse(&value.and_then(from_header).ok_or_else(missing)?)

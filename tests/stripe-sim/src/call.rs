@@ -29,7 +29,6 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 
-/// A call as it came.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) method: Method,
@@ -39,7 +38,6 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
 }
 
-/// What is known of the answer.
 #[derive(Debug)]
 struct Outcome {
     status: u16,

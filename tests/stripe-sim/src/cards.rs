@@ -20,7 +20,6 @@ pub(crate) enum Outcome {
     Inquired,
 }
 
-/// One test card.
 #[derive(Debug)]
 pub(crate) struct TestCard {
     pub(crate) number: &'static str,
@@ -48,7 +47,6 @@ const fn asks(number: &'static str, outcome: Outcome) -> TestCard {
     TestCard { asks: true, ..does(number, outcome) }
 }
 
-/// The cards that are modelled.
 pub(crate) static CARDS: &[TestCard] = &[
     good("4242424242424242", "credit"),
     good("4000056655665556", "debit"),

@@ -9,7 +9,6 @@ use crate::ids;
 use crate::objects::event::Event;
 use crate::world::World;
 
-/// What an endpoint answers.
 pub(crate) type Answer = Result<Value, ApiError>;
 
 /// Who is calling, and with which request.
@@ -43,7 +42,6 @@ impl Context<'_> {
         clock::seconds(self.now_ms)
     }
 
-    /// Records an event about an object.
     pub(crate) fn emit(&mut self, kind: &str, object: Value) {
         self.emit_change(kind, object, None);
     }

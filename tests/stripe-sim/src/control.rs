@@ -33,7 +33,6 @@ use crate::setup;
 use crate::totals;
 use crate::world::Record;
 
-/// The routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/_sim/faults", post(add_fault).delete(clear_faults))

@@ -1,6 +1,5 @@
 //! How issuers refuse. Source: docs.stripe.com/declines/codes, docs.stripe.com/testing#declined-payments.
 
-/// How an issuer says no.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decline {
     /// `error.code`

@@ -49,7 +49,6 @@ pub(crate) struct ErrorBody {
 /// A refused call.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
-    /// The HTTP status.
     pub(crate) status: u16,
     /// Whether the answer is kept under the call's idempotency key. What fails before the endpoint
     /// begins is not (docs.stripe.com/api/idempotent_requests).

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-/// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
@@ -25,7 +24,6 @@ pub(crate) enum When {
     After,
 }
 
-/// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
@@ -73,7 +71,6 @@ impl Rule {
     }
 }
 
-/// What strikes one call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Strike {
     pub(crate) latency_before_ms: u64,

@@ -23,7 +23,6 @@ pub(crate) enum Node {
     Map(Form),
 }
 
-/// Why a form could not be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
     #[error("Invalid percent-encoding or UTF-8 in request parameters")]

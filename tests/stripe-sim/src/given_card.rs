@@ -11,7 +11,6 @@ use crate::params::Params;
 /// The farthest year of expiry, from now.
 const EXPIRY_YEARS: i64 = 50;
 
-/// A card as it was given.
 pub(crate) struct GivenCard {
     pub(crate) number: String,
     pub(crate) exp_month: i64,
@@ -30,7 +29,6 @@ pub(crate) fn test_card(cx: &Context<'_>, number: &str) -> GivenCard {
     }
 }
 
-/// Reads `card`.
 pub(crate) fn take(mut card: Params) -> Result<GivenCard, ApiError> {
     if card.has("token") {
         return Err(ApiError::not_done("take card[token]: give the card's number"));

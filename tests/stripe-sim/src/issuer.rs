@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::declines::{self, Decline};
 use crate::objects::payment_method::PaymentMethod;
 
-/// What is asked of the issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To keep the card with a customer, without an intent.
@@ -16,7 +15,6 @@ pub(crate) enum Purpose {
     Charge,
 }
 
-/// The issuer's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Approved,

@@ -20,7 +20,6 @@ struct Entry {
     records: Vec<Record>,
 }
 
-/// An open journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,

@@ -9,10 +9,8 @@ use crate::form::{Form, Node};
 const KEY_LEN: usize = 40;
 /// A metadata value's longest length, in characters.
 const VALUE_LEN: usize = 500;
-/// The most keys that metadata has.
 const KEYS: usize = 50;
 
-/// The metadata of an object.
 pub(crate) type Metadata = BTreeMap<String, String>;
 
 /// Reads the keys below `metadata` of a new object; a key without a value is none.

@@ -16,7 +16,6 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// The parameters of a call.
     pub(crate) fn new(form: Form) -> Self {
         Self { within: String::new(), left: form }
     }
@@ -63,12 +62,10 @@ impl Params {
         }
     }
 
-    /// A text that must be there.
     pub(crate) fn required(&mut self, key: &str) -> Result<String, ApiError> {
         self.text(key)?.ok_or_else(|| ApiError::missing(&self.name(key)))
     }
 
-    /// An integer.
     pub(crate) fn integer(&mut self, key: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {

@@ -27,13 +27,10 @@ pub(crate) fn attempt(
     match issuer::ask(cx, &method, Purpose::Charge, authenticated) {
         Verdict::Approved => Ok(approve(cx, intent, method, authenticated)),
         Verdict::Declined(decline) => {
-            let charge = charge(cx, &intent, &method, Some((decline, false)), authenticated);
-            Err(decline_with(cx, intent, method, decline, charge))
+            Err(decline_with(cx, intent, method, (decline, false), authenticated))
         }
         Verdict::Blocked => {
-            let decline = &declines::FRAUDULENT;
-            let charge = charge(cx, &intent, &method, Some((decline, true)), authenticated);
-            Err(decline_with(cx, intent, method, decline, charge))
+            Err(decline_with(cx, intent, method, (&declines::FRAUDULENT, true), authenticated))
         }
         Verdict::NeedsHolder => {
             intent.status = Status::RequiresAction;
@@ -109,7 +106,7 @@ fn charge(
     cx: &Context<'_>,
     intent: &PaymentIntent,
     method: &PaymentMethod,
-    failure: Option<(&Decline, bool)>,
+    failure: Option<Failure>,
     authenticated: bool,
 ) -> Charge {
     Charge {
@@ -122,7 +119,7 @@ fn charge(
         customer: intent.customer.clone(),
         description: intent.description.clone(),
         disputed: false,
-        failure: failure.map(|(decline, blocked)| Failure::new(decline, blocked)),
+        failure,
         metadata: intent.metadata.clone(),
         payment_intent: intent.id.clone(),
         payment_method: method.clone(),
@@ -134,13 +131,15 @@ fn decline_with(
     cx: &mut Context<'_>,
     mut intent: PaymentIntent,
     mut method: PaymentMethod,
-    decline: &Decline,
-    charge: Charge,
+    (decline, blocked): (&Decline, bool),
+    authenticated: bool,
 ) -> ApiError {
     if *decline == declines::INCORRECT_CVC {
         method.cvc_check = CvcCheck::Fail;
         cx.world.payment_methods.put(method.clone());
     }
+    let failure = Failure::new(decline, blocked);
+    let charge = charge(cx, &intent, &method, Some(failure), authenticated);
     let mut error = ApiError::declined(decline);
     error.body.charge = Some(charge.id.clone());
     error.body.payment_method = Some(method.view());

@@ -15,7 +15,7 @@ pub(crate) struct Totals {
     disputed: i64,
 }
 
-/// By currency.
+/// The totals of each currency.
 pub(crate) fn of(world: &World) -> BTreeMap<&str, Totals> {
     let mut all: BTreeMap<&str, Totals> = BTreeMap::new();
     for charge in world.charges.newest_first().filter(|charge| charge.failure.is_none()) {

@@ -60,7 +60,6 @@ pub(crate) enum Record {
     Webhook(Option<WebhookEndpoint>),
 }
 
-/// The state.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) charges: Table<Charge>,

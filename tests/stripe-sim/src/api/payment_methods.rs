@@ -62,7 +62,6 @@ pub(crate) fn named(cx: &mut Context<'_>, id: &str) -> Result<PaymentMethod, Api
     found.ok_or_else(|| ApiError::no_such_param("PaymentMethod", id, "payment_method"))
 }
 
-/// The PaymentMethod in a path.
 fn at_path(cx: &mut Context<'_>, id: &str) -> Result<PaymentMethod, ApiError> {
     named(cx, id).map_err(|error| match error.status {
         400 => ApiError { status: 404, ..error },

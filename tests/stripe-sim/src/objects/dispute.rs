@@ -10,7 +10,6 @@ const FEE: i64 = 1500;
 /// How long evidence is taken, in seconds.
 const EVIDENCE_SECONDS: i64 = 9 * 86_400;
 
-/// Where a dispute is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DisputeStatus {

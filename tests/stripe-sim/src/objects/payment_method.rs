@@ -15,7 +15,6 @@ use crate::table::Row;
 pub(crate) enum Use {
     /// Not attached, and not used yet.
     Fresh,
-    /// Attached to a customer.
     Attached,
     /// Charged without being attached, or detached: never to be used again.
     Consumed,

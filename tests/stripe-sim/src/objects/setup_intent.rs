@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::error::ErrorBody;
 use crate::table::Row;
 
-/// Where a SetupIntent is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SetupStatus {

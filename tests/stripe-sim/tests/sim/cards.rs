@@ -101,6 +101,9 @@ async fn declines_have_their_codes_and_leave_the_intent_open() {
         let charge = sim.told("charge.failed").await;
         assert_eq!((&charge["id"], &charge["status"]), (&error["charge"], &json!("failed")));
         assert_eq!((&charge["paid"], &charge["amount_captured"]), (&json!(false), &json!(0)));
+        let checked = &charge["payment_method_details"]["card"]["checks"]["cvc_check"];
+        let cvc = if code == "incorrect_cvc" { "fail" } else { "unchecked" };
+        assert_eq!(checked, cvc, "{number}");
         let now = sim.get(&format!("/v1/payment_methods/{method}")).await.ok();
         assert_eq!(now["customer"], Value::Null, "a declined card is not kept");
 
