@@ -119,10 +119,8 @@ fn holder(operators: &Operators, headers: &HeaderMap) -> Option<Actor> {
 }
 
 fn signature(key: &Token, until: u64) -> String {
-    let key = key.hash();
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
-    let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block.into());
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.hash()).expect("any length");
     mac.update(format!("stripe402 operator session until {until}").as_bytes());
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
