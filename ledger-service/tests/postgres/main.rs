@@ -69,9 +69,11 @@ impl Subject for Shared {
     }
 }
 
+mod back;
 mod pieces;
 mod soak;
 mod tables;
+mod uncharged;
 mod upgrade;
 
 mod suite {

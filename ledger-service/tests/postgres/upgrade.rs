@@ -27,13 +27,13 @@ use super::{
     tables::{left, minted_ago, number, run, tables, take, void},
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The last migration of the version before.
-const BEFORE: i64 = 6;
+pub(super) const BEFORE: i64 = 6;
 
 /// A server with the tables of the version before, and an account with so many units.
-async fn before(units: i64) -> (Server, PgPool, AccountKey) {
+pub(super) async fn before(units: i64) -> (Server, PgPool, AccountKey) {
     let server = Server::start().await.unwrap();
     let (pool, key) = (tables(&server).await, key());
     run(&pool, "CREATE SCHEMA stripe402").await;
@@ -51,7 +51,7 @@ async fn before(units: i64) -> (Server, PgPool, AccountKey) {
 }
 
 /// The statement that ledgers of the version before run, with their retries.
-async fn take_before(pool: &PgPool, deduction: &Deduction) -> (String, Option<i64>) {
+pub(super) async fn take_before(pool: &PgPool, deduction: &Deduction) -> (String, Option<i64>) {
     for _ in 0..10 {
         let said = once_before(pool, deduction).await;
         let Err(sqlx::Error::Database(error)) = &said else { return said.unwrap() };
