@@ -10,12 +10,12 @@ use std::rc::Rc;
 
 use stripe402_filter::{
     config::{Config, Identity},
-    gate::{Head, Placed, ResponseHead, Step, Stream},
+    gate::{Head, ResponseHead, RouteOverride, Step, Stream},
     pairs,
-    route::Wanted,
+    pricing::Wanted,
 };
 use stripe402_protocol::{
-    ChargeId, Payment,
+    DeductionId, Payment,
     message::{BalanceAnswer, Batch, BatchAnswer, CardAnswer, compact},
 };
 
@@ -60,8 +60,8 @@ fn payment(data: &[u8]) {
     drop(Payment::decode(data));
     let head = [(&b":method"[..], &b"GET"[..]), (b":path", b"/api/joke"), (b"payment", data)];
     let head = Head::read(head.into_iter(), &Identity::default());
-    let mut mint = || Some(ChargeId::mint(1, [7; 10]));
-    let step = Stream::new(config()).on_request(&head, &Placed::Unsaid(None), &mut mint);
+    let mut mint = || Some(DeductionId::mint(1, [7; 10]));
+    let step = Stream::new(config()).on_request(&head, &RouteOverride::None(None), &mut mint);
     assert!(!matches!(step, Step::Pass(..)), "a priced request passed at once");
 }
 
@@ -69,7 +69,7 @@ fn payment(data: &[u8]) {
 fn headers(data: &[u8]) {
     let identity = Identity::default();
     let head = Head::read(pairs::read(data), &identity);
-    drop(Stream::new(config()).on_request(&head, &Placed::Unsaid(None), &mut || None));
+    drop(Stream::new(config()).on_request(&head, &RouteOverride::None(None), &mut || None));
     drop(ResponseHead::read(pairs::read(data)));
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn no_router_gets_it_cheaper(path: &str) {
     let routed = ROUTED.with(Rc::clone);
     let wanted = Wanted { method: Some("GET"), host: "x", path, route_name: None };
     let found = routed.routes.find(wanted);
-    let own = found.rule.and_then(|rule| rule.sale.as_ref()).map_or(0, |sale| sale.price.get());
+    let own = found.rule.and_then(|rule| rule.offer.as_ref()).map_or(0, |offer| offer.price.get());
     for reading in routers::readings(path) {
         let (free, denied) = (reading.price(false), reading.price(true));
         assert!(

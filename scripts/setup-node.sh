@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Node runs the wasm tests, the client for JavaScript, and Stripe's own library against the stand-in.
+# Node runs the wasm tests and the client for JavaScript.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -17,6 +17,5 @@ packages() {
             die "npm ci in $1 failed: see its message above."
     fi
 }
-packages tests/stripe-sim/node "Stripe's own library, which the stand-in must satisfy"
 packages client/js "TypeScript, and axios to be wrapped"
 say "Node $major: ready"

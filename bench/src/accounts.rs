@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::SystemClock,
-    ledger::{AccountKey, Kind, Posting},
     store::{self, Store, StoreOptions, WaitOptions},
 };
 use stripe402_protocol::{ClientId, Currency, Units};

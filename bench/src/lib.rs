@@ -16,7 +16,7 @@ pub mod growth;
 pub mod steps;
 pub mod store;
 
-pub use store::charge;
+pub use store::deduction;
 
 /// Anything that goes wrong ends the measurement.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -10,9 +10,9 @@ pub mod gate;
 pub mod host;
 pub mod metrics;
 pub mod pairs;
+pub mod pricing;
 pub mod proxy;
 pub mod queue;
-pub mod route;
 pub mod source;
 pub mod worker;
 

@@ -106,29 +106,29 @@ pub enum Service {
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
+pub enum CallOutcome {
     /// An answer.
     Ok,
     /// An answer that is of no use.
-    Useless,
+    InvalidResponse,
     /// Nothing at all.
-    Silent,
+    Unreachable,
 }
 
 impl Service {
     /// The counter of calls of this kind that ended so.
     #[must_use]
-    pub const fn counter(self, came: Came) -> Counter {
+    pub const fn counter(self, came: CallOutcome) -> Counter {
         Counter(match (self, came) {
-            (Self::Batch, Came::Ok) => 15,
-            (Self::Batch, Came::Useless) => 16,
-            (Self::Batch, Came::Silent) => 17,
-            (Self::Card, Came::Ok) => 18,
-            (Self::Card, Came::Useless) => 19,
-            (Self::Card, Came::Silent) => 20,
-            (Self::Balance, Came::Ok) => 21,
-            (Self::Balance, Came::Useless) => 22,
-            (Self::Balance, Came::Silent) => 23,
+            (Self::Batch, CallOutcome::Ok) => 15,
+            (Self::Batch, CallOutcome::InvalidResponse) => 16,
+            (Self::Batch, CallOutcome::Unreachable) => 17,
+            (Self::Card, CallOutcome::Ok) => 18,
+            (Self::Card, CallOutcome::InvalidResponse) => 19,
+            (Self::Card, CallOutcome::Unreachable) => 20,
+            (Self::Balance, CallOutcome::Ok) => 21,
+            (Self::Balance, CallOutcome::InvalidResponse) => 22,
+            (Self::Balance, CallOutcome::Unreachable) => 23,
         })
     }
 
@@ -214,9 +214,11 @@ mod tests {
         for (service, call) in
             [(Service::Batch, "batch"), (Service::Card, "card"), (Service::Balance, "balance")]
         {
-            for (came, result) in
-                [(Came::Ok, "ok"), (Came::Useless, "useless"), (Came::Silent, "silent")]
-            {
+            for (came, result) in [
+                (CallOutcome::Ok, "ok"),
+                (CallOutcome::InvalidResponse, "useless"),
+                (CallOutcome::Unreachable, "silent"),
+            ] {
                 let expected = format!("stripe402_ledger_calls.call.{call}.result.{result}");
                 assert_eq!(name(service.counter(came)), expected);
             }

@@ -1,18 +1,27 @@
 //! The ledger of the stripe402 payment gateway, as a library.
 //!
 //! It owns money: what cards were charged through Stripe, and what is left of it. The rules are
-//! pure functions ([`ledger`]); stores ([`store`]) and Stripe ([`stripe`]) are traits.
+//! pure functions ([`accounting`]); stores ([`store`]) and Stripe ([`stripe`]) are traits.
 
-pub mod books;
+pub mod accounting;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod failpoint;
-pub mod http;
-pub mod ledger;
+pub mod gateway_api;
+pub mod health;
+mod metrics;
+pub mod net;
 pub mod observe;
-pub mod operate;
-pub mod payment;
+pub mod operator;
+pub mod options;
+pub mod payments;
+pub mod postings;
+pub mod refunds;
 pub mod serve;
 pub mod store;
 pub mod stripe;
-pub mod tls;
+pub mod sync;
+pub mod topups;
+pub mod webhook;
+pub mod wiring;

@@ -4,9 +4,9 @@ use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use stripe402_ledger::{
-    books,
     config::{Cli, Command, Config, ImportCommand, LogFormat, ServeArgs},
     observe::trace::{TARGET, Traces},
+    operator::cli,
     serve::Stop,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,25 +15,25 @@ use tracing_subscriber::{EnvFilter, Layer as _, prelude::*};
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => serve(*arguments),
-        Command::Client(command) => on_books(|| books::client(command)),
-        Command::Transfers(arguments) => on_books(|| books::transfers(arguments)),
-        Command::Revenue(arguments) => on_books(|| books::revenue(arguments)),
+        Command::Client(command) => on_books(|| cli::client(command)),
+        Command::Transfers(arguments) => on_books(|| cli::transfers(arguments)),
+        Command::Revenue(arguments) => on_books(|| cli::revenue(arguments)),
         Command::Import(ImportCommand::Express(arguments)) => {
-            on_books(|| books::import_express(arguments))
+            on_books(|| cli::import_express(arguments))
         }
-        Command::Reconcile(arguments) => on_books(|| books::reconcile(arguments)),
-        Command::Verify(arguments) => on_books(|| books::verify(arguments)),
+        Command::Reconcile(arguments) => on_books(|| cli::reconcile(arguments)),
+        Command::Verify(arguments) => on_books(|| cli::verify(arguments)),
     }
 }
 
 /// Runs a command on the books and prints what it says; 1 if it found something wrong, 2 if it
 /// could not be carried out.
 #[expect(clippy::print_stderr, reason = "for people at a terminal")]
-fn on_books<F: Future<Output = Result<books::Report, books::Problem>>>(
+fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     command: impl FnOnce() -> F,
 ) -> ExitCode {
     let outcome = tokio::runtime::Runtime::new()
-        .map_err(|error| books::Problem(error.to_string()))
+        .map_err(|error| cli::CliError(error.to_string()))
         .and_then(|runtime| runtime.block_on(command()));
     match outcome {
         Ok(report) => match report.print(&mut std::io::stdout().lock()) {

@@ -5,15 +5,26 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Durat
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    app::{App, Readiness},
     clock::{Clock, RandomIds, SystemClock},
     config::Config,
-    http::{self, App, Keyring, Operators, Readiness, Tokens},
+    gateway_api,
+    net::{
+        self, Tokens,
+        tls::{self, Files, Listener, TlsError, TlsOptions},
+    },
     observe::{self, ObservedProvider, ObservedStore},
-    operate::Operations,
-    payment::{Edges, PaymentOptions, Payments},
+    operator::{
+        self,
+        keyring::{Keyring, Operators},
+        work::Operations,
+    },
+    options::PaymentOptions,
     store::{self, Store},
     stripe::{Stripe, StripeOptions},
-    tls::{self, Files, Listener, TlsError, TlsOptions},
+    topups::TopUps,
+    webhook,
+    wiring::{Edges, Parts},
 };
 
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
@@ -93,10 +104,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     let secrets = config.server_secrets.clone();
     let ids = Arc::new(RandomIds);
     let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
-    let payments = Payments::new(edges, secrets, options);
-    let operators = operators(&config, &store, &payments);
+    let parts = Parts::new(edges, secrets, options);
+    let operators = operators(&config, &store, &parts);
     let readiness = Readiness::default();
-    let app = App { store, payments: Arc::clone(&payments), readiness: readiness.clone() };
+    let app = App { store, parts: parts.clone(), readiness: readiness.clone() };
 
     let mut renewals = JoinSet::new();
     let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
@@ -125,7 +136,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
         }
     };
     let upkeep = tokio::spawn(observe::upkeep());
-    let sweeper = tokio::spawn(sweep(Arc::clone(&payments), config.sweep));
+    let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups), config.sweep));
     let upkeep_of_store = tokio::spawn(keep_up(Arc::clone(&app.store), config.sweep));
     let backups = config
         .backup
@@ -136,15 +147,15 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
 
     let (stopping, stopped) = watch::channel(false);
     let limits = config.listeners;
-    let gateways = http::internal(app.clone(), Tokens::new(&config.tokens), limits);
+    let gateways = gateway_api::routes(app.clone(), Tokens::new(&config.tokens), limits);
     let mut servers = JoinSet::new();
-    servers.spawn(http::serve(internal, gateways, limits, stopped.clone()));
+    servers.spawn(net::serve(internal, gateways, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {
-        let router = http::webhooks(app.clone(), secret, limits);
-        servers.spawn(http::serve(listener, router, limits, stopped.clone()));
+        let router = webhook::routes(app.clone(), secret, limits);
+        servers.spawn(net::serve(listener, router, limits, stopped.clone()));
     }
-    let router = http::operator(app, operators, limits);
-    servers.spawn(http::serve(operator, router, limits, stopped));
+    let router = operator::routes(app, operators, limits);
+    servers.spawn(net::serve(operator, router, limits, stopped));
 
     let stop = async {
         if stop.await == Stop::Drain {
@@ -166,7 +177,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     upkeep.abort();
     let finish = async {
         while servers.join_next().await.is_some() {}
-        payments.finish().await;
+        parts.topups.finish().await;
     };
     if tokio::time::timeout(config.shutdown_grace, finish).await.is_err() {
         tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
@@ -175,25 +186,21 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
 }
 
 /// Whoever may work on the books over HTTP; nobody where no token is set.
-fn operators(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    payments: &Arc<Payments>,
-) -> Option<Operators> {
+fn operators(config: &Config, store: &Arc<dyn Store>, parts: &Parts) -> Option<Operators> {
     if config.admin_tokens.is_empty() {
         tracing::info!("no admin token: the operator API and its page are off");
         return None;
     }
-    let (store, payments) = (Arc::clone(store), Some(Arc::clone(payments)));
-    let operations = Operations::new(store, payments, Arc::new(SystemClock));
+    let (store, parts) = (Arc::clone(store), Some(parts.clone()));
+    let operations = Operations::new(store, parts, Arc::new(SystemClock));
     Some(Operators::new(Keyring::new(&config.admin_tokens), operations, Arc::new(SystemClock)))
 }
 
 /// At the start everything that was cut off, then at intervals what has lain for one.
-async fn sweep(payments: Arc<Payments>, interval: Duration) {
+async fn sweep(topups: Arc<TopUps>, interval: Duration) {
     let mut idle = Duration::ZERO;
     loop {
-        match payments.sweep(idle).await {
+        match topups.sweep(idle).await {
             Ok(0) => {}
             Ok(taken_up) => {
                 tracing::info!(taken_up, "top-ups that were cut off are taken up again")

@@ -11,13 +11,13 @@ use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Kind, Posting},
     store::{Embedded, EmbeddedOptions, Store},
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction},
 };
 
 fn key(name: &str) -> AccountKey {
@@ -52,15 +52,15 @@ async fn books(path: &Path) {
     store.post(key("a"), post(Kind::TopUp, "pi_a", 50_000)).await.unwrap();
     store.post(key("b"), post(Kind::TopUp, "pi_b", 900)).await.unwrap();
     store.post(key("b"), post(Kind::DisputeOpened, "dp_b", 1_000)).await.unwrap();
-    let charge = |number: u8, route: &str, amount| Charge {
-        id: ChargeId::mint(SystemClock.now_ms(), [number; 10]),
+    let deduction = |number: u8, route: &str, amount| Deduction {
+        id: DeductionId::mint(SystemClock.now_ms(), [number; 10]),
         client_id: key("a").client,
         currency: Currency::USD,
         amount: Units::from_u32(amount),
         route: route.to_owned(),
     };
-    let charges = vec![charge(1, "joke", 100), charge(2, "weather", 500)];
-    store.batch(Batch { version: 1, charges, voids: vec![] }).await.unwrap();
+    let deductions = vec![deduction(1, "joke", 100), deduction(2, "weather", 500)];
+    store.batch(Batch { version: 1, deductions, voids: vec![] }).await.unwrap();
 }
 
 fn run(path: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -146,7 +146,7 @@ async fn books_that_do_not_add_up_are_found() {
             {
                 let mut table = transaction.open_table(accounts).unwrap();
                 let bytes = [key("a").client.as_bytes().as_slice(), b"usd"].concat();
-                let account = stripe402_ledger::ledger::Account {
+                let account = stripe402_ledger::accounting::Account {
                     available: Units::from_u32(59_400),
                     ..Default::default()
                 };

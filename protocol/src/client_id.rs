@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, str::FromStr};
 
-use hmac::{Hmac, Mac, digest::KeyInit};
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,21 +21,12 @@ pub struct ClientId([u8; 32]);
 #[error("a client id is 64 lowercase hexadecimal digits")]
 pub struct ParseClientIdError;
 
-/// The block length of SHA-256 (RFC 2104: longer keys are hashed, shorter ones padded with zeros).
-const BLOCK: usize = 64;
-
 impl ClientId {
     /// The id of the card with this Stripe fingerprint on a server with this secret.
     #[must_use]
     pub fn derive(server_secret: &[u8], fingerprint: &str) -> Self {
-        let mut key = [0; BLOCK];
-        if server_secret.len() > BLOCK {
-            let digest = Sha256::digest(server_secret);
-            key.iter_mut().zip(digest).for_each(|(slot, byte)| *slot = byte);
-        } else {
-            key.iter_mut().zip(server_secret).for_each(|(slot, byte)| *slot = *byte);
-        }
-        let mut mac = <Hmac<Sha256> as KeyInit>::new(&key.into());
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(server_secret).expect("any length");
         mac.update(fingerprint.as_bytes());
         Self(mac.finalize().into_bytes().into())
     }

@@ -8,9 +8,9 @@
 extern crate alloc;
 
 mod challenge;
-mod charge_id;
 mod client_id;
 mod currency;
+mod deduction_id;
 mod header;
 mod hex;
 pub mod message;
@@ -21,9 +21,9 @@ mod stripe_id;
 mod units;
 
 pub use challenge::{Challenge, Offer, Resource};
-pub use charge_id::{ChargeId, ParseChargeIdError};
 pub use client_id::{ClientId, ParseClientIdError};
 pub use currency::{Currency, UnknownCurrency};
+pub use deduction_id::{DeductionId, ParseDeductionIdError};
 pub use header::{
     HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode, encode_bytes,
 };

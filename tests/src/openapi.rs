@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use serde_norway::Value;
-use stripe402_filter::config::{Config, Route};
-use stripe402_filter::route::Wanted;
+use stripe402_filter::pricing::Wanted;
+use stripe402_filter::{config::Config, pricing::Offer};
 
 use crate::envoy_config::EnvoyConfig;
 use crate::{Error, Result};
@@ -50,7 +50,7 @@ pub fn with_prices(config: &Path, spec: &Path) -> Result<String> {
 /// Writes the price of an operation, or takes away one that holds no longer.
 fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
     let wanted = Wanted { method: Some(method), host: "", path, route_name: None };
-    let sale = filter.routes.find(wanted).rule.and_then(|rule| rule.sale.as_deref());
+    let sale = filter.routes.find(wanted).rule.and_then(|rule| rule.offer.as_deref());
     let Some(fields) = operation.as_mapping_mut() else { return };
     let Some(sale) = sale else {
         fields.remove("x-payment-info");
@@ -65,7 +65,7 @@ fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
     }
 }
 
-fn info(filter: &Config, sale: &Route) -> Value {
+fn info(filter: &Config, sale: &Offer) -> Value {
     let mut fields: Vec<(Value, Value)> = vec![
         ("protocol".into(), "stripe402".into()),
         ("price".into(), sale.price.get().into()),

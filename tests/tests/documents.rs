@@ -97,7 +97,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/alerts.md".to_owned(),
         "docs/configuration.md".to_owned(),
         "docs/ledger.md".to_owned(),
-        "docs/operating.md".to_owned(),
+        "docs/operators-page.md".to_owned(),
         "docs/operations.md".to_owned(),
         "SECURITY.md".to_owned(),
         "client/README.md".to_owned(),

@@ -28,8 +28,7 @@ async fn charge(sim: &StripeSim, card: &str) -> serde_json::Value {
         ("currency", "usd"),
         ("payment_method", card),
         ("confirm", "true"),
-        ("automatic_payment_methods[enabled]", "true"),
-        ("automatic_payment_methods[allow_redirects]", "never"),
+        ("allowed_payment_method_types[0]", "card"),
     ];
     sim.api_post("/v1/payment_intents", &form).await.unwrap()
 }

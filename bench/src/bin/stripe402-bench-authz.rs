@@ -8,11 +8,11 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
 };
-use stripe402_bench::{Result, accounts, charge};
-use stripe402_ledger::{ledger::AccountKey, store::Store};
+use stripe402_bench::{Result, accounts, deduction};
+use stripe402_ledger::{accounting::AccountKey, store::Store};
 use stripe402_protocol::{
     Currency, Intent, Payment, Receipt,
-    message::{self, Batch, ChargeOutcome},
+    message::{self, Batch, DeductionOutcome},
 };
 
 #[tokio::main]
@@ -40,10 +40,10 @@ async fn check(State(store): State<Arc<dyn Store>>, headers: HeaderMap) -> (Stat
 async fn receipt(store: &dyn Store, headers: &HeaderMap) -> Option<HeaderValue> {
     let payment = Payment::decode(headers.get("payment")?.as_bytes()).ok()?;
     let Intent::Spend { client_id: Some(client), .. } = payment.intent() else { return None };
-    let charge = charge(AccountKey { client, currency: Currency::USD }).ok()?;
-    let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
-    match store.batch(batch).await.ok()?.charges.first()? {
-        (_, ChargeOutcome::Charged(left)) => {
+    let deduction = deduction(AccountKey { client, currency: Currency::USD }).ok()?;
+    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+    match store.batch(batch).await.ok()?.deductions.first()? {
+        (_, DeductionOutcome::Deducted(left)) => {
             let receipt = Receipt {
                 success: true,
                 charge_id: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use stripe402_ledger::{ledger::AccountKey, store::Store};
+use stripe402_ledger::{accounting::AccountKey, store::Store};
 
 use crate::{Result, accounts};
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use stripe402_ledger::{
-    ledger::{Limit, NewTopUp, Opened, State, TopUpId},
+    accounting::{Limit, NewTopUp, Opened, State, TopUpId},
     store::Store,
 };
 use stripe402_protocol::{
@@ -13,7 +13,7 @@ use stripe402_protocol::{
 use crate::{
     Result,
     accounts::{client, credit},
-    charge,
+    deduction,
 };
 
 /// How many are asked for at once.
@@ -25,7 +25,7 @@ const BATCH: u64 = 32;
 pub(super) enum Thing {
     Client,
     FirstCharge,
-    Charge,
+    Deduction,
     Mark,
     TopUp,
     NamedTopUp,
@@ -39,7 +39,7 @@ impl Thing {
     pub(super) const ALL: [Self; 10] = [
         Self::Client,
         Self::FirstCharge,
-        Self::Charge,
+        Self::Deduction,
         Self::Mark,
         Self::TopUp,
         Self::NamedTopUp,
@@ -53,7 +53,7 @@ impl Thing {
         match self {
             Self::Client => "client with one movement",
             Self::FirstCharge => "first charge of a client's hour and route",
-            Self::Charge => "charge after it",
+            Self::Deduction => "charge after it",
             Self::Mark => "mark of a void that came first",
             Self::TopUp => "first top-up of a client, credited",
             Self::NamedTopUp => "second one, with an idempotency key",
@@ -68,7 +68,7 @@ impl Thing {
         match self {
             Self::Client | Self::TopUp | Self::NamedTopUp => "never; a card was charged for each",
             Self::FirstCharge => "its sum never; the rest after charge_memory",
-            Self::Charge | Self::Mark => "after charge_memory",
+            Self::Deduction | Self::Mark => "after charge_memory",
             Self::RefusedTopUp => {
                 "in Redis after 30 days, else never; limit_attempts bounds how many come"
             }
@@ -83,8 +83,11 @@ impl Thing {
 /// # Errors
 /// The store's.
 pub(super) async fn add(store: &dyn Store, thing: Thing, first: u64, many: u64) -> Result<()> {
-    let step =
-        if matches!(thing, Thing::FirstCharge | Thing::Charge | Thing::Mark) { BATCH } else { 1 };
+    let step = if matches!(thing, Thing::FirstCharge | Thing::Deduction | Thing::Mark) {
+        BATCH
+    } else {
+        1
+    };
     let mut at = first;
     while at < first + many {
         let end = (at + AT_ONCE * step).min(first + many);
@@ -100,15 +103,16 @@ async fn one(store: &dyn Store, thing: Thing, number: u64, end: u64) -> Result<(
     let key = client(number);
     match thing {
         Thing::Client => credit(store, key).await?,
-        Thing::FirstCharge | Thing::Charge => {
-            let charges = (number..end).map(|of| charge(client(of))).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, charges, voids: Vec::new() };
+        Thing::FirstCharge | Thing::Deduction => {
+            let deductions =
+                (number..end).map(|of| deduction(client(of))).collect::<Result<_>>()?;
+            let batch = Batch { version: message::VERSION, deductions, voids: Vec::new() };
             store.batch(batch).await?;
         }
         Thing::Mark => {
-            let mark = |of| Ok(Void { id: charge(client(of))?.id, client_id: None });
+            let mark = |of| Ok(Void { id: deduction(client(of))?.id, client_id: None });
             let voids = (number..end).map(mark).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, charges: Vec::new(), voids };
+            let batch = Batch { version: message::VERSION, deductions: Vec::new(), voids };
             store.batch(batch).await?;
         }
         Thing::TopUp => top_up(store, number, 1, None).await?,

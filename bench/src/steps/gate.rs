@@ -12,7 +12,7 @@ use stripe402_filter::{
 };
 use stripe402_protocol::{
     Units,
-    message::{BatchAnswer, ChargeOutcome, compact},
+    message::{BatchAnswer, DeductionOutcome, compact},
 };
 
 use super::{
@@ -84,7 +84,7 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
         }
         worker.on_wake(&mut host);
         for call in std::mem::take(&mut host.calls) {
-            worker.on_answer(&mut host, call, Ok(&charged(first)?));
+            worker.on_answer(&mut host, call, Ok(&deducted(first)?));
         }
         for id in streams {
             answer(&mut worker, &mut host, id, &response);
@@ -96,9 +96,9 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
     if same { Ok(()) } else { Err("not every request was served".into()) }
 }
 
-/// What the ledger answers to the batch whose first charge is the n-th.
-fn charged(first: u64) -> Result<Vec<u8>> {
-    let left = ChargeOutcome::Charged(Units::from_u32(9_876_500));
-    let charges = (first..first + u64::from(BATCH)).map(|number| (host::minted(number), left));
-    Ok(compact::to_bytes(&BatchAnswer { charges: charges.collect(), voids: Vec::new() }))
+/// What the ledger answers to the batch whose first deduction is the n-th.
+fn deducted(first: u64) -> Result<Vec<u8>> {
+    let left = DeductionOutcome::Deducted(Units::from_u32(9_876_500));
+    let deductions = (first..first + u64::from(BATCH)).map(|number| (host::minted(number), left));
+    Ok(compact::to_bytes(&BatchAnswer { deductions: deductions.collect(), voids: Vec::new() }))
 }

@@ -7,13 +7,13 @@ use stripe402_filter::{
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{Counter, Histogram},
 };
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
-/// The n-th charge id that is minted here.
-pub(super) fn minted(number: u64) -> ChargeId {
-    ChargeId::mint(NOW_MS, random(number))
+/// The n-th deduction id that is minted here.
+pub(super) fn minted(number: u64) -> DeductionId {
+    DeductionId::mint(NOW_MS, random(number))
 }
 
 fn random(number: u64) -> [u8; 10] {

@@ -3,17 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::SystemClock,
-    ledger::{AccountKey, Kind, Posting},
     store::{InMemory, Store},
 };
 use stripe402_protocol::{
     ClientId, Currency, Units,
-    message::{self, Batch, ChargeOutcome, compact},
+    message::{self, Batch, DeductionOutcome, compact},
 };
 
 use super::BATCH;
-use crate::{Result, charge};
+use crate::{Result, deduction};
 
 pub(super) fn batches(times: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -28,13 +28,14 @@ pub(super) fn batches(times: u32) -> Result<()> {
         store.post(key, posting).await?;
         let mut done = 0;
         while done < times {
-            let charges = (0..BATCH).map(|_| charge(key)).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, charges, voids: Vec::new() };
+            let deductions = (0..BATCH).map(|_| deduction(key)).collect::<Result<_>>()?;
+            let batch = Batch { version: message::VERSION, deductions, voids: Vec::new() };
             let body = compact::to_bytes(&batch);
             let batch: Batch = compact::from_bytes(&body)?;
             let answer = store.batch(batch).await?;
-            let served = |outcome: &ChargeOutcome| matches!(outcome, ChargeOutcome::Charged(_));
-            if !answer.charges.iter().all(|(_, outcome)| served(outcome)) {
+            let served =
+                |outcome: &DeductionOutcome| matches!(outcome, DeductionOutcome::Deducted(_));
+            if !answer.deductions.iter().all(|(_, outcome)| served(outcome)) {
                 return Err("not every charge was made".into());
             }
             std::hint::black_box(compact::to_bytes(&answer));

@@ -26,7 +26,7 @@ pub enum Step {
     Paid,
     /// The same, among 100,000 routes.
     PaidOfMany,
-    /// A charge's share of a batch at the ledger: read, deducted in memory, answered.
+    /// A deduction's share of a batch at the ledger: read, deducted in memory, answered.
     Ledger,
 }
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use stripe402_ledger::{ledger::AccountKey, store::Store};
+use stripe402_ledger::{accounting::AccountKey, store::Store};
 use stripe402_protocol::{
-    ChargeId, Units,
-    message::{self, Batch, Charge, ChargeOutcome},
+    DeductionId, Units,
+    message::{self, Batch, Deduction, DeductionOutcome},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ pub(super) const BATCH: usize = 32;
 pub(super) const IN_FLIGHT: usize = 8;
 /// Clients with an account.
 pub(super) const CLIENTS: u64 = 1_000;
-/// Whose charges a batch holds.
+/// Whose deductions a batch holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spread {
     /// Each of another client, of [`CLIENTS`].
@@ -58,10 +58,10 @@ pub(super) async fn taken(store: &dyn Store) -> Result<u64> {
     Ok(u64::try_from(sum)?)
 }
 
-/// Keeps [`IN_FLIGHT`] batches under way for a time; answers how many charges of 1 unit were made.
+/// Keeps [`IN_FLIGHT`] batches under way for a time; answers how many deductions of 1 unit were made.
 ///
 /// # Errors
-/// The store's, or that a charge was refused.
+/// The store's, or that a deduction was refused.
 pub(super) async fn drive(store: &Arc<dyn Store>, spread: Spread, time: Duration) -> Result<u64> {
     let next = AtomicU64::new(0);
     let until = Instant::now() + time;
@@ -70,10 +70,10 @@ pub(super) async fn drive(store: &Arc<dyn Store>, spread: Spread, time: Duration
         while Instant::now() < until {
             let batch = batch(spread, next.fetch_add(BATCH as u64, Ordering::Relaxed))?;
             let answer = store.batch(batch).await?;
-            let charged = |(_, outcome): &&(ChargeId, ChargeOutcome)| {
-                matches!(outcome, ChargeOutcome::Charged(_))
+            let deducted = |(_, outcome): &&(DeductionId, DeductionOutcome)| {
+                matches!(outcome, DeductionOutcome::Deducted(_))
             };
-            let count = answer.charges.iter().filter(charged).count();
+            let count = answer.deductions.iter().filter(deducted).count();
             if count != BATCH {
                 return Err("a charge was refused".into());
             }
@@ -84,16 +84,16 @@ pub(super) async fn drive(store: &Arc<dyn Store>, spread: Spread, time: Duration
     Ok(try_join_all(made).await?.iter().sum())
 }
 
-/// One charge of one unit, as in every batch.
+/// One deduction of one unit, as in every batch.
 ///
 /// # Errors
 /// If the system has no random numbers.
-pub fn charge(of: AccountKey) -> Result<Charge> {
+pub fn deduction(of: AccountKey) -> Result<Deduction> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;
     let now = SystemTime::UNIX_EPOCH.elapsed()?.as_millis();
-    Ok(Charge {
-        id: ChargeId::mint(u64::try_from(now)?, random),
+    Ok(Deduction {
+        id: DeductionId::mint(u64::try_from(now)?, random),
         client_id: of.client,
         currency: of.currency,
         amount: Units::new(1)?,
@@ -106,10 +106,10 @@ fn batch(spread: Spread, first: u64) -> Result<Batch> {
         Spread::Many => first.wrapping_add(at) % CLIENTS,
         Spread::One => 0,
     };
-    let charges = (0..BATCH as u64).map(|at| charge(client(number(at))));
+    let deductions = (0..BATCH as u64).map(|at| deduction(client(number(at))));
     Ok(Batch {
         version: message::VERSION,
-        charges: charges.collect::<Result<_>>()?,
+        deductions: deductions.collect::<Result<_>>()?,
         voids: Vec::new(),
     })
 }

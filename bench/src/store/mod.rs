@@ -12,7 +12,7 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use stripe402_ledger::store::Store;
 
-pub use self::load::charge;
+pub use self::load::deduction;
 use self::load::{CLIENTS, Spread};
 pub(crate) use self::postgres::bytes as postgres_bytes;
 use crate::{
@@ -37,7 +37,7 @@ struct Subject {
     server: Option<u32>,
     /// What its books must say was taken.
     made: u64,
-    /// How many charges the last round of many clients made.
+    /// How many deductions the last round of many clients made.
     last_many: u64,
 }
 

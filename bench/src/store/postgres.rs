@@ -21,7 +21,7 @@ SELECT outcome, balance FROM stripe402.apply_batch('{{}}'::bytea[], '{{}}'::byte
     )
 }
 
-/// Runs it for a time, as many at once as the ledger; answers how many charges were made.
+/// Runs it for a time, as many at once as the ledger; answers how many deductions were made.
 ///
 /// # Errors
 /// If the program is missing, or a transaction failed.

@@ -13,11 +13,11 @@ use stripe402_protocol::message::{self, Batch};
 use super::load;
 use crate::{Result, accounts};
 
-/// What takes the place of a charge's id: two random numbers of up to nine digits, since one alone
+/// What takes the place of a deduction's id: two random numbers of up to nine digits, since one alone
 /// would meet itself again in every round.
 const RANDOM_ID: &str = "__rand_int____rand_int__";
 
-/// The arguments of the ledger's call for one charge, with the id to be filled in.
+/// The arguments of the ledger's call for one deduction, with the id to be filled in.
 ///
 /// # Errors
 /// If no such call was seen.
@@ -27,9 +27,9 @@ pub(super) async fn call(store: &dyn Store, port: u16) -> Result<Vec<String>> {
     monitor.write_all(b"MONITOR\r\n")?;
     let mut lines = BufReader::new(monitor).lines();
     lines.next().ok_or("MONITOR was not answered")??;
-    let charge = load::charge(accounts::client(0))?;
-    let id = charge.id.to_string();
-    let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
+    let deduction = load::deduction(accounts::client(0))?;
+    let id = deduction.id.to_string();
+    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
     store.batch(batch).await?;
     for line in lines {
         let line = line?;

@@ -6,13 +6,13 @@ use serde_json::Value;
 use stripe402_protocol::Currency;
 
 use super::{
-    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, Limits, Paywall,
+    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, Paywall, SizeLimits,
     Unmatched, VoidOn,
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
     route::{ROUTE, route},
 };
-use crate::route::Table;
+use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
@@ -150,8 +150,8 @@ fn ledger(mut fields: Fields) -> Checked<Ledger> {
     Ok(ledger)
 }
 
-fn limits(mut fields: Fields) -> Checked<Limits> {
-    let usual = Limits::default();
+fn limits(mut fields: Fields) -> Checked<SizeLimits> {
+    let usual = SizeLimits::default();
     let mut limit = |name: &str, usual: usize, range: RangeInclusive<usize>| {
         let given: Option<usize> = fields.optional(name)?;
         match given.unwrap_or(usual) {
@@ -162,14 +162,14 @@ fn limits(mut fields: Fields) -> Checked<Limits> {
             ),
         }
     };
-    Ok(Limits {
+    Ok(SizeLimits {
         // Envoy takes 60 KiB of headers in all.
         payment_header_bytes: limit(
             "payment_header_bytes",
             usual.payment_header_bytes,
             64..=61_440,
         )?,
-        // A ledger takes a megabyte; a charge may have a route's name of a few hundred bytes.
+        // A ledger takes a megabyte; a deduction may have a route's name of a few hundred bytes.
         batch: limit("batch", usual.batch, 2..=1_024)?,
         queue: limit("queue", usual.queue, 1..=100_000)?,
         void_queue: limit("void_queue", usual.void_queue, 1..=1_000_000)?,
@@ -202,7 +202,7 @@ impl Read for LedgerUnavailable {
     }
 }
 
-impl Default for Limits {
+impl Default for SizeLimits {
     fn default() -> Self {
         Self {
             payment_header_bytes: 8 * 1024,

@@ -41,7 +41,7 @@ pub(super) fn identity(mut fields: Fields) -> Checked<Identity> {
         client_id: fields.optional("client_id")?.unwrap_or(usual.client_id),
         credits_remaining: fields.optional("credits_remaining")?.unwrap_or(usual.credits_remaining),
         price: fields.optional("price")?.unwrap_or(usual.price),
-        charge_id: fields.optional("charge_id")?.unwrap_or(usual.charge_id),
+        deduction_id: fields.optional("charge_id")?.unwrap_or(usual.deduction_id),
         unpaid: fields.optional("unpaid")?.unwrap_or(usual.unpaid),
     };
     let names = identity.names();
@@ -67,7 +67,7 @@ impl Identity {
             ("client_id", &self.client_id),
             ("credits_remaining", &self.credits_remaining),
             ("price", &self.price),
-            ("charge_id", &self.charge_id),
+            ("charge_id", &self.deduction_id),
             ("unpaid", &self.unpaid),
         ]
     }
@@ -79,7 +79,7 @@ impl Default for Identity {
             client_id: "x-stripe402-client-id".to_owned(),
             credits_remaining: "x-stripe402-credits-remaining".to_owned(),
             price: "x-stripe402-price".to_owned(),
-            charge_id: "x-stripe402-charge-id".to_owned(),
+            deduction_id: "x-stripe402-charge-id".to_owned(),
             unpaid: "x-stripe402-unpaid".to_owned(),
         }
     }

@@ -10,9 +10,9 @@ mod structure;
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
-use stripe402_protocol::{Challenge, Currency, Resource, Units};
+use stripe402_protocol::Currency;
 
-use crate::route::Table;
+use crate::pricing::{EncodedChallenge, Offer, Table, VoidOn};
 
 /// A configuration that can be served.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Config {
     /// What browsers get with a 402.
     pub paywall: Option<Paywall>,
     /// Sizes.
-    pub limits: Limits,
+    pub limits: SizeLimits,
     /// Whether the publishable key is one for real money: the ledger's must be, too.
     pub live: bool,
 }
@@ -48,7 +48,7 @@ pub struct Config {
 pub struct Ledger {
     /// The Envoy cluster.
     pub cluster: String,
-    /// For a batch of charges.
+    /// For a batch of deductions.
     pub timeout: Duration,
     /// For a card payment.
     pub payment_timeout: Duration,
@@ -88,7 +88,7 @@ pub enum LedgerUnavailable {
     Allow,
 }
 
-/// What is free of charge and answered by the gate itself.
+/// What is free of deduction and answered by the gate itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discovery {
     /// The path of the list; the balance is at `/balance` below it.
@@ -106,65 +106,6 @@ pub struct Paywall {
     pub stripe_js: String,
 }
 
-/// One thing that is for sale.
-#[derive(Debug)]
-pub struct Route {
-    /// For the books and the log.
-    pub name: String,
-    /// What one request costs.
-    pub price: Units,
-    /// The currency of every amount here.
-    pub currency: Currency,
-    /// The least that a card is charged; never below the price.
-    pub min_top_up: Units,
-    /// The most.
-    pub max_top_up: Units,
-    /// For people and agents that choose.
-    pub description: Option<String>,
-    /// The media type of the answer.
-    pub mime_type: Option<String>,
-    /// Which failures give the price back.
-    pub void_on: VoidOn,
-    kept: Kept,
-}
-
-/// The challenges for the one path that most clients ask for, once they were asked for.
-#[derive(Debug, Default)]
-struct Kept {
-    path: Option<Box<str>>,
-    first: OnceCell<Encoded>,
-    insufficient: OnceCell<Encoded>,
-}
-
-/// A challenge as it travels.
-#[derive(Clone, Debug)]
-pub struct Encoded {
-    /// The `payment-required` header.
-    pub header: Rc<str>,
-    /// The body: the same JSON.
-    pub body: Rc<[u8]>,
-}
-
-/// Which failures of a request give its price back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set: each is on or off by itself")]
-pub struct VoidOn {
-    /// The API answered 5xx.
-    pub upstream_5xx: bool,
-    /// The API could not be reached, or broke off.
-    pub upstream_reset: bool,
-    /// The API did not answer in time.
-    pub upstream_timeout: bool,
-    /// A gRPC API says that it failed: `grpc-status` 2, 4, 8, 13 or 14.
-    pub grpc_failure: bool,
-    /// The API answered 4xx.
-    pub upstream_4xx: bool,
-    /// The API answered 304.
-    pub not_modified: bool,
-    /// The client left after the request was forwarded.
-    pub client_gone: bool,
-}
-
 /// The headers that tell the API who paid. Any that a client sends are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -174,15 +115,15 @@ pub struct Identity {
     pub credits_remaining: String,
     /// What this request cost.
     pub price: String,
-    /// The charge, as in the ledger.
-    pub charge_id: String,
+    /// The deduction, as in the ledger.
+    pub deduction_id: String,
     /// Why a request that was not paid for is let through.
     pub unpaid: String,
 }
 
 /// Sizes that keep a worker's memory bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SizeLimits {
     /// The largest `payment` header, in bytes; a longer one is `invalid_payment`.
     pub payment_header_bytes: usize,
     /// Charges and voids in one batch.
@@ -245,25 +186,10 @@ fn read_json(bytes: &[u8], once: &once::Once) -> serde_json::Result<serde_json::
 }
 
 impl Config {
-    /// The challenge of a route for a request of this path.
+    /// The challenge of an offer for a request of this path.
     #[must_use]
-    pub fn challenge(&self, route: &Route, path: &str, insufficient: bool) -> Encoded {
-        let make = || {
-            let resource = Resource {
-                url: path.to_owned(),
-                description: route.description.clone(),
-                mime_type: route.mime_type.clone(),
-            };
-            let key = &self.defaults.publishable_key;
-            let challenge =
-                Challenge::new(resource, route.price, route.min_top_up, route.currency, key);
-            Encoded::new(&if insufficient { challenge.insufficient_credits() } else { challenge })
-        };
-        if route.kept.path.as_deref() != Some(path) {
-            return make();
-        }
-        let kept = if insufficient { &route.kept.insufficient } else { &route.kept.first };
-        kept.get_or_init(make).clone()
+    pub fn challenge(&self, offer: &Offer, path: &str, insufficient: bool) -> EncodedChallenge {
+        offer.challenge(path, insufficient, &self.defaults.publishable_key)
     }
 
     /// What a route in Envoy says of itself in its metadata, as [`crate::pairs`]. `None` if it is
@@ -275,19 +201,12 @@ impl Config {
         &self,
         bytes: &[u8],
         route_name: Option<&str>,
-    ) -> Result<Option<Route>, ConfigError> {
+    ) -> Result<Option<Offer>, ConfigError> {
         let value = metadata::decode(bytes).ok_or_else(|| ConfigError {
             path: route::METADATA_PATH.to_owned(),
             problem: "cannot be read: a field has no value?".to_owned(),
         })?;
         route::metadata(value, &self.defaults, route_name)
-    }
-}
-
-impl Encoded {
-    fn new(challenge: &Challenge) -> Self {
-        let body = serde_json::to_vec(challenge).unwrap_or_default();
-        Self { header: stripe402_protocol::encode_bytes(&body).into(), body: body.into() }
     }
 }
 

@@ -7,10 +7,10 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Defaults, Kept, Route, VoidOn,
+    Defaults,
     fields::{Checked, Fields, Read, wrong},
 };
-use crate::route::{Hosts, Match, Rule};
+use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Rule, VoidOn};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
@@ -86,8 +86,8 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults, keep: bool) -> Chec
     let methods = methods(&mut fields)?;
     let strict = fields.optional("strict")?.unwrap_or_default();
     let keep = (keep && matches!(of, Match::Exact(_))).then(|| text.as_str().into());
-    let sale = sale(&mut fields, defaults, text, keep)?.map(std::rc::Rc::new);
-    Ok(Rule { of, hosts, methods, strict, sale })
+    let offer = offer(&mut fields, defaults, text, keep)?.map(std::rc::Rc::new);
+    Ok(Rule { of, hosts, methods, strict, offer })
 }
 
 /// What a route in Envoy says of itself.
@@ -95,9 +95,9 @@ pub(super) fn metadata(
     value: Value,
     defaults: &Defaults,
     route_name: Option<&str>,
-) -> Checked<Option<Route>> {
+) -> Checked<Option<Offer>> {
     let mut fields = Fields::of(METADATA_PATH.to_owned(), value, &METADATA)?;
-    sale(&mut fields, defaults, route_name.unwrap_or("route").to_owned(), None)
+    offer(&mut fields, defaults, route_name.unwrap_or("route").to_owned(), None)
 }
 
 /// Which requests a route is about, and the field that says so.
@@ -142,12 +142,12 @@ fn path(of: &Match, text: &str, at: &str) -> Checked<()> {
 }
 
 /// What a request costs; `None` if it is free. `name` is what the books call it by default.
-fn sale(
+fn offer(
     fields: &mut Fields,
     defaults: &Defaults,
     name: String,
     kept_for: Option<Box<str>>,
-) -> Checked<Option<Route>> {
+) -> Checked<Option<Offer>> {
     let price: Option<Price> = fields.optional("price")?;
     let currency = fields.optional("currency")?.unwrap_or(defaults.currency);
     let (least, least_at) = inherited(fields, "min_top_up", defaults.min_top_up)?;
@@ -195,8 +195,8 @@ fn sale(
         );
         return wrong(most_at, problem);
     }
-    let kept = Kept { path: kept_for, ..Kept::default() };
-    Ok(Some(Route {
+    let encoded = EncodedChallenges::of(kept_for);
+    Ok(Some(Offer {
         name,
         price,
         currency,
@@ -205,7 +205,7 @@ fn sale(
         description,
         mime_type,
         void_on,
-        kept,
+        encoded,
     }))
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::route::Wanted;
+use crate::pricing::Wanted;
 
 fn good() -> Value {
     json!({
@@ -29,9 +29,9 @@ fn parse(config: &Value) -> Result<Config, ConfigError> {
     Config::parse(&serde_json::to_vec(config).unwrap())
 }
 
-fn joke(config: &Config) -> Rc<Route> {
+fn joke(config: &Config) -> Rc<Offer> {
     let wanted = Wanted { method: Some("GET"), host: "", path: "/api/joke", route_name: None };
-    config.routes.find(wanted).rule.unwrap().sale.clone().unwrap()
+    config.routes.find(wanted).rule.unwrap().offer.clone().unwrap()
 }
 
 #[test]

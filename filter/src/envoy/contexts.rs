@@ -28,7 +28,7 @@ const PULSES: u32 = 20;
 const LEAVING_TICKS: u32 = 600;
 /// Kept at the start, to see whether the host keeps anything.
 const PROBE: &str = "stripe402/probe";
-/// The largest answer that is read, in bytes: a batch's is some 100 bytes per charge.
+/// The largest answer that is read, in bytes: a batch's is some 100 bytes per deduction.
 const LARGEST_ANSWER: usize = 1 << 20;
 
 /// What root and streams share: one thread, one VM.

@@ -10,7 +10,7 @@ use crate::{
     pairs,
 };
 
-/// How many random bytes are fetched at once: enough for 32 charge ids.
+/// How many random bytes are fetched at once: enough for 32 deduction ids.
 const POOL: usize = 320;
 
 /// What one VM needs to talk to Envoy.

@@ -1,8 +1,8 @@
 //! What access logs are told of a request: one line of `name=value`, without a credential.
 
-use stripe402_protocol::{ChargeId, ClientId, Units};
+use stripe402_protocol::{ClientId, DeductionId, Units};
 
-use super::{Passed, Phase, Sale, Step, Stream};
+use super::{Passed, Phase, PricedRequest, Step, Stream};
 
 impl Stream {
     /// What became of the request with this step; `None` if that is not decided, or not asked for.
@@ -12,10 +12,13 @@ impl Stream {
             return None;
         }
         match (step, &self.phase) {
-            (Step::Pass(headers, Passed::Paid), Phase::Served { sale, charge, client, .. }) => {
+            (
+                Step::Pass(headers, Passed::Paid),
+                Phase::Served { priced, deduction, client, .. },
+            ) => {
                 let name = &self.config.identity.credits_remaining;
                 let left = headers.iter().find(|(header, _)| header == name);
-                let paid = of_sale("paid", sale, *charge, *client);
+                let paid = of_sale("paid", priced, *deduction, *client);
                 Some(format!("{paid} left={}", left.map_or("", |(_, left)| left)))
             }
             (Step::Pass(_, Passed::Unpaid), _) => Some("outcome=unpaid".to_owned()),
@@ -28,12 +31,17 @@ impl Stream {
     }
 }
 
-/// A sale as the books know it, and as people may see it.
-pub(super) fn of_sale(outcome: &str, sale: &Sale, charge: ChargeId, client: ClientId) -> String {
-    let (route, price): (_, Units) = (&sale.route, sale.route.price);
+/// A priced as the books know it, and as people may see it.
+pub(super) fn of_sale(
+    outcome: &str,
+    priced: &PricedRequest,
+    deduction: DeductionId,
+    client: ClientId,
+) -> String {
+    let (route, price): (_, Units) = (&priced.offer, priced.offer.price);
     let name: String = route.name.chars().map(|c| if c <= ' ' { '_' } else { c }).collect();
     format!(
-        "outcome={outcome} route={name} price={price} currency={} subject={} charge={charge}",
+        "outcome={outcome} route={name} price={price} currency={} subject={} charge={deduction}",
         route.currency.as_str(),
         client.subject()
     )

@@ -1,4 +1,4 @@
-//! What is for sale, and what a client has left: answered by the gate itself, free of charge.
+//! What is for sale, and what a client has left: answered by the gate itself, free of deduction.
 
 use std::rc::Rc;
 
@@ -8,10 +8,10 @@ use stripe402_protocol::{
     message::{self, Balance, BalanceAnswer},
 };
 
-use super::{Head, Mint, Phase, Reply, Step, Stream, Trouble};
+use super::{Head, LedgerError, Mint, Phase, Reply, Step, Stream};
 use crate::{
     config::{Config, Discovery},
-    route::{Match, Rule, without_query},
+    pricing::{Match, Rule, without_query},
 };
 
 /// The list holds no more routes than that: it is for reading.
@@ -63,7 +63,7 @@ impl Stream {
     }
 
     /// The ledger's word on the balance.
-    pub fn on_balance(&mut self, answer: Result<BalanceAnswer, Trouble>) -> Option<Step> {
+    pub fn on_balance(&mut self, answer: Result<BalanceAnswer, LedgerError>) -> Option<Step> {
         if !matches!(self.phase, Phase::Asking { .. }) {
             return None;
         }
@@ -129,13 +129,14 @@ fn listed(rule: &Rule) -> Value {
     if !rule.methods.is_empty() {
         put("methods", rule.methods.as_slice().into());
     }
-    match &rule.sale {
+    match &rule.offer {
         None => put("free", true.into()),
-        Some(sale) => {
-            put("price", sale.price.get().into());
-            put("currency", sale.currency.as_str().into());
-            put("minTopUp", sale.min_top_up.get().into());
-            for (name, text) in [("description", &sale.description), ("mimeType", &sale.mime_type)]
+        Some(priced) => {
+            put("price", priced.price.get().into());
+            put("currency", priced.currency.as_str().into());
+            put("minTopUp", priced.min_top_up.get().into());
+            for (name, text) in
+                [("description", &priced.description), ("mimeType", &priced.mime_type)]
             {
                 if let Some(text) = text {
                     put(name, text.as_str().into());

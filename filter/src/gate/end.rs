@@ -1,16 +1,18 @@
-//! The response's head, its trailers, and the end of the stream: does the charge stand?
+//! The response's head, its trailers, and the end of the stream: does the deduction stand?
 
 use std::borrow::Cow;
 
-use stripe402_protocol::{ChargeId, ClientId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void};
+use stripe402_protocol::{
+    ClientId, DeductionId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void,
+};
 
 use super::{
-    Audience, Phase, ResponseStep, Sale, Stream,
+    Audience, Phase, PricedRequest, ResponseStep, Stream,
     cache::{is_private, is_targeted, named, vary_by_payment},
     describe::of_sale,
     head::is_grpc,
 };
-use crate::config::VoidOn;
+use crate::pricing::VoidOn;
 
 /// The codes by which a gRPC API says that it failed, as it does with a 5xx elsewhere: UNKNOWN,
 /// DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE. The others are about the request,
@@ -82,7 +84,7 @@ fn join(list: &mut Option<String>, value: &str) {
 }
 
 impl Stream {
-    /// The response's head. Whether the charge stands is decided here, once, unless only a gRPC
+    /// The response's head. Whether the deduction stands is decided here, once, unless only a gRPC
     /// API's trailers can tell; `origin` is asked for only if it matters.
     pub fn on_response(
         &mut self,
@@ -97,19 +99,19 @@ impl Stream {
             step.remove = vec![Cow::Borrowed(PAYMENT_REQUIRED), Cow::Borrowed(PAYMENT_RESPONSE)];
         }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Served { sale, charge, client, .. }
-                if voids(sale.route.void_on, head, self.audience, origin) =>
+            Phase::Served { priced, deduction, client, .. }
+                if voids(priced.offer.void_on, head, self.audience, origin) =>
             {
                 return ResponseStep {
                     remove: step.remove,
-                    ..self.give_back(&sale, charge, client)
+                    ..self.give_back(&priced, deduction, client)
                 };
             }
-            Phase::Served { receipt, sale, charge, client } => {
+            Phase::Served { receipt, priced, deduction, client } => {
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
                 step.set.push((PAYMENT_RESPONSE, receipt));
                 if head.grpc && head.grpc_status.is_none() {
-                    self.phase = Phase::Streaming { sale, charge, client };
+                    self.phase = Phase::Streaming { priced, deduction, client };
                 }
             }
             // Whoever comes after the ledger's trouble is over has to pay.
@@ -142,13 +144,13 @@ impl Stream {
     }
 
     /// The response's trailers: what a gRPC API says of the whole call. The receipt has gone out
-    /// with the head; that the charge was given back is seen in the balance.
+    /// with the head; that the deduction was given back is seen in the balance.
     pub fn on_trailers(&mut self, trailers: &ResponseHead) -> ResponseStep {
         match core::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Streaming { sale, charge, client }
-                if sale.route.void_on.grpc_failure && trailers.grpc_failed() =>
+            Phase::Streaming { priced, deduction, client }
+                if priced.offer.void_on.grpc_failure && trailers.grpc_failed() =>
             {
-                self.give_back(&sale, charge, client)
+                self.give_back(&priced, deduction, client)
             }
             Phase::Streaming { .. } => ResponseStep::default(),
             other => {
@@ -158,32 +160,37 @@ impl Stream {
         }
     }
 
-    fn give_back(&self, sale: &Sale, charge: ChargeId, client: ClientId) -> ResponseStep {
+    fn give_back(
+        &self,
+        priced: &PricedRequest,
+        deduction: DeductionId,
+        client: ClientId,
+    ) -> ResponseStep {
         ResponseStep {
-            void: Some(Void { id: charge, client_id: Some(client) }),
-            describe: self.config.access_log.then(|| of_sale("voided", sale, charge, client)),
+            void: Some(Void { id: deduction, client_id: Some(client) }),
+            describe: self.config.access_log.then(|| of_sale("voided", priced, deduction, client)),
             ..ResponseStep::default()
         }
     }
 
-    /// The stream is over, whoever ended it. A charge that the ledger has not answered for is not
+    /// The stream is over, whoever ended it. A deduction that the ledger has not answered for is not
     /// this function's business: its answer finds no stream, and is voided. A request that never
     /// reached the API costs nothing; one that did has made it work. A gRPC call without trailers
     /// is given back only if the API broke it off: a client can end, or starve, every stream.
     pub fn on_end(&mut self, origin: impl FnOnce() -> Origin) -> Option<Void> {
         let broken_off =
             |origin: Origin| origin.details.is_some_and(|details| details.starts_with(BROKEN_OFF));
-        let (given_back, charge, client) = match core::mem::replace(&mut self.phase, Phase::Settled)
-        {
-            Phase::Served { sale, charge, client, .. } => {
-                (sale.route.void_on.client_gone || !origin().reached, charge, client)
-            }
-            Phase::Streaming { sale, charge, client } => {
-                (sale.route.void_on.upstream_reset && broken_off(origin()), charge, client)
-            }
-            _ => return None,
-        };
-        given_back.then_some(Void { id: charge, client_id: Some(client) })
+        let (given_back, deduction, client) =
+            match core::mem::replace(&mut self.phase, Phase::Settled) {
+                Phase::Served { priced, deduction, client, .. } => {
+                    (priced.offer.void_on.client_gone || !origin().reached, deduction, client)
+                }
+                Phase::Streaming { priced, deduction, client } => {
+                    (priced.offer.void_on.upstream_reset && broken_off(origin()), deduction, client)
+                }
+                _ => return None,
+            };
+        given_back.then_some(Void { id: deduction, client_id: Some(client) })
     }
 }
 

@@ -17,11 +17,14 @@ mod trace;
 use std::{borrow::Cow, rc::Rc};
 
 use stripe402_protocol::{
-    ChargeId, ClientId, PaymentIntentId, PaymentMethodId, Receipt, Units,
-    message::{Balance, CardPayment, Charge, Void},
+    ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, Units,
+    message::{Balance, CardPayment, Deduction, Void},
 };
 
-use crate::config::{Config, LedgerUnavailable, Route};
+use crate::{
+    config::{Config, LedgerUnavailable},
+    pricing::{Offer, Pricing},
+};
 
 pub use end::{Origin, ResponseHead};
 pub use head::{Audience, Head};
@@ -46,17 +49,22 @@ enum Phase {
     New,
     /// Not priced: passes.
     Free,
-    /// A charge is on its way to the ledger.
-    Charging { sale: Sale, charge: ChargeId, client: ClientId, card: Option<CardOffer> },
+    /// A deduction is on its way to the ledger.
+    Deducting {
+        priced: PricedRequest,
+        deduction: DeductionId,
+        client: ClientId,
+        card: Option<CardOffer>,
+    },
     /// A card payment is on its way to the ledger.
-    Paying { sale: Sale, charge: ChargeId },
+    Paying { priced: PricedRequest, deduction: DeductionId },
     /// The ledger is asked for a balance.
-    Asking { question: ChargeId },
-    /// Charged, and on its way to the API.
-    Served { sale: Sale, charge: ChargeId, client: ClientId, receipt: String },
+    Asking { question: DeductionId },
+    /// Deducted, and on its way to the API.
+    Served { priced: PricedRequest, deduction: DeductionId, client: ClientId, receipt: String },
     /// Answered by a gRPC API that has not said yet whether it succeeded: its trailers do.
-    Streaming { sale: Sale, charge: ChargeId, client: ClientId },
-    /// Not charged, since the ledger gave no answer, and on its way to the API all the same.
+    Streaming { priced: PricedRequest, deduction: DeductionId, client: ClientId },
+    /// Not deducted, since the ledger gave no answer, and on its way to the API all the same.
     Unpaid,
     /// Answered by us.
     Refused,
@@ -66,33 +74,35 @@ enum Phase {
 
 /// What is being bought.
 #[derive(Clone, Debug)]
-struct Sale {
-    route: Rc<Route>,
+struct PricedRequest {
+    offer: Rc<Offer>,
     /// As the client wrote it, without the query.
     path: String,
 }
 
 /// What the route in Envoy says of its price.
 #[derive(Clone, Debug)]
-pub enum Placed {
-    /// This, or that it is free.
-    Said(Option<Rc<Route>>),
+pub enum RouteOverride {
+    /// This.
+    Offer(Rc<Offer>),
+    /// That it is free.
+    Free,
     /// Something that cannot be understood.
-    Wrong,
+    Invalid,
     /// Nothing; here is its name, where that matters.
-    Unsaid(Option<String>),
+    None(Option<String>),
     /// Nothing; but its virtual host says what everything costs that no rule is about: this, or
     /// that it is free.
-    Inherited(Option<String>, Option<Rc<Route>>),
+    Inherited(Option<String>, Pricing),
 }
 
 /// Why there is no word of the ledger's on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum LedgerError {
     /// It gave no answer at all.
-    Silent,
+    Unreachable,
     /// It gave one that is of no use.
-    Useless,
+    InvalidResponse,
 }
 
 /// A card that pays if credits do not.
@@ -109,8 +119,8 @@ struct CardOffer {
 pub enum Step {
     /// It goes on to the API, with these headers set.
     Pass(Vec<(String, String)>, Passed),
-    /// It waits while this charge is made.
-    Charge(Charge),
+    /// It waits while this deduction is made.
+    Deduction(Deduction),
     /// It waits while this card payment is made.
     Pay(Box<CardPayment>),
     /// It waits while the ledger is asked for this balance.
@@ -137,14 +147,14 @@ pub struct ResponseStep {
     pub set: Vec<(&'static str, String)>,
     /// Headers to remove.
     pub remove: Vec<Cow<'static, str>>,
-    /// The charge to give back.
+    /// The deduction to give back.
     pub void: Option<Void>,
     /// What access logs are told anew.
     pub describe: Option<String>,
 }
 
-/// Mints charge ids; `None` where the VM has no random source.
-pub type Mint<'m> = &'m mut dyn FnMut() -> Option<ChargeId>;
+/// Mints deduction ids; `None` where the VM has no random source.
+pub type Mint<'m> = &'m mut dyn FnMut() -> Option<DeductionId>;
 
 impl Stream {
     /// A stream of which nothing is known yet. It keeps its configuration to its end, whatever
@@ -154,21 +164,25 @@ impl Stream {
         Self { config, audience: Audience::Json, phase: Phase::New, open: false }
     }
 
-    /// The charge, or the question, that the ledger is being asked for.
+    /// The deduction, or the question, that the ledger is being asked for.
     #[must_use]
-    pub const fn waits_for(&self) -> Option<ChargeId> {
+    pub const fn waits_for(&self) -> Option<DeductionId> {
         match &self.phase {
-            Phase::Charging { charge, .. } | Phase::Paying { charge, .. } => Some(*charge),
+            Phase::Deducting { deduction, .. } | Phase::Paying { deduction, .. } => {
+                Some(*deduction)
+            }
             Phase::Asking { question } => Some(*question),
             _ => None,
         }
     }
 
-    /// The charge of a request that went on, while it is not decided whether it stands.
+    /// The deduction of a request that went on, while it is not decided whether it stands.
     #[must_use]
-    pub const fn served(&self) -> Option<ChargeId> {
+    pub const fn served(&self) -> Option<DeductionId> {
         match &self.phase {
-            Phase::Served { charge, .. } | Phase::Streaming { charge, .. } => Some(*charge),
+            Phase::Served { deduction, .. } | Phase::Streaming { deduction, .. } => {
+                Some(*deduction)
+            }
             _ => None,
         }
     }
@@ -179,11 +193,11 @@ impl Stream {
         !matches!(self.phase, Phase::Refused)
     }
 
-    /// Charged: the request goes on, and the API learns who paid.
+    /// Deducted: the request goes on, and the API learns who paid.
     fn serve(
         &mut self,
-        sale: Sale,
-        charge: ChargeId,
+        priced: PricedRequest,
+        deduction: DeductionId,
         client: ClientId,
         left: Units,
         charged_by: Option<String>,
@@ -202,17 +216,17 @@ impl Stream {
         let headers = vec![
             (names.client_id.clone(), client_id),
             (names.credits_remaining.clone(), left.to_string()),
-            (names.price.clone(), sale.route.price.to_string()),
-            (names.charge_id.clone(), charge.to_string()),
+            (names.price.clone(), priced.offer.price.to_string()),
+            (names.deduction_id.clone(), deduction.to_string()),
         ];
-        self.phase = Phase::Served { sale, charge, client, receipt };
+        self.phase = Phase::Served { priced, deduction, client, receipt };
         Step::Pass(headers, Passed::Paid)
     }
 
     /// No word of the ledger's: nothing is served, unless the operator prefers that to a refusal.
-    fn without_ledger(&mut self, trouble: Trouble) -> Step {
+    fn without_ledger(&mut self, trouble: LedgerError) -> Step {
         let allowed = self.config.ledger_unavailable == LedgerUnavailable::Allow;
-        if trouble == Trouble::Useless || !allowed {
+        if trouble == LedgerError::InvalidResponse || !allowed {
             return self.refuse(Reply::unavailable());
         }
         self.phase = Phase::Unpaid;

@@ -1,7 +1,10 @@
 //! A 402 for a person: a page that sells, pays, and then shows what was bought.
 
 use super::Reply;
-use crate::config::{Discovery, Encoded, Paywall};
+use crate::{
+    config::{Discovery, Paywall},
+    pricing::EncodedChallenge,
+};
 
 /// The whole page. What is filled in is base64, or of letters that need no escaping.
 const PAGE: &str = include_str!("paywall.html");
@@ -9,7 +12,11 @@ const PAGE: &str = include_str!("paywall.html");
 /// bought is shown in this page's place, and may load what it likes.
 const POLICY: &str = "frame-ancestors 'none'";
 
-pub(super) fn page(paywall: &Paywall, discovery: Option<&Discovery>, challenge: Encoded) -> Reply {
+pub(super) fn page(
+    paywall: &Paywall,
+    discovery: Option<&Discovery>,
+    challenge: EncodedChallenge,
+) -> Reply {
     let balance = discovery.map(|discovery| format!("{}/balance", discovery.path));
     let page = PAGE
         .replace("{{challenge}}", &challenge.header)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::json;
 use stripe402_protocol::{PAYMENT_REQUIRED, Refusal};
 
-use crate::{config::Encoded, metrics::Counter};
+use crate::{metrics::Counter, pricing::EncodedChallenge};
 
 /// An answer in the API's stead.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ const VARY: (&str, &str) = ("vary", "accept");
 
 impl Reply {
     /// 402: what it costs and how to pay.
-    pub(super) fn challenge(challenge: Encoded, insufficient: bool) -> Self {
+    pub(super) fn challenge(challenge: EncodedChallenge, insufficient: bool) -> Self {
         let counter = if insufficient { Counter::INSUFFICIENT } else { Counter::CHALLENGES };
         Self {
             status: 402,
@@ -49,7 +49,7 @@ impl Reply {
     }
 
     /// 402: the same, as a page for a person.
-    pub(super) fn page(challenge: Encoded, body: String, policy: &str) -> Self {
+    pub(super) fn page(challenge: EncodedChallenge, body: String, policy: &str) -> Self {
         let mut reply = Self::challenge(challenge, false);
         reply.headers.retain(|(name, _)| *name != "content-type");
         reply.headers.push(("content-type", "text/html; charset=utf-8".into()));
@@ -62,7 +62,11 @@ impl Reply {
     }
 
     /// 402: a payment that was refused, with the challenge in its header.
-    pub(super) fn refusal(refusal: &Refusal, challenge: Encoded, retry_after: Option<u32>) -> Self {
+    pub(super) fn refusal(
+        refusal: &Refusal,
+        challenge: EncodedChallenge,
+        retry_after: Option<u32>,
+    ) -> Self {
         let mut headers = vec![
             ("content-type", JSON.into()),
             ("cache-control", NO_STORE.into()),
@@ -75,7 +79,7 @@ impl Reply {
     }
 
     /// 503: the ledger gave no answer. Nothing was served, and no credits are deducted; a card
-    /// that is being charged is credited all the same.
+    /// that is being deducted is credited all the same.
     pub(super) fn unavailable() -> Self {
         let message = "payments cannot be taken right now and this request was not served; retry: \
                        a card that was charged meanwhile has its credits";

@@ -6,64 +6,63 @@ use std::rc::Rc;
 
 use stripe402_protocol::{
     Code, Intent, Payment, Reason, Refusal,
-    message::{self, CardAnswer, CardPayment, Charge, ChargeOutcome},
+    message::{self, CardAnswer, CardPayment, Deduction, DeductionOutcome},
 };
 
 use super::{
-    Audience, CardOffer, Head, Mint, Passed, Phase, Placed, Reply, Sale, Step, Stream, Trouble,
-    paywall,
+    Audience, CardOffer, Head, LedgerError, Mint, Passed, Phase, PricedRequest, Reply,
+    RouteOverride, Step, Stream, paywall,
 };
 use crate::{
-    config::{Route, Unmatched},
-    route::{Found, Wanted, without_query},
+    config::Unmatched,
+    pricing::{Found, Pricing, Wanted, without_query},
 };
 
 impl Stream {
     /// The request's head, and what the route in Envoy says of its price.
-    pub fn on_request(&mut self, head: &Head<'_>, placed: &Placed, mint: Mint<'_>) -> Step {
+    pub fn on_request(&mut self, head: &Head<'_>, placed: &RouteOverride, mint: Mint<'_>) -> Step {
         self.audience = head.audience;
         if let Some(step) = self.discover(head, mint) {
             return step;
         }
-        let route = match placed {
-            Placed::Wrong => return self.refuse(Reply::misconfigured()),
-            Placed::Said(route) => Some(route.clone()),
-            Placed::Unsaid(name) => self.find(head, name.as_deref(), None),
-            Placed::Inherited(name, said) => self.find(head, name.as_deref(), Some(said)),
+        let pricing = match placed {
+            RouteOverride::Invalid => return self.refuse(Reply::misconfigured()),
+            RouteOverride::Offer(offer) => Pricing::Offer(Rc::clone(offer)),
+            RouteOverride::Free => Pricing::Free,
+            RouteOverride::None(name) => self.find(head, name.as_deref(), &Pricing::Unlisted),
+            RouteOverride::Inherited(name, of_host) => self.find(head, name.as_deref(), of_host),
         };
-        let Some(Some(route)) = route else { return self.unpriced(head, route.is_some()) };
-        // OPTIONS is never charged, and so never reaches an API that may take it for the method
+        let offer = match pricing {
+            Pricing::Offer(offer) => offer,
+            Pricing::Free => return self.unpriced(head, true),
+            Pricing::Unlisted => return self.unpriced(head, false),
+        };
+        // OPTIONS is never deducted, and so never reaches an API that may take it for the method
         // it stands for: a browser's preflight was answered by the CORS filter before.
         if is_options(head) {
             return self.refuse(Reply::options());
         }
         let path = without_query(&head.path).to_owned();
-        let sale = Sale { route, path };
+        let priced = PricedRequest { offer, path };
         if head.ambiguous {
             let text = "there is more than one payment header; send one";
-            return self.invalid(&sale, text);
+            return self.invalid(&priced, text);
         }
-        let Some(header) = head.payment else { return self.challenge(&sale, false) };
+        let Some(header) = head.payment else { return self.challenge(&priced, false) };
         let limit = self.config.limits.payment_header_bytes;
         if header.len() > limit {
             return self
-                .invalid(&sale, &format!("the payment header is longer than {limit} bytes"));
+                .invalid(&priced, &format!("the payment header is longer than {limit} bytes"));
         }
         match Payment::decode(header) {
-            Ok(payment) => self.on_payment(sale, &payment, mint),
-            Err(error) => self.invalid(&sale, &error.to_string()),
+            Ok(payment) => self.on_payment(priced, &payment, mint),
+            Err(error) => self.invalid(&priced, &error.to_string()),
         }
     }
 
-    /// What the configuration says: a price, or free; `None` if it says nothing. Of the methods
-    /// and paths that an API may take this request for, the dearest is paid. What no rule is about
-    /// costs what the virtual host says.
-    fn find(
-        &mut self,
-        head: &Head<'_>,
-        route_name: Option<&str>,
-        said: Option<&Option<Rc<Route>>>,
-    ) -> Option<Option<Rc<Route>>> {
+    /// What the configuration says. Of the methods and paths that an API may take this request for,
+    /// the dearest is paid. What no rule is about costs what the virtual host says.
+    fn find(&mut self, head: &Head<'_>, route_name: Option<&str>, of_host: &Pricing) -> Pricing {
         let config = Rc::clone(&self.config);
         let (host, path) = (&*head.host, &*head.path);
         let of = |method| config.routes.find(Wanted { method, host, path, route_name });
@@ -71,14 +70,14 @@ impl Stream {
         for method in &head.overrides {
             found = found.or(of(Some(method)));
         }
-        let own = found.rule.map(|rule| rule.sale.clone());
-        self.open = found.open && said.is_none();
-        match said {
-            Some(said) if found.open => {
-                Some(own.flatten().into_iter().chain(said.clone()).max_by_key(|sale| sale.price))
-            }
+        let own = found.rule.map(|rule| Pricing::of(rule.offer.as_ref()));
+        let own = own.unwrap_or(Pricing::Unlisted);
+        let unlisted = matches!(of_host, Pricing::Unlisted);
+        self.open = found.open && unlisted;
+        match found.open {
             // Of all prices the dearest is that nothing passes.
-            None if found.open && config.unmatched == Unmatched::Deny => None,
+            true if unlisted && config.unmatched == Unmatched::Deny => Pricing::Unlisted,
+            true if !unlisted => own.dearer(of_host.clone()),
             _ => own,
         }
     }
@@ -99,13 +98,13 @@ impl Stream {
         Step::Pass(Vec::new(), Passed::Free)
     }
 
-    fn on_payment(&mut self, sale: Sale, payment: &Payment, mint: Mint<'_>) -> Step {
+    fn on_payment(&mut self, priced: PricedRequest, payment: &Payment, mint: Mint<'_>) -> Step {
         let intent = payment.intent();
         if intent == Intent::Nothing {
-            return self.challenge(&sale, false);
+            return self.challenge(&priced, false);
         }
-        if payment.max_price.is_some_and(|most| sale.route.price.get() > most) {
-            return self.challenge(&sale, false);
+        if payment.max_price.is_some_and(|most| priced.offer.price.get() > most) {
+            return self.challenge(&priced, false);
         }
         let (client, card) = match intent {
             Intent::Spend { client_id, card } => (client_id, card),
@@ -114,38 +113,40 @@ impl Stream {
         };
         let card = match card.map(|card| CardOffer::read(card, payment)).transpose() {
             Ok(card) => card,
-            Err(refusal) => return self.refused(&sale, &refusal, None),
+            Err(refusal) => return self.refused(&priced, &refusal, None),
         };
         let Some(client) = client else {
             // An id that is none is an unknown client, which never reaches the store.
             return match card {
-                Some(card) => self.pay(sale, card, mint),
-                None => self.challenge(&sale, true),
+                Some(card) => self.pay(priced, card, mint),
+                None => self.challenge(&priced, true),
             };
         };
-        let Some(id) = mint() else { return self.without_ledger(Trouble::Useless) };
-        let charge = Charge {
+        let Some(id) = mint() else { return self.without_ledger(LedgerError::InvalidResponse) };
+        let deduction = Deduction {
             id,
             client_id: client,
-            currency: sale.route.currency,
-            amount: sale.route.price,
-            route: sale.route.name.clone(),
+            currency: priced.offer.currency,
+            amount: priced.offer.price,
+            route: priced.offer.name.clone(),
         };
-        self.phase = Phase::Charging { sale, charge: id, client, card };
-        Step::Charge(charge)
+        self.phase = Phase::Deducting { priced, deduction: id, client, card };
+        Step::Deduction(deduction)
     }
 
-    fn pay(&mut self, sale: Sale, card: CardOffer, mint: Mint<'_>) -> Step {
-        let Some(charge_id) = mint() else { return self.without_ledger(Trouble::Useless) };
+    fn pay(&mut self, priced: PricedRequest, card: CardOffer, mint: Mint<'_>) -> Step {
+        let Some(deduction_id) = mint() else {
+            return self.without_ledger(LedgerError::InvalidResponse);
+        };
         let request = CardPayment {
             version: message::VERSION,
-            charge_id,
+            deduction_id,
             payment_method_id: card.payment_method,
-            price: sale.route.price,
-            currency: sale.route.currency,
-            min_top_up: sale.route.min_top_up,
-            max_top_up: sale.route.max_top_up,
-            route: sale.route.name.clone(),
+            price: priced.offer.price,
+            currency: priced.offer.currency,
+            min_top_up: priced.offer.min_top_up,
+            max_top_up: priced.offer.max_top_up,
+            route: priced.offer.name.clone(),
             top_up_amount: card.top_up_amount,
             payment_intent_id: card.payment_intent,
             idempotency_key: card.idempotency_key,
@@ -153,59 +154,62 @@ impl Stream {
             source: None,
             live: Some(self.config.live),
         };
-        self.phase = Phase::Paying { sale, charge: charge_id };
+        self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))
     }
 
-    /// The ledger's word on the charge. The caller has checked that the answer is about
+    /// The ledger's word on the deduction. The caller has checked that the answer is about
     /// [`Stream::waits_for`].
     pub fn on_charge(
         &mut self,
-        outcome: Result<ChargeOutcome, Trouble>,
+        outcome: Result<DeductionOutcome, LedgerError>,
         mint: Mint<'_>,
     ) -> Option<Step> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
-        let Phase::Charging { sale, charge, client, card } = phase else {
+        let Phase::Deducting { priced, deduction, client, card } = phase else {
             self.phase = phase;
             return None;
         };
         Some(match (outcome, card) {
-            (Ok(ChargeOutcome::Charged(left)), _) => self.serve(sale, charge, client, left, None),
-            (Ok(ChargeOutcome::Insufficient), Some(card)) => self.pay(sale, card, mint),
-            (Ok(ChargeOutcome::Insufficient), None) => self.challenge(&sale, true),
-            (Ok(ChargeOutcome::Frozen), _) => {
+            (Ok(DeductionOutcome::Deducted(left)), _) => {
+                self.serve(priced, deduction, client, left, None)
+            }
+            (Ok(DeductionOutcome::Insufficient), Some(card)) => self.pay(priced, card, mint),
+            (Ok(DeductionOutcome::Insufficient), None) => self.challenge(&priced, true),
+            (Ok(DeductionOutcome::Frozen), _) => {
                 let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
-                self.refused(&sale, &refusal.because(Reason::Frozen), None)
+                self.refused(&priced, &refusal.because(Reason::Frozen), None)
             }
-            // The ledger takes no such charge of ours: its clock or ours is off.
-            (Ok(ChargeOutcome::Voided | ChargeOutcome::Conflict | ChargeOutcome::Stale), _) => {
-                self.without_ledger(Trouble::Useless)
-            }
+            // The ledger takes no such deduction of ours: its clock or ours is off.
+            (
+                Ok(DeductionOutcome::Voided | DeductionOutcome::Conflict | DeductionOutcome::Stale),
+                _,
+            ) => self.without_ledger(LedgerError::InvalidResponse),
             (Err(trouble), _) => self.without_ledger(trouble),
         })
     }
 
     /// The ledger's word on the card payment.
-    pub fn on_card(&mut self, answer: Result<CardAnswer, Trouble>) -> Option<Step> {
+    pub fn on_card(&mut self, answer: Result<CardAnswer, LedgerError>) -> Option<Step> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
-        let Phase::Paying { sale, charge } = phase else {
+        let Phase::Paying { priced, deduction } = phase else {
             self.phase = phase;
             return None;
         };
         Some(match answer {
             Ok(CardAnswer::Paid { client_id, credits_remaining, payment_intent_id, .. }) => {
-                self.serve(sale, charge, client_id, credits_remaining, payment_intent_id)
+                self.serve(priced, deduction, client_id, credits_remaining, payment_intent_id)
             }
-            Ok(CardAnswer::Insufficient { .. }) => self.challenge(&sale, true),
+            Ok(CardAnswer::Insufficient { .. }) => self.challenge(&priced, true),
             Ok(CardAnswer::Refused { refusal, retry_after, .. }) => {
-                self.refused(&sale, &refusal, retry_after)
+                self.refused(&priced, &refusal, retry_after)
             }
             Err(trouble) => self.without_ledger(trouble),
         })
     }
 
-    fn challenge(&mut self, sale: &Sale, insufficient: bool) -> Step {
-        let challenge = self.config.challenge(&sale.route, &sale.path, insufficient);
+    fn challenge(&mut self, priced: &PricedRequest, insufficient: bool) -> Step {
+        let challenge = self.config.challenge(&priced.offer, &priced.path, insufficient);
         let reply = match &self.config.paywall {
             Some(paywall) if self.audience == Audience::Html => {
                 paywall::page(paywall, self.config.discovery.as_ref(), challenge)
@@ -215,12 +219,17 @@ impl Stream {
         self.refuse(reply)
     }
 
-    fn invalid(&mut self, sale: &Sale, text: &str) -> Step {
-        self.refused(sale, &Refusal::new(Code::InvalidPayment, text), None)
+    fn invalid(&mut self, priced: &PricedRequest, text: &str) -> Step {
+        self.refused(priced, &Refusal::new(Code::InvalidPayment, text), None)
     }
 
-    fn refused(&mut self, sale: &Sale, refusal: &Refusal, retry_after: Option<u32>) -> Step {
-        let challenge = self.config.challenge(&sale.route, &sale.path, false);
+    fn refused(
+        &mut self,
+        priced: &PricedRequest,
+        refusal: &Refusal,
+        retry_after: Option<u32>,
+    ) -> Step {
+        let challenge = self.config.challenge(&priced.offer, &priced.path, false);
         self.refuse(Reply::refusal(refusal, challenge, retry_after))
     }
 }

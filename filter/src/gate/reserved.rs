@@ -4,7 +4,7 @@ use crate::config::Identity;
 
 /// By which a gRPC client chooses how long a request may take. Envoy takes it for the request's
 /// time-out where a route says so (`max_grpc_timeout`, `grpc_timeout_header_max`), and a gRPC
-/// server ends its work by it: a client could have the work done and its charge given back.
+/// server ends its work by it: a client could have the work done and its deduction given back.
 /// Source: Envoy, "Router", "HTTP headers (consumed from downstreams)"; gRPC over HTTP/2, "Timeout".
 pub const DEADLINE: &str = "grpc-timeout";
 
@@ -24,7 +24,7 @@ const ENVOYS_OWN: [&[u8]; 8] = [
 ];
 
 /// Names that are Envoy's or ours to set. A client-chosen time-out or retry policy would be a
-/// way to have a request done and its charge voided, or done twice for one charge; a
+/// way to have a request done and its deduction voided, or done twice for one deduction; a
 /// client-chosen path one to have another done than was paid for.
 pub(super) fn is_reserved(name: &[u8], identity: &Identity) -> bool {
     const PATHS: [&[u8]; 2] = [b"x-original-url", b"x-rewrite-url"];

@@ -6,14 +6,14 @@ mod places;
 
 use serde_json::{Value, json};
 use stripe402_protocol::{
-    ChargeId, ClientId, Refusal, Units,
-    message::{CardAnswer, ChargeOutcome},
+    ClientId, DeductionId, Refusal, Units,
+    message::{CardAnswer, DeductionOutcome},
 };
 
 use super::*;
 use crate::config::Identity;
 
-const UNSAID: Placed = Placed::Unsaid(None);
+const UNSAID: RouteOverride = RouteOverride::None(None);
 const CLIENT: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 
 fn config() -> Rc<Config> {
@@ -40,11 +40,11 @@ fn start(path: &str, payment: &Value) -> (Stream, Step) {
     (stream, step)
 }
 
-fn minting() -> impl FnMut() -> Option<ChargeId> {
+fn minting() -> impl FnMut() -> Option<DeductionId> {
     let mut number = 0;
     move || {
         number += 1;
-        Some(ChargeId::mint(number, [7; 10]))
+        Some(DeductionId::mint(number, [7; 10]))
     }
 }
 
@@ -60,7 +60,7 @@ fn word(step: &Step) -> String {
         Step::Pass(_, Passed::Paid) => "served".to_owned(),
         Step::Pass(_, Passed::Unpaid) => "unpaid".to_owned(),
         Step::Ask(_) => "asked".to_owned(),
-        Step::Charge(_) => "charge".to_owned(),
+        Step::Deduction(_) => "charge".to_owned(),
         Step::Pay(_) => "card".to_owned(),
         Step::Reply(reply) => {
             let body: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -205,14 +205,14 @@ fn the_ledgers_word_on_a_charge() {
     let with_card = json!({"clientId": CLIENT, "paymentMethodId": "pm_1"});
     let without = json!({"clientId": CLIENT});
     for (outcome, alone, expected_with_card) in [
-        (Ok(ChargeOutcome::Charged(left)), "served", "served"),
-        (Ok(ChargeOutcome::Insufficient), "insufficient_credits", "card"),
-        (Ok(ChargeOutcome::Frozen), "payment_failed", "payment_failed"),
-        (Ok(ChargeOutcome::Voided), "ledger_unavailable", "ledger_unavailable"),
-        (Ok(ChargeOutcome::Conflict), "ledger_unavailable", "ledger_unavailable"),
-        (Ok(ChargeOutcome::Stale), "ledger_unavailable", "ledger_unavailable"),
-        (Err(Trouble::Useless), "ledger_unavailable", "ledger_unavailable"),
-        (Err(Trouble::Silent), "ledger_unavailable", "ledger_unavailable"),
+        (Ok(DeductionOutcome::Deducted(left)), "served", "served"),
+        (Ok(DeductionOutcome::Insufficient), "insufficient_credits", "card"),
+        (Ok(DeductionOutcome::Frozen), "payment_failed", "payment_failed"),
+        (Ok(DeductionOutcome::Voided), "ledger_unavailable", "ledger_unavailable"),
+        (Ok(DeductionOutcome::Conflict), "ledger_unavailable", "ledger_unavailable"),
+        (Ok(DeductionOutcome::Stale), "ledger_unavailable", "ledger_unavailable"),
+        (Err(LedgerError::InvalidResponse), "ledger_unavailable", "ledger_unavailable"),
+        (Err(LedgerError::Unreachable), "ledger_unavailable", "ledger_unavailable"),
     ] {
         for (payment, expected) in [(&without, alone), (&with_card, expected_with_card)] {
             let (mut stream, _) = start("/api/joke", payment);
@@ -226,23 +226,23 @@ fn the_ledgers_word_on_a_charge() {
 
 #[test]
 fn the_ledgers_word_on_a_card() {
-    let charge_id = ChargeId::mint(1, [7; 10]);
+    let deduction_id = DeductionId::mint(1, [7; 10]);
     let refusal = Refusal::new(stripe402_protocol::Code::CardDeclined, "no");
     let paid = CardAnswer::Paid {
-        charge_id,
+        deduction_id,
         client_id: CLIENT.parse().unwrap(),
         credits_remaining: Units::from_u32(1),
         payment_intent_id: None,
     };
     for (answer, expected) in [
         (Ok(paid), "served"),
-        (Ok(CardAnswer::Insufficient { charge_id }), "insufficient_credits"),
-        (Ok(CardAnswer::Refused { charge_id, refusal, retry_after: None }), "card_declined"),
-        (Err(Trouble::Useless), "ledger_unavailable"),
-        (Err(Trouble::Silent), "ledger_unavailable"),
+        (Ok(CardAnswer::Insufficient { deduction_id }), "insufficient_credits"),
+        (Ok(CardAnswer::Refused { deduction_id, refusal, retry_after: None }), "card_declined"),
+        (Err(LedgerError::InvalidResponse), "ledger_unavailable"),
+        (Err(LedgerError::Unreachable), "ledger_unavailable"),
     ] {
         let (mut stream, _) = start("/api/joke", &json!({"paymentMethodId": "pm_1"}));
-        assert_eq!(stream.waits_for(), Some(charge_id));
+        assert_eq!(stream.waits_for(), Some(deduction_id));
         assert_eq!(word(&stream.on_card(answer.clone()).unwrap()), expected);
         assert!(stream.on_card(answer).is_none());
     }
@@ -251,17 +251,17 @@ fn the_ledgers_word_on_a_card() {
 #[test]
 fn the_api_learns_who_paid_and_the_client_what_is_left() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    let charged = Ok(ChargeOutcome::Charged(Units::from_u32(900)));
-    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_charge(charged, &mut minting()) else {
+    let deducted = Ok(DeductionOutcome::Deducted(Units::from_u32(900)));
+    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_charge(deducted, &mut minting()) else {
         panic!()
     };
     let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let charge = ChargeId::mint(1, [7; 10]).to_string();
+    let deduction = DeductionId::mint(1, [7; 10]).to_string();
     let expected = [
         ("x-stripe402-client-id", CLIENT),
         ("x-stripe402-credits-remaining", "900"),
         ("x-stripe402-price", "100"),
-        ("x-stripe402-charge-id", &charge),
+        ("x-stripe402-charge-id", &deduction),
     ];
     assert_eq!(headers, expected);
     let step = stream
@@ -303,9 +303,12 @@ fn a_challenge_names_the_path_that_was_asked_for() {
 #[test]
 fn a_charge_is_for_the_client_the_price_and_the_route() {
     let (_, step) = start("/api/joke", &json!({"clientId": CLIENT}));
-    let Step::Charge(charge) = step else { panic!() };
+    let Step::Deduction(deduction) = step else { panic!() };
     let client: ClientId = CLIENT.parse().unwrap();
-    assert_eq!((charge.client_id, charge.amount.get(), &*charge.route), (client, 100, "joke"));
+    assert_eq!(
+        (deduction.client_id, deduction.amount.get(), &*deduction.route),
+        (client, 100, "joke")
+    );
 }
 
 #[test]
@@ -318,9 +321,10 @@ fn a_silent_ledger_may_be_allowed_and_a_useless_one_may_not() {
     });
     let config = Rc::new(Config::parse(json.to_string().as_bytes()).unwrap());
     for payment in [json!({"clientId": CLIENT}), json!({"paymentMethodId": "pm_1"})] {
-        for (trouble, expected) in
-            [(Trouble::Silent, "unpaid"), (Trouble::Useless, "ledger_unavailable")]
-        {
+        for (trouble, expected) in [
+            (LedgerError::Unreachable, "unpaid"),
+            (LedgerError::InvalidResponse, "ledger_unavailable"),
+        ] {
             let mut stream = Stream::new(Rc::clone(&config));
             let header = stripe402_protocol::encode(&payment);
             stream.on_request(&head("/api/joke", &header), &UNSAID, &mut minting());

@@ -1,7 +1,7 @@
 //! By which names a request is found again in the ledger's logs and traces.
 //!
 //! A client writes both names. Only a valid one goes to the ledger: a batch is one HTTP request,
-//! and a header that the ledger's listener refuses would fail every charge in it.
+//! and a header that the ledger's listener refuses would fail every deduction in it.
 
 /// The longest request id that is handed on, in bytes. Envoy's own has 36.
 const LONGEST_ID: usize = 128;

@@ -1,6 +1,6 @@
-//! What travels to the ledger together: a pure queue of charges and voids.
+//! What travels to the ledger together: a pure queue of deductions and voids.
 //!
-//! A lone charge leaves at once. What arrives while a batch is under way waits, and leaves together
+//! A lone deduction leaves at once. What arrives while a batch is under way waits, and leaves together
 //! when that comes back: the busier a worker is, the more share the cost of a call. A second call
 //! goes out only if a full batch waits, or if the first takes long.
 
@@ -9,12 +9,12 @@ mod fair;
 use std::collections::VecDeque;
 
 use stripe402_protocol::{
-    ChargeId, ClientId,
-    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome, Void},
+    ClientId, DeductionId,
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome, Void},
 };
 
 use self::fair::{Admission, Fair};
-use crate::{config::Limits, gate::Trouble, host::StreamId, source::Source};
+use crate::{config::SizeLimits, gate::LedgerError, host::StreamId, source::Source};
 
 /// Calls that may be under way at once.
 const MOST_IN_FLIGHT: usize = 2;
@@ -22,17 +22,17 @@ const MOST_IN_FLIGHT: usize = 2;
 /// Charges and voids that wait, and how many batches are under way.
 #[derive(Debug)]
 pub struct Queue {
-    charges: Fair<(Charge, Traced)>,
+    deductions: Fair<(Deduction, Traced)>,
     voids: VecDeque<Void>,
     in_flight: usize,
-    patience: Patience,
-    limits: Limits,
+    patience: Staleness,
+    limits: SizeLimits,
     lost_voids: Vec<Void>,
 }
 
 /// Whether what waits goes on waiting for the batch under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
+enum Staleness {
     /// The batch left, or came back, since the last pulse.
     Fresh,
     /// It was under way at the last pulse.
@@ -50,30 +50,30 @@ pub struct Traced {
     pub parent: Option<Box<str>>,
 }
 
-/// Whether a charge waits now.
+/// Whether a deduction waits now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queued {
     /// It waits.
     Waits,
-    /// It waits, and another source's charge, of this stream, waits no longer.
-    Instead(StreamId, ChargeId, ClientId),
+    /// It waits, and another source's deduction, of this stream, waits no longer.
+    Instead(StreamId, DeductionId, ClientId),
     /// There is no place for it.
     Full,
 }
 
-/// A batch under way: whose charges it carries, to be matched with the answer.
+/// A batch under way: whose deductions it carries, to be matched with the answer.
 #[derive(Debug)]
 pub struct Sent {
-    charges: Vec<SentCharge>,
+    deductions: Vec<SentDeduction>,
     voids: Vec<Void>,
     traced: Traced,
 }
 
-/// A charge under way, and whose it is.
+/// A deduction under way, and whose it is.
 #[derive(Clone, Copy, Debug)]
-struct SentCharge {
+struct SentDeduction {
     stream: StreamId,
-    id: ChargeId,
+    id: DeductionId,
     client: ClientId,
     /// Since when its request waits, in Unix milliseconds; `None` once it waits no longer.
     since_ms: Option<u64>,
@@ -86,27 +86,27 @@ impl Sent {
         &self.traced
     }
 
-    /// The charges in it.
-    pub fn charges(&self) -> impl ExactSizeIterator<Item = (ChargeId, ClientId)> {
-        self.charges.iter().map(|charge| (charge.id, charge.client))
+    /// The deductions in it.
+    pub fn deductions(&self) -> impl ExactSizeIterator<Item = (DeductionId, ClientId)> {
+        self.deductions.iter().map(|deduction| (deduction.id, deduction.client))
     }
 
-    /// Gives up on charges whose requests wait since then or longer. The batch goes on: what its
+    /// Gives up on deductions whose requests wait since then or longer. The batch goes on: what its
     /// answer says of them is still heard.
-    pub fn overdue(&mut self, since_ms: u64, trouble: Trouble) -> Vec<Outcome> {
+    pub fn overdue(&mut self, since_ms: u64, trouble: LedgerError) -> Vec<Outcome> {
         let overdue = |since: &mut u64| *since <= since_ms;
-        let late = self.charges.iter_mut().filter_map(|charge| {
-            let gone = charge.since_ms.take_if(overdue).is_some();
-            gone.then_some(charge.unanswered(trouble))
+        let late = self.deductions.iter_mut().filter_map(|deduction| {
+            let gone = deduction.since_ms.take_if(overdue).is_some();
+            gone.then_some(deduction.unanswered(trouble))
         });
         late.collect()
     }
 }
 
-impl SentCharge {
-    const fn unanswered(&self, trouble: Trouble) -> Outcome {
+impl SentDeduction {
+    const fn unanswered(&self, trouble: LedgerError) -> Outcome {
         let Self { stream, id, client, .. } = *self;
-        Outcome { stream, charge: id, client, outcome: Err(trouble) }
+        Outcome { stream, deduction: id, client, outcome: Err(trouble) }
     }
 }
 
@@ -115,48 +115,48 @@ impl SentCharge {
 pub struct Outcome {
     /// The stream that waited.
     pub stream: StreamId,
-    /// For this charge.
-    pub charge: ChargeId,
+    /// For this deduction.
+    pub deduction: DeductionId,
     /// Whose balance it names.
     pub client: ClientId,
     /// The ledger's word.
-    pub outcome: Result<ChargeOutcome, Trouble>,
+    pub outcome: Result<DeductionOutcome, LedgerError>,
 }
 
 impl Queue {
     /// An empty queue.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: SizeLimits) -> Self {
         Self {
-            charges: Fair::new(limits.queue, limits.source_shares),
+            deductions: Fair::new(limits.queue, limits.source_shares),
             voids: VecDeque::new(),
             in_flight: 0,
-            patience: Patience::Fresh,
+            patience: Staleness::Fresh,
             limits,
             lost_voids: Vec::new(),
         }
     }
 
-    /// Whether so many wait that it matters where a charge comes from: more than half a batch.
+    /// Whether so many wait that it matters where a deduction comes from: more than half a batch.
     #[must_use]
     pub fn is_contended(&self) -> bool {
-        self.charges.len() >= self.limits.batch.div_ceil(2)
+        self.deductions.len() >= self.limits.batch.div_ceil(2)
     }
 
-    /// Queues a charge that came at `now_ms`.
+    /// Queues a deduction that came at `now_ms`.
     #[must_use]
-    pub fn charge(
+    pub fn deduction(
         &mut self,
         stream: StreamId,
         source: Source,
         now_ms: u64,
-        charge: Charge,
+        deduction: Deduction,
         traced: Traced,
     ) -> Queued {
-        match self.charges.push(stream, source, now_ms, (charge, traced)) {
+        match self.deductions.push(stream, source, now_ms, (deduction, traced)) {
             Admission::Waits => Queued::Waits,
-            Admission::Instead(other, (charge, _)) => {
-                Queued::Instead(other, charge.id, charge.client_id)
+            Admission::Instead(other, (deduction, _)) => {
+                Queued::Instead(other, deduction.id, deduction.client_id)
             }
             Admission::Full => Queued::Full,
         }
@@ -178,27 +178,27 @@ impl Queue {
     /// Whether anything waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.charges.is_empty() && self.voids.is_empty()
+        self.deductions.is_empty() && self.voids.is_empty()
     }
 
     /// Whether a request waits.
     #[must_use]
     pub fn has_charges(&self) -> bool {
-        !self.charges.is_empty()
+        !self.deductions.is_empty()
     }
 
-    /// Forgets the charge of a stream that ended before it left; `true` if it was still here.
+    /// Forgets the deduction of a stream that ended before it left; `true` if it was still here.
     pub fn withdraw(&mut self, stream: StreamId) -> bool {
-        self.charges.remove(stream)
+        self.deductions.remove(stream)
     }
 
     /// Takes out what waits since then or longer; none of it has left.
-    pub fn overdue(&mut self, since_ms: u64, trouble: Trouble) -> Vec<Outcome> {
-        let old = self.charges.older_than(since_ms).into_iter();
-        old.map(|(stream, (charge, _))| Outcome {
+    pub fn overdue(&mut self, since_ms: u64, trouble: LedgerError) -> Vec<Outcome> {
+        let old = self.deductions.older_than(since_ms).into_iter();
+        old.map(|(stream, (deduction, _))| Outcome {
             stream,
-            charge: charge.id,
-            client: charge.client_id,
+            deduction: deduction.id,
+            client: deduction.client_id,
             outcome: Err(trouble),
         })
         .collect()
@@ -210,7 +210,7 @@ impl Queue {
         let allowed = match self.in_flight {
             0 => true,
             under_way if under_way < MOST_IN_FLIGHT => {
-                self.patience == Patience::Lost || self.charges.len() >= self.limits.batch
+                self.patience == Staleness::Lost || self.deductions.len() >= self.limits.batch
             }
             _ => false,
         };
@@ -220,14 +220,14 @@ impl Queue {
     /// Some time has passed; called at regular intervals.
     pub fn on_pulse(&mut self) {
         self.patience = match self.patience {
-            _ if self.in_flight == 0 => Patience::Fresh,
-            Patience::Fresh => Patience::Waning,
-            Patience::Waning | Patience::Lost => Patience::Lost,
+            _ if self.in_flight == 0 => Staleness::Fresh,
+            Staleness::Fresh => Staleness::Waning,
+            Staleness::Waning | Staleness::Lost => Staleness::Lost,
         };
     }
 
     /// The next batch, if there is something to send and a call to spare. Voids go first; both
-    /// share the batch's size, charges having at least half of it.
+    /// share the batch's size, deductions having at least half of it.
     pub fn next_batch(&mut self) -> Option<(Batch, Sent)> {
         self.may_leave().then(|| self.batch())
     }
@@ -239,33 +239,33 @@ impl Queue {
 
     fn batch(&mut self) -> (Batch, Sent) {
         let most = self.limits.batch;
-        let charges = self.charges.len().min(most);
-        let for_voids = most.saturating_sub(charges.min(most.div_ceil(2)));
+        let deductions = self.deductions.len().min(most);
+        let for_voids = most.saturating_sub(deductions.min(most.div_ceil(2)));
         let voids: Vec<Void> = self.voids.drain(..self.voids.len().min(for_voids)).collect();
         let room = most.saturating_sub(voids.len());
         let mut traced = Traced::default();
-        let waiting = core::iter::from_fn(|| self.charges.pop()).take(room);
-        let (sent, charges) = waiting
+        let waiting = core::iter::from_fn(|| self.deductions.pop()).take(room);
+        let (sent, deductions) = waiting
             .map(|(stream, waiting)| {
-                let (charge, names) = waiting.item;
+                let (deduction, names) = waiting.item;
                 if traced.request_id.is_none() {
                     traced = names;
                 }
-                let (id, client) = (charge.id, charge.client_id);
+                let (id, client) = (deduction.id, deduction.client_id);
                 let since_ms = Some(waiting.since_ms);
-                (SentCharge { stream, id, client, since_ms }, charge)
+                (SentDeduction { stream, id, client, since_ms }, deduction)
             })
             .unzip();
         self.in_flight = self.in_flight.saturating_add(1);
-        let sent = Sent { charges: sent, voids: voids.clone(), traced };
-        (Batch { version: message::VERSION, charges, voids }, sent)
+        let sent = Sent { deductions: sent, voids: voids.clone(), traced };
+        (Batch { version: message::VERSION, deductions, voids }, sent)
     }
 
     /// A batch did not leave: nothing of it has happened, and its voids wait again.
-    pub fn unsent(&mut self, sent: Sent, trouble: Trouble) -> Vec<Outcome> {
+    pub fn unsent(&mut self, sent: Sent, trouble: LedgerError) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.wait_again(sent.voids);
-        sent.charges.iter().map(|charge| charge.unanswered(trouble)).collect()
+        sent.deductions.iter().map(|deduction| deduction.unanswered(trouble)).collect()
     }
 
     fn wait_again(&mut self, voids: Vec<Void>) {
@@ -275,39 +275,43 @@ impl Queue {
     }
 
     /// A batch came back. An answer about other ids than were asked for is of no use. Without
-    /// one, every charge of the batch may or may not have happened: all are voided, and its voids
+    /// one, every deduction of the batch may or may not have happened: all are voided, and its voids
     /// wait again.
-    pub fn answered(&mut self, sent: Sent, answer: Result<BatchAnswer, Trouble>) -> Vec<Outcome> {
+    pub fn answered(
+        &mut self,
+        sent: Sent,
+        answer: Result<BatchAnswer, LedgerError>,
+    ) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.patience = Patience::Fresh;
+        self.patience = Staleness::Fresh;
         let answer = answer.and_then(|answer| {
-            if echoes(&sent, &answer) { Ok(answer) } else { Err(Trouble::Useless) }
+            if echoes(&sent, &answer) { Ok(answer) } else { Err(LedgerError::InvalidResponse) }
         });
         match answer {
             Ok(answer) => {
-                let answers = sent.charges.iter().zip(answer.charges);
+                let answers = sent.deductions.iter().zip(answer.deductions);
                 answers
-                    .map(|(charge, (_, outcome))| Outcome {
+                    .map(|(deduction, (_, outcome))| Outcome {
                         outcome: Ok(outcome),
-                        ..charge.unanswered(Trouble::Useless)
+                        ..deduction.unanswered(LedgerError::InvalidResponse)
                     })
                     .collect()
             }
             Err(trouble) => {
                 self.wait_again(sent.voids);
-                for SentCharge { id, client, .. } in &sent.charges {
+                for SentDeduction { id, client, .. } in &sent.deductions {
                     self.void(Void { id: *id, client_id: Some(*client) });
                 }
-                sent.charges.iter().map(|charge| charge.unanswered(trouble)).collect()
+                sent.deductions.iter().map(|deduction| deduction.unanswered(trouble)).collect()
             }
         }
     }
 }
 
 fn echoes(sent: &Sent, answer: &BatchAnswer) -> bool {
-    let asked = sent.charges.iter().map(|charge| &charge.id);
+    let asked = sent.deductions.iter().map(|deduction| &deduction.id);
     let voided = sent.voids.iter().map(|void| &void.id);
-    asked.eq(answer.charges.iter().map(|(id, _)| id))
+    asked.eq(answer.deductions.iter().map(|(id, _)| id))
         && voided.eq(answer.voids.iter().map(|(id, _)| id))
 }
 

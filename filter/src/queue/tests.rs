@@ -2,16 +2,16 @@ use stripe402_protocol::{ClientId, Currency, Units, message::VoidOutcome};
 
 use super::*;
 
-fn id(number: u8) -> ChargeId {
-    ChargeId::mint(u64::from(number), [number; 10])
+fn id(number: u8) -> DeductionId {
+    DeductionId::mint(u64::from(number), [number; 10])
 }
 
 fn client() -> ClientId {
     ClientId::derive(b"secret", "a")
 }
 
-fn charge(number: u8) -> Charge {
-    Charge {
+fn deduction(number: u8) -> Deduction {
+    Deduction {
         id: id(number),
         client_id: client(),
         currency: Currency::USD,
@@ -25,25 +25,25 @@ fn void(number: u8) -> Void {
 }
 
 fn queue(batch: usize, waiting: usize) -> Queue {
-    Queue::new(Limits { batch, queue: waiting, void_queue: waiting, ..Limits::default() })
+    Queue::new(SizeLimits { batch, queue: waiting, void_queue: waiting, ..SizeLimits::default() })
 }
 
 fn waits(queue: &mut Queue, stream: StreamId, number: u8) -> bool {
-    let queued = queue.charge(stream, Source::ANY, 0, charge(number), Traced::default());
+    let queued = queue.deduction(stream, Source::ANY, 0, deduction(number), Traced::default());
     queued == Queued::Waits
 }
 
-fn ids(batch: &Batch) -> (Vec<ChargeId>, Vec<ChargeId>) {
-    let charges = batch.charges.iter().map(|charge| charge.id).collect();
-    (charges, batch.voids.iter().map(|void| void.id).collect())
+fn ids(batch: &Batch) -> (Vec<DeductionId>, Vec<DeductionId>) {
+    let deductions = batch.deductions.iter().map(|deduction| deduction.id).collect();
+    (deductions, batch.voids.iter().map(|void| void.id).collect())
 }
 
 fn answer(batch: &Batch) -> BatchAnswer {
     BatchAnswer {
-        charges: batch
-            .charges
+        deductions: batch
+            .deductions
             .iter()
-            .map(|charge| (charge.id, ChargeOutcome::Charged(Units::ZERO)))
+            .map(|deduction| (deduction.id, DeductionOutcome::Deducted(Units::ZERO)))
             .collect(),
         voids: batch.voids.iter().map(|void| (void.id, VoidOutcome::Voided)).collect(),
     }
@@ -57,7 +57,7 @@ fn a_lone_charge_leaves_at_once_and_later_ones_leave_together() {
     assert!(waits(&mut queue, 2, 2) && waits(&mut queue, 3, 3));
     assert!(queue.next_batch().is_none(), "one is under way");
     let outcomes = queue.answered(sent, Ok(answer(&first)));
-    assert_eq!(outcomes[0].outcome, Ok(ChargeOutcome::Charged(Units::ZERO)));
+    assert_eq!(outcomes[0].outcome, Ok(DeductionOutcome::Deducted(Units::ZERO)));
     assert_eq!(ids(&queue.next_batch().unwrap().0), (vec![id(2), id(3)], vec![]));
 }
 
@@ -111,8 +111,8 @@ fn neither_voids_nor_charges_starve() {
         assert!(waits(&mut queue, u32::from(number), number));
         queue.void(void(100 + number));
     }
-    let (charges, voids) = ids(&queue.next_batch().unwrap().0);
-    assert_eq!((charges.len(), voids.len()), (2, 2));
+    let (deductions, voids) = ids(&queue.next_batch().unwrap().0);
+    assert_eq!((deductions.len(), voids.len()), (2, 2));
 }
 
 #[test]
@@ -124,11 +124,12 @@ fn an_unusable_answer_voids_every_charge_and_keeps_every_void() {
         let (batch, sent) = queue.next_batch().unwrap();
         let mut reply = answer(&batch);
         match wrong {
-            "shorter" => drop(reply.charges.pop()),
-            "swapped" => reply.charges.swap(0, 1),
+            "shorter" => drop(reply.deductions.pop()),
+            "swapped" => reply.deductions.swap(0, 1),
             _ => {}
         }
-        let trouble = if wrong == "none" { Trouble::Silent } else { Trouble::Useless };
+        let trouble =
+            if wrong == "none" { LedgerError::Unreachable } else { LedgerError::InvalidResponse };
         let reply = if wrong == "none" { Err(trouble) } else { Ok(reply) };
         let outcomes = queue.answered(sent, reply);
         assert!(outcomes.iter().all(|outcome| outcome.outcome == Err(trouble)), "{wrong}");

@@ -5,7 +5,7 @@ use stripe402_protocol::message::Balance;
 
 use super::{Call, Decision, Verdict, Worker};
 use crate::{
-    gate::{Trace, Trouble},
+    gate::{LedgerError, Trace},
     host::{Host, Message, StreamId},
     metrics::Service,
     source::Source,
@@ -48,7 +48,7 @@ impl Worker {
         let now_ms = host.now_ms();
         if self.health.is_silent() {
             let step = self.streams.get_mut(&id);
-            let step = step.and_then(|stream| stream.on_balance(Err(Trouble::Silent)));
+            let step = step.and_then(|stream| stream.on_balance(Err(LedgerError::Unreachable)));
             return self.take_if_any(host, id, step, Trace::default(), false);
         }
         if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {

@@ -1,18 +1,18 @@
 //! Calls to the ledger: what is made of their answers, and of those that never come.
 
 use stripe402_protocol::{
-    ChargeId,
+    DeductionId,
     message::{
-        BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, ChargeOutcome, Void, VoidOutcome,
+        BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, DeductionOutcome, Void, VoidOutcome,
         compact,
     },
 };
 
-use super::{Call, Decision, UnderWay, Worker};
+use super::{Call, Decision, PendingCall, Worker};
 use crate::{
-    gate::Trouble,
+    gate::LedgerError,
     host::{CallId, Host, Message, NoCall, StreamId},
-    metrics::{Came, Counter, Service},
+    metrics::{CallOutcome, Counter, Service},
     queue::{Sent, Traced},
     source::Source,
 };
@@ -34,7 +34,7 @@ impl Worker {
     /// An answer of the ledger's: its body, or that it failed.
     pub fn on_answer(&mut self, host: &mut impl Host, call: CallId, answer: Result<&[u8], Failed>) {
         self.begin(host);
-        let Some(UnderWay { call, since_ms }) = self.calls.remove(&call) else { return };
+        let Some(PendingCall { call, since_ms }) = self.calls.remove(&call) else { return };
         let service = call.service();
         let elapsed = self.now_ms.saturating_sub(since_ms);
         host.record(service.milliseconds(), elapsed);
@@ -44,18 +44,18 @@ impl Worker {
                     compact::from_bytes::<BatchAnswer>(body).ok()
                 });
                 match &answer {
-                    Err(Trouble::Silent) => self.fall_silent(),
+                    Err(LedgerError::Unreachable) => self.fall_silent(),
                     _ => self.health.heard(),
                 }
                 self.batch_answered(host, sent, answer);
             }
-            Call::Card { stream, charge, source } => {
+            Call::Card { stream, deduction, source } => {
                 self.card_places.give_back(source);
                 let answer = self.read(host, service, answer, |body| {
                     let answer: CardAnswer = serde_json::from_slice(body).ok()?;
-                    (answer.charge_id() == charge).then_some(answer)
+                    (answer.deduction_id() == deduction).then_some(answer)
                 });
-                self.card_answered(host, stream, charge, answer);
+                self.card_answered(host, stream, deduction, answer);
             }
             Call::Balance { stream, question } => {
                 let answer = self.read(host, service, answer, |body| {
@@ -71,10 +71,10 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         sent: Sent,
-        answer: Result<BatchAnswer, Trouble>,
+        answer: Result<BatchAnswer, LedgerError>,
     ) {
         let answered = answer.is_ok();
-        let mut settled: Vec<ChargeId> = Vec::new();
+        let mut settled: Vec<DeductionId> = Vec::new();
         if let Ok(answer) = &answer {
             let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
             let voided = answer.voids.iter().filter(voided).count();
@@ -83,9 +83,9 @@ impl Worker {
         }
         let outcomes = self.queue.answered(sent, answer);
         let nothing = outcomes.iter().filter(|outcome| {
-            matches!(&outcome.outcome, Ok(word) if !matches!(word, ChargeOutcome::Charged(_)))
+            matches!(&outcome.outcome, Ok(word) if !matches!(word, DeductionOutcome::Deducted(_)))
         });
-        settled.extend(nothing.map(|outcome| outcome.charge));
+        settled.extend(nothing.map(|outcome| outcome.deduction));
         self.journal.settled(host, settled);
         self.decide_later(outcomes);
         // Voids alone do not press a ledger that is in trouble; they wait for a tick.
@@ -99,17 +99,17 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         stream: StreamId,
-        charge: ChargeId,
-        answer: Result<CardAnswer, Trouble>,
+        deduction: DeductionId,
+        answer: Result<CardAnswer, LedgerError>,
     ) {
         match &answer {
-            // Whether it was charged is not known.
+            // Whether it was deducted is not known.
             Err(_) if stripe402_mutant::mutant!("no_answer_no_void") => {}
-            Err(_) => self.void(host, Void { id: charge, client_id: None }),
+            Err(_) => self.void(host, Void { id: deduction, client_id: None }),
             Ok(CardAnswer::Paid { .. }) => {}
-            Ok(_) => self.journal.settled(host, [charge]),
+            Ok(_) => self.journal.settled(host, [deduction]),
         }
-        self.due.push(Decision::Card { stream, charge, answer });
+        self.due.push(Decision::Card { stream, deduction, answer });
     }
 
     /// Reads an answer; what cannot be used is logged and counted.
@@ -119,15 +119,19 @@ impl Worker {
         service: Service,
         answer: Result<&[u8], Failed>,
         parse: impl FnOnce(&[u8]) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, LedgerError> {
         let read = answer.map_err(Some).and_then(|body| parse(body).ok_or(None));
         let (came, read) = match read {
-            Ok(answer) => (Came::Ok, Ok(answer)),
+            Ok(answer) => (CallOutcome::Ok, Ok(answer)),
             Err(failed) => {
                 self.log.warn(host, &failure(service, failed));
-                match failed.map_or(Trouble::Useless, Failed::trouble) {
-                    Trouble::Silent => (Came::Silent, Err(Trouble::Silent)),
-                    Trouble::Useless => (Came::Useless, Err(Trouble::Useless)),
+                match failed.map_or(LedgerError::InvalidResponse, Failed::trouble) {
+                    LedgerError::Unreachable => {
+                        (CallOutcome::Unreachable, Err(LedgerError::Unreachable))
+                    }
+                    LedgerError::InvalidResponse => {
+                        (CallOutcome::InvalidResponse, Err(LedgerError::InvalidResponse))
+                    }
                 }
             }
         };
@@ -137,7 +141,7 @@ impl Worker {
 
     pub(super) fn under_way(&mut self, id: CallId, call: Call) {
         let since_ms = self.now_ms;
-        self.calls.insert(id, UnderWay { call, since_ms });
+        self.calls.insert(id, PendingCall { call, since_ms });
     }
 
     pub(super) fn no_call(
@@ -145,22 +149,28 @@ impl Worker {
         host: &mut impl Host,
         no_call: NoCall,
         service: Service,
-    ) -> Trouble {
+    ) -> LedgerError {
         let (came, trouble, what) = match no_call {
-            NoCall::NoCluster => (Came::Useless, Trouble::Useless, "there is no cluster named"),
+            NoCall::NoCluster => (
+                CallOutcome::InvalidResponse,
+                LedgerError::InvalidResponse,
+                "there is no cluster named",
+            ),
             // Where calls are under way there is a host, and the circuit breaker is open: the
             // ledger was not asked, which is not its silence.
             NoCall::NotSent if self.is_anyone_calling(host) => (
-                Came::Useless,
-                Trouble::Useless,
+                CallOutcome::InvalidResponse,
+                LedgerError::InvalidResponse,
                 "a circuit breaker is open (or the last host is gone) in the cluster",
             ),
-            NoCall::NotSent => {
-                (Came::Silent, Trouble::Silent, "there is no healthy host in the cluster")
-            }
+            NoCall::NotSent => (
+                CallOutcome::Unreachable,
+                LedgerError::Unreachable,
+                "there is no healthy host in the cluster",
+            ),
         };
         let text = format!("cannot call the ledger: {what} {}", self.config.ledger.cluster);
-        if trouble == Trouble::Silent {
+        if trouble == LedgerError::Unreachable {
             self.fall_silent();
         }
         self.log.warn(host, &text);
@@ -180,7 +190,7 @@ impl Worker {
         request: &CardPayment,
         traced: &Traced,
     ) {
-        let charge = request.charge_id;
+        let deduction = request.deduction_id;
         let body = serde_json::to_vec(request).unwrap_or_default();
         let message = Message {
             path: "/v1/payments",
@@ -190,14 +200,14 @@ impl Worker {
             request_id: traced.request_id.as_deref(),
             trace_parent: traced.parent.as_deref(),
         };
-        self.journal.leaving(host, [(charge, None)].into_iter());
+        self.journal.leaving(host, [(deduction, None)].into_iter());
         match host.call(&message) {
-            Ok(call) => self.under_way(call, Call::Card { stream, charge, source }),
+            Ok(call) => self.under_way(call, Call::Card { stream, deduction, source }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Card);
                 self.card_places.give_back(source);
-                self.journal.settled(host, [charge]);
-                self.due.push(Decision::Card { stream, charge, answer: Err(trouble) });
+                self.journal.settled(host, [deduction]);
+                self.due.push(Decision::Card { stream, deduction, answer: Err(trouble) });
             }
         }
     }
@@ -219,11 +229,11 @@ impl Call {
 
 impl Failed {
     /// Envoy answers in the ledger's stead with 502, 503 or 504, or not at all.
-    pub(super) const fn trouble(self) -> Trouble {
+    pub(super) const fn trouble(self) -> LedgerError {
         match (self.status, self.of_ledger) {
-            _ if self.overloaded => Trouble::Useless,
-            (0, _) | (502..=504, false) => Trouble::Silent,
-            _ => Trouble::Useless,
+            _ if self.overloaded => LedgerError::InvalidResponse,
+            (0, _) | (502..=504, false) => LedgerError::Unreachable,
+            _ => LedgerError::InvalidResponse,
         }
     }
 }
@@ -237,7 +247,7 @@ fn failure(service: Service, failed: Option<Failed>) -> String {
     };
     let cause = match failed {
         None => "the answer is not one of this version's".to_owned(),
-        Some(failed) if failed.trouble() == Trouble::Silent => {
+        Some(failed) if failed.trouble() == LedgerError::Unreachable => {
             format!("no answer ({}): it is down, or slower than the time-out", failed.status)
         }
         Some(Failed { overloaded: true, .. }) => {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::{config::Limits, source::Source};
+use crate::{config::SizeLimits, source::Source};
 
 /// The places of card payments: half of them are for whoever comes, the others for sources that
 /// hold less than their share.
@@ -14,7 +14,7 @@ pub(super) struct CardPlaces {
 
 impl CardPlaces {
     /// Takes a place; `false` if there is none for this source.
-    pub(super) fn take(&mut self, source: Source, limits: &Limits) -> bool {
+    pub(super) fn take(&mut self, source: Source, limits: &SizeLimits) -> bool {
         let held = self.by_source.get(&source).copied().unwrap_or(0);
         let share = limits.card_payments.checked_div(limits.source_shares).unwrap_or(1).max(1);
         let half = limits.card_payments.div_ceil(2);
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn one_source_takes_half_of_the_places_and_leaves_the_rest() {
-        let limits = Limits { card_payments: 16, source_shares: 8, ..Limits::default() };
+        let limits = SizeLimits { card_payments: 16, source_shares: 8, ..SizeLimits::default() };
         let mut places = CardPlaces::default();
         let mut take = |from: &str, times: usize| {
             (0..times).filter(|_| places.take(Source::of(from), &limits)).count()

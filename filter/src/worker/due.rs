@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 
 use stripe402_protocol::{
-    ChargeId,
-    message::{BalanceAnswer, CardAnswer, ChargeOutcome, Void},
+    DeductionId,
+    message::{BalanceAnswer, CardAnswer, DeductionOutcome, Void},
 };
 
 use super::{Worker, mint};
 use crate::{
-    gate::{Trace, Trouble},
+    gate::{LedgerError, Trace},
     host::{Host, StreamId},
     queue::Outcome,
 };
@@ -31,9 +31,9 @@ pub(super) struct Due {
 /// What the ledger said of a stream that waits, or that it said nothing.
 #[derive(Debug)]
 pub(super) enum Decision {
-    Charge(Outcome),
-    Card { stream: StreamId, charge: ChargeId, answer: Result<CardAnswer, Trouble> },
-    Balance { stream: StreamId, question: ChargeId, answer: Result<BalanceAnswer, Trouble> },
+    Deduction(Outcome),
+    Card { stream: StreamId, deduction: DeductionId, answer: Result<CardAnswer, LedgerError> },
+    Balance { stream: StreamId, question: DeductionId, answer: Result<BalanceAnswer, LedgerError> },
 }
 
 impl Due {
@@ -54,8 +54,10 @@ impl Due {
     pub(super) fn distrust(&mut self) {
         for decision in &mut self.waiting {
             match decision {
-                Decision::Charge(Outcome { outcome, .. }) => *outcome = Err(Trouble::Useless),
-                Decision::Card { answer, .. } => *answer = Err(Trouble::Useless),
+                Decision::Deduction(Outcome { outcome, .. }) => {
+                    *outcome = Err(LedgerError::InvalidResponse)
+                }
+                Decision::Card { answer, .. } => *answer = Err(LedgerError::InvalidResponse),
                 Decision::Balance { .. } => {}
             }
         }
@@ -72,9 +74,9 @@ impl Worker {
     pub(super) fn decide(&mut self, host: &mut impl Host) {
         while let Some(decision) = self.due.next() {
             match decision {
-                Decision::Charge(outcome) => self.decide_charge(host, outcome),
-                Decision::Card { stream, charge, answer } => {
-                    self.decide_card(host, stream, charge, answer);
+                Decision::Deduction(outcome) => self.decide_charge(host, outcome),
+                Decision::Card { stream, deduction, answer } => {
+                    self.decide_card(host, stream, deduction, answer);
                 }
                 Decision::Balance { stream, question, answer } => {
                     let waiting = self.waiting(stream, question);
@@ -90,18 +92,18 @@ impl Worker {
     }
 
     fn decide_charge(&mut self, host: &mut impl Host, outcome: Outcome) {
-        let Outcome { stream: id, charge, client, outcome } = outcome;
+        let Outcome { stream: id, deduction, client, outcome } = outcome;
         let now_ms = self.now_ms;
-        let waiting = self.waiting(id, charge);
+        let waiting = self.waiting(id, deduction);
         match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host, now_ms))) {
             Some(step) => {
                 self.take(host, id, step, Trace::default(), true);
             }
-            // Charged for a stream that is gone. An unusable answer has been voided with its
-            // whole batch; what was not charged needs no void.
+            // Deducted for a stream that is gone. An unusable answer has been voided with its
+            // whole batch; what was not deducted needs no void.
             None if stripe402_mutant::mutant!("gone_is_gone") => {}
-            None if matches!(outcome, Ok(ChargeOutcome::Charged(_))) => {
-                self.void(host, Void { id: charge, client_id: Some(client) });
+            None if matches!(outcome, Ok(DeductionOutcome::Deducted(_))) => {
+                self.void(host, Void { id: deduction, client_id: Some(client) });
             }
             None => {}
         }
@@ -111,19 +113,19 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         id: StreamId,
-        charge: ChargeId,
-        answer: Result<CardAnswer, Trouble>,
+        deduction: DeductionId,
+        answer: Result<CardAnswer, LedgerError>,
     ) {
         let client_id = match &answer {
             Ok(CardAnswer::Paid { client_id, .. }) => Some(*client_id),
             _ => None,
         };
-        match self.waiting(id, charge).and_then(|stream| stream.on_card(answer)) {
+        match self.waiting(id, deduction).and_then(|stream| stream.on_card(answer)) {
             Some(step) => {
                 self.take(host, id, step, Trace::default(), true);
             }
             // Paid for a stream that is gone.
-            None if client_id.is_some() => self.void(host, Void { id: charge, client_id }),
+            None if client_id.is_some() => self.void(host, Void { id: deduction, client_id }),
             None => {}
         }
     }

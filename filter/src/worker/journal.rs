@@ -1,34 +1,34 @@
 //! What is under way, kept where it outlives this VM.
 //!
-//! A VM that dies takes with it whose requests were charged and not answered yet. So each message
+//! A VM that dies takes with it whose requests were deducted and not answered yet. So each message
 //! that may deduct something is written down before it leaves, one host call a message, and each
-//! charge is crossed out when it is settled: its answer went to the client, or its void is
+//! deduction is crossed out when it is settled: its answer went to the client, or its void is
 //! acknowledged. A VM that finds the writings of a dead one voids what is not crossed out there.
 //!
 //! Crossing out costs a host call a request: one for many would lose what happened since the last,
 //! and a request that was served would be given back.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use stripe402_protocol::{ChargeId, ClientId, message::Void};
+use stripe402_protocol::{ClientId, DeductionId, message::Void};
 
-use super::seat::{Hall, Seat};
+use super::seat::{Seat, SeatRegistry};
 use crate::host::{Host, OnlyIf};
 
-/// A charge as it is written: its id, whether its client is known, the client.
+/// A deduction as it is written: its id, whether its client is known, the client.
 const ENTRY: usize = 16 + 1 + 32;
 
-/// The charges of this VM that are under way, and those of dead ones that are not voided yet.
+/// The deductions of this VM that are under way, and those of dead ones that are not voided yet.
 #[derive(Debug)]
 pub(super) struct Journal {
-    hall: Hall,
+    hall: SeatRegistry,
     seat: Option<Seat>,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    places: FxHashMap<ChargeId, (usize, usize)>,
+    places: FxHashMap<DeductionId, (usize, usize)>,
     inherited: Vec<Inherited>,
 }
 
-/// The charges of one message. Two texts: the charges, and which of them are crossed out; both
+/// The deductions of one message. Two texts: the deductions, and which of them are crossed out; both
 /// begin with the number of the message, so that crosses of another message do not count.
 #[derive(Debug)]
 struct Slot {
@@ -44,14 +44,14 @@ struct Slot {
 struct Inherited {
     seat: Seat,
     slots: usize,
-    open: FxHashSet<ChargeId>,
+    open: FxHashSet<DeductionId>,
 }
 
 impl Journal {
     /// The journal of a VM that talks to the ledger in this cluster.
     pub(super) fn new(cluster: &str) -> Self {
         Self {
-            hall: Hall::new(cluster),
+            hall: SeatRegistry::new(cluster),
             seat: None,
             slots: Vec::new(),
             free: Vec::new(),
@@ -60,13 +60,13 @@ impl Journal {
         }
     }
 
-    /// Writes down the charges of a message that is about to leave.
+    /// Writes down the deductions of a message that is about to leave.
     pub(super) fn leaving(
         &mut self,
         host: &mut impl Host,
-        charges: impl ExactSizeIterator<Item = (ChargeId, Option<ClientId>)>,
+        deductions: impl ExactSizeIterator<Item = (DeductionId, Option<ClientId>)>,
     ) {
-        if charges.len() == 0 {
+        if deductions.len() == 0 {
             return;
         }
         if self.seat.is_none() {
@@ -78,8 +78,8 @@ impl Journal {
             self.slots.push(Slot::new(self.hall.slot_key(seat, at)));
         }
         let Some(slot) = self.slots.get_mut(at) else { return };
-        let text = slot.begin(charges.len());
-        let text = charges.enumerate().fold(text, |mut text, (index, (id, client))| {
+        let text = slot.begin(deductions.len());
+        let text = deductions.enumerate().fold(text, |mut text, (index, (id, client))| {
             self.places.insert(id, (at, index));
             text.extend_from_slice(id.as_bytes());
             text.push(u8::from(client.is_some()));
@@ -89,14 +89,14 @@ impl Journal {
         host.keep(&slot.key, &text, OnlyIf::Any);
     }
 
-    /// Crosses out charges: nothing of them has to be given back.
+    /// Crosses out deductions: nothing of them has to be given back.
     pub(super) fn settled(
         &mut self,
         host: &mut impl Host,
-        charges: impl IntoIterator<Item = ChargeId>,
+        deductions: impl IntoIterator<Item = DeductionId>,
     ) {
         let mut touched = Vec::new();
-        for id in charges {
+        for id in deductions {
             let Some((at, index)) = self.places.remove(&id) else {
                 self.inherited_settled(host, id);
                 continue;
@@ -182,7 +182,7 @@ impl Journal {
         self.places.is_empty() && self.inherited.is_empty()
     }
 
-    fn inherited_settled(&mut self, host: &mut impl Host, id: ChargeId) {
+    fn inherited_settled(&mut self, host: &mut impl Host, id: DeductionId) {
         let hall = &self.hall;
         self.inherited.retain_mut(|inherited| {
             let last = inherited.open.remove(&id) && inherited.open.is_empty();
@@ -194,7 +194,7 @@ impl Journal {
     }
 }
 
-impl Hall {
+impl SeatRegistry {
     /// Empties a seat and gives it up.
     fn clear(&self, host: &mut impl Host, inherited: &Inherited) {
         for slot in 0..inherited.slots {
@@ -213,13 +213,13 @@ impl Slot {
     }
 
     /// The beginning of the next message's text.
-    fn begin(&mut self, charges: usize) -> Vec<u8> {
+    fn begin(&mut self, deductions: usize) -> Vec<u8> {
         self.message = self.message.wrapping_add(1);
-        self.open = charges;
+        self.open = deductions;
         self.crosses.clear();
         self.crosses.extend_from_slice(&self.message.to_le_bytes());
-        self.crosses.resize(charges.div_ceil(8).saturating_add(4), 0);
-        let mut text = Vec::with_capacity(charges.saturating_mul(ENTRY).saturating_add(4));
+        self.crosses.resize(deductions.div_ceil(8).saturating_add(4), 0);
+        let mut text = Vec::with_capacity(deductions.saturating_mul(ENTRY).saturating_add(4));
         text.extend_from_slice(&self.message.to_le_bytes());
         text
     }
@@ -240,7 +240,7 @@ fn crosses_key(key: &str) -> String {
     format!("{key}x")
 }
 
-/// The charges of a text that are not crossed out.
+/// The deductions of a text that are not crossed out.
 fn uncrossed(text: &[u8], crosses: Option<&[u8]>) -> Vec<Void> {
     let Some((message, entries)) = text.split_first_chunk::<4>() else { return Vec::new() };
     let crosses = crosses.and_then(|crosses| crosses.strip_prefix(message)).unwrap_or_default();
@@ -255,5 +255,5 @@ fn void(entry: &[u8; ENTRY]) -> Option<Void> {
     let (known, client) = rest.split_first()?;
     let client: [u8; 32] = client.try_into().ok()?;
     let client_id = (*known == 1).then(|| ClientId::from_bytes(client));
-    Some(Void { id: ChargeId::from_bytes(*id), client_id })
+    Some(Void { id: DeductionId::from_bytes(*id), client_id })
 }

@@ -1,7 +1,7 @@
 //! One worker's streams, queue and calls, over the host.
 //!
 //! Calls to the ledger are made from outside of streams, so that they outlive them: whatever the
-//! ledger says of a charge is heard, and if nobody waits for it any more, it is voided.
+//! ledger says of a deduction is heard, and if nobody waits for it any more, it is voided.
 
 mod balances;
 mod calls;
@@ -10,7 +10,7 @@ mod due;
 mod health;
 mod journal;
 mod log;
-mod placed;
+mod overrides;
 mod seat;
 mod turn;
 
@@ -18,7 +18,7 @@ use std::{collections::VecDeque, rc::Rc};
 
 use rustc_hash::FxHashMap;
 use stripe402_protocol::{
-    ChargeId,
+    DeductionId,
     message::{Balance, CardPayment, Void},
 };
 
@@ -29,13 +29,14 @@ use self::{
     health::Health,
     journal::Journal,
     log::Log,
-    placed::Places,
+    overrides::Places,
 };
 pub use self::{calls::Failed, due::MOST_DECISIONS};
 use crate::{
     config::Config,
     gate::{
-        DEADLINE, Head, Origin, Passed, ResponseHead, ResponseStep, Step, Stream, Trace, Trouble,
+        DEADLINE, Head, LedgerError, Origin, Passed, ResponseHead, ResponseStep, Step, Stream,
+        Trace,
     },
     host::{CallId, Host, StreamId},
     metrics::{Counter, Pending},
@@ -52,7 +53,7 @@ pub struct Worker {
     cards: VecDeque<WaitingCard>,
     card_places: CardPlaces,
     questions: VecDeque<(StreamId, Balance)>,
-    calls: FxHashMap<CallId, UnderWay>,
+    calls: FxHashMap<CallId, PendingCall>,
     due: Due,
     health: Health,
     journal: Journal,
@@ -76,7 +77,7 @@ struct WaitingCard {
 
 /// A call under way, and when it was made.
 #[derive(Debug)]
-struct UnderWay {
+struct PendingCall {
     call: Call,
     since_ms: u64,
 }
@@ -85,8 +86,8 @@ struct UnderWay {
 #[derive(Debug)]
 enum Call {
     Batch(Sent),
-    Card { stream: StreamId, charge: ChargeId, source: Source },
-    Balance { stream: StreamId, question: ChargeId },
+    Card { stream: StreamId, deduction: DeductionId, source: Source },
+    Balance { stream: StreamId, question: DeductionId },
 }
 
 /// What the host does with a request after its head was seen.
@@ -184,9 +185,9 @@ impl Worker {
     /// The head of a response, ours or the API's.
     pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let charge = stream.served();
+        let deduction = stream.served();
         let step = stream.on_response(head, || origin(host, id));
-        let stands = charge.filter(|_| step.void.is_none() && stream.served().is_none());
+        let stands = deduction.filter(|_| step.void.is_none() && stream.served().is_none());
         self.answered(host, id, step);
         // The last that is done: whatever ends this VM before ends the answer, too.
         self.journal.settled(host, stands);
@@ -201,18 +202,18 @@ impl Worker {
     /// A part of the response's body.
     pub fn on_data(&mut self, host: &mut impl Host, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let charge = stream.served();
+        let deduction = stream.served();
         stream.on_data();
-        let stands = charge.filter(|_| stream.served().is_none());
+        let stands = deduction.filter(|_| stream.served().is_none());
         self.journal.settled(host, stands);
     }
 
     /// The trailers of the API's response.
     pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let charge = stream.served();
+        let deduction = stream.served();
         let step = stream.on_trailers(trailers);
-        let stands = charge.filter(|_| step.void.is_none() && stream.served().is_none());
+        let stands = deduction.filter(|_| step.void.is_none() && stream.served().is_none());
         self.answered(host, id, step);
         self.journal.settled(host, stands);
     }
@@ -232,24 +233,24 @@ impl Worker {
         }
     }
 
-    /// The stream is over. A charge that waits is withdrawn; one that has left is voided when
+    /// The stream is over. A deduction that waits is withdrawn; one that has left is voided when
     /// its answer comes.
     pub fn on_end(&mut self, host: &mut impl Host, id: StreamId) {
         let Some(mut stream) = self.streams.remove(&id) else { return };
         if stream.waits_for().is_some() {
             self.queue.withdraw(id);
         }
-        let charge = stream.served();
+        let deduction = stream.served();
         // Sent with the next batch: a stream's end is no place to start a call from.
         match stream.on_end(|| origin(host, id)) {
             Some(void) => self.queue.void(void),
-            None => self.journal.settled(host, charge),
+            None => self.journal.settled(host, deduction),
         }
     }
 
-    /// The stream, if it still waits for this very charge: hosts use stream ids again.
-    fn waiting(&mut self, id: StreamId, charge: ChargeId) -> Option<&mut Stream> {
-        self.streams.get_mut(&id).filter(|stream| stream.waits_for() == Some(charge))
+    /// The stream, if it still waits for this very deduction: hosts use stream ids again.
+    fn waiting(&mut self, id: StreamId, deduction: DeductionId) -> Option<&mut Stream> {
+        self.streams.get_mut(&id).filter(|stream| stream.waits_for() == Some(deduction))
     }
 
     /// Does what a step says. `held` tells whether the host holds the request already.
@@ -283,15 +284,15 @@ impl Worker {
                 self.counted.count(reply.counter);
                 host.reply(id, &reply);
             }
-            Step::Charge(charge) => {
+            Step::Deduction(deduction) => {
                 let trouble = if self.health.is_silent() {
-                    Trouble::Silent
+                    LedgerError::Unreachable
                 } else {
                     let source = self.source(host, id);
-                    match self.queue.charge(id, source, self.now_ms, charge, traced(trace)) {
+                    match self.queue.deduction(id, source, self.now_ms, deduction, traced(trace)) {
                         Queued::Full => {
                             self.log.warn(host, "too many charges wait for the ledger");
-                            Trouble::Useless
+                            LedgerError::InvalidResponse
                         }
                         queued => {
                             self.make_room(host, queued);
@@ -346,23 +347,24 @@ impl Worker {
 
     /// Answers the request that lost its place in the queue, if one did.
     fn make_room(&mut self, host: &mut impl Host, queued: Queued) {
-        if let Queued::Instead(stream, charge, client) = queued {
-            let outcome = Outcome { stream, charge, client, outcome: Err(Trouble::Useless) };
-            self.due.push(Decision::Charge(outcome));
+        if let Queued::Instead(stream, deduction, client) = queued {
+            let outcome =
+                Outcome { stream, deduction, client, outcome: Err(LedgerError::InvalidResponse) };
+            self.due.push(Decision::Deduction(outcome));
             self.wake(host);
         }
     }
 
     /// Takes a place for a card payment, or says why there is none.
-    fn no_place_for_card(&mut self, host: &mut impl Host, source: Source) -> Option<Trouble> {
+    fn no_place_for_card(&mut self, host: &mut impl Host, source: Source) -> Option<LedgerError> {
         if self.health.is_silent() {
-            return Some(Trouble::Silent);
+            return Some(LedgerError::Unreachable);
         }
         if self.card_places.take(source, &self.config.limits) {
             return None;
         }
         self.log.warn(host, "too many card payments are under way");
-        Some(Trouble::Useless)
+        Some(LedgerError::InvalidResponse)
     }
 
     fn void(&mut self, host: &mut impl Host, void: Void) {
@@ -388,9 +390,9 @@ fn traced(trace: Trace<'_>) -> Traced {
     Traced { request_id: trace.request_id.map(Into::into), parent: trace.parent.map(Into::into) }
 }
 
-fn mint(host: &mut impl Host, now_ms: u64) -> Option<ChargeId> {
+fn mint(host: &mut impl Host, now_ms: u64) -> Option<DeductionId> {
     let random = host.random()?;
-    Some(ChargeId::mint(now_ms, random))
+    Some(DeductionId::mint(now_ms, random))
 }
 
 #[cfg(test)]

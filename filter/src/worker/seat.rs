@@ -12,7 +12,7 @@ const DEAD_AFTER_TICKS: u8 = 10;
 
 /// The names under which the VMs of one process keep things for one ledger.
 #[derive(Debug)]
-pub(super) struct Hall {
+pub(super) struct SeatRegistry {
     prefix: String,
     watched: Vec<Watched>,
 }
@@ -34,7 +34,7 @@ struct Watched {
     ticks: u8,
 }
 
-impl Hall {
+impl SeatRegistry {
     /// The seats of those that talk to the ledger in this cluster.
     pub(super) fn new(cluster: &str) -> Self {
         Self { prefix: format!("stripe402/{cluster}"), watched: Vec::new() }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, CardAnswer, ChargeOutcome, VoidOutcome, compact},
+    message::{Batch, BatchAnswer, CardAnswer, DeductionOutcome, VoidOutcome, compact},
 };
 
 use self::{
@@ -38,7 +38,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Whatever is lost and in whatever order things happen: one decision per stream, and what
-    /// is charged in the end is what was served.
+    /// is deducted in the end is what was served.
     #[test]
     fn charges_less_voids_are_what_was_served(
         balance in 0..2_000_i64,
@@ -142,14 +142,14 @@ fn what_happened_is_counted_once_a_second() {
 #[test]
 fn whose_answer_it_is_decides_whether_the_ledger_is_silent() {
     for (status, of_ledger, overloaded, expected) in [
-        (0, false, false, Trouble::Silent),
-        (503, false, false, Trouble::Silent),
-        (504, false, false, Trouble::Silent),
-        (503, true, false, Trouble::Useless),
-        (500, false, false, Trouble::Useless),
-        (401, true, false, Trouble::Useless),
-        (200, false, false, Trouble::Useless),
-        (503, false, true, Trouble::Useless),
+        (0, false, false, LedgerError::Unreachable),
+        (503, false, false, LedgerError::Unreachable),
+        (504, false, false, LedgerError::Unreachable),
+        (503, true, false, LedgerError::InvalidResponse),
+        (500, false, false, LedgerError::InvalidResponse),
+        (401, true, false, LedgerError::InvalidResponse),
+        (200, false, false, LedgerError::InvalidResponse),
+        (503, false, true, LedgerError::InvalidResponse),
     ] {
         let failed = Failed { status, of_ledger, overloaded };
         assert_eq!(failed.trouble(), expected, "{failed:?}");

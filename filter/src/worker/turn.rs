@@ -4,7 +4,7 @@ use stripe402_protocol::message::{Batch, compact};
 
 use super::{Call, Decision, WaitingCard, Worker};
 use crate::{
-    gate::Trouble,
+    gate::LedgerError,
     host::{Host, Message},
     metrics::{Counter, Histogram, Service},
     queue::{Outcome, Sent},
@@ -123,12 +123,12 @@ impl Worker {
             request_id: sent.traced().request_id.as_deref(),
             trace_parent: sent.traced().parent.as_deref(),
         };
-        let charges = sent.charges().map(|(id, client)| (id, Some(client)));
-        self.journal.leaving(host, charges);
+        let deductions = sent.deductions().map(|(id, client)| (id, Some(client)));
+        self.journal.leaving(host, deductions);
         match host.call(&message) {
             Ok(call) => {
-                if let Ok(charges) = u64::try_from(sent.charges().len()) {
-                    host.record(Histogram::BATCH_CHARGES, charges);
+                if let Ok(deductions) = u64::try_from(sent.deductions().len()) {
+                    host.record(Histogram::BATCH_CHARGES, deductions);
                 }
                 self.under_way(call, Call::Batch(sent));
                 true
@@ -139,7 +139,7 @@ impl Worker {
                 if self.health.is_silent() {
                     self.health.silent(self.now_ms);
                 }
-                self.journal.settled(host, sent.charges().map(|(id, _)| id));
+                self.journal.settled(host, sent.deductions().map(|(id, _)| id));
                 let outcomes = self.queue.unsent(sent, trouble);
                 self.decide_later(outcomes);
                 false
@@ -149,14 +149,14 @@ impl Worker {
 
     fn send_card(&mut self, host: &mut impl Host, card: WaitingCard) {
         let WaitingCard { stream, source, request, traced } = card;
-        // Nobody is charged for a request that is gone.
-        if self.waiting(stream, request.charge_id).is_none() {
+        // Nobody is deducted for a request that is gone.
+        if self.waiting(stream, request.deduction_id).is_none() {
             return self.card_places.give_back(source);
         }
         if self.health.is_silent() {
             self.card_places.give_back(source);
-            let (charge, answer) = (request.charge_id, Err(Trouble::Silent));
-            return self.due.push(Decision::Card { stream, charge, answer });
+            let (deduction, answer) = (request.deduction_id, Err(LedgerError::Unreachable));
+            return self.due.push(Decision::Card { stream, deduction, answer });
         }
         self.call_card(host, stream, source, &request, &traced);
     }
@@ -164,7 +164,7 @@ impl Worker {
     /// The ledger gave no answer: whoever waits is told now, and not after a time-out of its own.
     pub(super) fn fall_silent(&mut self) {
         self.health.silent(self.now_ms);
-        let waiting = self.queue.overdue(u64::MAX, Trouble::Silent);
+        let waiting = self.queue.overdue(u64::MAX, LedgerError::Unreachable);
         self.decide_later(waiting);
     }
 
@@ -176,13 +176,13 @@ impl Worker {
         let Some(called_ms) = self.now_ms.checked_sub(timeout) else { return };
         // A call that left together with a request ends by its own time-out first.
         let since_ms = called_ms.saturating_sub(GRACE_MS);
-        let mut overdue = self.queue.overdue(since_ms, Trouble::Useless);
+        let mut overdue = self.queue.overdue(since_ms, LedgerError::InvalidResponse);
         for under_way in self.calls.values_mut() {
             if let Call::Batch(sent) = &mut under_way.call {
                 overdue.extend(if under_way.since_ms <= called_ms {
-                    sent.overdue(called_ms, Trouble::Silent)
+                    sent.overdue(called_ms, LedgerError::Unreachable)
                 } else {
-                    sent.overdue(since_ms, Trouble::Useless)
+                    sent.overdue(since_ms, LedgerError::InvalidResponse)
                 });
             }
         }
@@ -200,10 +200,13 @@ impl Worker {
         let mut lost = Vec::new();
         for under_way in self.calls.values_mut() {
             match &mut under_way.call {
-                Call::Batch(sent) => lost.extend(sent.overdue(u64::MAX, Trouble::Useless)),
-                Call::Card { stream, charge, .. } => {
-                    let (stream, charge, answer) = (*stream, *charge, Err(Trouble::Useless));
-                    self.due.push(Decision::Card { stream, charge, answer });
+                Call::Batch(sent) => {
+                    lost.extend(sent.overdue(u64::MAX, LedgerError::InvalidResponse))
+                }
+                Call::Card { stream, deduction, .. } => {
+                    let (stream, deduction, answer) =
+                        (*stream, *deduction, Err(LedgerError::InvalidResponse));
+                    self.due.push(Decision::Card { stream, deduction, answer });
                 }
                 Call::Balance { .. } => {}
             }
@@ -213,7 +216,7 @@ impl Worker {
 
     pub(super) fn decide_later(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
-            self.due.push(Decision::Charge(outcome));
+            self.due.push(Decision::Deduction(outcome));
         }
     }
 

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use stripe402_protocol::Currency;
 use uuid::Uuid;
 
-use super::values::{Address, Secret, Span, StoreUrl};
+use super::values::{Secret, Span};
+use crate::store::{Address, StoreUrl};
 use crate::store::{StoreOptions, WaitOptions};
 
 /// For one transaction of a command.

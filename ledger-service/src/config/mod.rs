@@ -3,7 +3,6 @@
 //! A flag wins over the environment, the environment over the file, the file over the default.
 
 mod books;
-mod redis_url;
 mod resolve;
 mod settings;
 mod values;
@@ -18,19 +17,17 @@ use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    http::Limits,
-    payment::LimitOptions,
-    store::{StoreOptions, WaitOptions},
-    tls::TlsOptions,
+    net::{ListenerLimits, tls::TlsOptions},
+    options::LimitOptions,
+    store::{StoreOptions, StoreUrl, WaitOptions},
 };
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
     ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
 };
-pub use redis_url::RedisUrl;
 pub use settings::Settings;
-pub use values::{Address, LogFormat, Secret, Span, StoreUrl};
+pub use values::{LogFormat, Secret, Span};
 
 /// The ledger of the stripe402 payment gateway.
 #[derive(Debug, Parser)]
@@ -133,7 +130,7 @@ pub struct Config {
     /// Connections to a store that is a server.
     pub store_connections: u32,
     /// What each listener gives at the most.
-    pub listeners: Limits,
+    pub listeners: ListenerLimits,
     /// For how long it goes on serving, not ready, after it is told to stop.
     pub drain: Duration,
     /// How long to wait for what is under way when told to stop.

@@ -4,8 +4,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Config, ConfigError, Secret, Settings, Span, StoreUrl};
-use crate::{http::Limits, payment::LimitOptions, store::WaitOptions, tls::TlsOptions};
+use super::{Config, ConfigError, Secret, Settings, Span};
+use crate::store::StoreUrl;
+use crate::{
+    net::{ListenerLimits, tls::TlsOptions},
+    options::LimitOptions,
+    store::WaitOptions,
+};
 
 impl TryFrom<Settings> for Config {
     type Error = ConfigError;
@@ -144,8 +149,8 @@ fn admin_tokens(list: Option<Secret>) -> Result<Vec<(String, SecretString)>, Con
     tokens.collect()
 }
 
-fn listeners(given: &Settings) -> Limits {
-    Limits {
+fn listeners(given: &Settings) -> ListenerLimits {
+    ListenerLimits {
         header_time: seconds(given.header_timeout, 10),
         body_time: seconds(given.body_timeout, 10),
         request_time: seconds(given.request_timeout, 60),

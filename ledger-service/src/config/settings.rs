@@ -4,7 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::values::{LogFormat, Secret, Span, StoreUrl};
+use super::values::{LogFormat, Secret, Span};
+use crate::store::StoreUrl;
 
 /// Declares every setting once: a field, a flag, an environment variable, a TOML key.
 macro_rules! settings {

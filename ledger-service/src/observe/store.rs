@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use metrics::{Counter, Histogram, counter, histogram};
 use stripe402_protocol::{
     ClientId, Currency,
-    message::{Batch, BatchAnswer, Charge, ChargeOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VoidOutcome},
 };
 use tracing::Span;
 use uuid::Uuid;
@@ -16,11 +16,11 @@ use super::{
     trace::TARGET,
 };
 use crate::{
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId,
     },
-    store::{KeptCharge, Store, StoreError, Tally},
+    store::{Store, StoreError, StoredDeduction, Tally},
 };
 
 /// Counts a movement by what became of it.
@@ -65,8 +65,8 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, charge_for_card, account, post, post_up_to, post_together, outlives_failover,
-    movement, movements, accounts, tallies, charges, customer,
+    batch, deduct_for_card, account, post, post_up_to, post_together, outlives_failover,
+    movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up, upkeep,
@@ -85,7 +85,7 @@ pub struct ObservedStore {
     inner: Arc<dyn Store>,
     name: &'static str,
     transactions: Transactions,
-    charges: [Counter; 6],
+    deductions: [Counter; 6],
     voids: [Counter; 5],
     batch_size: Histogram,
 }
@@ -108,7 +108,7 @@ impl ObservedStore {
             inner,
             name,
             transactions: Transactions::new(name),
-            charges: CHARGES.map(|outcome| {
+            deductions: CHARGES.map(|outcome| {
                 from_zero(counter!("stripe402_charges_total", "outcome" => outcome))
             }),
             voids: VOIDS
@@ -129,15 +129,15 @@ impl ObservedStore {
         )
     }
 
-    fn count_charge(&self, outcome: ChargeOutcome) {
-        let [charged, insufficient, frozen, voided, conflict, stale] = &self.charges;
+    fn count_charge(&self, outcome: DeductionOutcome) {
+        let [charged, insufficient, frozen, voided, conflict, stale] = &self.deductions;
         match outcome {
-            ChargeOutcome::Charged(_) => charged,
-            ChargeOutcome::Insufficient => insufficient,
-            ChargeOutcome::Frozen => frozen,
-            ChargeOutcome::Voided => voided,
-            ChargeOutcome::Conflict => conflict,
-            ChargeOutcome::Stale => stale,
+            DeductionOutcome::Deducted(_) => charged,
+            DeductionOutcome::Insufficient => insufficient,
+            DeductionOutcome::Frozen => frozen,
+            DeductionOutcome::Voided => voided,
+            DeductionOutcome::Conflict => conflict,
+            DeductionOutcome::Stale => stale,
         }
         .increment(1);
     }
@@ -167,8 +167,8 @@ fn count_units(mut charged: Vec<(Currency, u64)>) {
     }
 }
 
-fn units(charge: &Charge) -> (Currency, u64) {
-    (charge.currency, u64::try_from(charge.amount.get()).unwrap_or_default())
+fn units(deduction: &Deduction) -> (Currency, u64) {
+    (deduction.currency, u64::try_from(deduction.amount.get()).unwrap_or_default())
 }
 
 /// Forwards a method, measured.
@@ -185,23 +185,23 @@ macro_rules! measured {
 #[async_trait]
 impl Store for ObservedStore {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let mut charged: Vec<_> = batch.charges.iter().map(units).collect();
-        let size = batch.charges.len().saturating_add(batch.voids.len());
+        let mut charged: Vec<_> = batch.deductions.iter().map(units).collect();
+        let size = batch.deductions.len().saturating_add(batch.voids.len());
         self.batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
         let answer = measured!(self.batch(batch))?;
-        let mut outcomes = answer.charges.iter().map(|(_, outcome)| *outcome);
-        charged.retain(|_| matches!(outcomes.next(), Some(ChargeOutcome::Charged(_))));
+        let mut outcomes = answer.deductions.iter().map(|(_, outcome)| *outcome);
+        charged.retain(|_| matches!(outcomes.next(), Some(DeductionOutcome::Deducted(_))));
         count_units(charged);
-        answer.charges.iter().for_each(|(_, outcome)| self.count_charge(*outcome));
+        answer.deductions.iter().for_each(|(_, outcome)| self.count_charge(*outcome));
         answer.voids.iter().for_each(|(_, outcome)| self.count_void(*outcome));
         Ok(answer)
     }
 
-    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
-        let amount = units(&charge);
-        let outcome = measured!(self.charge_for_card(charge))?;
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        let amount = units(&deduction);
+        let outcome = measured!(self.deduct_for_card(deduction))?;
         self.count_charge(outcome);
-        if let ChargeOutcome::Charged(_) = outcome {
+        if let DeductionOutcome::Deducted(_) = outcome {
             count_units(vec![amount]);
         }
         Ok(outcome)
@@ -268,8 +268,12 @@ impl Store for ObservedStore {
         measured!(self.tallies(key))
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        measured!(self.charges(key, most))
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        measured!(self.deductions(key, most))
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {

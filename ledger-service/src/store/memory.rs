@@ -16,14 +16,14 @@ use stripe402_protocol::{
 
 use uuid::Uuid;
 
-use super::{KeptCharge, Store, StoreError, Tally, scan::newest};
+use super::{Store, StoreError, StoredDeduction, Tally, scan::newest};
 use crate::{
-    clock::Clock,
-    ledger::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, ChargeRecord, Kind,
+    accounting::{
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
         Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
         UNCHARGED_KEPT, Window,
     },
+    clock::Clock,
 };
 
 /// The books in memory, behind the trait of stores.
@@ -51,7 +51,7 @@ impl std::fmt::Debug for InMemory {
 }
 
 impl InMemory {
-    /// Empty books that remember charge ids for `charge_memory`.
+    /// Empty books that remember deduction ids for `charge_memory`.
     #[must_use]
     pub fn new(clock: impl Clock, charge_memory: Duration) -> Self {
         let (books, clock) = (Mutex::default(), Box::new(clock));
@@ -88,7 +88,7 @@ impl Store for InMemory {
         let window = Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60));
         let mut books = self.books()?;
         books.memory.forget_charges_before(&window.first_remembered());
-        Ok(known(ledger::apply_batch(&mut books.memory, &batch, &window)))
+        Ok(known(accounting::apply_batch(&mut books.memory, &batch, &window)))
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -97,12 +97,12 @@ impl Store for InMemory {
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::post(&mut self.books()?.memory, &key, &posting, now_ms)))
+        Ok(known(accounting::post(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::post_up_to(&mut self.books()?.memory, &key, &posting, now_ms)))
+        Ok(known(accounting::post_up_to(&mut self.books()?.memory, &key, &posting, now_ms)))
     }
 
     async fn post_together(
@@ -112,7 +112,7 @@ impl Store for InMemory {
     ) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
         let memory = &mut self.books()?.memory;
-        Ok(known(ledger::post_together(memory, &key, &postings, now_ms)))
+        Ok(known(accounting::post_together(memory, &key, &postings, now_ms)))
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
@@ -126,7 +126,7 @@ impl Store for InMemory {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
-        Ok(known(ledger::Book::movement(&self.books()?.memory, &key, kind, reference)))
+        Ok(known(accounting::Book::movement(&self.books()?.memory, &key, kind, reference)))
     }
 
     async fn accounts(
@@ -163,11 +163,15 @@ impl Store for InMemory {
             .collect())
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
         let books = self.books()?;
-        let own = books.memory.charges().iter().rev().filter_map(|(id, record)| match record {
-            ChargeRecord::Deducted { account, amount, route, .. } if *account == key => {
-                Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+        let own = books.memory.deductions().iter().rev().filter_map(|(id, record)| match record {
+            DeductionRecord::Deducted { account, amount, route, .. } if *account == key => {
+                Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
             }
             _ => None,
         });
@@ -236,7 +240,7 @@ impl Store for InMemory {
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        Ok(known(ledger::open(&mut self.books()?.memory, wanted)))
+        Ok(known(accounting::open(&mut self.books()?.memory, wanted)))
     }
 
     async fn advance_top_up(
@@ -246,7 +250,7 @@ impl Store for InMemory {
         to: State,
     ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        Ok(known(ledger::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
+        Ok(known(accounting::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
@@ -283,10 +287,11 @@ impl Store for InMemory {
         let kept = u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX);
         let until = self.clock.now_ms().checked_sub(kept);
         let mut books = self.books()?;
-        for client in until.map(|until| books.memory.forget_uncharged_until(until)).into_iter().flatten()
+        for client in
+            until.map(|until| books.memory.forget_uncharged_until(until)).into_iter().flatten()
         {
             if let Some(customer) = books.customers.remove(&client) {
-                books.agreed.remove(&ledger::name_of_customer(&customer));
+                books.agreed.remove(&accounting::name_of_customer(&customer));
             }
             if books.agreed.get(&client) == Some(&client) {
                 books.agreed.remove(&client);

@@ -1,51 +1,56 @@
 //! Where the books are kept.
 
 pub mod conformance;
+mod difference;
 mod embedded;
 mod memory;
 mod open;
 mod postgres;
 mod redis;
 mod scan;
+mod url;
 
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 
 use uuid::Uuid;
 
-use crate::ledger::{
+use crate::accounting::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
     Posted, Posting, State, TopUp, TopUpId,
 };
 
+pub use self::url::{Address, StoreUrl};
+pub(crate) use difference::difference;
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};
 pub use postgres::{Postgres, PostgresOptions};
-pub use redis::{Redis, RedisOptions, WaitOptions};
+pub use redis::{Redis, RedisOptions, RedisUrl, WaitOptions};
 
 /// A store of the books: each method is one transaction, durable before it answers.
 ///
-/// The accounting itself is [`crate::ledger`]; a store decides where its books lie and how
+/// The accounting itself is [`crate::accounting`]; a store decides where its books lie and how
 /// transactions become durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Carries out a batch as [`crate::ledger::apply_batch`] says.
+    /// Carries out a batch as [`crate::accounting::apply_batch`] says.
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
 
     /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
-    /// void of it may come without a client. Stores that keep charges by client write down whose
+    /// void of it may come without a client. Stores that keep deductions by client write down whose
     /// it is first.
-    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
-        let id = charge.id;
-        let batch = Batch { version: message::VERSION, charges: vec![charge], voids: Vec::new() };
-        match self.batch(batch).await?.charges.first() {
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        let id = deduction.id;
+        let batch =
+            Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+        match self.batch(batch).await?.deductions.first() {
             Some((of, outcome)) if *of == id => Ok(*outcome),
             _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),
         }
@@ -54,13 +59,13 @@ pub trait Store: Send + Sync + 'static {
     /// What an account holds; one that was never topped up is empty.
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
 
-    /// Posts a movement as [`crate::ledger::post`] says.
+    /// Posts a movement as [`crate::accounting::post`] says.
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
-    /// Posts a debit of at most what is available, as [`crate::ledger::post_up_to`] says.
+    /// Posts a debit of at most what is available, as [`crate::accounting::post_up_to`] says.
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
 
-    /// Posts movements together as [`crate::ledger::post_together`] says.
+    /// Posts movements together as [`crate::accounting::post_together`] says.
     async fn post_together(
         &self,
         key: AccountKey,
@@ -102,7 +107,11 @@ pub trait Store: Send + Sync + 'static {
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError>;
 
     /// An account's deductions that are still kept one by one, newest first; at most `most`.
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError>;
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError>;
 
     /// The Stripe customer of a client.
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError>;
@@ -145,10 +154,10 @@ pub trait Store: Send + Sync + 'static {
     /// go by themselves when they do not count any more; see [`Limit`].
     async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError>;
 
-    /// Opens a top-up as [`crate::ledger::open`] says.
+    /// Opens a top-up as [`crate::accounting::open`] says.
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError>;
 
-    /// Moves a top-up on as [`crate::ledger::advance`] says; if `from` is given, only from there.
+    /// Moves a top-up on as [`crate::accounting::advance`] says; if `from` is given, only from there.
     async fn advance_top_up(
         &self,
         id: TopUpId,
@@ -223,9 +232,9 @@ pub struct Tally {
 
 /// A deduction that is still kept by itself. One that was voided is kept without its amount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptCharge {
+pub struct StoredDeduction {
     /// Its id, which says when.
-    pub id: ChargeId,
+    pub id: DeductionId,
     /// The priced route.
     pub route: String,
     /// How much.
@@ -233,7 +242,7 @@ pub struct KeptCharge {
 }
 
 /// The store could not carry out a transaction. Over a network it may have happened all the same:
-/// what is asked again takes effect once, and a charge that nobody answered for is to be voided.
+/// what is asked again takes effect once, and a deduction that nobody answered for is to be voided.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much is waiting to be written.

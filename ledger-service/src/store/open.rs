@@ -6,12 +6,12 @@ use super::{
     Embedded, EmbeddedOptions, Postgres, PostgresOptions, Redis, RedisOptions, Store, StoreError,
     WaitOptions,
 };
-use crate::{clock::Clock, config::StoreUrl};
+use crate::{clock::Clock, store::StoreUrl};
 
 /// What every store must know.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,

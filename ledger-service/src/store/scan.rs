@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use stripe402_protocol::Currency;
 
 use super::{Store, StoreError, Tally};
-use crate::ledger::{AccountKey, Kind, Movement, TopUp};
+use crate::accounting::{AccountKey, Kind, Movement, TopUp};
 
 /// How many accounts are looked at at once.
 const PAGE: usize = 64;

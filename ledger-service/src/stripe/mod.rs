@@ -1,5 +1,6 @@
 //! The payment provider: what the ledger asks of Stripe, and Stripe behind it.
 
+mod again;
 mod changes;
 mod client;
 mod failure;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use stripe402_protocol::{Currency, PaymentIntentId, PaymentMethodId};
 
+pub(crate) use again::{jittered, patiently};
 pub use client::{Stripe, StripeOptions};
 pub use failure::{Decline, Failure};
 

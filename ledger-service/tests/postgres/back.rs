@@ -8,7 +8,7 @@ use stripe402_ledger::{
 use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
-    charge, open,
+    deduction, open,
     tables::{left, minted_ago, run, tables, take},
     upgrade::{BEFORE, HOUR, WEEK, before, take_before},
 };
@@ -42,11 +42,11 @@ async fn start_before(server: &Server) -> Result<(), sqlx::migrate::MigrateError
 async fn the_version_before_starts_once_later_migrations_are_put_aside() {
     let (server, pool, key) = before(100).await;
     start_before(&server).await.unwrap();
-    let old = minted_ago(charge(key, 1), HOUR);
+    let old = minted_ago(deduction(key, 1), HOUR);
     assert_eq!(take_before(&pool, &old).await.1, Some(99));
     let store = open(&server.url(), WEEK);
     store.ping().await.unwrap();
-    assert_eq!(take(&store, &charge(key, 2)).await, left(98));
+    assert_eq!(take(&store, &deduction(key, 2)).await, left(98));
 
     let refused = start_before(&server).await.unwrap_err().to_string();
     let text = include_str!("../../../docs/operations.md");
@@ -55,7 +55,7 @@ async fn the_version_before_starts_once_later_migrations_are_put_aside() {
     start_before(&server).await.unwrap();
     // It deducts, once, whatever version took a charge first.
     assert_eq!(take_before(&pool, &old).await.1, Some(99));
-    let new = charge(key, 3);
+    let new = deduction(key, 3);
     assert_eq!(take_before(&pool, &new).await.1, Some(97));
 
     let later = open(&server.url(), WEEK);
@@ -64,5 +64,5 @@ async fn the_version_before_starts_once_later_migrations_are_put_aside() {
     later.ping().await.unwrap();
     later.upkeep(SystemClock.now_ms()).await.unwrap();
     assert_eq!(take(&later, &new).await, left(97));
-    assert_eq!(take(&later, &charge(key, 4)).await, left(96));
+    assert_eq!(take(&later, &deduction(key, 4)).await, left(96));
 }

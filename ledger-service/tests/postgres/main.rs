@@ -17,16 +17,16 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posted, Posting},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Kind, Posted, Posting},
     store::{
         Postgres, PostgresOptions, Store,
         conformance::{Options, Subject},
     },
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
 use tokio::sync::OnceCell;
@@ -34,7 +34,7 @@ use tokio::sync::OnceCell;
 /// One server for the suite: its cases use clients of their own.
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 
-/// Another for cases with a short memory: a store forgets everybody's charges, whoever asks.
+/// Another for cases with a short memory: a store forgets everybody's deductions, whoever asks.
 static FORGETFUL: OnceCell<Server> = OnceCell::const_new();
 
 async fn started(server: &'static OnceCell<Server>) -> &'static Server {
@@ -91,11 +91,11 @@ async fn credit(store: &dyn Store, key: AccountKey, amount: u32) {
     assert!(matches!(store.post(key, posting).await.unwrap(), Posted::Done(_)));
 }
 
-fn charge(key: AccountKey, number: u64) -> Charge {
+fn deduction(key: AccountKey, number: u64) -> Deduction {
     let mut random = [0; 10];
     random[..8].copy_from_slice(&number.to_be_bytes());
-    Charge {
-        id: ChargeId::mint(SystemClock.now_ms(), random),
+    Deduction {
+        id: DeductionId::mint(SystemClock.now_ms(), random),
         client_id: key.client,
         currency: key.currency,
         amount: Units::from_u32(1),
@@ -141,7 +141,7 @@ async fn the_tables_defend_themselves() {
     }
 }
 
-/// kill -9 of the server under load: every charge that was acknowledged is there once, and none
+/// kill -9 of the server under load: every deduction that was acknowledged is there once, and none
 /// that was not is there twice.
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_crash_of_the_server() {
@@ -179,10 +179,10 @@ async fn what_was_acknowledged_survives_a_crash_of_the_server() {
     let taken = 1_000_000_000 - left;
     assert!((known..=known + lost).contains(&taken), "{known}, {lost} unknown, {taken} taken");
     // Sent again, each has the one effect it has had, or has it now.
-    for charge in acknowledged.into_iter().chain(unknown) {
-        let batch = Batch { version: 1, charges: vec![charge], voids: vec![] };
+    for deduction in acknowledged.into_iter().chain(unknown) {
+        let batch = Batch { version: 1, deductions: vec![deduction], voids: vec![] };
         let answer = store.batch(batch).await.unwrap();
-        assert!(matches!(answer.charges[0].1, ChargeOutcome::Charged(_)));
+        assert!(matches!(answer.deductions[0].1, DeductionOutcome::Deducted(_)));
     }
     let left = store.account(key).await.unwrap().available.get();
     assert_eq!(1_000_000_000 - left, known + lost);
@@ -193,17 +193,17 @@ async fn hammer(
     key: AccountKey,
     task: u64,
     stop: &AtomicBool,
-) -> (Vec<Charge>, Vec<Charge>) {
+) -> (Vec<Deduction>, Vec<Deduction>) {
     let (mut acknowledged, mut unknown) = (Vec::new(), Vec::new());
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
-        let charge = charge(key, task << 32 | number);
-        let batch = Batch { version: 1, charges: vec![charge.clone()], voids: vec![] };
+        let deduction = deduction(key, task << 32 | number);
+        let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
         match store.batch(batch).await {
-            Ok(_) => acknowledged.push(charge),
-            Err(_) => unknown.push(charge),
+            Ok(_) => acknowledged.push(deduction),
+            Err(_) => unknown.push(deduction),
         }
     }
     (acknowledged, unknown)
@@ -316,7 +316,7 @@ async fn a_read_only_server_refuses_and_loses_nothing() {
     assert_eq!(before.account(key).await.unwrap().available, Units::from_u32(100));
 }
 
-/// A sum that can take no more refuses its own charge, and nobody else's.
+/// A sum that can take no more refuses its own deduction, and nobody else's.
 #[tokio::test]
 async fn a_record_that_cannot_be_written_fails_alone() {
     // Of its own: no sum of all clients can be read any more.
@@ -332,8 +332,8 @@ async fn a_record_that_cannot_be_written_fails_alone() {
         store.post(key, posting).await.unwrap();
     }
     let now = SystemClock.now_ms();
-    let charge = |key: AccountKey, random| Charge {
-        id: ChargeId::mint(now, [random; 10]),
+    let deduction = |key: AccountKey, random| Deduction {
+        id: DeductionId::mint(now, [random; 10]),
         client_id: key.client,
         currency: key.currency,
         amount: Units::from_u32(10),
@@ -347,10 +347,10 @@ async fn a_record_that_cannot_be_written_fails_alone() {
         .execute(&pool)
         .await
         .unwrap();
-    let charges = vec![charge(keys[1], 1), charge(keys[0], 2), charge(keys[1], 3)];
-    let batch = Batch { version: 1, charges, voids: vec![] };
+    let deductions = vec![deduction(keys[1], 1), deduction(keys[0], 2), deduction(keys[1], 3)];
+    let batch = Batch { version: 1, deductions, voids: vec![] };
     let answer = store.batch(batch).await.unwrap();
-    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
-    let left = |units| ChargeOutcome::Charged(Units::from_u32(units));
-    assert_eq!(outcomes, [left(90), ChargeOutcome::Conflict, left(80)]);
+    let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
+    let left = |units| DeductionOutcome::Deducted(Units::from_u32(units));
+    assert_eq!(outcomes, [left(90), DeductionOutcome::Conflict, left(80)]);
 }

@@ -10,18 +10,18 @@ use std::{
 
 use sqlx::PgPool;
 use stripe402_ledger::{
+    accounting::{AccountKey, Limit},
     clock::{Clock as _, SystemClock},
-    ledger::{AccountKey, Limit},
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{
-    ChargeId, Units,
-    message::{Batch, Charge, ChargeOutcome, VoidOutcome},
+    DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome, VoidOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
-    charge, credit, hammer, key, open,
+    credit, deduction, hammer, key, open,
     tables::{left, minted_ago, number, run, tables, take, void},
 };
 
@@ -71,7 +71,7 @@ struct Old {
     store: Postgres,
     key: AccountKey,
     /// Taken six hours ago; it is in the piece that ended five hours ago.
-    taken: Charge,
+    taken: Deduction,
 }
 
 /// A ledger with a memory of a week whose account has 100 units, one of them taken.
@@ -81,7 +81,7 @@ async fn old() -> Old {
     credit(&store, key, 100).await;
     let pool = tables(&server).await;
     as_after_hours(&pool).await;
-    let taken = minted_ago(charge(key, 1), 6 * HOUR);
+    let taken = minted_ago(deduction(key, 1), 6 * HOUR);
     assert_eq!(take(&store, &taken).await, left(99));
     Old { server, pool, store, key, taken }
 }
@@ -108,18 +108,18 @@ async fn what_a_request_does_deletes_nothing() {
          END $$",
     )
     .await;
-    let fresh = charge(key, 2);
+    let fresh = deduction(key, 2);
     assert_eq!(take(&short, &fresh).await, left(98));
     assert_eq!(take(&short, &fresh).await, left(98));
     assert_eq!(void(&short, &fresh).await, VoidOutcome::Voided);
-    assert_eq!(void(&short, &charge(key, 3)).await, VoidOutcome::Marked);
+    assert_eq!(void(&short, &deduction(key, 3)).await, VoidOutcome::Marked);
     assert_eq!(void(&short, &taken).await, VoidOutcome::Stale);
     assert_eq!(void(&store, &taken).await, VoidOutcome::Voided);
     let limit = Limit { name: "cards".into(), most: 3, window: Duration::from_secs(600) };
     assert_eq!(store.within(&limit, true).await.unwrap(), None);
 }
 
-/// However many charges of a client are in a batch: its account and its sum are written once, as each
+/// However many deductions of a client are in a batch: its account and its sum are written once, as each
 /// time leaves a version behind that a snapshot keeps.
 #[tokio::test]
 async fn a_batch_writes_each_account_once() {
@@ -133,10 +133,10 @@ async fn a_batch_writes_each_account_once() {
          CREATE TRIGGER noted AFTER INSERT OR UPDATE ON tallies FOR EACH ROW EXECUTE FUNCTION note()",
     )
     .await;
-    let charges = (0..50).map(|number| charge(key, number)).collect();
-    let batch = Batch { version: 1, charges, voids: vec![] };
+    let deductions = (0..50).map(|number| deduction(key, number)).collect();
+    let batch = Batch { version: 1, deductions, voids: vec![] };
     let answer = store.batch(batch).await.unwrap();
-    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+    let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
     assert_eq!(outcomes, (49..99).rev().map(left).collect::<Vec<_>>());
     for table in ["accounts", "tallies"] {
         let count = format!("SELECT count(*) FROM written WHERE name = '{table}'");
@@ -158,15 +158,15 @@ async fn a_longer_memory_takes_nothing_that_a_shorter_one_forgot() {
     assert!(!is_there(&pool, "charge_records_first").await);
     assert!(is_there(&pool, "charge_records_next").await);
     for ledger in [&store, &short] {
-        assert_eq!(take(ledger, &taken).await, ChargeOutcome::Stale, "never a second time");
+        assert_eq!(take(ledger, &taken).await, DeductionOutcome::Stale, "never a second time");
         assert_eq!(void(ledger, &taken).await, VoidOutcome::Stale);
-        let unseen = minted_ago(charge(key, 5), 6 * HOUR);
-        assert_eq!(take(ledger, &unseen).await, ChargeOutcome::Stale);
+        let unseen = minted_ago(deduction(key, 5), 6 * HOUR);
+        assert_eq!(take(ledger, &unseen).await, DeductionOutcome::Stale);
     }
     // What lies in the pieces that are left is as it was.
-    let younger = minted_ago(charge(key, 6), 4 * HOUR);
+    let younger = minted_ago(deduction(key, 6), 4 * HOUR);
     assert_eq!(take(&store, &younger).await, left(98));
-    assert_eq!(take(&short, &younger).await, ChargeOutcome::Stale);
+    assert_eq!(take(&short, &younger).await, DeductionOutcome::Stale);
     assert_eq!(void(&short, &younger).await, VoidOutcome::Stale);
     assert_eq!(void(&store, &younger).await, VoidOutcome::Voided);
     assert_eq!(store.account(key).await.unwrap().available, Units::from_u32(99));
@@ -177,9 +177,9 @@ async fn a_longer_memory_takes_nothing_that_a_shorter_one_forgot() {
 async fn a_shorter_memory_holds_at_once() {
     let Old { store, taken, key, server, .. } = old().await;
     let short = open(&server.url(), 2 * HOUR);
-    assert_eq!(store.charges(key, 10).await.unwrap().len(), 1);
-    assert_eq!(short.charges(key, 10).await.unwrap(), []);
-    assert_eq!(take(&short, &taken).await, ChargeOutcome::Stale);
+    assert_eq!(store.deductions(key, 10).await.unwrap().len(), 1);
+    assert_eq!(short.deductions(key, 10).await.unwrap(), []);
+    assert_eq!(take(&short, &taken).await, DeductionOutcome::Stale);
     assert_eq!(void(&short, &taken).await, VoidOutcome::Stale);
     assert_eq!(take(&store, &taken).await, left(99));
 }
@@ -238,7 +238,11 @@ async fn a_piece_that_is_half_gone_is_finished_later() {
         read_everything(&mut backup).await;
     }
     assert_eq!(number(&pool, PENDING).await, 1, "not in the middle of it");
-    assert_eq!(take(&store, &taken).await, ChargeOutcome::Stale, "what may be dropped is refused");
+    assert_eq!(
+        take(&store, &taken).await,
+        DeductionOutcome::Stale,
+        "what may be dropped is refused"
+    );
     assert_eq!(void(&store, &taken).await, VoidOutcome::Stale);
     keep_up(&short).await;
     assert!(is_there(&pool, "charge_records_first").await);
@@ -277,19 +281,19 @@ async fn a_batch_makes_the_piece_that_is_missing() {
             let store = Arc::clone(&store);
             // Of now, and of the time that passed; a clock that is ahead, too.
             let ago = HOUR * u32::try_from(number % 4).unwrap();
-            let charge = minted_ago(charge(key, number), ago);
-            tokio::spawn(async move { take(&store, &charge).await })
+            let deduction = minted_ago(deduction(key, number), ago);
+            tokio::spawn(async move { take(&store, &deduction).await })
         })
         .collect();
     for task in tasks {
-        assert!(matches!(task.await.unwrap(), ChargeOutcome::Charged(_)));
+        assert!(matches!(task.await.unwrap(), DeductionOutcome::Deducted(_)));
     }
-    let ahead = charge(key, 9);
+    let ahead = deduction(key, 9);
     let at = ahead.id.minted_ms() + 55_000;
-    let ahead = Charge { id: ChargeId::mint(at, [9; 10]), ..ahead };
+    let ahead = Deduction { id: DeductionId::mint(at, [9; 10]), ..ahead };
     assert_eq!(take(&store, &ahead).await, left(91));
-    let beyond = Charge { id: ChargeId::mint(at + 30_000, [9; 10]), ..ahead };
-    assert_eq!(take(&store, &beyond).await, ChargeOutcome::Stale);
+    let beyond = Deduction { id: DeductionId::mint(at + 30_000, [9; 10]), ..ahead };
+    assert_eq!(take(&store, &beyond).await, DeductionOutcome::Stale);
     assert_eq!(void(&store, &beyond).await, VoidOutcome::Stale);
     assert_eq!(number(&pool, "SELECT count(*) FROM charge_records").await, 9);
 }
@@ -300,17 +304,19 @@ async fn where_pieces_meet_nothing_is_lost_or_taken_twice() {
     let Old { pool, store, key, server: _server, .. } = old().await;
     let end = number(&pool, "SELECT end_ms FROM charge_pieces WHERE name = 'charge_records_first'");
     let end = u64::try_from(end.await).unwrap();
-    let at = |ms, random| Charge { id: ChargeId::mint(ms, [random; 10]), ..charge(key, 1) };
-    let charges = vec![at(end - 1, 0xff), at(end, 0), at(end - 1, 0xff), at(end, 0xff), at(end, 0)];
-    let batch = Batch { version: 1, charges: charges.clone(), voids: vec![] };
+    let at =
+        |ms, random| Deduction { id: DeductionId::mint(ms, [random; 10]), ..deduction(key, 1) };
+    let deductions =
+        vec![at(end - 1, 0xff), at(end, 0), at(end - 1, 0xff), at(end, 0xff), at(end, 0)];
+    let batch = Batch { version: 1, deductions: deductions.clone(), voids: vec![] };
     for _ in 0..2 {
         let answer = store.batch(batch.clone()).await.unwrap();
-        let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
+        let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
         assert_eq!(outcomes, [left(98), left(97), left(98), left(96), left(97)]);
     }
-    for charge in &charges[..2] {
-        assert_eq!(void(&store, charge).await, VoidOutcome::Voided);
-        assert_eq!(void(&store, charge).await, VoidOutcome::Repeated);
+    for deduction in &deductions[..2] {
+        assert_eq!(void(&store, deduction).await, VoidOutcome::Voided);
+        assert_eq!(void(&store, deduction).await, VoidOutcome::Repeated);
     }
     assert_eq!(store.account(key).await.unwrap().available, Units::from_u32(98));
 }
@@ -371,8 +377,8 @@ async fn a_price_of_nothing_is_paid_by_an_account_that_just_came() {
     let mut other = pool.acquire().await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(77)").execute(&mut *other).await.unwrap();
     let new = key();
-    let free = Charge { amount: Units::from_u32(0), ..charge(new, 1) };
-    let charging = tokio::spawn(async move { take(&store, &free).await });
+    let free = Deduction { amount: Units::from_u32(0), ..deduction(new, 1) };
+    let deducting = tokio::spawn(async move { take(&store, &free).await });
     let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     while number(&pool, waiting).await == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -383,5 +389,5 @@ async fn a_price_of_nothing_is_paid_by_an_account_that_just_came() {
         .await
         .unwrap();
     other.close().await.unwrap();
-    assert_eq!(charging.await.unwrap(), left(5));
+    assert_eq!(deducting.await.unwrap(), left(5));
 }

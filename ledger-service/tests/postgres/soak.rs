@@ -10,18 +10,18 @@ use std::{
 };
 
 use stripe402_ledger::{
+    accounting::AccountKey,
     clock::{Clock as _, SystemClock},
-    ledger::AccountKey,
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{
     ClientId, Currency,
-    message::{Batch, Charge, ChargeOutcome},
+    message::{Batch, Deduction, DeductionOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
-    charge, open,
+    deduction, open,
     tables::{number, tables},
 };
 
@@ -30,10 +30,10 @@ const BATCH: u64 = 128;
 /// Batches under way at once.
 const AT_ONCE: u64 = 2;
 /// How often each client pays. Every update of a row that a snapshot may still see leaves a version
-/// behind until the snapshot ends, so an account that is charged often gets slower for as long; here
+/// behind until the snapshot ends, so an account that is deducted often gets slower for as long; here
 /// it is batches as such that are measured.
 const EACH: u64 = 10;
-/// From so many charges on the times mean something.
+/// From so many deductions on the times mean something.
 const MEANS_SOMETHING: u64 = 1_000_000;
 
 fn client(number: u64) -> AccountKey {
@@ -42,14 +42,14 @@ fn client(number: u64) -> AccountKey {
     AccountKey { client: ClientId::from_bytes(id), currency: Currency::USD }
 }
 
-/// Makes so many charges, in batches; answers how long each batch took, sorted.
+/// Makes so many deductions, in batches; answers how long each batch took, sorted.
 async fn make(
     store: &Arc<Postgres>,
-    charges: u64,
+    deductions: u64,
     clients: u64,
     numbers: &Arc<AtomicU64>,
 ) -> Vec<Duration> {
-    let left = Arc::new(AtomicU64::new(charges / BATCH));
+    let left = Arc::new(AtomicU64::new(deductions / BATCH));
     let tasks: Vec<_> = (0..AT_ONCE)
         .map(|_| {
             let (store, left) = (Arc::clone(store), Arc::clone(&left));
@@ -62,15 +62,17 @@ async fn make(
                 {
                     let first = numbers.fetch_add(BATCH, Ordering::SeqCst);
                     // Neighbours in a batch are no neighbours among clients.
-                    let one = |at: u64| -> Charge { charge(client(at * 7_919 % clients), at) };
-                    let charges = (first..first + BATCH).map(one).collect();
-                    let batch = Batch { version: 1, charges, voids: vec![] };
+                    let one =
+                        |at: u64| -> Deduction { deduction(client(at * 7_919 % clients), at) };
+                    let deductions = (first..first + BATCH).map(one).collect();
+                    let batch = Batch { version: 1, deductions, voids: vec![] };
                     let start = Instant::now();
                     let answer = store.batch(batch).await.unwrap();
                     times.push(start.elapsed());
-                    let charged =
-                        |(_, of): &(_, ChargeOutcome)| matches!(of, ChargeOutcome::Charged(_));
-                    assert!(answer.charges.iter().all(charged));
+                    let deducted = |(_, of): &(_, DeductionOutcome)| {
+                        matches!(of, DeductionOutcome::Deducted(_))
+                    };
+                    assert!(answer.deductions.iter().all(deducted));
                 }
                 times
             })
@@ -88,17 +90,17 @@ fn at(times: &[Duration], percent: usize) -> Duration {
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
-/// `make soak` makes 20 million charges; `STRIPE402_BACKUP_CHARGES` says how many.
+/// `make soak` makes 20 million deductions; `STRIPE402_BACKUP_CHARGES` says how many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     let wanted = std::env::var("STRIPE402_BACKUP_CHARGES").ok();
-    let charges: u64 = wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(25_600);
+    let deductions: u64 = wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(25_600);
     let server = Server::start().await.unwrap();
     // Much is forgotten while it runs.
     let store = Arc::new(open(&server.url(), Duration::from_secs(20)));
     let pool = tables(&server).await;
     store.ping().await.unwrap();
-    let clients = charges / EACH;
+    let clients = deductions / EACH;
     let accounts = "INSERT INTO accounts
         SELECT decode(repeat('00', 24), 'hex') || int8send(n), 'usd', 1000000 FROM generate_series(0, $1) n";
     let most = i64::try_from(clients).unwrap();
@@ -106,7 +108,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     sqlx::query("VACUUM ANALYZE accounts").execute(&pool).await.unwrap();
     let numbers = Arc::new(AtomicU64::new(0));
     // A tenth without, the rest with a snapshot: what counts is the last tenth of those.
-    let tenth = (charges / 10).max(BATCH * 20);
+    let tenth = (deductions / 10).max(BATCH * 20);
     make(&store, tenth / 4, clients, &numbers).await;
     let alone = make(&store, tenth, clients, &numbers).await;
 
@@ -119,7 +121,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
         sqlx::query(statement).execute(&mut *snapshot).await.unwrap();
     }
     let mut made = tenth * 2;
-    while made < charges {
+    while made < deductions {
         let times = make(&store, tenth, clients, &numbers).await;
         made += tenth;
         store.upkeep(SystemClock.now_ms()).await.unwrap();
@@ -145,7 +147,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     let taken = number(&pool, "SELECT sum(count)::bigint FROM tallies").await;
     assert_eq!(taken, i64::try_from(numbers.load(Ordering::SeqCst)).unwrap());
     assert!(dumps > 0, "no backup was made");
-    if charges >= MEANS_SOMETHING {
+    if deductions >= MEANS_SOMETHING {
         let most = at(&alone, 99).mul_f64(1.5);
         assert!(at(&beside_snapshot, 99) <= most, "slower beside a snapshot");
     }

@@ -1,12 +1,12 @@
-//! The tables themselves, as an operator sees them, and single charges on them.
+//! The tables themselves, as an operator sees them, and single deductions on them.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgPool};
 use stripe402_ledger::store::{Postgres, Store as _};
 use stripe402_protocol::{
-    ChargeId, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
 
@@ -24,24 +24,24 @@ pub(crate) async fn number(pool: &PgPool, query: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(pool).await.unwrap()
 }
 
-/// A charge that was minted so long ago.
-pub(crate) fn minted_ago(charge: Charge, ago: Duration) -> Charge {
-    let id = charge.id;
+/// A deduction that was minted so long ago.
+pub(crate) fn minted_ago(deduction: Deduction, ago: Duration) -> Deduction {
+    let id = deduction.id;
     let at = id.minted_ms() - u64::try_from(ago.as_millis()).unwrap();
-    Charge { id: ChargeId::mint(at, id.as_bytes()[6..].try_into().unwrap()), ..charge }
+    Deduction { id: DeductionId::mint(at, id.as_bytes()[6..].try_into().unwrap()), ..deduction }
 }
 
-pub(crate) async fn take(store: &Postgres, charge: &Charge) -> ChargeOutcome {
-    let batch = Batch { version: 1, charges: vec![charge.clone()], voids: vec![] };
-    store.batch(batch).await.unwrap().charges[0].1
+pub(crate) async fn take(store: &Postgres, deduction: &Deduction) -> DeductionOutcome {
+    let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
+    store.batch(batch).await.unwrap().deductions[0].1
 }
 
-pub(crate) async fn void(store: &Postgres, charge: &Charge) -> VoidOutcome {
-    let void = Void { id: charge.id, client_id: Some(charge.client_id) };
-    let batch = Batch { version: 1, charges: vec![], voids: vec![void] };
+pub(crate) async fn void(store: &Postgres, deduction: &Deduction) -> VoidOutcome {
+    let void = Void { id: deduction.id, client_id: Some(deduction.client_id) };
+    let batch = Batch { version: 1, deductions: vec![], voids: vec![void] };
     store.batch(batch).await.unwrap().voids[0].1
 }
 
-pub(crate) fn left(units: u32) -> ChargeOutcome {
-    ChargeOutcome::Charged(Units::from_u32(units))
+pub(crate) fn left(units: u32) -> DeductionOutcome {
+    DeductionOutcome::Deducted(Units::from_u32(units))
 }

@@ -12,18 +12,18 @@ use std::{
 
 use sqlx::{PgPool, migrate::Migrator};
 use stripe402_ledger::{
+    accounting::AccountKey,
     clock::{Clock as _, SystemClock},
-    ledger::AccountKey,
     store::{Postgres, Store as _},
 };
 use stripe402_protocol::{
     Units,
-    message::{Charge, ChargeOutcome, VoidOutcome},
+    message::{Deduction, DeductionOutcome, VoidOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
-    charge, key, open,
+    deduction, key, open,
     tables::{left, minted_ago, number, run, tables, take, void},
 };
 
@@ -51,9 +51,9 @@ pub(super) async fn before(units: i64) -> (Server, PgPool, AccountKey) {
 }
 
 /// The statement that ledgers of the version before run, with their retries.
-pub(super) async fn take_before(pool: &PgPool, charge: &Charge) -> (String, Option<i64>) {
+pub(super) async fn take_before(pool: &PgPool, deduction: &Deduction) -> (String, Option<i64>) {
     for _ in 0..10 {
-        let said = once_before(pool, charge).await;
+        let said = once_before(pool, deduction).await;
         let Err(sqlx::Error::Database(error)) = &said else { return said.unwrap() };
         let code = error.code().unwrap().into_owned();
         assert!(["40001", "40P01", "23505"].contains(&code.as_str()), "{error}");
@@ -62,15 +62,18 @@ pub(super) async fn take_before(pool: &PgPool, charge: &Charge) -> (String, Opti
     panic!("given up on a charge")
 }
 
-async fn once_before(pool: &PgPool, charge: &Charge) -> Result<(String, Option<i64>), sqlx::Error> {
+async fn once_before(
+    pool: &PgPool,
+    deduction: &Deduction,
+) -> Result<(String, Option<i64>), sqlx::Error> {
     sqlx::query_as("SELECT outcome, balance FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(Vec::<Vec<u8>>::new())
         .bind(Vec::<Option<Vec<u8>>>::new())
-        .bind(vec![charge.id.as_bytes().to_vec()])
-        .bind(vec![charge.client_id.as_bytes().to_vec()])
-        .bind(vec![charge.currency.to_string()])
-        .bind(vec![charge.amount.get()])
-        .bind(vec![charge.route.clone()])
+        .bind(vec![deduction.id.as_bytes().to_vec()])
+        .bind(vec![deduction.client_id.as_bytes().to_vec()])
+        .bind(vec![deduction.currency.to_string()])
+        .bind(vec![deduction.amount.get()])
+        .bind(vec![deduction.route.clone()])
         .bind(i64::try_from(WEEK.as_millis()).unwrap())
         .bind(60_000_i64)
         .fetch_one(pool)
@@ -83,17 +86,17 @@ async fn serve_before(
     key: AccountKey,
     task: u64,
     stop: Arc<AtomicBool>,
-) -> BTreeMap<[u8; 16], (Charge, i64)> {
+) -> BTreeMap<[u8; 16], (Deduction, i64)> {
     let mut taken = BTreeMap::new();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
-        let charge = charge(key, (task << 32) | number);
-        let (outcome, balance) = take_before(&pool, &charge).await;
+        let deduction = deduction(key, (task << 32) | number);
+        let (outcome, balance) = take_before(&pool, &deduction).await;
         assert_eq!(outcome, "charged");
         let balance = balance.unwrap();
-        taken.insert(*charge.id.as_bytes(), (charge, balance));
+        taken.insert(*deduction.id.as_bytes(), (deduction, balance));
         let (repeated, first) = taken.values().next().unwrap();
         if number % 7 == 0 {
             let said = take_before(&pool, repeated).await;
@@ -104,12 +107,12 @@ async fn serve_before(
 }
 
 /// Old rows, ledgers of the version before under load, a backup that reads everything, and a ledger
-/// that brings the tables up to date: each charge is taken once and keeps its first answer.
+/// that brings the tables up to date: each deduction is taken once and keeps its first answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_under_load_takes_every_charge_once() {
     const UNITS: i64 = 1_000_000_000;
     let (server, pool, key) = before(UNITS).await;
-    let early = minted_ago(charge(key, u64::MAX), HOUR);
+    let early = minted_ago(deduction(key, u64::MAX), HOUR);
     assert_eq!(take_before(&pool, &early).await.1, Some(UNITS - 1));
     let stop = Arc::new(AtomicBool::new(false));
     let tasks: Vec<_> = (0..4)
@@ -135,19 +138,19 @@ async fn an_upgrade_under_load_takes_every_charge_once() {
     assert_eq!(kept + new, i64::try_from(taken.len()).unwrap());
     let spent = async |store: &Postgres| UNITS - store.account(key).await.unwrap().available.get();
     assert_eq!(spent(&store).await, kept + new);
-    for (charge, balance) in &taken {
-        let first = ChargeOutcome::Charged(Units::new(*balance).unwrap());
-        assert_eq!(take(&store, charge).await, first);
+    for (deduction, balance) in &taken {
+        let first = DeductionOutcome::Deducted(Units::new(*balance).unwrap());
+        assert_eq!(take(&store, deduction).await, first);
     }
     assert_eq!(spent(&store).await, kept + new);
-    let other = Charge { route: "other".into(), ..early.clone() };
-    assert_eq!(take(&store, &other).await, ChargeOutcome::Conflict);
+    let other = Deduction { route: "other".into(), ..early.clone() };
+    assert_eq!(take(&store, &other).await, DeductionOutcome::Conflict);
     assert_eq!(void(&store, &early).await, VoidOutcome::Voided);
     assert_eq!(void(&store, &early).await, VoidOutcome::Repeated);
-    assert_eq!(take(&store, &early).await, ChargeOutcome::Voided);
+    assert_eq!(take(&store, &early).await, DeductionOutcome::Voided);
     assert_eq!(take_before(&pool, &early).await.0, "voided");
     assert_eq!(spent(&store).await, kept + new - 1);
-    let shown = store.charges(key, usize::MAX).await.unwrap();
+    let shown = store.deductions(key, usize::MAX).await.unwrap();
     assert_eq!(shown.len(), taken.len() - 1);
     assert!(shown.is_sorted_by(|one, next| one.id > next.id), "newest first");
 }
@@ -157,14 +160,14 @@ async fn an_upgrade_under_load_takes_every_charge_once() {
 #[tokio::test]
 async fn a_batch_that_was_begun_before_is_given_up() {
     let (server, pool, key) = before(100).await;
-    let (old, marked) = (charge(key, 1), charge(key, 2));
+    let (old, marked) = (deduction(key, 1), deduction(key, 2));
     take_before(&pool, &old).await;
     let store = open(&server.url(), WEEK);
     store.ping().await.unwrap();
     let file = include_str!("../../migrations/0002_batch.sql");
     let function = &file[file.find("CREATE FUNCTION apply_batch").unwrap()..];
     run(&pool, &function.replace("apply_batch", "apply_batch_before")).await;
-    let call = |void: &str, id: &Charge| {
+    let call = |void: &str, id: &Deduction| {
         let (id, client) = (hex(id.id.as_bytes()), hex(key.client.as_bytes()));
         let (ids, clients) = (format!("ARRAY[{id}]::bytea[]"), format!("ARRAY[{client}]::bytea[]"));
         let none = "'{}'::bytea[]";
@@ -180,8 +183,8 @@ async fn a_batch_that_was_begun_before_is_given_up() {
             ),
         }
     };
-    // The charge was taken by the new version: the one before does not see it, and must not take it.
-    let new = charge(key, 3);
+    // The deduction was taken by the new version: the one before does not see it, and must not take it.
+    let new = deduction(key, 3);
     assert_eq!(take(&store, &new).await, left(98));
     for statement in [call("charge", &new), call("void", &new), call("void", &marked)] {
         let failed = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).fetch_one(&pool).await;
@@ -207,7 +210,7 @@ fn hex(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn the_table_of_the_version_before_goes_in_time() {
     let (server, pool, key) = before(100).await;
-    let old = minted_ago(charge(key, 1), 3 * HOUR);
+    let old = minted_ago(deduction(key, 1), 3 * HOUR);
     assert_eq!(take_before(&pool, &old).await.1, Some(99));
     let (week, short) = (open(&server.url(), WEEK), open(&server.url(), 2 * HOUR));
     let now = SystemClock.now_ms();
@@ -222,11 +225,11 @@ async fn the_table_of_the_version_before_goes_in_time() {
     short.upkeep(now).await.unwrap();
     assert_eq!(number(&pool, there).await, 0);
     for store in [&week, &short] {
-        assert_eq!(take(store, &old).await, ChargeOutcome::Stale, "never a second time");
+        assert_eq!(take(store, &old).await, DeductionOutcome::Stale, "never a second time");
         assert_eq!(void(store, &old).await, VoidOutcome::Stale);
     }
-    assert_eq!(take(&week, &charge(key, 2)).await, left(98));
-    assert_eq!(week.charges(key, 10).await.unwrap().len(), 1);
+    assert_eq!(take(&week, &deduction(key, 2)).await, left(98));
+    assert_eq!(week.deductions(key, 10).await.unwrap().len(), 1);
     open(&server.url(), WEEK).ping().await.unwrap();
 }
 

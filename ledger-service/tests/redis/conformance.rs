@@ -19,7 +19,9 @@ struct Standalone(Server);
 #[async_trait]
 impl Subject for Standalone {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
-        Arc::new(opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept))
+        Arc::new(
+            opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept),
+        )
     }
 }
 
@@ -28,7 +30,9 @@ struct Sharded(Cluster);
 #[async_trait]
 impl Subject for Sharded {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
-        Arc::new(opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept))
+        Arc::new(
+            opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept),
+        )
     }
 }
 

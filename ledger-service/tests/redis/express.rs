@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Client, aio::MultiplexedConnection};
 use stripe402_ledger::{
-    ledger::{AccountKey, Kind, Posted, Posting},
+    accounting::{AccountKey, Kind, Posted, Posting},
     store::{Redis, Store, StoreError},
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 use uuid::Uuid;
 
@@ -77,11 +77,11 @@ impl World {
         command.query_async(&mut self.raw).await.unwrap()
     }
 
-    fn charge(&self, amount: u32) -> Charge {
+    fn charge(&self, amount: u32) -> Deduction {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let random = *Uuid::new_v4().as_bytes().first_chunk::<10>().unwrap();
-        Charge {
-            id: ChargeId::mint(u64::try_from(now).unwrap(), random),
+        Deduction {
+            id: DeductionId::mint(u64::try_from(now).unwrap(), random),
             client_id: self.client,
             currency: Currency::USD,
             amount: Units::from_u32(amount),
@@ -89,9 +89,9 @@ impl World {
         }
     }
 
-    async fn spend(&self, amount: u32) -> ChargeOutcome {
-        let batch = Batch { version: 1, charges: vec![self.charge(amount)], voids: vec![] };
-        self.store.batch(batch).await.unwrap().charges[0].1
+    async fn spend(&self, amount: u32) -> DeductionOutcome {
+        let batch = Batch { version: 1, deductions: vec![self.charge(amount)], voids: vec![] };
+        self.store.batch(batch).await.unwrap().deductions[0].1
     }
 
     async fn post(&self, kind: Kind, reference: &str, amount: u32) -> Posted {
@@ -120,8 +120,8 @@ impl World {
     }
 }
 
-fn charged(left: u32) -> ChargeOutcome {
-    ChargeOutcome::Charged(Units::from_u32(left))
+fn charged(left: u32) -> DeductionOutcome {
+    DeductionOutcome::Deducted(Units::from_u32(left))
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn what_is_frozen_the_middleware_cannot_spend_either() {
     assert_eq!(world.field("balance").await.as_deref(), Some("0"));
     assert_eq!(world.express_deducts(1).await, -1);
     world.express_credits(30).await;
-    assert_eq!(world.spend(1).await, ChargeOutcome::Frozen);
+    assert_eq!(world.spend(1).await, DeductionOutcome::Frozen);
     assert_eq!(world.field("balance").await.as_deref(), Some("0"), "moved away as well");
     world.post(Kind::TopUp, "pi_2", 5).await;
     assert_eq!(world.left().await, 135);
@@ -198,7 +198,7 @@ async fn a_customer_alone_is_no_money_and_takes_no_currency() {
     let mut world = World::new().await;
     world.store.remember_customer(world.client, "cus_1".into()).await.unwrap();
     assert_eq!(world.express_deducts(1).await, -1);
-    assert_eq!(world.spend(1).await, ChargeOutcome::Insufficient);
+    assert_eq!(world.spend(1).await, DeductionOutcome::Insufficient);
     assert!(world.store.accounts(None, None, 9).await.unwrap().is_empty());
     world.post(Kind::TopUp, "pi_1", 10).await;
     assert_eq!(world.field("currency").await.as_deref(), Some("usd"));
@@ -216,9 +216,9 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
         let mut command = redis::cmd("HSET");
         command.arg(world.record()).arg("balance").arg(wrong);
         command.query_async::<()>(&mut world.raw).await.unwrap();
-        let batch = Batch { version: 1, charges: vec![world.charge(1)], voids: vec![] };
+        let batch = Batch { version: 1, deductions: vec![world.charge(1)], voids: vec![] };
         let answer = world.store.batch(batch).await.unwrap();
-        assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen, "{wrong}");
+        assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen, "{wrong}");
         let refused = world.store.account(world.key()).await.unwrap_err();
         let StoreError::Damaged(what) = refused else { panic!("{wrong}: {refused:?}") };
         assert!(what.contains("balance") && what.contains(&world.client.subject()), "{what}");
@@ -231,13 +231,13 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
     let amount = Units::from_u32(10);
     let posting = Posting { kind: Kind::TopUp, reference: "pi".into(), amount, note: None };
     world.store.post(key, posting).await.unwrap();
-    let good = Charge { client_id: other, ..world.charge(10) };
+    let good = Deduction { client_id: other, ..world.charge(10) };
     let bad = world.charge(1);
     let void = Void { id: bad.id, client_id: Some(world.client) };
-    let batch = Batch { version: 1, charges: vec![bad, good], voids: vec![void] };
+    let batch = Batch { version: 1, deductions: vec![bad, good], voids: vec![void] };
     let answer = world.store.batch(batch).await.unwrap();
-    assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen);
-    assert_eq!(answer.charges[1].1, charged(0));
+    assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen);
+    assert_eq!(answer.deductions[1].1, charged(0));
     assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
 }
 
@@ -256,15 +256,15 @@ async fn a_key_of_another_type_fails_its_own_client_only() {
         command.arg(key).arg(value);
         command.query_async::<()>(&mut world.raw).await.unwrap();
     }
-    let good = Charge { client_id: other, ..world.charge(10) };
+    let good = Deduction { client_id: other, ..world.charge(10) };
     let batch = Batch {
         version: 1,
-        charges: vec![bad, good],
+        deductions: vec![bad, good],
         voids: vec![Void { id: lost.id, client_id: None }],
     };
     let answer = world.store.batch(batch).await.unwrap();
-    assert_eq!(answer.charges[0].1, ChargeOutcome::Frozen);
-    assert_eq!(answer.charges[1].1, charged(0));
+    assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen);
+    assert_eq!(answer.deductions[1].1, charged(0));
     assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
 }
 
@@ -286,7 +286,7 @@ async fn both_at_once_lose_no_unit() {
     });
     let mut ours = 0;
     for _ in 0..200 {
-        if matches!(world.spend(2).await, ChargeOutcome::Charged(_)) {
+        if matches!(world.spend(2).await, DeductionOutcome::Deducted(_)) {
             ours += 2;
         }
     }

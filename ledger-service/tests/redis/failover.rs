@@ -11,8 +11,10 @@ use std::{
 };
 
 use stripe402_ledger::{
+    accounting::{
+        AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posting, State, TopUp, TopUpId,
+    },
     clock::SystemClock,
-    ledger::{AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posting, State, TopUp, TopUpId},
     store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{ClientId, Currency, Units};
@@ -252,7 +254,7 @@ async fn a_movement_that_no_replica_has_is_not_acted_on() {
     unavailable(promoted.outlives_failover(key, Kind::Hold, "refund:pi_1:a:0").await, "forgot");
 }
 
-/// The customer is named in the charge: another one in its place would not fit the key.
+/// The customer is named in the deduction: another one in its place would not fit the key.
 #[tokio::test]
 async fn a_customer_that_no_replica_has_is_not_charged() {
     let pair = Pair::start();

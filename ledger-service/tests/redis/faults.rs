@@ -6,12 +6,12 @@ use std::{
 };
 
 use stripe402_ledger::{
-    ledger::{AccountKey, Kind, Posting},
+    accounting::{AccountKey, Kind, Posting},
     store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 use uuid::Uuid;
 
@@ -27,11 +27,11 @@ fn new_account() -> AccountKey {
     AccountKey { client, currency: Currency::USD }
 }
 
-fn charge(key: AccountKey, amount: u32) -> Charge {
+fn deduction(key: AccountKey, amount: u32) -> Deduction {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
     let random = *Uuid::new_v4().as_bytes().first_chunk::<10>().unwrap();
-    Charge {
-        id: ChargeId::mint(u64::try_from(now).unwrap(), random),
+    Deduction {
+        id: DeductionId::mint(u64::try_from(now).unwrap(), random),
         client_id: key.client,
         currency: key.currency,
         amount: Units::from_u32(amount),
@@ -39,9 +39,9 @@ fn charge(key: AccountKey, amount: u32) -> Charge {
     }
 }
 
-async fn spend(store: &Redis, charge: &Charge) -> Result<ChargeOutcome, StoreError> {
-    let batch = Batch { version: 1, charges: vec![charge.clone()], voids: vec![] };
-    Ok(store.batch(batch).await?.charges[0].1)
+async fn spend(store: &Redis, deduction: &Deduction) -> Result<DeductionOutcome, StoreError> {
+    let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
+    Ok(store.batch(batch).await?.deductions[0].1)
 }
 
 async fn credit(store: &Redis, key: AccountKey, amount: u32) {
@@ -70,8 +70,8 @@ async fn scripts_that_a_server_forgot_are_sent_again() {
     let key = new_account();
     credit(&store, key, 10).await;
     server.cli(&["script", "flush"]);
-    let outcome = spend(&store, &charge(key, 4)).await.unwrap();
-    assert_eq!(outcome, ChargeOutcome::Charged(Units::from_u32(6)));
+    let outcome = spend(&store, &deduction(key, 4)).await.unwrap();
+    assert_eq!(outcome, DeductionOutcome::Deducted(Units::from_u32(6)));
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_server_that_hangs_is_given_up_in_time() {
         let clock = Arc::new(stripe402_ledger::clock::SystemClock);
         let store = Redis::open(&options, clock).unwrap();
         let asked = Instant::now();
-        let answer = spend(&store, &charge(new_account(), 1)).await;
+        let answer = spend(&store, &deduction(new_account(), 1)).await;
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     }
@@ -111,14 +111,14 @@ async fn spend_until(
     store: Arc<Redis>,
     key: AccountKey,
     stop: tokio::sync::watch::Receiver<bool>,
-) -> (Vec<Charge>, Vec<Charge>) {
+) -> (Vec<Deduction>, Vec<Deduction>) {
     let (mut acknowledged, mut doubtful) = (Vec::new(), Vec::new());
     while !*stop.borrow() {
-        let charge = charge(key, 1);
-        match spend(&store, &charge).await {
-            Ok(ChargeOutcome::Charged(_)) => acknowledged.push(charge),
+        let deduction = deduction(key, 1);
+        match spend(&store, &deduction).await {
+            Ok(DeductionOutcome::Deducted(_)) => acknowledged.push(deduction),
             Ok(other) => panic!("{other:?}"),
-            Err(_) => doubtful.push(charge),
+            Err(_) => doubtful.push(deduction),
         }
     }
     (acknowledged, doubtful)
@@ -152,13 +152,13 @@ async fn what_was_acknowledged_outlives_a_kill() {
         let (acknowledged, doubtful) = task.await.unwrap();
         assert!(acknowledged.len() > 20, "{}", acknowledged.len());
         // Asked again, each has one effect, whether it happened before or not.
-        for charge in acknowledged.iter().chain(&doubtful) {
-            assert!(matches!(spend(&store, charge).await, Ok(ChargeOutcome::Charged(_))));
+        for deduction in acknowledged.iter().chain(&doubtful) {
+            assert!(matches!(spend(&store, deduction).await, Ok(DeductionOutcome::Deducted(_))));
         }
         let all = i64::try_from(acknowledged.len() + doubtful.len()).unwrap();
         assert_eq!(left(&store, key).await, 1_000_000 - all);
         assert_eq!(
-            store.charges(key, usize::MAX).await.unwrap().len(),
+            store.deductions(key, usize::MAX).await.unwrap().len(),
             usize::try_from(all).unwrap()
         );
     }
@@ -210,8 +210,8 @@ async fn slots_move_in_mid_traffic() {
         let (acknowledged, doubtful) = task.await.unwrap();
         assert!(acknowledged.len() > 20, "{}", acknowledged.len());
         println!("{} acknowledged, {} in doubt", acknowledged.len(), doubtful.len());
-        for charge in acknowledged.iter().chain(&doubtful) {
-            assert!(matches!(spend(&store, charge).await, Ok(ChargeOutcome::Charged(_))));
+        for deduction in acknowledged.iter().chain(&doubtful) {
+            assert!(matches!(spend(&store, deduction).await, Ok(DeductionOutcome::Deducted(_))));
         }
         let all = i64::try_from(acknowledged.len() + doubtful.len()).unwrap();
         assert_eq!(left(&store, key).await, 1_000_000 - all, "{} in doubt", doubtful.len());
@@ -226,7 +226,7 @@ async fn a_full_server_refuses_and_loses_nothing() {
     let key = new_account();
     credit(&store, key, 100).await;
     server.cli(&["config", "set", "maxmemory", "1"]);
-    let refused = charge(key, 10);
+    let refused = deduction(key, 10);
     match spend(&store, &refused).await {
         Err(StoreError::Unavailable(why)) => assert!(why.contains("OOM"), "{why}"),
         other => panic!("{other:?}"),
@@ -234,10 +234,10 @@ async fn a_full_server_refuses_and_loses_nothing() {
     assert_eq!(server.cli(&["hget", &record(key), "balance"]), "100");
     server.cli(&["config", "set", "maxmemory", "0"]);
     let left = Units::from_u32(90);
-    assert_eq!(spend(&store, &refused).await.unwrap(), ChargeOutcome::Charged(left));
+    assert_eq!(spend(&store, &refused).await.unwrap(), DeductionOutcome::Deducted(left));
 }
 
-/// A void without a name marks the charge's entry first and gives back then. A charge that is
+/// A void without a name marks the deduction's entry first and gives back then. A deduction that is
 /// repeated between hears what is in the books: what has not been given back is not voided yet.
 #[tokio::test]
 async fn a_void_that_is_half_done_is_not_told_of() {
@@ -245,16 +245,16 @@ async fn a_void_that_is_half_done_is_not_told_of() {
     let store = open(&server.url(), DAY);
     let key = new_account();
     credit(&store, key, 10).await;
-    let taken = charge(key, 4);
-    let charged = ChargeOutcome::Charged(Units::from_u32(6));
-    assert_eq!(store.charge_for_card(taken.clone()).await.unwrap(), charged);
+    let taken = deduction(key, 4);
+    let deducted = DeductionOutcome::Deducted(Units::from_u32(6));
+    assert_eq!(store.deduct_for_card(taken.clone()).await.unwrap(), deducted);
     server.cli(&["HSET", &format!("stripe402:charge:{}", taken.id), "void", "1"]);
-    assert_eq!(store.charge_for_card(taken.clone()).await.unwrap(), charged);
+    assert_eq!(store.deduct_for_card(taken.clone()).await.unwrap(), deducted);
     assert_eq!(left(&store, key).await, 6);
     let voids = vec![Void { id: taken.id, client_id: None }];
-    let batch = Batch { version: 1, charges: vec![], voids };
+    let batch = Batch { version: 1, deductions: vec![], voids };
     assert_eq!(store.batch(batch).await.unwrap().voids[0].1, VoidOutcome::Voided);
-    assert_eq!(store.charge_for_card(taken).await.unwrap(), ChargeOutcome::Voided);
+    assert_eq!(store.deduct_for_card(taken).await.unwrap(), DeductionOutcome::Voided);
     assert_eq!(left(&store, key).await, 10);
 }
 

@@ -1,20 +1,20 @@
-//! Charges and voids of one gateway worker, handed over together.
+//! Deductions and voids of one gateway worker, handed over together.
 
 use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChargeId, ClientId, Currency, Units};
+use crate::{ClientId, Currency, DeductionId, Units};
 
-/// `POST /v1/batch`. Voids are carried out before charges. The order of fields is the encoding's.
+/// `POST /v1/batch`. Voids are carried out before deductions. The order of fields is the encoding's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Batch {
     /// [`super::VERSION`] of the sender.
     pub version: u16,
     /// Deductions to make.
-    #[serde(default)]
-    pub charges: Vec<Charge>,
+    #[serde(default, rename = "charges")]
+    pub deductions: Vec<Deduction>,
     /// Deductions to take back.
     #[serde(default)]
     pub voids: Vec<Void>,
@@ -33,9 +33,9 @@ pub fn is_route_name(name: &str) -> bool {
 /// One request's price, to be taken from one client's balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Charge {
+pub struct Deduction {
     /// Minted by the gateway; applied at most once.
-    pub id: ChargeId,
+    pub id: DeductionId,
     /// Whose balance.
     pub client_id: ClientId,
     /// In which currency.
@@ -51,8 +51,8 @@ pub struct Charge {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Void {
-    /// The charge.
-    pub id: ChargeId,
+    /// The deduction.
+    pub id: DeductionId,
     /// Whose it is; absent for a card payment whose answer never came.
     #[serde(default)]
     pub client_id: Option<ClientId>,
@@ -62,27 +62,28 @@ pub struct Void {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchAnswer {
-    /// One per charge.
-    #[serde(default)]
-    pub charges: Vec<(ChargeId, ChargeOutcome)>,
+    /// One per deduction.
+    #[serde(default, rename = "charges")]
+    pub deductions: Vec<(DeductionId, DeductionOutcome)>,
     /// One per void.
     #[serde(default)]
-    pub voids: Vec<(ChargeId, VoidOutcome)>,
+    pub voids: Vec<(DeductionId, VoidOutcome)>,
 }
 
-/// What became of a charge. The order of variants is the encoding's.
+/// What became of a deduction. The order of variants is the encoding's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ChargeOutcome {
+pub enum DeductionOutcome {
     /// Deducted; this is left.
-    Charged(Units),
+    #[serde(rename = "charged")]
+    Deducted(Units),
     /// The balance is below the amount, or there is no such client. Nothing was deducted.
     Insufficient,
     /// The account is frozen. Nothing was deducted.
     Frozen,
     /// A void came first. Nothing was deducted.
     Voided,
-    /// The id was used for another charge, or the charge is none that this ledger can keep: its
+    /// The id was used for another deduction, or the deduction is none that this ledger can keep: its
     /// currency, amount or route is not. Nothing was deducted.
     Conflict,
     /// The id was minted too long ago, or in the future: the clocks differ. Nothing was deducted.
@@ -95,12 +96,12 @@ pub enum ChargeOutcome {
 pub enum VoidOutcome {
     /// The deduction was given back.
     Voided,
-    /// No such charge yet; it will be refused if it comes.
+    /// No such deduction yet; it will be refused if it comes.
     Marked,
     /// It had been voided before.
     Repeated,
     /// Too long ago to know; nothing was done.
     Stale,
-    /// The charge is another client's; nothing was done.
+    /// The deduction is another client's; nothing was done.
     Conflict,
 }

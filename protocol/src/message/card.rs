@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChargeId, ClientId, Currency, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
+    ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
 };
 
 /// `POST /v1/payments`: deduct the price from the balance of the card's client, topping it up
@@ -16,7 +16,8 @@ pub struct CardPayment {
     /// [`super::VERSION`] of the sender.
     pub version: u16,
     /// Minted by the gateway: the deduction's id.
-    pub charge_id: ChargeId,
+    #[serde(rename = "chargeId")]
+    pub deduction_id: DeductionId,
     /// The card.
     pub payment_method_id: PaymentMethodId,
     /// What the request costs.
@@ -54,7 +55,8 @@ pub enum CardAnswer {
     /// The price is deducted: serve.
     Paid {
         /// Echoed.
-        charge_id: ChargeId,
+        #[serde(rename = "chargeId")]
+        deduction_id: DeductionId,
         /// The card's client.
         client_id: ClientId,
         /// What is left.
@@ -66,12 +68,14 @@ pub enum CardAnswer {
     /// Nothing deducted; a challenge is due. What the card was charged, if it was, stays credited.
     Insufficient {
         /// Echoed.
-        charge_id: ChargeId,
+        #[serde(rename = "chargeId")]
+        deduction_id: DeductionId,
     },
     /// Nothing deducted: a refused payment.
     Refused {
         /// Echoed.
-        charge_id: ChargeId,
+        #[serde(rename = "chargeId")]
+        deduction_id: DeductionId,
         /// The body for the client.
         refusal: Refusal,
         /// Seconds after which a retry makes sense, with [`Reason::RateLimited`].
@@ -81,13 +85,13 @@ pub enum CardAnswer {
 }
 
 impl CardAnswer {
-    /// The charge this answer is about.
+    /// The deduction this answer is about.
     #[must_use]
-    pub const fn charge_id(&self) -> ChargeId {
+    pub const fn deduction_id(&self) -> DeductionId {
         match self {
-            Self::Paid { charge_id, .. }
-            | Self::Insufficient { charge_id }
-            | Self::Refused { charge_id, .. } => *charge_id,
+            Self::Paid { deduction_id, .. }
+            | Self::Insufficient { deduction_id }
+            | Self::Refused { deduction_id, .. } => *deduction_id,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The encoding of batches: their fields in order, as postcard writes them.
 //!
-//! A batch is on the way of every paid request. A charge that takes 165 bytes as JSON, and much of the
+//! A batch is on the way of every paid request. A deduction that takes 165 bytes as JSON, and much of the
 //! time that gateway and ledger spend on it, takes 60 here, and little. Source: the postcard wire
 //! format (postcard.jamesmunns.com/wire-format). The version comes first, so that a later message can
 //! be told from a broken one.
@@ -47,25 +47,26 @@ mod tests {
 
     use super::*;
     use crate::{
-        ChargeId, ClientId, Units,
-        message::{Batch, BatchAnswer, Charge, ChargeOutcome, VERSION, Void, VoidOutcome},
+        ClientId, DeductionId, Units,
+        message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VERSION, Void, VoidOutcome},
     };
 
     fn batch() -> Batch {
-        let id = ChargeId::mint(1_795_000_000_123, [7; 10]);
+        let id = DeductionId::mint(1_795_000_000_123, [7; 10]);
         let client_id = ClientId::derive(b"secret", "fp_test");
         let currency = "usd".parse().unwrap();
         let amount = Units::from_u32(100);
-        let charge = Charge { id, client_id, currency, amount, route: "joke".to_string() };
+        let deduction = Deduction { id, client_id, currency, amount, route: "joke".to_string() };
         let voids = vec![Void { id, client_id: None }, Void { id, client_id: Some(client_id) }];
-        Batch { version: VERSION, charges: vec![charge], voids }
+        Batch { version: VERSION, deductions: vec![deduction], voids }
     }
 
     #[test]
     fn there_and_back_and_not_a_byte_less_or_more() {
-        let (batch, id) = (batch(), batch().charges[0].id);
-        let charges = vec![(id, ChargeOutcome::Charged(Units::MAX)), (id, ChargeOutcome::Frozen)];
-        let answer = BatchAnswer { charges, voids: vec![(id, VoidOutcome::Marked)] };
+        let (batch, id) = (batch(), batch().deductions[0].id);
+        let deductions =
+            vec![(id, DeductionOutcome::Deducted(Units::MAX)), (id, DeductionOutcome::Frozen)];
+        let answer = BatchAnswer { deductions, voids: vec![(id, VoidOutcome::Marked)] };
         let mut bytes = to_bytes(&batch);
         assert_eq!(from_bytes(&bytes), Ok(batch));
         assert_eq!(version(&bytes), Some(VERSION));
@@ -80,9 +81,10 @@ mod tests {
     /// Gateways and ledgers of other releases read these numbers.
     #[test]
     fn outcomes_have_the_numbers_they_always_had() {
-        use ChargeOutcome::{Charged, Conflict, Frozen, Insufficient, Stale, Voided};
-        let charges = [Charged(Units::from_u32(3)), Insufficient, Frozen, Voided, Conflict, Stale];
-        assert_eq!(to_bytes(&charges), [0, 6, 1, 2, 3, 4, 5]);
+        use DeductionOutcome::{Conflict, Deducted, Frozen, Insufficient, Stale, Voided};
+        let deductions =
+            [Deducted(Units::from_u32(3)), Insufficient, Frozen, Voided, Conflict, Stale];
+        assert_eq!(to_bytes(&deductions), [0, 6, 1, 2, 3, 4, 5]);
         use VoidOutcome as Void;
         let voids = [Void::Voided, Void::Marked, Void::Repeated, Void::Stale, Void::Conflict];
         assert_eq!(to_bytes(&voids), [0, 1, 2, 3, 4]);

@@ -12,7 +12,8 @@ mod received;
 
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{
-    Batch, BatchAnswer, Charge, ChargeOutcome, LONGEST_ROUTE, Void, VoidOutcome, is_route_name,
+    Batch, BatchAnswer, Deduction, DeductionOutcome, LONGEST_ROUTE, Void, VoidOutcome,
+    is_route_name,
 };
 pub use card::{CardAnswer, CardPayment};
 pub use received::Received;

@@ -4,7 +4,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
-    ledger::AccountKey,
+    accounting::AccountKey,
     stripe::{DisputePhase, IntentStatus},
 };
 use stripe402_protocol::{ClientId, Currency, Units};
@@ -150,11 +150,13 @@ impl People {
 
     async fn refund(&self, card: usize, amount: Option<u32>, name: &str) {
         let (Some(key), Some(ledger)) = (self.account_of(card), self.some_ledger()) else { return };
-        let Some(payments) = ledger.payments() else { return };
+        let Some(parts) = ledger.parts() else { return };
         let order = name.to_owned();
         self.tell(format_args!("refund {amount:?} of card {} as {name}", card + 1));
         let done = ledger
-            .within(async move { payments.refund(key, amount.map(Units::from_u32), &order).await })
+            .within(
+                async move { parts.refunds.refund(key, amount.map(Units::from_u32), &order).await },
+            )
             .await;
         self.tell(format_args!("refund {name}: {done:?}"));
     }
@@ -212,7 +214,7 @@ impl People {
     /// Compares and repairs, as the command does; answers what is left, if anybody could be asked.
     pub async fn reconcile(&self) -> Option<usize> {
         let ledger = self.some_ledger()?;
-        let payments = ledger.payments()?;
+        let parts = ledger.parts()?;
         let accounts = || {
             self.world
                 .books
@@ -223,12 +225,12 @@ impl People {
         let begun_ms = BEGINNING_MS.saturating_add(self.world.now_ms());
         let mut left = None;
         for _ in 0..3 {
-            let (payments, known) = (Arc::clone(&payments), accounts());
+            let (parts, known) = (parts.clone(), accounts());
             let found = ledger
                 .within(async move {
-                    let found = payments.differences(&known, since_ms).await.ok()?;
+                    let found = parts.sync.differences(&known, since_ms).await.ok()?;
                     for difference in &found {
-                        let _ = payments.repair(difference).await;
+                        let _ = parts.sync.repair(difference).await;
                     }
                     Some(found)
                 })

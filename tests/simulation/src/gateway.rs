@@ -20,7 +20,7 @@ use stripe402_filter::{
     host::{CallId, StreamId},
     worker::{Failed, MOST_DECISIONS, Worker},
 };
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
@@ -361,7 +361,7 @@ impl Gateway {
     }
 }
 
-pub(crate) fn random_of(id: &ChargeId) -> [u8; 10] {
+pub(crate) fn random_of(id: &DeductionId) -> [u8; 10] {
     let mut random = [0; 10];
     random.copy_from_slice(&id.as_bytes()[6..]);
     random

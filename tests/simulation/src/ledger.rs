@@ -12,8 +12,12 @@ use std::{
 
 use secrecy::SecretString;
 use stripe402_filter::worker::Failed;
-use stripe402_ledger::payment::{Edges, PaymentOptions, Payments};
 use stripe402_ledger::store::Store;
+use stripe402_ledger::{
+    options::PaymentOptions,
+    topups::TopUps,
+    wiring::{Edges, Parts},
+};
 use stripe402_protocol::message::{CardPayment, Received, compact};
 use tokio::task::AbortHandle;
 
@@ -69,7 +73,7 @@ pub struct Ledger {
 
 struct Process {
     life: Arc<Life>,
-    payments: Arc<Payments>,
+    parts: Parts,
     store: Arc<dyn Store>,
     tasks: Vec<AbortHandle>,
 }
@@ -120,11 +124,11 @@ impl Ledger {
             _ => vec!["newer", "older"],
         };
         let secrets = secrets.into_iter().map(SecretString::from).collect();
-        let payments = Payments::new(edges, secrets, PaymentOptions::default());
-        let sweeper = tokio::spawn(sweep(Arc::clone(&payments))).abort_handle();
+        let parts = Parts::new(edges, secrets, PaymentOptions::default());
+        let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups))).abort_handle();
         self.world.tell(format_args!("{name}"), format_args!("starts"));
         let tasks = vec![sweeper];
-        *self.process.borrow_mut() = Some(Process { life, payments, store, tasks });
+        *self.process.borrow_mut() = Some(Process { life, parts, store, tasks });
     }
 
     /// It dies at once.
@@ -141,7 +145,7 @@ impl Ledger {
     pub async fn stop(&self) {
         let Some(process) = self.process.borrow_mut().take() else { return };
         self.world.tell(format_args!("{}", process.life.name), format_args!("stops"));
-        let _ = tokio::time::timeout(Duration::from_secs(30), process.payments.finish()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(30), process.parts.topups.finish()).await;
         process.life.dead.store(true, Ordering::Relaxed);
         for task in process.tasks {
             task.abort();
@@ -154,10 +158,10 @@ impl Ledger {
         self.process.borrow().is_some()
     }
 
-    /// Its card payments, if it runs.
+    /// What it is made of, if it runs.
     #[must_use]
-    pub fn payments(&self) -> Option<Arc<Payments>> {
-        self.process.borrow().as_ref().map(|process| Arc::clone(&process.payments))
+    pub fn parts(&self) -> Option<Parts> {
+        self.process.borrow().as_ref().map(|process| process.parts.clone())
     }
 
     /// Does something in the process: nothing comes back if it dies meanwhile.
@@ -184,10 +188,10 @@ impl Ledger {
         path: &'static str,
         body: Vec<u8>,
     ) -> Option<Result<Vec<u8>, Failed>> {
-        let (store, payments) = {
+        let (store, parts) = {
             let process = self.process.borrow();
             let process = process.as_ref()?;
-            (Arc::clone(&process.store), Arc::clone(&process.payments))
+            (Arc::clone(&process.store), process.parts.clone())
         };
         let status = |status| Failed { status, of_ledger: true, overloaded: false };
         self.within(async move {
@@ -201,7 +205,7 @@ impl Ledger {
                 "/v1/payments" => {
                     let request: CardPayment =
                         serde_json::from_slice(&body).map_err(|_| status(400))?;
-                    let answer = payments.pay(&request).await.map_err(|_| status(503))?;
+                    let answer = parts.payments.pay(&request).await.map_err(|_| status(503))?;
                     serde_json::to_vec(&answer).map_err(|_| status(500))
                 }
                 _ => Err(status(404)),
@@ -221,10 +225,10 @@ impl Drop for Gone {
 }
 
 /// As the service does: at the start everything, then at intervals what has lain for one.
-async fn sweep(payments: Arc<Payments>) {
+async fn sweep(topups: Arc<TopUps>) {
     let mut idle = Duration::ZERO;
     loop {
-        let _ = payments.sweep(idle).await;
+        let _ = topups.sweep(idle).await;
         tokio::time::sleep(SWEEP).await;
         idle = SWEEP;
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use stripe402_ledger::{
-    ledger::{AccountKey, ChargeRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
+    accounting::{AccountKey, DeductionRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
     store::Store as _,
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
 
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 use crate::{
     agent::fingerprint,
@@ -125,10 +125,10 @@ impl World {
     fn served_is_standing(&self) {
         let truth = self.truth();
         let (charges, open): (BTreeMap<_, _>, usize) = self.books.with_memory(|memory| {
-            let charges = memory.charges().iter().map(|(id, record)| {
+            let charges = memory.deductions().iter().map(|(id, record)| {
                 let mut random = [0; 10];
                 random.copy_from_slice(&id.as_bytes()[6..]);
-                (random, matches!(record, ChargeRecord::Deducted { .. }))
+                (random, matches!(record, DeductionRecord::Deducted { .. }))
             });
             let open = memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
             (charges.collect(), open.count())
@@ -147,7 +147,7 @@ impl World {
                 End::Unknown => sums.2 += standing,
                 End::Unserved => {
                     if standing > 0 && minted.sure {
-                        let id = ChargeId::mint(0, *random);
+                        let id = DeductionId::mint(0, *random);
                         self.violated("no_charge_without_service", format!("{id} {minted:?}"));
                     }
                 }
@@ -158,7 +158,7 @@ impl World {
             let of = truth.charges.iter().filter(|(random, minted)| {
                 minted.card == card && minted.end == End::Unserved && stands(random)
             });
-            of.map(|(random, _)| ChargeId::mint(0, *random).to_string()).collect::<Vec<_>>()
+            of.map(|(random, _)| DeductionId::mint(0, *random).to_string()).collect::<Vec<_>>()
         };
         for (card, (served, standing, unknown)) in served {
             if standing < served {

@@ -257,13 +257,13 @@ async fn deliver(
             continue;
         }
         let ledger = Rc::clone(up[dice.place(up.len())]);
-        let Some(payments) = ledger.payments() else { continue };
+        let Some(parts) = ledger.parts() else { continue };
         let told = event.clone();
         let heard = ledger.within(async move {
             match told {
-                Told::Intent(id) => payments.look_at_intent(&id.parse().ok()?).await.ok(),
-                Told::Refunds(id) => payments.look_at_refunds(&id.parse().ok()?).await.ok(),
-                Told::Dispute(id) => payments.look_at_dispute(&id).await.ok(),
+                Told::Intent(id) => parts.sync.sync_intent(&id.parse().ok()?).await.ok(),
+                Told::Refunds(id) => parts.sync.sync_refunds(&id.parse().ok()?).await.ok(),
+                Told::Dispute(id) => parts.sync.sync_dispute(&id).await.ok(),
             }
         });
         let heard = tokio::time::timeout(Duration::from_secs(20), heard).await;

@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use stripe402_ledger::{
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId,
     },
-    store::{KeptCharge, Store, StoreError, Tally},
+    store::{Store, StoreError, StoredDeduction, Tally},
 };
 use stripe402_protocol::{
     ClientId,
-    message::{Batch, BatchAnswer, ChargeOutcome},
+    message::{Batch, BatchAnswer, DeductionOutcome},
 };
 
 use uuid::Uuid;
@@ -85,11 +85,11 @@ macro_rules! forward {
             async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
                 self.through("batch", async {
                     let answer = self.world.books.batch(batch).await?;
-                    let made = answer.charges.iter().filter_map(|(id, outcome)| {
-                        matches!(outcome, ChargeOutcome::Charged(_)).then(|| random_of(id))
+                    let made = answer.deductions.iter().filter_map(|(id, outcome)| {
+                        matches!(outcome, DeductionOutcome::Deducted(_)).then(|| random_of(id))
                     });
                     self.world.truth().deducted.extend(made);
-                    let charges = answer.charges.iter().map(|(id, of)| format!("{id} {of:?}"));
+                    let charges = answer.deductions.iter().map(|(id, of)| format!("{id} {of:?}"));
                     let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
                     let shown: Vec<_> = charges.chain(voids).collect();
                     let name = &self.life.name;
@@ -133,7 +133,7 @@ forward! {
     movements(key: AccountKey) -> Vec<Movement>;
     accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>;
     tallies(key: AccountKey) -> Vec<Tally>;
-    charges(key: AccountKey, most: usize) -> Vec<KeptCharge>;
+    deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction>;
     customer(client: ClientId) -> Option<String>;
     remember_customer(client: ClientId, customer: String) -> String;
     replace_customer(client: ClientId, gone: &str, customer: String) -> String;

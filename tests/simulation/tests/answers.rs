@@ -20,15 +20,16 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use stripe402_ledger::{
     clock::Clock as _,
-    payment::{Edges, PaymentOptions, Payments},
+    options::PaymentOptions,
     store::Store,
     stripe::{
         Card, CardCharge, Changed, Decline, Dispute, Failure, Intent, IntentStatus, NewRefund,
         Provider, Refund, Verification,
     },
+    wiring::{Edges, Parts},
 };
 use stripe402_protocol::{
-    ChargeId, Currency, PaymentIntentId, PaymentMethodId, Units,
+    Currency, DeductionId, PaymentIntentId, PaymentMethodId, Units,
     message::{CardAnswer, CardPayment},
 };
 use stripe402_simulation::{
@@ -199,7 +200,7 @@ impl Provider for Scripted {
 
 struct Scene {
     world: Arc<World>,
-    payments: Arc<Payments>,
+    parts: Parts,
     asked: Mutex<u8>,
 }
 
@@ -219,8 +220,8 @@ impl Scene {
         let ids = Arc::new(WorldIds(world.dice("ids")));
         let edges = Edges { store, provider, clock: Arc::new(world.clock(0)), ids };
         let secrets = vec![SecretString::from("secret")];
-        let payments = Payments::new(edges, secrets, PaymentOptions::default());
-        Self { world, payments, asked: Mutex::new(0) }
+        let parts = Parts::new(edges, secrets, PaymentOptions::default());
+        Self { world, parts, asked: Mutex::new(0) }
     }
 
     /// What a client hears that asks with this card.
@@ -232,7 +233,7 @@ impl Scene {
         };
         let request = CardPayment {
             version: 1,
-            charge_id: ChargeId::mint(self.world.clock(0).now_ms(), [number; 10]),
+            deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
             payment_method_id: card.parse().unwrap(),
             price: Units::from_u32(100),
             currency: Currency::USD,
@@ -245,7 +246,7 @@ impl Scene {
             source: None,
             live: None,
         };
-        match self.payments.pay(&request).await {
+        match self.parts.payments.pay(&request).await {
             Ok(CardAnswer::Paid { .. }) => "served".to_owned(),
             Ok(CardAnswer::Refused { refusal, .. }) => {
                 let code = serde_json::to_value(refusal.error_code).unwrap();

@@ -100,7 +100,15 @@ fn sources(of: &str, files: &mut Vec<(String, String)>) {
 fn time_chance_and_order_enter_through_seams_only() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let mut files = Vec::new();
-    for of in ["ledger-service/src/ledger", "ledger-service/src/payment", "protocol/src"] {
+    for of in [
+        "ledger-service/src/accounting",
+        "ledger-service/src/payments",
+        "ledger-service/src/postings",
+        "ledger-service/src/refunds",
+        "ledger-service/src/sync",
+        "ledger-service/src/topups",
+        "protocol/src",
+    ] {
         sources(&format!("{root}/{of}"), &mut files);
     }
     for of in ["worker", "queue", "gate", "route"] {

@@ -6,10 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::calls::Calls;
-use crate::clock::Clock;
+use crate::clock;
 use crate::context::{Caller, Context};
 use crate::faults::Faults;
-use crate::idempotency::Completed;
 use crate::journal::Journal;
 use crate::world::{Record, World};
 
@@ -20,19 +19,15 @@ pub(crate) struct State {
     pub(crate) journal: Option<Journal>,
 }
 
-/// What all calls share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) state: Mutex<State>,
-    pub(crate) clock: Clock,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) calls: Mutex<Calls>,
     /// The idempotency keys of calls that are running.
     pub(crate) in_flight: Mutex<HashSet<String>>,
     /// Ids of events to deliver.
     pub(crate) deliveries: UnboundedSender<String>,
-    /// How long search lags behind writes, in milliseconds.
-    pub(crate) search_lag_ms: i64,
 }
 
 /// Locks; what a panicking thread left behind is still what there is.
@@ -44,20 +39,15 @@ impl App {
     /// Works on the state; then writes what has changed to the journal, and sends new events off.
     pub(crate) fn run<T>(&self, caller: &Caller, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let mut state = lock(&self.state);
-        let now_ms = self.clock.now_ms();
-        let result = work(&mut Context {
-            world: &mut state.world,
-            caller,
-            now_ms,
-            search_lag_ms: self.search_lag_ms,
-        });
-        let records = state.world.drain(now_ms);
-        self.commit(&mut state, now_ms, records);
+        let now_ms = clock::now_ms();
+        let result = work(&mut Context { world: &mut state.world, caller, now_ms });
+        let records = state.world.drain();
+        self.commit(&mut state, records);
         result
     }
 
     /// Writes records to the journal, and sends the events among them off.
-    pub(crate) fn commit(&self, state: &mut State, now_ms: i64, records: Vec<Record>) {
+    pub(crate) fn commit(&self, state: &mut State, records: Vec<Record>) {
         let events: Vec<String> = records
             .iter()
             .filter_map(|record| match record {
@@ -66,7 +56,7 @@ impl App {
             })
             .collect();
         if let Some(journal) = &mut state.journal
-            && let Err(error) = journal.append(now_ms, records)
+            && let Err(error) = journal.append(records)
         {
             tracing::error!(%error, "the journal cannot be written: this change will not survive a restart");
         }
@@ -74,10 +64,5 @@ impl App {
             // Nobody listens any more while the server stops; the event is delivered after the next start.
             let _ = self.deliveries.send(event);
         }
-    }
-
-    /// Stores the answer of a call under its idempotency key.
-    pub(crate) fn complete(cx: &mut Context<'_>, completed: Completed) {
-        cx.world.completed.put(completed);
     }
 }

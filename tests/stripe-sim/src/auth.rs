@@ -6,40 +6,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::ApiError;
-use crate::form::{Form, Node};
-use crate::ids;
 
-/// A test-mode key. Any is accepted: there is one account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The kind of a test-mode key. Any is accepted: there is one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApiKey {
     /// `sk_test_…` or a restricted `rk_test_…`
-    Secret(String),
+    Secret,
     /// `pk_test_…`
-    Publishable(String),
+    Publishable,
 }
 
-impl ApiKey {
-    /// What idempotency keys are scoped by: a digest, so that no state has the key.
-    pub(crate) fn scope(&self) -> String {
-        let (Self::Secret(key) | Self::Publishable(key)) = self;
-        ids::digest(key)
-    }
-}
-
-/// Finds the caller's key: in the header, or in a browser's `key` parameter, which is taken out of the form.
-pub(crate) fn authenticate(headers: &HeaderMap, form: &mut Form) -> Result<ApiKey, ApiError> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let key = value.to_str().ok().and_then(from_header).ok_or_else(missing)?;
-        return parse(&key);
-    }
-    match form.get("key") {
-        Some(Node::Text(key)) if key.starts_with("pk_") => {
-            let key = parse(key);
-            form.remove("key");
-            key
-        }
-        _ => Err(missing()),
-    }
+pub(crate) fn authenticate(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    parse(&value.and_then(from_header).ok_or_else(missing)?)
 }
 
 /// `Bearer KEY`, or `Basic` with the key as the user and no password.
@@ -64,9 +43,9 @@ fn parse(key: &str) -> Result<ApiKey, ApiError> {
         })
     };
     if named("sk_test_") || named("rk_test_") {
-        Ok(ApiKey::Secret(key.to_owned()))
+        Ok(ApiKey::Secret)
     } else if named("pk_test_") {
-        Ok(ApiKey::Publishable(key.to_owned()))
+        Ok(ApiKey::Publishable)
     } else {
         Err(ApiError::unauthorized(None, format!("Invalid API Key provided: {}", redact(key))))
     }
@@ -103,15 +82,15 @@ mod tests {
     fn key(header: &str) -> Result<ApiKey, ApiError> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(header).unwrap());
-        authenticate(&headers, &mut Form::new())
+        authenticate(&headers)
     }
 
     #[test]
     fn test_keys_are_accepted_and_others_are_not() {
-        let secret = ApiKey::Secret("sk_test_123".to_owned());
-        assert_eq!(key("Bearer sk_test_123").unwrap(), secret);
-        assert_eq!(key(&format!("Basic {}", STANDARD.encode("sk_test_123:"))).unwrap(), secret);
-        assert!(matches!(key("Bearer pk_test_1").unwrap(), ApiKey::Publishable(_)));
+        assert_eq!(key("Bearer sk_test_123").unwrap(), ApiKey::Secret);
+        assert_eq!(key("Bearer rk_test_123").unwrap(), ApiKey::Secret);
+        let basic = format!("Basic {}", STANDARD.encode("pk_test_1:"));
+        assert_eq!(key(&basic).unwrap(), ApiKey::Publishable);
         for header in [
             "Bearer ",
             "Bearer sk_live_123",
@@ -122,24 +101,12 @@ mod tests {
         ] {
             assert_eq!(key(header).unwrap_err().status, 401, "{header}");
         }
-        assert_eq!(authenticate(&HeaderMap::new(), &mut Form::new()).unwrap_err().status, 401);
+        assert_eq!(authenticate(&HeaderMap::new()).unwrap_err().status, 401);
     }
 
     #[test]
     fn a_refused_key_is_not_shown_whole() {
         let message = key("Bearer sk_live_abcdefghijkl").unwrap_err().body.message;
         assert_eq!(message, "Invalid API Key provided: sk_live_****ijkl");
-    }
-
-    #[test]
-    fn a_browser_sends_its_key_as_a_parameter() {
-        let mut form = crate::form::parse("key=pk_test_1&type=card").unwrap();
-        assert!(matches!(
-            authenticate(&HeaderMap::new(), &mut form).unwrap(),
-            ApiKey::Publishable(_)
-        ));
-        assert!(!form.contains_key("key"));
-        let mut form = crate::form::parse("key=sk_test_1").unwrap();
-        assert!(authenticate(&HeaderMap::new(), &mut form).is_err());
     }
 }

@@ -8,11 +8,12 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::ACCOUNT_VERSION;
+use crate::API_VERSION;
 use crate::api;
 use crate::app::{App, lock};
 use crate::auth;
 use crate::calls::{self, Call};
+use crate::clock;
 use crate::context::{Answer, Caller};
 use crate::error::ApiError;
 use crate::faults::{Action, Strike, When};
@@ -28,7 +29,6 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 
-/// A call as it came.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) method: Method,
@@ -38,7 +38,6 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
 }
 
-/// What is known of the answer.
 #[derive(Debug)]
 struct Outcome {
     status: u16,
@@ -69,7 +68,7 @@ fn pretty(value: &Value) -> String {
 /// Serves one call; `None` where the connection is to be closed without an answer.
 pub(crate) async fn serve(app: Arc<App>, incoming: Incoming) -> Option<Response<Body>> {
     let request = ids::request();
-    let came_ms = app.clock.now_ms();
+    let came_ms = clock::now_ms();
     let strike = lock(&app.faults).strike(incoming.method.as_str(), &incoming.path);
     let form = read_form(&incoming);
     let idempotency_key =
@@ -85,7 +84,7 @@ pub(crate) async fn serve(app: Arc<App>, incoming: Incoming) -> Option<Response<
 
     let status = outcome.as_ref().map(|outcome| outcome.status);
     let replayed = outcome.as_ref().is_some_and(|outcome| outcome.replays.is_some());
-    let took_ms = app.clock.now_ms().saturating_sub(came_ms);
+    let took_ms = clock::now_ms().saturating_sub(came_ms);
     tracing::info!(method = %incoming.method, path = incoming.path, status, replayed, request, took_ms, "call");
     lock(&app.calls).push(Call {
         method: incoming.method.to_string(),
@@ -94,8 +93,6 @@ pub(crate) async fn serve(app: Arc<App>, incoming: Incoming) -> Option<Response<
         idempotency_key: idempotency_key.clone(),
         status,
         replayed,
-        time: came_ms,
-        request_id: request.clone(),
     });
     outcome.map(|outcome| respond(&incoming.headers, outcome, &request, idempotency_key))
 }
@@ -133,13 +130,13 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 /// A running call's hold on its idempotency key.
 struct Hold<'a> {
     app: &'a App,
-    slot: String,
+    key: String,
 }
 
 impl<'a> Hold<'a> {
     fn take(app: &'a App, keyed: &Keyed) -> Result<Self, ApiError> {
-        if lock(&app.in_flight).insert(keyed.slot.clone()) {
-            Ok(Self { app, slot: keyed.slot.clone() })
+        if lock(&app.in_flight).insert(keyed.key.clone()) {
+            Ok(Self { app, key: keyed.key.clone() })
         } else {
             Err(ApiError::key_in_use(&keyed.key))
         }
@@ -148,7 +145,7 @@ impl<'a> Hold<'a> {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        lock(&self.app.in_flight).remove(&self.slot);
+        lock(&self.app.in_flight).remove(&self.key);
     }
 }
 
@@ -161,9 +158,8 @@ async fn answer(
     strike: &Strike,
 ) -> Outcome {
     let attempt = async {
-        let mut form = form?;
-        let key = auth::authenticate(&incoming.headers, &mut form)?;
-        form.remove("_stripe_version");
+        let form = form?;
+        let key = auth::authenticate(&incoming.headers)?;
         if let Some((status, code)) = strike.status(When::Before) {
             let mut error = ApiError::played(status, code);
             error.stored = false;
@@ -173,17 +169,15 @@ async fn answer(
             Some(text) => {
                 let sent =
                     format!("{}\n{}", incoming.query, String::from_utf8_lossy(&incoming.body));
-                Some(Keyed::new(text, &key.scope(), &incoming.path, &sent)?)
+                Some(Keyed::new(text, &incoming.path, &sent)?)
             }
             None => None,
         };
         let hold = keyed.as_ref().map(|keyed| Hold::take(app, keyed)).transpose()?;
-        let version = header(&incoming.headers, &STRIPE_VERSION);
         let caller = Caller {
             key,
             request: Some(request.to_owned()),
             idempotency_key: idempotency_key.clone(),
-            version: version.unwrap_or_else(|| ACCOUNT_VERSION.to_owned()),
         };
         let first = match &keyed {
             Some(keyed) => app.run(&caller, |cx| keyed.replay(&cx.world.completed, cx.now_ms))?,
@@ -235,18 +229,15 @@ fn work(
         }
         if let Some(keyed) = keyed.filter(|_| stores) {
             outcome.stored = true;
-            App::complete(
-                cx,
-                Completed {
-                    slot: keyed.slot,
-                    path: keyed.path,
-                    params: keyed.params,
-                    status: outcome.status,
-                    body: outcome.body.clone(),
-                    at_ms: cx.now_ms,
-                    request: request.clone(),
-                },
-            );
+            cx.world.completed.put(Completed {
+                key: keyed.key,
+                path: keyed.path,
+                params: keyed.params,
+                status: outcome.status,
+                body: outcome.body.clone(),
+                at_ms: cx.now_ms,
+                request: request.clone(),
+            });
         }
         match played {
             Some(error) if error.status != 500 => Outcome::error(&error, &request),
@@ -273,7 +264,7 @@ fn respond(
     };
     set(CONTENT_TYPE, "application/json");
     set(REQUEST_ID, request);
-    set(STRIPE_VERSION, header(asked, &STRIPE_VERSION).as_deref().unwrap_or(ACCOUNT_VERSION));
+    set(STRIPE_VERSION, header(asked, &STRIPE_VERSION).as_deref().unwrap_or(API_VERSION));
     if let Some(key) = idempotency_key {
         set(IDEMPOTENCY_KEY, &key);
         set(ORIGINAL_REQUEST, outcome.replays.as_deref().unwrap_or(request));
@@ -296,6 +287,8 @@ fn should_retry(outcome: &Outcome) -> Option<bool> {
     match outcome.status {
         409 => Some(true),
         500 => Some(!outcome.stored),
+        // Not of Stripe's: see `ApiError::not_done`.
+        501 => Some(false),
         _ => None,
     }
 }

@@ -19,9 +19,6 @@ pub(crate) struct Call {
     /// The answer's status; null where the connection was closed instead.
     pub(crate) status: Option<u16>,
     pub(crate) replayed: bool,
-    /// When it came, in milliseconds since the Unix epoch.
-    pub(crate) time: i64,
-    pub(crate) request_id: String,
 }
 
 /// The calls, oldest first.
@@ -35,10 +32,6 @@ impl Calls {
         if self.calls.len() < MAX_CALLS {
             self.calls.push(call);
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.calls.clear();
     }
 
     /// The calls to paths that begin so.

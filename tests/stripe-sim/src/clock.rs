@@ -1,35 +1,10 @@
-//! The stand-in's time: the machine's, plus what a test has asked to skip.
+//! The machine's time, and the calendar.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A clock that can be put forward.
-#[derive(Debug, Default)]
-pub(crate) struct Clock {
-    /// How far ahead of the machine's clock, in milliseconds.
-    skew_ms: AtomicI64,
-}
-
-impl Clock {
-    /// Milliseconds since the Unix epoch.
-    pub(crate) fn now_ms(&self) -> i64 {
-        machine_ms().saturating_add(self.skew_ms.load(Ordering::SeqCst))
-    }
-
-    /// Puts the clock forward, and returns how far it is ahead in all.
-    pub(crate) fn advance(&self, ms: i64) -> i64 {
-        self.skew_ms.fetch_add(ms, Ordering::SeqCst).saturating_add(ms)
-    }
-
-    /// How far the clock is ahead, as it was before a restart.
-    pub(crate) fn set_skew(&self, ms: i64) {
-        self.skew_ms.store(ms, Ordering::SeqCst);
-    }
-}
-
-/// The machine's own time, in milliseconds since the Unix epoch: what other processes go by.
+/// Milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
-pub(crate) fn machine_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -81,14 +56,5 @@ mod tests {
         ] {
             assert_eq!(year_month(at), expected, "{at}");
         }
-    }
-
-    #[test]
-    fn advancing_adds_up() {
-        let clock = Clock::default();
-        let before = clock.now_ms();
-        clock.advance(1000);
-        assert_eq!(clock.advance(500), 1500);
-        assert!(clock.now_ms() >= before + 1500);
     }
 }

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::API_VERSION;
 use crate::auth::ApiKey;
 use crate::clock;
 use crate::error::ApiError;
@@ -10,7 +9,6 @@ use crate::ids;
 use crate::objects::event::Event;
 use crate::world::World;
 
-/// What an endpoint answers.
 pub(crate) type Answer = Result<Value, ApiError>;
 
 /// Who is calling, and with which request.
@@ -20,19 +18,12 @@ pub(crate) struct Caller {
     /// `req_…`; none for what a test control does, which no call has caused.
     pub(crate) request: Option<String>,
     pub(crate) idempotency_key: Option<String>,
-    /// `Stripe-Version`, such as `2026-09-30.endive`.
-    pub(crate) version: String,
 }
 
 impl Caller {
     /// A test control, which is no call to `/v1`.
     pub(crate) fn control() -> Self {
-        Self {
-            key: ApiKey::Secret(String::new()),
-            request: None,
-            idempotency_key: None,
-            version: API_VERSION.to_owned(),
-        }
+        Self { key: ApiKey::Secret, request: None, idempotency_key: None }
     }
 }
 
@@ -43,8 +34,6 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: &'a Caller,
     /// Milliseconds since the Unix epoch.
     pub(crate) now_ms: i64,
-    /// How long search lags behind writes.
-    pub(crate) search_lag_ms: i64,
 }
 
 impl Context<'_> {
@@ -53,17 +42,6 @@ impl Context<'_> {
         clock::seconds(self.now_ms)
     }
 
-    /// Whether the caller speaks this version of the API, named by its day, or a later one.
-    pub(crate) fn speaks(&self, day: &str) -> bool {
-        self.caller.version.as_str() >= day
-    }
-
-    /// Whether the caller is a browser, with a publishable key.
-    pub(crate) fn is_public(&self) -> bool {
-        matches!(self.caller.key, ApiKey::Publishable(_))
-    }
-
-    /// Records an event about an object.
     pub(crate) fn emit(&mut self, kind: &str, object: Value) {
         self.emit_change(kind, object, None);
     }

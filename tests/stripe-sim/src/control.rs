@@ -2,16 +2,15 @@
 //!
 //! | call | does |
 //! |---|---|
-//! | `POST /_sim/faults` | adds a rule, or a list of them: `{method?, path?, times?, action, when?, ms?, status?, code?}` |
-//! | `GET`, `DELETE /_sim/faults` | shows or removes the rules |
-//! | `GET /_sim/calls?path=`, `DELETE /_sim/calls` | the log of calls to `/v1` |
+//! | `POST /_sim/faults` | adds a rule: `{method?, path?, times?, action, when?, ms?, status?, code?}` |
+//! | `DELETE /_sim/faults` | removes the rules |
+//! | `GET /_sim/calls?path=` | the log of calls to `/v1` |
 //! | `POST /_sim/authenticate` | `{payment_intent or setup_intent, outcome: "succeed" or "fail"}`: the holder goes through 3D Secure |
-//! | `POST /_sim/webhook` | `{url, secret}`: where events go from now on; `{}` for nowhere |
+//! | `POST /_sim/webhook` | `{}`: events go nowhere from now on |
 //! | `POST /_sim/events/:id/redeliver` | sends an event again |
 //! | `POST /_sim/refunds/:id/fail` | the bank sends a refund back |
-//! | `POST /_sim/disputes` | `{charge or payment_intent, reason?, amount?, inquiry?}`: the holder disputes |
-//! | `POST /_sim/disputes/:id/close` | `{status: "won", "lost" or "warning_closed"}` |
-//! | `POST /_sim/clock/advance` | `{seconds}` |
+//! | `POST /_sim/disputes` | `{payment_intent, inquiry?}`: the holder disputes |
+//! | `POST /_sim/disputes/:id/close` | `{status: "won" or "lost"}` |
 //! | `GET /_sim/totals` | per currency, in minor units: `{charged, refunded, disputed}` |
 
 use std::sync::Arc;
@@ -22,35 +21,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api::{account, disputes, refunds};
+use crate::api::{disputes, refunds};
 use crate::app::{App, lock};
-use crate::clock;
 use crate::context::{Answer, Caller, Context};
 use crate::error::ApiError;
 use crate::faults::Rule;
-use crate::objects::dispute::DisputeStatus;
 use crate::payment;
 use crate::setup;
-use crate::world::{Record, WebhookEndpoint};
+use crate::totals;
+use crate::world::Record;
 
-/// The most that one call puts the clock forward, in seconds: a hundred years.
-const MAX_ADVANCE: i64 = 100 * 366 * 86_400;
-
-/// The routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/_sim/faults", get(show_faults).post(add_faults).delete(clear_faults))
-        .route("/_sim/calls", get(show_calls).delete(clear_calls))
+        .route("/_sim/faults", post(add_fault).delete(clear_faults))
+        .route("/_sim/calls", get(show_calls))
         .route("/_sim/authenticate", post(authenticate))
-        .route("/_sim/webhook", post(set_webhook))
+        .route("/_sim/webhook", post(mute))
         .route("/_sim/events/{id}/redeliver", post(redeliver))
         .route("/_sim/refunds/{id}/fail", post(fail_refund))
         .route("/_sim/disputes", post(open_dispute))
         .route("/_sim/disputes/{id}/close", post(close_dispute))
-        .route("/_sim/clock/advance", post(advance))
-        .route("/_sim/totals", get(totals))
+        .route("/_sim/totals", get(show_totals))
         .with_state(app)
 }
 
@@ -72,33 +65,17 @@ fn play(app: &App, work: impl FnOnce(&mut Context<'_>) -> Answer) -> Response {
     }
 }
 
-async fn show_faults(State(app): Shared) -> Response {
-    Json(json!({"rules": lock(&app.faults).rules()})).into_response()
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Rules {
-    Many(Vec<Rule>),
-    One(Rule),
-}
-
-async fn add_faults(State(app): Shared, Json(rules): Json<Rules>) -> Response {
-    let rules = match rules {
-        Rules::Many(rules) => rules,
-        Rules::One(rule) => vec![rule],
-    };
-    if let Some(problem) = rules.iter().find_map(Rule::problem) {
+async fn add_fault(State(app): Shared, Json(rule): Json<Rule>) -> Response {
+    if let Some(problem) = rule.problem() {
         return refused(problem);
     }
-    let mut faults = lock(&app.faults);
-    rules.into_iter().for_each(|rule| faults.add(rule));
-    Json(json!({"rules": faults.rules()})).into_response()
+    lock(&app.faults).add(rule);
+    Json(json!({})).into_response()
 }
 
 async fn clear_faults(State(app): Shared) -> Response {
     lock(&app.faults).clear();
-    Json(json!({"rules": []})).into_response()
+    Json(json!({})).into_response()
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,11 +86,6 @@ struct CallFilter {
 
 async fn show_calls(State(app): Shared, Query(filter): Query<CallFilter>) -> Response {
     Json(json!({"calls": lock(&app.calls).under(&filter.path)})).into_response()
-}
-
-async fn clear_calls(State(app): Shared) -> Response {
-    lock(&app.calls).clear();
-    Json(json!({"calls": []})).into_response()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -145,24 +117,14 @@ pub(crate) async fn authenticate(State(app): Shared, Json(asked): Json<Authentic
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum SetWebhook {
-    Endpoint(WebhookEndpoint),
-    Nowhere {},
-}
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
-async fn set_webhook(State(app): Shared, Json(asked): Json<Value>) -> Response {
-    let endpoint = match serde_json::from_value(asked.clone()) {
-        Ok(SetWebhook::Endpoint(endpoint)) => Some(endpoint),
-        Ok(SetWebhook::Nowhere {}) if asked.as_object().is_some_and(serde_json::Map::is_empty) => {
-            None
-        }
-        _ => return refused("give url and secret, or {}"),
-    };
+async fn mute(State(app): Shared, Json(Nothing {}): Json<Nothing>) -> Response {
     let mut state = lock(&app.state);
-    state.world.webhook.clone_from(&endpoint);
-    app.commit(&mut state, app.clock.now_ms(), vec![Record::Webhook(endpoint.clone())]);
-    Json(json!({"url": endpoint.map(|endpoint| endpoint.url)})).into_response()
+    state.world.webhook = None;
+    app.commit(&mut state, vec![Record::Webhook(None)]);
+    Json(json!({})).into_response()
 }
 
 async fn redeliver(State(app): Shared, Path(id): Path<String>) -> Response {
@@ -182,26 +144,26 @@ async fn fail_refund(State(app): Shared, Path(id): Path<String>) -> Response {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OpenDispute {
-    charge: Option<String>,
-    payment_intent: Option<String>,
-    reason: Option<String>,
-    amount: Option<i64>,
+    payment_intent: String,
     #[serde(default)]
     inquiry: bool,
 }
 
 async fn open_dispute(State(app): Shared, Json(asked): Json<OpenDispute>) -> Response {
-    let Some(id) = asked.charge.or(asked.payment_intent) else {
-        return refused("give charge or payment_intent");
-    };
-    let reason = asked.reason.unwrap_or_else(|| "fraudulent".to_owned());
-    play(&app, |cx| disputes::play_open(cx, &id, &reason, asked.amount, asked.inquiry))
+    play(&app, |cx| disputes::play_open(cx, &asked.payment_intent, asked.inquiry))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DisputeEnd {
+    Won,
+    Lost,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CloseDispute {
-    status: DisputeStatus,
+    status: DisputeEnd,
 }
 
 async fn close_dispute(
@@ -209,25 +171,9 @@ async fn close_dispute(
     Path(id): Path<String>,
     Json(asked): Json<CloseDispute>,
 ) -> Response {
-    play(&app, |cx| disputes::play_close(cx, &id, asked.status))
+    play(&app, |cx| disputes::play_close(cx, &id, asked.status == DisputeEnd::Won))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Advance {
-    seconds: i64,
-}
-
-async fn advance(State(app): Shared, Json(asked): Json<Advance>) -> Response {
-    if !(0..=MAX_ADVANCE).contains(&asked.seconds) {
-        return refused("the clock goes forward only, and by at most a hundred years");
-    }
-    let mut state = lock(&app.state);
-    let skew_ms = app.clock.advance(asked.seconds.saturating_mul(1000));
-    app.commit(&mut state, app.clock.now_ms(), vec![Record::ClockSkew(skew_ms)]);
-    Json(json!({"now": clock::seconds(app.clock.now_ms()), "ahead_seconds": clock::seconds(skew_ms)})).into_response()
-}
-
-async fn totals(State(app): Shared) -> Response {
-    play(&app, |cx| Ok(Value::Object(account::totals(cx))))
+async fn show_totals(State(app): Shared) -> Response {
+    Json(totals::of(&lock(&app.state).world)).into_response()
 }

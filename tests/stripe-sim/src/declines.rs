@@ -1,6 +1,5 @@
 //! How issuers refuse. Source: docs.stripe.com/declines/codes, docs.stripe.com/testing#declined-payments.
 
-/// How an issuer says no.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decline {
     /// `error.code`
@@ -44,17 +43,8 @@ pub(crate) static PROCESSING_ERROR: Decline = Decline {
     message: "An error occurred while processing your card. Try again in a little bit.",
     param: None,
 };
-/// A card that needs its holder, who is away (`off_session`).
-pub(crate) static AUTHENTICATION_REQUIRED: Decline = Decline {
-    code: "authentication_required",
-    decline_code: "authentication_required",
-    message: "Your card was declined. This transaction requires authentication.",
-    param: None,
-};
-/// A card that needs its holder, on a call that asked for an error instead (`error_on_requires_action`).
-pub(crate) static AUTHENTICATION_NOT_HANDLED: Decline = Decline {
-    code: "authentication_required",
-    decline_code: "authentication_not_handled",
-    message: "Your card was declined. This transaction requires authentication.",
-    param: None,
-};
+/// A card of the real world, in test mode.
+pub(crate) static LIVE_CARD: Decline = declined(
+    "test_mode_live_card",
+    "Your card was declined. Your request was in test mode, but used a non test (live) card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+);

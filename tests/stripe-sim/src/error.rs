@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::declines::Decline;
+
 /// `error.type`, which client libraries map to their error classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ErrorType {
@@ -47,7 +49,6 @@ pub(crate) struct ErrorBody {
 /// A refused call.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
-    /// The HTTP status.
     pub(crate) status: u16,
     /// Whether the answer is kept under the call's idempotency key. What fails before the endpoint
     /// begins is not (docs.stripe.com/api/idempotent_requests).
@@ -114,16 +115,17 @@ impl ApiError {
         Self { status: 400, ..Self::no_such(noun, id, param) }
     }
 
-    /// A card that was refused.
-    pub(crate) fn card(
-        code: &str,
-        decline_code: Option<&str>,
-        message: &str,
-        param: Option<&str>,
-    ) -> Self {
+    /// A card that is refused for what it is.
+    pub(crate) fn card(code: &str, message: &str, param: Option<&str>) -> Self {
         let mut error = Self::new(402, ErrorType::Card, Some(code), message);
-        error.body.decline_code = decline_code.map(str::to_owned);
         error.body.param = param.map(str::to_owned);
+        error
+    }
+
+    /// A card that its issuer, or Stripe in its place, refused.
+    pub(crate) fn declined(decline: &Decline) -> Self {
+        let mut error = Self::card(decline.code, decline.message, decline.param);
+        error.body.decline_code = Some(decline.decline_code.to_owned());
         error
     }
 
@@ -134,14 +136,22 @@ impl ApiError {
         error
     }
 
-    /// No endpoint at this address.
-    pub(crate) fn unknown_url(method: &str, path: &str) -> Self {
-        let message = format!(
-            "Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at https://support.stripe.com/."
-        );
-        let mut error = Self::new(404, ErrorType::InvalidRequest, None, message);
+    /// A call for something that is no part of the stand-in, though Stripe may have it. Its status is not one
+    /// of Stripe's, so that nobody takes it for Stripe's own refusal.
+    pub(crate) fn not_done(what: &str) -> Self {
+        let message = format!("stripe-sim, the stand-in for Stripe, does not {what}.");
+        let mut error = Self::new(501, ErrorType::InvalidRequest, None, message);
         error.stored = false;
         error
+    }
+
+    /// A confirmation that does not say `allowed_payment_method_types`: any method of the Dashboard is meant
+    /// then. Source: docs.stripe.com/payments/accept-a-payment (`return_url`).
+    pub(crate) fn may_redirect(noun: &str) -> Self {
+        let message = format!(
+            "This {noun} is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
+        );
+        Self::refused(None, message).param("return_url")
     }
 
     /// An idempotency key that came with another request before.
@@ -189,11 +199,6 @@ impl ApiError {
         self.body.payment_intent = Some(intent);
         self
     }
-
-    pub(crate) fn with_setup_intent(mut self, intent: Value) -> Self {
-        self.body.setup_intent = Some(intent);
-        self
-    }
 }
 
 #[cfg(test)]
@@ -201,11 +206,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::declines;
 
     #[test]
     fn absent_fields_are_left_out_and_the_code_names_its_page() {
-        let error =
-            ApiError::card("card_declined", Some("lost_card"), "Your card was declined.", None);
+        let error = ApiError::declined(&declines::LOST);
         assert_eq!(
             serde_json::to_value(&*error.body).unwrap(),
             json!({

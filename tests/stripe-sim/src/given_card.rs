@@ -3,6 +3,7 @@
 use crate::cards;
 use crate::clock;
 use crate::context::Context;
+use crate::declines;
 use crate::error::ApiError;
 use crate::number::{self, BadNumber};
 use crate::params::Params;
@@ -10,7 +11,6 @@ use crate::params::Params;
 /// The farthest year of expiry, from now.
 const EXPIRY_YEARS: i64 = 50;
 
-/// A card as it was given.
 pub(crate) struct GivenCard {
     pub(crate) number: String,
     pub(crate) exp_month: i64,
@@ -19,33 +19,26 @@ pub(crate) struct GivenCard {
 }
 
 /// The card that a test name stands for, with an expiry a year ahead and no security code.
-pub(crate) fn test_card(cx: &Context<'_>, card: &cards::TestCard) -> GivenCard {
+pub(crate) fn test_card(cx: &Context<'_>, number: &str) -> GivenCard {
     let (year, month) = clock::year_month(cx.now());
     GivenCard {
-        number: card.number.to_owned(),
+        number: number.to_owned(),
         exp_month: month,
         exp_year: year.saturating_add(1),
         cvc: None,
     }
 }
 
-/// Reads `card`: a test token, or the number with the rest.
-pub(crate) fn take(cx: &Context<'_>, mut card: Params) -> Result<GivenCard, ApiError> {
-    if let Some(token) = card.text("token")? {
-        let name = card.name("token");
-        card.finish()?;
-        let known = cards::by_token(&token);
-        return known
-            .map(|known| test_card(cx, known))
-            .ok_or_else(|| ApiError::no_such_param("token", &token, &name));
+pub(crate) fn take(mut card: Params) -> Result<GivenCard, ApiError> {
+    if card.has("token") {
+        return Err(ApiError::not_done("take card[token]: give the card's number"));
     }
     let number = number::normalise(&card.required("number")?);
-    let exp_month =
-        card.integer("exp_month")?.ok_or_else(|| ApiError::missing(&card.name("exp_month")))?;
-    let exp_year =
-        card.integer("exp_year")?.ok_or_else(|| ApiError::missing(&card.name("exp_year")))?;
+    let mut date = |key: &str| card.integer(key)?.ok_or_else(|| ApiError::missing(&card.name(key)));
+    let exp_month = date("exp_month")?;
+    let exp_year = date("exp_year")?;
     let cvc = card.text("cvc")?;
-    card.finish()?;
+    card.finish(&["card[networks]"])?;
     let exp_year =
         if (0..100).contains(&exp_year) { exp_year.saturating_add(2000) } else { exp_year };
     Ok(GivenCard { number, exp_month, exp_year, cvc })
@@ -53,7 +46,7 @@ pub(crate) fn take(cx: &Context<'_>, mut card: Params) -> Result<GivenCard, ApiE
 
 /// Refuses a card that Stripe sees to be wrong by itself. Source: docs.stripe.com/testing#invalid-data.
 pub(crate) fn check(cx: &Context<'_>, card: GivenCard) -> Result<GivenCard, ApiError> {
-    let refused = |code, message, param| Err(ApiError::card(code, None, message, Some(param)));
+    let refused = |code, message, param| Err(ApiError::card(code, message, Some(param)));
     match number::check(&card.number) {
         Ok(()) => {}
         Err(BadNumber::Form) => {
@@ -90,12 +83,7 @@ pub(crate) fn check(cx: &Context<'_>, card: GivenCard) -> Result<GivenCard, ApiE
         }
     }
     if cards::by_number(&card.number).is_none() {
-        return Err(ApiError::card(
-            "card_declined",
-            Some("test_mode_live_card"),
-            "Your card was declined. Your request was in test mode, but used a non test (live) card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
-            None,
-        ));
+        return Err(ApiError::declined(&declines::LIVE_CARD));
     }
     Ok(card)
 }

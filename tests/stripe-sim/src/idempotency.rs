@@ -14,8 +14,9 @@ const MAX_KEY_LEN: usize = 255;
 /// The first answer to a call with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Completed {
-    /// Who sent it, and the key.
-    pub(crate) slot: String,
+    /// Older journals call it `slot`.
+    #[serde(alias = "slot")]
+    pub(crate) key: String,
     pub(crate) path: String,
     /// A digest of the parameters, byte by byte: stricter than Stripe, so that a client whose retries
     /// differ in their order is seen.
@@ -30,7 +31,7 @@ pub(crate) struct Completed {
 
 impl Row for Completed {
     fn id(&self) -> &str {
-        &self.slot
+        &self.key
     }
 }
 
@@ -38,24 +39,17 @@ impl Row for Completed {
 #[derive(Debug, Clone)]
 pub(crate) struct Keyed {
     pub(crate) key: String,
-    pub(crate) slot: String,
     pub(crate) path: String,
     pub(crate) params: String,
 }
 
 impl Keyed {
-    /// Reads a call's key. `scope` is of the API key: two accounts' keys never meet.
-    pub(crate) fn new(key: &str, scope: &str, path: &str, sent: &str) -> Result<Self, ApiError> {
+    pub(crate) fn new(key: &str, path: &str, sent: &str) -> Result<Self, ApiError> {
         if key.is_empty() || key.chars().count() > MAX_KEY_LEN {
             let message = format!("Idempotency keys must be 1 to {MAX_KEY_LEN} characters long.");
             return Err(ApiError::malformed(message));
         }
-        Ok(Self {
-            key: key.to_owned(),
-            slot: format!("{scope}:{key}"),
-            path: path.to_owned(),
-            params: ids::digest(sent),
-        })
+        Ok(Self { key: key.to_owned(), path: path.to_owned(), params: ids::digest(sent) })
     }
 
     /// The answer to replay, if the key was used within a day; a refusal if it was for something else.
@@ -65,7 +59,7 @@ impl Keyed {
         now_ms: i64,
     ) -> Result<Option<Completed>, ApiError> {
         let first =
-            completed.get(&self.slot).filter(|first| now_ms.saturating_sub(first.at_ms) < KEPT_MS);
+            completed.get(&self.key).filter(|first| now_ms.saturating_sub(first.at_ms) < KEPT_MS);
         let Some(first) = first else { return Ok(None) };
         let key = &self.key;
         if first.path != self.path {
@@ -88,7 +82,7 @@ mod tests {
     use super::*;
 
     fn keyed(path: &str, params: &str) -> Keyed {
-        Keyed::new("k", "scope", path, params).unwrap()
+        Keyed::new("k", path, params).unwrap()
     }
 
     #[test]
@@ -96,7 +90,7 @@ mod tests {
         let first = keyed("/v1/a", "x=1&y=2");
         let mut table = Table::default();
         table.put(Completed {
-            slot: first.slot.clone(),
+            key: first.key.clone(),
             path: first.path.clone(),
             params: first.params.clone(),
             status: 200,
@@ -112,7 +106,7 @@ mod tests {
         }
         assert!(keyed("/v1/a", "x=1&y=2").replay(&table, 999 + KEPT_MS).unwrap().is_some());
         assert!(keyed("/v1/b", "").replay(&table, 1000 + KEPT_MS).unwrap().is_none());
-        assert!(Keyed::new("", "s", "/", "").is_err());
-        assert!(Keyed::new(&"k".repeat(256), "s", "/", "").is_err());
+        assert!(Keyed::new("", "/", "").is_err());
+        assert!(Keyed::new(&"k".repeat(256), "/", "").is_err());
     }
 }

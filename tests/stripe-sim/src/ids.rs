@@ -12,17 +12,14 @@ pub(crate) fn new(prefix: &str) -> String {
     format!("{prefix}_{}", random(ID_LEN))
 }
 
-/// The id of a request.
 pub(crate) fn request() -> String {
     format!("req_{}", random(14))
 }
 
-/// A new client secret of an intent.
 pub(crate) fn client_secret(id: &str) -> String {
     format!("{id}_secret_{}", random(25))
 }
 
-/// Random letters and digits.
 fn random(len: usize) -> String {
     let mut bytes = vec![0; len];
     let mut counter: u64 = 0;

@@ -9,7 +9,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
 use crate::world::{Record, World};
 
 /// The journal's name in the state directory.
@@ -18,20 +17,17 @@ const FILE_NAME: &str = "stripe-sim.jsonl";
 /// What one call has changed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
-    /// When, in milliseconds since the Unix epoch.
-    at_ms: i64,
     records: Vec<Record>,
 }
 
-/// An open journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, and replays it into `world` and `clock`.
-    pub(crate) fn open(dir: &Path, world: &mut World, clock: &Clock) -> io::Result<Self> {
+    /// Opens the journal in `dir`, and replays it into `world`.
+    pub(crate) fn open(dir: &Path, world: &mut World) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = dir.join(FILE_NAME);
         let text = match std::fs::read_to_string(&path) {
@@ -42,12 +38,7 @@ impl Journal {
         let whole = text.rfind('\n').map_or(0, |at| at.saturating_add(1));
         for line in text.get(..whole).unwrap_or_default().lines() {
             let entry: Entry = serde_json::from_str(line)?;
-            for record in entry.records {
-                if let Record::ClockSkew(skew_ms) = record {
-                    clock.set_skew(skew_ms);
-                }
-                world.restore(entry.at_ms, record);
-            }
+            entry.records.into_iter().for_each(|record| world.restore(record));
         }
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         file.set_len(u64::try_from(whole).unwrap_or_default())?;
@@ -55,11 +46,11 @@ impl Journal {
     }
 
     /// Appends what one call has changed.
-    pub(crate) fn append(&mut self, at_ms: i64, records: Vec<Record>) -> io::Result<()> {
+    pub(crate) fn append(&mut self, records: Vec<Record>) -> io::Result<()> {
         if records.is_empty() {
             return Ok(());
         }
-        let mut line = serde_json::to_vec(&Entry { at_ms, records })?;
+        let mut line = serde_json::to_vec(&Entry { records })?;
         line.push(b'\n');
         self.file.write_all(&line)
     }
@@ -77,22 +68,20 @@ mod tests {
     #[test]
     fn an_unfinished_last_line_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::default();
-        let mut journal = Journal::open(dir.path(), &mut World::default(), &clock).unwrap();
-        journal.append(1, vec![cvc("1"), Record::ClockSkew(60_000)]).unwrap();
-        journal.append(2, vec![cvc("2")]).unwrap();
+        let mut journal = Journal::open(dir.path(), &mut World::default()).unwrap();
+        journal.append(vec![cvc("1")]).unwrap();
+        journal.append(vec![cvc("2")]).unwrap();
         let path = dir.path().join(FILE_NAME);
         let len = std::fs::metadata(&path).unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 5).unwrap();
 
         let mut world = World::default();
-        let mut journal = Journal::open(dir.path(), &mut world, &clock).unwrap();
+        let mut journal = Journal::open(dir.path(), &mut world).unwrap();
         assert!(world.known_cvcs.get("1").is_some() && world.known_cvcs.get("2").is_none());
-        assert!(clock.advance(0) == 60_000);
-        journal.append(3, vec![cvc("3")]).unwrap();
+        journal.append(vec![cvc("3")]).unwrap();
 
         let mut world = World::default();
-        Journal::open(dir.path(), &mut world, &clock).unwrap();
+        Journal::open(dir.path(), &mut world).unwrap();
         assert!(world.known_cvcs.get("3").is_some());
     }
 }

@@ -1,5 +1,6 @@
-//! A strict stand-in for Stripe's API: cards, customers, intents, refunds, disputes, events and their
-//! delivery, with Stripe's errors, idempotency and test cards. For tests, and for running without an account.
+//! A strict stand-in for as much of Stripe's API as is used here: cards, customers, intents, refunds, disputes,
+//! events and their delivery, with Stripe's errors, idempotency and test cards. For tests, and for running
+//! without an account. What Stripe has besides is answered 501, never passed over.
 //!
 //! [`serve`] runs it in this process; the binary `stripe-sim` runs it as one. Besides `/v1` it has `/_sim`,
 //! by which a test plays what happens outside the API: see `control.rs`.
@@ -22,7 +23,6 @@ mod control;
 mod currency;
 mod declines;
 mod error;
-mod expand;
 mod faults;
 mod form;
 mod given_card;
@@ -36,12 +36,11 @@ mod number;
 mod objects;
 mod params;
 mod payment;
-mod query;
-mod search;
 mod server;
 mod setup;
 mod stripe_js;
 mod table;
+mod totals;
 mod webhook;
 mod world;
 
@@ -50,6 +49,3 @@ pub use world::WebhookEndpoint;
 
 /// The version of the API whose objects are answered, which is the one that async-stripe 1.0.0-rc.10 speaks.
 pub const API_VERSION: &str = "2026-09-30.endive";
-
-/// The version of calls that name none: the account's own, which still has `payment_method_types`.
-const ACCOUNT_VERSION: &str = "2026-07-29.dahlia";

@@ -15,27 +15,25 @@ const MAX_LIMIT: i64 = 100;
 pub(crate) struct Page {
     limit: usize,
     starting_after: Option<String>,
-    ending_before: Option<String>,
 }
 
 impl Page {
     /// Takes the parameters that every list has.
     pub(crate) fn take(params: &mut Params) -> Result<Self, ApiError> {
-        let page = Self {
-            limit: take_limit(params)?,
-            starting_after: params.text("starting_after")?,
-            ending_before: params.text("ending_before")?,
-        };
-        if page.starting_after.is_some() && page.ending_before.is_some() {
-            let message =
-                "You may only specify one of these parameters: starting_after, ending_before.";
-            return Err(ApiError::parameter(
-                "starting_after",
-                Some("parameters_exclusive"),
-                message,
-            ));
+        if params.has("ending_before") {
+            return Err(ApiError::not_done("take ending_before: give starting_after"));
         }
-        Ok(page)
+        let limit = params.positive("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if limit > MAX_LIMIT {
+            let message = format!(
+                "This value must be less than or equal to {MAX_LIMIT} (it currently is '{limit}')."
+            );
+            return Err(ApiError::parameter("limit", Some("parameter_invalid_integer"), message));
+        }
+        Ok(Self {
+            limit: usize::try_from(limit).unwrap_or_default(),
+            starting_after: params.text("starting_after")?,
+        })
     }
 
     /// The page of the objects that `keep` is true of.
@@ -46,43 +44,17 @@ impl Page {
         keep: impl Fn(&T) -> bool,
         view: impl Fn(&T) -> Value,
     ) -> Answer {
-        let all: Vec<&T> = table.newest_first().collect();
-        let find = |id: &str, param: &str| {
-            all.iter()
-                .position(|row| row.id() == id)
-                .ok_or_else(|| ApiError::no_such_param(noun, id, param))
-        };
-        let wanted = self.limit.saturating_add(1);
-        let mut rows: Vec<&T> = if let Some(cursor) = &self.ending_before {
-            let newer = find(cursor, "ending_before")?;
-            all.iter().take(newer).rev().copied().filter(|row| keep(row)).take(wanted).collect()
-        } else {
-            let skipped = match &self.starting_after {
-                Some(cursor) => find(cursor, "starting_after")?.saturating_add(1),
-                None => 0,
-            };
-            all.iter().skip(skipped).copied().filter(|row| keep(row)).take(wanted).collect()
-        };
-        let has_more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        if self.ending_before.is_some() {
-            rows.reverse();
+        let mut rows = table.newest_first();
+        if let Some(cursor) = &self.starting_after
+            && !rows.any(|row| row.id() == cursor)
+        {
+            return Err(ApiError::no_such_param(noun, cursor, "starting_after"));
         }
-        let data: Vec<Value> = rows.into_iter().map(view).collect();
+        let mut rows = rows.filter(|row| keep(row));
+        let data: Vec<Value> = rows.by_ref().take(self.limit).map(view).collect();
+        let has_more = rows.next().is_some();
         Ok(json!({"object": "list", "data": data, "has_more": has_more, "url": url}))
     }
-}
-
-/// Takes `limit`: 1 to 100, 10 by default.
-pub(crate) fn take_limit(params: &mut Params) -> Result<usize, ApiError> {
-    let limit = params.positive("limit")?.unwrap_or(DEFAULT_LIMIT);
-    if limit > MAX_LIMIT {
-        let message = format!(
-            "This value must be less than or equal to {MAX_LIMIT} (it currently is '{limit}')."
-        );
-        return Err(ApiError::parameter("limit", Some("parameter_invalid_integer"), message));
-    }
-    Ok(usize::try_from(limit).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -129,9 +101,7 @@ mod tests {
             ("limit=2&starting_after=x_5", vec![3, 1], false),
             ("starting_after=x_4", vec![3, 1], false),
             ("limit=1&starting_after=x_7", vec![5], true),
-            ("limit=2&ending_before=x_1", vec![5, 3], true),
-            ("limit=2&ending_before=x_3", vec![7, 5], false),
-            ("ending_before=x_7", vec![], false),
+            ("starting_after=x_1", vec![], false),
         ] {
             assert_eq!(page(query).unwrap(), (numbers, has_more), "{query}");
         }
@@ -144,8 +114,6 @@ mod tests {
             ("limit=101", "limit"),
             ("limit=x", "limit"),
             ("starting_after=x_9", "starting_after"),
-            ("ending_before=x_9", "ending_before"),
-            ("starting_after=x_1&ending_before=x_2", "starting_after"),
         ] {
             let error = page(query).unwrap_err();
             assert_eq!((error.status, error.body.param.as_deref()), (400, Some(param)), "{query}");

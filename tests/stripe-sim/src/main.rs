@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Parser;
 use stripe_sim::{Options, WebhookEndpoint, serve};
@@ -18,9 +17,6 @@ struct Arguments {
     /// The address to listen on.
     #[arg(long, env = "STRIPE_SIM_LISTEN", default_value = "127.0.0.1:8405")]
     listen: SocketAddr,
-    /// The port to listen on, instead of that of --listen.
-    #[arg(long, env = "STRIPE_SIM_PORT")]
-    port: Option<u16>,
     /// Where state is kept over restarts; in memory only if not given.
     #[arg(long, env = "STRIPE_SIM_STATE_DIR")]
     state_dir: Option<PathBuf>,
@@ -35,9 +31,6 @@ struct Arguments {
         hide_env_values = true
     )]
     webhook_secret: Option<String>,
-    /// How long search lags behind writes, in milliseconds.
-    #[arg(long, env = "STRIPE_SIM_SEARCH_LAG_MS", default_value_t = 1000)]
-    search_lag_ms: u64,
 }
 
 #[tokio::main]
@@ -49,22 +42,14 @@ async fn main() -> io::Result<()> {
         .with_writer(io::stderr)
         .init();
     let arguments = Arguments::parse();
-    let mut address = arguments.listen;
-    if let Some(port) = arguments.port {
-        address.set_port(port);
-    }
     let webhook = match (arguments.webhook_url, arguments.webhook_secret) {
         (Some(url), Some(secret)) => Some(WebhookEndpoint { url, secret }),
         _ => None,
     };
-    let options = Options {
-        state_dir: arguments.state_dir,
-        webhook,
-        search_lag: Duration::from_millis(arguments.search_lag_ms),
-    };
+    let options = Options { state_dir: arguments.state_dir, webhook };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let handle = serve(TcpListener::bind(address).await?, options).await?;
+    let handle = serve(TcpListener::bind(arguments.listen).await?, options).await?;
     tracing::info!(address = %handle.address(), "listening");
     tokio::select! {
         _ = terminate.recv() => {}

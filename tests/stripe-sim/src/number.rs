@@ -56,7 +56,6 @@ pub(crate) fn brand(number: &str) -> Brand {
     Brand { name, cvc_len: if name == "amex" { 4 } else { 3 } }
 }
 
-/// The last four digits.
 pub(crate) fn last4(number: &str) -> &str {
     number.get(number.len().saturating_sub(4)..).unwrap_or_default()
 }

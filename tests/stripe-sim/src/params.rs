@@ -2,24 +2,10 @@
 
 use crate::error::ApiError;
 use crate::form::{Form, Node};
-use crate::metadata::MetadataPatch;
+use crate::metadata::{self, Metadata};
 
 /// The longest text that most parameters take, in characters.
 const TEXT_LEN: usize = 5000;
-
-/// Bounds on `created`, in Unix seconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct TimeRange {
-    pub(crate) at_least: Option<i64>,
-    pub(crate) at_most: Option<i64>,
-}
-
-impl TimeRange {
-    /// Whether the range has the instant.
-    pub(crate) fn contains(self, at: i64) -> bool {
-        self.at_least.is_none_or(|least| at >= least) && self.at_most.is_none_or(|most| at <= most)
-    }
-}
 
 /// The parameters that nobody has taken yet.
 #[derive(Debug, Default)]
@@ -30,7 +16,6 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// The parameters of a call.
     pub(crate) fn new(form: Form) -> Self {
         Self { within: String::new(), left: form }
     }
@@ -43,11 +28,6 @@ impl Params {
     /// Whether a parameter is there and not taken yet.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.left.contains_key(key)
-    }
-
-    /// Drops a parameter that changes nothing.
-    pub(crate) fn discard(&mut self, key: &str) {
-        self.left.remove(key);
     }
 
     /// A text that may be unset: `Some(None)` for the empty text.
@@ -82,12 +62,10 @@ impl Params {
         }
     }
 
-    /// A text that must be there.
     pub(crate) fn required(&mut self, key: &str) -> Result<String, ApiError> {
         self.text(key)?.ok_or_else(|| ApiError::missing(&self.name(key)))
     }
 
-    /// An integer.
     pub(crate) fn integer(&mut self, key: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
@@ -111,12 +89,11 @@ impl Params {
         }
     }
 
-    /// `true` or `false`.
-    pub(crate) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ApiError> {
+    /// `true`, or `false` as where it is absent.
+    pub(crate) fn boolean(&mut self, key: &str) -> Result<bool, ApiError> {
         match self.text(key)?.as_deref() {
-            None => Ok(None),
-            Some("true") => Ok(Some(true)),
-            Some("false") => Ok(Some(false)),
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
             Some(other) => {
                 Err(ApiError::parameter(&self.name(key), None, format!("Invalid boolean: {other}")))
             }
@@ -173,49 +150,58 @@ impl Params {
         Ok(Some(items.into_iter().map(|(_, text)| text).collect()))
     }
 
-    /// `metadata`, within Stripe's limits.
-    pub(crate) fn metadata(&mut self) -> Result<Option<MetadataPatch>, ApiError> {
-        let map = match self.left.remove("metadata") {
-            None => return Ok(None),
-            Some(Node::Text(text)) if text.is_empty() => return Ok(Some(MetadataPatch::Clear)),
-            Some(Node::Text(_)) => {
-                return Err(ApiError::parameter("metadata", None, "Invalid object"));
-            }
-            Some(Node::Map(map)) => map,
-        };
-        MetadataPatch::read(map).map(Some)
-    }
-
-    /// `created`: an instant, or bounds (`gt`, `gte`, `lt`, `lte`), in Unix seconds.
-    pub(crate) fn created(&mut self) -> Result<TimeRange, ApiError> {
-        if matches!(self.left.get("created"), Some(Node::Text(_))) {
-            let at = self.integer("created")?;
-            return Ok(TimeRange { at_least: at, at_most: at });
+    /// `metadata` of a new object, within Stripe's limits.
+    pub(crate) fn metadata(&mut self) -> Result<Metadata, ApiError> {
+        match self.left.remove("metadata") {
+            None => Ok(Metadata::new()),
+            Some(Node::Text(text)) if text.is_empty() => Ok(Metadata::new()),
+            Some(Node::Text(_)) => Err(ApiError::parameter("metadata", None, "Invalid object")),
+            Some(Node::Map(map)) => metadata::read(map),
         }
-        let Some(mut bounds) = self.object("created")? else { return Ok(TimeRange::default()) };
-        let above = bounds.integer("gt")?.map(|at| at.saturating_add(1));
-        let below = bounds.integer("lt")?.map(|at| at.saturating_sub(1));
-        let at_least = bounds.integer("gte")?.max(above);
-        let at_most = match (bounds.integer("lte")?, below) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        bounds.finish()?;
-        Ok(TimeRange { at_least, at_most })
     }
 
-    /// Refuses what nobody took.
-    pub(crate) fn finish(self) -> Result<(), ApiError> {
-        let Some(key) = self.left.keys().next() else { return Ok(()) };
-        let name = self.name(key);
-        let message = match self.left.len() {
-            1 => format!("Received unknown parameter: {name}"),
-            _ => {
-                let names: Vec<_> = self.left.keys().map(|key| self.name(key)).collect();
-                format!("Received unknown parameters: {}", names.join(", "))
+    /// `created[gte]` of a list, in Unix seconds; the beginning of time where absent.
+    pub(crate) fn created_since(&mut self) -> Result<i64, ApiError> {
+        if matches!(self.left.get("created"), Some(Node::Text(_))) {
+            return Err(ApiError::not_done("take an instant for created: give created[gte]"));
+        }
+        let Some(mut bounds) = self.object("created")? else { return Ok(i64::MIN) };
+        let least = bounds.integer("gte")?;
+        bounds.finish(&["created[gt]", "created[lt]", "created[lte]"])?;
+        Ok(least.unwrap_or(i64::MIN))
+    }
+
+    /// Whether `allowed_payment_method_types[]` is there; it can be cards only.
+    pub(crate) fn only_cards(&mut self) -> Result<bool, ApiError> {
+        const NAME: &str = "allowed_payment_method_types";
+        let Some(types) = self.list(NAME)? else { return Ok(false) };
+        if !types.is_empty() && types.iter().all(|kind| kind == "card") {
+            return Ok(true);
+        }
+        let message = format!(
+            "The payment method type provided: {} is invalid. Please ensure the provided type is activated in your dashboard (https://dashboard.stripe.com/account/payments/settings) and your account is enabled for any preview features that you are trying to use.",
+            types.join(", ")
+        );
+        Err(ApiError::parameter(NAME, Some("payment_intent_invalid_parameter"), message))
+    }
+
+    /// Refuses what nobody took: as unknown, or if it is one of `besides`, which Stripe takes, as not done here.
+    pub(crate) fn finish(self, besides: &[&str]) -> Result<(), ApiError> {
+        let names: Vec<_> = self.left.keys().map(|key| self.name(key)).collect();
+        let (known, unknown): (Vec<&str>, Vec<&str>) = names
+            .iter()
+            .map(String::as_str)
+            .partition(|name| *name == "expand" || besides.contains(name));
+        let message = match (known.as_slice(), unknown.as_slice()) {
+            ([], []) => return Ok(()),
+            (known, []) => {
+                return Err(ApiError::not_done(&format!("take {}", known.join(", "))));
             }
+            (_, [name]) => format!("Received unknown parameter: {name}"),
+            (_, names) => format!("Received unknown parameters: {}", names.join(", ")),
         };
-        Err(ApiError::parameter(&name, Some("parameter_unknown"), message))
+        let first = unknown.first().copied().unwrap_or_default();
+        Err(ApiError::parameter(first, Some("parameter_unknown"), message))
     }
 }
 
@@ -255,21 +241,34 @@ mod tests {
         assert_eq!(refusal(params("a[b]=1").list("a")), (None, some("a")));
         let mut nested = params("card[foo]=1");
         let card = nested.object("card").unwrap().unwrap();
-        assert_eq!(refusal(card.finish()), (some("parameter_unknown"), some("card[foo]")));
-        nested.finish().unwrap();
+        assert_eq!(refusal(card.finish(&[])), (some("parameter_unknown"), some("card[foo]")));
+        nested.finish(&[]).unwrap();
     }
 
     #[test]
-    fn bounds_on_created() {
-        for (text, inside, outside) in [
-            ("created=5", 5, 4),
-            ("created[gt]=5", 6, 5),
-            ("created[gte]=5", 5, 4),
-            ("created[lt]=5", 4, 5),
-            ("created[gte]=3&created[lte]=5", 5, 6),
+    fn what_nobody_took_is_unknown_or_not_done() {
+        for (text, status, said) in [
+            ("", 0, ""),
+            ("shipping=x", 501, "does not take shipping."),
+            ("expand[]=customer", 501, "does not take expand."),
+            ("shoe=x", 400, "Received unknown parameter: shoe"),
+            ("shoe=x&shipping=y", 400, "Received unknown parameter: shoe"),
+            ("hat=x&shoe=x", 400, "Received unknown parameters: hat, shoe"),
         ] {
-            let range = params(text).created().unwrap();
-            assert!(range.contains(inside) && !range.contains(outside), "{text}");
+            let refused = params(text).finish(&["shipping"]).err();
+            assert_eq!(refused.as_ref().map_or(0, |error| error.status), status, "{text}");
+            let message = refused.map(|error| error.body.message).unwrap_or_default();
+            assert!(message.ends_with(said), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn lists_begin_where_they_are_told_to() {
+        assert_eq!(params("").created_since().unwrap(), i64::MIN);
+        assert_eq!(params("created[gte]=5").created_since().unwrap(), 5);
+        for text in ["created=5", "created[gt]=5", "created[gte]=3&created[lte]=5"] {
+            assert_eq!(params(text).created_since().unwrap_err().status, 501, "{text}");
+        }
+        assert_eq!(params("created[eq]=5").created_since().unwrap_err().status, 400);
     }
 }

@@ -2,79 +2,79 @@
 //!
 //! Source: docs.stripe.com/payments/paymentintents/lifecycle, docs.stripe.com/declines.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::api::confirm::Manner;
+use crate::api::payment_intents::WRONG_STATE;
 use crate::api::{disputes, payment_methods};
 use crate::cards::Outcome;
 use crate::context::Context;
 use crate::declines::{self, Decline};
 use crate::error::{ApiError, ErrorBody};
 use crate::ids;
-use crate::issuer::{self, Purpose, Question, Verdict};
+use crate::issuer::{self, Purpose, Verdict};
 use crate::objects::charge::{Charge, Failure};
 use crate::objects::payment_intent::{PaymentIntent, Status};
 use crate::objects::payment_method::{CvcCheck, PaymentMethod, Use};
 
-/// Charges the intent's PaymentMethod, and stores the outcome whatever it is.
+/// Charges the PaymentMethod, and stores the outcome whatever it is. `authenticated`: the holder has just
+/// gone through 3D Secure.
 pub(crate) fn attempt(
     cx: &mut Context<'_>,
-    intent: PaymentIntent,
+    mut intent: PaymentIntent,
     method: PaymentMethod,
-    manner: &Manner,
+    authenticated: bool,
 ) -> Result<PaymentIntent, ApiError> {
-    let question = Question {
-        purpose: Purpose::Charge { off_session: manner.off_session },
-        authenticated: intent.authenticated,
-        three_d_secure_requested: intent.request_three_d_secure != "automatic",
-    };
-    match issuer::ask(cx, &method, question) {
-        Verdict::Approved => Ok(approve(cx, intent, method)),
-        Verdict::Declined(decline) => Err(decline_with(cx, intent, method, decline, false)),
-        Verdict::Blocked => Err(decline_with(cx, intent, method, &declines::FRAUDULENT, true)),
-        Verdict::NeedsHolder if manner.error_on_requires_action => {
-            Err(decline_with(cx, intent, method, &declines::AUTHENTICATION_NOT_HANDLED, false))
+    match issuer::ask(cx, &method, Purpose::Charge, authenticated) {
+        Verdict::Approved => Ok(approve(cx, intent, method, authenticated)),
+        Verdict::Declined(decline) => {
+            Err(decline_with(cx, intent, method, (decline, false), authenticated))
         }
-        Verdict::NeedsHolder => Ok(wait_for_holder(cx, intent, &method, manner)),
+        Verdict::Blocked => {
+            Err(decline_with(cx, intent, method, (&declines::FRAUDULENT, true), authenticated))
+        }
+        Verdict::NeedsHolder => {
+            intent.status = Status::RequiresAction;
+            intent.next_action = Some(next_action(&intent.id));
+            cx.world.payment_intents.put(intent.clone());
+            cx.emit("payment_intent.requires_action", intent.view());
+            Ok(intent)
+        }
     }
+}
+
+/// `next_action` of an intent whose holder has to authenticate (docs.stripe.com/payments/3d-secure).
+pub(crate) fn next_action(intent: &str) -> Value {
+    json!({
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {
+            "type": "three_d_secure_redirect",
+            "stripe_js": format!(
+                "https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_stripesim0000000&intent={intent}"
+            ),
+            "source": ids::new("src"),
+        },
+    })
 }
 
 fn approve(
     cx: &mut Context<'_>,
     mut intent: PaymentIntent,
     method: PaymentMethod,
+    authenticated: bool,
 ) -> PaymentIntent {
-    let captured = intent.capture_method != "manual";
     let method = keep_or_consume(cx, &intent, method);
-    let mut charge = charge(cx, &intent, &method, None);
+    let charge = charge(cx, &intent, &method, None, authenticated);
     intent.latest_charge = Some(charge.id.clone());
     intent.last_payment_error = None;
     intent.next_action = None;
-    intent.authenticated = false;
-    if captured {
-        charge.captured = true;
-        charge.amount_captured = charge.amount;
-        charge.balance_transaction = Some(ids::new("txn"));
-        intent.status = Status::Succeeded;
-        intent.amount_received = intent.amount;
-    } else {
-        intent.status = Status::RequiresCapture;
-        intent.amount_capturable = intent.amount;
-    }
+    intent.status = Status::Succeeded;
     cx.world.charges.put(charge.clone());
     cx.world.payment_intents.put(intent.clone());
     cx.emit("charge.succeeded", charge.view());
-    let kind = if captured {
-        "payment_intent.succeeded"
-    } else {
-        "payment_intent.amount_capturable_updated"
-    };
-    cx.emit(kind, intent.view());
+    cx.emit("payment_intent.succeeded", intent.view());
     match method.card().map(|card| card.outcome) {
-        Some(Outcome::Disputed(reason)) if captured => {
-            disputes::open(cx, charge, reason, None, false)
-        }
-        Some(Outcome::Inquired) if captured => disputes::open(cx, charge, "general", None, true),
+        Some(Outcome::Disputed(reason)) => drop(disputes::open(cx, charge, reason, false)),
+        Some(Outcome::Inquired) => drop(disputes::open(cx, charge, "general", true)),
         _ => {}
     }
     intent
@@ -87,9 +87,6 @@ fn keep_or_consume(
     mut method: PaymentMethod,
 ) -> PaymentMethod {
     method.cvc_check = CvcCheck::Pass;
-    if intent.setup_future_usage.as_deref() == Some("off_session") && intent.authenticated {
-        method.set_up = true;
-    }
     let attaches = match (&intent.customer, &intent.setup_future_usage, method.usage) {
         (Some(customer), Some(_), Use::Fresh) => Some(customer.clone()),
         _ => None,
@@ -110,14 +107,13 @@ fn charge(
     intent: &PaymentIntent,
     method: &PaymentMethod,
     failure: Option<Failure>,
+    authenticated: bool,
 ) -> Charge {
     Charge {
         id: ids::new("ch"),
         amount: intent.amount,
-        amount_captured: 0,
         amount_refunded: 0,
-        balance_transaction: None,
-        captured: false,
+        balance_transaction: failure.is_none().then(|| ids::new("txn")),
         created: cx.now(),
         currency: intent.currency.clone(),
         customer: intent.customer.clone(),
@@ -127,11 +123,7 @@ fn charge(
         metadata: intent.metadata.clone(),
         payment_intent: intent.id.clone(),
         payment_method: method.clone(),
-        receipt_email: intent.receipt_email.clone(),
-        released: false,
-        statement_descriptor: intent.statement_descriptor.clone(),
-        statement_descriptor_suffix: intent.statement_descriptor_suffix.clone(),
-        authenticated: intent.authenticated,
+        authenticated,
     }
 }
 
@@ -139,28 +131,23 @@ fn decline_with(
     cx: &mut Context<'_>,
     mut intent: PaymentIntent,
     mut method: PaymentMethod,
-    decline: &Decline,
-    blocked: bool,
+    (decline, blocked): (&Decline, bool),
+    authenticated: bool,
 ) -> ApiError {
     if *decline == declines::INCORRECT_CVC {
         method.cvc_check = CvcCheck::Fail;
         cx.world.payment_methods.put(method.clone());
     }
-    let charge = charge(cx, &intent, &method, Some(Failure::new(decline, blocked)));
-    let mut error =
-        ApiError::card(decline.code, Some(decline.decline_code), decline.message, decline.param);
+    let failure = Failure::new(decline, blocked);
+    let charge = charge(cx, &intent, &method, Some(failure), authenticated);
+    let mut error = ApiError::declined(decline);
     error.body.charge = Some(charge.id.clone());
-    error.body.payment_method = Some(visible(cx, &method));
+    error.body.payment_method = Some(method.view());
     intent.latest_charge = Some(charge.id.clone());
-    cx.world.charges.put(charge.clone());
     cx.emit("charge.failed", charge.view());
+    cx.world.charges.put(charge);
     let intent = fail(cx, intent, (*error.body).clone());
-    let view = if cx.is_public() { intent.public_view() } else { intent.view() };
-    error.with_payment_intent(view)
-}
-
-fn visible(cx: &Context<'_>, method: &PaymentMethod) -> Value {
-    if cx.is_public() { method.public_view() } else { method.view() }
+    error.with_payment_intent(intent.view())
 }
 
 /// Sends the intent back for another PaymentMethod.
@@ -168,24 +155,9 @@ fn fail(cx: &mut Context<'_>, mut intent: PaymentIntent, error: ErrorBody) -> Pa
     intent.status = Status::RequiresPaymentMethod;
     intent.payment_method = None;
     intent.next_action = None;
-    intent.authenticated = false;
     intent.last_payment_error = Some(error);
     cx.world.payment_intents.put(intent.clone());
     cx.emit("payment_intent.payment_failed", intent.view());
-    intent
-}
-
-fn wait_for_holder(
-    cx: &mut Context<'_>,
-    mut intent: PaymentIntent,
-    method: &PaymentMethod,
-    manner: &Manner,
-) -> PaymentIntent {
-    intent.status = Status::RequiresAction;
-    intent.payment_method = Some(method.id.clone());
-    intent.next_action = Some(manner.next_action(&intent.id));
-    cx.world.payment_intents.put(intent.clone());
-    cx.emit("payment_intent.requires_action", intent.view());
     intent
 }
 
@@ -197,8 +169,7 @@ pub(crate) fn authenticate(
     succeeds: bool,
 ) -> Result<PaymentIntent, ApiError> {
     let found = cx.world.payment_intents.get(id).cloned();
-    let mut intent =
-        found.ok_or_else(|| ApiError::no_such("payment_intent", id, "payment_intent"))?;
+    let intent = found.ok_or_else(|| ApiError::no_such("payment_intent", id, "payment_intent"))?;
     let method = match &intent.payment_method {
         Some(method) if intent.status == Status::RequiresAction => {
             payment_methods::named(cx, &method.clone())?
@@ -208,7 +179,7 @@ pub(crate) fn authenticate(
                 "Nobody can authenticate a PaymentIntent that is {}.",
                 intent.status.as_str()
             );
-            return Err(ApiError::refused(Some("payment_intent_unexpected_state"), message));
+            return Err(ApiError::refused(WRONG_STATE, message));
         }
     };
     if !succeeds {
@@ -219,14 +190,7 @@ pub(crate) fn authenticate(
         error.body.payment_method = Some(method.view());
         return Ok(fail(cx, intent, *error.body));
     }
-    intent.authenticated = true;
-    if intent.confirmation_method == "manual" {
-        intent.status = Status::RequiresConfirmation;
-        intent.next_action = None;
-        cx.world.payment_intents.put(intent.clone());
-        return Ok(intent);
-    }
-    match attempt(cx, intent, method, &Manner::default()) {
+    match attempt(cx, intent, method, true) {
         Ok(intent) => Ok(intent),
         Err(error) => cx.world.payment_intents.get(id).cloned().ok_or(error),
     }

@@ -12,7 +12,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
 };
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use hyper::server::conn::http1;
@@ -27,7 +26,6 @@ use tokio::task::JoinHandle;
 use crate::app::{App, State as AppState, lock};
 use crate::call::{self, Incoming};
 use crate::calls::Calls;
-use crate::clock::Clock;
 use crate::control;
 use crate::faults::Faults;
 use crate::journal::Journal;
@@ -39,24 +37,14 @@ use crate::world::{Record, WebhookEndpoint, World};
 const MAX_BODY: usize = 1 << 20;
 /// How long open calls have to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long search lags behind writes by default.
-const SEARCH_LAG: Duration = Duration::from_secs(1);
 
 /// How to run the stand-in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Where state is kept over restarts; in memory only where absent.
     pub state_dir: Option<PathBuf>,
     /// Where events are delivered; where absent, as it was before the restart.
     pub webhook: Option<WebhookEndpoint>,
-    /// How long search lags behind writes.
-    pub search_lag: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { state_dir: None, webhook: None, search_lag: SEARCH_LAG }
-    }
 }
 
 /// A running stand-in; it stops when this is dropped.
@@ -116,30 +104,26 @@ pub async fn serve(listener: TcpListener, options: Options) -> io::Result<Handle
     Ok(Handle { address, stop, server })
 }
 
-/// Opens the state.
 fn open(options: Options, deliveries: mpsc::UnboundedSender<String>) -> io::Result<App> {
-    let clock = Clock::default();
     let mut world = World::default();
     let mut journal = match &options.state_dir {
-        Some(dir) => Some(Journal::open(dir, &mut world, &clock)?),
+        Some(dir) => Some(Journal::open(dir, &mut world)?),
         None => None,
     };
     if let Some(endpoint) = options.webhook
         && world.webhook.as_ref() != Some(&endpoint)
     {
         if let Some(journal) = &mut journal {
-            journal.append(clock.now_ms(), vec![Record::Webhook(Some(endpoint.clone()))])?;
+            journal.append(vec![Record::Webhook(Some(endpoint.clone()))])?;
         }
         world.webhook = Some(endpoint);
     }
     Ok(App {
         state: Mutex::new(AppState { world, journal }),
-        clock,
         faults: Mutex::new(Faults::default()),
         calls: Mutex::new(Calls::default()),
         in_flight: Mutex::default(),
         deliveries,
-        search_lag_ms: i64::try_from(options.search_lag.as_millis()).unwrap_or(i64::MAX),
     })
 }
 
@@ -227,23 +211,13 @@ async fn entry(State(app): State<Arc<App>>, request: Request) -> Response<Body> 
     response
 }
 
-/// A page of any origin may use its publishable key.
+/// A page of any origin may make a PaymentMethod.
 fn allow_any_origin(response: &mut Response<Body>) {
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, POST, DELETE, OPTIONS"),
-    );
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static(
-            "authorization, content-type, idempotency-key, stripe-account, stripe-version",
-        ),
-    );
-    headers.insert(
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("request-id, stripe-should-retry"),
-    );
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("300"));
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
 }

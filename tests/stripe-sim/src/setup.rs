@@ -2,48 +2,39 @@
 //!
 //! Source: docs.stripe.com/payments/setupintents/lifecycle.
 
-use crate::api::confirm::Manner;
 use crate::api::payment_methods;
+use crate::api::setup_intents::WRONG_STATE;
 use crate::context::Context;
 use crate::declines::{self, Decline};
 use crate::error::{ApiError, ErrorBody};
 use crate::ids;
-use crate::issuer::{self, Purpose, Question, Verdict};
+use crate::issuer::{self, Purpose, Verdict};
 use crate::objects::payment_method::{CvcCheck, PaymentMethod, Use};
 use crate::objects::setup_intent::{SetupIntent, SetupStatus};
+use crate::payment;
 
 /// Sets the PaymentMethod up, and stores the outcome whatever it is.
 pub(crate) fn attempt(
     cx: &mut Context<'_>,
     mut intent: SetupIntent,
     mut method: PaymentMethod,
-    manner: &Manner,
     authenticated: bool,
 ) -> Result<SetupIntent, ApiError> {
-    let question = Question {
-        purpose: Purpose::SetUp,
-        authenticated,
-        three_d_secure_requested: intent.request_three_d_secure != "automatic",
-    };
     intent.payment_method = Some(method.id.clone());
     intent.latest_attempt = Some(ids::new("setatt"));
-    match issuer::ask(cx, &method, question) {
+    match issuer::ask(cx, &method, Purpose::SetUp, authenticated) {
         Verdict::Approved => {}
-        Verdict::NeedsHolder if !manner.error_on_requires_action => {
+        Verdict::NeedsHolder => {
             intent.status = SetupStatus::RequiresAction;
-            intent.next_action = Some(manner.next_action(&intent.id));
+            intent.next_action = Some(payment::next_action(&intent.id));
             cx.world.setup_intents.put(intent.clone());
             cx.emit("setup_intent.requires_action", intent.view());
             return Ok(intent);
-        }
-        Verdict::NeedsHolder => {
-            return Err(decline_with(cx, intent, method, &declines::AUTHENTICATION_NOT_HANDLED));
         }
         Verdict::Declined(decline) => return Err(decline_with(cx, intent, method, decline)),
         Verdict::Blocked => return Err(decline_with(cx, intent, method, &declines::FRAUDULENT)),
     }
     method.cvc_check = CvcCheck::Pass;
-    method.set_up = method.set_up || (authenticated && intent.usage == "off_session");
     if let (Some(customer), Use::Fresh) = (&intent.customer, method.usage) {
         method.customer = Some(customer.clone());
         method.usage = Use::Attached;
@@ -68,13 +59,11 @@ fn decline_with(
         method.cvc_check = CvcCheck::Fail;
         cx.world.payment_methods.put(method.clone());
     }
-    let mut error =
-        ApiError::card(decline.code, Some(decline.decline_code), decline.message, decline.param);
-    error.body.payment_method =
-        Some(if cx.is_public() { method.public_view() } else { method.view() });
+    let mut error = ApiError::declined(decline);
+    error.body.payment_method = Some(method.view());
     let intent = fail(cx, intent, (*error.body).clone());
-    let view = if cx.is_public() { intent.public_view() } else { intent.view() };
-    error.with_setup_intent(view)
+    error.body.setup_intent = Some(intent.view());
+    error
 }
 
 /// Sends the intent back for another PaymentMethod.
@@ -105,7 +94,7 @@ pub(crate) fn authenticate(
                 "Nobody can authenticate a SetupIntent that is {}.",
                 intent.status.as_str()
             );
-            return Err(ApiError::refused(Some("setup_intent_unexpected_state"), message));
+            return Err(ApiError::refused(WRONG_STATE, message));
         }
     };
     if !succeeds {
@@ -116,7 +105,7 @@ pub(crate) fn authenticate(
         error.body.payment_method = Some(method.view());
         return Ok(fail(cx, intent, *error.body));
     }
-    match attempt(cx, intent, method, &Manner::default(), true) {
+    match attempt(cx, intent, method, true) {
         Ok(intent) => Ok(intent),
         Err(error) => cx.world.setup_intents.get(id).cloned().ok_or(error),
     }

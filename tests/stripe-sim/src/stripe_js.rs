@@ -11,7 +11,6 @@ use axum::routing::{get, post};
 use crate::app::App;
 use crate::control;
 
-/// The routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v3/", get(script))

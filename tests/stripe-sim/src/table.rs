@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-/// Something with an id.
 pub(crate) trait Row: Clone {
-    /// The id it is kept under.
     fn id(&self) -> &str;
 }
 
@@ -25,7 +23,6 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Row> Table<T> {
-    /// The object with this id.
     pub(crate) fn get(&self, id: &str) -> Option<&T> {
         self.rows.get(id)
     }

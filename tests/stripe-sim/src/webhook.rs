@@ -59,7 +59,7 @@ async fn deliver(app: Arc<App>, client: HttpClient, id: String) {
             (state.world.webhook.clone(), payload)
         };
         let (Some(endpoint), Some(payload)) = (endpoint, payload) else { return };
-        let at = clock::seconds(clock::machine_ms());
+        let at = clock::seconds(clock::now_ms());
         let request = Request::post(&endpoint.url)
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header("Stripe-Signature", sign(&endpoint.secret, at, &payload))

@@ -13,7 +13,6 @@ use crate::objects::payment_intent::PaymentIntent;
 use crate::objects::payment_method::PaymentMethod;
 use crate::objects::refund::Refund;
 use crate::objects::setup_intent::SetupIntent;
-use crate::search::SearchIndex;
 use crate::table::{Row, Table};
 
 /// The security code that a card number was first seen with.
@@ -31,7 +30,6 @@ impl Row for KnownCvc {
 
 /// Where events are delivered.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WebhookEndpoint {
     /// An `http` address.
     pub url: String,
@@ -50,8 +48,6 @@ impl fmt::Debug for WebhookEndpoint {
 #[serde(tag = "kind", content = "row", rename_all = "snake_case")]
 pub(crate) enum Record {
     Charge(Charge),
-    /// How far the clock is ahead of the machine's, in milliseconds.
-    ClockSkew(i64),
     Completed(Completed),
     Customer(Customer),
     Dispute(Dispute),
@@ -64,7 +60,6 @@ pub(crate) enum Record {
     Webhook(Option<WebhookEndpoint>),
 }
 
-/// The state.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) charges: Table<Charge>,
@@ -77,18 +72,13 @@ pub(crate) struct World {
     pub(crate) payment_methods: Table<PaymentMethod>,
     pub(crate) refunds: Table<Refund>,
     pub(crate) setup_intents: Table<SetupIntent>,
-    /// PaymentIntents as search knows them.
-    pub(crate) search: SearchIndex,
     pub(crate) webhook: Option<WebhookEndpoint>,
 }
 
 impl World {
-    /// Takes what has changed since the last call, for the journal, and queues it for search.
-    pub(crate) fn drain(&mut self, now_ms: i64) -> Vec<Record> {
+    /// Takes what has changed since the last call, for the journal.
+    pub(crate) fn drain(&mut self) -> Vec<Record> {
         let intents = self.payment_intents.drain();
-        for intent in &intents {
-            self.search.write(now_ms, intent.clone());
-        }
         let mut records: Vec<Record> = intents.into_iter().map(Record::PaymentIntent).collect();
         records.extend(self.charges.drain().into_iter().map(Record::Charge));
         records.extend(self.completed.drain().into_iter().map(Record::Completed));
@@ -103,20 +93,15 @@ impl World {
     }
 
     /// Puts a record of the journal back.
-    pub(crate) fn restore(&mut self, at_ms: i64, record: Record) {
+    pub(crate) fn restore(&mut self, record: Record) {
         match record {
             Record::Charge(row) => self.charges.restore(row),
-            // The journal's reader sets the clock.
-            Record::ClockSkew(_) => {}
             Record::Completed(row) => self.completed.restore(row),
             Record::Customer(row) => self.customers.restore(row),
             Record::Dispute(row) => self.disputes.restore(row),
             Record::Event(row) => self.events.restore(row),
             Record::KnownCvc(row) => self.known_cvcs.restore(row),
-            Record::PaymentIntent(row) => {
-                self.search.write(at_ms, row.clone());
-                self.payment_intents.restore(row);
-            }
+            Record::PaymentIntent(row) => self.payment_intents.restore(row),
             Record::PaymentMethod(row) => self.payment_methods.restore(row),
             Record::Refund(row) => self.refunds.restore(row),
             Record::SetupIntent(row) => self.setup_intents.restore(row),

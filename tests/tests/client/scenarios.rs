@@ -58,7 +58,7 @@ async fn first_payment_spend_and_one_round_trip(world: &World, kind: &Kind) {
         assert_eq!(answer["paid"]["charged"], Value::Null);
     }
     assert_eq!(world.requests().await - before, 3, "one round trip per call");
-    assert_eq!(world.charges(&card).await, 1);
+    assert_eq!(world.deductions(&card).await, 1);
 }
 
 async fn empty_is_topped_up(world: &World, kind: &Kind) {
@@ -72,7 +72,7 @@ async fn empty_is_topped_up(world: &World, kind: &Kind) {
     let again = payer.call(world.weather()).await;
     assert_eq!((left(&again), &again["paid"]["charged"]), (49_600, &json!(50_000)));
     assert_eq!(world.requests().await - before, 1, "known to be short: the card goes along");
-    assert_eq!(world.charges(&card).await, 2);
+    assert_eq!(world.deductions(&card).await, 2);
 }
 
 async fn emptied_by_others_is_topped_up(world: &World, kind: &Kind) {
@@ -84,7 +84,7 @@ async fn emptied_by_others_is_topped_up(world: &World, kind: &Kind) {
     let spent = world.stack.client.put(url).header(wire::PAYMENT, payment).send().await.unwrap();
     assert_eq!(spent.status(), 200);
     assert_eq!(left(&payer.call(world.weather()).await), 49_600);
-    assert_eq!(world.charges(&card).await, 2);
+    assert_eq!(world.deductions(&card).await, 2);
 }
 
 async fn declined(world: &World, kind: &Kind) {
@@ -95,7 +95,7 @@ async fn declined(world: &World, kind: &Kind) {
         refused(&answer, "card_declined")["message"],
         "the card was declined (card_declined)"
     );
-    assert_eq!(world.charges(&card).await, 1, "the bank is asked once");
+    assert_eq!(world.deductions(&card).await, 1, "the bank is asked once");
 }
 
 async fn three_d_secure(world: &World, kind: &Kind) {
@@ -111,7 +111,7 @@ async fn three_d_secure(world: &World, kind: &Kind) {
     let served = payer.call(world.weather()).await;
     // Whether others have paid with this card's number before does not matter here.
     assert!(left(&served) >= 49_500, "{served}");
-    assert_eq!(world.charges(&card).await, 1);
+    assert_eq!(world.deductions(&card).await, 1);
 }
 
 async fn stale_client_id(world: &World, kind: &Kind) {
@@ -137,7 +137,7 @@ async fn parallel_first_calls(world: &World, kind: &Kind) {
     lefts.sort_unstable();
     let expected: Vec<i64> = (0..50).map(|number| 25_000 + number * 500).collect();
     assert_eq!(lefts, expected, "each was served once");
-    assert_eq!(world.charges(&card).await, 1);
+    assert_eq!(world.deductions(&card).await, 1);
 }
 
 async fn budgets_and_limits(world: &World, kind: &Kind) {
@@ -156,7 +156,7 @@ async fn budgets_and_limits(world: &World, kind: &Kind) {
         let payer = Payer::new(kind, settings);
         refused(&payer.call(world.weather()).await, code);
     }
-    assert_eq!(world.charges(&card).await, 0);
+    assert_eq!(world.deductions(&card).await, 0);
 
     let settings = json!({"paymentMethodId": card, "budgetTotal": 50_000, "maxPrice": 50_000});
     let payer = Payer::new(kind, settings);
@@ -165,7 +165,7 @@ async fn budgets_and_limits(world: &World, kind: &Kind) {
     assert_eq!(left(&payer.call(dear.clone()).await), 100);
     let error = payer.call(dear).await;
     assert_eq!(refused(&error, "budget_exceeded")["left"], 0);
-    assert_eq!(world.charges(&card).await, 1);
+    assert_eq!(world.deductions(&card).await, 1);
 }
 
 async fn another_origin(world: &World, kind: &Kind) {
@@ -224,7 +224,7 @@ async fn bodies(world: &World, kind: &Kind) {
             assert!(headers.contains(&json!(["content-type", "text/plain"])), "{echo}");
             assert_eq!(world.stack.upstream.recorder().count() - before, 1, "sent to the API once");
         }
-        assert_eq!(world.charges(&card).await, 1);
+        assert_eq!(world.deductions(&card).await, 1);
     }
 }
 
@@ -258,10 +258,10 @@ async fn free_and_failing(world: &World, kind: &Kind) {
     let payer = Payer::new(kind, json!({"paymentMethodId": card}));
     let health = payer.call(json!({"url": world.stack.url("/api/health")})).await;
     assert_eq!((&health["status"], &health["paid"]), (&json!(200), &Value::Null));
-    assert_eq!(world.charges(&card).await, 0);
+    assert_eq!(world.deductions(&card).await, 0);
     // The API fails: its answer is the caller's, the price is given back, the credit stays.
     let failed = payer.call(json!({"url": world.stack.url("/api/fail")})).await;
     assert_eq!((&failed["status"], &failed["paid"]), (&json!(500), &Value::Null), "{failed}");
     assert_eq!(left(&payer.call(world.weather()).await), 49_500);
-    assert_eq!(world.charges(&card).await, 1);
+    assert_eq!(world.deductions(&card).await, 1);
 }

@@ -36,7 +36,7 @@ impl World {
     }
 
     /// What the stand-in was asked to charge this card.
-    pub(crate) async fn charges(&self, card: &str) -> usize {
+    pub(crate) async fn deductions(&self, card: &str) -> usize {
         let calls = self.stack.sim.calls("/v1/payment_intents").await.unwrap();
         let charges = calls.iter().filter(|call| call.method == "POST");
         charges.filter(|call| call.params["payment_method"] == card).count()

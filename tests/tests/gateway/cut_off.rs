@@ -15,7 +15,7 @@ use crate::{
     command::ledger,
 };
 
-/// Where it dies: `ledger-service/src/payment/`, in the order of a card payment.
+/// Where it dies: `ledger-service/src/payments/`, in the order of a card payment.
 const STEPS: [&str; 6] =
     ["opened", "customer", "charged", "credited", "before_deduction", "deducted"];
 

@@ -69,7 +69,7 @@ async fn batches_of_version_2_are_carried_out() {
     let fixtures = binary::workspace().join("tests/fixtures/messages/2");
     let mut batch: Batch =
         compact::from_bytes(&std::fs::read(fixtures.join("batch")).unwrap()).unwrap();
-    batch.charges.iter_mut().for_each(|charge| charge.client_id = client.parse().unwrap());
+    batch.deductions.iter_mut().for_each(|charge| charge.client_id = client.parse().unwrap());
     let sent = compact::to_bytes(&batch);
     let answer = send_compact(&mut stack, sent.clone()).await;
     assert_eq!(answer.status(), 200);

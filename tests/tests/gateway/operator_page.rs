@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use stripe402_protocol::{
-    ChargeId, Currency, Units,
-    message::{self, Batch, BatchAnswer, Charge, ChargeOutcome},
+    Currency, DeductionId, Units,
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 use stripe402_tests::{
     browser::Browser,
@@ -81,8 +81,8 @@ async fn two_days(stack: &Stack, clients: &[String]) {
             let (route, price) = routes[at % routes.len()];
             let mut random = [7; 10];
             random[0] = u8::try_from(number).unwrap();
-            charges.push(Charge {
-                id: ChargeId::mint(now_ms - hour * 3_600_000 - number * 60_000, random),
+            charges.push(Deduction {
+                id: DeductionId::mint(now_ms - hour * 3_600_000 - number * 60_000, random),
                 client_id: clients[at % clients.len()].parse().unwrap(),
                 currency: Currency::USD,
                 amount: Units::from_u32(price),
@@ -90,11 +90,11 @@ async fn two_days(stack: &Stack, clients: &[String]) {
             });
         }
     }
-    let batch = Batch { version: message::VERSION, charges, voids: Vec::new() };
+    let batch = Batch { version: message::VERSION, deductions: charges, voids: Vec::new() };
     let url = stack.ledgers[0].url("/v1/batch");
     let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token).json(&batch);
     let answer: BatchAnswer = sent.send().await.unwrap().json().await.unwrap();
-    assert!(answer.charges.iter().all(|of| matches!(of.1, ChargeOutcome::Charged(_))));
+    assert!(answer.deductions.iter().all(|of| matches!(of.1, DeductionOutcome::Deducted(_))));
 }
 
 #[tokio::test]

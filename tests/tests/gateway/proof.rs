@@ -113,8 +113,7 @@ async fn a_payment_intent_that_the_ledger_did_not_make_is_not_credited() {
         ("currency", "usd"),
         ("payment_method", "pm_card_mastercard"),
         ("confirm", "true"),
-        ("automatic_payment_methods[enabled]", "true"),
-        ("automatic_payment_methods[allow_redirects]", "never"),
+        ("allowed_payment_method_types[0]", "card"),
     ];
     let intent = stack.sim.api_post("/v1/payment_intents", &form).await.unwrap();
     assert_eq!(intent["status"], "succeeded");

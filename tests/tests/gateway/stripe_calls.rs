@@ -23,7 +23,7 @@ struct Known {
     source: &'static str,
 }
 
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 15] = [
     Known {
         call: "GET /v1/payment_methods/:id",
         must: &[],
@@ -119,6 +119,24 @@ const KNOWN: [Known; 14] = [
         must: &[],
         may: &[],
         source: "docs.stripe.com/api/disputes/retrieve",
+    },
+    Known {
+        call: "GET /v1/events",
+        must: &[
+            "created[gte]",
+            "limit",
+            "types[0]",
+            "types[1]",
+            "types[2]",
+            "types[3]",
+            "types[4]",
+            "types[5]",
+            "types[6]",
+            "types[7]",
+            "types[8]",
+        ],
+        may: &["starting_after"],
+        source: "docs.stripe.com/api/events/list",
     },
     // What the tests themselves do, as a payer.
     Known {

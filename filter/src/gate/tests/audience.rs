@@ -30,11 +30,11 @@ fn a_method_override_is_no_discount() {
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let head = Head::read(headers.into_iter(), &Identity::default());
         let step = Stream::new(Rc::clone(&config)).on_request(&head, &UNSAID, &mut minting());
-        let charged = match &step {
-            Step::Charge(charge) => Some(&*charge.route),
+        let deducted = match &step {
+            Step::Deduction(deduction) => Some(&*deduction.route),
             _ => None,
         };
-        assert_eq!(charged, expected, "{method} {header}: {value}");
+        assert_eq!(deducted, expected, "{method} {header}: {value}");
     }
 }
 
@@ -143,12 +143,13 @@ fn the_list_is_written_once_for_a_configuration() {
 #[test]
 fn access_logs_are_told_what_became_of_it_and_no_credential() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    let step = stream.on_charge(Ok(ChargeOutcome::Charged(Units::from_u32(900))), &mut minting());
+    let step =
+        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::from_u32(900))), &mut minting());
     let text = stream.describe(&step.unwrap()).unwrap();
-    let charge = ChargeId::mint(1, [7; 10]);
+    let deduction = DeductionId::mint(1, [7; 10]);
     let subject = CLIENT.parse::<ClientId>().unwrap().subject();
     let expected = format!(
-        "outcome=paid route=joke price=100 currency=usd subject={subject} charge={charge} left=900"
+        "outcome=paid route=joke price=100 currency=usd subject={subject} charge={deduction} left=900"
     );
     assert_eq!(text, expected);
     assert!(!text.contains(&CLIENT[..8]));

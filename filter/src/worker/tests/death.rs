@@ -81,7 +81,7 @@ fn a_vm_that_lives_is_not_taken_for_dead() {
     assert_eq!(host.calls.len(), 1, "nobody voids what is under way");
 }
 
-/// A thread that was held up for long, and whose charges another VM has given back.
+/// A thread that was held up for long, and whose deductions another VM has given back.
 #[test]
 fn a_vm_that_was_taken_for_dead_serves_nobody_for_what_was_given_back() {
     let mut host = Recorder::default();
@@ -92,7 +92,7 @@ fn a_vm_that_was_taken_for_dead_serves_nobody_for_what_was_given_back() {
     request(&mut held_up, &mut host, 1, Means::Credits);
     held_up.on_wake(&mut host);
     let (_, body) = host.calls.remove(&1).unwrap();
-    let charged = ledger.carry_out(&compact::from_bytes(&body).unwrap());
+    let deducted = ledger.carry_out(&compact::from_bytes(&body).unwrap());
     for _ in 0..12 {
         host.now_ms += 1_000;
         other.on_tick(&mut host);
@@ -102,7 +102,7 @@ fn a_vm_that_was_taken_for_dead_serves_nobody_for_what_was_given_back() {
     other.on_answer(&mut host, 2, Ok(&voided));
     assert_eq!(ledger.balance, 1_000);
 
-    held_up.on_answer(&mut host, 1, Ok(&compact::to_bytes(&charged)));
+    held_up.on_answer(&mut host, 1, Ok(&compact::to_bytes(&deducted)));
     assert_eq!(host.resumed.get(&1), None, "it would be served for nothing");
     assert_eq!(host.replied.get(&1), Some(&1));
     assert!(host.warnings.iter().any(|text| text.contains("taken for dead")));

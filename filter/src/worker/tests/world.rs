@@ -8,8 +8,8 @@ pub(super) struct Ledger {
     pub(super) balance: i64,
     /// What cards were charged.
     pub(super) taken: i64,
-    pub(super) charged: HashSet<ChargeId>,
-    pub(super) voided: HashSet<ChargeId>,
+    pub(super) deducted: HashSet<DeductionId>,
+    pub(super) voided: HashSet<DeductionId>,
 }
 
 impl Ledger {
@@ -18,7 +18,7 @@ impl Ledger {
         for void in &batch.voids {
             let outcome = if !self.voided.insert(void.id) {
                 VoidOutcome::Repeated
-            } else if self.charged.remove(&void.id) {
+            } else if self.deducted.remove(&void.id) {
                 self.balance += PRICE;
                 VoidOutcome::Voided
             } else {
@@ -26,27 +26,27 @@ impl Ledger {
             };
             voids.push((void.id, outcome));
         }
-        let mut charges = Vec::new();
-        for charge in &batch.charges {
-            let outcome = if self.voided.contains(&charge.id) {
-                ChargeOutcome::Voided
+        let mut deductions = Vec::new();
+        for deduction in &batch.deductions {
+            let outcome = if self.voided.contains(&deduction.id) {
+                DeductionOutcome::Voided
             } else if self.balance < PRICE {
-                ChargeOutcome::Insufficient
+                DeductionOutcome::Insufficient
             } else {
                 self.balance -= PRICE;
-                assert!(self.charged.insert(charge.id), "a charge id was used twice");
-                ChargeOutcome::Charged(Units::new(self.balance).unwrap())
+                assert!(self.deducted.insert(deduction.id), "a charge id was used twice");
+                DeductionOutcome::Deducted(Units::new(self.balance).unwrap())
             };
-            charges.push((charge.id, outcome));
+            deductions.push((deduction.id, outcome));
         }
-        BatchAnswer { charges, voids }
+        BatchAnswer { deductions, voids }
     }
 }
 
 impl Ledger {
     /// Deducts first, and tops up if that is not enough; `None` if a void came before.
     pub(super) fn pay(&mut self, payment: &CardPayment) -> Option<CardAnswer> {
-        if self.voided.contains(&payment.charge_id) {
+        if self.voided.contains(&payment.deduction_id) {
             return None;
         }
         if self.balance < PRICE {
@@ -54,9 +54,9 @@ impl Ledger {
             self.taken += 10 * PRICE;
         }
         self.balance -= PRICE;
-        assert!(self.charged.insert(payment.charge_id), "a charge id was used twice");
+        assert!(self.deducted.insert(payment.deduction_id), "a charge id was used twice");
         Some(CardAnswer::Paid {
-            charge_id: payment.charge_id,
+            deduction_id: payment.deduction_id,
             client_id: CLIENT.parse().unwrap(),
             credits_remaining: Units::new(self.balance).unwrap(),
             payment_intent_id: None,

@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome, Void, VoidOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 use uuid::Uuid;
 
 use crate::{
+    accounting::{
+        Account, AccountKey, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+    },
     clock::{Clock as _, SystemClock},
-    ledger::{Account, AccountKey, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId},
     store::Store,
 };
 
@@ -30,14 +32,14 @@ pub(super) fn new_account() -> AccountKey {
 }
 
 /// An id minted so long ago.
-pub(super) fn charge_id(ago: Duration) -> ChargeId {
+pub(super) fn deduction_id(ago: Duration) -> DeductionId {
     let random = *Uuid::new_v4().as_bytes().first_chunk::<10>().unwrap();
-    ChargeId::mint(now_ms() - ago.as_millis() as u64, random)
+    DeductionId::mint(now_ms() - ago.as_millis() as u64, random)
 }
 
-pub(super) fn charge(key: AccountKey, amount: i64) -> Charge {
-    Charge {
-        id: charge_id(Duration::ZERO),
+pub(super) fn deduction(key: AccountKey, amount: i64) -> Deduction {
+    Deduction {
+        id: deduction_id(Duration::ZERO),
         client_id: key.client,
         currency: key.currency,
         amount: units(amount),
@@ -45,12 +47,12 @@ pub(super) fn charge(key: AccountKey, amount: i64) -> Charge {
     }
 }
 
-pub(super) fn void(charge: &Charge) -> Void {
-    Void { id: charge.id, client_id: Some(charge.client_id) }
+pub(super) fn void(deduction: &Deduction) -> Void {
+    Void { id: deduction.id, client_id: Some(deduction.client_id) }
 }
 
-pub(super) fn batch(charges: Vec<Charge>, voids: Vec<Void>) -> Batch {
-    Batch { version: 1, charges, voids }
+pub(super) fn batch(deductions: Vec<Deduction>, voids: Vec<Void>) -> Batch {
+    Batch { version: 1, deductions, voids }
 }
 
 /// A store, with the questions that cases ask of it.
@@ -58,15 +60,15 @@ pub(super) fn batch(charges: Vec<Charge>, voids: Vec<Void>) -> Batch {
 pub(super) struct Asked(pub(super) Arc<dyn Store>);
 
 impl Asked {
-    pub(super) async fn charge(&self, charge: &Charge) -> ChargeOutcome {
-        let answer = self.0.batch(batch(vec![charge.clone()], vec![])).await.unwrap();
-        assert_eq!(answer.charges.len(), 1);
-        assert_eq!(answer.charges[0].0, charge.id, "the answer echoes its id");
-        answer.charges[0].1
+    pub(super) async fn deduction(&self, deduction: &Deduction) -> DeductionOutcome {
+        let answer = self.0.batch(batch(vec![deduction.clone()], vec![])).await.unwrap();
+        assert_eq!(answer.deductions.len(), 1);
+        assert_eq!(answer.deductions[0].0, deduction.id, "the answer echoes its id");
+        answer.deductions[0].1
     }
 
-    pub(super) async fn charge_for_card(&self, charge: &Charge) -> ChargeOutcome {
-        self.0.charge_for_card(charge.clone()).await.unwrap()
+    pub(super) async fn deduct_for_card(&self, deduction: &Deduction) -> DeductionOutcome {
+        self.0.deduct_for_card(deduction.clone()).await.unwrap()
     }
 
     pub(super) async fn void(&self, void: &Void) -> VoidOutcome {

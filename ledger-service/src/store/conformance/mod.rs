@@ -34,14 +34,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::Store;
-use crate::ledger::UNCHARGED_KEPT;
+use crate::accounting::UNCHARGED_KEPT;
 
 /// How a case wants its store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
-    /// For how long top-ups are kept that ended without a charge.
+    /// For how long top-ups are kept that ended without a deduction.
     pub uncharged_kept: Duration,
 }
 

@@ -6,11 +6,11 @@ mod world;
 
 use std::sync::Arc;
 
-use stripe402_protocol::message::{Charge, ChargeOutcome, Void, VoidOutcome};
+use stripe402_protocol::message::{Deduction, DeductionOutcome, Void, VoidOutcome};
 
 use super::fixture::{batch, now_ms, units, wanted};
 use crate::{
-    ledger::{AccountKey, Advance, Opened, State},
+    accounting::{AccountKey, Advance, Opened, State},
     store::Store,
 };
 
@@ -61,7 +61,7 @@ pub async fn hammer(
 ) -> Vec<i64> {
     let mut dice = Dice::new(task as u64);
     let mut gained = vec![0; keys.len()];
-    let mut taken: Vec<(usize, Charge)> = Vec::new();
+    let mut taken: Vec<(usize, Deduction)> = Vec::new();
     for _ in 0..rounds {
         let at = usize::try_from(dice.throw(keys.len() as u64)).unwrap();
         let amount = i64::try_from(1 + dice.throw(60)).unwrap();
@@ -77,18 +77,18 @@ pub async fn hammer(
                 }
             }
             1 | 2 if !taken.is_empty() => {
-                let (at, charge) = taken.swap_remove(0);
-                let void = Void { id: charge.id, client_id: Some(charge.client_id) };
+                let (at, deduction) = taken.swap_remove(0);
+                let void = Void { id: deduction.id, client_id: Some(deduction.client_id) };
                 let answer = store.batch(batch(vec![], vec![void])).await.unwrap();
                 assert_eq!(answer.voids[0].1, VoidOutcome::Voided);
-                gained[at] += charge.amount.get();
+                gained[at] += deduction.amount.get();
             }
             _ => {
-                let charge = super::fixture::charge(keys[at], amount);
-                let answer = store.batch(batch(vec![charge.clone()], vec![])).await.unwrap();
-                if let ChargeOutcome::Charged(_) = answer.charges[0].1 {
+                let deduction = super::fixture::deduction(keys[at], amount);
+                let answer = store.batch(batch(vec![deduction.clone()], vec![])).await.unwrap();
+                if let DeductionOutcome::Deducted(_) = answer.deductions[0].1 {
                     gained[at] -= amount;
-                    taken.push((at, charge));
+                    taken.push((at, deduction));
                 }
             }
         }

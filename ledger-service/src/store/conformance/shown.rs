@@ -1,8 +1,8 @@
 //! What a store must show of the pure books, in the shapes that it shows them in.
 
 use crate::{
-    ledger::{AccountKey, ChargeRecord, Memory, Posting},
-    store::{KeptCharge, Tally},
+    accounting::{AccountKey, DeductionRecord, Memory, Posting},
+    store::{StoredDeduction, Tally},
 };
 
 /// An account's postings, oldest first.
@@ -27,10 +27,10 @@ pub(super) fn tallies(books: &Memory, key: &AccountKey) -> Vec<Tally> {
 }
 
 /// The deductions that stand, newest first.
-pub(super) fn charges(books: &Memory, key: &AccountKey) -> Vec<KeptCharge> {
-    let kept = books.charges().iter().rev().filter_map(|(id, record)| match record {
-        ChargeRecord::Deducted { account, amount, route, .. } if account == key => {
-            Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+pub(super) fn deductions(books: &Memory, key: &AccountKey) -> Vec<StoredDeduction> {
+    let kept = books.deductions().iter().rev().filter_map(|(id, record)| match record {
+        DeductionRecord::Deducted { account, amount, route, .. } if account == key => {
+            Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
         }
         _ => None,
     });

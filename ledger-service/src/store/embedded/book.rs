@@ -5,7 +5,7 @@ mod sweep;
 mod uncharged;
 
 use redb::{ReadableTable, Table, WriteTransaction};
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 use uuid::Uuid;
 
 use super::{
@@ -13,12 +13,12 @@ use super::{
     damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed, reference_bytes, to_json,
-        to_postcard,
+        REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed,
+        reference_bytes, to_json, to_postcard,
     },
 };
-use crate::ledger::{
-    Account, AccountKey, Book, ChargeRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
+use crate::accounting::{
+    Account, AccountKey, Book, DeductionRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
 };
 
 pub(super) use self::sweep::Swept;
@@ -26,7 +26,7 @@ pub(super) use self::sweep::Swept;
 /// The books, open for writing.
 pub(super) struct TableBook<'t> {
     accounts: Table<'t, &'static [u8], &'static [u8]>,
-    charges: Table<'t, &'static [u8; 16], &'static [u8]>,
+    deductions: Table<'t, &'static [u8; 16], &'static [u8]>,
     tallies: Table<'t, &'static [u8], (i64, i64)>,
     movements: Table<'t, (&'static [u8], u64), &'static [u8]>,
     references: Table<'t, &'static [u8], u64>,
@@ -61,7 +61,7 @@ impl<'t> TableBook<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
-            charges: transaction.open_table(CHARGES).map_err(failed)?,
+            deductions: transaction.open_table(CHARGES).map_err(failed)?,
             tallies: transaction.open_table(TALLIES).map_err(failed)?,
             movements: transaction.open_table(MOVEMENTS).map_err(failed)?,
             references: transaction.open_table(REFERENCES).map_err(failed)?,
@@ -124,7 +124,7 @@ impl<'t> TableBook<'t> {
     }
 
     /// An index must not name a top-up that is not there: it would count as none, and a second card
-    /// charge be made.
+    /// deduction be made.
     fn known(&self, id: Option<TopUpId>, table: &str, key: &AccountKey) -> Known {
         let Some(id) = id else { return Ok(None) };
         if self.top_ups.get(id.0.as_bytes()).map_err(failed)?.is_none() {
@@ -155,17 +155,17 @@ impl Book for TableBook<'_> {
         self.wrote(set)
     }
 
-    fn charge(&self, id: &ChargeId) -> Result<Option<ChargeRecord>, StoreError> {
+    fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, StoreError> {
         if self.swept.is_forgotten(id) {
             return Ok(None);
         }
-        let record = self.charges.get(id.as_bytes()).map_err(failed)?;
+        let record = self.deductions.get(id.as_bytes()).map_err(failed)?;
         record.map(|record| schema::read_charge(id, record.value())).transpose()
     }
 
-    fn set_charge(&mut self, id: &ChargeId, record: &ChargeRecord) -> Result<(), StoreError> {
+    fn set_charge(&mut self, id: &DeductionId, record: &DeductionRecord) -> Result<(), StoreError> {
         let record = to_postcard(record)?;
-        let before = self.charges.insert(id.as_bytes(), record.as_slice());
+        let before = self.deductions.insert(id.as_bytes(), record.as_slice());
         let is_new = before.map(|before| before.is_none()).map_err(failed);
         if self.wrote(is_new)? {
             self.swept.count_new();

@@ -6,7 +6,7 @@ use redb::TableHandle;
 use stripe402_protocol::ClientId;
 
 use super::super::StoreError;
-use crate::ledger::AccountKey;
+use crate::accounting::AccountKey;
 
 /// Says that the record under this key cannot be used, in the log and to the metrics.
 pub(super) fn damaged(table: &impl TableHandle, key: &str, why: &str) -> StoreError {

@@ -16,7 +16,7 @@ use super::{
     read::{Snapshot, usable},
     schema::{self, AUDIT, MOVEMENTS, TALLIES, TOP_UPS, account_key, failed, from_json},
 };
-use crate::ledger::{AccountKey, AuditEntry, AuditKey, Kind, Movement, TopUp, TopUpId};
+use crate::accounting::{AccountKey, AuditEntry, AuditKey, Kind, Movement, TopUp, TopUpId};
 
 /// Client and currency at the beginning of a key.
 const ACCOUNT_BYTES: usize = 35;

@@ -37,13 +37,13 @@ use self::{
     read::Snapshot,
     writer::{Turns, Writer},
 };
-use super::{KeptCharge, Store, StoreError, Tally};
+use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
-    clock::Clock,
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
+    clock::Clock,
 };
 
 /// How the embedded store is kept.
@@ -51,7 +51,7 @@ use crate::{
 pub struct EmbeddedOptions {
     /// The file; made if it is not there.
     pub path: PathBuf,
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,
@@ -123,7 +123,7 @@ impl Embedded {
         Window::at(self.clock.now_ms(), charge_memory, clock_skew)
     }
 
-    /// Until when a top-up must have ended to be forgotten if there was no charge.
+    /// Until when a top-up must have ended to be forgotten if there was no deduction.
     fn uncharged_until(&self) -> u64 {
         let kept = u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX);
         self.clock.now_ms().saturating_sub(kept)
@@ -152,7 +152,7 @@ impl Store for Embedded {
         self.write(move |book| {
             book.remember_from(window.first_remembered());
             book.remember_uncharged_after(uncharged_until);
-            ledger::apply_batch(book, &batch, &window)
+            accounting::apply_batch(book, &batch, &window)
         })
         .await
     }
@@ -163,12 +163,12 @@ impl Store for Embedded {
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post(book, &key, &posting, now_ms)).await
+        self.write(move |book| accounting::post(book, &key, &posting, now_ms)).await
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post_up_to(book, &key, &posting, now_ms)).await
+        self.write(move |book| accounting::post_up_to(book, &key, &posting, now_ms)).await
     }
 
     async fn post_together(
@@ -177,7 +177,7 @@ impl Store for Embedded {
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::post_together(book, &key, &postings, now_ms)).await
+        self.write(move |book| accounting::post_together(book, &key, &postings, now_ms)).await
     }
 
     async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
@@ -206,8 +206,12 @@ impl Store for Embedded {
         self.snapshot()?.tallies(&key)
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        self.snapshot()?.charges(&key, &self.window().first_remembered(), most)
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -261,7 +265,7 @@ impl Store for Embedded {
     }
 
     async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        self.write(move |book| ledger::open(book, wanted.clone())).await
+        self.write(move |book| accounting::open(book, wanted.clone())).await
     }
 
     async fn advance_top_up(
@@ -271,7 +275,8 @@ impl Store for Embedded {
         to: State,
     ) -> Result<Advance, StoreError> {
         let now_ms = self.clock.now_ms();
-        self.write(move |book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms)).await
+        self.write(move |book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms))
+            .await
     }
 
     async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
@@ -314,7 +319,7 @@ impl Store for Embedded {
         self.sweep().await
     }
 
-    /// Also sweeps: where nobody charges, what is forgotten goes all the same.
+    /// Also sweeps: where nobody deductions, what is forgotten goes all the same.
     async fn ping(&self) -> Result<(), StoreError> {
         self.sweep().await
     }

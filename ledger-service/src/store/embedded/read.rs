@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::{ClientId, DeductionId};
 use uuid::Uuid;
 
 use super::{
-    super::{KeptCharge, StoreError, Tally},
+    super::{StoreError, StoredDeduction, Tally},
     damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, REFERENCES, TALLIES,
         TOP_UPS, UNFINISHED, account_bytes, failed,
     },
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
+use crate::accounting::{
+    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, TopUp, TopUpId,
+};
 
 /// A snapshot.
 pub(super) struct Snapshot(pub(super) ReadTransaction);
@@ -132,26 +134,26 @@ impl Snapshot {
     }
 
     /// Looks through all that is remembered, newest first: for operators, not for requests.
-    pub(super) fn charges(
+    pub(super) fn deductions(
         &self,
         key: &AccountKey,
-        first: &ChargeId,
+        first: &DeductionId,
         most: usize,
-    ) -> Result<Vec<KeptCharge>, StoreError> {
-        let charges = self.0.open_table(CHARGES).map_err(failed)?;
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        let deductions = self.0.open_table(CHARGES).map_err(failed)?;
         let mut found = Vec::new();
-        let rows = charges.range::<&[u8; 16]>(first.as_bytes()..).map_err(failed)?;
+        let rows = deductions.range::<&[u8; 16]>(first.as_bytes()..).map_err(failed)?;
         for row in rows.rev() {
             if found.len() == most {
                 break;
             }
             let (id, record) = row.map_err(failed)?;
-            let id = ChargeId::from_bytes(*id.value());
-            if let Some(ChargeRecord::Deducted { account, amount, route, .. }) =
+            let id = DeductionId::from_bytes(*id.value());
+            if let Some(DeductionRecord::Deducted { account, amount, route, .. }) =
                 usable(schema::read_charge(&id, record.value()))?
                 && account == *key
             {
-                found.push(KeptCharge { id, route, amount });
+                found.push(StoredDeduction { id, route, amount });
             }
         }
         Ok(found)

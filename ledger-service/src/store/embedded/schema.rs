@@ -10,18 +10,20 @@ use redb::{
     Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::{ClientId, DeductionId};
 use uuid::Uuid;
 
 use super::{
     super::StoreError,
     damage::{damaged, shown, shown_bytes},
 };
-use crate::ledger::{Account, AccountKey, ChargeRecord, Kind, Limit, Movement, TopUp, TopUpId};
+use crate::accounting::{
+    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, TopUp, TopUpId,
+};
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
-/// Charge id → what became of it. Ids begin with their time: the oldest are a range.
+/// Deduction id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
 /// Account, hour, route → how many, how much.
 pub(super) const TALLIES: TableDefinition<'_, &[u8], (i64, i64)> = TableDefinition::new("tallies");
@@ -66,7 +68,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 /// The layout above.
 const LAYOUT: u64 = 2;
 
-/// In [`META`] once all top-ups that ended without a charge are in [`UNCHARGED`]: versions before had no
+/// In [`META`] once all top-ups that ended without a deduction are in [`UNCHARGED`]: versions before had no
 /// such table.
 const LISTED: &str = "uncharged_listed";
 
@@ -111,7 +113,7 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lists the top-ups of versions before that ended without a charge. When they did is not known: from
+/// Lists the top-ups of versions before that ended without a deduction. When they did is not known: from
 /// now on they are kept for as long as others. One that is damaged is left for whoever needs it.
 pub(super) fn list_uncharged(database: &Database, now_ms: u64) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(failed)?;
@@ -127,7 +129,8 @@ pub(super) fn list_uncharged(database: &Database, now_ms: u64) -> Result<(), Sto
             let (id, record) = row.map_err(failed)?;
             let id = id.value();
             let known = read_top_up(&TopUpId(Uuid::from_bytes(*id)), record.value());
-            let Ok(top_up) = known.inspect_err(|error| tracing::error!(%error, "not listed")) else {
+            let Ok(top_up) = known.inspect_err(|error| tracing::error!(%error, "not listed"))
+            else {
                 continue;
             };
             if top_up.state.is_without_charge() {
@@ -202,7 +205,7 @@ pub(super) fn account(
     bytes.map_or_else(|| Ok(Account::default()), |bytes| read(bytes.value()))
 }
 
-pub(super) fn read_charge(id: &ChargeId, bytes: &[u8]) -> Result<ChargeRecord, StoreError> {
+pub(super) fn read_charge(id: &DeductionId, bytes: &[u8]) -> Result<DeductionRecord, StoreError> {
     from_postcard(bytes).map_err(|why| damaged(&CHARGES, &id.to_string(), &why))
 }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use redb::Database;
 
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
-    message::{Batch, Charge, ChargeOutcome},
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, Deduction, DeductionOutcome},
 };
 use uuid::Uuid;
 
@@ -60,19 +60,19 @@ async fn top_up(store: &Embedded, units: u32) {
     assert!(matches!(store.advance_top_up(id, None, credited).await.unwrap(), Advance::Done(_)));
 }
 
-fn charge(number: u8, minted: u64) -> Batch {
-    let charge = Charge {
-        id: ChargeId::mint(minted, [number; 10]),
+fn deduction(number: u8, minted: u64) -> Batch {
+    let deduction = Deduction {
+        id: DeductionId::mint(minted, [number; 10]),
         client_id: account().client,
         currency: Currency::USD,
         amount: Units::from_u32(10),
         route: "joke".into(),
     };
-    Batch { version: 1, charges: vec![charge], voids: Vec::new() }
+    Batch { version: 1, deductions: vec![deduction], voids: Vec::new() }
 }
 
-async fn outcome(store: &Embedded, batch: Batch) -> ChargeOutcome {
-    store.batch(batch).await.unwrap().charges[0].1
+async fn outcome(store: &Embedded, batch: Batch) -> DeductionOutcome {
+    store.batch(batch).await.unwrap().deductions[0].1
 }
 
 #[tokio::test]
@@ -82,11 +82,11 @@ async fn what_was_answered_is_there_after_a_restart() {
     top_up(&store, 100).await;
     store.remember_customer(account().client, "cus_1".into()).await.unwrap();
     let left = Units::from_u32(90);
-    assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
+    assert_eq!(outcome(&store, deduction(1, NOW)).await, DeductionOutcome::Deducted(left));
     drop(store);
     let store = reopen(&folder, NOW).await;
     assert_eq!(store.account(account()).await.unwrap().available, left);
-    assert_eq!(outcome(&store, charge(1, NOW)).await, ChargeOutcome::Charged(left));
+    assert_eq!(outcome(&store, deduction(1, NOW)).await, DeductionOutcome::Deducted(left));
     assert_eq!(store.customer(account().client).await.unwrap().as_deref(), Some("cus_1"));
     let other = store.remember_customer(account().client, "cus_2".into()).await.unwrap();
     assert_eq!(other, "cus_1", "the first customer stays");
@@ -100,12 +100,12 @@ async fn charges_that_arrive_together_are_each_taken_once() {
     let tasks: Vec<_> = (0..100)
         .map(|number| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { outcome(&store, charge(number, NOW)).await })
+            tokio::spawn(async move { outcome(&store, deduction(number, NOW)).await })
         })
         .collect();
     let mut paid = 0;
     for task in tasks {
-        paid += usize::from(matches!(task.await.unwrap(), ChargeOutcome::Charged(_)));
+        paid += usize::from(matches!(task.await.unwrap(), DeductionOutcome::Deducted(_)));
     }
     assert_eq!(paid, 60);
     assert_eq!(store.account(account()).await.unwrap().available, Units::ZERO);
@@ -124,11 +124,11 @@ async fn charges_are_forgotten_and_their_sums_stay() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_at(&folder, NOW).unwrap();
     top_up(&store, 100).await;
-    outcome(&store, charge(1, NOW)).await;
+    outcome(&store, deduction(1, NOW)).await;
     drop(store);
     let later = NOW + 5 * 3_600_000;
     let store = reopen(&folder, later).await;
-    outcome(&store, charge(2, later)).await;
+    outcome(&store, deduction(2, later)).await;
     let count = |table: &str| {
         let transaction = store.file.begin_read().unwrap();
         let name = redb::TableDefinition::<&[u8; 16], &[u8]>::new("charges");
@@ -192,7 +192,7 @@ async fn a_backup_has_all_that_the_books_have() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_at(&folder, NOW).unwrap();
     top_up(&store, 10_000).await;
-    store.batch(charge(1, NOW)).await.unwrap();
+    store.batch(deduction(1, NOW)).await.unwrap();
     store.remember_customer(account().client, "cus_1".to_owned()).await.unwrap();
     let copy = folder.path().join("copy.redb");
     for _ in 0..2 {

@@ -3,7 +3,7 @@
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, Charge, ChargeOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VoidOutcome},
 };
 
 use super::{
@@ -32,21 +32,23 @@ struct Said {
 impl Arguments {
     fn of(batch: &Batch) -> Self {
         let voids = || batch.voids.iter();
-        let charges = || batch.charges.iter();
+        let deductions = || batch.deductions.iter();
         Self {
             void_ids: voids().map(|void| void.id.as_bytes().to_vec()).collect(),
             void_clients: voids()
                 .map(|void| void.client_id.map(|client| client.as_bytes().to_vec()))
                 .collect(),
-            ids: charges().map(|charge| charge.id.as_bytes().to_vec()).collect(),
-            clients: charges().map(|charge| charge.client_id.as_bytes().to_vec()).collect(),
-            currencies: charges().map(|charge| charge.currency.to_string()).collect(),
-            amounts: charges().map(|charge| charge.amount.get()).collect(),
-            routes: charges().map(|charge| charge.route.clone()).collect(),
+            ids: deductions().map(|deduction| deduction.id.as_bytes().to_vec()).collect(),
+            clients: deductions()
+                .map(|deduction| deduction.client_id.as_bytes().to_vec())
+                .collect(),
+            currencies: deductions().map(|deduction| deduction.currency.to_string()).collect(),
+            amounts: deductions().map(|deduction| deduction.amount.get()).collect(),
+            routes: deductions().map(|deduction| deduction.route.clone()).collect(),
         }
     }
 
-    /// Voids first, then charges, each in their order.
+    /// Voids first, then deductions, each in their order.
     async fn run(
         &self,
         pool: &PgPool,
@@ -94,20 +96,21 @@ impl Postgres {
         pool: &PgPool,
         batch: &Batch,
     ) -> Result<BatchAnswer, StoreError> {
-        let alone = |charges: Vec<Charge>, voids| Batch { version: batch.version, charges, voids };
-        let mut answer = BatchAnswer { charges: Vec::new(), voids: Vec::new() };
+        let alone =
+            |deductions: Vec<Deduction>, voids| Batch { version: batch.version, deductions, voids };
+        let mut answer = BatchAnswer { deductions: Vec::new(), voids: Vec::new() };
         for void in &batch.voids {
             match self.run_batch(pool, &alone(vec![], vec![void.clone()])).await {
                 Err(StoreError::Damaged(_)) => answer.voids.push((void.id, VoidOutcome::Conflict)),
                 done => answer.voids.extend(done?.voids),
             }
         }
-        for charge in &batch.charges {
-            match self.run_batch(pool, &alone(vec![charge.clone()], vec![])).await {
+        for deduction in &batch.deductions {
+            match self.run_batch(pool, &alone(vec![deduction.clone()], vec![])).await {
                 Err(StoreError::Damaged(_)) => {
-                    answer.charges.push((charge.id, ChargeOutcome::Conflict))
+                    answer.deductions.push((deduction.id, DeductionOutcome::Conflict))
                 }
-                done => answer.charges.extend(done?.charges),
+                done => answer.deductions.extend(done?.deductions),
             }
         }
         Ok(answer)
@@ -116,7 +119,7 @@ impl Postgres {
 
 /// Pairs what was said with what was asked.
 fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
-    if said.len() != batch.voids.len().saturating_add(batch.charges.len()) {
+    if said.len() != batch.voids.len().saturating_add(batch.deductions.len()) {
         return Err(damaged("apply_batch answered for another number of entries"));
     }
     let mut said = said.into_iter();
@@ -126,12 +129,12 @@ fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
         .zip(said.by_ref())
         .map(|(void, said)| Ok((void.id, void_outcome(&said)?)));
     let voids = voids.collect::<Result<Vec<_>, StoreError>>()?;
-    let charges = batch
-        .charges
+    let deductions = batch
+        .deductions
         .iter()
         .zip(said)
-        .map(|(charge, said)| Ok((charge.id, charge_outcome(&said)?)));
-    Ok(BatchAnswer { charges: charges.collect::<Result<_, StoreError>>()?, voids })
+        .map(|(deduction, said)| Ok((deduction.id, charge_outcome(&said)?)));
+    Ok(BatchAnswer { deductions: deductions.collect::<Result<_, StoreError>>()?, voids })
 }
 
 fn void_outcome(said: &Said) -> Result<VoidOutcome, StoreError> {
@@ -145,14 +148,14 @@ fn void_outcome(said: &Said) -> Result<VoidOutcome, StoreError> {
     })
 }
 
-fn charge_outcome(said: &Said) -> Result<ChargeOutcome, StoreError> {
+fn charge_outcome(said: &Said) -> Result<DeductionOutcome, StoreError> {
     Ok(match (said.outcome.as_str(), said.balance) {
-        ("charged", Some(left)) => ChargeOutcome::Charged(left),
-        ("insufficient", _) => ChargeOutcome::Insufficient,
-        ("frozen", _) => ChargeOutcome::Frozen,
-        ("voided", _) => ChargeOutcome::Voided,
-        ("conflict", _) => ChargeOutcome::Conflict,
-        ("stale", _) => ChargeOutcome::Stale,
+        ("charged", Some(left)) => DeductionOutcome::Deducted(left),
+        ("insufficient", _) => DeductionOutcome::Insufficient,
+        ("frozen", _) => DeductionOutcome::Frozen,
+        ("voided", _) => DeductionOutcome::Voided,
+        ("conflict", _) => DeductionOutcome::Conflict,
+        ("stale", _) => DeductionOutcome::Stale,
         _ => return Err(damaged("apply_batch answered a charge with something else")),
     })
 }

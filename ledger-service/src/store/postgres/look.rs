@@ -7,7 +7,7 @@ use super::{
     super::{StoreError, Tally},
     rows, unavailable,
 };
-use crate::ledger::{AccountKey, AuditEntry, AuditKey, Kind, Movement, TopUp};
+use crate::accounting::{AccountKey, AuditEntry, AuditKey, Kind, Movement, TopUp};
 
 fn number(of: impl TryInto<i64>) -> i64 {
     of.try_into().unwrap_or(i64::MAX)

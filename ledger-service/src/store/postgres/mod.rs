@@ -34,8 +34,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use self::session::Session;
-use super::{KeptCharge, Store, StoreError, Tally};
-use crate::ledger::{
+use super::{Store, StoreError, StoredDeduction, Tally};
+use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
     Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
 };
@@ -43,7 +43,7 @@ use crate::ledger::{
 /// How PostgreSQL is used.
 #[derive(Clone, Copy, Debug)]
 pub struct PostgresOptions {
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead.
     pub clock_skew: Duration,
@@ -146,7 +146,7 @@ impl Store for Postgres {
             let mut session = Session::on(pool, key).await?;
             session.read_movements(&posting).await?;
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post(book, &key, &posting, now_ms));
+            let posted = session.apply(|book| accounting::post(book, &key, &posting, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -159,7 +159,7 @@ impl Store for Postgres {
             let mut session = Session::on(pool, key).await?;
             session.read_movements(&posting).await?;
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post_up_to(book, &key, &posting, now_ms));
+            let posted = session.apply(|book| accounting::post_up_to(book, &key, &posting, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -178,7 +178,8 @@ impl Store for Postgres {
                 session.read_movements(posting).await?;
             }
             let now_ms = session.now_ms();
-            let posted = session.apply(|book| ledger::post_together(book, &key, &postings, now_ms));
+            let posted =
+                session.apply(|book| accounting::post_together(book, &key, &postings, now_ms));
             session.commit().await?;
             Ok(posted)
         })
@@ -211,8 +212,12 @@ impl Store for Postgres {
         query::tallies(self.pool().await?, &key).await
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
-        query::charges(self.pool().await?, &key, self.options.charge_memory, most).await
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        query::deductions(self.pool().await?, &key, self.options.charge_memory, most).await
     }
 
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
@@ -294,7 +299,7 @@ impl Store for Postgres {
         self.retried(async || {
             let mut session = Session::on(pool, wanted.account).await?;
             session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
-            let opened = session.apply(|book| ledger::open(book, wanted.clone()));
+            let opened = session.apply(|book| accounting::open(book, wanted.clone()));
             session.commit().await?;
             Ok(opened)
         })
@@ -313,11 +318,13 @@ impl Store for Postgres {
             let mut session = Session::on(pool, top_up.account).await?;
             session.read_top_up(&id).await?;
             if let State::Credited { payment_intent, amount } = &to {
-                session.read_movements(&ledger::credit_posting(payment_intent, *amount)).await?;
+                session
+                    .read_movements(&accounting::credit_posting(payment_intent, *amount))
+                    .await?;
             }
             let now_ms = session.now_ms();
-            let moved =
-                session.apply(|book| ledger::advance(book, &id, from.as_ref(), to.clone(), now_ms));
+            let moved = session
+                .apply(|book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms));
             session.commit().await?;
             Ok(moved)
         })
@@ -366,7 +373,7 @@ impl Store for Postgres {
 
     async fn ping(&self) -> Result<(), StoreError> {
         let pool = self.pool().await?;
-        // A server in recovery, or read-only, can be read and cannot be charged on.
+        // A server in recovery, or read-only, can be read and cannot be deducted on.
         let read_only: bool = sqlx::query_scalar(
             "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
         )

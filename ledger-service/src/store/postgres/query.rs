@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use sqlx::{PgPool, Row, postgres::PgRow};
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::{ClientId, DeductionId};
 
 use uuid::Uuid;
 
 use super::{
-    super::{KeptCharge, StoreError, Tally},
+    super::{StoreError, StoredDeduction, Tally},
     millis, rows, unavailable,
 };
-use crate::ledger::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
 
 pub(super) async fn account(pool: &PgPool, key: &AccountKey) -> Result<Account, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2")
@@ -109,12 +109,12 @@ pub(super) async fn tallies(pool: &PgPool, key: &AccountKey) -> Result<Vec<Tally
     .map_err(unavailable)
 }
 
-pub(super) async fn charges(
+pub(super) async fn deductions(
     pool: &PgPool,
     key: &AccountKey,
     memory: Duration,
     most: usize,
-) -> Result<Vec<KeptCharge>, StoreError> {
+) -> Result<Vec<StoredDeduction>, StoreError> {
     sqlx::query("SELECT id, route, amount FROM deductions($1, $2, $3, $4)")
         .bind(key.client.as_bytes().as_slice())
         .bind(key.currency.as_str())
@@ -124,7 +124,11 @@ pub(super) async fn charges(
             let id: Vec<u8> = row.try_get("id")?;
             let id = id.try_into().map_err(|_| sqlx::Error::Decode("a charge id".into()))?;
             let amount = rows::units(row.try_get("amount")?)?;
-            Ok(KeptCharge { id: ChargeId::from_bytes(id), route: row.try_get("route")?, amount })
+            Ok(StoredDeduction {
+                id: DeductionId::from_bytes(id),
+                route: row.try_get("route")?,
+                amount,
+            })
         })
         .fetch_all(pool)
         .await

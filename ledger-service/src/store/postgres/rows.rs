@@ -4,7 +4,7 @@ use sqlx::{Row, postgres::PgRow};
 use stripe402_protocol::{ClientId, Units};
 
 use super::super::StoreError;
-use crate::ledger::{Account, AccountKey, Kind, Movement, Posting, TopUp};
+use crate::accounting::{Account, AccountKey, Kind, Movement, Posting, TopUp};
 
 /// A column that holds something else than it should.
 pub(super) fn damaged(what: &str) -> StoreError {

@@ -1,12 +1,12 @@
 //! One transaction on one account: locked, read, changed by the pure accounting, written back.
 //!
 //! So the accounting is written once, in Rust; what is here only carries it to the tables. Rare
-//! things only: a charge is one call of a function instead.
+//! things only: a deduction is one call of a function instead.
 
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgRow, types::Json};
 
 use super::rows;
-use crate::ledger::{
+use crate::accounting::{
     Account, AccountKey, Book as _, Kind, Memory, Movement, Posting, TopUp, TopUpId,
 };
 

@@ -1,5 +1,5 @@
 //! What a ledger does now and then: pieces of what is remembered are made ahead, and dropped whole when
-//! they are forgotten; counts and top-ups without a charge are deleted.
+//! they are forgotten; counts and top-ups without a deduction are deleted.
 //!
 //! Nothing here waits in front of a batch. A piece is detached CONCURRENTLY, which locks out nobody;
 //! while another session holds the records for long, as a backup does, pieces are left for later.

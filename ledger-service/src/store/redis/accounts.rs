@@ -11,7 +11,7 @@ use super::{
     reply::{Reply, damaged, parse},
     script::{CUSTOMER, POST, POST_TOGETHER, READ, Source, WITHIN},
 };
-use crate::ledger::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
+use crate::accounting::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
 
 impl Redis {
     /// Calls a script over `lua/account.lua`. The client is put into the index of accounts first
@@ -111,7 +111,7 @@ impl Redis {
     ) -> Result<String, StoreError> {
         let arguments = [customer.into_bytes(), gone.into()];
         let customer = self.on_accounts(&CUSTOMER, &client, &[], &arguments).await?.text()?;
-        // A charge names it. With another one in its place the key would not fit when it is repeated.
+        // A deduction names it. With another one in its place the key would not fit when it is repeated.
         self.customer_is_replicated(client).await?;
         Ok(customer)
     }

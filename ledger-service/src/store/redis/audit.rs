@@ -1,7 +1,7 @@
 //! The record of what operators did: one sorted set, whose members sort by their beginnings.
 
 use super::{super::StoreError, Redis, keys::AUDIT, script::APPEND_TO_AUDIT};
-use crate::ledger::{AuditEntry, AuditKey};
+use crate::accounting::{AuditEntry, AuditKey};
 
 impl Redis {
     /// # Errors

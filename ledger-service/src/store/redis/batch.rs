@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use stripe402_protocol::{
-    ChargeId, ClientId,
-    message::{Batch, BatchAnswer, Charge, ChargeOutcome, Void, VoidOutcome},
+    ClientId, DeductionId,
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 
 use super::{
@@ -20,22 +20,22 @@ use super::{
 #[derive(Default)]
 struct Group<'b> {
     voids: Vec<(usize, &'b Void)>,
-    charges: Vec<(usize, &'b Charge)>,
+    deductions: Vec<(usize, &'b Deduction)>,
 }
 
 /// What became of one client's part.
 struct GroupAnswer {
     voids: Vec<(usize, VoidOutcome)>,
-    charges: Vec<(usize, ChargeOutcome)>,
+    deductions: Vec<(usize, DeductionOutcome)>,
 }
 
 impl Redis {
     /// # Errors
     /// The store's. A client whose record is damaged does not take the others of a batch with it:
-    /// its charges are refused as of a frozen account, and the log names it.
+    /// its deductions are refused as of a frozen account, and the log names it.
     pub(super) async fn apply_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let mut voids = vec![None; batch.voids.len()];
-        let mut charges = vec![None; batch.charges.len()];
+        let mut deductions = vec![None; batch.deductions.len()];
         let mut groups: BTreeMap<ClientId, Group<'_>> = BTreeMap::new();
         let owners = self.owners(&batch.voids).await?;
         for ((at, void), owner) in batch.voids.iter().enumerate().zip(owners) {
@@ -44,8 +44,8 @@ impl Redis {
                 Owner::Unknown(outcome) => set(&mut voids, at, outcome),
             }
         }
-        for (at, charge) in batch.charges.iter().enumerate() {
-            groups.entry(charge.client_id).or_default().charges.push((at, charge));
+        for (at, deduction) in batch.deductions.iter().enumerate() {
+            groups.entry(deduction.client_id).or_default().deductions.push((at, deduction));
         }
         let answers = groups.iter().map(|(client, group)| self.apply_group(client, group));
         for (answer, group) in join_all(answers).await.into_iter().zip(groups.values()) {
@@ -57,36 +57,42 @@ impl Redis {
                 answer => answer?,
             };
             answer.voids.into_iter().for_each(|(at, outcome)| set(&mut voids, at, outcome));
-            answer.charges.into_iter().for_each(|(at, outcome)| set(&mut charges, at, outcome));
+            answer
+                .deductions
+                .into_iter()
+                .for_each(|(at, outcome)| set(&mut deductions, at, outcome));
         }
-        let charge_ids = batch.charges.iter().map(|charge| charge.id);
+        let deduction_ids = batch.deductions.iter().map(|deduction| deduction.id);
         let void_ids = batch.voids.iter().map(|void| void.id);
-        Ok(BatchAnswer { charges: named(charge_ids, charges)?, voids: named(void_ids, voids)? })
+        Ok(BatchAnswer {
+            deductions: named(deduction_ids, deductions)?,
+            voids: named(void_ids, voids)?,
+        })
     }
 
     /// # Errors
     /// The store's.
     pub(super) async fn apply_charge_for_card(
         &self,
-        charge: Charge,
-    ) -> Result<ChargeOutcome, StoreError> {
+        deduction: Deduction,
+    ) -> Result<DeductionOutcome, StoreError> {
         let kept_ms = self.charge_memory_ms().saturating_add(self.clock_skew_ms());
-        let arguments = [charge.client_id.to_hex().into_bytes(), number(kept_ms)];
-        let key = [keys::charge(&charge.id)];
+        let arguments = [deduction.client_id.to_hex().into_bytes(), number(kept_ms)];
+        let key = [keys::deduction(&deduction.id)];
         let first: String = self.connection.call(&CARD_CHARGE, &key, &arguments).await?;
         match first.as_str() {
-            "voided" => return Ok(ChargeOutcome::Voided),
-            "conflict" => return Ok(ChargeOutcome::Conflict),
+            "voided" => return Ok(DeductionOutcome::Voided),
+            "conflict" => return Ok(DeductionOutcome::Conflict),
             _ => {}
         }
-        let client = charge.client_id;
-        let group = Group { voids: Vec::new(), charges: vec![(0, &charge)] };
+        let client = deduction.client_id;
+        let group = Group { voids: Vec::new(), deductions: vec![(0, &deduction)] };
         let answer = self.apply_group(&client, &group).await?;
-        let outcome = answer.charges.first().map(|(_, outcome)| *outcome);
+        let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(unanswered)
     }
 
-    /// Whose voided charges are; a void that does not say is looked up, and leaves its mark.
+    /// Whose voided deductions are; a void that does not say is looked up, and leaves its mark.
     async fn owners(&self, voids: &[Void]) -> Result<Vec<Owner>, StoreError> {
         let owners = voids.iter().map(|void| async {
             match void.client_id {
@@ -104,11 +110,11 @@ impl Redis {
         join_all(owners).await.into_iter().map(known).collect()
     }
 
-    async fn mark_void(&self, id: &ChargeId) -> Result<Owner, StoreError> {
+    async fn mark_void(&self, id: &DeductionId) -> Result<Owner, StoreError> {
         let arguments =
             [number(id.minted_ms()), number(self.charge_memory_ms()), number(self.clock_skew_ms())];
         let answer: Vec<String> =
-            self.connection.call(&CARD_VOID, &[keys::charge(id)], &arguments).await?;
+            self.connection.call(&CARD_VOID, &[keys::deduction(id)], &arguments).await?;
         let mut reply = Reply::new(answer);
         match reply.text()?.as_str() {
             "client" => reply.parse("a charge's client").map(Owner::Known),
@@ -126,8 +132,8 @@ impl Redis {
         let mut more_keys = vec![client_keys.sums()];
         let mut arguments =
             vec![number(self.charge_memory_ms()), number(self.clock_skew_ms()), number(BUCKET_MS)];
-        let mut push = |what: &str, id: &ChargeId, rest: [Vec<u8>; 3]| {
-            let bucket = client_keys.charges(id.minted_ms());
+        let mut push = |what: &str, id: &DeductionId, rest: [Vec<u8>; 3]| {
+            let bucket = client_keys.deductions(id.minted_ms());
             let known = more_keys.iter().position(|key| *key == bucket);
             let place = known.unwrap_or_else(|| {
                 more_keys.push(bucket);
@@ -142,24 +148,24 @@ impl Redis {
         for (_, void) in &group.voids {
             push("v", &void.id, [vec![], vec![], vec![]]);
         }
-        for (_, charge) in &group.charges {
-            let currency = charge.currency.as_str().into();
-            let amount = charge.amount.to_string().into_bytes();
-            push("c", &charge.id, [currency, amount, charge.route.clone().into_bytes()]);
+        for (_, deduction) in &group.deductions {
+            let currency = deduction.currency.as_str().into();
+            let amount = deduction.amount.to_string().into_bytes();
+            push("c", &deduction.id, [currency, amount, deduction.route.clone().into_bytes()]);
         }
         let mut reply = self.on_accounts(&CHARGES, client, &more_keys, &arguments).await?;
-        let mut answer = GroupAnswer { voids: Vec::new(), charges: Vec::new() };
+        let mut answer = GroupAnswer { voids: Vec::new(), deductions: Vec::new() };
         for (at, _) in &group.voids {
             answer.voids.push((*at, void_outcome(&reply.text()?)?));
         }
-        for (at, _) in &group.charges {
-            answer.charges.push((*at, charge_outcome(&reply.text()?)?));
+        for (at, _) in &group.deductions {
+            answer.deductions.push((*at, charge_outcome(&reply.text()?)?));
         }
         Ok(answer)
     }
 }
 
-/// Whose a voided charge is.
+/// Whose a voided deduction is.
 enum Owner {
     Known(ClientId),
     /// Nobody knows; this became of the void.
@@ -167,24 +173,24 @@ enum Owner {
 }
 
 impl Group<'_> {
-    /// Nothing was done: the only answers to single charges and voids that say so.
+    /// Nothing was done: the only answers to single deductions and voids that say so.
     fn refused(&self) -> GroupAnswer {
-        let charges = self.charges.iter().map(|(at, _)| (*at, ChargeOutcome::Frozen));
+        let deductions = self.deductions.iter().map(|(at, _)| (*at, DeductionOutcome::Frozen));
         let voids = self.voids.iter().map(|(at, _)| (*at, VoidOutcome::Conflict));
-        GroupAnswer { charges: charges.collect(), voids: voids.collect() }
+        GroupAnswer { deductions: deductions.collect(), voids: voids.collect() }
     }
 }
 
-fn charge_outcome(text: &str) -> Result<ChargeOutcome, StoreError> {
+fn charge_outcome(text: &str) -> Result<DeductionOutcome, StoreError> {
     match text {
-        "insufficient" => Ok(ChargeOutcome::Insufficient),
-        "frozen" => Ok(ChargeOutcome::Frozen),
-        "voided" => Ok(ChargeOutcome::Voided),
-        "conflict" => Ok(ChargeOutcome::Conflict),
-        "stale" => Ok(ChargeOutcome::Stale),
+        "insufficient" => Ok(DeductionOutcome::Insufficient),
+        "frozen" => Ok(DeductionOutcome::Frozen),
+        "voided" => Ok(DeductionOutcome::Voided),
+        "conflict" => Ok(DeductionOutcome::Conflict),
+        "stale" => Ok(DeductionOutcome::Stale),
         _ => {
             let left = text.strip_prefix("charged ").ok_or_else(unanswered)?;
-            units(left).map(ChargeOutcome::Charged)
+            units(left).map(DeductionOutcome::Deducted)
         }
     }
 }
@@ -207,10 +213,10 @@ fn set<T>(outcomes: &mut [Option<T>], at: usize, outcome: T) {
 
 /// Outcomes in the order of the batch, each with its id.
 fn named<T>(
-    ids: impl Iterator<Item = ChargeId>,
+    ids: impl Iterator<Item = DeductionId>,
     outcomes: Vec<Option<T>>,
-) -> Result<Vec<(ChargeId, T)>, StoreError> {
-    let outcome = |(id, outcome): (ChargeId, Option<T>)| Some((id, outcome?));
+) -> Result<Vec<(DeductionId, T)>, StoreError> {
+    let outcome = |(id, outcome): (DeductionId, Option<T>)| Some((id, outcome?));
     ids.zip(outcomes).map(outcome).collect::<Option<_>>().ok_or_else(unanswered)
 }
 

@@ -10,8 +10,8 @@ use redis::{
 };
 use tokio::sync::OnceCell;
 
+use super::url::RedisUrl;
 use super::{super::StoreError, script::Source};
-use crate::config::RedisUrl;
 
 /// Shared by every transaction: commands of many go over one socket per server, and answers come
 /// back in order.

@@ -6,8 +6,8 @@
 //! | `stripe402:client:<client>` | hash | shared: what can be spent, the Stripe customer |
 //! | `{…}:state` | hash | our side of the accounts (`lua/account.lua`) |
 //! | `{…}:movements` | hash | every movement, for ever |
-//! | `{…}:sums` | hash | deductions by hour, currency and route, for ever (`lua/charges.lua`) |
-//! | `{…}:charges:<n>` | hash | deductions minted in the n-th ten minutes; expires |
+//! | `{…}:sums` | hash | deductions by hour, currency and route, for ever (`lua/deductions.lua`) |
+//! | `{…}:deductions:<n>` | hash | deductions minted in the n-th ten minutes; expires |
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
@@ -20,23 +20,23 @@
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
 
-use stripe402_protocol::{ChargeId, ClientId};
+use stripe402_protocol::{ClientId, DeductionId};
 
-use crate::ledger::TopUpId;
+use crate::accounting::TopUpId;
 
-/// Charges minted within this time share a hash. Memory per charge, measured on Redis 7.0 with a
+/// Charges minted within this time share a hash. Memory per deduction, measured on Redis 7.0 with a
 /// route of four letters: 282 bytes if it is the only one in its bucket, 85 among ten, 62 among
 /// a hundred (packed), about 130 beyond `hash-max-listpack-entries`; a key of its own would take
-/// 299. Longer buckets pack better, but one of 600,000 charges stops the server for 190 ms when it
-/// expires: at ten minutes that takes 1,000 charges a second of one client.
+/// 299. Longer buckets pack better, but one of 600,000 deductions stops the server for 190 ms when it
+/// expires: at ten minutes that takes 1,000 deductions a second of one client.
 ///
-/// It is part of the data: with another length, charges that are there would not be found.
+/// It is part of the data: with another length, deductions that are there would not be found.
 pub(super) const BUCKET_MS: u64 = 600_000;
 
 /// Top-ups that are not finished.
 pub(super) const UNFINISHED: &str = "stripe402:unfinished";
 
-/// Top-ups that ended without a charge.
+/// Top-ups that ended without a deduction.
 pub(super) const UNCHARGED: &str = "stripe402:uncharged";
 
 /// The name of these books.
@@ -75,8 +75,8 @@ impl ClientKeys {
         self.tagged("sums")
     }
 
-    /// The bucket of charges minted then.
-    pub(super) fn charges(&self, minted_ms: u64) -> String {
+    /// The bucket of deductions minted then.
+    pub(super) fn deductions(&self, minted_ms: u64) -> String {
         self.tagged(&format!("charges:{}", minted_ms.checked_div(BUCKET_MS).unwrap_or(0)))
     }
 
@@ -94,7 +94,7 @@ impl ClientKeys {
 }
 
 /// Whose a card payment's charge is.
-pub(super) fn charge(id: &ChargeId) -> String {
+pub(super) fn deduction(id: &DeductionId) -> String {
     format!("stripe402:charge:{id}")
 }
 

@@ -1,7 +1,7 @@
 //! The books in Redis or in a Redis Cluster, together with the Express middleware if need be.
 //!
 //! Every transaction is one Lua script in the slot of its client. The scripts do what
-//! [`crate::ledger`] says, and are tested against it; `lua/account.lua` says what is kept where.
+//! [`crate::accounting`] says, and are tested against it; `lua/account.lua` says what is kept where.
 
 mod accounts;
 mod audit;
@@ -16,26 +16,26 @@ mod reply;
 mod script;
 mod top_ups;
 mod uncharged;
+mod url;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use stripe402_protocol::{
     ClientId,
-    message::{Batch, BatchAnswer, Charge, ChargeOutcome},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 use uuid::Uuid;
 
-pub use self::replicated::WaitOptions;
 use self::{connection::Connection, replicated::Replicas};
-use super::{KeptCharge, Store, StoreError, Tally};
+pub use self::{replicated::WaitOptions, url::RedisUrl};
+use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::{
-    clock::Clock,
-    config::RedisUrl,
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
     },
+    clock::Clock,
 };
 
 /// Where a Redis is and how it is used.
@@ -43,7 +43,7 @@ use crate::{
 pub struct RedisOptions {
     /// The server, or some of the cluster's.
     pub url: RedisUrl,
-    /// For how long charge ids are remembered.
+    /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
     /// How far a gateway's clock may be ahead of the server's.
     pub clock_skew: Duration,
@@ -109,8 +109,8 @@ impl Store for Redis {
         self.apply_batch(batch).await
     }
 
-    async fn charge_for_card(&self, charge: Charge) -> Result<ChargeOutcome, StoreError> {
-        self.apply_charge_for_card(charge).await
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        self.apply_charge_for_card(deduction).await
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -168,7 +168,11 @@ impl Store for Redis {
         self.read_tallies(key).await
     }
 
-    async fn charges(&self, key: AccountKey, most: usize) -> Result<Vec<KeptCharge>, StoreError> {
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
         self.read_charges(key, most).await
     }
 

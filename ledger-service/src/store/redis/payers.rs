@@ -13,7 +13,7 @@ use super::{
     keys::{self, BOOKS},
     reply::{damaged, parse},
 };
-use crate::ledger::AccountKey;
+use crate::accounting::AccountKey;
 
 impl Redis {
     pub(super) async fn write_payer(

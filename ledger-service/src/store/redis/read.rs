@@ -1,16 +1,16 @@
-//! What operators look at: movements, sums and single charges of an account.
+//! What operators look at: movements, sums and single deductions of an account.
 
 use std::collections::BTreeMap;
 
-use stripe402_protocol::{ChargeId, Units};
+use stripe402_protocol::{DeductionId, Units};
 
 use super::{
-    super::{KeptCharge, StoreError, Tally},
+    super::{StoreError, StoredDeduction, Tally},
     Redis,
     keys::{BUCKET_MS, ClientKeys},
     reply::{damaged, parse, units},
 };
-use crate::ledger::{AccountKey, Kind, Movement, Posting, Window};
+use crate::accounting::{AccountKey, Kind, Movement, Posting, Window};
 
 /// How many fields of a hash are read at a time: a large one must not hold up the server.
 const PAGE: usize = 500;
@@ -96,7 +96,7 @@ impl Redis {
         &self,
         key: AccountKey,
         most: usize,
-    ) -> Result<Vec<KeptCharge>, StoreError> {
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
         let keys = ClientKeys::of(&key.client);
         let window = Window::at(self.clock.now_ms(), self.charge_memory, self.clock_skew);
         let oldest = window.first_remembered();
@@ -105,12 +105,12 @@ impl Redis {
         let mut minted = newest;
         while minted.saturating_add(BUCKET_MS) >= oldest.minted_ms() && kept.len() < most {
             let mut bucket = BTreeMap::new();
-            for (id, stored) in self.scan(&keys.charges(minted)).await? {
-                let id: ChargeId = parse(&id, "a charge's id")?;
+            for (id, stored) in self.scan(&keys.deductions(minted)).await? {
+                let id: DeductionId = parse(&id, "a charge's id")?;
                 if let Some((amount, route)) = deducted(&stored, key)
                     && id >= oldest
                 {
-                    bucket.insert(id, KeptCharge { id, route, amount: amount? });
+                    bucket.insert(id, StoredDeduction { id, route, amount: amount? });
                 }
             }
             kept.extend(bucket.into_values().rev());
@@ -139,7 +139,7 @@ fn stored_movement(
     Ok((sequence, Movement { posting, at_ms }))
 }
 
-/// Amount and route of a charge of this account that stands.
+/// Amount and route of a deduction of this account that stands.
 fn deducted(stored: &str, key: AccountKey) -> Option<(Result<Units, StoreError>, String)> {
     let mut parts = stored.splitn(4, ' ');
     let (amount, _after) = (parts.next()?, parts.next()?);

@@ -18,7 +18,7 @@ use super::{
     keys::{self, ClientKeys, UNFINISHED},
     script::{NAME_ON_REPLICA, ON_REPLICA},
 };
-use crate::ledger::{AccountKey, Kind, TopUp, TopUpId};
+use crate::accounting::{AccountKey, Kind, TopUp, TopUpId};
 
 /// So many masters that had replicas are remembered: more than a cluster can have.
 const REMEMBERED: usize = 1024;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use stripe402_protocol::{ClientId, Units};
 
 use super::super::StoreError;
-use crate::ledger::Account;
+use crate::accounting::Account;
 
 /// The texts of an answer, taken one by one.
 pub(super) struct Reply(std::vec::IntoIter<String>);

@@ -16,9 +16,9 @@ use super::{
     reply::{Reply, damaged, parse, units},
     script::{ADVANCE_TOP_UP, OPEN_TOP_UP},
 };
-use crate::ledger::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
+use crate::accounting::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
 
-/// For so long a key names its top-up, as in [`crate::ledger::open`].
+/// For so long a key names its top-up, as in [`crate::accounting::open`].
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 /// How many accounts are looked at at once.
 const PAGE: usize = 64;

@@ -14,7 +14,7 @@ use super::{
     reply::{damaged, parse},
     script::{FORGET_NAME, FORGET_TOP_UP},
 };
-use crate::ledger::{AccountKey, TopUp, TopUpId, name_of_customer};
+use crate::accounting::{AccountKey, TopUp, TopUpId, name_of_customer};
 
 /// How many are looked at at once.
 const AT_ONCE: usize = 64;
@@ -29,7 +29,7 @@ impl Redis {
         u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Lists a top-up that is about to end without a charge.
+    /// Lists a top-up that is about to end without a deduction.
     pub(super) async fn list_uncharged(&self, top_up: &TopUp) -> Result<(), StoreError> {
         let due = self.clock.now_ms().saturating_add(self.uncharged_kept_ms());
         let AccountKey { client, currency } = top_up.account;

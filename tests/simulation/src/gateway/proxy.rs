@@ -6,7 +6,7 @@ use stripe402_filter::{
     metrics::{Counter, Histogram},
 };
 use stripe402_ledger::clock::Clock as _;
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 use super::{Effect, Proxy, random_of};
 use crate::world::{End, Minted};
@@ -25,7 +25,7 @@ impl Host for Proxy<'_> {
             && let Some(live) = gateway.streams.borrow_mut().get_mut(&stream)
         {
             // As a charge's id has it: its version and variant take some of the bits.
-            let id = ChargeId::mint(0, random);
+            let id = DeductionId::mint(0, random);
             live.random.push(random_of(&id));
             let minted =
                 Minted { card: live.card, gateway: gateway.number, sure: true, end: End::Unserved };

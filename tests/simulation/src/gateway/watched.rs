@@ -1,7 +1,7 @@
 //! What is watched at the gateway: that a request which goes on has a charge in the books.
 
 use stripe402_filter::host::StreamId;
-use stripe402_ledger::ledger::ChargeRecord;
+use stripe402_ledger::accounting::DeductionRecord;
 use stripe402_protocol::message::CardPayment;
 
 use super::{Gateway, Orphan, random_of};
@@ -12,7 +12,7 @@ impl Gateway {
     /// that only the VM knows.
     pub(super) fn card_leaves(&self, worker: usize, body: &[u8]) {
         let Ok(payment) = serde_json::from_slice::<CardPayment>(body) else { return };
-        let random = random_of(&payment.charge_id);
+        let random = random_of(&payment.deduction_id);
         let last = payment.source.as_deref().and_then(|source| source.rsplit('.').next());
         let card = last.and_then(|last| last.parse::<usize>().ok()).unwrap_or(1) - 1;
         let minted = Minted { card, gateway: self.number, sure: false, end: End::Unserved };
@@ -30,8 +30,9 @@ impl Gateway {
             streams.get(&stream).map(|live| live.random.clone()).unwrap_or_default()
         };
         let stands = self.world.books.with_memory(|memory| {
-            memory.charges().iter().any(|(id, record)| {
-                matches!(record, ChargeRecord::Deducted { .. }) && random.contains(&random_of(id))
+            memory.deductions().iter().any(|(id, record)| {
+                matches!(record, DeductionRecord::Deducted { .. })
+                    && random.contains(&random_of(id))
             })
         });
         if !stands && !self.adopts(stream) {

@@ -9,11 +9,11 @@ impl Scene {
     async fn reconcile_the_last_hour(&self) -> (Vec<&'static str>, usize) {
         let since_ms = BEGINNING_MS + self.world.now_ms() - 3_600_000;
         let accounts = [self.key];
-        let found = self.payments.differences(&accounts, since_ms).await.unwrap();
+        let found = self.parts.sync.differences(&accounts, since_ms).await.unwrap();
         for difference in &found {
-            self.payments.repair(difference).await.unwrap();
+            self.parts.sync.repair(difference).await.unwrap();
         }
-        let left = self.payments.differences(&accounts, since_ms).await.unwrap();
+        let left = self.parts.sync.differences(&accounts, since_ms).await.unwrap();
         (found.iter().map(|difference| difference.problem.as_str()).collect(), left.len())
     }
 }
@@ -25,7 +25,7 @@ async fn a_refund_that_fails_late() {
     scene.pay(1, 100).await;
     let intent = scene.paid()[0].id.clone();
     let refund = scene.world.bank.give_back(&intent, 300, None, scene.world.now_ms()).unwrap();
-    scene.payments.look_at_refunds(&intent.parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_refunds(&intent.parse().unwrap()).await.unwrap();
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100 - 30_000);
     tokio::time::advance(7 * DAY).await;
     scene.world.bank.fail_refund(&refund.id, scene.world.now_ms());
@@ -40,7 +40,7 @@ async fn a_refund_that_fails_late() {
 async fn a_charge_that_is_confirmed_late() {
     let scene = Scene::new();
     scene.world.bank.add_method("pm_1", "fingerprint", Bank::Asks);
-    let answer = scene.payments.pay(&scene.ask(1, 100)).await.unwrap();
+    let answer = scene.parts.payments.pay(&scene.ask(1, 100)).await.unwrap();
     assert!(matches!(answer, CardAnswer::Refused { .. }), "{answer:?}");
     let id = scene.world.bank.with(|state| state.intents.keys().next().unwrap().clone());
     tokio::time::advance(DAY).await;

@@ -15,14 +15,16 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use stripe402_ledger::{
+    accounting::{AccountKey, Kind, Posting},
     clock::Clock as _,
-    ledger::{AccountKey, Kind, Posting},
-    payment::{Edges, PaymentOptions, Payments, Unavailable},
+    options::PaymentOptions,
+    postings::Unavailable,
     store::Store,
     stripe::{DisputePhase, IntentStatus},
+    wiring::{Edges, Parts},
 };
 use stripe402_protocol::{
-    ChargeId, ClientId, Currency, Units,
+    ClientId, Currency, DeductionId, Units,
     message::{CardAnswer, CardPayment},
 };
 use stripe402_simulation::{
@@ -37,7 +39,7 @@ const BLOCK: u32 = 50_000;
 
 struct Scene {
     world: Arc<World>,
-    payments: Arc<Payments>,
+    parts: Parts,
     key: AccountKey,
 }
 
@@ -59,16 +61,16 @@ impl Scene {
             ids: Arc::new(WorldIds(world.dice("ids"))),
         };
         let secrets = vec![SecretString::from("secret")];
-        let payments = Payments::new(edges, secrets, PaymentOptions::default());
+        let parts = Parts::new(edges, secrets, PaymentOptions::default());
         let client = ClientId::derive(b"secret", "fingerprint");
-        Self { world, payments, key: AccountKey { client, currency: Currency::USD } }
+        Self { world, parts, key: AccountKey { client, currency: Currency::USD } }
     }
 
     /// A request that costs so much, with the card.
     fn ask(&self, number: u8, price: u32) -> CardPayment {
         CardPayment {
             version: 1,
-            charge_id: ChargeId::mint(self.world.clock(0).now_ms(), [number; 10]),
+            deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
             payment_method_id: "pm_1".parse().unwrap(),
             price: Units::from_u32(price),
             currency: Currency::USD,
@@ -84,7 +86,7 @@ impl Scene {
     }
 
     async fn pay(&self, number: u8, price: u32) {
-        let answer = self.payments.pay(&self.ask(number, price)).await.unwrap();
+        let answer = self.parts.payments.pay(&self.ask(number, price)).await.unwrap();
         assert!(matches!(answer, CardAnswer::Paid { .. }), "{answer:?}");
     }
 
@@ -108,9 +110,9 @@ impl Scene {
     async fn paid_and_paying(&self) -> (Paid, JoinHandle<Result<CardAnswer, Unavailable>>) {
         self.pay(1, BLOCK).await;
         let first = self.paid()[0].clone();
-        let payments = Arc::clone(&self.payments);
+        let parts = self.parts.clone();
         let asked = self.ask(2, 100);
-        let under_way = tokio::spawn(async move { payments.pay(&asked).await });
+        let under_way = tokio::spawn(async move { parts.payments.pay(&asked).await });
         while !self.world.has_open_top_ups() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -119,11 +121,11 @@ impl Scene {
 
     async fn repair(&self) -> Vec<&'static str> {
         let accounts = [self.key];
-        let found = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
+        let found = self.parts.sync.differences(&accounts, BEGINNING_MS).await.unwrap();
         for difference in &found {
-            self.payments.repair(difference).await.unwrap();
+            self.parts.sync.repair(difference).await.unwrap();
         }
-        let left = self.payments.differences(&accounts, BEGINNING_MS).await.unwrap();
+        let left = self.parts.sync.differences(&accounts, BEGINNING_MS).await.unwrap();
         left.iter().map(|difference| difference.problem.as_str()).collect()
     }
 }

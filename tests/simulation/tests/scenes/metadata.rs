@@ -18,7 +18,7 @@ async fn a_nameless_payment_of_our_customer_is_not_taken_for_a_top_up() {
         };
         state.intents.insert(stranger.id.clone(), stranger);
     });
-    scene.payments.look_at_intent(&"pi_of_another_product".parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_intent(&"pi_of_another_product".parse().unwrap()).await.unwrap();
     assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100);
     let payer = scene.world.books.payer("pi_of_another_product").await.unwrap();
@@ -32,7 +32,7 @@ async fn a_credited_payment_settles_no_other_top_up() {
     let (first, under_way) = scene.paid_and_paying().await;
     let open = scene.world.books.unfinished_top_ups().await.unwrap()[0].id.to_string();
     scene.change(&first.id, |intent| intent.top_up = Some(open));
-    scene.payments.look_at_intent(&first.id.parse().unwrap()).await.unwrap();
+    scene.parts.sync.sync_intent(&first.id.parse().unwrap()).await.unwrap();
     assert!(matches!(under_way.await.unwrap().unwrap(), CardAnswer::Paid { .. }));
     assert_eq!(scene.paid().len(), 2, "charged for the first block and for the second");
     assert_eq!(scene.available().await, i64::from(BLOCK) - 100);
@@ -46,7 +46,7 @@ async fn a_second_charge_of_one_top_up_is_found_by_reconciling() {
     let mut second = scene.paid()[0].clone();
     second.id = "pi_second".into();
     scene.world.bank.with(|state| state.intents.insert(second.id.clone(), second));
-    let found = scene.payments.differences(&[scene.key], BEGINNING_MS).await.unwrap();
+    let found = scene.parts.sync.differences(&[scene.key], BEGINNING_MS).await.unwrap();
     assert_eq!(found[0].problem.as_str(), "not_credited");
     assert_eq!(scene.repair().await, Vec::<&str>::new());
     assert_eq!(scene.available().await, 2 * i64::from(BLOCK) - 100);
@@ -88,7 +88,7 @@ async fn an_order_that_the_books_have_lost_is_not_paid_for_twice() {
     scene.world.bank.give_back(&intent, 100, Some(hold), now_ms).unwrap();
     assert_eq!(scene.repair().await, Vec::<&str>::new());
     assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);
-    let again = scene.payments.refund(scene.key, Some(Units::from_u32(10_000)), "w").await;
+    let again = scene.parts.refunds.refund(scene.key, Some(Units::from_u32(10_000)), "w").await;
     let back: i64 = again.unwrap().iter().map(|part| part.amount.get()).sum();
     assert_eq!(back, 10_000, "it went back, once");
     assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);

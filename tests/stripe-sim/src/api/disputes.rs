@@ -11,31 +11,22 @@ use crate::params::Params;
 
 /// `GET /v1/disputes/:id`
 pub(crate) fn retrieve(cx: &mut Context<'_>, id: &str, params: Params) -> Answer {
-    params.finish()?;
-    cx.world
-        .disputes
-        .get(id)
-        .map(Dispute::view)
-        .ok_or_else(|| ApiError::no_such("dispute", id, "id"))
+    params.finish(&[])?;
+    at_path(cx, id).map(|dispute| dispute.view())
+}
+
+fn at_path(cx: &Context<'_>, id: &str) -> Result<Dispute, ApiError> {
+    let found = cx.world.disputes.get(id).cloned();
+    found.ok_or_else(|| ApiError::no_such("dispute", id, "id"))
 }
 
 /// `GET /v1/disputes`
 pub(crate) fn list(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
-    let charge = params.text("charge")?;
-    let intent = params.text("payment_intent")?;
-    let created = params.created()?;
+    let since = params.created_since()?;
     let page = Page::take(&mut params)?;
-    params.finish()?;
-    page.of(
-        &cx.world.disputes,
-        ("/v1/disputes", "dispute"),
-        |dispute| {
-            created.contains(dispute.created)
-                && charge.as_ref().is_none_or(|id| dispute.charge == *id)
-                && intent.as_ref().is_none_or(|id| dispute.payment_intent == *id)
-        },
-        Dispute::view,
-    )
+    params.finish(&["charge", "payment_intent"])?;
+    let wanted = |dispute: &Dispute| dispute.created >= since;
+    page.of(&cx.world.disputes, ("/v1/disputes", "dispute"), wanted, Dispute::view)
 }
 
 /// Opens a dispute of a charge. An inquiry withdraws no money yet.
@@ -43,13 +34,12 @@ pub(crate) fn open(
     cx: &mut Context<'_>,
     mut charge: Charge,
     reason: &str,
-    amount: Option<i64>,
     inquiry: bool,
-) {
+) -> Dispute {
     let now = cx.now();
     let dispute = Dispute {
         id: ids::new("dp"),
-        amount: amount.unwrap_or(charge.amount_captured),
+        amount: charge.amount,
         charge: charge.id.clone(),
         created: now,
         currency: charge.currency.clone(),
@@ -72,81 +62,34 @@ pub(crate) fn open(
     if !inquiry {
         cx.emit("charge.dispute.funds_withdrawn", dispute.view());
     }
+    dispute
 }
 
-/// The reasons that a dispute can have.
-const REASONS: &[&str] = &[
-    "bank_cannot_process",
-    "check_returned",
-    "credit_not_processed",
-    "customer_initiated",
-    "debit_not_authorized",
-    "duplicate",
-    "fraudulent",
-    "general",
-    "incorrect_account_details",
-    "insufficient_funds",
-    "noncompliant",
-    "product_not_received",
-    "product_unacceptable",
-    "subscription_canceled",
-    "unrecognized",
-];
-
-/// Plays a holder who disputes a charge, named by its id or its PaymentIntent's.
-pub(crate) fn play_open(
-    cx: &mut Context<'_>,
-    id: &str,
-    reason: &str,
-    amount: Option<i64>,
-    inquiry: bool,
-) -> Answer {
-    let latest = cx.world.payment_intents.get(id).and_then(|intent| intent.latest_charge.clone());
-    let found = cx.world.charges.get(latest.as_deref().unwrap_or(id)).cloned();
-    let charge = found.ok_or_else(|| ApiError::no_such("charge", id, "charge"))?;
-    if !REASONS.contains(&reason) {
-        return Err(ApiError::parameter(
-            "reason",
-            None,
-            format!("Invalid reason: must be one of {}", REASONS.join(", ")),
-        ));
-    }
-    if charge.disputed
-        || !charge.captured
-        || amount.is_some_and(|amount| amount < 1 || amount > charge.amount_captured)
-    {
-        let message = format!(
-            "Charge {} cannot be disputed: it was not captured, is disputed already, or is smaller.",
-            charge.id
-        );
+/// Plays a holder who disputes the charge of a PaymentIntent.
+pub(crate) fn play_open(cx: &mut Context<'_>, intent: &str, inquiry: bool) -> Answer {
+    let latest = cx.world.payment_intents.get(intent).and_then(|it| it.latest_charge.clone());
+    let found = cx.world.charges.get(&latest.unwrap_or_default()).cloned();
+    let charge = found.ok_or_else(|| ApiError::no_such("charge", intent, "payment_intent"))?;
+    if charge.disputed || charge.failure.is_some() {
+        let message = format!("Charge {} failed, or is disputed already.", charge.id);
         return Err(ApiError::refused(None, message));
     }
-    open(cx, charge, reason, amount, inquiry);
-    let newest = cx.world.disputes.newest_first().next().map(Dispute::view);
-    newest.ok_or_else(|| ApiError::no_such("dispute", id, "id"))
+    Ok(open(cx, charge, if inquiry { "general" } else { "fraudulent" }, inquiry).view())
 }
 
-/// Plays the end of a dispute: `won`, `lost` or `warning_closed`.
-pub(crate) fn play_close(cx: &mut Context<'_>, id: &str, status: DisputeStatus) -> Answer {
-    let found = cx.world.disputes.get(id).cloned();
-    let mut dispute = found.ok_or_else(|| ApiError::no_such("dispute", id, "id"))?;
-    let fits = match dispute.status {
-        DisputeStatus::NeedsResponse => matches!(status, DisputeStatus::Won | DisputeStatus::Lost),
-        DisputeStatus::WarningNeedsResponse => status == DisputeStatus::WarningClosed,
-        _ => false,
-    };
-    if !fits {
+/// Plays the end of a dispute.
+pub(crate) fn play_close(cx: &mut Context<'_>, id: &str, won: bool) -> Answer {
+    let mut dispute = at_path(cx, id)?;
+    if dispute.status != DisputeStatus::NeedsResponse {
         return Err(ApiError::refused(None, format!("Dispute {id} cannot be closed like that.")));
     }
-    dispute.status = status;
-    if status == DisputeStatus::Won {
-        dispute.reinstated = Some((ids::new("txn"), cx.now()));
-    }
+    dispute.status = if won { DisputeStatus::Won } else { DisputeStatus::Lost };
+    dispute.reinstated = won.then(|| (ids::new("txn"), cx.now()));
     let view = dispute.view();
     cx.world.disputes.put(dispute);
     cx.emit("charge.dispute.updated", view.clone());
     cx.emit("charge.dispute.closed", view.clone());
-    if status == DisputeStatus::Won {
+    if won {
         cx.emit("charge.dispute.funds_reinstated", view.clone());
     }
     Ok(view)

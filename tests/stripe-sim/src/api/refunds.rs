@@ -1,26 +1,41 @@
 //! `/v1/refunds`. Source: docs.stripe.com/api/refunds, docs.stripe.com/refunds.
 
+use crate::api::payment_intents::WRONG_STATE;
 use crate::context::{Answer, Context};
 use crate::currency;
 use crate::error::ApiError;
 use crate::ids;
 use crate::list::Page;
-use crate::metadata::Metadata;
 use crate::objects::charge::Charge;
 use crate::objects::dispute::DisputeStatus;
+use crate::objects::payment_intent::Status;
 use crate::objects::refund::Refund;
 use crate::params::Params;
 
+/// What Stripe takes for a new refund besides.
+const BESIDES: &[&str] = &[
+    "charge",
+    "currency",
+    "customer",
+    "instructions_email",
+    "origin",
+    "refund_application_fee",
+    "reverse_transfer",
+];
+
 /// `POST /v1/refunds`
 pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
-    let charge = params.text("charge")?;
     let intent = params.text("payment_intent")?;
     let amount = params.positive("amount")?;
     let reason = params.choice("reason", &["duplicate", "fraudulent", "requested_by_customer"])?;
-    let patch = params.metadata()?;
-    params.finish()?;
+    let metadata = params.metadata()?;
+    params.finish(BESIDES)?;
 
-    let mut charge = find_charge(cx, charge, intent)?;
+    let intent = intent.ok_or_else(|| {
+        let message = "One of the following params should be provided for this request: payment_intent or charge.";
+        ApiError::parameter("payment_intent", Some("parameter_missing"), message)
+    })?;
+    let mut charge = charge_of(cx, &intent)?;
     let disputed = cx.world.disputes.newest_first().any(|dispute| {
         dispute.charge == charge.id
             && matches!(dispute.status, DisputeStatus::NeedsResponse | DisputeStatus::Lost)
@@ -30,10 +45,6 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
         return Err(ApiError::refused(Some("charge_disputed"), message));
     }
     let amount = check_amount(&charge, amount)?;
-    let mut metadata = Metadata::new();
-    if let Some(patch) = patch {
-        patch.apply(&mut metadata)?;
-    }
     let refund = Refund {
         id: ids::new("re"),
         amount,
@@ -43,7 +54,7 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
         currency: charge.currency.clone(),
         failure_balance_transaction: None,
         metadata,
-        payment_intent: charge.payment_intent.clone(),
+        payment_intent: intent,
         reason,
     };
     let before = charge.amount_refunded;
@@ -59,52 +70,23 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     Ok(refund.view())
 }
 
-fn find_charge(
-    cx: &Context<'_>,
-    charge: Option<String>,
-    intent: Option<String>,
-) -> Result<Charge, ApiError> {
-    let id = match (charge, intent) {
-        (Some(id), None) => id,
-        (None, Some(id)) => {
-            let found = cx.world.payment_intents.get(&id);
-            let intent = found
-                .ok_or_else(|| ApiError::no_such_param("payment_intent", &id, "payment_intent"))?;
-            let charge = intent.latest_charge.clone();
-            charge.filter(|_| intent.amount_received > 0).ok_or_else(|| {
-                let message = format!(
-                    "This PaymentIntent ({id}) does not have a successful charge to refund."
-                );
-                ApiError::refused(Some("payment_intent_unexpected_state"), message)
-                    .param("payment_intent")
-            })?
-        }
-        (Some(_), Some(_)) => {
-            let message = "You may only specify one of these parameters: charge, payment_intent.";
-            return Err(ApiError::parameter("charge", Some("parameters_exclusive"), message));
-        }
-        (None, None) => {
-            let message = "One of the following params should be provided for this request: payment_intent or charge.";
-            return Err(ApiError::parameter("payment_intent", Some("parameter_missing"), message));
-        }
-    };
-    cx.world
-        .charges
-        .get(&id)
-        .cloned()
-        .ok_or_else(|| ApiError::no_such_param("charge", &id, "charge"))
+fn charge_of(cx: &Context<'_>, id: &str) -> Result<Charge, ApiError> {
+    let found = cx.world.payment_intents.get(id);
+    let intent =
+        found.ok_or_else(|| ApiError::no_such_param("payment_intent", id, "payment_intent"))?;
+    let charge = intent.latest_charge.as_ref().filter(|_| intent.status == Status::Succeeded);
+    charge.and_then(|id| cx.world.charges.get(id)).cloned().ok_or_else(|| {
+        let message =
+            format!("This PaymentIntent ({id}) does not have a successful charge to refund.");
+        ApiError::refused(WRONG_STATE, message).param("payment_intent")
+    })
 }
 
 /// The amount to refund, if the charge has that much left.
 fn check_amount(charge: &Charge, amount: Option<i64>) -> Result<i64, ApiError> {
-    let id = &charge.id;
-    if charge.failure.is_some() || !charge.captured {
-        let message = format!("Charge {id} is not refundable: it was not captured.");
-        return Err(ApiError::refused(Some("charge_not_refundable"), message));
-    }
     let left = charge.refundable();
     if left == 0 {
-        let message = format!("Charge {id} has already been refunded.");
+        let message = format!("Charge {} has already been refunded.", charge.id);
         return Err(ApiError::refused(Some("charge_already_refunded"), message));
     }
     let amount = amount.unwrap_or(left);
@@ -121,41 +103,17 @@ fn check_amount(charge: &Charge, amount: Option<i64>) -> Result<i64, ApiError> {
     Ok(amount)
 }
 
-/// `GET /v1/refunds/:id`
-pub(crate) fn retrieve(cx: &mut Context<'_>, id: &str, params: Params) -> Answer {
-    params.finish()?;
-    cx.world.refunds.get(id).map(Refund::view).ok_or_else(|| ApiError::no_such("refund", id, "id"))
-}
-
-/// `POST /v1/refunds/:id`
-pub(crate) fn update(cx: &mut Context<'_>, id: &str, mut params: Params) -> Answer {
-    let found = cx.world.refunds.get(id).cloned();
-    let mut refund = found.ok_or_else(|| ApiError::no_such("refund", id, "id"))?;
-    let patch = params.metadata()?;
-    params.finish()?;
-    if let Some(patch) = patch {
-        patch.apply(&mut refund.metadata)?;
-    }
-    let view = refund.view();
-    cx.world.refunds.put(refund);
-    cx.emit("refund.updated", view.clone());
-    Ok(view)
-}
-
 /// `GET /v1/refunds`
 pub(crate) fn list(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Answer {
-    let charge = params.text("charge")?;
     let intent = params.text("payment_intent")?;
-    let created = params.created()?;
+    let since = params.created_since()?;
     let page = Page::take(&mut params)?;
-    params.finish()?;
+    params.finish(&["charge"])?;
     page.of(
         &cx.world.refunds,
         ("/v1/refunds", "refund"),
         |refund| {
-            created.contains(refund.created)
-                && charge.as_ref().is_none_or(|id| refund.charge == *id)
-                && intent.as_ref().is_none_or(|id| refund.payment_intent == *id)
+            refund.created >= since && intent.as_ref().is_none_or(|id| refund.payment_intent == *id)
         },
         Refund::view,
     )

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::declines::Decline;
 use crate::metadata::Metadata;
 use crate::number;
+use crate::objects::billing_details;
 use crate::objects::payment_method::PaymentMethod;
 use crate::table::Row;
 
@@ -35,10 +36,8 @@ pub(crate) struct Charge {
     pub(crate) id: String,
     /// Minor units.
     pub(crate) amount: i64,
-    pub(crate) amount_captured: i64,
     pub(crate) amount_refunded: i64,
     pub(crate) balance_transaction: Option<String>,
-    pub(crate) captured: bool,
     pub(crate) created: i64,
     pub(crate) currency: String,
     pub(crate) customer: Option<String>,
@@ -49,11 +48,6 @@ pub(crate) struct Charge {
     pub(crate) payment_intent: String,
     /// The PaymentMethod as it was.
     pub(crate) payment_method: PaymentMethod,
-    pub(crate) receipt_email: Option<String>,
-    /// Whether the hold of an uncaptured charge was given up.
-    pub(crate) released: bool,
-    pub(crate) statement_descriptor: Option<String>,
-    pub(crate) statement_descriptor_suffix: Option<String>,
     /// Whether the holder went through 3D Secure.
     pub(crate) authenticated: bool,
 }
@@ -65,9 +59,14 @@ impl Row for Charge {
 }
 
 impl Charge {
+    /// What was taken, in minor units.
+    pub(crate) fn captured(&self) -> i64 {
+        if self.failure.is_none() { self.amount } else { 0 }
+    }
+
     /// What can still be refunded, in minor units.
     pub(crate) fn refundable(&self) -> i64 {
-        self.amount_captured.saturating_sub(self.amount_refunded)
+        self.captured().saturating_sub(self.amount_refunded)
     }
 
     fn outcome(&self) -> Value {
@@ -153,21 +152,20 @@ impl Charge {
 
     pub(crate) fn view(&self) -> Value {
         let succeeded = self.failure.is_none();
-        let released = if self.released { self.amount } else { 0 };
         json!({
             "id": self.id,
             "object": "charge",
             "amount": self.amount,
-            "amount_captured": self.amount_captured,
-            "amount_refunded": self.amount_refunded.saturating_add(released),
+            "amount_captured": self.captured(),
+            "amount_refunded": self.amount_refunded,
             "application": null,
             "application_fee": null,
             "application_fee_amount": null,
             "authorization_code": null,
             "balance_transaction": self.balance_transaction,
-            "billing_details": self.payment_method.billing_details,
-            "calculated_statement_descriptor": self.statement_descriptor.as_deref().unwrap_or("STRIPE-SIM"),
-            "captured": self.captured,
+            "billing_details": billing_details(),
+            "calculated_statement_descriptor": "STRIPE-SIM",
+            "captured": succeeded,
             "created": self.created,
             "currency": self.currency,
             "customer": self.customer,
@@ -187,16 +185,16 @@ impl Charge {
             "payment_method_details": {"card": self.card_details(), "type": "card"},
             "presentment_details": null,
             "radar_options": {},
-            "receipt_email": self.receipt_email,
+            "receipt_email": null,
             "receipt_number": null,
             "receipt_url": succeeded.then(|| format!("https://pay.stripe.com/receipts/payment/{}", self.id)),
-            "refunded": self.released || (self.amount_refunded > 0 && self.refundable() == 0),
+            "refunded": succeeded && self.refundable() == 0,
             "review": null,
             "shipping": null,
             "source": null,
             "source_transfer": null,
-            "statement_descriptor": self.statement_descriptor,
-            "statement_descriptor_suffix": self.statement_descriptor_suffix,
+            "statement_descriptor": null,
+            "statement_descriptor_suffix": null,
             "status": if succeeded { "succeeded" } else { "failed" },
             "transfer_data": null,
             "transfer_group": null,

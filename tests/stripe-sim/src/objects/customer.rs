@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::ids;
 use crate::metadata::Metadata;
-use crate::objects::billing::Address;
 use crate::table::Row;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -12,17 +12,9 @@ pub(crate) struct Customer {
     pub(crate) id: String,
     pub(crate) created: i64,
     pub(crate) deleted: bool,
-    pub(crate) address: Option<Address>,
-    pub(crate) business_name: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) email: Option<String>,
-    pub(crate) individual_name: Option<String>,
-    pub(crate) invoice_prefix: String,
-    pub(crate) default_payment_method: Option<String>,
     pub(crate) metadata: Metadata,
     pub(crate) name: Option<String>,
-    pub(crate) phone: Option<String>,
-    pub(crate) preferred_locales: Vec<String>,
 }
 
 impl Row for Customer {
@@ -39,9 +31,9 @@ impl Customer {
         json!({
             "id": self.id,
             "object": "customer",
-            "address": self.address,
+            "address": null,
             "balance": 0,
-            "business_name": self.business_name,
+            "business_name": null,
             "created": self.created,
             "currency": null,
             "customer_account": null,
@@ -49,12 +41,12 @@ impl Customer {
             "delinquent": false,
             "description": self.description,
             "discount": null,
-            "email": self.email,
-            "individual_name": self.individual_name,
-            "invoice_prefix": self.invoice_prefix,
+            "email": null,
+            "individual_name": null,
+            "invoice_prefix": ids::fingerprint(&self.id).to_ascii_uppercase().get(..8),
             "invoice_settings": {
                 "custom_fields": null,
-                "default_payment_method": self.default_payment_method,
+                "default_payment_method": null,
                 "footer": null,
                 "rendering_options": null,
             },
@@ -62,8 +54,8 @@ impl Customer {
             "metadata": self.metadata,
             "name": self.name,
             "next_invoice_sequence": 1,
-            "phone": self.phone,
-            "preferred_locales": self.preferred_locales,
+            "phone": null,
+            "preferred_locales": [],
             "shipping": null,
             "tax_exempt": "none",
             "test_clock": null,

@@ -10,14 +10,12 @@ const FEE: i64 = 1500;
 /// How long evidence is taken, in seconds.
 const EVIDENCE_SECONDS: i64 = 9 * 86_400;
 
-/// Where a dispute is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DisputeStatus {
     NeedsResponse,
     /// An inquiry: no money is withdrawn.
     WarningNeedsResponse,
-    WarningClosed,
     Won,
     Lost,
 }
@@ -92,10 +90,7 @@ impl Dispute {
                 "Chargeback reversal",
             ));
         }
-        let inquiry = matches!(
-            self.status,
-            DisputeStatus::WarningNeedsResponse | DisputeStatus::WarningClosed
-        );
+        let inquiry = self.status == DisputeStatus::WarningNeedsResponse;
         json!({
             "id": self.id,
             "object": "dispute",

@@ -17,7 +17,6 @@ pub(crate) struct Event {
     pub(crate) previous_attributes: Option<Value>,
     /// Whether a webhook endpoint has yet to take it.
     pub(crate) pending: bool,
-    /// The call that caused it.
     pub(crate) request: Option<String>,
     pub(crate) idempotency_key: Option<String>,
 }

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cards::{self, Authentication, TestCard};
+use crate::cards::{self, TestCard};
 use crate::ids;
-use crate::metadata::Metadata;
 use crate::number;
-use crate::objects::billing::BillingDetails;
+use crate::objects::billing_details;
 use crate::table::Row;
 
 /// Whether a PaymentMethod can be used again.
@@ -16,7 +15,6 @@ use crate::table::Row;
 pub(crate) enum Use {
     /// Not attached, and not used yet.
     Fresh,
-    /// Attached to a customer.
     Attached,
     /// Charged without being attached, or detached: never to be used again.
     Consumed,
@@ -27,9 +25,6 @@ pub(crate) struct PaymentMethod {
     pub(crate) id: String,
     pub(crate) created: i64,
     pub(crate) customer: Option<String>,
-    pub(crate) allow_redisplay: String,
-    pub(crate) billing_details: BillingDetails,
-    pub(crate) metadata: Metadata,
     pub(crate) exp_month: i64,
     pub(crate) exp_year: i64,
     /// The card's whole number: never in an answer.
@@ -39,8 +34,6 @@ pub(crate) struct PaymentMethod {
     /// Whether an issuer has accepted the security code.
     pub(crate) cvc_check: CvcCheck,
     pub(crate) usage: Use,
-    /// Whether its holder has authenticated it for off-session payments.
-    pub(crate) set_up: bool,
 }
 
 /// `card.checks.cvc_check`
@@ -85,8 +78,8 @@ impl PaymentMethod {
         json!({
             "id": self.id,
             "object": "payment_method",
-            "allow_redisplay": self.allow_redisplay,
-            "billing_details": self.billing_details,
+            "allow_redisplay": "unspecified",
+            "billing_details": billing_details(),
             "card": {
                 "brand": brand,
                 "checks": {
@@ -104,16 +97,14 @@ impl PaymentMethod {
                 "last4": number::last4(&self.number),
                 "networks": {"available": [brand], "preferred": null},
                 "regulated_status": "unregulated",
-                "three_d_secure_usage": {
-                    "supported": self.card().is_some_and(|card| card.authentication != Authentication::Unsupported),
-                },
+                "three_d_secure_usage": {"supported": brand != "amex"},
                 "wallet": null,
             },
             "created": self.created,
             "customer": self.customer,
             "customer_account": null,
             "livemode": false,
-            "metadata": self.metadata,
+            "metadata": {},
             "radar_options": {},
             "type": "card",
         })

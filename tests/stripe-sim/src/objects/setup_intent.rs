@@ -4,19 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::ErrorBody;
-use crate::metadata::Metadata;
-use crate::objects::payment_intent::Accepts;
 use crate::table::Row;
 
-/// Where a SetupIntent is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SetupStatus {
     RequiresPaymentMethod,
+    /// Only while it is made: the same call confirms it.
     RequiresConfirmation,
     RequiresAction,
     Succeeded,
-    Canceled,
 }
 
 impl SetupStatus {
@@ -27,7 +24,6 @@ impl SetupStatus {
             Self::RequiresConfirmation => "requires_confirmation",
             Self::RequiresAction => "requires_action",
             Self::Succeeded => "succeeded",
-            Self::Canceled => "canceled",
         }
     }
 }
@@ -35,18 +31,13 @@ impl SetupStatus {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SetupIntent {
     pub(crate) id: String,
-    pub(crate) accepts: Accepts,
-    pub(crate) cancellation_reason: Option<String>,
     pub(crate) client_secret: String,
     pub(crate) created: i64,
     pub(crate) customer: Option<String>,
-    pub(crate) description: Option<String>,
     pub(crate) last_setup_error: Option<ErrorBody>,
     pub(crate) latest_attempt: Option<String>,
-    pub(crate) metadata: Metadata,
     pub(crate) next_action: Option<Value>,
     pub(crate) payment_method: Option<String>,
-    pub(crate) request_three_d_secure: String,
     pub(crate) status: SetupStatus,
     /// `off_session` or `on_session`
     pub(crate) usage: String,
@@ -59,20 +50,19 @@ impl Row for SetupIntent {
 }
 
 impl SetupIntent {
-    /// As a secret key sees it.
     pub(crate) fn view(&self) -> Value {
         json!({
             "id": self.id,
             "object": "setup_intent",
-            "allowed_payment_method_types": self.accepts.allowed(),
+            "allowed_payment_method_types": ["card"],
             "application": null,
-            "automatic_payment_methods": self.accepts.automatic(),
-            "cancellation_reason": self.cancellation_reason,
+            "automatic_payment_methods": null,
+            "cancellation_reason": null,
             "client_secret": self.client_secret,
             "created": self.created,
             "customer": self.customer,
             "customer_account": null,
-            "description": self.description,
+            "description": null,
             "excluded_payment_method_types": null,
             "flow_directions": null,
             "last_setup_error": self.last_setup_error,
@@ -80,7 +70,7 @@ impl SetupIntent {
             "livemode": false,
             "managed_payments": null,
             "mandate": null,
-            "metadata": self.metadata,
+            "metadata": {},
             "next_action": self.next_action,
             "on_behalf_of": null,
             "payment_method": self.payment_method,
@@ -89,31 +79,13 @@ impl SetupIntent {
                 "card": {
                     "mandate_options": null,
                     "network": null,
-                    "request_three_d_secure": self.request_three_d_secure,
+                    "request_three_d_secure": "automatic",
                 },
             },
-            "payment_method_types": self.accepts.types(),
+            "payment_method_types": ["card"],
             "single_use_mandate": null,
             "status": self.status,
             "usage": self.usage,
         })
-    }
-
-    /// As a publishable key with the client secret sees it.
-    pub(crate) fn public_view(&self) -> Value {
-        let mut view = self.view();
-        if let Some(fields) = view.as_object_mut() {
-            for hidden in [
-                "application",
-                "customer",
-                "latest_attempt",
-                "mandate",
-                "metadata",
-                "single_use_mandate",
-            ] {
-                fields.remove(hidden);
-            }
-        }
-        view
     }
 }

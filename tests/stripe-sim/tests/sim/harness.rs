@@ -9,6 +9,15 @@ use tokio::net::TcpListener;
 /// Parameters of a call.
 pub(crate) type Form<'a> = &'a [(&'a str, &'a str)];
 
+/// A payment of 5 dollars.
+pub(crate) const PAY: [(&str, &str); 5] = [
+    ("amount", "500"),
+    ("currency", "usd"),
+    ("confirm", "true"),
+    ("payment_method", "pm_card_visa"),
+    ("allowed_payment_method_types[]", "card"),
+];
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -106,20 +115,43 @@ impl Sim {
         id(&self.post("/v1/payment_methods", &form).await.ok())
     }
 
-    /// A confirmed PaymentIntent of 5 dollars.
-    pub(crate) async fn pay(&self, more: Form<'_>) -> Reply {
-        let form = [
-            ("amount", "500"),
-            ("currency", "usd"),
-            ("confirm", "true"),
-            ("payment_method_types[]", "card"),
-        ];
+    /// A PaymentIntent of 5 dollars.
+    pub(crate) async fn pay(&self, method: &str, more: Form<'_>) -> Reply {
+        let mut form = PAY;
+        form[3].1 = method;
         self.post("/v1/payment_intents", &[&form, more].concat()).await
     }
 
-    /// The same, of a card.
-    pub(crate) async fn pay_with(&self, method: &str) -> Reply {
-        self.pay(&[("payment_method", method)]).await
+    /// The same, by the number of a card.
+    pub(crate) async fn pay_by(&self, number: &str) -> Reply {
+        let method = self.method(number, "123").await;
+        self.pay(&method, &[]).await
+    }
+
+    /// A SetupIntent.
+    pub(crate) async fn set_up(&self, method: &str, more: Form<'_>) -> Reply {
+        let form = [
+            ("confirm", "true"),
+            ("payment_method", method),
+            ("allowed_payment_method_types[]", "card"),
+        ];
+        self.post("/v1/setup_intents", &[&form, more].concat()).await
+    }
+
+    /// What moved in US dollars.
+    pub(crate) async fn totals(&self) -> Value {
+        self.get("/_sim/totals").await.ok()["usd"].clone()
+    }
+
+    /// Stripe's name for the card number of a PaymentMethod.
+    pub(crate) async fn fingerprint(&self, method: &str) -> String {
+        text(&self.get(&format!("/v1/payment_methods/{method}")).await.ok()["card"], "fingerprint")
+    }
+
+    /// The object of the newest event of a type.
+    pub(crate) async fn told(&self, kind: &str) -> Value {
+        let path = format!("/v1/events?types[]={kind}&limit=1");
+        self.get(&path).await.ok()["data"][0]["data"]["object"].clone()
     }
 
     /// The types of all events, oldest first.

@@ -17,8 +17,6 @@ mod methods;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
-mod node;
-#[cfg(test)]
 mod persistence;
 #[cfg(test)]
 mod requests;

@@ -1,12 +1,12 @@
 //! State survives a restart; the process ends cleanly.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use stripe_sim::Options;
 
-use crate::harness::{Sim, id, text};
+use crate::harness::{PAY, Sim, id, text};
 
 #[tokio::test]
 async fn everything_that_matters_survives_a_restart() {
@@ -16,42 +16,45 @@ async fn everything_that_matters_survives_a_restart() {
     let customer = sim.customer().await;
     let method = sim.method("4242424242424242", "123").await;
     let used = sim.method("4242424242424242", "123").await;
-    sim.pay_with(&used).await.ok();
-    let form =
-        [("amount", "700"), ("currency", "usd"), ("customer", &customer), ("metadata[a]", "b")];
+    sim.pay(&used, &[]).await.ok();
+    let form = [&PAY[..], &[("customer", customer.as_str()), ("metadata[a]", "b")]].concat();
     let intent = sim.post_keyed("/v1/payment_intents", &form, "k1").await.ok();
-    let paid = sim.pay_with("pm_card_visa").await.ok();
+    let paid = sim.pay("pm_card_visa", &[]).await.ok();
     let refund = sim.post("/v1/refunds", &[("payment_intent", &id(&paid))]).await.ok();
-    let waiting = sim.pay_with("pm_card_authenticationRequired").await.ok();
-    let ahead = sim.play("clock/advance", json!({"seconds": 3600})).await;
+    sim.play("disputes", json!({"payment_intent": id(&intent)})).await;
+    let disputes = sim.get("/v1/disputes").await.ok();
+    let waiting = sim.pay_by("4000002760003184").await.ok();
+    let setup = sim.set_up(&sim.method("4000002760003184", "123").await, &[]).await.ok();
     let events = sim.events().await;
-    let totals = sim.get("/_sim/totals").await.ok();
+    let totals = sim.totals().await;
     sim.handle.shutdown().await;
 
     let sim = Sim::start_with(options()).await;
     assert_eq!(sim.get(&format!("/v1/payment_intents/{}", id(&intent))).await.ok(), intent);
-    assert_eq!(sim.get(&format!("/v1/refunds/{}", id(&refund))).await.ok(), refund);
+    assert_eq!(sim.get("/v1/refunds").await.ok()["data"], json!([refund]));
+    assert_eq!(sim.get("/v1/disputes").await.ok(), disputes);
     assert_eq!(sim.get(&format!("/v1/customers/{customer}")).await.ok()["id"], json!(customer));
-    assert_eq!((sim.events().await, sim.get("/_sim/totals").await.ok()), (events, totals));
+    assert_eq!((sim.events().await, sim.totals().await), (events, totals));
     let again = sim.post_keyed("/v1/payment_intents", &form, "k1").await;
     assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &intent));
-    assert_eq!(sim.pay_with(&used).await.error(400)["type"], "invalid_request_error");
+    assert_eq!(sim.pay(&used, &[]).await.error(400)["type"], "invalid_request_error");
     let thief = sim.method("4242424242424242", "999").await;
-    assert_eq!(sim.pay_with(&thief).await.error(402)["code"], "incorrect_cvc");
-    assert_eq!(sim.pay_with(&method).await.ok()["status"], "succeeded");
-    let search = sim.get("/v1/payment_intents/search?query=metadata[%27a%27]:%27b%27").await.ok();
-    assert_eq!(search["data"][0]["id"], intent["id"]);
-    let done = sim
-        .play("authenticate", json!({"payment_intent": id(&waiting), "outcome": "succeed"}))
-        .await;
-    assert_eq!(done["status"], "succeeded");
-    let now = sim.play("clock/advance", json!({"seconds": 0})).await;
-    assert_eq!(now["ahead_seconds"], ahead["ahead_seconds"]);
+    assert_eq!(sim.pay(&thief, &[]).await.error(402)["code"], "incorrect_cvc");
+    assert_eq!(sim.pay(&method, &[]).await.ok()["status"], "succeeded");
+    for (kind, waits) in [("payment_intent", waiting), ("setup_intent", setup)] {
+        let done = sim.play("authenticate", json!({kind: id(&waits), "outcome": "succeed"})).await;
+        assert_eq!(done["status"], "succeeded", "{kind}");
+    }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Where a process that has just been started listens, as its log says.
+fn address(process: &mut Child) -> String {
+    let log = BufReader::new(process.stderr.take().unwrap());
+    let mut lines = log.lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("listening")).expect("it does not listen");
+    // Whoever does not read on stops the process from writing.
+    std::thread::spawn(move || lines.for_each(drop));
+    line.rsplit_once("address=").unwrap().1.trim().to_owned()
 }
 
 #[tokio::test]
@@ -59,27 +62,21 @@ async fn the_process_ends_when_told_to() {
     let dir = tempfile::tempdir().unwrap();
     let mut customers = Vec::new();
     for signal in ["-TERM", "-INT"] {
-        let port = free_port();
         let mut process = Command::new(env!("CARGO_BIN_EXE_stripe-sim"))
-            .env("STRIPE_SIM_PORT", port.to_string())
+            .env("STRIPE_SIM_LISTEN", "127.0.0.1:0")
             .env("STRIPE_SIM_STATE_DIR", dir.path())
-            .stderr(Stdio::null())
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let base = format!("http://{}/v1/customers", address(&mut process));
         let client = reqwest::Client::new();
-        let base = format!("http://127.0.0.1:{port}/v1/customers");
-        let until = Instant::now() + Duration::from_secs(10);
-        let created: Value = loop {
-            match client.post(&base).bearer_auth("sk_test_1").send().await {
-                Ok(response) => break response.json().await.unwrap(),
-                Err(error) => assert!(Instant::now() < until, "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        customers.push(text(&created, "id"));
-        let list: Value =
-            client.get(&base).bearer_auth("sk_test_1").send().await.unwrap().json().await.unwrap();
-        assert_eq!(list["data"].as_array().unwrap().len(), customers.len());
+        let created = client.post(&base).bearer_auth("sk_test_1").send().await.unwrap();
+        customers.insert(0, text(&created.json().await.unwrap(), "id"));
+        let list = client.get(&base).bearer_auth("sk_test_1").send().await.unwrap();
+        let list: Value = list.json().await.unwrap();
+        let kept: Vec<_> = list["data"].as_array().unwrap().iter().map(id).collect();
+        assert_eq!(kept, customers);
         Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
         let status = tokio::task::spawn_blocking(move || process.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(0), "{signal}");

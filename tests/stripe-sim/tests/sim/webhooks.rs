@@ -10,6 +10,7 @@ use axum::routing::post;
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use stripe_sim::{Options, WebhookEndpoint};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -22,14 +23,15 @@ const SECRET: &str = "whsec_test";
 type Delivery = (String, String);
 
 /// A webhook endpoint that first answers with these statuses, then with 200.
-pub(crate) async fn endpoint(statuses: Vec<u16>) -> (String, UnboundedReceiver<Delivery>) {
+async fn endpoint(statuses: Vec<u16>) -> (Options, UnboundedReceiver<Delivery>) {
     let (sender, receiver) = unbounded_channel();
     let shared = Arc::new((Mutex::new(statuses), sender));
     let router = Router::new().route("/hook", post(take)).with_state(shared);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, receiver)
+    let webhook = Some(WebhookEndpoint { url, secret: SECRET.to_owned() });
+    (Options { webhook, ..Options::default() }, receiver)
 }
 
 type Shared = Arc<(Mutex<Vec<u16>>, UnboundedSender<Delivery>)>;
@@ -41,7 +43,8 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, payload: String)
     StatusCode::from_u16(status).unwrap()
 }
 
-pub(crate) async fn next(receiver: &mut UnboundedReceiver<Delivery>) -> (String, Value) {
+/// The event of the next delivery, whose signature is checked.
+async fn next(receiver: &mut UnboundedReceiver<Delivery>) -> Value {
     let (signature, payload) =
         tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.unwrap().unwrap();
     let (at, v1) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
@@ -50,34 +53,31 @@ pub(crate) async fn next(receiver: &mut UnboundedReceiver<Delivery>) -> (String,
     let expected: String =
         mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(v1, expected);
-    (payload.clone(), serde_json::from_str(&payload).unwrap())
+    serde_json::from_str(&payload).unwrap()
 }
 
 #[tokio::test]
 async fn events_are_signed_and_repeated_until_taken() {
-    let sim = Sim::start().await;
-    sim.post("/v1/customers", &[]).await.ok();
-    let (url, mut deliveries) = endpoint(vec![302, 500]).await;
-    sim.play("webhook", json!({"url": url, "secret": SECRET})).await;
+    let (options, mut deliveries) = endpoint(vec![302, 500]).await;
+    let sim = Sim::start_with(options).await;
     let request = sim.request(reqwest::Method::POST, "/v1/customers").bearer_auth(&sim.key);
     let reply = sim.send(request.header("Idempotency-Key", "k1")).await;
     let request_id = reply.header("request-id").unwrap().to_owned();
     let customer = reply.ok();
     let mut event = Value::Null;
     for _ in 0..3 {
-        event = next(&mut deliveries).await.1;
+        event = next(&mut deliveries).await;
         assert_eq!(
             (&event["type"], &event["data"]["object"]),
             (&json!("customer.created"), &customer)
         );
         assert_eq!(event["request"], json!({"id": request_id, "idempotency_key": "k1"}));
     }
-    let path = format!("/v1/events/{}", id(&event));
-    while sim.get(&path).await.ok()["pending_webhooks"] != 0 {
+    while sim.get("/v1/events").await.ok()["data"][0]["pending_webhooks"] != 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     sim.play(&format!("events/{}/redeliver", id(&event)), json!({})).await;
-    assert_eq!(id(&next(&mut deliveries).await.1), id(&event), "a duplicate, on request");
+    assert_eq!(id(&next(&mut deliveries).await), id(&event), "a duplicate, on request");
     sim.play("webhook", json!({})).await;
     sim.post("/v1/customers", &[]).await.ok();
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -86,13 +86,12 @@ async fn events_are_signed_and_repeated_until_taken() {
 
 #[tokio::test]
 async fn a_payment_tells_its_story() {
-    let sim = Sim::start().await;
-    let (url, mut deliveries) = endpoint(vec![]).await;
-    sim.play("webhook", json!({"url": url, "secret": SECRET})).await;
-    let intent = sim.pay_with("pm_card_createDispute").await.ok();
+    let (options, mut deliveries) = endpoint(vec![]).await;
+    let sim = Sim::start_with(options).await;
+    let intent = sim.pay_by("4000000000000259").await.ok();
     let mut kinds = Vec::new();
     for _ in 0..6 {
-        let event = next(&mut deliveries).await.1;
+        let event = next(&mut deliveries).await;
         let object = &event["data"]["object"];
         assert!([&object["id"], &object["payment_intent"]].contains(&&intent["id"]), "{event:#}");
         kinds.push(text(&event, "type"));

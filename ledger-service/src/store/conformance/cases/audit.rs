@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use stripe402_protocol::message::Charge;
+use stripe402_protocol::message::Deduction;
 use uuid::Uuid;
 
 use super::{
     super::{
         Subject,
-        fixture::{charge, charge_id, now_ms, void},
+        fixture::{deduction, deduction_id, now_ms, void},
     },
     open,
 };
-use crate::ledger::{AuditEntry, AuditKey, Kind, Order, OrderKind, Outcome, State};
+use crate::accounting::{AuditEntry, AuditKey, Kind, Order, OrderKind, Outcome, State};
 
 /// More than other cases leave.
 const ALL: usize = 100_000;
@@ -56,9 +56,9 @@ pub async fn revenue_is_summed_over_all_clients(subject: &dyn Subject) {
     for _ in 0..2 {
         let key = store.account_with(1_000).await;
         for ago in [long_ago, now, now] {
-            let (id, route) = (charge_id(ago), route.clone());
-            let taken = Charge { id, route, ..charge(key, 10) };
-            store.charge(&taken).await;
+            let (id, route) = (deduction_id(ago), route.clone());
+            let taken = Deduction { id, route, ..deduction(key, 10) };
+            store.deduction(&taken).await;
             voided = Some(taken);
         }
     }

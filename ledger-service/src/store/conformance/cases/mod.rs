@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "their names say what they show")]
 
 mod audit;
-mod charges;
+mod deductions;
 mod many;
 mod movements;
 mod payers;
@@ -13,17 +13,17 @@ mod voids;
 
 use std::time::Duration;
 
-use stripe402_protocol::message::ChargeOutcome;
+use stripe402_protocol::message::DeductionOutcome;
 
 use super::{
     Options, Subject,
     fixture::{Asked, units},
 };
-use crate::ledger::{Account, Posted};
+use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, charges::*, many::*, movements::*, payers::*, reading::*, top_ups::*, uncharged::*,
-    voids::*,
+    audit::*, deductions::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
+    uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -32,8 +32,8 @@ async fn open(subject: &dyn Subject) -> Asked {
     Asked(subject.open(Options::default()).await)
 }
 
-fn charged(left: i64) -> ChargeOutcome {
-    ChargeOutcome::Charged(units(left))
+fn deducted(left: i64) -> DeductionOutcome {
+    DeductionOutcome::Deducted(units(left))
 }
 
 fn done(available: i64, pending: i64, debt: i64) -> Posted {

@@ -2,17 +2,19 @@
 
 use stripe402_protocol::{
     Units,
-    message::{ChargeOutcome, VoidOutcome},
+    message::{DeductionOutcome, VoidOutcome},
 };
 
 use super::{
     super::{
         Subject,
-        fixture::{charge, new_account, units, void, wanted},
+        fixture::{deduction, new_account, units, void, wanted},
     },
-    charged, done, open,
+    deducted, done, open,
 };
-use crate::ledger::{Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting};
+use crate::accounting::{
+    Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting,
+};
 
 pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) {
     let store = open(subject).await;
@@ -77,7 +79,7 @@ pub async fn holds_are_captured_or_released_once(subject: &dyn Subject) {
     assert_eq!(store.post(key, Kind::Release, "h", 40).await, done(100, 0, 0));
     assert_eq!(store.post(key, Kind::Capture, "h", 40).await, no_hold);
     store.post(key, Kind::Hold, "i", 40).await;
-    assert_eq!(store.charge(&charge(key, 61)).await, ChargeOutcome::Insufficient);
+    assert_eq!(store.deduction(&deduction(key, 61)).await, DeductionOutcome::Insufficient);
     store.post(key, Kind::DisputeOpened, "dp", 70).await;
     // Released, a held amount settles debt first.
     assert_eq!(store.post(key, Kind::Release, "i", 40).await, done(30, 0, 0));
@@ -87,8 +89,8 @@ pub async fn holds_are_captured_or_released_once(subject: &dyn Subject) {
 pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
     let store = open(subject).await;
     let key = store.account_with(100).await;
-    let taken = charge(key, 80);
-    store.charge(&taken).await;
+    let taken = deduction(key, 80);
+    store.deduction(&taken).await;
     store.post(key, Kind::DisputeOpened, "dp", 100).await;
     assert_eq!(store.account(key).await.debt, units(80));
     store.void(&void(&taken)).await;
@@ -97,7 +99,7 @@ pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
     store.post(key, Kind::TopUp, "pi", 20).await;
     let account = store.account(key).await;
     assert_eq!((account.available, account.debt), (Units::ZERO, units(10)));
-    assert_eq!(store.charge(&charge(key, 1)).await, ChargeOutcome::Insufficient);
+    assert_eq!(store.deduction(&deduction(key, 1)).await, DeductionOutcome::Insufficient);
     store.verify(&[key]).await;
 }
 
@@ -147,10 +149,10 @@ pub async fn a_debit_of_what_is_there_makes_no_debt(subject: &dyn Subject) {
 pub async fn a_frozen_account_neither_pays_nor_is_charged(subject: &dyn Subject) {
     let store = open(subject).await;
     let key = store.account_with(100).await;
-    let taken = charge(key, 10);
-    store.charge(&taken).await;
+    let taken = deduction(key, 10);
+    store.deduction(&taken).await;
     store.post(key, Kind::Freeze, "case 1", 0).await;
-    assert_eq!(store.charge(&charge(key, 1)).await, ChargeOutcome::Frozen);
+    assert_eq!(store.deduction(&deduction(key, 1)).await, DeductionOutcome::Frozen);
     let opened = store.0.open_top_up(wanted(key, 100, None)).await.unwrap();
     assert_eq!(opened, Opened::Frozen);
     // What was under way still settles.
@@ -159,6 +161,6 @@ pub async fn a_frozen_account_neither_pays_nor_is_charged(subject: &dyn Subject)
     let account = store.account(key).await;
     assert_eq!((account.available, account.frozen), (units(105), true));
     store.post(key, Kind::Unfreeze, "case 1", 0).await;
-    assert_eq!(store.charge(&charge(key, 105)).await, charged(0));
+    assert_eq!(store.deduction(&deduction(key, 105)).await, deducted(0));
     store.verify(&[key]).await;
 }

@@ -10,7 +10,7 @@ use super::{
     },
     done, open,
 };
-use crate::ledger::{Advance, Kind, Opened, PostRefusal, Posted, Posting, State};
+use crate::accounting::{Advance, Kind, Opened, PostRefusal, Posted, Posting, State};
 
 fn fresh(prefix: &str) -> String {
     format!("{prefix}_{}", Uuid::new_v4().simple())

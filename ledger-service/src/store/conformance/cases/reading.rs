@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use stripe402_protocol::message::{Charge, ChargeOutcome, VoidOutcome};
+use stripe402_protocol::message::{Deduction, DeductionOutcome, VoidOutcome};
 
 use super::{
     super::{
         Options, Subject,
-        fixture::{Asked, charge, charge_id, void},
+        fixture::{Asked, deduction, deduction_id, void},
     },
-    charged, open,
+    deducted, open,
 };
-use crate::ledger::AccountKey;
+use crate::accounting::AccountKey;
 
 pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
     let store = open(subject).await;
@@ -19,12 +19,12 @@ pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
     let mut ids = Vec::new();
     for (route, ago) in [("joke", 7_200), ("joke", 7_200), ("weather: {ü}", 0)] {
         let route = route.to_owned();
-        let id = charge_id(Duration::from_secs(ago));
-        store.charge(&Charge { id, route, ..charge(key, 10) }).await;
+        let id = deduction_id(Duration::from_secs(ago));
+        store.deduction(&Deduction { id, route, ..deduction(key, 10) }).await;
         ids.push(id);
     }
-    let voided = charge(key, 10);
-    store.charge(&voided).await;
+    let voided = deduction(key, 10);
+    store.deduction(&voided).await;
     store.void(&void(&voided)).await;
     let mut tallies = store.0.tallies(key).await.unwrap();
     tallies.retain(|tally| tally.count != 0);
@@ -38,10 +38,10 @@ pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
     assert_eq!((by_route("joke"), by_route("weather: {ü}")), ((2, 20), (1, 10)));
     assert_eq!(tallies[0].hour, ids[0].minted_ms() / 3_600_000);
 
-    let kept = store.0.charges(key, 10).await.unwrap();
+    let kept = store.0.deductions(key, 10).await.unwrap();
     assert_eq!(kept.len(), 3, "a voided one is no deduction any more");
     assert_eq!((kept[0].id, &*kept[0].route), (ids[2], "weather: {ü}"), "newest first");
-    assert_eq!(store.0.charges(key, 1).await.unwrap().len(), 1);
+    assert_eq!(store.0.deductions(key, 1).await.unwrap().len(), 1);
 }
 
 pub async fn accounts_are_listed_in_pages(subject: &dyn Subject) {
@@ -74,13 +74,13 @@ pub async fn charges_are_forgotten_and_their_sums_stay(subject: &dyn Subject) {
     let memory = Duration::from_secs(3);
     let store = Asked(subject.open(Options { charge_memory: memory, ..Options::default() }).await);
     let key = store.account_with(100).await;
-    let old = charge(key, 10);
-    assert_eq!(store.charge(&old).await, charged(90));
+    let old = deduction(key, 10);
+    assert_eq!(store.deduction(&old).await, deducted(90));
     tokio::time::sleep(memory + Duration::from_secs(1)).await;
-    assert_eq!(store.charge(&old).await, ChargeOutcome::Stale, "never a second time");
+    assert_eq!(store.deduction(&old).await, DeductionOutcome::Stale, "never a second time");
     assert_eq!(store.void(&void(&old)).await, VoidOutcome::Stale);
-    assert_eq!(store.charge(&charge(key, 10)).await, charged(80));
-    assert_eq!(store.0.charges(key, 10).await.unwrap().len(), 1);
+    assert_eq!(store.deduction(&deduction(key, 10)).await, deducted(80));
+    assert_eq!(store.0.deductions(key, 10).await.unwrap().len(), 1);
     let spent: i64 = store.0.tallies(key).await.unwrap().iter().map(|tally| tally.amount).sum();
     assert_eq!(spent, 20);
     store.verify(&[key]).await;

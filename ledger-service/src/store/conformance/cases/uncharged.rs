@@ -11,7 +11,7 @@ use super::{
     },
     DAY,
 };
-use crate::ledger::{
+use crate::accounting::{
     AccountKey, Advance, Kind, NewTopUp, Opened, State, TopUp, TopUpId, name_of_customer,
 };
 

@@ -13,7 +13,7 @@ use super::{
     history::{Event, History},
     operation::{Answer, Operation},
 };
-use crate::ledger::{AccountKey, Memory, Posting};
+use crate::accounting::{AccountKey, Memory, Posting};
 
 /// The operations that were carried out, one bit each.
 type Done = u128;

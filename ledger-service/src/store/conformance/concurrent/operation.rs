@@ -1,21 +1,21 @@
 //! One operation: how a store is asked for it, and how the pure books carry it out.
 
-use stripe402_protocol::message::{Charge, ChargeOutcome, Void, VoidOutcome};
+use stripe402_protocol::message::{Deduction, DeductionOutcome, Void, VoidOutcome};
 
 use super::super::{fixture::batch, shown};
 use crate::{
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, Book as _, Memory, NewTopUp, Opened, Posted, Posting,
         State, TopUp, TopUpId, Window,
     },
-    store::{KeptCharge, Store, StoreError, Tally},
+    store::{Store, StoreError, StoredDeduction, Tally},
 };
 
 /// What is asked for. The last three are asked when all else has come to an end.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Charge(Charge),
-    ChargeForCard(Charge),
+    Deduction(Deduction),
+    ChargeForCard(Deduction),
     Void(Void),
     Post(AccountKey, Posting),
     Open(NewTopUp),
@@ -30,7 +30,7 @@ pub(super) enum Operation {
 /// What came back. When a movement was posted is left out: each store has a clock of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Charge(ChargeOutcome),
+    Deduction(DeductionOutcome),
     Void(VoidOutcome),
     Posted(Posted),
     Opened(Opened),
@@ -39,7 +39,7 @@ pub(super) enum Answer {
     TopUp(Option<TopUp>),
     Movements(Vec<Posting>),
     Tallies(Vec<Tally>),
-    Charges(Vec<KeptCharge>),
+    Charges(Vec<StoredDeduction>),
 }
 
 impl Answer {
@@ -48,7 +48,7 @@ impl Answer {
     pub(super) const fn says_that_nothing_happened(&self) -> bool {
         !matches!(
             self,
-            Self::Charge(ChargeOutcome::Charged(_))
+            Self::Deduction(DeductionOutcome::Deducted(_))
                 | Self::Void(VoidOutcome::Voided | VoidOutcome::Marked)
                 | Self::Posted(Posted::Done(_))
                 | Self::Opened(Opened::New(_))
@@ -65,15 +65,17 @@ pub(super) struct Moment {
 }
 
 impl Operation {
-    /// Asks a store. A charge and a void are a batch of their own each: a store may carry out a
+    /// Asks a store. A deduction and a void are a batch of their own each: a store may carry out a
     /// larger one client by client.
     pub(super) async fn ask(&self, store: &dyn Store) -> Result<Answer, StoreError> {
         Ok(match self.clone() {
-            Self::Charge(charge) => {
-                let answer = store.batch(batch(vec![charge], vec![])).await?;
-                Answer::Charge(answer.charges[0].1)
+            Self::Deduction(deduction) => {
+                let answer = store.batch(batch(vec![deduction], vec![])).await?;
+                Answer::Deduction(answer.deductions[0].1)
             }
-            Self::ChargeForCard(charge) => Answer::Charge(store.charge_for_card(charge).await?),
+            Self::ChargeForCard(deduction) => {
+                Answer::Deduction(store.deduct_for_card(deduction).await?)
+            }
             Self::Void(void) => {
                 let answer = store.batch(batch(vec![], vec![void])).await?;
                 Answer::Void(answer.voids[0].1)
@@ -94,7 +96,7 @@ impl Operation {
                 tallies.sort_unstable();
                 Answer::Tallies(tallies)
             }
-            Self::Charges(key) => Answer::Charges(store.charges(key, usize::MAX).await?),
+            Self::Charges(key) => Answer::Charges(store.deductions(key, usize::MAX).await?),
         })
     }
 
@@ -102,31 +104,31 @@ impl Operation {
     pub(super) fn carry_out(&self, books: &mut Memory, at: Moment) -> Answer {
         let Moment { now_ms, window } = at;
         match self.clone() {
-            Self::Charge(charge) => {
-                let batch = batch(vec![charge], vec![]);
-                let answer = ledger::apply_batch(books, &batch, &window).unwrap();
-                Answer::Charge(answer.charges[0].1)
+            Self::Deduction(deduction) => {
+                let batch = batch(vec![deduction], vec![]);
+                let answer = accounting::apply_batch(books, &batch, &window).unwrap();
+                Answer::Deduction(answer.deductions[0].1)
             }
-            Self::ChargeForCard(charge) => {
-                Answer::Charge(ledger::apply_charge(books, &charge, &window).unwrap())
+            Self::ChargeForCard(deduction) => {
+                Answer::Deduction(accounting::apply_deduction(books, &deduction, &window).unwrap())
             }
             Self::Void(void) => {
                 let batch = batch(vec![], vec![void]);
-                let answer = ledger::apply_batch(books, &batch, &window).unwrap();
+                let answer = accounting::apply_batch(books, &batch, &window).unwrap();
                 Answer::Void(answer.voids[0].1)
             }
             Self::Post(key, posting) => {
-                Answer::Posted(ledger::post(books, &key, &posting, now_ms).unwrap())
+                Answer::Posted(accounting::post(books, &key, &posting, now_ms).unwrap())
             }
-            Self::Open(wanted) => Answer::Opened(ledger::open(books, wanted).unwrap()),
-            Self::Advance { id, from, to } => {
-                Answer::Advanced(ledger::advance(books, &id, from.as_ref(), to, now_ms).unwrap())
-            }
+            Self::Open(wanted) => Answer::Opened(accounting::open(books, wanted).unwrap()),
+            Self::Advance { id, from, to } => Answer::Advanced(
+                accounting::advance(books, &id, from.as_ref(), to, now_ms).unwrap(),
+            ),
             Self::Account(key) => Answer::Account(books.account(&key).unwrap()),
             Self::TopUp(id) => Answer::TopUp(books.top_up(&id).unwrap()),
             Self::Movements(key) => Answer::Movements(shown::postings(books, &key)),
             Self::Tallies(key) => Answer::Tallies(shown::tallies(books, &key)),
-            Self::Charges(key) => Answer::Charges(shown::charges(books, &key)),
+            Self::Charges(key) => Answer::Charges(shown::deductions(books, &key)),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use stripe402_protocol::{
-    ChargeId, Code, Refusal,
-    message::{Charge, ChargeOutcome, Void},
+    Code, DeductionId, Refusal,
+    message::{Deduction, DeductionOutcome, Void},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     },
     operation::{Answer, Moment, Operation},
 };
-use crate::ledger::{
+use crate::accounting::{
     AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posted, Posting, State, TopUp, Window,
 };
 
@@ -23,19 +23,19 @@ const HELD: i64 = 12;
 /// How many things there can be most of.
 const THEMES: u64 = 3;
 
-/// A charge that several tasks make and void.
+/// A deduction that several tasks make and void.
 struct Shared {
-    charge: Charge,
-    /// Whether its gateway does not know the client until the charge is answered.
+    deduction: Deduction,
+    /// Whether its gateway does not know the client until the deduction is answered.
     for_card: bool,
 }
 
 /// What a history is about.
 pub(super) struct Scene {
     pub(super) keys: Vec<AccountKey>,
-    /// What it has most of: charges, holds, or top-ups.
+    /// What it has most of: deductions, holds, or top-ups.
     theme: u64,
-    charges: Vec<Shared>,
+    deductions: Vec<Shared>,
     known: Mutex<Known>,
     pub(super) at: Moment,
 }
@@ -44,9 +44,9 @@ pub(super) struct Scene {
 #[derive(Default)]
 struct Known {
     top_ups: Vec<TopUp>,
-    charged: BTreeSet<ChargeId>,
-    /// Of the charges, those that nobody has seen voided.
-    standing: BTreeSet<ChargeId>,
+    deducted: BTreeSet<DeductionId>,
+    /// Of the deductions, those that nobody has seen voided.
+    standing: BTreeSet<DeductionId>,
     /// Holds that nobody has seen captured or released.
     holds: BTreeSet<(AccountKey, String)>,
 }
@@ -61,15 +61,18 @@ impl Scene {
         };
         let keys: Vec<_> = [Some(first), second].into_iter().flatten().collect();
         let theme = dice.throw(THEMES);
-        let charges = (0..6).map(|_| Shared {
-            charge: fixture::charge(*dice.pick(&keys), i64::try_from(dice.throw(30)).unwrap()),
+        let deductions = (0..6).map(|_| Shared {
+            deduction: fixture::deduction(
+                *dice.pick(&keys),
+                i64::try_from(dice.throw(30)).unwrap(),
+            ),
             for_card: dice.throw(5) < 2,
         });
-        let charges = charges.collect();
+        let deductions = deductions.collect();
         let now_ms = now_ms();
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms, day * 7, Duration::from_secs(60));
-        Self { keys, theme, charges, known: Mutex::default(), at: Moment { now_ms, window } }
+        Self { keys, theme, deductions, known: Mutex::default(), at: Moment { now_ms, window } }
     }
 
     /// What comes before all else: most accounts have something, and some were never touched.
@@ -80,7 +83,7 @@ impl Scene {
         funded.into_iter().map(fund).collect()
     }
 
-    /// What comes after all else: a look at everything. At single charges only in some histories:
+    /// What comes after all else: a look at everything. At single deductions only in some histories:
     /// a store may have to look through a week, piece by piece.
     pub(super) fn end(&self, dice: &mut Dice) -> Vec<Operation> {
         let tables = |key: &AccountKey| {
@@ -100,7 +103,7 @@ impl Scene {
     pub(super) fn draw(&self, dice: &mut Dice) -> Operation {
         let theme = if dice.throw(2) == 0 { self.theme } else { dice.throw(THEMES + 1) };
         match theme {
-            0 if dice.throw(2) == 0 => self.charge(dice),
+            0 if dice.throw(2) == 0 => self.deduction(dice),
             0 => self.void(dice),
             1 => self.post(dice),
             2 if dice.throw(4) == 0 => self.open(dice),
@@ -114,12 +117,12 @@ impl Scene {
         let mut known = self.known.lock().unwrap();
         match (operation, answer) {
             (
-                Operation::Charge(charge) | Operation::ChargeForCard(charge),
-                Answer::Charge(ChargeOutcome::Charged(_)),
+                Operation::Deduction(deduction) | Operation::ChargeForCard(deduction),
+                Answer::Deduction(DeductionOutcome::Deducted(_)),
             ) => {
-                let is_new = known.charged.insert(charge.id);
+                let is_new = known.deducted.insert(deduction.id);
                 if is_new {
-                    known.standing.insert(charge.id);
+                    known.standing.insert(deduction.id);
                 }
             }
             (Operation::Void(void), _) => {
@@ -146,30 +149,34 @@ impl Scene {
         }
     }
 
-    fn charge(&self, dice: &mut Dice) -> Operation {
-        let Shared { charge, for_card } = dice.pick(&self.charges);
-        let mut charge = charge.clone();
+    fn deduction(&self, dice: &mut Dice) -> Operation {
+        let Shared { deduction, for_card } = dice.pick(&self.deductions);
+        let mut deduction = deduction.clone();
         if dice.throw(8) == 0 {
-            charge.amount = units(charge.amount.get() + 1);
+            deduction.amount = units(deduction.amount.get() + 1);
         }
-        if *for_card { Operation::ChargeForCard(charge) } else { Operation::Charge(charge) }
+        if *for_card {
+            Operation::ChargeForCard(deduction)
+        } else {
+            Operation::Deduction(deduction)
+        }
     }
 
-    /// Mostly of a charge that stands, as far as is known: else most ids would be voided before
+    /// Mostly of a deduction that stands, as far as is known: else most ids would be voided before
     /// they are charged. A void of a card's charge has no name until somebody has learnt whose it
     /// is.
     fn void(&self, dice: &mut Dice) -> Operation {
         let known = self.known.lock().unwrap();
-        let stands = |shared: &&Shared| known.standing.contains(&shared.charge.id);
-        let standing: Vec<_> = self.charges.iter().filter(stands).collect();
-        let Shared { charge, for_card } = if standing.is_empty() || dice.throw(4) == 0 {
-            dice.pick(&self.charges)
+        let stands = |shared: &&Shared| known.standing.contains(&shared.deduction.id);
+        let standing: Vec<_> = self.deductions.iter().filter(stands).collect();
+        let Shared { deduction, for_card } = if standing.is_empty() || dice.throw(4) == 0 {
+            dice.pick(&self.deductions)
         } else {
             *dice.pick(&standing)
         };
-        let is_named = !for_card || (known.charged.contains(&charge.id) && dice.throw(4) == 0);
-        let client_id = Some(charge.client_id).filter(|_| is_named);
-        Operation::Void(Void { id: charge.id, client_id })
+        let is_named = !for_card || (known.deducted.contains(&deduction.id) && dice.throw(4) == 0);
+        let client_id = Some(deduction.client_id).filter(|_| is_named);
+        Operation::Void(Void { id: deduction.id, client_id })
     }
 
     fn post(&self, dice: &mut Dice) -> Operation {

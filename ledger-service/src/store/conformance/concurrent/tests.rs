@@ -6,19 +6,19 @@ use std::{sync::Arc, time::Duration};
 
 use self::faulty::{Fault, Faulty};
 use super::{
-    super::fixture::{charge, new_account, now_ms, units, void, wanted},
+    super::fixture::{deduction, new_account, now_ms, units, void, wanted},
     check::explain,
     history::{Event, History},
     operation::{Answer, Moment, Operation},
 };
 use crate::{
-    ledger::{
+    accounting::{
         self, Account, AccountKey, Advance, Claim, Kind, Memory, Opened, Posted, Posting, State,
         TopUp, Window,
     },
     store::Store,
 };
-use stripe402_protocol::message::{ChargeOutcome, VoidOutcome};
+use stripe402_protocol::message::{DeductionOutcome, VoidOutcome};
 
 /// So many histories of a store without a fault have an order.
 const ROUNDS: usize = 400;
@@ -140,14 +140,14 @@ fn what_failed_is_tried_both_ways_and_only_once() {
 #[test]
 fn answers_that_each_fit_another_order_are_refused() {
     let key = new_account();
-    let charge = charge(key, 4);
-    let void = Operation::Void(void(&charge));
-    let charged = Some(Answer::Charge(ChargeOutcome::Charged(units(6))));
+    let deduction = deduction(key, 4);
+    let void = Operation::Void(void(&deduction));
+    let deducted = Some(Answer::Deduction(DeductionOutcome::Deducted(units(6))));
     let (credit, done) = credit(key);
     let both = |voided| {
         vec![
             (0, 1, credit.clone(), done.clone()),
-            (2, 5, Operation::Charge(charge.clone()), charged.clone()),
+            (2, 5, Operation::Deduction(deduction.clone()), deducted.clone()),
             (3, 4, void.clone(), Some(Answer::Void(voided))),
         ]
     };
@@ -163,7 +163,9 @@ fn what_changes_nothing_here_may_change_something_later() {
     let id = wanted.id;
     let next = State::Charging(Claim { epoch: 1, until_ms: 0, looking: false });
     let mut books = Memory::default();
-    let Opened::New(top_up) = ledger::open(&mut books, wanted.clone()).unwrap() else { panic!() };
+    let Opened::New(top_up) = accounting::open(&mut books, wanted.clone()).unwrap() else {
+        panic!()
+    };
     let advance = |(from, to): (Option<State>, &State)| {
         let done = Advance::Done(TopUp { state: to.clone(), ..top_up.clone() });
         (Operation::Advance { id, from, to: to.clone() }, Some(Answer::Advanced(done)))

@@ -1,21 +1,21 @@
-//! Operations and answers in words: accounts, charges and top-ups have short names.
+//! Operations and answers in words: accounts, deductions and top-ups have short names.
 
 use stripe402_protocol::{
-    ChargeId,
-    message::{ChargeOutcome, VoidOutcome},
+    DeductionId,
+    message::{DeductionOutcome, VoidOutcome},
 };
 
 use super::{
     history::History,
     operation::{Answer, Operation},
 };
-use crate::ledger::{Account, AccountKey, Advance, Opened, Posted, State, TopUp, TopUpId};
+use crate::accounting::{Account, AccountKey, Advance, Opened, Posted, State, TopUp, TopUpId};
 
 /// The names, in the order in which things came up.
 #[derive(Default)]
 pub(super) struct Words {
     keys: Vec<AccountKey>,
-    charges: Vec<ChargeId>,
+    deductions: Vec<DeductionId>,
     top_ups: Vec<TopUpId>,
 }
 
@@ -29,12 +29,13 @@ impl Words {
         let mut words = Self::default();
         for event in &history.events {
             match &event.operation {
-                Operation::Charge(charge) | Operation::ChargeForCard(charge) => {
-                    words.charges.push(charge.id);
-                    let key = AccountKey { client: charge.client_id, currency: charge.currency };
+                Operation::Deduction(deduction) | Operation::ChargeForCard(deduction) => {
+                    words.deductions.push(deduction.id);
+                    let key =
+                        AccountKey { client: deduction.client_id, currency: deduction.currency };
                     words.keys.push(key);
                 }
-                Operation::Void(void) => words.charges.push(void.id),
+                Operation::Void(void) => words.deductions.push(void.id),
                 Operation::Open(wanted) => {
                     words.top_ups.push(wanted.id);
                     words.keys.push(wanted.account);
@@ -49,8 +50,8 @@ impl Words {
         }
         words.keys.sort_unstable();
         words.keys.dedup();
-        words.charges.sort_unstable();
-        words.charges.dedup();
+        words.deductions.sort_unstable();
+        words.deductions.dedup();
         words.top_ups.sort_unstable();
         words.top_ups.dedup();
         words
@@ -60,8 +61,8 @@ impl Words {
         name("a", &self.keys, key)
     }
 
-    fn charge(&self, id: &ChargeId) -> String {
-        name("c", &self.charges, id)
+    fn deduction(&self, id: &DeductionId) -> String {
+        name("c", &self.deductions, id)
     }
 
     fn top_up(&self, top_up: &TopUp) -> String {
@@ -71,7 +72,7 @@ impl Words {
     /// The operation without what it is about.
     pub(super) fn kind(operation: &Operation) -> &'static str {
         match operation {
-            Operation::Charge(_) => "charge",
+            Operation::Deduction(_) => "charge",
             Operation::ChargeForCard(_) => "card charge",
             Operation::Void(void) if void.client_id.is_none() => "nameless void",
             Operation::Void(_) => "void",
@@ -89,14 +90,18 @@ impl Words {
     /// The answer without what it is about.
     pub(super) fn outcome(answer: &Answer) -> &'static str {
         match answer {
-            Answer::Charge(ChargeOutcome::Charged(_)) => "charged",
-            Answer::Charge(ChargeOutcome::Insufficient) => "insufficient",
-            Answer::Charge(ChargeOutcome::Frozen) => "frozen",
-            Answer::Charge(ChargeOutcome::Voided) | Answer::Void(VoidOutcome::Voided) => "voided",
-            Answer::Charge(ChargeOutcome::Conflict) | Answer::Void(VoidOutcome::Conflict) => {
+            Answer::Deduction(DeductionOutcome::Deducted(_)) => "charged",
+            Answer::Deduction(DeductionOutcome::Insufficient) => "insufficient",
+            Answer::Deduction(DeductionOutcome::Frozen) => "frozen",
+            Answer::Deduction(DeductionOutcome::Voided) | Answer::Void(VoidOutcome::Voided) => {
+                "voided"
+            }
+            Answer::Deduction(DeductionOutcome::Conflict) | Answer::Void(VoidOutcome::Conflict) => {
                 "conflict"
             }
-            Answer::Charge(ChargeOutcome::Stale) | Answer::Void(VoidOutcome::Stale) => "stale",
+            Answer::Deduction(DeductionOutcome::Stale) | Answer::Void(VoidOutcome::Stale) => {
+                "stale"
+            }
             Answer::Void(VoidOutcome::Marked) => "marked",
             Answer::Void(VoidOutcome::Repeated) | Answer::Posted(Posted::Repeated(_)) => "repeated",
             Answer::Posted(Posted::Done(_)) | Answer::Advanced(Advance::Done(_)) => "done",
@@ -124,11 +129,11 @@ impl Words {
     pub(super) fn operation(&self, operation: &Operation) -> String {
         let kind = Self::kind(operation);
         match operation {
-            Operation::Charge(of) | Operation::ChargeForCard(of) => {
+            Operation::Deduction(of) | Operation::ChargeForCard(of) => {
                 let key = AccountKey { client: of.client_id, currency: of.currency };
-                format!("{kind} {} {} {}", self.charge(&of.id), self.key(&key), of.amount)
+                format!("{kind} {} {} {}", self.deduction(&of.id), self.key(&key), of.amount)
             }
-            Operation::Void(void) => format!("{kind} {}", self.charge(&void.id)),
+            Operation::Void(void) => format!("{kind} {}", self.deduction(&void.id)),
             Operation::Post(key, posting) => {
                 format!("{kind} {} {} {}", self.key(key), posting.reference, posting.amount)
             }
@@ -152,7 +157,9 @@ impl Words {
     pub(super) fn answer(&self, answer: &Answer) -> String {
         let outcome = Self::outcome(answer);
         match answer {
-            Answer::Charge(ChargeOutcome::Charged(left)) => format!("{outcome}, {left} left"),
+            Answer::Deduction(DeductionOutcome::Deducted(left)) => {
+                format!("{outcome}, {left} left")
+            }
             Answer::Posted(Posted::Done(of) | Posted::Repeated(of)) => {
                 format!("{outcome}: {}", account(of))
             }
@@ -174,7 +181,7 @@ impl Words {
                 all.collect::<Vec<_>>().join(", ")
             }
             Answer::Charges(all) => {
-                let all = all.iter().map(|of| format!("{} {}", self.charge(&of.id), of.amount));
+                let all = all.iter().map(|of| format!("{} {}", self.deduction(&of.id), of.amount));
                 all.collect::<Vec<_>>().join(", ")
             }
             _ => outcome.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Kind, Posted};
+use crate::accounting::{Kind, Posted};
 
 /// From so many commands on, every kind of movement must have been posted.
 const ENOUGH: usize = 10_000;

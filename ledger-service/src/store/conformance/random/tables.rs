@@ -2,14 +2,14 @@
 
 use super::{super::shown, world::World};
 use crate::{
-    ledger::{self, AccountKey, TopUp},
+    accounting::{self, AccountKey, TopUp},
     store::Store,
 };
 
 /// Panics, naming the seed, if a table differs.
 pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
     for key in &world.keys {
-        let known = ledger::Book::account(&world.books, key).unwrap();
+        let known = accounting::Book::account(&world.books, key).unwrap();
         assert_eq!(store.account(*key).await.unwrap(), known, "{seed}");
         let listed = store.accounts(Some(key.client), None, usize::MAX).await.unwrap();
         assert_eq!(listed, accounts(world, key), "{seed}");
@@ -20,13 +20,13 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         let mut summed = store.tallies(*key).await.unwrap();
         summed.sort_unstable();
         assert_eq!(summed, shown::tallies(&world.books, key), "{seed}");
-        let kept = store.charges(*key, usize::MAX).await.unwrap();
-        assert_eq!(kept, shown::charges(&world.books, key), "{seed}");
+        let kept = store.deductions(*key, usize::MAX).await.unwrap();
+        assert_eq!(kept, shown::deductions(&world.books, key), "{seed}");
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }
     for id in &world.top_ups {
-        let known = ledger::Book::top_up(&world.books, id).unwrap();
+        let known = accounting::Book::top_up(&world.books, id).unwrap();
         assert_eq!(store.top_up(*id).await.unwrap(), known, "{seed}");
     }
     // Others' are listed, too: cases share a server.

@@ -3,27 +3,27 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use stripe402_protocol::{
-    ChargeId, ClientId, Code, Currency, Refusal, Units,
-    message::{Charge, Void},
+    ClientId, Code, Currency, DeductionId, Refusal, Units,
+    message::{Deduction, Void},
 };
 
 use super::{
-    super::fixture::{batch, charge_id, new_account, now_ms, units, wanted},
+    super::fixture::{batch, deduction_id, new_account, now_ms, units, wanted},
     Dice,
     done::Counts,
 };
 use crate::{
-    ledger::{
+    accounting::{
         self, AccountKey, Claim, Kind, Memory, NewTopUp, Opened, Posted, Posting, State, TopUpId,
         Window,
     },
     store::Store,
 };
 
-/// A charge's id, as a gateway mints it: for one client, and by one of its two ways to pay.
+/// A deduction's id, as a gateway mints it: for one client, and by one of its two ways to pay.
 #[derive(Clone, Copy)]
 struct Minted {
-    id: ChargeId,
+    id: DeductionId,
     client: ClientId,
     for_card: bool,
 }
@@ -32,7 +32,7 @@ pub(super) struct World {
     dice: Dice,
     pub(super) books: Memory,
     pub(super) keys: Vec<AccountKey>,
-    charges: Vec<Minted>,
+    deductions: Vec<Minted>,
     /// Holds that are neither captured nor released.
     holds: Vec<(AccountKey, Posting)>,
     pub(super) top_ups: Vec<TopUpId>,
@@ -49,7 +49,7 @@ impl World {
             dice: Dice::new(seed),
             books: Memory::default(),
             keys,
-            charges: Vec::new(),
+            deductions: Vec::new(),
             holds: Vec::new(),
             top_ups: Vec::new(),
             customers: BTreeMap::new(),
@@ -68,24 +68,24 @@ impl World {
 
     /// A new one, or one of the last that were used.
     fn minted(&mut self) -> Minted {
-        if self.charges.is_empty() || self.dice.throw(3) > 0 {
+        if self.deductions.is_empty() || self.dice.throw(3) > 0 {
             let ago = if self.dice.throw(30) == 0 { 9 * 24 * 3600 } else { 0 };
-            let id = charge_id(Duration::from_secs(ago));
+            let id = deduction_id(Duration::from_secs(ago));
             let client = self.dice.pick(&self.keys).client;
             let minted = Minted { id, client, for_card: self.dice.throw(4) == 0 };
-            self.charges.push(minted);
+            self.deductions.push(minted);
             return minted;
         }
-        let recent = self.charges.len().saturating_sub(12);
-        *self.dice.pick(&self.charges[recent..])
+        let recent = self.deductions.len().saturating_sub(12);
+        *self.dice.pick(&self.deductions[recent..])
     }
 
     /// Mostly of the same content as ever; else of another amount, route or currency.
-    fn charge(&mut self, minted: Minted) -> Charge {
+    fn deduction(&mut self, minted: Minted) -> Deduction {
         let of_client = |key: &&AccountKey| key.client == minted.client;
         let own: Vec<_> = self.keys.iter().filter(of_client).copied().collect();
         let key = *self.dice.pick(&own);
-        Charge {
+        Deduction {
             id: minted.id,
             client_id: key.client,
             currency: key.currency,
@@ -97,7 +97,7 @@ impl World {
     pub(super) async fn step(&mut self, store: &dyn Store, at: &str) {
         match self.dice.throw(13) {
             0..=4 => self.batch(store, at).await,
-            10 | 11 => self.charge_for_card(store, at).await,
+            10 | 11 => self.deduct_for_card(store, at).await,
             5 | 6 => self.open(store, at).await,
             7 => self.advance(store, at).await,
             12 => self.customer(store, at).await,
@@ -106,41 +106,41 @@ impl World {
     }
 
     async fn batch(&mut self, store: &dyn Store, at: &str) {
-        let (mut charges, mut voids) = (Vec::new(), Vec::new());
+        let (mut deductions, mut voids) = (Vec::new(), Vec::new());
         for _ in 0..self.dice.throw(5) {
             let minted = self.minted();
             if !minted.for_card {
-                charges.push(self.charge(minted));
+                deductions.push(self.deduction(minted));
             }
         }
         for _ in 0..self.dice.throw(3) {
             let Minted { id, client, for_card } = self.minted();
             // A gateway that does not know whose a card's charge is may have learnt it since.
             let is_charged = matches!(
-                ledger::Book::charge(&self.books, &id).unwrap(),
-                Some(ledger::ChargeRecord::Deducted { .. })
+                accounting::Book::deduction(&self.books, &id).unwrap(),
+                Some(accounting::DeductionRecord::Deducted { .. })
             );
             let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
             voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
         }
-        let batch = batch(charges, voids);
+        let batch = batch(deductions, voids);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
-        let expected = ledger::apply_batch(&mut self.books, &batch, &window).unwrap();
+        let expected = accounting::apply_batch(&mut self.books, &batch, &window).unwrap();
         assert_eq!(store.batch(batch.clone()).await.unwrap(), expected, "{at}: {batch:?}");
     }
 
-    async fn charge_for_card(&mut self, store: &dyn Store, at: &str) {
+    async fn deduct_for_card(&mut self, store: &dyn Store, at: &str) {
         let minted = self.minted();
         if !minted.for_card {
             return;
         }
-        let charge = self.charge(minted);
+        let deduction = self.deduction(minted);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
-        let expected = ledger::apply_charge(&mut self.books, &charge, &window).unwrap();
-        let outcome = store.charge_for_card(charge.clone()).await.unwrap();
-        assert_eq!(outcome, expected, "{at}: {charge:?}");
+        let expected = accounting::apply_deduction(&mut self.books, &deduction, &window).unwrap();
+        let outcome = store.deduct_for_card(deduction.clone()).await.unwrap();
+        assert_eq!(outcome, expected, "{at}: {deduction:?}");
     }
 
     async fn open(&mut self, store: &dyn Store, at: &str) {
@@ -149,7 +149,7 @@ impl World {
         let name = Some(name).filter(|_| self.dice.throw(2) == 0);
         let (amount, needed) = (self.amount(), self.amount());
         let wanted = NewTopUp { amount, needed, ..wanted(key, 1, name) };
-        let expected = ledger::open(&mut self.books, wanted.clone()).unwrap();
+        let expected = accounting::open(&mut self.books, wanted.clone()).unwrap();
         if let Opened::New(top_up) = &expected {
             self.top_ups.push(top_up.id);
         }
@@ -168,7 +168,7 @@ impl World {
         let from = match self.dice.throw(3) {
             0 => None,
             1 => Some(State::opened()),
-            _ => ledger::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
+            _ => accounting::Book::top_up(&self.books, &id).unwrap().map(|top_up| top_up.state),
         };
         let to = match self.dice.throw(6) {
             4 => State::Lapsed,
@@ -179,7 +179,7 @@ impl World {
         };
         let now = now_ms();
         let expected =
-            ledger::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
+            accounting::advance(&mut self.books, &id, from.as_ref(), to.clone(), now).unwrap();
         assert_eq!(store.advance_top_up(id, from, to).await.unwrap(), expected, "{at}");
     }
 
@@ -206,14 +206,14 @@ impl World {
         let (key, posting) = self.posting();
         let up_to = matches!(posting.kind, Kind::Refund) && self.dice.throw(2) == 0;
         let (expected, posted) = if up_to {
-            let expected = ledger::post_up_to(&mut self.books, &key, &posting, now_ms());
+            let expected = accounting::post_up_to(&mut self.books, &key, &posting, now_ms());
             (expected.unwrap(), store.post_up_to(key, posting.clone()).await.unwrap())
         } else {
-            let expected = ledger::post(&mut self.books, &key, &posting, now_ms());
+            let expected = accounting::post(&mut self.books, &key, &posting, now_ms());
             (expected.unwrap(), store.post(key, posting.clone()).await.unwrap())
         };
         assert_eq!(posted, expected, "{at}: {posting:?}");
-        let known = ledger::Book::movement(&self.books, &key, posting.kind, &posting.reference);
+        let known = accounting::Book::movement(&self.books, &key, posting.kind, &posting.reference);
         let known = known.unwrap().map(|movement| movement.posting);
         let shown = store.movement(key, posting.kind, &posting.reference).await.unwrap();
         assert_eq!(shown.map(|movement| movement.posting), known, "{at}: {posting:?}");

@@ -9,7 +9,7 @@ use super::{
     CUSTOMERS, TableBook, damaged,
     schema::{failed, text, to_json},
 };
-use crate::ledger::AuditEntry;
+use crate::accounting::AuditEntry;
 
 impl TableBook<'_> {
     /// The name of these books, which the first one gives.

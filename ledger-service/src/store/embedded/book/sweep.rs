@@ -1,18 +1,18 @@
-//! What is kept for a time only, and goes by itself: single charges, and counts of limits; and, in
+//! What is kept for a time only, and goes by itself: single deductions, and counts of limits; and, in
 //! `uncharged.rs`, what cards leave that were never charged.
 //!
-//! Each commit sweeps, and each removes at least as many charges as it adds, so that the table never
+//! Each commit sweeps, and each removes at least as many deductions as it adds, so that the table never
 //! outgrows what is to be remembered. None removes so many that its callers wait for it.
 
 use std::time::Duration;
 
 use redb::ReadableTable;
-use stripe402_protocol::ChargeId;
+use stripe402_protocol::DeductionId;
 
 use super::{super::super::StoreError, TableBook, schema, schema::failed};
-use crate::ledger::Limit;
+use crate::accounting::Limit;
 
-/// A commit removes as many charges as it adds, times this: what was left by busier hours goes, too.
+/// A commit removes as many deductions as it adds, times this: what was left by busier hours goes, too.
 const FOR_EACH_NEW: usize = 2;
 /// A commit may remove so many, however few it adds.
 const AT_LEAST: usize = 256;
@@ -24,16 +24,16 @@ const COUNTS: usize = 64;
 /// How far the sweep of a commit is.
 #[derive(Debug, Default)]
 pub(in super::super) struct Swept {
-    first_remembered: Option<ChargeId>,
+    first_remembered: Option<DeductionId>,
     new: usize,
-    /// Top-ups that ended without a charge up to then are forgotten.
+    /// Top-ups that ended without a deduction up to then are forgotten.
     pub(super) uncharged_until: Option<u64>,
     pub(super) new_uncharged: usize,
 }
 
 impl Swept {
-    /// Whether a charge counts as gone, though its record may not have been swept out yet.
-    pub(super) fn is_forgotten(&self, id: &ChargeId) -> bool {
+    /// Whether a deduction counts as gone, though its record may not have been swept out yet.
+    pub(super) fn is_forgotten(&self, id: &DeductionId) -> bool {
         self.first_remembered.as_ref().is_some_and(|first| id < first)
     }
 
@@ -49,8 +49,8 @@ impl Swept {
 }
 
 impl TableBook<'_> {
-    /// From now on charges before this one are forgotten; their sums stay.
-    pub(in super::super) fn remember_from(&mut self, first: ChargeId) {
+    /// From now on deductions before this one are forgotten; their sums stay.
+    pub(in super::super) fn remember_from(&mut self, first: DeductionId) {
         self.swept.first_remembered = self.swept.first_remembered.max(Some(first));
     }
 
@@ -63,7 +63,7 @@ impl TableBook<'_> {
     fn sweep_charges(&mut self) -> Result<(), StoreError> {
         let Some(first) = self.swept.first_remembered else { return Ok(()) };
         let forgotten = self
-            .charges
+            .deductions
             .range::<&[u8; 16]>(..first.as_bytes())
             .map_err(failed)?
             .take(self.swept.allowance())
@@ -71,7 +71,7 @@ impl TableBook<'_> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
         for id in forgotten {
-            let removed = self.charges.remove(&id).map(drop).map_err(failed);
+            let removed = self.deductions.remove(&id).map(drop).map_err(failed);
             self.wrote(removed)?;
         }
         Ok(())

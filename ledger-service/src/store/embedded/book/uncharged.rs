@@ -4,7 +4,7 @@ use redb::ReadableTable;
 use uuid::Uuid;
 
 use super::{super::super::StoreError, TableBook, schema, schema::failed};
-use crate::ledger::{Book as _, Kind, TopUp, TopUpId, name_of_customer};
+use crate::accounting::{Book as _, Kind, TopUp, TopUpId, name_of_customer};
 
 /// A commit forgets as many top-ups as it adds, times this.
 const FOR_EACH_NEW: usize = 2;
@@ -19,7 +19,7 @@ struct Due {
 }
 
 impl TableBook<'_> {
-    /// From now on top-ups are forgotten that ended without a charge up to then.
+    /// From now on top-ups are forgotten that ended without a deduction up to then.
     pub(in super::super) fn remember_uncharged_after(&mut self, until_ms: u64) {
         self.swept.uncharged_until = self.swept.uncharged_until.max(Some(until_ms));
     }
@@ -80,7 +80,7 @@ impl TableBook<'_> {
         let client = top_up.account.client;
         let removed = self.uncharged_of.remove((client.as_bytes(), id)).map(drop).map_err(failed);
         self.wrote(removed)?;
-        // Else it was charged after all.
+        // Else it was deducted after all.
         if top_up.state.is_without_charge() {
             self.remove_top_up(&top_up, &due.waited)?;
             self.forget_client(&top_up)?;

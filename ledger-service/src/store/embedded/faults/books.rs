@@ -6,11 +6,11 @@ use stripe402_protocol::ClientId;
 
 use super::calls::Call;
 use crate::{
-    ledger::{self, Book as _, ChargeRecord, Limit, Memory, Window},
-    store::{KeptCharge, Tally},
+    accounting::{self, Book as _, DeductionRecord, Limit, Memory, Window},
+    store::{StoredDeduction, Tally},
 };
 
-/// For how long charges are remembered, and how far clocks may be ahead.
+/// For how long deductions are remembered, and how far clocks may be ahead.
 pub(super) const MEMORY: Duration = Duration::from_secs(4 * 3600);
 pub(super) const SKEW: Duration = Duration::from_secs(60);
 
@@ -35,17 +35,17 @@ impl Books {
             Call::Batch(batch) => {
                 let window = Window::at(now_ms, MEMORY, SKEW);
                 memory.forget_charges_before(&window.first_remembered());
-                format!("{:?}", known(ledger::apply_batch(memory, &batch, &window)))
+                format!("{:?}", known(accounting::apply_batch(memory, &batch, &window)))
             }
             Call::Post(key, posting) => {
-                format!("{:?}", known(ledger::post(memory, &key, &posting, now_ms)))
+                format!("{:?}", known(accounting::post(memory, &key, &posting, now_ms)))
             }
             Call::PostTogether(key, postings) => {
-                format!("{:?}", known(ledger::post_together(memory, &key, &postings, now_ms)))
+                format!("{:?}", known(accounting::post_together(memory, &key, &postings, now_ms)))
             }
-            Call::Open(wanted) => format!("{:?}", known(ledger::open(memory, wanted))),
+            Call::Open(wanted) => format!("{:?}", known(accounting::open(memory, wanted))),
             Call::Advance(id, to) => {
-                format!("{:?}", known(ledger::advance(memory, &id, None, to, now_ms)))
+                format!("{:?}", known(accounting::advance(memory, &id, None, to, now_ms)))
             }
             Call::Customer(client, customer) => {
                 format!("{:?}", self.customers.entry(client).or_insert(customer))
@@ -71,7 +71,7 @@ impl Books {
         wait
     }
 
-    pub(super) fn tallies(&self, key: &ledger::AccountKey) -> Vec<Tally> {
+    pub(super) fn tallies(&self, key: &accounting::AccountKey) -> Vec<Tally> {
         let own = self.memory.tallies().iter().filter(|(of, _)| of.account == *key);
         own.map(|(of, &(count, amount))| Tally {
             route: of.route.clone(),
@@ -82,23 +82,27 @@ impl Books {
         .collect()
     }
 
-    pub(super) fn charges(&self, key: &ledger::AccountKey, now_ms: u64) -> Vec<KeptCharge> {
+    pub(super) fn deductions(
+        &self,
+        key: &accounting::AccountKey,
+        now_ms: u64,
+    ) -> Vec<StoredDeduction> {
         let first = Window::at(now_ms, MEMORY, SKEW).first_remembered();
-        let kept = self.memory.charges().range(first..).rev();
+        let kept = self.memory.deductions().range(first..).rev();
         kept.filter_map(|(id, record)| match record {
-            ChargeRecord::Deducted { account, amount, route, .. } if account == key => {
-                Some(KeptCharge { id: *id, route: route.clone(), amount: *amount })
+            DeductionRecord::Deducted { account, amount, route, .. } if account == key => {
+                Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
             }
             _ => None,
         })
         .collect()
     }
 
-    pub(super) fn account(&self, key: &ledger::AccountKey) -> ledger::Account {
+    pub(super) fn account(&self, key: &accounting::AccountKey) -> accounting::Account {
         known(self.memory.account(key))
     }
 
-    pub(super) fn top_up(&self, id: &ledger::TopUpId) -> Option<ledger::TopUp> {
+    pub(super) fn top_up(&self, id: &accounting::TopUpId) -> Option<accounting::TopUp> {
         known(self.memory.top_up(id))
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use stripe402_protocol::{
-    ChargeId, ClientId, Code, Currency, Refusal, Units,
-    message::{Batch, Charge, Void},
+    ClientId, Code, Currency, DeductionId, Refusal, Units,
+    message::{Batch, Deduction, Void},
 };
 use uuid::Uuid;
 
 use crate::{
-    ledger::{AccountKey, Kind, Limit, NewTopUp, Posting, State, TopUpId},
+    accounting::{AccountKey, Kind, Limit, NewTopUp, Posting, State, TopUpId},
     store::{Store, StoreError, conformance::random::Dice, embedded::Embedded},
 };
 
@@ -50,7 +50,7 @@ impl Call {
 pub(super) struct Caller {
     pub(super) keys: Vec<AccountKey>,
     pub(super) top_ups: Vec<TopUpId>,
-    charges: Vec<Charge>,
+    deductions: Vec<Deduction>,
     minted: u64,
 }
 
@@ -63,7 +63,7 @@ impl Caller {
         let client = |name| ClientId::derive(b"faults", name);
         let key = |name| AccountKey { client: client(name), currency: Currency::USD };
         let keys = vec![key("a"), key("b"), key("c")];
-        Self { keys, top_ups: Vec::new(), charges: Vec::new(), minted: 0 }
+        Self { keys, top_ups: Vec::new(), deductions: Vec::new(), minted: 0 }
     }
 
     pub(super) fn draw(&mut self, dice: &mut Dice, now_ms: u64) -> Call {
@@ -109,29 +109,29 @@ impl Caller {
     }
 
     fn batch(&mut self, dice: &mut Dice, now_ms: u64) -> Batch {
-        let mut batch = Batch { version: 1, charges: Vec::new(), voids: Vec::new() };
+        let mut batch = Batch { version: 1, deductions: Vec::new(), voids: Vec::new() };
         for _ in 0..dice.throw(6) {
-            let charge = if self.charges.is_empty() || dice.throw(4) > 0 {
+            let deduction = if self.deductions.is_empty() || dice.throw(4) > 0 {
                 let key = *pick(dice, &self.keys);
                 self.minted += 1;
                 let mut random = [0; 10];
                 random[..8].copy_from_slice(&self.minted.to_be_bytes());
-                Charge {
-                    id: ChargeId::mint(now_ms, random),
+                Deduction {
+                    id: DeductionId::mint(now_ms, random),
                     client_id: key.client,
                     currency: key.currency,
                     amount: Units::new(i64::try_from(dice.throw(50)).unwrap()).unwrap(),
                     route: ["joke", "weather"][usize::from(dice.throw(2) == 0)].to_owned(),
                 }
             } else {
-                pick(dice, &self.charges).clone()
+                pick(dice, &self.deductions).clone()
             };
             if dice.throw(4) == 0 {
-                batch.voids.push(Void { id: charge.id, client_id: Some(charge.client_id) });
+                batch.voids.push(Void { id: deduction.id, client_id: Some(deduction.client_id) });
             } else {
-                batch.charges.push(charge.clone());
+                batch.deductions.push(deduction.clone());
             }
-            self.charges.push(charge);
+            self.deductions.push(deduction);
         }
         batch
     }

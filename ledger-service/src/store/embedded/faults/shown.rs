@@ -5,7 +5,7 @@ use super::{
     calls::{Caller, limit},
 };
 use crate::{
-    ledger::AccountKey,
+    accounting::AccountKey,
     store::{Store, StoreError, embedded::Embedded},
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn of_store(
         lines.push(format!("{:?}", store.account(*key).await?));
         lines.push(format!("{moved:?}"));
         lines.push(format!("{summed:?}"));
-        lines.push(format!("{:?}", store.charges(*key, usize::MAX).await?));
+        lines.push(format!("{:?}", store.deductions(*key, usize::MAX).await?));
         lines.push(format!("{:?}", store.customer(key.client).await?));
         lines.push(format!("{:?}", store.agreed(key.client, None).await?));
     }
@@ -48,7 +48,7 @@ pub(super) fn of_books(books: &Books, caller: &Caller, now_ms: u64) -> Vec<Strin
         lines.push(format!("{:?}", books.account(key)));
         lines.push(format!("{moved:?}"));
         lines.push(format!("{summed:?}"));
-        lines.push(format!("{:?}", books.charges(key, now_ms)));
+        lines.push(format!("{:?}", books.deductions(key, now_ms)));
         lines.push(format!("{:?}", books.customers.get(&key.client)));
         lines.push(format!("{:?}", books.agreed.get(&key.client)));
     }
@@ -66,7 +66,7 @@ pub(super) fn of_books(books: &Books, caller: &Caller, now_ms: u64) -> Vec<Strin
 /// What `stripe402-ledger verify` looks for.
 pub(super) async fn verify(store: &Embedded, keys: &[AccountKey], at: &str) {
     for key in keys {
-        let differs = crate::books::difference(store, *key).await.unwrap();
+        let differs = crate::store::difference(store, *key).await.unwrap();
         assert_eq!(differs, None, "{at}: {key:?} is not explained");
     }
 }

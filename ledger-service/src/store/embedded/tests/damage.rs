@@ -47,9 +47,9 @@ fn wanted(account: AccountKey, id: u128) -> NewTopUp {
     }
 }
 
-fn charge_of(key: AccountKey, number: u8) -> Charge {
-    let mut charges = charge(number, NOW).charges;
-    Charge { client_id: key.client, ..charges.remove(0) }
+fn charge_of(key: AccountKey, number: u8) -> Deduction {
+    let mut deductions = deduction(number, NOW).deductions;
+    Deduction { client_id: key.client, ..deductions.remove(0) }
 }
 
 impl Subject {
@@ -73,7 +73,7 @@ impl Subject {
                 Call::Open(wanted(key, id)),
                 Call::Batch(Batch {
                     version: 1,
-                    charges: vec![charge_of(key, u8::try_from(id).unwrap())],
+                    deductions: vec![charge_of(key, u8::try_from(id).unwrap())],
                     voids: Vec::new(),
                 }),
                 Call::Customer(key.client, format!("{CUSTOMER}_{name}")),
@@ -323,16 +323,16 @@ async fn in_a_batch_one_damaged_record_fails_one_item() {
     let void = Void { id: unreadable.id, client_id: Some(unreadable.client_id) };
     let batch = Batch {
         version: 1,
-        charges: vec![charge_of(bad, 4), charge_of(good, 5), unreadable],
+        deductions: vec![charge_of(bad, 4), charge_of(good, 5), unreadable],
         voids: vec![void],
     };
     let mut asked = Box::pin(subject.store.batch(batch));
     assert!(futures_util::poll!(&mut asked).is_pending());
     subject.turns.take();
     let answer = asked.await.unwrap();
-    let outcomes: Vec<_> = answer.charges.iter().map(|(_, outcome)| *outcome).collect();
-    let left = ChargeOutcome::Charged(Units::from_u32(80));
-    assert_eq!(outcomes, [ChargeOutcome::Frozen, left, ChargeOutcome::Frozen]);
+    let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
+    let left = DeductionOutcome::Deducted(Units::from_u32(80));
+    assert_eq!(outcomes, [DeductionOutcome::Frozen, left, DeductionOutcome::Frozen]);
     assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
     assert_eq!(subject.store.account(bad).await.unwrap().available, Units::from_u32(90));
 }
@@ -348,7 +348,7 @@ async fn a_call_that_panics_fails_alone() {
         };
         let broken = || {
             subject.store.write(|book| {
-                use crate::ledger::Book as _;
+                use crate::accounting::Book as _;
                 book.set_account(&client("good"), &Account::default())?;
                 if book.account(&client("good"))?.available == Units::ZERO {
                     panic!("a bug")
@@ -392,12 +392,12 @@ async fn lists_leave_damaged_records_out() {
     assert_eq!(ids(store.unfinished_top_ups().await.unwrap()), [good]);
     assert_eq!(ids(store.recent_top_ups(9).await.unwrap()), [good]);
     assert_eq!(store.latest_movements(&Kind::ALL, 9).await.unwrap().len(), 1);
-    assert_eq!(store.charges(client("good"), 9).await.unwrap().len(), 1);
+    assert_eq!(store.deductions(client("good"), 9).await.unwrap().len(), 1);
     assert_eq!(store.revenue(0).await.unwrap().iter().map(|(_, of)| of.count).sum::<i64>(), 2);
     // Where it is asked for by itself it is said.
     assert!(matches!(store.movements(client("bad")).await, Err(StoreError::Damaged(_))));
     assert!(matches!(
-        crate::books::difference(store, client("bad")).await,
+        crate::store::difference(store, client("bad")).await,
         Err(StoreError::Damaged(_))
     ));
 }

@@ -74,9 +74,12 @@ impl Subject {
             self.minted += 1;
             let mut random = [0; 10];
             random[..8].copy_from_slice(&self.minted.to_be_bytes());
-            stripe402_protocol::message::Void { id: ChargeId::mint(now, random), client_id: None }
+            stripe402_protocol::message::Void {
+                id: DeductionId::mint(now, random),
+                client_id: None,
+            }
         });
-        let batch = Batch { version: 1, charges: Vec::new(), voids: voids.collect() };
+        let batch = Batch { version: 1, deductions: Vec::new(), voids: voids.collect() };
         self.run(self.store.batch(batch)).await;
     }
 
@@ -135,9 +138,9 @@ async fn what_is_forgotten_is_gone_before_it_is_removed() {
     subject.pass(MEMORY_MS + 1);
     let mut random = [0; 10];
     random[..8].copy_from_slice(&1_000_u64.to_be_bytes());
-    let last = ChargeId::mint(NOW, random);
+    let last = DeductionId::mint(NOW, random);
     let void = stripe402_protocol::message::Void { id: last, client_id: None };
-    let batch = Batch { version: 1, charges: Vec::new(), voids: vec![void] };
+    let batch = Batch { version: 1, deductions: Vec::new(), voids: vec![void] };
     let outcome = subject.run(subject.store.batch(batch)).await.voids[0].1;
     assert!(subject.kept() > 0);
     assert_eq!(outcome, stripe402_protocol::message::VoidOutcome::Stale);

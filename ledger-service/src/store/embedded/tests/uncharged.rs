@@ -1,4 +1,4 @@
-//! Top-ups without a charge go as charges do; those of versions before, and damaged ones.
+//! Top-ups without a deduction go as deductions do; those of versions before, and damaged ones.
 
 use redb::{ReadableTableMetadata as _, TableDefinition};
 use stripe402_protocol::{Code, Refusal};
@@ -75,8 +75,7 @@ async fn those_of_the_version_before_are_kept_from_now_on() {
     }
     subject.open(client(3)).await;
     let paid = subject.open(client(4)).await;
-    let credited =
-        State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(100) };
+    let credited = State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(100) };
     subject.end(paid, credited).await;
     let before = |database: &Database| {
         let transaction = database.begin_write().unwrap();

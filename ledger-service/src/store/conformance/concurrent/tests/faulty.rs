@@ -12,18 +12,18 @@ use std::{
 use async_trait::async_trait;
 use stripe402_protocol::{
     ClientId,
-    message::{Batch, BatchAnswer, ChargeOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, DeductionOutcome, VoidOutcome},
 };
 
 use uuid::Uuid;
 
 use crate::{
-    clock::SystemClock,
-    ledger::{
+    accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
         Opened, PostRefusal, Posted, Posting, State, TopUp, TopUpId,
     },
-    store::{InMemory, KeptCharge, Store, StoreError, Tally},
+    clock::SystemClock,
+    store::{InMemory, Store, StoreError, StoredDeduction, Tally},
 };
 
 /// What is wrong with a store.
@@ -32,7 +32,7 @@ pub(super) enum Fault {
     None,
     /// Some operations fail, half of them after they were carried out: that is allowed.
     Failures,
-    /// A void looks whether the charge stands, and tells a while later that it has given it back.
+    /// A void looks whether the deduction stands, and tells a while later that it has given it back.
     TornVoid,
     /// A void is answered before it is carried out.
     LateVoid,
@@ -42,7 +42,7 @@ pub(super) enum Fault {
     TornCapture,
     /// The state of a top-up is compared first, and written a while later.
     TornClaim,
-    /// A charge reads the balance, and answers a while later what it makes of that.
+    /// A deduction reads the balance, and answers a while later what it makes of that.
     LostCharge,
 }
 
@@ -86,17 +86,17 @@ impl Faulty {
         if fails { Err(away()) } else { done }
     }
 
-    /// What is left of the first charge's account, and whether the first void's charge stands.
+    /// What is left of the first deduction's account, and whether the first void's deduction stands.
     async fn look(&self, batch: &Batch) -> Result<(Option<Account>, bool), StoreError> {
         let mut account = None;
-        if let Some(charge) = batch.charges.first() {
-            let key = AccountKey { client: charge.client_id, currency: charge.currency };
+        if let Some(deduction) = batch.deductions.first() {
+            let key = AccountKey { client: deduction.client_id, currency: deduction.currency };
             account = Some(self.books.account(key).await?);
         }
         let stands = batch.voids.first().is_some_and(|void| {
             self.books.with_memory(|memory| {
-                let known = memory.charges().get(&void.id);
-                matches!(known, Some(crate::ledger::ChargeRecord::Deducted { .. }))
+                let known = memory.deductions().get(&void.id);
+                matches!(known, Some(crate::accounting::DeductionRecord::Deducted { .. }))
             })
         });
         Ok((account, stands))
@@ -111,7 +111,7 @@ impl Faulty {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 books.batch(batch).await
             });
-            return Ok(BatchAnswer { charges: vec![], voids });
+            return Ok(BatchAnswer { deductions: vec![], voids });
         }
         self.a_while().await;
         let mut answer = self.books.batch(batch.clone()).await?;
@@ -119,8 +119,8 @@ impl Faulty {
             answer.voids.iter_mut().for_each(|(_, outcome)| *outcome = VoidOutcome::Voided);
         }
         if let (Fault::LostCharge, Some(account)) = (self.fault, account)
-            && let Some((_, ChargeOutcome::Charged(left))) = answer.charges.first_mut()
-            && let Some(after) = account.debited(batch.charges[0].amount)
+            && let Some((_, DeductionOutcome::Deducted(left))) = answer.deductions.first_mut()
+            && let Some(after) = account.debited(batch.deductions[0].amount)
         {
             *left = after.available;
         }
@@ -201,7 +201,7 @@ forward! {
     accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>
         = sound;
     tallies(key: AccountKey) -> Vec<Tally> = sound;
-    charges(key: AccountKey, most: usize) -> Vec<KeptCharge> = sound;
+    deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction> = sound;
     customer(client: ClientId) -> Option<String> = sound;
     remember_customer(client: ClientId, customer: String) -> String = sound;
     replace_customer(client: ClientId, gone: &str, customer: String) -> String = sound;

@@ -1,0 +1,144 @@
+//! What is for sale: one offer, and its challenges.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use stripe402_protocol::{Challenge, Currency, Resource, Units};
+
+/// What a request costs, as far as anything says so.
+#[derive(Clone, Debug)]
+pub enum Pricing {
+    /// This.
+    Offer(Rc<Offer>),
+    /// Nothing.
+    Free,
+    /// Nobody says anything of it.
+    Unlisted,
+}
+
+impl Pricing {
+    /// What a rule, a route or a virtual host says: no offer means that it is free.
+    #[must_use]
+    pub fn of(offer: Option<&Rc<Offer>>) -> Self {
+        offer.map_or(Self::Free, |offer| Self::Offer(Rc::clone(offer)))
+    }
+
+    /// The dearer of two that both say something; the other one if they are alike.
+    #[must_use]
+    pub fn dearer(self, other: Self) -> Self {
+        if other.price() >= self.price() { other } else { self }
+    }
+
+    fn price(&self) -> i64 {
+        match self {
+            Self::Offer(offer) => offer.price.get(),
+            Self::Free => 0,
+            Self::Unlisted => -1,
+        }
+    }
+}
+
+/// One thing that is for sale.
+#[derive(Debug)]
+pub struct Offer {
+    /// For the books and the log.
+    pub name: String,
+    /// What one request costs.
+    pub price: Units,
+    /// The currency of every amount here.
+    pub currency: Currency,
+    /// The least that a card is charged; never below the price.
+    pub min_top_up: Units,
+    /// The most.
+    pub max_top_up: Units,
+    /// For people and agents that choose.
+    pub description: Option<String>,
+    /// The media type of the answer.
+    pub mime_type: Option<String>,
+    /// Which failures give the price back.
+    pub void_on: VoidOn,
+    pub(crate) encoded: EncodedChallenges,
+}
+
+/// The challenges for the one path that most clients ask for, once they were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedChallenges {
+    path: Option<Box<str>>,
+    first: OnceCell<EncodedChallenge>,
+    insufficient: OnceCell<EncodedChallenge>,
+}
+
+impl EncodedChallenges {
+    /// For requests of this path.
+    pub(crate) fn of(path: Option<Box<str>>) -> Self {
+        Self { path, ..Self::default() }
+    }
+}
+
+/// A challenge as it travels.
+#[derive(Clone, Debug)]
+pub struct EncodedChallenge {
+    /// The `payment-required` header.
+    pub header: Rc<str>,
+    /// The body: the same JSON.
+    pub body: Rc<[u8]>,
+}
+
+/// Which failures of a request give its price back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set: each is on or off by itself")]
+pub struct VoidOn {
+    /// The API answered 5xx.
+    pub upstream_5xx: bool,
+    /// The API could not be reached, or broke off.
+    pub upstream_reset: bool,
+    /// The API did not answer in time.
+    pub upstream_timeout: bool,
+    /// A gRPC API says that it failed: `grpc-status` 2, 4, 8, 13 or 14.
+    pub grpc_failure: bool,
+    /// The API answered 4xx.
+    pub upstream_4xx: bool,
+    /// The API answered 304.
+    pub not_modified: bool,
+    /// The client left after the request was forwarded.
+    pub client_gone: bool,
+}
+
+impl Offer {
+    /// The challenge for a request of this path.
+    #[must_use]
+    pub fn challenge(
+        &self,
+        path: &str,
+        insufficient: bool,
+        publishable_key: &str,
+    ) -> EncodedChallenge {
+        let make = || {
+            let resource = Resource {
+                url: path.to_owned(),
+                description: self.description.clone(),
+                mime_type: self.mime_type.clone(),
+            };
+            let challenge = Challenge::new(
+                resource,
+                self.price,
+                self.min_top_up,
+                self.currency,
+                publishable_key,
+            );
+            let challenge = if insufficient { challenge.insufficient_credits() } else { challenge };
+            EncodedChallenge::new(&challenge)
+        };
+        if self.encoded.path.as_deref() != Some(path) {
+            return make();
+        }
+        let kept = if insufficient { &self.encoded.insufficient } else { &self.encoded.first };
+        kept.get_or_init(make).clone()
+    }
+}
+
+impl EncodedChallenge {
+    fn new(challenge: &Challenge) -> Self {
+        let body = serde_json::to_vec(challenge).unwrap_or_default();
+        Self { header: stripe402_protocol::encode_bytes(&body).into(), body: body.into() }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the accounting reads and writes.
+
+use serde::{Deserialize, Serialize};
+use stripe402_protocol::{DeductionId, Units};
+
+use super::{Account, AccountKey, Kind, Movement, TallyKey, TopUp, TopUpId};
+
+/// What is remembered of a deduction id, so that it takes effect at most once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeductionRecord {
+    /// The amount was taken.
+    Deducted {
+        /// From where.
+        account: AccountKey,
+        /// How much.
+        amount: Units,
+        /// For which priced route.
+        route: String,
+        /// The answer given then, given again if the deduction is repeated.
+        balance_after: Units,
+    },
+    /// The amount was taken and given back.
+    Voided,
+    /// The void came first; the deduction will be refused.
+    RefusedInAdvance,
+}
+
+/// One transaction's view of the books.
+///
+/// Reads see the writes made before them in the same transaction; nothing outside sees any until
+/// all of them are durable together.
+pub trait Book {
+    /// The store's own failure; the transaction is then given up as a whole.
+    type Error;
+
+    /// Whether it is about one record that cannot be read, or about one sum that can take no more.
+    /// A batch goes on without it: a damaged record of one client must not fail the others.
+    fn is_damaged(_error: &Self::Error) -> bool {
+        false
+    }
+
+    /// An account; one that was never topped up is empty.
+    ///
+    /// # Errors
+    /// The store's.
+    fn account(&self, key: &AccountKey) -> Result<Account, Self::Error>;
+    /// # Errors
+    /// The store's.
+    fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), Self::Error>;
+
+    /// # Errors
+    /// The store's.
+    fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, Self::Error>;
+    /// # Errors
+    /// The store's.
+    fn set_charge(&mut self, id: &DeductionId, record: &DeductionRecord)
+    -> Result<(), Self::Error>;
+
+    /// Adds to the sums that are kept for ever.
+    ///
+    /// # Errors
+    /// The store's.
+    fn tally(&mut self, key: &TallyKey, count: i64, amount: i64) -> Result<(), Self::Error>;
+
+    /// # Errors
+    /// The store's.
+    fn top_up(&self, id: &TopUpId) -> Result<Option<TopUp>, Self::Error>;
+    /// Writes the record, and keeps "the unfinished top-up of this account" and whose its PaymentIntent
+    /// is in step with it. The first time it is written, its idempotency key names it from then on.
+    ///
+    /// # Errors
+    /// The store's.
+    fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), Self::Error>;
+    /// Notes that a top-up ended without a deduction at this moment, so that it is forgotten in its time
+    /// ([`super::UNCHARGED_KEPT`]). `waited` is its PaymentIntent, if that waited for its cardholder.
+    ///
+    /// # Errors
+    /// The store's.
+    fn note_uncharged(
+        &mut self,
+        top_up: &TopUp,
+        waited: Option<&str>,
+        now_ms: u64,
+    ) -> Result<(), Self::Error>;
+    /// The account's one unfinished top-up.
+    ///
+    /// # Errors
+    /// The store's.
+    fn unfinished(&self, account: &AccountKey) -> Result<Option<TopUpId>, Self::Error>;
+    /// The account's top-up that was opened last under this idempotency key.
+    ///
+    /// # Errors
+    /// The store's.
+    fn named(&self, account: &AccountKey, key: &str) -> Result<Option<TopUpId>, Self::Error>;
+
+    /// Appends to the account's movements, which are never changed. A top-up's says whose its
+    /// PaymentIntent is.
+    ///
+    /// # Errors
+    /// The store's.
+    fn record(&mut self, key: &AccountKey, movement: &Movement) -> Result<(), Self::Error>;
+    /// The account's movement of this kind and reference.
+    ///
+    /// # Errors
+    /// The store's.
+    fn movement(
+        &self,
+        key: &AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, Self::Error>;
+}

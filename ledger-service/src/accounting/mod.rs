@@ -1,0 +1,31 @@
+//! The accounting: what a deduction, a void or a top-up does to the books.
+//!
+//! Pure functions over a [`Book`], which a store opens for the length of one transaction. They
+//! know no clock, no I/O and no randomness; every store gives the same answers because every
+//! store runs, or is tested against, these.
+
+mod account;
+mod audit;
+mod book;
+mod deduction;
+mod limit;
+mod memory;
+mod movement;
+mod tally;
+mod top_up;
+mod uncharged;
+mod window;
+
+pub use account::{Account, AccountKey, TooLarge};
+pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
+pub use book::{Book, DeductionRecord};
+pub use deduction::{apply_batch, apply_deduction, apply_void};
+pub use limit::Limit;
+pub use memory::Memory;
+pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together, post_up_to};
+pub use tally::TallyKey;
+pub use top_up::{
+    Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,
+};
+pub use uncharged::{UNCHARGED_KEPT, name_of_customer};
+pub use window::Window;

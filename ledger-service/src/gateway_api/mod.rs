@@ -1,0 +1,30 @@
+//! What gateways ask: `POST /v1/batch`, `POST /v1/payments` and `POST /v1/balance`, behind a bearer
+//! token; and the probes, for whoever probes this listener.
+
+mod balance;
+mod batch;
+mod payments;
+
+use axum::{Router, middleware, routing};
+
+use crate::{
+    app::App,
+    health,
+    net::{ListenerLimits, Tokens, error, receive, token},
+    observe::measured,
+};
+
+/// The routes for gateways.
+pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
+    let router = Router::new()
+        .route("/v1/balance", routing::post(balance::post))
+        .route("/v1/batch", routing::post(batch::post))
+        .route("/v1/payments", routing::post(payments::post))
+        .route_layer(middleware::from_fn_with_state(limits, receive::within))
+        // Before a body is read.
+        .route_layer(middleware::from_fn_with_state(tokens, token::require))
+        .merge(health::routes())
+        .fallback(error::not_found);
+    let routes = ["/v1/balance", "/v1/batch", "/v1/payments", "/healthz", "/readyz"];
+    measured(router, &routes).with_state(app)
+}

@@ -1,0 +1,174 @@
+//! What operators do to a client. Each is on record before and after, and can be asked for again.
+
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    super::keyring::{OperatorContext, Operators},
+    ask::{Named, Sent, Usual, currency_named, whole, whole_or_none},
+    view,
+};
+use crate::net::error::ApiError;
+use crate::operator::work::{Actor, Adjustment, RefundOrder};
+
+/// Why
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    /// For the record
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reason: String,
+}
+
+/// Freeze a client
+///
+/// No more deductions and card charges, in any currency. Frozen already, it stays so.
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/freeze", tag = "actions", operation_id = "freeze",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
+    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
+pub(super) async fn freeze(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(Reason { reason }): Sent<Reason>,
+) -> Result<Json<view::Client>, ApiError> {
+    set_frozen(operators, actor, client, true, reason).await
+}
+
+/// Unfreeze a client
+///
+/// Deductions and card charges again.
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/unfreeze", tag = "actions", operation_id = "unfreeze",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
+    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
+pub(super) async fn unfreeze(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(Reason { reason }): Sent<Reason>,
+) -> Result<Json<view::Client>, ApiError> {
+    set_frozen(operators, actor, client, false, reason).await
+}
+
+async fn set_frozen(
+    operators: Operators,
+    actor: Actor,
+    client: String,
+    frozen: bool,
+    reason: String,
+) -> Result<Json<view::Client>, ApiError> {
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.freeze(&actor, &client, frozen, &reason).await
+    };
+    let accounts = operators.carry_out(work).await?;
+    let subject = accounts.first().map(|(key, _)| key.client.subject()).unwrap_or_default();
+    let accounts = accounts.iter().map(|(key, account)| view::Account::of(key, account)).collect();
+    Ok(Json(view::Client { subject, accounts }))
+}
+
+/// A correction
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedAdjustment {
+    /// 10000 for 1.00; below zero to debit
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
+    units: i64,
+    #[schema(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
+    /// Names it: sent again, it is made once
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reference: String,
+    /// For the record
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reason: String,
+}
+
+/// Credit or debit by hand
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/adjustments", tag = "actions", operation_id = "adjust",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedAdjustment,
+    responses((status = 200, body = view::Adjusted), (status = 404, body = view::ErrorBody, description = "There is no such client"),
+    (status = 409, body = view::ErrorBody, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
+pub(super) async fn adjust(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(wanted): Sent<WantedAdjustment>,
+) -> Result<Json<view::Adjusted>, ApiError> {
+    let WantedAdjustment { units, currency, reference, reason } = wanted;
+    let currency = currency_named(&currency)?;
+    let wanted = Adjustment { currency, units, reference, reason };
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.adjust(&actor, &client, wanted).await
+    };
+    let done = operators.carry_out(work).await?;
+    let account = view::Account::of(&done.key, &done.account);
+    let (subject, repeated) = (done.key.client.subject(), done.repeated);
+    Ok(Json(view::Adjusted { subject, repeated, account }))
+}
+
+/// A refund
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedRefund {
+    /// All that is available without
+    #[serde(default, deserialize_with = "whole_or_none")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    units: Option<i64>,
+    #[schema(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
+    /// Names it: sent again, what was cut off is finished, and nothing goes back twice
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    reference: String,
+    /// For the record
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reason: Option<String>,
+}
+
+/// Give unused credits back to the cards they came from
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/refunds", tag = "actions", operation_id = "refund",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedRefund,
+    responses((status = 200, body = view::Refunded), (status = 404, body = view::ErrorBody, description = "There is no such account"),
+    (status = 409, body = view::ErrorBody, description = "Refused: frozen, insufficient"), Usual))]
+pub(super) async fn refund(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(wanted): Sent<WantedRefund>,
+) -> Result<Json<view::Refunded>, ApiError> {
+    let WantedRefund { units, currency, reference, reason } = wanted;
+    let currency = currency_named(&currency)?;
+    let wanted = RefundOrder { currency, units, reference, reason };
+    let work = async move |desk: Arc<OperatorContext>| {
+        desk.operations.refund(&actor, &client, wanted).await
+    };
+    let given = operators.carry_out(work).await?;
+    let parts = given.parts.into_iter();
+    let parts = parts.map(|part| view::RefundedPart::of(part.payment_intent, part.amount));
+    Ok(Json(view::Refunded {
+        subject: given.key.client.subject(),
+        refunded: given.units,
+        short: given.short,
+        parts: parts.collect(),
+        account: view::Account::of(&given.key, &given.account),
+    }))
+}

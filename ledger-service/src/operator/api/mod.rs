@@ -1,0 +1,77 @@
+//! The operator API: `/admin/v1/…`, and its description at `/admin/openapi.json`.
+
+mod actions;
+mod ask;
+mod audit;
+mod clients;
+mod money;
+pub mod openapi;
+mod state;
+mod view;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+
+use super::keyring::Operators;
+use crate::net::{
+    error::{self, ApiError},
+    listener::ListenerLimits,
+    receive,
+};
+use crate::operator::work::Actor;
+
+/// The routes; each stands in [`openapi::document`], too.
+pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
+    let v1 = Router::new()
+        .route("/clients", get(clients::list))
+        .route("/clients/{client}", get(clients::show))
+        .route("/clients/{client}/movements", get(clients::movements))
+        .route("/clients/{client}/freeze", post(actions::freeze))
+        .route("/clients/{client}/unfreeze", post(actions::unfreeze))
+        .route("/clients/{client}/adjustments", post(actions::adjust))
+        .route("/clients/{client}/refunds", post(actions::refund))
+        .route("/transfers", get(money::transfers))
+        .route("/revenue", get(money::revenue))
+        .route("/top-ups", get(money::top_ups))
+        .route("/audit", get(audit::list))
+        .route("/health", get(state::health))
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn_with_state(limits, receive::within))
+        .layer(middleware::from_fn_with_state(operators.clone(), require))
+        .layer(middleware::map_response(keep_to_yourself))
+        .with_state(operators.clone());
+    Router::new()
+        .nest("/admin/v1", v1)
+        .route("/admin/openapi.json", get(async || Json(openapi::document())))
+}
+
+/// Lets holders of a token through, and says who they are.
+async fn require(State(operators): State<Operators>, mut request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = header.and_then(|value| value.strip_prefix(b"Bearer "));
+    let holder = token.and_then(|token| operators.0.keyring.holder(token));
+    match holder.map(|(actor, _)| actor.clone()) {
+        Some(actor) => {
+            request.extensions_mut().insert::<Actor>(actor);
+            next.run(request).await
+        }
+        None => {
+            tracing::warn!("a request without an operator's token was refused");
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (challenge, ApiError::not_an_operator()).into_response()
+        }
+    }
+}
+
+/// Nothing of this is for caches.
+async fn keep_to_yourself(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,90 @@
+//! Commands for operators, on the books of any store: look, correct, sum up, verify.
+
+mod client;
+mod import;
+mod reconcile;
+mod refund;
+pub(crate) mod report;
+mod revenue;
+mod transfers;
+mod verify;
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
+
+use crate::{
+    clock::{Clock, RandomIds, SystemClock},
+    config::{BooksArgs, Secret, StripeArgs},
+    operator::work::{Operations, OperatorError},
+    options::PaymentOptions,
+    postings::Unavailable,
+    store::{self, Store, StoreError},
+    stripe::{Stripe, StripeOptions},
+    wiring::{Edges, Parts},
+};
+
+pub use client::client;
+pub use import::import_express;
+pub use reconcile::reconcile;
+pub use report::Report;
+pub use revenue::revenue;
+pub use transfers::transfers;
+pub use verify::verify;
+
+/// Why a command could not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CliError(pub String);
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self(format!("store: {error}"))
+    }
+}
+
+impl From<OperatorError> for CliError {
+    fn from(problem: OperatorError) -> Self {
+        Self(problem.to_string())
+    }
+}
+
+impl From<Unavailable> for CliError {
+    fn from(error: Unavailable) -> Self {
+        OperatorError::from(error).into()
+    }
+}
+
+fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, CliError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
+}
+
+/// Operators' work on these books, without Stripe.
+fn operations(arguments: &BooksArgs) -> Result<Operations, CliError> {
+    Ok(Operations::new(open(arguments)?, None, Arc::new(SystemClock)))
+}
+
+/// The books together with Stripe. `secrets` derive client ids; without them no account can be found
+/// by its card.
+fn at_stripe(
+    store: &Arc<dyn Store>,
+    stripe: &StripeArgs,
+    secrets: &Option<Secret>,
+    lost_books: Option<Uuid>,
+) -> Result<Parts, CliError> {
+    let options = StripeOptions {
+        secret_key: stripe.stripe_secret_key.0.clone(),
+        api_base: stripe.stripe_api_base.clone(),
+        timeout: stripe.stripe_timeout.0,
+    };
+    let provider = Arc::new(Stripe::new(&options).map_err(CliError)?);
+    let secrets = secrets.iter().flat_map(|list| list.0.expose_secret().split(','));
+    let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = PaymentOptions { lost_books, ..PaymentOptions::default() };
+    let ids = Arc::new(RandomIds);
+    let edges = Edges { store: Arc::clone(store), provider, clock, ids };
+    Ok(Parts::new(edges, secrets, options))
+}

@@ -1,0 +1,54 @@
+//! `verify`: do the movements and sums explain every account, and can all of them be read?
+
+use serde_json::{Value, json};
+
+use super::{CliError, Report, operations, report};
+use crate::{
+    config::BooksArgs,
+    store::{StoreError, difference},
+};
+
+/// Recomputes every account from its movements and sums.
+///
+/// On a store that is being used, an account that differs is looked at again: what happens
+/// between two readings is no error.
+///
+/// # Errors
+/// [`CliError`] if the store cannot be read.
+pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
+    let books = operations(&arguments)?;
+    let keys = books.all_accounts().await?;
+    let (mut rows, mut values, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    for key in &keys {
+        let found = match difference(books.store(), *key).await {
+            // The others are still to be looked at.
+            Err(StoreError::Damaged(what)) => {
+                damaged.push(what);
+                continue;
+            }
+            found => found?,
+        };
+        if let Some((explained, holds)) = found {
+            rows.push(vec![
+                key.client.subject(),
+                report::money(holds, key.currency),
+                report::money(explained, key.currency),
+            ]);
+            values.push(json!({
+                "subject": key.client.subject(),
+                "currency": key.currency,
+                "holds": holds,
+                "explained": explained,
+            }));
+        }
+    }
+    let good = rows.is_empty() && damaged.is_empty();
+    let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
+    lines.extend(damaged.iter().map(|what| format!("damaged: {what}")));
+    if !rows.is_empty() {
+        lines.push(report::table(&["client", "holds", "explained"], &[1, 2], rows));
+    }
+    let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
+    let found = Report::new(lines, value, arguments.json);
+    Ok(if good { found } else { found.bad() })
+}

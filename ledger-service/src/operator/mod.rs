@@ -1,0 +1,44 @@
+//! Operators: what they can do ([`work`]), and the three ways to it: the command line ([`cli`]), the
+//! operator API ([`api`]) and the pages.
+
+pub mod api;
+pub mod cli;
+pub mod keyring;
+mod pages;
+pub mod work;
+
+use axum::{Router, http::StatusCode};
+
+use self::{keyring::Operators, work::OperatorError};
+use crate::{
+    app::App,
+    health, metrics,
+    net::{
+        ListenerLimits,
+        error::{self, ApiError},
+    },
+    observe::measured,
+};
+
+/// The routes for operators and probes. Without a keyring there is no operator API, and no page.
+pub fn routes(app: App, operators: Option<Operators>, limits: ListenerLimits) -> Router {
+    let probes = health::routes().merge(metrics::routes());
+    let probes = measured(probes, &["/healthz", "/readyz", "/metrics"]).with_state(app);
+    let work = operators.map_or_else(Router::new, |operators| {
+        api::routes(&operators, limits).merge(pages::routes(&operators, limits))
+    });
+    probes.merge(work).fallback(error::not_found)
+}
+
+impl From<OperatorError> for ApiError {
+    fn from(problem: OperatorError) -> Self {
+        let message = problem.to_string();
+        let (status, code) = match problem {
+            OperatorError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            OperatorError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            OperatorError::Refused { code, .. } => (StatusCode::CONFLICT, code),
+            OperatorError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self::new(status, code, message)
+    }
+}

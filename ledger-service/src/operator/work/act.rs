@@ -1,0 +1,241 @@
+//! Freezing, correcting, refunding.
+
+use stripe402_protocol::{Currency, Units};
+
+use super::{Actor, Operations, OperatorError, record::Deed};
+use crate::{
+    accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
+    postings::{is_disputed, operators_word},
+    refunds::Refunded,
+};
+
+/// The longest reason and reference, in characters.
+const LONGEST_REASON: usize = 500;
+const LONGEST_REFERENCE: usize = 128;
+
+/// The accounts of a client that was frozen or unfrozen.
+pub type Frozen = Vec<(AccountKey, Account)>;
+
+/// A correction by hand.
+#[derive(Clone, Debug)]
+pub struct Adjustment {
+    /// Which account.
+    pub currency: Currency,
+    /// Units; below zero to debit.
+    pub units: i64,
+    /// Names it: asked for again, it is made once.
+    pub reference: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a correction left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adjusted {
+    /// Whose account.
+    pub key: AccountKey,
+    /// After it.
+    pub account: Account,
+    /// Whether it had been made before.
+    pub repeated: bool,
+}
+
+/// A refund that is wanted.
+#[derive(Clone, Debug)]
+pub struct RefundOrder {
+    /// Which account.
+    pub currency: Currency,
+    /// Units; all that is available without.
+    pub units: Option<i64>,
+    /// Names it: asked for again, what was cut off is finished, and nothing goes back twice.
+    pub reference: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What went back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Whose account.
+    pub key: AccountKey,
+    /// To which card charges; all that went under this name.
+    pub parts: Vec<Refunded>,
+    /// Their sum.
+    pub units: i64,
+    /// Whether it is less than was asked for.
+    pub short: bool,
+    /// What is left.
+    pub account: Account,
+}
+
+impl Operations {
+    /// Freezes (or unfreezes) every account of the client: whatever it is suspected of has no
+    /// currency.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn freeze(
+        &self,
+        actor: &Actor,
+        client: &str,
+        frozen: bool,
+        reason: &str,
+    ) -> Result<Frozen, OperatorError> {
+        said("reason", reason, LONGEST_REASON)?;
+        let keys = self.accounts_of(client).await?;
+        let (order_kind, kind) = match frozen {
+            true => (OrderKind::Freeze, Kind::Freeze),
+            false => (OrderKind::Unfreeze, Kind::Unfreeze),
+        };
+        let order = Order {
+            kind: order_kind,
+            subject: keys.first().map(|key| key.client.subject()),
+            currency: None,
+            units: None,
+            reference: None,
+            reason: Some(reason.to_owned()),
+        };
+        let work = async {
+            let (mut accounts, mut changed) = (Vec::new(), false);
+            let mut all = Vec::new();
+            for key in keys {
+                all.push((key, self.store.movements(key).await?));
+            }
+            if !frozen && all.iter().any(|(_, movements)| is_disputed(movements)) {
+                let text = "a dispute is open: the client's accounts thaw when it ends".to_owned();
+                return Err(OperatorError::Refused { code: "disputed", text });
+            }
+            for (key, movements) in all {
+                let mut account = self.store.account(key).await?;
+                // It may be frozen by a dispute: then it stays so for the operator when that ends.
+                let word = operators_word(&movements).unwrap_or(false);
+                if word != frozen || account.frozen != frozen {
+                    // Frozen and unfrozen again and again, each time is a movement of its own.
+                    let count = movements.len();
+                    let (reference, note) = (format!("operator-{count}"), Some(reason.to_owned()));
+                    let posting = Posting { kind, reference, amount: Units::ZERO, note };
+                    (account, _) = posted(self.store.post(key, posting).await?)?;
+                    changed = true;
+                }
+                accounts.push((key, account));
+            }
+            Ok(if changed { Deed::done(accounts) } else { Deed::repeated(accounts) })
+        };
+        self.on_record(actor, order, work).await
+    }
+
+    /// Credits or debits by hand.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn adjust(
+        &self,
+        actor: &Actor,
+        client: &str,
+        wanted: Adjustment,
+    ) -> Result<Adjusted, OperatorError> {
+        said("reason", &wanted.reason, LONGEST_REASON)?;
+        said("reference", &wanted.reference, LONGEST_REFERENCE)?;
+        let kind = if wanted.units < 0 { Kind::AdjustmentDown } else { Kind::AdjustmentUp };
+        let amount = wanted.units.checked_abs().and_then(|units| Units::new(units).ok());
+        let amount = amount.ok_or_else(|| {
+            OperatorError::Invalid("units must be a number of at most 2^53 - 1".to_owned())
+        })?;
+        if amount.is_zero() {
+            let text = "units must be a number other than 0".to_owned();
+            return Err(OperatorError::Refused { code: "zero", text });
+        }
+        // The client must be known; an account in this currency may be new.
+        let found = self.accounts_of(client).await?;
+        let client = found.first().ok_or(super::find::UNKNOWN)?.client;
+        let key = AccountKey { client, currency: wanted.currency };
+        let order = Order {
+            kind: OrderKind::Adjust,
+            subject: Some(client.subject()),
+            currency: Some(wanted.currency),
+            units: Some(wanted.units),
+            reference: Some(wanted.reference.clone()),
+            reason: Some(wanted.reason.clone()),
+        };
+        let Adjustment { reference, reason, .. } = wanted;
+        let posting = Posting { kind, reference, amount, note: Some(reason) };
+        let work = async {
+            let (account, repeated) = posted(self.store.post(key, posting).await?)?;
+            let adjusted = Adjusted { key, account, repeated };
+            Ok(if repeated { Deed::repeated(adjusted) } else { Deed::done(adjusted) })
+        };
+        self.on_record(actor, order, work).await
+    }
+
+    /// Gives unused credits back to the cards they came from.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn refund(
+        &self,
+        actor: &Actor,
+        client: &str,
+        wanted: RefundOrder,
+    ) -> Result<Given, OperatorError> {
+        if let Some(reason) = &wanted.reason {
+            said("reason", reason, LONGEST_REASON)?;
+        }
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let name = wanted.reference.as_str();
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
+            let text = "reference must be 1 to 64 letters, digits, dots, dashes or underscores";
+            return Err(OperatorError::Invalid(text.to_owned()));
+        }
+        let amount = wanted.units.map(|units| {
+            Units::new(units).ok().filter(|amount| !amount.is_zero()).ok_or_else(|| {
+                OperatorError::Invalid("the amount must be a number of units above 0".to_owned())
+            })
+        });
+        let amount = amount.transpose()?;
+        let parts = self.parts.as_ref().ok_or_else(|| {
+            OperatorError::Invalid("refunds need Stripe: set STRIPE_SECRET_KEY".to_owned())
+        })?;
+        let found = self.accounts_of(client).await?;
+        let key = found.into_iter().find(|key| key.currency == wanted.currency);
+        let key =
+            key.ok_or(OperatorError::NotFound("the client has no account in this currency"))?;
+        let order = Order {
+            kind: OrderKind::Refund,
+            subject: Some(key.client.subject()),
+            currency: Some(key.currency),
+            units: wanted.units,
+            reference: Some(wanted.reference.clone()),
+            reason: wanted.reason.clone(),
+        };
+        let work = async {
+            let parts = parts.refunds.refund(key, amount, name).await?;
+            let units = parts.iter().fold(0_i64, |sum, part| sum.saturating_add(part.amount.get()));
+            let account = self.store.account(key).await?;
+            let short = wanted.units.is_some_and(|asked| units < asked);
+            let detail = Some(format!("{units} units went back in all under this reference"));
+            Ok(Deed { detail, ..Deed::done(Given { key, parts, units, short, account }) })
+        };
+        self.on_record(actor, order, work).await
+    }
+}
+
+/// A text for the record: something, not too much, and nothing that a terminal would obey.
+fn said(what: &str, text: &str, longest: usize) -> Result<(), OperatorError> {
+    if text.trim().is_empty()
+        || text.chars().count() > longest
+        || text.chars().any(char::is_control)
+    {
+        let problem = format!("{what} must be 1 to {longest} characters of plain text on one line");
+        return Err(OperatorError::Invalid(problem));
+    }
+    Ok(())
+}
+
+/// The account after a posting, and whether it was a repetition.
+fn posted(posted: Posted) -> Result<(Account, bool), OperatorError> {
+    match posted {
+        Posted::Done(account) => Ok((account, false)),
+        Posted::Repeated(account) => Ok((account, true)),
+        Posted::Refused(refusal) => Err(refusal.into()),
+    }
+}

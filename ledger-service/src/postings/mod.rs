@@ -1,0 +1,119 @@
+//! What happens to money outside of deductions, posted to the books: once under each name.
+
+mod freeze;
+
+use std::sync::Arc;
+
+use stripe402_protocol::Units;
+
+pub(crate) use self::freeze::{Accounts, id_of, is_phase, known, unlike};
+pub use self::freeze::{is_disputed, operators_word};
+use crate::{
+    accounting::{AccountKey, Kind, Movement, Posted, Posting},
+    clock::{Clock, Ids},
+    store::{Store, StoreError},
+    stripe::Failure,
+};
+
+/// The outcome is not known, or the store or Stripe cannot be reached: 503, retry later.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Failure> for Unavailable {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+/// Posts movements, and freezes.
+pub struct Postings {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Postings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Postings")
+    }
+}
+
+impl Postings {
+    pub(crate) async fn post(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+        amount: Units,
+    ) -> Result<(), Unavailable> {
+        let posting = Posting { kind, reference: reference.to_owned(), amount, note: None };
+        self.post_noted(key, posting).await
+    }
+
+    pub(crate) async fn post_noted(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+    ) -> Result<(), Unavailable> {
+        let (kind, reference) = (posting.kind, posting.reference.clone());
+        let posted = self.store.post(key, posting).await;
+        match posted.map_err(|error| Unavailable(error.to_string()))? {
+            Posted::Done(_) => {
+                tracing::info!(subject = key.client.subject(), ?kind, reference, "posted");
+            }
+            Posted::Repeated(_) => {}
+            Posted::Refused(refusal) => {
+                // Nothing that telling again would mend: reconcile by hand.
+                tracing::error!(
+                    subject = key.client.subject(),
+                    ?kind,
+                    reference,
+                    ?refusal,
+                    "refused"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, Unavailable> {
+        self.store.movements(key).await.map_err(|error| Unavailable(error.to_string()))
+    }
+}
+
+/// An amount of Stripe's in units of this account. One of another currency is never posted: it stays a
+/// difference, for an operator to decide.
+pub(crate) fn units(key: AccountKey, of: &str, currency: &str, minor: i64) -> Option<Units> {
+    if currency != key.currency.as_str() {
+        let subject = key.client.subject();
+        tracing::error!(of, currency, account = %key.currency, subject, "another currency: not posted");
+        return None;
+    }
+    key.currency.units(minor)
+}
+
+pub(crate) fn has(movements: &[Movement], kind: Kind, reference: &str) -> bool {
+    movement_of(movements, kind, reference).is_some()
+}
+
+pub(crate) fn movement_of<'m>(
+    movements: &'m [Movement],
+    kind: Kind,
+    reference: &str,
+) -> Option<&'m Movement> {
+    movements.iter().find(|m| m.posting.kind == kind && m.posting.reference == reference)
+}
+
+/// Whether a hold was captured for this very refund.
+pub(crate) fn captured_for(movements: &[Movement], refund: &str) -> bool {
+    movements
+        .iter()
+        .any(|m| m.posting.kind == Kind::Capture && m.posting.note.as_deref() == Some(refund))
+}

@@ -1,0 +1,64 @@
+//! Money that goes back to cards: held, ordered, and posted as Stripe tells of it.
+
+pub(crate) mod holds;
+mod ordered;
+mod told;
+
+use std::sync::Arc;
+
+use stripe402_protocol::Units;
+
+use crate::{
+    clock::Ids,
+    options::PaymentOptions,
+    postings::{Postings, Unavailable},
+    store::{Store, StoreError},
+    stripe::Provider,
+};
+
+/// Gives money back.
+pub struct Refunds {
+    pub(crate) postings: Arc<Postings>,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) options: Arc<PaymentOptions>,
+}
+
+impl std::fmt::Debug for Refunds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Refunds")
+    }
+}
+
+/// One part of a refund: what went back to one card charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refunded {
+    /// The PaymentIntent.
+    pub payment_intent: String,
+    /// How much, in units.
+    pub amount: Units,
+}
+
+/// Why nothing, or not everything, was refunded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RefundError {
+    /// A dispute is open, or an operator has frozen the account.
+    #[error("the account is frozen: while a dispute is open a refund would be paid twice")]
+    Frozen,
+    /// More than is available.
+    #[error("only {0} units are available")]
+    Insufficient(Units),
+    /// The name was used for a refund of another amount.
+    #[error("this reference was used for a refund of another amount: choose another reference")]
+    Conflict,
+    /// Stripe's answer is not known yet; the amount stays held.
+    #[error("{0}; what is held stays held: run this again, with the same --reference")]
+    Unknown(#[from] Unavailable),
+}
+
+impl From<StoreError> for RefundError {
+    fn from(error: StoreError) -> Self {
+        Unavailable::from(error).into()
+    }
+}

@@ -1,0 +1,224 @@
+//! Unused credits back to the cards that they came from.
+//!
+//! An amount is held first, and durably; then Stripe is asked, with a key made of the hold's name;
+//! then the hold is captured. Whatever is cut off in between is finished by the next refund of the
+//! account, by Stripe's own events, or by reconciling: each looks at the same hold and uses the
+//! same key, so the card gets the money once, and the balance pays for it once.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use stripe402_protocol::{PaymentIntentId, Units};
+
+use super::{
+    RefundError, Refunded, Refunds,
+    holds::{
+        captured, hold_for, intent_of, is_about, name_of, open_holds, plan, planned, refunds_in,
+    },
+};
+use crate::{
+    accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
+    postings::Unavailable,
+    stripe::{Failure, NewRefund, Refund, jittered},
+};
+
+/// How often Stripe is asked before the hold is left for later.
+const ATTEMPTS: u32 = 6;
+
+impl Refunds {
+    /// Gives back `amount`, or all that is available, newest card charge first. What is below the
+    /// smallest amount that Stripe refunds stays, and so does what no card charge can take back.
+    ///
+    /// `name` names this refund. What goes back where is decided once, in one transaction, before
+    /// Stripe hears of it; asked for again, the same plan is carried out to its end, and nothing else.
+    /// Answers all that went back under this name.
+    ///
+    /// # Errors
+    /// [`RefundError`].
+    pub async fn refund(
+        &self,
+        key: AccountKey,
+        amount: Option<Units>,
+        name: &str,
+    ) -> Result<Vec<Refunded>, RefundError> {
+        let named = |hold: &str| name_of(hold) == Some(name);
+        let movements = self.postings.movements(key).await?;
+        let plan = match planned(&movements, name) {
+            Some(_) => Ok(()),
+            None => self.plan_refund(key, amount, name, &movements).await,
+        };
+        // Whatever came of it: somebody else may have planned it at the same time.
+        let movements = self.postings.movements(key).await?;
+        match planned(&movements, name) {
+            Some(asked) if asked == amount => {}
+            Some(_) => return Err(RefundError::Conflict),
+            None => plan?,
+        }
+        for (hold, part) in open_holds(&movements).into_iter().filter(|(hold, _)| named(hold)) {
+            if let Some(intent) = intent_of(&hold) {
+                self.pay_back(key, &intent, &hold, part).await?;
+            }
+        }
+        Ok(captured(&self.postings.movements(key).await?, named))
+    }
+
+    /// Holds what is to go back to each card charge, all of it or nothing.
+    async fn plan_refund(
+        &self,
+        key: AccountKey,
+        amount: Option<Units>,
+        name: &str,
+        movements: &[Movement],
+    ) -> Result<(), RefundError> {
+        let account = self.store.account(key).await?;
+        if account.frozen {
+            return Err(RefundError::Frozen);
+        }
+        let wanted = amount.unwrap_or(account.available);
+        if wanted > account.available {
+            return Err(RefundError::Insufficient(account.available));
+        }
+        let mut postings = vec![plan(name, amount)];
+        let mut left = wanted;
+        let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
+        for top_up in top_ups {
+            let Ok(intent) = top_up.posting.reference.parse::<PaymentIntentId>() else { continue };
+            let most = key.currency.refundable_minor_units(left);
+            if most == 0 {
+                break;
+            }
+            let held =
+                open_holds(movements).into_iter().filter(|(hold, _)| is_about(hold, &intent));
+            let held = held.fold(0_i64, |sum, (_, part)| {
+                sum.saturating_add(key.currency.refundable_minor_units(part))
+            });
+            let minor = self.refundable(&intent).await?.saturating_sub(held).min(most);
+            let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
+                continue;
+            };
+            let reference = hold_for(&intent, name);
+            postings.push(Posting { kind: Kind::Hold, reference, amount: part, note: None });
+            left = left.checked_sub(part).unwrap_or(Units::ZERO);
+        }
+        match self.store.post_together(key, postings).await? {
+            // Planned, here or elsewhere at the same time.
+            Posted::Done(_) | Posted::Repeated(_) => Ok(()),
+            // Spent meanwhile.
+            Posted::Refused(PostRefusal::Insufficient) => {
+                let account = self.store.account(key).await?;
+                Err(RefundError::Insufficient(account.available))
+            }
+            Posted::Refused(_) => {
+                Err(Unavailable("the books refuse the plan of this refund".to_owned()).into())
+            }
+        }
+    }
+
+    /// Finishes refunds of the account that were cut off, whatever their names.
+    pub(crate) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
+        let movements = self.postings.movements(key).await?;
+        for (hold, amount) in open_holds(&movements) {
+            if let Some(intent) = intent_of(&hold) {
+                self.pay_back(key, &intent, &hold, amount).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What Stripe could still give back of a PaymentIntent, in minor units.
+    async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, Unavailable> {
+        let unknown = |failure: Failure| Unavailable(failure.to_string());
+        let received = self.provider.intent(intent).await.map_err(unknown)?.received_minor;
+        let refunds = self.provider.refunds(intent).await.map_err(unknown)?;
+        let refunds = refunds.iter().filter(|refund| !refund.failed);
+        let back = refunds.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount_minor));
+        Ok(received.saturating_sub(back).max(0))
+    }
+
+    /// Settles one hold with Stripe: `None` if the money could not go there.
+    pub(crate) async fn pay_back(
+        &self,
+        key: AccountKey,
+        intent: &PaymentIntentId,
+        hold: &str,
+        amount: Units,
+    ) -> Result<Option<Refunded>, Unavailable> {
+        let wanted = NewRefund {
+            intent: intent.clone(),
+            amount_minor: key.currency.refundable_minor_units(amount),
+            hold: hold.to_owned(),
+            subject: key.client.subject(),
+            attempt: 0,
+        };
+        // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
+        // that this one has been given back.
+        self.store.outlives_failover(key, Kind::Hold, hold).await?;
+        let in_books = refunds_in(&self.postings.movements(key).await?);
+        let refund = self.ask_for_refund(wanted, &in_books).await?;
+        crate::failpoint!("refunded");
+        let went = refund.as_ref().is_some_and(|refund| !refund.failed);
+        let id = refund.map(|refund| refund.id).unwrap_or_default();
+        self.settle_hold(key, hold, amount, went, &id).await?;
+        let part = Refunded { payment_intent: intent.as_str().to_owned(), amount };
+        Ok(went.then_some(part))
+    }
+
+    /// The refund; `None` if Stripe refuses it. After a day the key is forgotten, so what there is
+    /// already counts.
+    async fn ask_for_refund(
+        &self,
+        mut wanted: NewRefund,
+        known: &BTreeSet<String>,
+    ) -> Result<Option<Refund>, Unavailable> {
+        let mut pause = self.options.retry_first;
+        let mut failed: Option<String> = None;
+        for attempt in 1..=ATTEMPTS {
+            let cause = match self.refund_once(&wanted, known).await {
+                Ok(refund) => return Ok(Some(refund)),
+                Err(Failure::Card(_) | Failure::Invalid(_)) => {
+                    tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
+                    return Ok(None);
+                }
+                Err(Failure::Broken { cause, log }) => {
+                    // The same failure again is stored under the key: nothing that was sent with it is
+                    // under way any more, and no refund was found. The next key is as good.
+                    if log.is_some() && log == failed {
+                        wanted.attempt = wanted.attempt.saturating_add(1);
+                    }
+                    failed = log;
+                    cause
+                }
+                Err(Failure::Unknown(cause) | Failure::Account(cause)) => cause,
+            };
+            let hold = &wanted.hold;
+            tracing::warn!(hold, cause, attempt, "a refund has no answer yet");
+            if attempt == ATTEMPTS {
+                return Err(Unavailable(cause));
+            }
+            tokio::time::sleep(jittered(pause, self.ids.make())).await;
+            pause = pause.saturating_mul(2).min(Duration::from_secs(5));
+        }
+        Err(Unavailable("Stripe gave no answer".to_owned()))
+    }
+
+    /// `in_books`: refunds that the books have.
+    async fn refund_once(
+        &self,
+        wanted: &NewRefund,
+        in_books: &BTreeSet<String>,
+    ) -> Result<Refund, Failure> {
+        // Only the refund itself can be refused for good. A key of another account does not find the
+        // PaymentIntent either; that must not set free what has been paid.
+        let known = self.provider.refunds(&wanted.intent).await;
+        let known = known.map_err(|failure| Failure::Unknown(failure.to_string()))?;
+        // One without metadata, of this amount, that the books do not have: somebody removed its name.
+        let ours = |refund: &Refund| match &refund.hold {
+            Some(hold) => *hold == wanted.hold,
+            None => refund.amount_minor == wanted.amount_minor && !in_books.contains(&refund.id),
+        };
+        let again = stripe402_mutant::mutant!("refund_unseen");
+        if let Some(refund) = known.into_iter().find(|refund| !again && ours(refund)) {
+            return Ok(refund);
+        }
+        self.provider.refund(wanted).await
+    }
+}
