@@ -9,7 +9,7 @@ use stripe402_ledger::{
 use stripe402_protocol::{ClientId, Code, Currency, Refusal, Units};
 use uuid::Uuid;
 
-use super::{open, server::Server};
+use super::{open, opened, server::Server};
 
 fn refused() -> State {
     State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) }
@@ -57,4 +57,63 @@ async fn credited_top_ups_stay_and_refused_ones_go() {
         let forgotten = server.cli(&["ZSCORE", &dated, &id.to_string()]);
         assert_eq!(forgotten.is_empty(), stays, "{name}");
     }
+}
+
+/// The Express middleware may write into the record of a client at any moment: what it has put there
+/// stays, whatever became of a card.
+#[tokio::test]
+async fn what_the_express_middleware_wrote_is_not_forgotten() {
+    let server = Server::start(&[]);
+    let day = Duration::from_secs(24 * 3600);
+    let store = opened(&server.url(), day).keep_uncharged(Duration::from_millis(1));
+    let cases: [(&str, &[&str], &str); 3] = [
+        ("nothing", &[], ""),
+        ("credits", &["balance", "500", "currency", "usd"], "500"),
+        ("something else", &["email", "a@example.com"], "0"),
+    ];
+    let now_ms = || u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    for (name, fields, balance) in cases {
+        let client = ClientId::derive(b"express", name);
+        let id = TopUpId(Uuid::new_v4());
+        let wanted = NewTopUp {
+            id,
+            account: AccountKey { client, currency: Currency::USD },
+            amount: Units::from_u32(100),
+            needed: Units::from_u32(1),
+            payment_method: "pm_1".parse().unwrap(),
+            idempotency_key: None,
+            now_ms: now_ms(),
+        };
+        store.open_top_up(wanted).await.unwrap();
+        store.remember_customer(client, "cus_1".into()).await.unwrap();
+        store.advance_top_up(id, None, refused()).await.unwrap();
+        let record = format!("stripe402:client:{}", client.to_hex());
+        if !fields.is_empty() {
+            server.cli(&[&["hset", record.as_str()], fields].concat());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        store.upkeep(now_ms()).await.unwrap();
+        assert_eq!(store.top_up(id).await.unwrap(), None, "{name}");
+        let customer = store.customer(client).await.unwrap();
+        assert_eq!(customer.is_some(), !fields.is_empty(), "{name}");
+        assert_eq!(server.cli(&["hget", &record, "balance"]), balance, "{name}");
+    }
+    assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "0");
+}
+
+/// As many as can be tried, by default, in a minute, and twice more.
+#[tokio::test]
+async fn an_upkeep_forgets_so_many() {
+    let server = Server::start(&[]);
+    let store = open(&server.url(), Duration::from_secs(24 * 3600));
+    let client = ClientId::derive(b"kept", "many").to_hex();
+    let entry = |number| format!("{client}:{}:usd:", Uuid::from_u128(number));
+    let entries: Vec<_> = (0..1_100).map(entry).collect();
+    let mut add = vec!["zadd", "stripe402:uncharged"];
+    add.extend(entries.iter().flat_map(|entry| ["1", entry.as_str()]));
+    server.cli(&add);
+    store.upkeep(2).await.unwrap();
+    assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "76");
+    store.upkeep(2).await.unwrap();
+    assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "0");
 }
