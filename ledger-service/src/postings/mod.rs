@@ -28,6 +28,10 @@ impl From<StoreError> for Unavailable {
 
 impl From<Failure> for Unavailable {
     fn from(failure: Failure) -> Self {
+        if let Failure::Account(cause) = &failure {
+            // The operator's to mend, whoever asked.
+            tracing::error!(cause, "Stripe refuses STRIPE_SECRET_KEY or its account");
+        }
         Self(failure.to_string())
     }
 }
