@@ -152,7 +152,7 @@ async fn connection(
             _ = seen.changed() => {}
         }
     };
-    tracing::debug!(why, "a connection is closed");
+    tracing::debug!(why, "the ledger closes a connection");
     connection.as_mut().graceful_shutdown();
     loop {
         let now = *seen.borrow_and_update();

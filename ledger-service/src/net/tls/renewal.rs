@@ -47,7 +47,7 @@ pub fn renew(
                 Ok(Some((config, digest))) => {
                     (known, complaint) = (digest, None);
                     let _ = sender.send(Arc::new(config));
-                    tracing::info!(certificate = %files.certificate.display(), "renewed");
+                    tracing::info!(certificate = %files.certificate.display(), "TLS certificate reloaded");
                 }
                 Err(error) if complaint.as_ref() == Some(&error) => {}
                 Err(error) => {
