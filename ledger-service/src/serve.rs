@@ -61,7 +61,8 @@ pub enum ServeError {
 /// How the service is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Gateways are given [`Config::drain`] to turn to another replica.
+    /// Gateways are given [`Config::drain`] to turn to another replica. A deduction that was sent to a
+    /// ledger that is gone has no known outcome and must not be repeated: it can only be sent elsewhere.
     Drain,
     /// Somebody waits at a terminal.
     AtOnce,

@@ -1,4 +1,7 @@
 //! Balances: asked of the ledger one by one, and not too often.
+//!
+//! Limited here and not in the ledger, so that a refusal costs no call. An unknown client has 0, as an
+//! empty one has: nobody can find out which ids exist.
 
 use rustc_hash::FxHashMap;
 use stripe402_protocol::message::Balance;

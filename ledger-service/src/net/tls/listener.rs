@@ -1,4 +1,7 @@
 //! A listener that speaks TLS if it is told how, and TCP as it is if not.
+//!
+//! The crate `tls-listener` would not make it smaller: it takes a renewed certificate only through an
+//! exclusive reference to the listener.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,4 +1,7 @@
 //! Renewed files are taken up while the ledger runs.
+//!
+//! By looking, not by a watch: mounted Secrets change through a link two folders up, and certificates
+//! are renewed weeks ahead.
 
 use std::{sync::Arc, time::Duration};
 
