@@ -331,6 +331,7 @@ async fn upkeep_is_one_ledgers_and_by_two_clocks() {
     sqlx::query(lock).execute(&mut *other).await.unwrap();
     keep_up(&short).await;
     assert!(is_there(&pool, "charge_records_first").await, "another ledger is at it");
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut *other).await.unwrap();
     other.close().await.unwrap();
 
     let hours_ago = SystemClock.now_ms() - 4 * 3_600_000;

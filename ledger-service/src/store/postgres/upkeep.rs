@@ -57,8 +57,10 @@ impl Postgres {
             .map_err(|_| StoreError::Unavailable("no connection in time".to_owned()))?
             .map_err(unavailable)?;
         let done = self.keep_up_over(&mut connection, now_ms).await;
-        // With the session its lock goes, however it ended.
-        drop(connection.close().await);
+        // With the session its lock goes, however it ended; but the server may end it a moment later than
+        // this, and the next upkeep would find it taken.
+        let unlock = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut connection).await;
+        drop((unlock, connection.close().await));
         match done {
             Ok(()) => Ok(()),
             Err(Upkeep::Postponed) => {
