@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod figures;
 pub mod gateway;
 pub mod growth;
+pub mod large;
 pub mod steps;
 pub mod store;
 

@@ -81,7 +81,7 @@ fn serve(arguments: ServeArgs) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "cannot go on");
+            tracing::error!(%error, "the ledger cannot go on and stops");
             ExitCode::FAILURE
         }
     }

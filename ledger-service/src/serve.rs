@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
@@ -60,7 +61,8 @@ pub enum ServeError {
 /// How the service is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Gateways are given [`Config::drain`] to turn to another replica.
+    /// Gateways are given [`Config::drain`] to turn to another replica. A deduction that was sent to a
+    /// ledger that is gone has no known outcome and must not be repeated: it can only be sent elsewhere.
     Drain,
     /// Somebody waits at a terminal.
     AtOnce,
@@ -76,6 +78,57 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
     let store: Arc<dyn Store> = Arc::new(ObservedStore::new(store, config.store.kind()));
+    let parts = parts(&config, &store, clock)?;
+    let operators = operators(&config, &store, &parts);
+    let readiness = Readiness::default();
+    let app = App { store, parts: parts.clone(), readiness: readiness.clone() };
+    let Listeners { gateways, operator, webhooks, renewals: _renewals } =
+        Listeners::bind(&config).await?;
+    let mut background = background(&config, &app);
+    let tls = config.tls.is_some();
+    tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
+
+    let (stopping, stopped) = watch::channel(false);
+    let limits = config.listeners;
+    let mut servers = JoinSet::new();
+    let router = gateway_api::routes(app.clone(), Tokens::new(&config.tokens), limits);
+    servers.spawn(net::serve(gateways, router, limits, stopped.clone()));
+    if let Some((listener, secret)) = webhooks {
+        let router = webhook::routes(app.clone(), secret, limits);
+        servers.spawn(net::serve(listener, router, limits, stopped.clone()));
+    }
+    let router = operator::routes(app, operators, limits);
+    servers.spawn(net::serve(operator, router, limits, stopped));
+
+    let stop = async {
+        if stop.await == Stop::Drain {
+            readiness.withdraw();
+            tracing::info!(drain = ?config.drain, "not ready any more; serving until gateways know");
+            tokio::time::sleep(config.drain).await;
+        }
+    };
+    tokio::select! {
+        () = stop => tracing::info!("stopping"),
+        Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,
+    }
+    let _ = stopping.send(true);
+    background.abort_all();
+    let finish = async {
+        while servers.join_next().await.is_some() {}
+        parts.topups.finish().await;
+    };
+    if tokio::time::timeout(config.shutdown_grace, finish).await.is_err() {
+        tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
+    }
+    Ok(())
+}
+
+/// What moves money, as it is configured.
+fn parts(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<Parts, ServeError> {
     let provider = Stripe::new(&StripeOptions {
         secret_key: config.stripe_secret_key.clone(),
         api_base: config.stripe_api_base.clone(),
@@ -101,88 +154,62 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
             "verify_cards is off: whoever knows a card's number can spend its owner's credits"
         );
     }
-    let secrets = config.server_secrets.clone();
-    let ids = Arc::new(RandomIds);
-    let edges = Edges { store: Arc::clone(&store), provider, clock, ids };
-    let parts = Parts::new(edges, secrets, options);
-    let operators = operators(&config, &store, &parts);
-    let readiness = Readiness::default();
-    let app = App { store, parts: parts.clone(), readiness: readiness.clone() };
+    let edges = Edges { store: Arc::clone(store), provider, clock, ids: Arc::new(RandomIds) };
+    Ok(Parts::new(edges, config.server_secrets.clone(), options))
+}
 
-    let mut renewals = JoinSet::new();
-    let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
-        Some(options) => {
-            let (current, renewing) = tls::renew(files(options), options.reload)?;
-            renewals.spawn(renewing);
-            Ok::<_, TlsError>(Some(current))
-        }
-        None => Ok(None),
-    };
-    let gateways_tls = tls(TlsOptions::gateways)?;
-    let operators_tls = tls(TlsOptions::operators)?;
-    let webhooks_tls = tls(TlsOptions::webhooks)?;
-    let internal = Listener::new(listen("listen", config.listen).await?, gateways_tls);
-    let operator = Listener::new(listen("admin_listen", config.admin_listen).await?, operators_tls);
-    let webhooks = match &config.webhooks {
-        Some((address, secret)) => {
-            let listener = listen("webhook_listen", *address).await?;
-            Some((Listener::new(listener, webhooks_tls), secret.clone()))
-        }
-        None => {
-            tracing::warn!(
-                "no webhook secret: refunds and disputes at Stripe will not be heard of"
-            );
-            None
-        }
-    };
-    let upkeep = tokio::spawn(observe::upkeep());
-    let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups), config.sweep));
-    let upkeep_of_store = tokio::spawn(keep_up(Arc::clone(&app.store), config.sweep));
-    let backups = config
-        .backup
-        .clone()
-        .map(|to| tokio::spawn(back_up(Arc::clone(&app.store), to, config.backup_every)));
-    let tls = config.tls.is_some();
-    tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
+/// Where it is reached.
+struct Listeners {
+    gateways: Listener,
+    operator: Listener,
+    webhooks: Option<(Listener, SecretString)>,
+    /// Certificates are renewed for as long as this lives.
+    renewals: JoinSet<()>,
+}
 
-    let (stopping, stopped) = watch::channel(false);
-    let limits = config.listeners;
-    let gateways = gateway_api::routes(app.clone(), Tokens::new(&config.tokens), limits);
-    let mut servers = JoinSet::new();
-    servers.spawn(net::serve(internal, gateways, limits, stopped.clone()));
-    if let Some((listener, secret)) = webhooks {
-        let router = webhook::routes(app.clone(), secret, limits);
-        servers.spawn(net::serve(listener, router, limits, stopped.clone()));
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let mut renewals = JoinSet::new();
+        let mut tls = |files: fn(&TlsOptions) -> Files| match &config.tls {
+            Some(options) => {
+                let (current, renewing) = tls::renew(files(options), options.reload)?;
+                renewals.spawn(renewing);
+                Ok::<_, TlsError>(Some(current))
+            }
+            None => Ok(None),
+        };
+        let gateways_tls = tls(TlsOptions::gateways)?;
+        let operators_tls = tls(TlsOptions::operators)?;
+        let webhooks_tls = tls(TlsOptions::webhooks)?;
+        let gateways = Listener::new(listen("listen", config.listen).await?, gateways_tls);
+        let operator = listen("admin_listen", config.admin_listen).await?;
+        let operator = Listener::new(operator, operators_tls);
+        let webhooks = match &config.webhooks {
+            Some((address, secret)) => {
+                let listener = listen("webhook_listen", *address).await?;
+                Some((Listener::new(listener, webhooks_tls), secret.clone()))
+            }
+            None => {
+                tracing::warn!(
+                    "no webhook secret: refunds and disputes at Stripe will not be heard of"
+                );
+                None
+            }
+        };
+        Ok(Self { gateways, operator, webhooks, renewals })
     }
-    let router = operator::routes(app, operators, limits);
-    servers.spawn(net::serve(operator, router, limits, stopped));
+}
 
-    let stop = async {
-        if stop.await == Stop::Drain {
-            readiness.withdraw();
-            tracing::info!(drain = ?config.drain, "not ready any more; serving until gateways know");
-            tokio::time::sleep(config.drain).await;
-        }
-    };
-    tokio::select! {
-        () = stop => tracing::info!("stopping"),
-        Some(ended) = servers.join_next() => ended.map_err(std::io::Error::other)??,
+/// What goes on by itself, until it is told to stop.
+fn background(config: &Config, app: &App) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(observe::upkeep());
+    tasks.spawn(sweep(Arc::clone(&app.parts.topups), config.sweep));
+    tasks.spawn(keep_up(Arc::clone(&app.store), config.sweep));
+    if let Some(to) = config.backup.clone() {
+        tasks.spawn(back_up(Arc::clone(&app.store), to, config.backup_every));
     }
-    let _ = stopping.send(true);
-    sweeper.abort();
-    upkeep_of_store.abort();
-    if let Some(backups) = backups {
-        backups.abort();
-    }
-    upkeep.abort();
-    let finish = async {
-        while servers.join_next().await.is_some() {}
-        parts.topups.finish().await;
-    };
-    if tokio::time::timeout(config.shutdown_grace, finish).await.is_err() {
-        tracing::warn!("stopped with top-ups under way; they are taken up at the next start");
-    }
-    Ok(())
+    tasks
 }
 
 /// Whoever may work on the books over HTTP; nobody where no token is set.

@@ -35,7 +35,8 @@ pub struct Payment {
 /// Why a `payment` header is `invalid_payment`. The text says what to mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentError {
-    /// Not base64 of a JSON object with fields of the right types.
+    /// Not base64 of a JSON object with fields of the right types. A field that is there twice, `5e4` and
+    /// `50000.0` are refused, too: two readers could take them differently.
     #[error(
         "the payment header must be base64 of a JSON object with string ids and whole-number amounts"
     )]

@@ -39,7 +39,8 @@ impl Code {
     }
 }
 
-/// The finer cause of a refusal (extension).
+/// The finer cause of a refusal (extension). Its [`Code`] is `invalid_payment` where the payload is at
+/// fault (`top_up_above_maximum`, `idempotency_mismatch`), else mostly `payment_failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {

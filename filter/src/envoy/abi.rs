@@ -2,6 +2,7 @@
 //!
 //! The SDK's own functions panic on statuses that they do not expect and on header values that
 //! are not UTF-8, which clients choose; a panic costs a whole worker its VM.
+//! `dispatch_http_call` stays the SDK's: it panics at the answer to a call that it does not know of.
 //! Source: the ABI's specification (github.com/proxy-wasm/spec, abi-versions/v0.2.1).
 #![expect(unsafe_code, reason = "calls into the host; each wrapper states why it is sound")]
 

@@ -120,7 +120,7 @@ pub enum Step {
     /// It goes on to the API, with these headers set.
     Pass(Vec<(String, String)>, Passed),
     /// It waits while this deduction is made.
-    Deduction(Deduction),
+    Deduct(Deduction),
     /// It waits while this card payment is made.
     Pay(Box<CardPayment>),
     /// It waits while the ledger is asked for this balance.

@@ -1,4 +1,7 @@
 //! A 402 for a person: a page that sells, pays, and then shows what was bought.
+//!
+//! It keeps the client id in local storage, which every script of this origin can read, as it could
+//! read a cookie.
 
 use super::Reply;
 use crate::{

@@ -131,7 +131,7 @@ impl Stream {
             route: priced.offer.name.clone(),
         };
         self.phase = Phase::Deducting { priced, deduction: id, client, card };
-        Step::Deduction(deduction)
+        Step::Deduct(deduction)
     }
 
     fn pay(&mut self, priced: PricedRequest, card: CardOffer, mint: Mint<'_>) -> Step {
@@ -160,7 +160,7 @@ impl Stream {
 
     /// The ledger's word on the deduction. The caller has checked that the answer is about
     /// [`Stream::waits_for`].
-    pub fn on_charge(
+    pub fn on_deduction(
         &mut self,
         outcome: Result<DeductionOutcome, LedgerError>,
         mint: Mint<'_>,

@@ -60,7 +60,7 @@ fn word(step: &Step) -> String {
         Step::Pass(_, Passed::Paid) => "served".to_owned(),
         Step::Pass(_, Passed::Unpaid) => "unpaid".to_owned(),
         Step::Ask(_) => "asked".to_owned(),
-        Step::Deduction(_) => "charge".to_owned(),
+        Step::Deduct(_) => "charge".to_owned(),
         Step::Pay(_) => "card".to_owned(),
         Step::Reply(reply) => {
             let body: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -216,9 +216,9 @@ fn the_ledgers_word_on_a_charge() {
     ] {
         for (payment, expected) in [(&without, alone), (&with_card, expected_with_card)] {
             let (mut stream, _) = start("/api/joke", payment);
-            let step = stream.on_charge(outcome, &mut minting()).unwrap();
+            let step = stream.on_deduction(outcome, &mut minting()).unwrap();
             assert_eq!(word(&step), expected, "{outcome:?}");
-            let again = stream.on_charge(outcome, &mut minting());
+            let again = stream.on_deduction(outcome, &mut minting());
             assert!(again.is_none(), "a second answer decides nothing");
         }
     }
@@ -252,7 +252,8 @@ fn the_ledgers_word_on_a_card() {
 fn the_api_learns_who_paid_and_the_client_what_is_left() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     let deducted = Ok(DeductionOutcome::Deducted(Units::from_u32(900)));
-    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_charge(deducted, &mut minting()) else {
+    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_deduction(deducted, &mut minting())
+    else {
         panic!()
     };
     let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -303,7 +304,7 @@ fn a_challenge_names_the_path_that_was_asked_for() {
 #[test]
 fn a_charge_is_for_the_client_the_price_and_the_route() {
     let (_, step) = start("/api/joke", &json!({"clientId": CLIENT}));
-    let Step::Deduction(deduction) = step else { panic!() };
+    let Step::Deduct(deduction) = step else { panic!() };
     let client: ClientId = CLIENT.parse().unwrap();
     assert_eq!(
         (deduction.client_id, deduction.amount.get(), &*deduction.route),
@@ -329,7 +330,7 @@ fn a_silent_ledger_may_be_allowed_and_a_useless_one_may_not() {
             let header = stripe402_protocol::encode(&payment);
             stream.on_request(&head("/api/joke", &header), &UNSAID, &mut minting());
             let step = stream
-                .on_charge(Err(trouble), &mut minting())
+                .on_deduction(Err(trouble), &mut minting())
                 .or_else(|| stream.on_card(Err(trouble)))
                 .unwrap();
             assert_eq!(word(&step), expected, "{payment} {trouble:?}");

@@ -1,4 +1,7 @@
 //! Balances: asked of the ledger one by one, and not too often.
+//!
+//! Limited here and not in the ledger, so that a refusal costs no call. An unknown client has 0, as an
+//! empty one has: nobody can find out which ids exist.
 
 use rustc_hash::FxHashMap;
 use stripe402_protocol::message::Balance;
@@ -49,12 +52,13 @@ impl Worker {
         if self.health.is_silent() {
             let step = self.streams.get_mut(&id);
             let step = step.and_then(|stream| stream.on_balance(Err(LedgerError::Unreachable)));
-            return self.take_if_any(host, id, step, Trace::default(), false);
+            return self.apply_if_any(host, id, step, Trace::default(), false);
         }
         if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
             let step = self.streams.get_mut(&id).map(|stream| stream.too_many());
-            return step
-                .map_or(Verdict::Hold, |step| self.take(host, id, step, Trace::default(), false));
+            return step.map_or(Verdict::Hold, |step| {
+                self.apply_step(host, id, step, Trace::default(), false)
+            });
         }
         self.questions.push_back((id, question));
         self.wake(host);

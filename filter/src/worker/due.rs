@@ -81,7 +81,7 @@ impl Worker {
                 Decision::Balance { stream, question, answer } => {
                     let waiting = self.waiting(stream, question);
                     if let Some(step) = waiting.and_then(|stream| stream.on_balance(answer)) {
-                        self.take(host, stream, step, Trace::default(), true);
+                        self.apply_step(host, stream, step, Trace::default(), true);
                     }
                 }
             }
@@ -95,9 +95,9 @@ impl Worker {
         let Outcome { stream: id, deduction, client, outcome } = outcome;
         let now_ms = self.now_ms;
         let waiting = self.waiting(id, deduction);
-        match waiting.and_then(|stream| stream.on_charge(outcome, &mut || mint(host, now_ms))) {
+        match waiting.and_then(|stream| stream.on_deduction(outcome, &mut || mint(host, now_ms))) {
             Some(step) => {
-                self.take(host, id, step, Trace::default(), true);
+                self.apply_step(host, id, step, Trace::default(), true);
             }
             // Deducted for a stream that is gone. An unusable answer has been voided with its
             // whole batch; what was not deducted needs no void.
@@ -122,7 +122,7 @@ impl Worker {
         };
         match self.waiting(id, deduction).and_then(|stream| stream.on_card(answer)) {
             Some(step) => {
-                self.take(host, id, step, Trace::default(), true);
+                self.apply_step(host, id, step, Trace::default(), true);
             }
             // Paid for a stream that is gone.
             None if client_id.is_some() => self.void(host, Void { id: deduction, client_id }),

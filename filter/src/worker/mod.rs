@@ -12,6 +12,7 @@ mod journal;
 mod log;
 mod overrides;
 mod seat;
+mod steps;
 mod turn;
 
 use std::{collections::VecDeque, rc::Rc};
@@ -39,7 +40,7 @@ use crate::{
         Trace,
     },
     host::{CallId, Host, StreamId},
-    metrics::{Counter, Pending},
+    metrics::Pending,
     queue::{Outcome, Queue, Queued, Sent, Traced},
     source::Source,
 };
@@ -173,7 +174,7 @@ impl Worker {
         if head.deadline && !matches!(step, Step::Pass(_, Passed::Free)) {
             host.remove_request_header(id, DEADLINE);
         }
-        self.take(host, id, step, head.trace, false)
+        self.apply_step(host, id, step, head.trace, false)
     }
 
     /// Whether the head of this stream's response matters: not if it is ours.
@@ -251,90 +252,6 @@ impl Worker {
     /// The stream, if it still waits for this very deduction: hosts use stream ids again.
     fn waiting(&mut self, id: StreamId, deduction: DeductionId) -> Option<&mut Stream> {
         self.streams.get_mut(&id).filter(|stream| stream.waits_for() == Some(deduction))
-    }
-
-    /// Does what a step says. `held` tells whether the host holds the request already.
-    fn take(
-        &mut self,
-        host: &mut impl Host,
-        id: StreamId,
-        step: Step,
-        trace: Trace<'_>,
-        held: bool,
-    ) -> Verdict {
-        if let Some(text) = self.streams.get(&id).and_then(|stream| stream.describe(&step)) {
-            host.describe(id, &text);
-        }
-        match step {
-            Step::Pass(headers, passed) => {
-                self.counted.count(match passed {
-                    Passed::Free => Counter::FREE,
-                    Passed::Paid => Counter::PAID,
-                    Passed::Unpaid => Counter::UNPAID,
-                });
-                for (name, value) in headers {
-                    host.set_request_header(id, &name, &value);
-                }
-                if held {
-                    host.resume(id);
-                }
-                return Verdict::Continue;
-            }
-            Step::Reply(reply) => {
-                self.counted.count(reply.counter);
-                host.reply(id, &reply);
-            }
-            Step::Deduction(deduction) => {
-                let trouble = if self.health.is_silent() {
-                    LedgerError::Unreachable
-                } else {
-                    let source = self.source(host, id);
-                    match self.queue.deduction(id, source, self.now_ms, deduction, traced(trace)) {
-                        Queued::Full => {
-                            self.log.warn(host, "too many charges wait for the ledger");
-                            LedgerError::InvalidResponse
-                        }
-                        queued => {
-                            self.make_room(host, queued);
-                            // What has to wait leaves when the batch under way comes back.
-                            if self.queue.may_leave() {
-                                self.wake(host);
-                            }
-                            return Verdict::Hold;
-                        }
-                    }
-                };
-                let stream = self.streams.get_mut(&id);
-                let step = stream.and_then(|stream| stream.on_charge(Err(trouble), &mut || None));
-                return self.take_if_any(host, id, step, trace, held);
-            }
-            Step::Pay(mut request) => {
-                let address = host.source_address(id);
-                let source = Source::of(address.as_deref().unwrap_or_default());
-                request.source = address;
-                if let Some(trouble) = self.no_place_for_card(host, source) {
-                    let stream = self.streams.get_mut(&id);
-                    let step = stream.and_then(|stream| stream.on_card(Err(trouble)));
-                    return self.take_if_any(host, id, step, trace, held);
-                }
-                let traced = traced(trace);
-                self.cards.push_back(WaitingCard { stream: id, source, request, traced });
-                self.wake(host);
-            }
-            Step::Ask(question) => return self.ask(host, id, question),
-        }
-        Verdict::Hold
-    }
-
-    fn take_if_any(
-        &mut self,
-        host: &mut impl Host,
-        id: StreamId,
-        step: Option<Step>,
-        trace: Trace<'_>,
-        held: bool,
-    ) -> Verdict {
-        step.map_or(Verdict::Hold, |step| self.take(host, id, step, trace, held))
     }
 
     /// Where a request comes from, if that matters now: asking costs a call to the host.

@@ -23,6 +23,7 @@ use self::{
     world::{Event, Ledger, Means, World, events, request, worker},
 };
 use super::*;
+use crate::metrics::Counter;
 use crate::{
     config::Identity,
     gate::Reply,

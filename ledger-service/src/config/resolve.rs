@@ -58,28 +58,7 @@ impl TryFrom<Settings> for Config {
             log_format: given.log_format.unwrap_or_default(),
             log: given.log.unwrap_or_else(|| "info".to_owned()),
         };
-        for (setting, is_zero) in [
-            ("stripe_timeout", config.stripe_timeout.is_zero()),
-            ("payment_deadline", config.payment_deadline.is_zero()),
-            ("sweep", config.sweep.is_zero()),
-            ("tls_reload", config.tls.as_ref().is_some_and(|tls| tls.reload.is_zero())),
-            ("limit_window", config.limits.window.is_zero()),
-            ("backup_every", config.backup_every.is_zero()),
-            ("store_queue", config.store_queue == 0),
-            ("store_timeout", config.store_timeout.is_zero()),
-            ("redis_wait_timeout", config.redis_wait.timeout.as_millis() == 0),
-            ("store_connections", config.store_connections == 0),
-            ("max_body", listeners.max_body == 0),
-            ("max_headers", listeners.max_headers == 0),
-            ("max_connections", listeners.connections == 0),
-            ("header_timeout", listeners.header_time.is_zero()),
-            ("body_timeout", listeners.body_time.is_zero()),
-            ("idle_timeout", listeners.idle_time.is_zero()),
-        ] {
-            if is_zero {
-                return Err(ConfigError::new(setting, "must be above 0"));
-            }
-        }
+        above_zero(&config)?;
         if config.redis_wait.timeout >= config.store_timeout {
             return Err(ConfigError::new("redis_wait_timeout", "must be below store_timeout"));
         }
@@ -102,6 +81,32 @@ impl TryFrom<Settings> for Config {
         }
         Ok(config)
     }
+}
+
+fn above_zero(config: &Config) -> Result<(), ConfigError> {
+    for (setting, is_zero) in [
+        ("stripe_timeout", config.stripe_timeout.is_zero()),
+        ("payment_deadline", config.payment_deadline.is_zero()),
+        ("sweep", config.sweep.is_zero()),
+        ("tls_reload", config.tls.as_ref().is_some_and(|tls| tls.reload.is_zero())),
+        ("limit_window", config.limits.window.is_zero()),
+        ("backup_every", config.backup_every.is_zero()),
+        ("store_queue", config.store_queue == 0),
+        ("store_timeout", config.store_timeout.is_zero()),
+        ("redis_wait_timeout", config.redis_wait.timeout.as_millis() == 0),
+        ("store_connections", config.store_connections == 0),
+        ("max_body", config.listeners.max_body == 0),
+        ("max_headers", config.listeners.max_headers == 0),
+        ("max_connections", config.listeners.connections == 0),
+        ("header_timeout", config.listeners.header_time.is_zero()),
+        ("body_timeout", config.listeners.body_time.is_zero()),
+        ("idle_timeout", config.listeners.idle_time.is_zero()),
+    ] {
+        if is_zero {
+            return Err(ConfigError::new(setting, "must be above 0"));
+        }
+    }
+    Ok(())
 }
 
 fn required(

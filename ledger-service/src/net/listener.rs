@@ -1,5 +1,7 @@
 //! One listener: HTTP/1.1 and HTTP/2 on one port, and what nobody may take more of.
 //!
+//! axum routes, but its own server hides hyper's time-outs, so connections are accepted here. hyper
+//! closes a connection whose head is slow, not one that sends nothing: that is counted here, too.
 //! A connection is closed when it has sent no whole request head in time, or has had nothing under
 //! way for long; what is slower or larger than its limit is refused. So strangers can hold
 //! connections, up to their number, for no longer than [`ListenerLimits::header_time`] each.
@@ -152,7 +154,7 @@ async fn connection(
             _ = seen.changed() => {}
         }
     };
-    tracing::debug!(why, "a connection is closed");
+    tracing::debug!(why, "the ledger closes a connection");
     connection.as_mut().graceful_shutdown();
     loop {
         let now = *seen.borrow_and_update();

@@ -1,4 +1,5 @@
 //! A request's body, whole or not at all: within a time and a size, before anybody looks at it.
+//! The time is for the whole body: a limit between two pieces would let one byte a second pass for ever.
 
 use axum::{
     body::Body,

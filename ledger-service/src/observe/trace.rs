@@ -103,7 +103,8 @@ pub(super) fn request(route: &'static str, headers: &HeaderMap) -> Span {
     span
 }
 
-/// Delivers on the runtime of the service: the thread that collects spans has none of its own.
+/// Delivers on the runtime of the service: the thread that collects spans has none of its own. The
+/// SDK's own clients need such a runtime, or another version of reqwest.
 #[derive(Debug)]
 struct Collector {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,

@@ -185,7 +185,7 @@ impl CardPayments {
 pub(super) fn limited(limit: &Limit, wait: Duration) -> PaymentAbort {
     let kind = limit.name.split(':').next().unwrap_or_default().replace('-', "_");
     metrics::counter!("stripe402_card_limited_total", "limit" => kind).increment(1);
-    tracing::info!(limit = limit.name, ?wait, "a card may not be tried now");
+    tracing::info!(limit = limit.name, ?wait, "a card attempt is refused by a limit");
     let refusal = Refusal::new(Code::PaymentFailed, "too many card payments were tried; wait");
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     PaymentAbort::Refuse {

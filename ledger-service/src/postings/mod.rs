@@ -28,6 +28,10 @@ impl From<StoreError> for Unavailable {
 
 impl From<Failure> for Unavailable {
     fn from(failure: Failure) -> Self {
+        if let Failure::Account(cause) = &failure {
+            // The operator's to mend, whoever asked.
+            tracing::error!(cause, "Stripe refuses STRIPE_SECRET_KEY or its account");
+        }
         Self(failure.to_string())
     }
 }
@@ -66,7 +70,7 @@ impl Postings {
         let posted = self.store.post(key, posting).await;
         match posted.map_err(|error| Unavailable(error.to_string()))? {
             Posted::Done(_) => {
-                tracing::info!(subject = key.client.subject(), ?kind, reference, "posted");
+                tracing::info!(subject = key.client.subject(), ?kind, reference, "movement posted");
             }
             Posted::Repeated(_) => {}
             Posted::Refused(refusal) => {
@@ -76,7 +80,7 @@ impl Postings {
                     ?kind,
                     reference,
                     ?refusal,
-                    "refused"
+                    "movement refused by the books; run reconcile"
                 );
             }
         }
@@ -93,7 +97,7 @@ impl Postings {
 pub(crate) fn units(key: AccountKey, of: &str, currency: &str, minor: i64) -> Option<Units> {
     if currency != key.currency.as_str() {
         let subject = key.client.subject();
-        tracing::error!(of, currency, account = %key.currency, subject, "another currency: not posted");
+        tracing::error!(of, currency, account = %key.currency, subject, "not posted: another currency than the account's; reconcile lists it");
         return None;
     }
     key.currency.units(minor)

@@ -175,7 +175,10 @@ impl Refunds {
             let cause = match self.refund_once(&wanted, known).await {
                 Ok(refund) => return Ok(Some(refund)),
                 Err(Failure::Card(_) | Failure::Invalid(_)) => {
-                    tracing::warn!(hold = wanted.hold, "Stripe refuses a refund: released");
+                    tracing::warn!(
+                        hold = wanted.hold,
+                        "Stripe refused a refund; its hold is released"
+                    );
                     return Ok(None);
                 }
                 Err(Failure::Broken { cause, log }) => {
@@ -190,7 +193,7 @@ impl Refunds {
                 Err(Failure::Unknown(cause) | Failure::Account(cause)) => cause,
             };
             let hold = &wanted.hold;
-            tracing::warn!(hold, cause, attempt, "a refund has no answer yet");
+            tracing::warn!(hold, cause, attempt, "Stripe has not answered a refund yet");
             if attempt == ATTEMPTS {
                 return Err(Unavailable(cause));
             }

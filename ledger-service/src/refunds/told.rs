@@ -79,11 +79,16 @@ impl Refunds {
         let posting = Posting { kind, reference, amount, note };
         match self.store.post_up_to(key, posting).await? {
             Posted::Done(_) => {
-                tracing::info!(subject = key.client.subject(), ?kind, refund, "posted");
+                tracing::info!(subject = key.client.subject(), ?kind, refund, "refund posted");
             }
             Posted::Repeated(_) => {}
             Posted::Refused(refusal) => {
-                tracing::error!(subject = key.client.subject(), refund, ?refusal, "refused");
+                tracing::error!(
+                    subject = key.client.subject(),
+                    refund,
+                    ?refusal,
+                    "refund refused by the books; run reconcile"
+                );
             }
         }
         Ok(())

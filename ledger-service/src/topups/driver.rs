@@ -151,7 +151,7 @@ impl TopUps {
                 if !replayed && !stale {
                     return Ok(Turn::Again(cause));
                 }
-                tracing::warn!(top_up = %id, cause, "looking for the PaymentIntent instead");
+                tracing::warn!(top_up = %id, cause, "a charge has no usable answer; looking for its PaymentIntent");
                 drive.replayed = replayed;
                 if stripe402_mutant::mutant!("give_up_unseen") {
                     return self.settle_claimed(id, mine, State::Lapsed).await;
@@ -244,7 +244,7 @@ impl TopUps {
             Asked::Answer(answer) => answer,
             Asked::Found(Ok(Some(intent))) => Ok(intent),
             Asked::Found(Ok(None)) => {
-                tracing::warn!(top_up = %top_up.id, "no PaymentIntent was made: given up");
+                tracing::warn!(top_up = %top_up.id, "a top-up is given up: Stripe made no PaymentIntent");
                 return self.settle_claimed(top_up.id, mine, State::Lapsed).await;
             }
             Asked::Found(Err(failure)) => return Ok(Turn::Again(failure.to_string())),
@@ -280,7 +280,7 @@ impl TopUps {
                 self.credit(top_up.id, &found).await.map(Turn::Settled)
             }
             Ok(found) if found.status == IntentStatus::Canceled => {
-                tracing::warn!(top_up = %top_up.id, intent, "it did not come to an end: cancelled");
+                tracing::warn!(top_up = %top_up.id, intent, "a PaymentIntent stayed open too long and is cancelled");
                 self.settle_claimed(top_up.id, mine, State::Lapsed).await
             }
             Ok(_) => again("its PaymentIntent cannot be cancelled"),

@@ -86,7 +86,7 @@ impl TopUps {
                 State::RequiresAction { payment_intent } if age > self.options.confirmation => {
                     // Cancelled at Stripe, or credited if it was confirmed in silence.
                     if let Err(cause) = self.abandon(top_up.id, payment_intent).await {
-                        tracing::warn!(top_up = %top_up.id, ?cause, "a top-up is left open");
+                        tracing::warn!(top_up = %top_up.id, ?cause, "a top-up that waits for its cardholder cannot be cancelled yet");
                     }
                 }
                 _ => {}
@@ -226,7 +226,7 @@ impl TopUps {
                 if let State::Credited { .. } = &to
                     && let Err(cause) = self.postings.freeze_like_others(top_up.account).await
                 {
-                    tracing::error!(top_up = %id, ?cause, "reconcile: it is not frozen yet");
+                    tracing::error!(top_up = %id, ?cause, "an account of a frozen client is not frozen yet; run reconcile");
                 }
                 if let (Some(given_up), State::Credited { payment_intent, .. }) = (given_up, &to)
                     && let Err(cause) =
@@ -293,7 +293,7 @@ fn count_end(top_up: &TopUp) {
         metrics::counter!("stripe402_credited_units_total", "currency" => currency)
             .increment(units);
     }
-    tracing::info!(top_up = %top_up.id, state, "top-up");
+    tracing::info!(top_up = %top_up.id, state, "a top-up ended, or waits for its cardholder");
 }
 
 pub(crate) fn state_name(state: &State) -> &'static str {

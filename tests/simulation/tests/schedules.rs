@@ -111,7 +111,7 @@ fn time_chance_and_order_enter_through_seams_only() {
     ] {
         sources(&format!("{root}/{of}"), &mut files);
     }
-    for of in ["worker", "queue", "gate", "route"] {
+    for of in ["worker", "queue", "gate", "pricing"] {
         sources(&format!("{root}/filter/src/{of}"), &mut files);
     }
     let store = format!("{root}/ledger-service/src/store/memory.rs");

@@ -30,7 +30,7 @@ fn whether_the_charge_stands() {
             let mut stream = Stream::new(config);
             let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
             stream.on_request(&head("/api/joke", &payment), &UNSAID, &mut minting());
-            stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+            stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
             let head = ResponseHead { status, ..ResponseHead::default() };
             let step = stream.on_response(&head, || Origin {
                 details: details.map(ToOwned::to_owned),
@@ -57,7 +57,7 @@ fn a_request_that_never_reached_the_api_costs_nothing_whatever_is_configured() {
         let mut stream = Stream::new(Rc::clone(&config));
         let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
         stream.on_request(&head("/api/joke", &payment), &UNSAID, &mut minting());
-        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+        stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         stream
     };
     for (status, details, reached, void) in [
@@ -105,7 +105,7 @@ fn who_calls_a_request_grpc_does_not_end_it_for_free() {
         let head = Head::read(headers.into_iter(), &Identity::default());
         let mut stream = Stream::new(config());
         stream.on_request(&head, &UNSAID, &mut minting());
-        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+        stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         let answer = ResponseHead {
             status: 200,
             grpc: true,
@@ -120,7 +120,7 @@ fn who_calls_a_request_grpc_does_not_end_it_for_free() {
 #[test]
 fn a_client_that_leaves_after_the_request_went_on_has_paid() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+    stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
     assert!(stream.on_end(reached).is_none());
 }
 
@@ -137,7 +137,7 @@ fn a_grpc_api_that_fails_is_given_back() {
     let via_upstream = || Origin { details: Some("via_upstream".to_owned()), reached: true };
     let served = || {
         let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+        stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         stream
     };
     for status in 0..=16 {
@@ -185,7 +185,7 @@ fn caches_keep_paid_answers_apart() {
         ),
     ] {
         let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+        stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         let head = ResponseHead {
             status: 200,
             cache_control: cache_control.map(ToOwned::to_owned),
@@ -204,12 +204,12 @@ fn caches_keep_paid_answers_apart() {
 fn headers_that_only_the_gate_gives_are_taken_from_the_api() {
     let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
     let (mut paid, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    paid.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+    paid.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
     let step = paid.on_response(&forged, Origin::default);
     assert_eq!(step.remove, ["payment-required"]);
     assert!(step.set.iter().any(|(name, _)| *name == "payment-response"), "it is replaced");
     let (mut voided, _) = start("/api/joke", &json!({"clientId": CLIENT}));
-    voided.on_charge(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
+    voided.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
     let failed = ResponseHead { status: 500, ..forged };
     let step = voided.on_response(&failed, Origin::default);
     assert_eq!(step.remove, ["payment-required", "payment-response"]);

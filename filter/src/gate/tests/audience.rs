@@ -31,7 +31,7 @@ fn a_method_override_is_no_discount() {
         let head = Head::read(headers.into_iter(), &Identity::default());
         let step = Stream::new(Rc::clone(&config)).on_request(&head, &UNSAID, &mut minting());
         let deducted = match &step {
-            Step::Deduction(deduction) => Some(&*deduction.route),
+            Step::Deduct(deduction) => Some(&*deduction.route),
             _ => None,
         };
         assert_eq!(deducted, expected, "{method} {header}: {value}");
@@ -144,7 +144,7 @@ fn the_list_is_written_once_for_a_configuration() {
 fn access_logs_are_told_what_became_of_it_and_no_credential() {
     let (mut stream, _) = start("/api/joke", &json!({"clientId": CLIENT}));
     let step =
-        stream.on_charge(Ok(DeductionOutcome::Deducted(Units::from_u32(900))), &mut minting());
+        stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::from_u32(900))), &mut minting());
     let text = stream.describe(&step.unwrap()).unwrap();
     let deduction = DeductionId::mint(1, [7; 10]);
     let subject = CLIENT.parse::<ClientId>().unwrap().subject();

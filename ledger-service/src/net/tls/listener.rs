@@ -1,4 +1,7 @@
 //! A listener that speaks TLS if it is told how, and TCP as it is if not.
+//!
+//! The crate `tls-listener` would not make it smaller: it takes a renewed certificate only through an
+//! exclusive reference to the listener.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -49,7 +52,7 @@ impl axum::serve::Listener for Listener {
                 (stream, peer) = axum::serve::Listener::accept(&mut self.tcp), if room => {
                     // Answers are small and must not wait for more.
                     if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "TCP_NODELAY");
+                        tracing::debug!(%error, "TCP_NODELAY cannot be set on a connection");
                     }
                     let Some(tls) = &self.tls else { return (Either::Left(stream), peer) };
                     self.greeted.spawn(greet(tls.get(), stream, peer));
@@ -78,7 +81,7 @@ async fn greet(
         Ok(Ok(stream)) => return Some((Either::Right(stream), peer)),
         // Probes that only connect, and port scans.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            tracing::debug!(%peer, "left before the handshake");
+            tracing::debug!(%peer, "a peer left before the TLS handshake");
         }
         Ok(Err(error)) => tracing::warn!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::warn!(%peer, "a TLS handshake took too long"),

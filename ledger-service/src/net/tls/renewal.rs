@@ -1,4 +1,7 @@
 //! Renewed files are taken up while the ledger runs.
+//!
+//! By looking, not by a watch: mounted Secrets change through a link two folders up, and certificates
+//! are renewed weeks ahead.
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,7 +50,7 @@ pub fn renew(
                 Ok(Some((config, digest))) => {
                     (known, complaint) = (digest, None);
                     let _ = sender.send(Arc::new(config));
-                    tracing::info!(certificate = %files.certificate.display(), "renewed");
+                    tracing::info!(certificate = %files.certificate.display(), "TLS certificate reloaded");
                 }
                 Err(error) if complaint.as_ref() == Some(&error) => {}
                 Err(error) => {

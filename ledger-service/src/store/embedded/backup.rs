@@ -1,5 +1,6 @@
 //! A copy of the books while they are used. The file itself must not be copied then: what is read
-//! of it at different times does not fit together.
+//! of it at different times does not fit together. By a clock and not by a request: a backup holds
+//! client ids, which nobody may get over HTTP.
 
 use std::path::Path;
 

@@ -105,7 +105,7 @@ impl File {
         let began = Instant::now();
         match self.opener.open(Occasion::Again) {
             Ok(database) => {
-                tracing::info!("the file is open again");
+                tracing::info!("the store's file is open again");
                 *current = Current::Open(database);
                 Ok(())
             }
@@ -124,7 +124,7 @@ impl File {
         if catch_unwind(AssertUnwindSafe(|| drop(before))).is_err() {
             tracing::warn!("redb panicked when the file was closed");
         }
-        tracing::error!(%error, file = self.opener.name(), "the file is closed after an error");
+        tracing::error!(%error, file = self.opener.name(), "the store's file is closed after an error");
     }
 
     fn after(&self, error: &StoreError, pause: Duration) -> Current {

@@ -1,0 +1,129 @@
+//! Books of a million clients: how long an operator's jobs take on them, and what requests that are paid
+//! meanwhile notice of it.
+
+mod load;
+
+use std::{sync::Arc, time::Instant};
+
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use stripe402_ledger::{
+    clock::SystemClock,
+    config::{Cli, Command},
+    operator::{
+        cli::{Report, reconcile, verify},
+        work::Operations,
+    },
+};
+use stripe402_tests::{
+    ports,
+    stripe_sim::{SECRET_KEY, StripeSim, StripeSimOptions},
+};
+
+use self::load::Load;
+use crate::{Result, accounts};
+
+/// How many accounts and deductions there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Clients, each with one account.
+    pub clients: u64,
+    /// Deductions, spread over them by chance.
+    pub deductions: u64,
+}
+
+/// Fills a store, does each job on it, and prints a table.
+///
+/// # Errors
+/// If something cannot be started, a job fails, or finds a difference.
+pub async fn run(size: Size, url: Option<String>) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("ledger.redb");
+    let (url, is_file) = match url {
+        Some(url) => (url, false),
+        None => (format!("file:{}", file.display()), true),
+    };
+    let store = accounts::open(&url)?;
+    let began = Instant::now();
+    load::fill(&*store, size).await?;
+    anstream::eprintln!("  filled in {:.0} s", began.elapsed().as_secs_f64());
+    let load = Load::new(Arc::clone(&store), size.clients);
+    let mut rows = Vec::new();
+    let alone = load.while_running(tokio::time::sleep(std::time::Duration::from_secs(10))).await?;
+    rows.push(row("nothing", None, Some(alone.1)));
+
+    let operations = Operations::new(Arc::clone(&store), None, Arc::new(SystemClock));
+    let began = Instant::now();
+    let (shown, slowest) = load.while_running(operations.overview()).await?;
+    shown?;
+    rows.push(row("the overview", Some(began), Some(slowest)));
+    if is_file {
+        let began = Instant::now();
+        let copy = folder.path().join("copy.redb");
+        let (copied, slowest) = load.while_running(store.back_up(&copy)).await?;
+        copied?;
+        rows.push(row("a backup", Some(began), Some(slowest)));
+    }
+    let sim = StripeSim::start(&StripeSimOptions {
+        port: ports::free()?,
+        state_dir: folder.path().join("stripe"),
+        webhook_url: String::new(),
+        webhook_secret: String::new(),
+        log: folder.path().join("stripe.log"),
+    })
+    .await?;
+    let stripe = sim.url("");
+    let reconcile = ["reconcile", "--since", "1h", "--stripe-secret-key", SECRET_KEY];
+    let reconcile = reconcile.into_iter().chain(["--stripe-api-base", &stripe]).collect();
+    let jobs: [Vec<&str>; 2] = [vec!["verify"], reconcile];
+    if is_file {
+        // A file serves one process.
+        drop((operations, load, store));
+        for job in jobs {
+            let began = Instant::now();
+            good(command(&url, &job).await?)?;
+            rows.push(row(job.first().copied().unwrap_or_default(), Some(began), None));
+        }
+    } else {
+        for job in jobs {
+            let began = Instant::now();
+            let (report, slowest) = load.while_running(command(&url, &job)).await?;
+            good(report?)?;
+            rows.push(row(job.first().copied().unwrap_or_default(), Some(began), Some(slowest)));
+        }
+    }
+    show(size, rows);
+    Ok(())
+}
+
+fn good(report: Report) -> Result<()> {
+    if report.good { Ok(()) } else { Err("the books do not add up".into()) }
+}
+
+async fn command(url: &str, job: &[&str]) -> Result<Report> {
+    use clap::Parser as _;
+    let words = ["stripe402-ledger"].into_iter().chain(job.iter().copied());
+    match Cli::try_parse_from(words.chain(["--store", url]))?.command {
+        Command::Verify(arguments) => Ok(verify(arguments).await?),
+        Command::Reconcile(arguments) => Ok(reconcile(arguments).await?),
+        _ => Err("no such job".into()),
+    }
+}
+
+fn row(job: &str, began: Option<Instant>, slowest: Option<f64>) -> Vec<String> {
+    let took = began.map(|began| format!("{:.1}", began.elapsed().as_secs_f64()));
+    let slowest = slowest.map(|ms| format!("{ms:.1}"));
+    vec![job.to_owned(), took.unwrap_or_default(), slowest.unwrap_or_else(|| "stopped".to_owned())]
+}
+
+fn show(size: Size, rows: Vec<Vec<String>>) {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header(["job", "s", "p99 of a batch meanwhile, ms"]);
+    table.add_rows(rows);
+    for column in 1..=2 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    anstream::println!("{} clients, {} deductions\n{table}", size.clients, size.deductions);
+}
