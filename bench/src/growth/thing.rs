@@ -69,10 +69,8 @@ impl Thing {
             Self::Client | Self::TopUp | Self::NamedTopUp => "never; a card was charged for each",
             Self::FirstCharge => "its sum never; the rest after charge_memory",
             Self::Deduction | Self::Mark => "after charge_memory",
-            Self::RefusedTopUp => {
-                "in Redis after 30 days, else never; limit_attempts bounds how many come"
-            }
-            Self::Customer | Self::Card => "never; limit_attempts bounds how many come",
+            Self::RefusedTopUp => "after 30 days; limit_attempts bounds how many come",
+            Self::Customer | Self::Card => "after 30 days, never if the client has paid",
             Self::Address => "after limit_window and a tenth",
         }
     }
