@@ -71,7 +71,7 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn set_top_up(&mut self, top_up: &TopUp) -> Result<(), Self::Error>;
-    /// Notes that a top-up ended without a deduction at this moment, so that it is forgotten in its time
+    /// Notes that a top-up ended without a charge at this moment, so that it is forgotten in its time
     /// ([`super::UNCHARGED_KEPT`]). `waited` is its PaymentIntent, if that waited for its cardholder.
     ///
     /// # Errors

@@ -49,13 +49,13 @@ impl Memory {
         self.deductions = self.deductions.split_off(first);
     }
 
-    /// Forgets top-ups that ended without a deduction up to then, and all that only they had; answers
+    /// Forgets top-ups that ended without a charge up to then, and all that only they had; answers
     /// the clients of whom nothing is left.
     pub fn forget_uncharged_until(&mut self, until_ms: u64) -> BTreeSet<ClientId> {
         let mut clients = BTreeSet::new();
         while let Some(due) = self.uncharged.first_entry().filter(|due| due.key().0 <= until_ms) {
             let ((_, id), waited) = due.remove_entry();
-            // Or it was deducted after all, and stays.
+            // Or it was charged after all, and stays.
             let uncharged = self.top_ups.get(&id).is_some_and(|of| of.state.is_without_charge());
             let Some(top_up) = uncharged.then(|| self.top_ups.remove(&id)).flatten() else {
                 continue;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use stripe402_protocol::ClientId;
 
-/// For so long a top-up is kept after it ended without a deduction: refused, abandoned or lapsed. Until then
+/// For so long a top-up is kept after it ended without a charge: refused, abandoned or lapsed. Until then
 /// money that turns out to have been taken is credited by itself. Stripe tells of it for three days
 /// (docs.stripe.com/webhooks); later than this, `reconcile` lists it.
 ///

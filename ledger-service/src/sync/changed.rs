@@ -7,7 +7,7 @@ use stripe402_protocol::PaymentIntentId;
 use super::{StripeSync, compare::Index};
 use crate::{
     postings::Unavailable,
-    stripe::{Changed, Dispute, Failure, Intent, Refund},
+    stripe::{Changed, Dispute, Failure, Intent, Refund, patiently},
 };
 
 impl StripeSync {
@@ -20,12 +20,13 @@ impl StripeSync {
         let known: BTreeSet<_> = listed.iter().map(|intent| intent.id.clone()).collect();
         for id in changed.intents.difference(&known) {
             let Ok(id) = id.parse::<PaymentIntentId>() else { continue };
-            listed.extend(there(self.provider.intent(&id).await)?);
+            listed.extend(there(patiently(|| self.provider.intent(&id)).await)?);
         }
         Ok(listed)
     }
 
-    /// Those that were listed, and those that failed or went another way since.
+    /// Those that were listed, and those that failed or went another way since. One that was made after
+    /// the list is left out: the books were read before it.
     pub(super) async fn with_changed_refunds(
         &self,
         mut listed: Vec<Refund>,
@@ -38,8 +39,12 @@ impl StripeSync {
                 continue;
             }
             let Ok(intent) = intent.parse::<PaymentIntentId>() else { continue };
-            let all = there(self.provider.refunds(&intent).await)?.unwrap_or_default();
-            listed.extend(all.into_iter().filter(|refund| !known.contains(&refund.id)));
+            let all =
+                there(patiently(|| self.provider.refunds(&intent)).await)?.unwrap_or_default();
+            listed.extend(
+                all.into_iter()
+                    .filter(|refund| refunds.contains(&refund.id) && !known.contains(&refund.id)),
+            );
         }
         Ok(listed)
     }
@@ -53,7 +58,7 @@ impl StripeSync {
         let known: BTreeSet<_> = listed.iter().map(|dispute| dispute.id.clone()).collect();
         let others: BTreeSet<_> = others.into_iter().collect();
         for id in others.difference(&known) {
-            listed.extend(there(self.provider.dispute(id).await)?);
+            listed.extend(there(patiently(|| self.provider.dispute(id)).await)?);
         }
         Ok(listed)
     }

@@ -9,7 +9,7 @@ use super::StripeSync;
 use crate::{
     accounting::{AccountKey, State},
     postings::Unavailable,
-    stripe::{Failure, IntentStatus},
+    stripe::{Failure, Intent, IntentStatus},
 };
 
 impl StripeSync {
@@ -24,7 +24,7 @@ impl StripeSync {
             other => other?,
         };
         let found = self.topups.top_up_of(&intent).await?;
-        let Some(top_up) = found else { return Ok(()) };
+        let Some(top_up) = found else { return self.report_if_forgotten(&intent).await };
         // While it is charging its saga gets Stripe's answer itself; only what ended well is
         // worth being early. That counts even where the charge had been given up: the money was
         // taken.
@@ -39,7 +39,7 @@ impl StripeSync {
     /// Something happened to a PaymentIntent's refunds.
     ///
     /// # Errors
-    /// As [`Payments::sync_intent`].
+    /// As [`StripeSync::sync_intent`].
     pub async fn sync_refunds(&self, id: &PaymentIntentId) -> Result<(), Unavailable> {
         let Some(key) = self.account_behind(id).await? else { return Ok(()) };
         self.refunds.post_refunds(key, id).await
@@ -49,7 +49,7 @@ impl StripeSync {
     /// what was paid for should not go on spending it.
     ///
     /// # Errors
-    /// As [`Payments::sync_intent`].
+    /// As [`StripeSync::sync_intent`].
     pub async fn sync_dispute(&self, id: &str) -> Result<(), Unavailable> {
         let dispute = self.provider.dispute(id).await?;
         let Some(intent) = dispute.intent.as_deref().and_then(|id| id.parse().ok()) else {
@@ -72,10 +72,26 @@ impl StripeSync {
             Err(Failure::Invalid(_)) => return Ok(None),
             other => other?,
         };
-        let Some(top_up) = self.topups.top_up_of(&intent).await? else { return Ok(None) };
+        let Some(top_up) = self.topups.top_up_of(&intent).await? else {
+            self.report_if_forgotten(&intent).await?;
+            return Ok(None);
+        };
         if intent.status == IntentStatus::Succeeded {
             self.topups.settle(top_up.id, &intent).await?;
         }
         Ok(Some(top_up.account))
+    }
+
+    /// Money for a top-up of these books that is not in them any more: it ended without a charge more than
+    /// 30 days ago, or the books come from a backup. Only an operator can tell what is right.
+    async fn report_if_forgotten(&self, intent: &Intent) -> Result<(), Unavailable> {
+        if intent.status == IntentStatus::Succeeded && self.may_be_lost(intent).await? {
+            metrics::counter!("stripe402_top_ups_uncreditable_total").increment(1);
+            tracing::error!(
+                payment_intent = intent.id,
+                "a card was charged for a top-up that the books have forgotten; run reconcile"
+            );
+        }
+        Ok(())
     }
 }

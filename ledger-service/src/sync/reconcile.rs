@@ -30,12 +30,12 @@ impl StripeSync {
         let refunds = self.provider.refunds_since(since_ms).await?;
         let disputes = self.provider.disputes_since(since_ms).await?;
         let changed = self.provider.changed_since(since_ms).await?;
+        let intents = self.with_changed_intents(intents, &changed).await?;
         let mut index = Index::default();
         for key in accounts {
             let movements = self.store.movements(*key).await;
             index.add(*key, &movements?);
         }
-        let intents = self.with_changed_intents(intents, &changed).await?;
         let refunds = self.with_changed_refunds(refunds, &changed, &index).await?;
         let known = index.disputes().into_iter().map(|(id, _)| id);
         let disputes = self.with_changed_disputes(disputes, known.chain(changed.disputes)).await?;
@@ -142,21 +142,18 @@ impl StripeSync {
     }
 
     /// Whether these books made it, and not others on the same Stripe account: it is a top-up of theirs,
-    /// or one that they have lost. Without a server secret, whose it is cannot be told: it is listed.
+    /// or one that they have lost or forgotten. Whose it is, only crediting it has to know.
     async fn is_ours(&self, intent: &Intent) -> Result<bool, Unavailable> {
         if self.topups.top_up_of(intent).await?.is_some()
             || self.topups.account_named(intent).await?.is_some()
         {
             return Ok(true);
         }
-        if !self.may_be_lost(intent).await? {
-            return Ok(false);
-        }
-        Ok(self.secrets.is_empty() || self.owner_by_card(intent).await?.is_some())
+        self.may_be_lost(intent).await
     }
 
     /// Whether it names these books, and a top-up that is not in them: they come from a backup.
-    async fn may_be_lost(&self, intent: &Intent) -> Result<bool, Unavailable> {
+    pub(super) async fn may_be_lost(&self, intent: &Intent) -> Result<bool, Unavailable> {
         let Some(Ok(id)) = intent.top_up.as_deref().map(str::parse) else { return Ok(false) };
         let own = self.topups.books().await?;
         let named = intent.books.as_deref();

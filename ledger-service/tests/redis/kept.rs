@@ -19,7 +19,7 @@ fn credited(id: TopUpId) -> State {
     State::Credited { payment_intent: format!("pi_{id}"), amount: Units::from_u32(100) }
 }
 
-/// A dispute may come months after the deduction, and must find whose it was.
+/// A dispute may come months after the charge, and must find whose it was.
 #[tokio::test]
 async fn credited_top_ups_stay_and_refused_ones_go() {
     let server = Server::start(&[]);

@@ -41,7 +41,7 @@ use crate::accounting::UNCHARGED_KEPT;
 pub struct Options {
     /// For how long deduction ids are remembered.
     pub charge_memory: Duration,
-    /// For how long top-ups are kept that ended without a deduction.
+    /// For how long top-ups are kept that ended without a charge.
     pub uncharged_kept: Duration,
 }
 

@@ -123,8 +123,8 @@ impl<'t> TableBook<'t> {
         Ok(id.map(|id| TopUpId(Uuid::from_bytes(*id.value()))))
     }
 
-    /// An index must not name a top-up that is not there: it would count as none, and a second card
-    /// deduction be made.
+    /// An index must not name a top-up that is not there: it would count as none, and a second
+    /// charge be made.
     fn known(&self, id: Option<TopUpId>, table: &str, key: &AccountKey) -> Known {
         let Some(id) = id else { return Ok(None) };
         if self.top_ups.get(id.0.as_bytes()).map_err(failed)?.is_none() {

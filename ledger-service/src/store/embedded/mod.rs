@@ -319,7 +319,7 @@ impl Store for Embedded {
         self.sweep().await
     }
 
-    /// Also sweeps: where nobody deductions, what is forgotten goes all the same.
+    /// Also sweeps: where nobody pays, what is forgotten goes all the same.
     async fn ping(&self) -> Result<(), StoreError> {
         self.sweep().await
     }

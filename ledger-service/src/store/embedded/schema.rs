@@ -68,7 +68,7 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 /// The layout above.
 const LAYOUT: u64 = 2;
 
-/// In [`META`] once all top-ups that ended without a deduction are in [`UNCHARGED`]: versions before had no
+/// In [`META`] once all top-ups that ended without a charge are in [`UNCHARGED`]: versions before had no
 /// such table.
 const LISTED: &str = "uncharged_listed";
 
@@ -113,7 +113,7 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lists the top-ups of versions before that ended without a deduction. When they did is not known: from
+/// Lists the top-ups of versions before that ended without a charge. When they did is not known: from
 /// now on they are kept for as long as others. One that is damaged is left for whoever needs it.
 pub(super) fn list_uncharged(database: &Database, now_ms: u64) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(failed)?;

@@ -14,7 +14,7 @@ const ROUNDS: usize = 16;
 /// How long a transaction waits for top-ups that are being written. Others wait behind it.
 const LOCK_WITHIN: Duration = Duration::from_millis(100);
 
-/// Forgets top-ups that ended without a deduction up to then.
+/// Forgets top-ups that ended without a charge up to then.
 ///
 /// # Errors
 /// The server's. Locks that are not to be had in time, too: then they go later.
@@ -32,7 +32,7 @@ pub(super) async fn forget(on: &mut PgConnection, until_ms: i64) -> Result<(), s
 }
 
 async fn forget_some(on: &mut PgTransaction<'_>, until_ms: i64) -> Result<(), sqlx::Error> {
-    // Whoever opens a top-up reads the client's customer afterwards, and deductions it by that name. So
+    // Whoever opens a top-up reads the client's customer afterwards, and charges it by that name. So
     // none is opened between the look whether a client has one and the end of its customer.
     let within = format!("SET LOCAL lock_timeout = {}", millis(LOCK_WITHIN));
     let lock = "LOCK TABLE top_ups IN SHARE ROW EXCLUSIVE MODE".to_owned();

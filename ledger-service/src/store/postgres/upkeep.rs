@@ -1,5 +1,5 @@
 //! What a ledger does now and then: pieces of what is remembered are made ahead, and dropped whole when
-//! they are forgotten; counts and top-ups without a deduction are deleted.
+//! they are forgotten; counts and top-ups without a charge are deleted.
 //!
 //! Nothing here waits in front of a batch. A piece is detached CONCURRENTLY, which locks out nobody;
 //! while another session holds the records for long, as a backup does, pieces are left for later.
@@ -96,12 +96,12 @@ impl Postgres {
             .bind(i64::try_from(now_ms).unwrap_or(i64::MAX))
             .fetch_one(&mut *on)
             .await?;
-        self.forget_uncharged(on, earlier_ms).await?;
         let forgotten = earlier_ms.saturating_sub(memory);
         finish_detaching(on).await?;
         drop_detached(on).await?;
         drop_pieces(on, forgotten).await?;
-        drop_earlier(on, forgotten).await
+        drop_earlier(on, forgotten).await?;
+        self.forget_uncharged(on, earlier_ms).await
     }
 
     /// Top-ups that are being written just now keep none from being forgotten later, nor pieces at all.

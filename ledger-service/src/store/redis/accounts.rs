@@ -111,7 +111,7 @@ impl Redis {
     ) -> Result<String, StoreError> {
         let arguments = [customer.into_bytes(), gone.into()];
         let customer = self.on_accounts(&CUSTOMER, &client, &[], &arguments).await?.text()?;
-        // A deduction names it. With another one in its place the key would not fit when it is repeated.
+        // A charge names it. With another one in its place the key would not fit when it is repeated.
         self.customer_is_replicated(client).await?;
         Ok(customer)
     }

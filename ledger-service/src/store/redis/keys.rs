@@ -6,8 +6,8 @@
 //! | `stripe402:client:<client>` | hash | shared: what can be spent, the Stripe customer |
 //! | `{…}:state` | hash | our side of the accounts (`lua/account.lua`) |
 //! | `{…}:movements` | hash | every movement, for ever |
-//! | `{…}:sums` | hash | deductions by hour, currency and route, for ever (`lua/deductions.lua`) |
-//! | `{…}:deductions:<n>` | hash | deductions minted in the n-th ten minutes; expires |
+//! | `{…}:sums` | hash | deductions by hour, currency and route, for ever (`lua/charges.lua`) |
+//! | `{…}:charges:<n>` | hash | deductions minted in the n-th ten minutes; expires |
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
@@ -36,7 +36,7 @@ pub(super) const BUCKET_MS: u64 = 600_000;
 /// Top-ups that are not finished.
 pub(super) const UNFINISHED: &str = "stripe402:unfinished";
 
-/// Top-ups that ended without a deduction.
+/// Top-ups that ended without a charge.
 pub(super) const UNCHARGED: &str = "stripe402:uncharged";
 
 /// The name of these books.

@@ -29,7 +29,7 @@ impl Redis {
         u64::try_from(self.uncharged_kept.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Lists a top-up that is about to end without a deduction.
+    /// Lists a top-up that is about to end without a charge.
     pub(super) async fn list_uncharged(&self, top_up: &TopUp) -> Result<(), StoreError> {
         let due = self.clock.now_ms().saturating_add(self.uncharged_kept_ms());
         let AccountKey { client, currency } = top_up.account;
@@ -56,13 +56,7 @@ impl Redis {
 
     /// Whether the entry is done with.
     async fn forget_entry(&self, entry: &str) -> Result<bool, StoreError> {
-        let mut parts = entry.splitn(4, ':');
-        let mut part = || parts.next().unwrap_or_default();
-        let client: ClientId = parse(part(), "a client id")?;
-        let id: TopUpId = parse(part(), "a top-up's id")?;
-        let currency: Currency = parse(part(), "a top-up's currency")?;
-        let account = AccountKey { client, currency };
-        match self.forget_top_up(account, id, part()).await {
+        match self.forget_named(entry).await {
             Ok(true) => {}
             // Left for people: it must not keep others from being forgotten.
             Err(StoreError::Damaged(why)) => {
@@ -73,6 +67,15 @@ impl Redis {
         let mut done = redis::cmd("ZREM");
         self.connection.command::<u64>(done.arg(UNCHARGED).arg(entry)).await?;
         Ok(true)
+    }
+
+    async fn forget_named(&self, entry: &str) -> Result<bool, StoreError> {
+        let mut parts = entry.splitn(4, ':');
+        let mut part = || parts.next().unwrap_or_default();
+        let client: ClientId = parse(part(), "a client id")?;
+        let id: TopUpId = parse(part(), "a top-up's id")?;
+        let currency: Currency = parse(part(), "a top-up's currency")?;
+        self.forget_top_up(AccountKey { client, currency }, id, part()).await
     }
 
     async fn forget_top_up(

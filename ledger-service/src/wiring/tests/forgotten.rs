@@ -98,6 +98,12 @@ async fn a_charge_whose_top_up_was_forgotten_is_reported() {
     let [difference] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(difference.problem, DifferenceKind::NotCredited);
     assert_eq!(difference.reference, intent.as_str());
+    // Also if nobody can tell any more whose card it is: an older secret is gone, say.
+    *case.bank.card.lock().unwrap() = ("another fingerprint", None);
+    assert_eq!(case.parts.sync.differences(&[], 0).await.unwrap(), found);
+    case.parts.sync.repair(difference).await.unwrap();
+    assert_eq!(case.available().await, 0);
+    *case.bank.card.lock().unwrap() = ("fp", None);
     // An operator who has it repaired gives it to whose card it is, once.
     for _ in 0..2 {
         case.parts.sync.repair(difference).await.unwrap();

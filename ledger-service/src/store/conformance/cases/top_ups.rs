@@ -38,7 +38,7 @@ pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
     store.open(euros, 100).await;
 }
 
-/// Whoever looked at the balance just before a top-up was credited must not deduction again.
+/// Whoever looked at the balance just before a top-up was credited must not charge again.
 pub async fn nothing_is_charged_where_the_balance_suffices_by_now(subject: &dyn Subject) {
     let store = open(subject).await;
     let key = store.account_with(100).await;

@@ -26,7 +26,7 @@ const COUNTS: usize = 64;
 pub(in super::super) struct Swept {
     first_remembered: Option<DeductionId>,
     new: usize,
-    /// Top-ups that ended without a deduction up to then are forgotten.
+    /// Top-ups that ended without a charge up to then are forgotten.
     pub(super) uncharged_until: Option<u64>,
     pub(super) new_uncharged: usize,
 }
@@ -56,11 +56,11 @@ impl TableBook<'_> {
 
     /// Removes some of what is forgotten.
     pub(in super::super) fn sweep(&mut self) -> Result<(), StoreError> {
-        self.sweep_uncharged()?;
-        self.sweep_charges()
+        self.sweep_deductions()?;
+        self.sweep_uncharged()
     }
 
-    fn sweep_charges(&mut self) -> Result<(), StoreError> {
+    fn sweep_deductions(&mut self) -> Result<(), StoreError> {
         let Some(first) = self.swept.first_remembered else { return Ok(()) };
         let forgotten = self
             .deductions

@@ -19,7 +19,7 @@ struct Due {
 }
 
 impl TableBook<'_> {
-    /// From now on top-ups are forgotten that ended without a deduction up to then.
+    /// From now on top-ups are forgotten that ended without a charge up to then.
     pub(in super::super) fn remember_uncharged_after(&mut self, until_ms: u64) {
         self.swept.uncharged_until = self.swept.uncharged_until.max(Some(until_ms));
     }
@@ -80,7 +80,7 @@ impl TableBook<'_> {
         let client = top_up.account.client;
         let removed = self.uncharged_of.remove((client.as_bytes(), id)).map(drop).map_err(failed);
         self.wrote(removed)?;
-        // Else it was deducted after all.
+        // Else it was charged after all.
         if top_up.state.is_without_charge() {
             self.remove_top_up(&top_up, &due.waited)?;
             self.forget_client(&top_up)?;
@@ -106,7 +106,18 @@ impl TableBook<'_> {
         let payer = self.payers.get(waited).map_err(failed)?;
         let is_own = payer.is_some_and(|of| of.value() == account.as_slice());
         // What was credited by another top-up stays.
-        if is_own && self.movement(&top_up.account, Kind::TopUp, waited)?.is_none() {
+        let credited = match self.movement(&top_up.account, Kind::TopUp, waited) {
+            // Left for people: whose it is stays, too.
+            Err(StoreError::Damaged(why)) => {
+                tracing::error!(
+                    why,
+                    "a movement cannot be read; its PaymentIntent keeps its account"
+                );
+                true
+            }
+            found => found?.is_some(),
+        };
+        if is_own && !credited {
             let removed = self.payers.remove(waited).map(drop).map_err(failed);
             self.wrote(removed)?;
         }

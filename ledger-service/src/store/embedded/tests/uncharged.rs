@@ -1,4 +1,4 @@
-//! Top-ups without a deduction go as deductions do; those of versions before, and damaged ones.
+//! Top-ups without a charge go as deductions do; those of versions before, and damaged ones.
 
 use redb::{ReadableTableMetadata as _, TableDefinition};
 use stripe402_protocol::{Code, Refusal};

@@ -1,4 +1,4 @@
--- As `ledger/top_up.rs`, advance.
+-- As `accounting/top_up.rs`, advance.
 --
 -- ARGV[2…8] id, whether it is finished then (0 or 1), its state (JSON), for how long those without a
 --           charge are kept (ms), the state that it must be in (JSON, or '' for any), and if it is

@@ -1,4 +1,4 @@
--- Voids and charges of one client, in this order, as `ledger/charge.rs` says.
+-- Voids and charges of one client, in this order, as `accounting/deduction.rs` says.
 --
 -- KEYS[4]  sums: `n:<hour>:<currency>:<route>` = how many, `u:…` = how many units
 -- KEYS[5…] buckets of charges by the time of minting: id = "amount balance_after currency route",

@@ -1,4 +1,4 @@
--- Posting a movement, as `ledger/movement.rs` says.
+-- Posting a movement, as `accounting/movement.rs` says.
 
 -- What each class of movements does to an account; answers a refusal, or nothing.
 local effects = {

@@ -1,4 +1,4 @@
--- As `ledger/top_up.rs`, open.
+-- As `accounting/top_up.rs`, open.
 --
 -- ARGV[2…10] id, currency, amount, needed, card, idempotency key (or ''), now (Unix ms, the
 --            caller's), how long a key names its top-up (ms), the record to write

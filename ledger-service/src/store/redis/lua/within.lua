@@ -1,5 +1,5 @@
 -- Whether there is room for one more event of a name; if so and it is wanted, it is counted. As
--- ledger/limit.rs. Answers 0, or after how many milliseconds there may be room.
+-- accounting/limit.rs. Answers 0, or after how many milliseconds there may be room.
 -- KEYS[1] counts by piece; ARGV[1] most, ARGV[2] length of a piece (ms), ARGV[3] '1' to count.
 
 local clock = redis.call('TIME')
