@@ -38,7 +38,7 @@ async fn the_ledger_counts_what_has_happened() {
         "stripe402_stripe_seconds_count{call=\"charge\"} 2",
         "stripe402_store_transactions_total{store=\"embedded\",operation=\"open_top_up\",result=\"ok\"} 2",
         "stripe402_store_transactions_total{store=\"embedded\",operation=\"batch\",result=\"unavailable\"} 0",
-        "stripe402_store_seconds_count{store=\"embedded\",operation=\"charge_for_card\"} 1",
+        "stripe402_store_seconds_count{store=\"embedded\",operation=\"deduct_for_card\"} 1",
         // What Stripe told of, and what somebody else did.
         "stripe402_movements_total{kind=\"refund\"} 1",
         "stripe402_webhooks_total{about=\"unknown\",result=\"refused\"} 1",

@@ -148,7 +148,7 @@ async fn a_first_payment_is_one_trace_through_all_parts() {
         "stripe.create_customer",
         "stripe.charge",
         "store.advance_top_up",
-        "store.charge_for_card",
+        "store.deduct_for_card",
     ];
     let mut spans = collector.hears(&names).await;
     // The gateway's own is the first of all, and ends last.
@@ -177,7 +177,7 @@ async fn a_first_payment_is_one_trace_through_all_parts() {
         ("store.open_top_up", "top_up"),
         ("stripe.charge", "top_up"),
         ("store.advance_top_up", "top_up"),
-        ("store.charge_for_card", "card_payment"),
+        ("store.deduct_for_card", "card_payment"),
     ] {
         assert_eq!(parent(child), expected, "of {child}:\n{text}");
     }
