@@ -33,16 +33,7 @@ async fn credited_top_ups_stay_and_refused_ones_go() {
     for (name, states, stays) in cases {
         let client = ClientId::derive(b"kept", name);
         let id = TopUpId(Uuid::new_v4());
-        let wanted = NewTopUp {
-            id,
-            account: AccountKey { client, currency: Currency::USD },
-            amount: Units::from_u32(100),
-            needed: Units::from_u32(1),
-            payment_method: "pm_1".parse().unwrap(),
-            idempotency_key: None,
-            now_ms: u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap(),
-        };
-        store.open_top_up(wanted).await.unwrap();
+        store.open_top_up(wanted(id, client)).await.unwrap();
         for state in states.chars() {
             let state = if state == 'c' { credited(id) } else { refused() };
             store.advance_top_up(id, None, state).await.unwrap();
@@ -71,20 +62,10 @@ async fn what_the_express_middleware_wrote_is_not_forgotten() {
         ("credits", &["balance", "500", "currency", "usd"], "500"),
         ("something else", &["email", "a@example.com"], "0"),
     ];
-    let now_ms = || u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     for (name, fields, balance) in cases {
         let client = ClientId::derive(b"express", name);
         let id = TopUpId(Uuid::new_v4());
-        let wanted = NewTopUp {
-            id,
-            account: AccountKey { client, currency: Currency::USD },
-            amount: Units::from_u32(100),
-            needed: Units::from_u32(1),
-            payment_method: "pm_1".parse().unwrap(),
-            idempotency_key: None,
-            now_ms: now_ms(),
-        };
-        store.open_top_up(wanted).await.unwrap();
+        store.open_top_up(wanted(id, client)).await.unwrap();
         store.remember_customer(client, "cus_1".into()).await.unwrap();
         store.advance_top_up(id, None, refused()).await.unwrap();
         let record = format!("stripe402:client:{}", client.to_hex());
@@ -116,4 +97,21 @@ async fn an_upkeep_forgets_so_many() {
     assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "76");
     store.upkeep(2).await.unwrap();
     assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "0");
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+/// A top-up of this client, opened now.
+fn wanted(id: TopUpId, client: ClientId) -> NewTopUp {
+    NewTopUp {
+        id,
+        account: AccountKey { client, currency: Currency::USD },
+        amount: Units::from_u32(100),
+        needed: Units::from_u32(1),
+        payment_method: "pm_1".parse().unwrap(),
+        idempotency_key: None,
+        now_ms: now_ms(),
+    }
 }

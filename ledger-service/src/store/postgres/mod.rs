@@ -6,6 +6,7 @@
 //! (deadlock, serialisation, a row that another replica has just inserted).
 
 mod batch;
+mod connect;
 mod durability;
 mod look;
 mod migrate;
@@ -22,10 +23,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 use stripe402_protocol::{
     ClientId, Currency,
     message::{Batch, BatchAnswer},
@@ -37,7 +35,7 @@ use self::session::Session;
 use super::{Store, StoreError, StoredDeduction, Tally};
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-    Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
+    Opened, Posted, Posting, State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -69,36 +67,6 @@ const SCHEMA: &str = "stripe402";
 /// How often a transaction that PostgreSQL gave up as a whole is tried.
 const ATTEMPTS: u32 = 10;
 impl Postgres {
-    /// Prepares to connect; connects and migrates when it is first used, and again whenever the
-    /// server was away.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if the address cannot be understood. It is not repeated: it
-    /// may hold a password.
-    pub fn new(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        let parsed: PgConnectOptions = url.parse().map_err(|_| {
-            let text = "the address must be postgres://user:password@host:port/database";
-            StoreError::Unavailable(text.to_owned())
-        })?;
-        let timeout = options.timeout.as_millis().to_string();
-        let connect = parsed
-            .application_name("stripe402-ledger")
-            .options([("search_path", SCHEMA), ("statement_timeout", timeout.as_str())]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections)
-            .acquire_timeout(options.timeout)
-            .connect_lazy_with(connect);
-        let (migrated, longest_piece_ms) = (OnceCell::new(), AtomicI64::new(0));
-        Ok(Self { pool, options, uncharged_kept: UNCHARGED_KEPT, migrated, longest_piece_ms })
-    }
-
-    /// Keeps top-ups without a charge for so long instead.
-    #[must_use]
-    pub const fn keep_uncharged(mut self, kept: Duration) -> Self {
-        self.uncharged_kept = kept;
-        self
-    }
-
     /// The pool, with every migration done.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         self.migrated.get_or_try_init(|| migrate::migrate(&self.pool)).await?;
