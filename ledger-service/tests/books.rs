@@ -13,7 +13,7 @@ use serde_json::Value;
 use stripe402_ledger::{
     accounting::{AccountKey, Kind, Posting},
     clock::{Clock as _, SystemClock},
-    store::{Embedded, EmbeddedOptions, Store},
+    store::{Accounts as _, Embedded, EmbeddedOptions},
 };
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Units,

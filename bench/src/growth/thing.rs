@@ -130,7 +130,7 @@ async fn one(store: &dyn Store, thing: Thing, number: u64, end: u64) -> Result<(
         Thing::Address => {
             let name = format!("attempts of 2001:db8:0:{number:x}::/64");
             let window = std::time::Duration::from_secs(600);
-            store.within(&Limit { name, most: 60, window }, true).await?;
+            store.check_and_count(&Limit { name, most: 60, window }, true).await?;
         }
     }
     Ok(())

@@ -1,26 +1,21 @@
 //! A store whose transactions are measured, and their outcomes counted.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use metrics::{Counter, Histogram, counter, histogram};
 use stripe402_protocol::{
-    ClientId, Currency,
+    Currency,
     message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VoidOutcome},
 };
 use tracing::Span;
-use uuid::Uuid;
 
 use super::{
     call::{Call, Kinds},
     trace::TARGET,
 };
 use crate::{
-    accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId,
-    },
-    store::{Store, StoreError, StoredDeduction, Tally},
+    accounting::{Kind, Posted},
+    store::{Store, StoreError},
 };
 
 /// Counts a movement by what became of it.
@@ -67,7 +62,7 @@ macro_rules! transactions {
 transactions! {
     batch, deduct_for_card, account, post, post_up_to, post_together, outlives_failover,
     movement, movements, accounts, tallies, deductions, customer,
-    remember_customer, replace_customer, payer, agreed, identity, within, open_top_up, advance_top_up, top_up,
+    remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up, upkeep,
 }
@@ -173,22 +168,24 @@ fn units(deduction: &Deduction) -> (Currency, u64) {
 
 /// Forwards a method, measured.
 macro_rules! measured {
-    ($self:ident.$name:ident($($argument:expr),*)) => {
+    ($self:ident $method:ident($($argument:expr),*)) => {
         $self
             .transactions
-            .$name
-            .measure($self.span(concat!("store.", stringify!($name))), $self.inner.$name($($argument),*))
+            .$method
+            .measure(
+                $self.span(concat!("store.", stringify!($method))),
+                $self.inner.$method($($argument),*),
+            )
             .await
     };
 }
 
-#[async_trait]
-impl Store for ObservedStore {
-    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+impl ObservedStore {
+    async fn observe_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let mut charged: Vec<_> = batch.deductions.iter().map(units).collect();
         let size = batch.deductions.len().saturating_add(batch.voids.len());
         self.batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
-        let answer = measured!(self.batch(batch))?;
+        let answer = measured!(self batch(batch))?;
         let mut outcomes = answer.deductions.iter().map(|(_, outcome)| *outcome);
         charged.retain(|_| matches!(outcomes.next(), Some(DeductionOutcome::Deducted(_))));
         count_units(charged);
@@ -197,184 +194,37 @@ impl Store for ObservedStore {
         Ok(answer)
     }
 
-    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+    async fn observe_deduction(
+        &self,
+        deduction: Deduction,
+    ) -> Result<DeductionOutcome, StoreError> {
         let amount = units(&deduction);
-        let outcome = measured!(self.deduct_for_card(deduction))?;
+        let outcome = measured!(self deduct_for_card(deduction))?;
         self.count_charge(outcome);
         if let DeductionOutcome::Deducted(_) = outcome {
             count_units(vec![amount]);
         }
         Ok(outcome)
     }
-
-    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
-        measured!(self.account(key))
-    }
-
-    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        let kind = posting.kind;
-        let posted = measured!(self.post(key, posting))?;
-        count(kind, posted);
-        Ok(posted)
-    }
-
-    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        let kind = posting.kind;
-        let posted = measured!(self.post_up_to(key, posting))?;
-        count(kind, posted);
-        Ok(posted)
-    }
-
-    async fn post_together(
-        &self,
-        key: AccountKey,
-        postings: Vec<Posting>,
-    ) -> Result<Posted, StoreError> {
-        measured!(self.post_together(key, postings))
-    }
-
-    async fn outlives_failover(
-        &self,
-        key: AccountKey,
-        kind: Kind,
-        reference: &str,
-    ) -> Result<(), StoreError> {
-        measured!(self.outlives_failover(key, kind, reference))
-    }
-
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        measured!(self.movements(key))
-    }
-
-    async fn movement(
-        &self,
-        key: AccountKey,
-        kind: Kind,
-        reference: &str,
-    ) -> Result<Option<Movement>, StoreError> {
-        measured!(self.movement(key, kind, reference))
-    }
-
-    async fn accounts(
-        &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        measured!(self.accounts(client, after, most))
-    }
-
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        measured!(self.tallies(key))
-    }
-
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        measured!(self.deductions(key, most))
-    }
-
-    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
-        measured!(self.customer(client))
-    }
-
-    async fn remember_customer(
-        &self,
-        client: ClientId,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        measured!(self.remember_customer(client, customer))
-    }
-
-    async fn replace_customer(
-        &self,
-        client: ClientId,
-        gone: &str,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        measured!(self.replace_customer(client, gone, customer))
-    }
-
-    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
-        measured!(self.payer(payment_intent))
-    }
-
-    async fn agreed(
-        &self,
-        anchor: ClientId,
-        wanted: Option<ClientId>,
-    ) -> Result<Option<ClientId>, StoreError> {
-        measured!(self.agreed(anchor, wanted))
-    }
-
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        measured!(self.identity(fresh))
-    }
-
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
-        measured!(self.within(limit, count))
-    }
-
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        measured!(self.open_top_up(wanted))
-    }
-
-    async fn advance_top_up(
-        &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        measured!(self.advance_top_up(id, from, to))
-    }
-
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        measured!(self.top_up(id))
-    }
-
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        measured!(self.unfinished_top_ups())
-    }
-
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        measured!(self.recent_top_ups(most))
-    }
-
-    async fn latest_movements(
-        &self,
-        kinds: &[Kind],
-        most: usize,
-    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
-        measured!(self.latest_movements(kinds, most))
-    }
-
-    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
-        measured!(self.revenue(since_hour))
-    }
-
-    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        measured!(self.record_action(entry))
-    }
-
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        measured!(self.audit(before, most))
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        measured!(self.ping())
-    }
-
-    async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {
-        measured!(self.upkeep(now_ms))
-    }
-
-    async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
-        measured!(self.back_up(to))
-    }
 }
+
+/// Forwards a method, measured, and counts what became of it.
+macro_rules! observed {
+    ($self:ident batch($batch:ident)) => { $self.observe_batch($batch).await };
+    ($self:ident deduct_for_card($deduction:ident)) => { $self.observe_deduction($deduction).await };
+    ($self:ident post($key:ident, $posting:ident)) => {{
+        let kind = $posting.kind;
+        let posted = measured!($self post($key, $posting))?;
+        count(kind, posted);
+        Ok(posted)
+    }};
+    ($self:ident post_up_to($key:ident, $posting:ident)) => {{
+        let kind = $posting.kind;
+        let posted = measured!($self post_up_to($key, $posting))?;
+        count(kind, posted);
+        Ok(posted)
+    }};
+    ($self:ident $method:ident($($argument:ident),*)) => { measured!($self $method($($argument),*)) };
+}
+
+crate::forward_store!(ObservedStore, observed);

@@ -128,7 +128,7 @@ impl CardPayments {
         let attempts = self.of_networks("attempts", of, most);
         let declines = self.of_networks("declines", of, 1);
         for limit in attempts.into_iter().chain(declines) {
-            if self.store.within(&limit, false).await?.is_some() {
+            if self.store.check_and_count(&limit, false).await?.is_some() {
                 return Ok(false);
             }
         }
@@ -148,7 +148,7 @@ impl CardPayments {
     /// Refuses a card that may not be tried now. Nothing is counted.
     pub(super) async fn may_try(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.declines(of).into_iter().chain(self.attempts(of)) {
-            if let Some(wait) = self.store.within(&limit, false).await?
+            if let Some(wait) = self.store.check_and_count(&limit, false).await?
                 && self.stops(&limit, of, false).await?
             {
                 return Err(limited(&limit, wait));
@@ -160,7 +160,7 @@ impl CardPayments {
     /// Counts an attempt, just before Stripe hears of it; refuses it if there is no room.
     pub(super) async fn count_attempt(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.attempts(of) {
-            if let Some(wait) = self.store.within(&limit, true).await?
+            if let Some(wait) = self.store.check_and_count(&limit, true).await?
                 && self.stops(&limit, of, true).await?
             {
                 return Err(limited(&limit, wait));
@@ -174,7 +174,7 @@ impl CardPayments {
     pub(super) async fn count_decline(&self, of: Attempt) {
         for limit in self.declines(of) {
             let unlimited = Limit { most: u64::MAX, ..limit };
-            if let Err(error) = self.store.within(&unlimited, true).await {
+            if let Err(error) = self.store.check_and_count(&unlimited, true).await {
                 tracing::warn!(%error, "a decline is not counted");
             }
         }

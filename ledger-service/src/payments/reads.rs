@@ -198,7 +198,7 @@ impl CardPayments {
 
     async fn may_read(&self, source: Source) -> Result<(), PaymentAbort> {
         let limit = self.unknown_limit(source);
-        match self.store.within(&limit, false).await? {
+        match self.store.check_and_count(&limit, false).await? {
             Some(wait) => Err(limited(&limit, wait)),
             None => Ok(()),
         }
@@ -207,7 +207,7 @@ impl CardPayments {
     async fn count_unknown(&self, source: Option<Source>) {
         let Some(source) = source else { return };
         let unlimited = Limit { most: u64::MAX, ..self.unknown_limit(source) };
-        if let Err(error) = self.store.within(&unlimited, true).await {
+        if let Err(error) = self.store.check_and_count(&unlimited, true).await {
             tracing::warn!(%error, "a read of an unknown id is not counted");
         }
     }

@@ -16,7 +16,10 @@ use stripe402_protocol::{
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, StoredDeduction, Tally, scan::newest};
+use super::{
+    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
+    TopUps, scan::newest,
+};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
@@ -83,7 +86,7 @@ fn known<T>(result: Result<T, core::convert::Infallible>) -> T {
 }
 
 #[async_trait]
-impl Store for InMemory {
+impl Accounts for InMemory {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let window = Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60));
         let mut books = self.books()?;
@@ -115,11 +118,6 @@ impl Store for InMemory {
         Ok(known(accounting::post_together(memory, &key, &postings, now_ms)))
     }
 
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        let books = self.books()?;
-        Ok(books.memory.movements_of(&key).cloned().collect())
-    }
-
     async fn movement(
         &self,
         key: AccountKey,
@@ -127,6 +125,127 @@ impl Store for InMemory {
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
         Ok(known(accounting::Book::movement(&self.books()?.memory, &key, kind, reference)))
+    }
+}
+
+#[async_trait]
+impl TopUps for InMemory {
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        Ok(known(accounting::open(&mut self.books()?.memory, wanted)))
+    }
+
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        let now_ms = self.clock.now_ms();
+        Ok(known(accounting::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
+    }
+
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        Ok(known(self.books()?.memory.top_up(&id)))
+    }
+
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        let books = self.books()?;
+        let open = books.memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
+        Ok(open.cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Customers for InMemory {
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
+        Ok(self.books()?.customers.get(&client).cloned())
+    }
+
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        Ok(self.books()?.customers.entry(client).or_insert(customer).clone())
+    }
+
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError> {
+        let mut books = self.books()?;
+        let known = books.customers.entry(client).or_insert_with(|| customer.clone());
+        if known == gone {
+            *known = customer;
+        }
+        Ok(known.clone())
+    }
+
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
+        Ok(self.books()?.memory.payer(payment_intent))
+    }
+
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError> {
+        let mut books = self.books()?;
+        if let Some(wanted) = wanted {
+            books.agreed.entry(anchor).or_insert(wanted);
+        }
+        Ok(books.agreed.get(&anchor).copied())
+    }
+}
+
+#[async_trait]
+impl Counters for InMemory {
+    async fn check_and_count(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let counts = &mut self.books()?.counts;
+        let own = counts.iter().filter(|((name, _), _)| *name == limit.name);
+        let own: Vec<_> = own.map(|((_, piece), count)| (*piece, *count)).collect();
+        let wait = limit.wait(&own, now_ms);
+        if wait.is_none() && count {
+            counts.retain(|(name, piece), _| *name != limit.name || *piece >= limit.since(now_ms));
+            let current = (limit.name.clone(), limit.piece_at(now_ms));
+            let entry = counts.entry(current).or_default();
+            *entry = entry.saturating_add(1);
+        }
+        Ok(wait)
+    }
+}
+
+#[async_trait]
+impl Audit for InMemory {
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.books()?.audit.entry(entry.key()).or_insert(entry);
+        Ok(())
+    }
+
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let books = self.books()?;
+        let entries = books.audit.iter().rev();
+        let earlier = entries.filter(|(key, _)| before.is_none_or(|before| **key < before));
+        Ok(earlier.take(most).map(|(_, entry)| entry.clone()).collect())
+    }
+}
+
+#[async_trait]
+impl Reports for InMemory {
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        let books = self.books()?;
+        Ok(books.memory.movements_of(&key).cloned().collect())
     }
 
     async fn accounts(
@@ -178,109 +297,15 @@ impl Store for InMemory {
         Ok(own.take(most).collect())
     }
 
-    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
-        Ok(self.books()?.customers.get(&client).cloned())
-    }
-
-    async fn remember_customer(
-        &self,
-        client: ClientId,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        Ok(self.books()?.customers.entry(client).or_insert(customer).clone())
-    }
-
-    async fn replace_customer(
-        &self,
-        client: ClientId,
-        gone: &str,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        let mut books = self.books()?;
-        let known = books.customers.entry(client).or_insert_with(|| customer.clone());
-        if known == gone {
-            *known = customer;
-        }
-        Ok(known.clone())
-    }
-
-    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
-        Ok(self.books()?.memory.payer(payment_intent))
-    }
-
-    async fn agreed(
-        &self,
-        anchor: ClientId,
-        wanted: Option<ClientId>,
-    ) -> Result<Option<ClientId>, StoreError> {
-        let mut books = self.books()?;
-        if let Some(wanted) = wanted {
-            books.agreed.entry(anchor).or_insert(wanted);
-        }
-        Ok(books.agreed.get(&anchor).copied())
-    }
-
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        Ok(*self.books()?.identity.get_or_insert(fresh))
-    }
-
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
-        let now_ms = self.clock.now_ms();
-        let counts = &mut self.books()?.counts;
-        let own = counts.iter().filter(|((name, _), _)| *name == limit.name);
-        let own: Vec<_> = own.map(|((_, piece), count)| (*piece, *count)).collect();
-        let wait = limit.wait(&own, now_ms);
-        if wait.is_none() && count {
-            counts.retain(|(name, piece), _| *name != limit.name || *piece >= limit.since(now_ms));
-            let current = (limit.name.clone(), limit.piece_at(now_ms));
-            let entry = counts.entry(current).or_default();
-            *entry = entry.saturating_add(1);
-        }
-        Ok(wait)
-    }
-
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        Ok(known(accounting::open(&mut self.books()?.memory, wanted)))
-    }
-
-    async fn advance_top_up(
-        &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        let now_ms = self.clock.now_ms();
-        Ok(known(accounting::advance(&mut self.books()?.memory, &id, from.as_ref(), to, now_ms)))
-    }
-
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        Ok(known(self.books()?.memory.top_up(&id)))
-    }
-
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        let books = self.books()?;
-        let open = books.memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
-        Ok(open.cloned().collect())
-    }
-
     async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
         Ok(newest(self.books()?.memory.top_ups().values().cloned(), most))
     }
+}
 
-    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        self.books()?.audit.entry(entry.key()).or_insert(entry);
-        Ok(())
-    }
-
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        let books = self.books()?;
-        let entries = books.audit.iter().rev();
-        let earlier = entries.filter(|(key, _)| before.is_none_or(|before| **key < before));
-        Ok(earlier.take(most).map(|(_, entry)| entry.clone()).collect())
+#[async_trait]
+impl Store for InMemory {
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        Ok(*self.books()?.identity.get_or_insert(fresh))
     }
 
     async fn upkeep(&self, _now_ms: u64) -> Result<(), StoreError> {

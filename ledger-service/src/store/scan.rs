@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use stripe402_protocol::Currency;
 
-use super::{Store, StoreError, Tally};
+use super::{Reports, StoreError, Tally};
 use crate::accounting::{AccountKey, Kind, Movement, TopUp};
 
 /// How many accounts are looked at at once.
@@ -40,7 +40,7 @@ pub(super) fn newest(top_ups: impl Iterator<Item = TopUp>, most: usize) -> Vec<T
 
 /// What `read` finds of every account, page by page.
 async fn each<T, F: Future<Output = Result<T, StoreError>>>(
-    store: &(impl Store + ?Sized),
+    store: &(impl Reports + ?Sized),
     read: impl Fn(AccountKey) -> F,
     mut take: impl FnMut(AccountKey, T),
 ) -> Result<(), StoreError> {
@@ -55,7 +55,7 @@ async fn each<T, F: Future<Output = Result<T, StoreError>>>(
 }
 
 pub(super) async fn latest_movements(
-    store: &(impl Store + ?Sized),
+    store: &(impl Reports + ?Sized),
     kinds: &[Kind],
     most: usize,
 ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
@@ -72,7 +72,7 @@ pub(super) async fn latest_movements(
 }
 
 pub(super) async fn revenue(
-    store: &(impl Store + ?Sized),
+    store: &(impl Reports + ?Sized),
     since_hour: u64,
 ) -> Result<Vec<(Currency, Tally)>, StoreError> {
     let mut sums = Sums::new();

@@ -1,5 +1,6 @@
 //! Card payments where the schedule matters: a store and a provider that act at a chosen moment.
 
+use crate::store::Customers as _;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -20,13 +21,13 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Claim, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId,
+        AccountKey, AuditEntry, Claim, Kind, Limit, NewTopUp, Opened, Posted, Posting, State,
+        TopUpId,
     },
     clock::{RandomIds, SystemClock},
     options::LimitOptions,
     refunds::RefundError,
-    store::{InMemory, StoreError, StoredDeduction, Tally},
+    store::{InMemory, StoreError},
     stripe::{
         Card, CardCharge, Changed, Dispute, Failure, Intent, IntentStatus, NewRefund, Refund,
         Verification,

@@ -20,7 +20,7 @@ use stripe402_ledger::{
     accounting::{AccountKey, Kind, Posted, Posting},
     clock::{Clock as _, SystemClock},
     store::{
-        Postgres, PostgresOptions, Store,
+        Accounts as _, Customers as _, Postgres, PostgresOptions, Store,
         conformance::{Options, Subject},
     },
 };
@@ -69,12 +69,11 @@ impl Subject for Shared {
     }
 }
 
-mod back;
+mod migrating;
 mod pieces;
 mod soak;
 mod tables;
 mod uncharged;
-mod upgrade;
 
 mod suite {
     stripe402_ledger::conformance_tests!(super::Shared);
@@ -101,23 +100,6 @@ fn deduction(key: AccountKey, number: u64) -> Deduction {
         amount: Units::from_u32(1),
         route: "joke".into(),
     }
-}
-
-/// Replicas that start together find one schema, made once.
-#[tokio::test]
-async fn replicas_migrate_one_after_the_other() {
-    let server = Server::start().await.unwrap();
-    let starts: Vec<_> = (0..6)
-        .map(|_| {
-            let store = open(&server.url(), Duration::from_secs(3600));
-            tokio::spawn(async move { store.ping().await })
-        })
-        .collect();
-    for start in starts {
-        start.await.unwrap().unwrap();
-    }
-    let store = open(&server.url(), Duration::from_secs(3600));
-    credit(&store, key(), 1).await;
 }
 
 /// Whoever gets at the tables with SQL cannot rewrite the past or overdraw an account.

@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use stripe402_ledger::{
     accounting::{AccountKey, Limit},
     clock::{Clock as _, SystemClock},
-    store::{Postgres, Store as _},
+    store::{Accounts as _, Counters as _, Postgres, Reports as _, Store as _},
 };
 use stripe402_protocol::{
     DeductionId, Units,
@@ -22,11 +22,10 @@ use stripe402_tests::postgres::Postgres as Server;
 
 use super::{
     credit, deduction, hammer, key, open,
-    tables::{left, minted_ago, number, run, tables, take, void},
+    tables::{WEEK, left, minted_ago, number, run, tables, take, void},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Pieces as a ledger has them that has been serving for long: one ended five hours ago, one ends in
 /// an hour.
@@ -116,7 +115,7 @@ async fn what_a_request_does_deletes_nothing() {
     assert_eq!(void(&short, &taken).await, VoidOutcome::Stale);
     assert_eq!(void(&store, &taken).await, VoidOutcome::Voided);
     let limit = Limit { name: "cards".into(), most: 3, window: Duration::from_secs(600) };
-    assert_eq!(store.within(&limit, true).await.unwrap(), None);
+    assert_eq!(store.check_and_count(&limit, true).await.unwrap(), None);
 }
 
 /// However many deductions of a client are in a batch: its account and its sum are written once, as each
@@ -209,7 +208,7 @@ const PENDING: &str = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
 async fn read_everything(backup: &mut sqlx::PgTransaction<'_>) {
     for statement in [
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        "LOCK TABLE charge_records, accounts, tallies, charges IN ACCESS SHARE MODE",
+        "LOCK TABLE charge_records, accounts, tallies IN ACCESS SHARE MODE",
         "SELECT count(*) FROM charge_records",
     ] {
         sqlx::query(statement).execute(&mut **backup).await.unwrap();
@@ -359,7 +358,7 @@ async fn old_counts_go_and_young_ones_stay() {
     keep_up(&store).await;
     assert_eq!(number(&pool, "SELECT count(*) FROM counts").await, 2, "no limit is known yet");
     let limit = Limit { name: "cards".into(), most: 3, window: Duration::from_secs(600) };
-    store.within(&limit, true).await.unwrap();
+    store.check_and_count(&limit, true).await.unwrap();
     keep_up(&store).await;
     assert_eq!(number(&pool, "SELECT count(*) FROM counts").await, 1);
 }

@@ -12,7 +12,7 @@ use std::{
 use stripe402_ledger::{
     accounting::AccountKey,
     clock::{Clock as _, SystemClock},
-    store::{Postgres, Store as _},
+    store::{Accounts as _, Postgres, Store as _},
 };
 use stripe402_protocol::{
     ClientId, Currency,
@@ -115,7 +115,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     let mut snapshot = pool.begin().await.unwrap();
     for statement in [
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        "LOCK TABLE charge_records, charges, accounts, tallies IN ACCESS SHARE MODE",
+        "LOCK TABLE charge_records, accounts, tallies IN ACCESS SHARE MODE",
         "SELECT count(*) FROM accounts",
     ] {
         sqlx::query(statement).execute(&mut *snapshot).await.unwrap();

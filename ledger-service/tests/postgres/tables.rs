@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgPool};
-use stripe402_ledger::store::{Postgres, Store as _};
+use stripe402_ledger::store::{Accounts as _, Postgres};
 use stripe402_protocol::{
     DeductionId, Units,
     message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 use stripe402_tests::postgres::Postgres as Server;
+
+pub(crate) const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Connections to the tables themselves, as an operator has them.
 pub(crate) async fn tables(server: &Server) -> PgPool {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use redis::{Client, aio::MultiplexedConnection};
 use stripe402_ledger::{
     accounting::{AccountKey, Kind, Posted, Posting},
-    store::{Redis, Store, StoreError},
+    store::{Accounts as _, Customers as _, Redis, Reports as _, StoreError},
 };
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Units,

@@ -15,7 +15,10 @@ use stripe402_ledger::{
         AccountKey, Advance, Claim, Kind, NewTopUp, Opened, Posting, State, TopUp, TopUpId,
     },
     clock::SystemClock,
-    store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
+    store::{
+        Accounts as _, Customers as _, Redis, RedisOptions, Store, StoreError, TopUps as _,
+        WaitOptions,
+    },
 };
 use stripe402_protocol::{ClientId, Currency, Units};
 use uuid::Uuid;

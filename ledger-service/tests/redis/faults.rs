@@ -7,7 +7,7 @@ use std::{
 
 use stripe402_ledger::{
     accounting::{AccountKey, Kind, Posting},
-    store::{Redis, RedisOptions, Store, StoreError, WaitOptions},
+    store::{Accounts as _, Redis, RedisOptions, Reports as _, Store, StoreError, WaitOptions},
 };
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Units,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stripe402_ledger::{
     accounting::{AccountKey, NewTopUp, State, TopUpId},
-    store::Store,
+    store::{Customers as _, Store, TopUps as _},
 };
 use stripe402_protocol::{ClientId, Code, Currency, Refusal, Units};
 use uuid::Uuid;

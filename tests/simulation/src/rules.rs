@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stripe402_ledger::{
     accounting::{AccountKey, DeductionRecord, Kind, NewTopUp, Opened, Posted, Posting, State},
-    store::Store as _,
+    store::TopUps as _,
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
 

@@ -1,21 +1,13 @@
 //! The line from one ledger to the store: each call takes a while, and fails before or after its work.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use stripe402_ledger::{
-    accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId,
-    },
-    store::{Store, StoreError, StoredDeduction, Tally},
+    accounting::{AccountKey, NewTopUp, Opened, Posted, Posting},
+    forward_store,
+    store::{Accounts, StoreError, TopUps},
 };
-use stripe402_protocol::{
-    ClientId,
-    message::{Batch, BatchAnswer, DeductionOutcome},
-};
-
-use uuid::Uuid;
+use stripe402_protocol::message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VERSION};
 
 use crate::{
     dice::Dice,
@@ -78,74 +70,59 @@ impl Line {
     }
 }
 
-macro_rules! forward {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl Store for Line {
-            async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-                self.through("batch", async {
-                    let answer = self.world.books.batch(batch).await?;
-                    let made = answer.deductions.iter().filter_map(|(id, outcome)| {
-                        matches!(outcome, DeductionOutcome::Deducted(_)).then(|| random_of(id))
-                    });
-                    self.world.truth().deducted.extend(made);
-                    let charges = answer.deductions.iter().map(|(id, of)| format!("{id} {of:?}"));
-                    let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
-                    let shown: Vec<_> = charges.chain(voids).collect();
-                    let name = &self.life.name;
-                    self.world.tell(format_args!("{name} → store"), format_args!("{shown:?}"));
-                    Ok(answer)
-                })
-                .await
-            }
-            async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-                self.through("open_top_up", async {
-                    let opened = self.world.books.open_top_up(wanted.clone()).await?;
-                    self.world.at_opening(&wanted, &opened);
-                    Ok(opened)
-                })
-                .await
-            }
-            async fn post_up_to(
-                &self,
-                key: AccountKey,
-                posting: Posting,
-            ) -> Result<Posted, StoreError> {
-                self.through("post_up_to", async {
-                    let posted = self.world.books.post_up_to(key, posting.clone()).await?;
-                    self.world.at_goodwill(key, &posting, posted);
-                    Ok(posted)
-                })
-                .await
-            }
-            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                self.through(stringify!($name), self.world.books.$name($($argument),*)).await
-            })*
-        }
+impl Line {
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        self.through("batch", async {
+            let answer = self.world.books.batch(batch).await?;
+            let made = answer.deductions.iter().filter_map(|(id, outcome)| {
+                matches!(outcome, DeductionOutcome::Deducted(_)).then(|| random_of(id))
+            });
+            self.world.truth().deducted.extend(made);
+            let charges = answer.deductions.iter().map(|(id, of)| format!("{id} {of:?}"));
+            let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
+            let shown: Vec<_> = charges.chain(voids).collect();
+            let name = &self.life.name;
+            self.world.tell(format_args!("{name} → store"), format_args!("{shown:?}"));
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn open(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.through("open_top_up", async {
+            let opened = self.world.books.open_top_up(wanted.clone()).await?;
+            self.world.at_opening(&wanted, &opened);
+            Ok(opened)
+        })
+        .await
+    }
+
+    async fn goodwill(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        self.through("post_up_to", async {
+            let posted = self.world.books.post_up_to(key, posting.clone()).await?;
+            self.world.at_goodwill(key, &posting, posted);
+            Ok(posted)
+        })
+        .await
+    }
+
+    /// By the batch, so that the world hears of it.
+    async fn deduct(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        let batch = Batch { version: VERSION, deductions: vec![deduction], voids: Vec::new() };
+        let answer = self.batch(batch).await?;
+        let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
+        outcome.ok_or_else(|| StoreError::Damaged("a batch of one has one answer".to_owned()))
+    }
+}
+
+macro_rules! line {
+    ($self:ident batch($batch:ident)) => { $self.batch($batch).await };
+    ($self:ident deduct_for_card($deduction:ident)) => { $self.deduct($deduction).await };
+    ($self:ident open_top_up($wanted:ident)) => { $self.open($wanted).await };
+    ($self:ident post_up_to($key:ident, $posting:ident)) => { $self.goodwill($key, $posting).await };
+    ($self:ident $method:ident($($argument:ident),*)) => {
+        $self.through(stringify!($method), $self.world.books.$method($($argument),*)).await
     };
 }
 
-forward! {
-    account(key: AccountKey) -> Account;
-    post(key: AccountKey, posting: Posting) -> Posted;
-    movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement>;
-    post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
-    movements(key: AccountKey) -> Vec<Movement>;
-    accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>;
-    tallies(key: AccountKey) -> Vec<Tally>;
-    deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction>;
-    customer(client: ClientId) -> Option<String>;
-    remember_customer(client: ClientId, customer: String) -> String;
-    replace_customer(client: ClientId, gone: &str, customer: String) -> String;
-    payer(payment_intent: &str) -> Option<AccountKey>;
-    agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId>;
-    identity(fresh: Uuid) -> Uuid;
-    within(limit: &Limit, count: bool) -> Option<Duration>;
-    advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;
-    top_up(id: TopUpId) -> Option<TopUp>;
-    unfinished_top_ups() -> Vec<TopUp>;
-    recent_top_ups(most: usize) -> Vec<TopUp>;
-    record_action(entry: AuditEntry) -> ();
-    audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry>;
-    ping() -> ();
-}
+forward_store!(Line, line);

@@ -37,7 +37,10 @@ use self::{
     read::Snapshot,
     writer::{Turns, Writer},
 };
-use super::{Store, StoreError, StoredDeduction, Tally};
+use super::{
+    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
+    TopUps,
+};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
@@ -146,7 +149,7 @@ impl Embedded {
 }
 
 #[async_trait]
-impl Store for Embedded {
+impl Accounts for Embedded {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let (window, uncharged_until) = (self.window(), self.uncharged_until());
         self.write(move |book| {
@@ -180,10 +183,6 @@ impl Store for Embedded {
         self.write(move |book| accounting::post_together(book, &key, &postings, now_ms)).await
     }
 
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        self.snapshot()?.movements(&key)
-    }
-
     async fn movement(
         &self,
         key: AccountKey,
@@ -192,28 +191,36 @@ impl Store for Embedded {
     ) -> Result<Option<Movement>, StoreError> {
         self.snapshot()?.movement(&key, kind, reference)
     }
+}
 
-    async fn accounts(
+#[async_trait]
+impl TopUps for Embedded {
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.write(move |book| accounting::open(book, wanted.clone())).await
+    }
+
+    async fn advance_top_up(
         &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        self.snapshot()?.accounts(client.as_ref(), after.as_ref(), most)
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.write(move |book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms))
+            .await
     }
 
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        self.snapshot()?.tallies(&key)
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        self.snapshot()?.top_up(&id)
     }
 
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        self.snapshot()?.unfinished_top_ups()
     }
+}
 
+#[async_trait]
+impl Customers for Embedded {
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
         self.snapshot()?.customer(&client)
     }
@@ -250,12 +257,15 @@ impl Store for Embedded {
             Some(wanted) => self.write(move |book| book.agree(&anchor, wanted)).await,
         }
     }
+}
 
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        self.write(move |book| book.identity(fresh)).await
-    }
-
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+#[async_trait]
+impl Counters for Embedded {
+    async fn check_and_count(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
         let (limit, now_ms) = (limit.clone(), self.clock.now_ms());
         if !count {
             // A look needs no commit, and no fsync.
@@ -263,28 +273,48 @@ impl Store for Embedded {
         }
         self.write(move |book| book.count_within(&limit, now_ms)).await
     }
+}
 
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        self.write(move |book| accounting::open(book, wanted.clone())).await
+#[async_trait]
+impl Audit for Embedded {
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write(move |book| book.record_action(&entry)).await
     }
 
-    async fn advance_top_up(
+    async fn audit(
         &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        let now_ms = self.clock.now_ms();
-        self.write(move |book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms))
-            .await
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.snapshot()?.audit(before, most)
+    }
+}
+
+#[async_trait]
+impl Reports for Embedded {
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.snapshot()?.movements(&key)
     }
 
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        self.snapshot()?.top_up(&id)
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.snapshot()?.accounts(client.as_ref(), after.as_ref(), most)
     }
 
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        self.snapshot()?.unfinished_top_ups()
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        self.snapshot()?.tallies(&key)
+    }
+
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
     }
 
     async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
@@ -302,17 +332,12 @@ impl Store for Embedded {
     async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
         self.snapshot()?.revenue(since_hour)
     }
+}
 
-    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        self.write(move |book| book.record_action(&entry)).await
-    }
-
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.snapshot()?.audit(before, most)
+#[async_trait]
+impl Store for Embedded {
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        self.write(move |book| book.identity(fresh)).await
     }
 
     async fn upkeep(&self, _now_ms: u64) -> Result<(), StoreError> {

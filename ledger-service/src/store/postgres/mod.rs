@@ -32,7 +32,10 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use self::session::Session;
-use super::{Store, StoreError, StoredDeduction, Tally};
+use super::{
+    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
+    TopUps,
+};
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
     Opened, Posted, Posting, State, TopUp, TopUpId,
@@ -92,7 +95,7 @@ impl Postgres {
 }
 
 #[async_trait]
-impl Store for Postgres {
+impl Accounts for Postgres {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let pool = self.pool().await?;
         match self.run_batch(pool, &batch).await {
@@ -154,10 +157,6 @@ impl Store for Postgres {
         .await
     }
 
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        query::movements(self.pool().await?, &key).await
-    }
-
     async fn movement(
         &self,
         key: AccountKey,
@@ -166,28 +165,58 @@ impl Store for Postgres {
     ) -> Result<Option<Movement>, StoreError> {
         query::movement(self.pool().await?, &key, kind, reference).await
     }
+}
 
-    async fn accounts(
+#[async_trait]
+impl TopUps for Postgres {
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, wanted.account).await?;
+            session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
+            let opened = session.apply(|book| accounting::open(book, wanted.clone()));
+            session.commit().await?;
+            Ok(opened)
+        })
+        .await
+    }
+
+    async fn advance_top_up(
         &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        query::accounts(self.pool().await?, client, after, most).await
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        let pool = self.pool().await?;
+        let Some(top_up) = query::top_up(pool, &id).await? else { return Ok(Advance::Unknown) };
+        self.retried(async || {
+            let mut session = Session::on(pool, top_up.account).await?;
+            session.read_top_up(&id).await?;
+            if let State::Credited { payment_intent, amount } = &to {
+                session
+                    .read_movements(&accounting::credit_posting(payment_intent, *amount))
+                    .await?;
+            }
+            let now_ms = session.now_ms();
+            let moved = session
+                .apply(|book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms));
+            session.commit().await?;
+            Ok(moved)
+        })
+        .await
     }
 
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        query::tallies(self.pool().await?, &key).await
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        query::top_up(self.pool().await?, &id).await
     }
 
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        query::deductions(self.pool().await?, &key, self.options.charge_memory, most).await
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        query::unfinished(self.pool().await?).await
     }
+}
 
+#[async_trait]
+impl Customers for Postgres {
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
         query::customer(self.pool().await?, &client).await.map_err(unavailable)
     }
@@ -240,12 +269,15 @@ impl Store for Postgres {
     ) -> Result<Option<ClientId>, StoreError> {
         query::agreed(self.pool().await?, anchor, wanted).await
     }
+}
 
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        query::identity(self.pool().await?, fresh).await
-    }
-
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+#[async_trait]
+impl Counters for Postgres {
+    async fn check_and_count(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
         let pool = self.pool().await?;
         let number = |of: u64| i64::try_from(of).unwrap_or(i64::MAX);
         self.longest_piece_ms.fetch_max(number(limit.piece_ms()), Ordering::Relaxed);
@@ -261,50 +293,48 @@ impl Store for Postgres {
         let wait = u64::try_from(wait.await?).unwrap_or_default();
         Ok((wait > 0).then(|| Duration::from_millis(wait)))
     }
+}
 
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        let pool = self.pool().await?;
-        self.retried(async || {
-            let mut session = Session::on(pool, wanted.account).await?;
-            session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
-            let opened = session.apply(|book| accounting::open(book, wanted.clone()));
-            session.commit().await?;
-            Ok(opened)
-        })
-        .await
+#[async_trait]
+impl Audit for Postgres {
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        look::record_action(self.pool().await?, &entry).await
     }
 
-    async fn advance_top_up(
+    async fn audit(
         &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        let pool = self.pool().await?;
-        let Some(top_up) = query::top_up(pool, &id).await? else { return Ok(Advance::Unknown) };
-        self.retried(async || {
-            let mut session = Session::on(pool, top_up.account).await?;
-            session.read_top_up(&id).await?;
-            if let State::Credited { payment_intent, amount } = &to {
-                session
-                    .read_movements(&accounting::credit_posting(payment_intent, *amount))
-                    .await?;
-            }
-            let now_ms = session.now_ms();
-            let moved = session
-                .apply(|book| accounting::advance(book, &id, from.as_ref(), to.clone(), now_ms));
-            session.commit().await?;
-            Ok(moved)
-        })
-        .await
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        look::audit(self.pool().await?, before, most).await
+    }
+}
+
+#[async_trait]
+impl Reports for Postgres {
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        query::movements(self.pool().await?, &key).await
     }
 
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        query::top_up(self.pool().await?, &id).await
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        query::accounts(self.pool().await?, client, after, most).await
     }
 
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        query::unfinished(self.pool().await?).await
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        query::tallies(self.pool().await?, &key).await
+    }
+
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        query::deductions(self.pool().await?, &key, self.options.charge_memory, most).await
     }
 
     async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
@@ -322,17 +352,12 @@ impl Store for Postgres {
     async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
         look::revenue(self.pool().await?, since_hour).await
     }
+}
 
-    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        look::record_action(self.pool().await?, &entry).await
-    }
-
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        look::audit(self.pool().await?, before, most).await
+#[async_trait]
+impl Store for Postgres {
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        query::identity(self.pool().await?, fresh).await
     }
 
     async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {

@@ -100,7 +100,6 @@ impl Postgres {
         finish_detaching(on).await?;
         drop_detached(on).await?;
         drop_pieces(on, forgotten).await?;
-        drop_earlier(on, forgotten).await?;
         self.forget_uncharged(on, earlier_ms).await
     }
 
@@ -202,28 +201,6 @@ async fn drop_detached(on: &mut PgConnection) -> Result<(), Upkeep> {
         transaction.commit().await?;
         tracing::info!(piece = name, "forgotten charges were dropped");
     }
-    Ok(())
-}
-
-/// Drops the table of versions before, once all of it is forgotten.
-async fn drop_earlier(on: &mut PgConnection, forgotten: i64) -> Result<(), Upkeep> {
-    let due: Option<i64> =
-        sqlx::query_scalar("SELECT earlier_until FROM charge_memory WHERE earlier_until <= $1")
-            .bind(forgotten)
-            .fetch_optional(&mut *on)
-            .await?;
-    let Some(until) = due else { return Ok(()) };
-    forget_before(on, until).await?;
-    let mut transaction = on.begin().await?;
-    for statement in [
-        "LOCK TABLE charges IN ACCESS EXCLUSIVE MODE NOWAIT",
-        "DROP TABLE charges",
-        "UPDATE charge_memory SET earlier_until = NULL",
-    ] {
-        sqlx::raw_sql(statement).execute(&mut *transaction).await?;
-    }
-    transaction.commit().await?;
-    tracing::info!("the table of charges of earlier versions was dropped");
     Ok(())
 }
 

@@ -29,7 +29,10 @@ use uuid::Uuid;
 
 use self::{connection::Connection, replicated::Replicas};
 pub use self::{replicated::WaitOptions, url::RedisUrl};
-use super::{Store, StoreError, StoredDeduction, Tally};
+use super::{
+    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
+    TopUps,
+};
 use crate::{
     accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
@@ -104,7 +107,7 @@ impl Redis {
 }
 
 #[async_trait]
-impl Store for Redis {
+impl Accounts for Redis {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         self.apply_batch(batch).await
     }
@@ -142,10 +145,6 @@ impl Store for Redis {
         self.movement_is_replicated(key, kind, reference).await
     }
 
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        self.read_movements(key).await
-    }
-
     async fn movement(
         &self,
         key: AccountKey,
@@ -154,28 +153,34 @@ impl Store for Redis {
     ) -> Result<Option<Movement>, StoreError> {
         self.read_movement(key, kind, reference).await
     }
+}
 
-    async fn accounts(
+#[async_trait]
+impl TopUps for Redis {
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+        self.open_wanted(wanted).await
+    }
+
+    async fn advance_top_up(
         &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        self.list_accounts(client, after, most).await
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError> {
+        self.advance(id, from, to).await
     }
 
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        self.read_tallies(key).await
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+        self.read_top_up(id).await
     }
 
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        self.read_charges(key, most).await
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
+        self.list_unfinished().await
     }
+}
 
+#[async_trait]
+impl Customers for Redis {
     async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
         self.read_customer(client).await
     }
@@ -208,40 +213,21 @@ impl Store for Redis {
     ) -> Result<Option<ClientId>, StoreError> {
         self.read_agreed(anchor, wanted).await
     }
+}
 
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        self.read_identity(fresh).await
-    }
-
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
+#[async_trait]
+impl Counters for Redis {
+    async fn check_and_count(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
         self.within_limit(limit, count).await
     }
+}
 
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
-        self.open_wanted(wanted).await
-    }
-
-    async fn advance_top_up(
-        &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        self.advance(id, from, to).await
-    }
-
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        self.read_top_up(id).await
-    }
-
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        self.list_unfinished().await
-    }
-
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        self.list_recent(most).await
-    }
-
+#[async_trait]
+impl Audit for Redis {
     async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.append_to_audit(&entry).await
     }
@@ -252,6 +238,45 @@ impl Store for Redis {
         most: usize,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         self.read_audit(before, most).await
+    }
+}
+
+#[async_trait]
+impl Reports for Redis {
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
+        self.read_movements(key).await
+    }
+
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.list_accounts(client, after, most).await
+    }
+
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
+        self.read_tallies(key).await
+    }
+
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError> {
+        self.read_charges(key, most).await
+    }
+
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+        self.list_recent(most).await
+    }
+}
+
+#[async_trait]
+impl Store for Redis {
+    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
+        self.read_identity(fresh).await
     }
 
     async fn upkeep(&self, now_ms: u64) -> Result<(), StoreError> {

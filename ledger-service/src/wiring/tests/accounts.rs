@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     operator::work::{self, Actor, Operations},
     refunds::holds::hold_for,
+    store::Accounts as _,
     stripe::DisputePhase,
 };
 
@@ -275,7 +276,7 @@ async fn past_the_limits_for_all_a_quiet_address_goes_on() {
         most: u64::MAX,
         window: LimitOptions::default().window,
     };
-    case.store.within(&declined, true).await.unwrap();
+    case.store.check_and_count(&declined, true).await.unwrap();
     assert_eq!(refused(pay(4, "192.0.2.9").await).reason, Some(Reason::RateLimited));
 }
 

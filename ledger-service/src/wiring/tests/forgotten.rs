@@ -3,8 +3,13 @@
 use std::sync::atomic::AtomicU64;
 
 use super::*;
-use crate::{accounting::UNCHARGED_KEPT, clock::Clock};
-use crate::{postings::Unavailable, sync::DifferenceKind};
+use crate::{
+    accounting::UNCHARGED_KEPT,
+    clock::Clock,
+    postings::Unavailable,
+    store::{Accounts as _, TopUps as _},
+    sync::DifferenceKind,
+};
 
 /// A clock that goes on when it is told to.
 #[derive(Clone)]

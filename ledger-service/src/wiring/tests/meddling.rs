@@ -1,6 +1,7 @@
 //! A store that acts at a chosen moment.
 
 use super::*;
+use crate::store::{Accounts as _, TopUps as _, deduct_alone};
 
 /// Credits the account once, just after somebody was told that it is short.
 pub(super) struct Meddling {
@@ -20,9 +21,8 @@ impl Meddling {
     }
 }
 
-#[async_trait]
-impl Store for Meddling {
-    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+impl Meddling {
+    async fn batch_and_credit(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let answer = self.books.batch(batch.clone()).await?;
         let short =
             answer.deductions.iter().any(|(_, outcome)| *outcome == DeductionOutcome::Insufficient);
@@ -39,83 +39,8 @@ impl Store for Meddling {
         }
         Ok(answer)
     }
-    async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
-        self.books.account(key).await
-    }
-    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        self.books.post(key, posting).await
-    }
-    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        self.books.post_up_to(key, posting).await
-    }
-    async fn post_together(
-        &self,
-        key: AccountKey,
-        postings: Vec<Posting>,
-    ) -> Result<Posted, StoreError> {
-        self.books.post_together(key, postings).await
-    }
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        self.read.fetch_add(1, Ordering::SeqCst);
-        self.books.movements(key).await
-    }
-    async fn movement(
-        &self,
-        key: AccountKey,
-        kind: Kind,
-        reference: &str,
-    ) -> Result<Option<Movement>, StoreError> {
-        self.books.movement(key, kind, reference).await
-    }
-    async fn accounts(
-        &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        self.books.accounts(client, after, most).await
-    }
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        self.books.tallies(key).await
-    }
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        self.books.deductions(key, most).await
-    }
-    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
-        self.books.customer(client).await
-    }
-    async fn remember_customer(&self, client: ClientId, id: String) -> Result<String, StoreError> {
-        self.books.remember_customer(client, id).await
-    }
-    async fn replace_customer(
-        &self,
-        client: ClientId,
-        gone: &str,
-        id: String,
-    ) -> Result<String, StoreError> {
-        self.books.replace_customer(client, gone, id).await
-    }
-    async fn payer(&self, intent: &str) -> Result<Option<AccountKey>, StoreError> {
-        self.books.payer(intent).await
-    }
-    async fn agreed(
-        &self,
-        anchor: ClientId,
-        wanted: Option<ClientId>,
-    ) -> Result<Option<ClientId>, StoreError> {
-        self.books.agreed(anchor, wanted).await
-    }
-    async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError> {
-        self.books.identity(fresh).await
-    }
-    async fn within(&self, limit: &Limit, count: bool) -> Result<Option<Duration>, StoreError> {
-        self.books.within(limit, count).await
-    }
-    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
+
+    async fn pass_and_open(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
         let passes = self.passes.lock().unwrap().take();
         if let Some((time, by, anchor)) = passes {
             time.pass(by);
@@ -125,34 +50,18 @@ impl Store for Meddling {
         }
         self.books.open_top_up(wanted).await
     }
-    async fn advance_top_up(
-        &self,
-        id: TopUpId,
-        from: Option<State>,
-        to: State,
-    ) -> Result<Advance, StoreError> {
-        self.books.advance_top_up(id, from, to).await
-    }
-    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
-        self.books.top_up(id).await
-    }
-    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
-        self.books.unfinished_top_ups().await
-    }
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        self.books.recent_top_ups(most).await
-    }
-    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        self.books.record_action(entry).await
-    }
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.books.audit(before, most).await
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.books.ping().await
-    }
 }
+
+macro_rules! meddled {
+    ($self:ident batch($batch:ident)) => { $self.batch_and_credit($batch).await };
+    // As every store that has no other way.
+    ($self:ident deduct_for_card($deduction:ident)) => { deduct_alone($self, $deduction).await };
+    ($self:ident open_top_up($wanted:ident)) => { $self.pass_and_open($wanted).await };
+    ($self:ident movements($key:ident)) => {{
+        $self.read.fetch_add(1, Ordering::SeqCst);
+        $self.books.movements($key).await
+    }};
+    ($self:ident $method:ident($($argument:ident),*)) => { $self.books.$method($($argument),*).await };
+}
+
+crate::forward_store!(Meddling, meddled);

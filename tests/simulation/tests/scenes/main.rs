@@ -19,7 +19,7 @@ use stripe402_ledger::{
     clock::Clock as _,
     options::PaymentOptions,
     postings::Unavailable,
-    store::Store,
+    store::Accounts as _,
     stripe::{DisputePhase, IntentStatus},
     wiring::{Edges, Parts},
 };

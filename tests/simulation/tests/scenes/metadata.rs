@@ -1,6 +1,7 @@
 //! What somebody with a right to write at Stripe can do to a client.
 
 use super::*;
+use stripe402_ledger::store::{Accounts as _, Customers as _, TopUps as _};
 
 /// While a charge is on its way another product charges the same customer, without metadata.
 #[tokio::test(start_paused = true)]

@@ -283,18 +283,18 @@ pub async fn limits_let_so_many_through(subject: &dyn Subject) {
     // Looking counts nothing; of many at once exactly so many get through.
     let tight = limit("a", 7, 60_000);
     for _ in 0..10 {
-        assert_eq!(store.within(&tight, false).await.unwrap(), None);
+        assert_eq!(store.check_and_count(&tight, false).await.unwrap(), None);
     }
-    let all = (0..40).map(|_| store.within(&tight, true));
+    let all = (0..40).map(|_| store.check_and_count(&tight, true));
     let through = join_all(all).await.into_iter().filter(|wait| wait.as_ref().unwrap().is_none());
     assert_eq!(through.count(), 7);
-    let wait = store.within(&tight, false).await.unwrap().unwrap();
+    let wait = store.check_and_count(&tight, false).await.unwrap().unwrap();
     assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(66), "{wait:?}");
     // Other names have limits of their own, and one that has passed is none any more.
     let brief = limit("b", 1, 300);
-    assert_eq!(store.within(&brief, true).await.unwrap(), None);
-    let wait = store.within(&brief, true).await.unwrap().unwrap();
+    assert_eq!(store.check_and_count(&brief, true).await.unwrap(), None);
+    let wait = store.check_and_count(&brief, true).await.unwrap().unwrap();
     assert!(wait <= Duration::from_millis(330), "{wait:?}");
     tokio::time::sleep(wait + Duration::from_millis(5)).await;
-    assert_eq!(store.within(&brief, true).await.unwrap(), None);
+    assert_eq!(store.check_and_count(&brief, true).await.unwrap(), None);
 }

@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use crate::{
     accounting::{AccountKey, Kind, Limit, NewTopUp, Posting, State, TopUpId},
-    store::{Store, StoreError, conformance::random::Dice, embedded::Embedded},
+    store::{
+        Accounts as _, Counters as _, Customers as _, StoreError, TopUps as _,
+        conformance::random::Dice, embedded::Embedded,
+    },
 };
 
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ impl Call {
                 store.remember_customer(client, customer).await.map(show)
             }
             Self::Agree(anchor, wanted) => store.agreed(anchor, Some(wanted)).await.map(show),
-            Self::Count(limit) => store.within(&limit, true).await.map(show),
+            Self::Count(limit) => store.check_and_count(&limit, true).await.map(show),
         }
     }
 }

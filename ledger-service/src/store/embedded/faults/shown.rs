@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     accounting::AccountKey,
-    store::{Store, StoreError, embedded::Embedded},
+    store::{
+        Accounts as _, Counters as _, Customers as _, Reports as _, StoreError, TopUps as _,
+        embedded::Embedded,
+    },
 };
 
 pub(super) async fn of_store(
@@ -34,7 +37,7 @@ pub(super) async fn of_store(
         lines.push(format!("{:?}", store.top_up(*id).await?));
         lines.push(format!("{:?}", store.payer(&format!("pi_{id}")).await?));
     }
-    lines.push(format!("{:?} at {now_ms}", store.within(&limit(), false).await?));
+    lines.push(format!("{:?} at {now_ms}", store.check_and_count(&limit(), false).await?));
     Ok(lines)
 }
 

@@ -9,21 +9,14 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use stripe402_protocol::{
-    ClientId,
-    message::{Batch, BatchAnswer, DeductionOutcome, VoidOutcome},
-};
-
-use uuid::Uuid;
+use stripe402_protocol::message::{Batch, BatchAnswer, DeductionOutcome, VoidOutcome};
 
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, PostRefusal, Posted, Posting, State, TopUp, TopUpId,
+        Account, AccountKey, Advance, Kind, Movement, PostRefusal, Posted, Posting, State, TopUpId,
     },
     clock::SystemClock,
-    store::{InMemory, Store, StoreError, StoredDeduction, Tally},
+    store::{Accounts, InMemory, Reports, StoreError, TopUps, deduct_alone},
 };
 
 /// What is wrong with a store.
@@ -173,44 +166,19 @@ impl Faulty {
     }
 }
 
-macro_rules! forward {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty = $how:ident;)*) => {
-        #[async_trait]
-        impl Store for Faulty {
-            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                self.through(forward!(self $how $name($($argument),*))).await
-            })*
-        }
+macro_rules! faulty {
+    ($self:ident batch($batch:ident)) => { $self.through($self.batch_with_fault($batch)).await };
+    ($self:ident deduct_for_card($deduction:ident)) => { deduct_alone($self, $deduction).await };
+    ($self:ident account($key:ident)) => { $self.through($self.account_with_fault($key)).await };
+    ($self:ident post($key:ident, $posting:ident)) => {
+        $self.through($self.post_with_fault($key, $posting)).await
     };
-    ($self:ident sound $name:ident($($argument:ident),*)) => { $self.books.$name($($argument),*) };
-    ($self:ident $how:ident $name:ident($($argument:ident),*)) => { $self.$how($($argument),*) };
+    ($self:ident advance_top_up($id:ident, $from:ident, $to:ident)) => {
+        $self.through($self.advance_with_fault($id, $from, $to)).await
+    };
+    ($self:ident $method:ident($($argument:ident),*)) => {
+        $self.through($self.books.$method($($argument),*)).await
+    };
 }
 
-forward! {
-    batch(batch: Batch) -> BatchAnswer = batch_with_fault;
-    account(key: AccountKey) -> Account = account_with_fault;
-    post(key: AccountKey, posting: Posting) -> Posted = post_with_fault;
-    advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance = advance_with_fault;
-    post_up_to(key: AccountKey, posting: Posting) -> Posted = sound;
-    movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement> = sound;
-    post_together(key: AccountKey, postings: Vec<Posting>) -> Posted = sound;
-    payer(payment_intent: &str) -> Option<AccountKey> = sound;
-    agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId> = sound;
-    identity(fresh: Uuid) -> Uuid = sound;
-    movements(key: AccountKey) -> Vec<Movement> = sound;
-    accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize) -> Vec<AccountKey>
-        = sound;
-    tallies(key: AccountKey) -> Vec<Tally> = sound;
-    deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction> = sound;
-    customer(client: ClientId) -> Option<String> = sound;
-    remember_customer(client: ClientId, customer: String) -> String = sound;
-    replace_customer(client: ClientId, gone: &str, customer: String) -> String = sound;
-    within(limit: &Limit, count: bool) -> Option<Duration> = sound;
-    open_top_up(wanted: NewTopUp) -> Opened = sound;
-    top_up(id: TopUpId) -> Option<TopUp> = sound;
-    unfinished_top_ups() -> Vec<TopUp> = sound;
-    recent_top_ups(most: usize) -> Vec<TopUp> = sound;
-    record_action(entry: AuditEntry) -> () = sound;
-    audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry> = sound;
-    ping() -> () = sound;
-}
+crate::forward_store!(Faulty, faulty);

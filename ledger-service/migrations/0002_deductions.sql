@@ -1,6 +1,6 @@
--- What is remembered of charge ids, in pieces of time that are dropped whole. `charges` was swept
--- row by row, and each batch paid for rows that an open snapshot (a backup) kept from going away.
--- Ledgers of the version before serve while this runs: they call the same `apply_batch`.
+-- What is remembered of the ids of deductions, in pieces of time that are dropped whole: rows that were
+-- deleted one by one would stay for as long as a snapshot (a backup) is open, and each batch would pay
+-- for them.
 
 CREATE TABLE charge_records (
     id            bytea PRIMARY KEY CHECK (length(id) = 16),
@@ -23,16 +23,14 @@ CREATE TABLE charge_pieces (
 );
 
 -- One row. Ids minted before `forgotten_before` may have been dropped, so they are refused, whatever
--- a ledger's setting says. Pieces exist up to `made_until`. Ids minted before `earlier_until` may be
--- in `charges`; null once that table is dropped.
+-- a ledger's setting says. Pieces exist up to `made_until`.
 CREATE TABLE charge_memory (
     single           boolean PRIMARY KEY DEFAULT true CHECK (single),
     forgotten_before bigint NOT NULL,
-    made_until       bigint NOT NULL,
-    earlier_until    bigint
+    made_until       bigint NOT NULL
 );
 
-INSERT INTO charge_memory VALUES (true, 0, 0, 0);
+INSERT INTO charge_memory VALUES (true, 0, 0);
 
 -- Makes pieces until there is one for `until_ms`. An id of any time from `forgotten_before` on has
 -- a piece: the first one begins before all ids. ATTACH waits for nobody who reads or writes records.
@@ -68,13 +66,10 @@ CREATE FUNCTION charge_piece_ms(memory_ms bigint) RETURNS bigint LANGUAGE sql IM
     $$ SELECT least(greatest(memory_ms / 7, 3600000), 86400000) $$;
 
 -- What is remembered of these ids. Each plan is made for its ids, so that it touches their pieces only.
-CREATE FUNCTION known_charges(wanted bytea[], earlier_until bigint) RETURNS SETOF charge_records
+CREATE FUNCTION known_charges(wanted bytea[]) RETURNS SETOF charge_records
 LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
     RETURN QUERY SELECT * FROM charge_records k WHERE k.id = ANY (wanted);
-    IF EXISTS (SELECT FROM unnest(wanted) u(id) WHERE u.id < first_id_at(earlier_until)) THEN
-        RETURN QUERY SELECT * FROM charges k WHERE k.id = ANY (wanted);
-    END IF;
 END $$;
 
 -- The first id that is not forgotten. Asked after an id was not found: whoever drops a piece moves
@@ -85,11 +80,10 @@ CREATE FUNCTION first_kept_id() RETURNS bytea LANGUAGE sql VOLATILE AS
 -- `since`: the first id that is remembered by the ledger's setting; `beyond`: the first one that is too
 -- far in the future.
 CREATE FUNCTION void_record(
-    v_id bytea, v_client bytea, since bytea, beyond bytea, earlier_until bigint
+    v_id bytea, v_client bytea, since bytea, beyond bytea
 ) RETURNS text LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    is_earlier boolean := false;
-    known      record;
+    known record;
 BEGIN
     IF v_id < since THEN
         RETURN 'stale';
@@ -98,12 +92,6 @@ BEGIN
         SELECT k.state, k.client, k.currency, k.amount, k.route INTO known
           FROM charge_records k WHERE k.id = v_id FOR UPDATE;
         EXIT WHEN FOUND;
-        IF v_id < first_id_at(earlier_until) THEN
-            SELECT k.state, k.client, k.currency, k.amount, k.route INTO known
-              FROM charges k WHERE k.id = v_id FOR UPDATE;
-            is_earlier := FOUND;
-            EXIT WHEN FOUND;
-        END IF;
         IF v_id >= beyond OR v_id < first_kept_id() THEN
             RETURN 'stale';
         END IF;
@@ -121,11 +109,7 @@ BEGIN
     END IF;
     PERFORM give_back(known.client, known.currency, known.amount);
     PERFORM tally(known.client, known.currency, v_id, known.route, -1, -known.amount);
-    IF is_earlier THEN
-        UPDATE charges SET state = 'voided' WHERE id = v_id;
-    ELSE
-        UPDATE charge_records SET state = 'voided' WHERE id = v_id;
-    END IF;
+    UPDATE charge_records SET state = 'voided' WHERE id = v_id;
     RETURN 'voided';
 END $$;
 
@@ -161,11 +145,13 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION apply_batch(
+-- A batch of voids and deductions in one round trip. The rules are those of
+-- ledger-service/src/accounting/deduction.rs; the store's tests hold the two against each other.
+CREATE FUNCTION apply_batch(
     void_ids bytea[], void_clients bytea[],
     ids bytea[], clients bytea[], currencies text[], amounts bigint[], routes text[],
     memory_ms bigint, skew_ms bigint
-) RETURNS TABLE (is_void boolean, outcome text, balance bigint) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (outcome text, balance bigint) LANGUAGE plpgsql AS $$
 DECLARE
     now       bigint := now_ms();
     since     bytea := first_id_at(greatest(now - memory_ms, 0));
@@ -173,7 +159,6 @@ DECLARE
     beyond    bytea := first_id_at(now + skew_ms + 1);
     kept      bytea;
     made      bigint;
-    earlier   bigint;
     suspects  bytea[];
     asked     record;
     known     record;
@@ -184,7 +169,7 @@ DECLARE
     stopped   boolean[];
     written   bigint;
 BEGIN
-    SELECT m.made_until, m.earlier_until INTO made, earlier FROM charge_memory m;
+    SELECT m.made_until INTO made FROM charge_memory m;
     IF now + skew_ms >= made THEN
         -- Nobody has made pieces ahead for long. Before any account is locked.
         PERFORM make_charge_pieces(now + skew_ms, charge_piece_ms(memory_ms));
@@ -194,12 +179,11 @@ BEGIN
         PERFORM FROM accounts a
           WHERE (a.client, a.currency) IN (
               SELECT * FROM unnest(clients, currencies)
-              UNION SELECT k.client, k.currency FROM known_charges(void_ids, earlier) k)
+              UNION SELECT k.client, k.currency FROM known_charges(void_ids) k)
           ORDER BY a.client, a.currency FOR UPDATE;
     END IF;
     FOR asked IN SELECT * FROM unnest(void_ids, void_clients) AS u(id, client) LOOP
-        is_void := true;
-        outcome := void_record(asked.id, asked.client, since, beyond, earlier);
+        outcome := void_record(asked.id, asked.client, since, beyond);
         balance := NULL;
         RETURN NEXT;
     END LOOP;
@@ -218,7 +202,7 @@ BEGIN
     funds_at := funds;
     -- Ids that are not new, or are here twice: rare, so they are looked up one by one.
     suspects := ARRAY(
-        SELECT k.id FROM known_charges(ids, earlier) k
+        SELECT k.id FROM known_charges(ids) k
         UNION ALL SELECT u.id FROM unnest(ids) AS u(id) GROUP BY u.id HAVING count(*) > 1);
     kept := first_kept_id();
     FOR asked IN SELECT u.*, dense_rank() OVER (ORDER BY u.client, u.currency)::int AS account
@@ -226,13 +210,12 @@ BEGIN
                         AS u(id, client, currency, amount, route, turn)
                   ORDER BY u.turn
     LOOP
-        is_void := false;
         outcome := NULL;
         balance := NULL;
         IF asked.id < oldest OR asked.id >= beyond THEN
             outcome := 'stale';
         ELSIF asked.id = ANY (suspects) THEN
-            SELECT * INTO known FROM known_charges(ARRAY[asked.id], earlier);
+            SELECT * INTO known FROM known_charges(ARRAY[asked.id]);
             IF FOUND THEN
                 outcome := CASE
                     WHEN known.state <> 'deducted' THEN 'voided'
@@ -307,81 +290,9 @@ END $$;
 CREATE FUNCTION deductions(c bytea, cur text, memory_ms bigint, most bigint)
 RETURNS TABLE (id bytea, route text, amount bigint) LANGUAGE plpgsql AS $$
 DECLARE
-    since   bytea := greatest(first_id_at(greatest(now_ms() - memory_ms, 0)), first_kept_id());
-    earlier bigint := (SELECT earlier_until FROM charge_memory);
+    since bytea := greatest(first_id_at(greatest(now_ms() - memory_ms, 0)), first_kept_id());
 BEGIN
-    IF earlier IS NULL THEN
-        RETURN QUERY SELECT k.id, k.route, k.amount::bigint FROM charge_records k
-            WHERE k.state = 'deducted' AND k.client = c AND k.currency = cur AND k.id >= since
-            ORDER BY k.id DESC LIMIT most;
-        RETURN;
-    END IF;
-    RETURN QUERY SELECT * FROM (
-        SELECT k.id, k.route, k.amount::bigint FROM charge_records k
-         WHERE k.state = 'deducted' AND k.client = c AND k.currency = cur AND k.id >= since
-        UNION ALL
-        SELECT k.id, k.route, k.amount::bigint FROM charges k
-         WHERE k.state = 'deducted' AND k.client = c AND k.currency = cur AND k.id >= since
-        ) both_tables ORDER BY 1 DESC LIMIT most;
+    RETURN QUERY SELECT k.id, k.route, k.amount::bigint FROM charge_records k
+        WHERE k.state = 'deducted' AND k.client = c AND k.currency = cur AND k.id >= since
+        ORDER BY k.id DESC LIMIT most;
 END $$;
-
--- Old counts are deleted by the ledgers' upkeep, not by who asks.
-CREATE OR REPLACE FUNCTION within_limit(n text, most bigint, piece_ms bigint, wanted boolean)
-RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    now_at  bigint := now_ms();
-    current bigint := now_at - now_at % piece_ms;
-    since   bigint := current - 10 * piece_ms;
-    seen    bigint;
-    oldest  bigint;
-BEGIN
-    -- One at a time for each name: a look and a count belong together.
-    PERFORM pg_advisory_xact_lock(hashtextextended(n, 402));
-    SELECT coalesce(sum(count), 0), min(piece) INTO seen, oldest
-      FROM counts WHERE name = n AND piece BETWEEN since AND current;
-    IF seen >= most THEN
-        RETURN greatest(coalesce(oldest, now_at) + 11 * piece_ms - now_at, 1);
-    END IF;
-    IF wanted THEN
-        INSERT INTO counts VALUES (current, n, 1)
-            ON CONFLICT (piece, name) DO UPDATE SET count = counts.count + 1;
-    END IF;
-    RETURN 0;
-END $$;
-
--- From here on `charges` takes no new row: a batch under way that was begun with the function as it
--- was is given up as a whole, and its ledger tries it again with the new one. `take_charge` and
--- `void_charge` stay for such batches. The lock waits for batches, not for backups, and gives up
--- before many batches wait behind it.
-CREATE FUNCTION refuse_earlier() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'charges are kept in charge_records' USING ERRCODE = 'serialization_failure';
-END $$;
-DO $$
-DECLARE
-    attempts int := 0;
-BEGIN
-    LOOP
-        BEGIN
-            -- Later attempts wait for longer than `deadlock_timeout`: that ends an autovacuum.
-            PERFORM set_config('lock_timeout', CASE WHEN attempts < 100 THEN '100ms' ELSE '3s' END, true);
-            LOCK TABLE charges IN SHARE ROW EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            attempts := attempts + 1;
-            IF attempts > 120 THEN
-                RAISE;
-            END IF;
-            PERFORM pg_sleep(0.2);
-        END;
-    END LOOP;
-    PERFORM set_config('lock_timeout', '0', true);
-END $$;
-CREATE TRIGGER charges_are_kept_elsewhere BEFORE INSERT ON charges
-    FOR EACH ROW EXECUTE FUNCTION refuse_earlier();
--- What was deleted from `charges` before is forgotten; nothing younger than the least memory that
--- the ledger takes, two hours, ever was.
-UPDATE charge_memory SET
-    earlier_until = coalesce((SELECT minted_ms(id) + 1 FROM charges ORDER BY id DESC LIMIT 1), 0),
-    forgotten_before = coalesce(
-        (SELECT least(minted_ms(id), now_ms() - 7200000) FROM charges ORDER BY id LIMIT 1), 0);

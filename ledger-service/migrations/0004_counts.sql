@@ -1,4 +1,4 @@
--- How often something happened, by pieces of a window: see ledger-service/src/ledger/limit.rs.
+-- How often something happened, by pieces of a window: see ledger-service/src/accounting/limit.rs.
 
 CREATE TABLE counts (
     piece bigint NOT NULL,
@@ -8,9 +8,9 @@ CREATE TABLE counts (
 );
 
 -- Whether there is room for one more; if so and it is wanted, it is counted. Answers 0, or after how
--- many milliseconds there may be room.
-CREATE FUNCTION within_limit(n text, most bigint, piece_ms bigint, wanted boolean) RETURNS bigint
-LANGUAGE plpgsql AS $$
+-- many milliseconds there may be room. Old counts are deleted by the ledgers' upkeep.
+CREATE FUNCTION within_limit(n text, most bigint, piece_ms bigint, wanted boolean)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     now_at  bigint := now_ms();
     current bigint := now_at - now_at % piece_ms;
@@ -28,9 +28,6 @@ BEGIN
     IF wanted THEN
         INSERT INTO counts VALUES (current, n, 1)
             ON CONFLICT (piece, name) DO UPDATE SET count = counts.count + 1;
-        DELETE FROM counts WHERE (piece, name) IN (
-            SELECT piece, name FROM counts WHERE piece < since
-             ORDER BY piece LIMIT 64 FOR UPDATE SKIP LOCKED);
     END IF;
     RETURN 0;
 END $$;

@@ -15,20 +15,6 @@ CREATE TABLE accounts (
     PRIMARY KEY (client, currency)
 ) WITH (fillfactor = 50); -- room for updates in place: every request updates one row
 
--- What is remembered of a charge id. Ids begin with their time: the oldest are a range.
-CREATE TABLE charges (
-    id            bytea PRIMARY KEY CHECK (length(id) = 16),
-    state         text NOT NULL CHECK (state IN ('deducted', 'voided', 'refused')),
-    client        client_id,
-    currency      currency,
-    amount        units,
-    route         text,
-    balance_after units,
-    CHECK (state <> 'deducted'
-           OR (client, currency, amount, route, balance_after) IS NOT NULL)
-);
-CREATE INDEX charges_by_account ON charges (client, currency, id) WHERE state = 'deducted';
-
 -- Sums of deductions less voids, for ever.
 CREATE TABLE tallies (
     client   client_id NOT NULL,
@@ -39,6 +25,7 @@ CREATE TABLE tallies (
     amount   bigint    NOT NULL,
     PRIMARY KEY (client, currency, hour, route)
 ) WITH (fillfactor = 50);
+CREATE INDEX tallies_by_hour ON tallies (hour); -- operators sum up the last hours
 
 -- Movements of money: immutable, for ever.
 CREATE TABLE movements (
@@ -62,20 +49,27 @@ CREATE TRIGGER movements_are_immutable BEFORE UPDATE OR DELETE ON movements
 CREATE TRIGGER movements_are_not_truncated BEFORE TRUNCATE ON movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-CREATE TABLE top_ups (
-    id              uuid PRIMARY KEY,
-    client          client_id NOT NULL,
-    currency        currency  NOT NULL,
-    idempotency_key text,
-    created_ms      bigint    NOT NULL,
-    finished        boolean   NOT NULL,
-    record          jsonb     NOT NULL
-);
-CREATE UNIQUE INDEX one_unfinished_top_up ON top_ups (client, currency) WHERE NOT finished;
-CREATE INDEX named_top_ups ON top_ups (client, currency, idempotency_key, created_ms)
-    WHERE idempotency_key IS NOT NULL;
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql AS
+    $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
-CREATE TABLE customers (
-    client   client_id PRIMARY KEY,
-    customer text NOT NULL
-);
+CREATE FUNCTION minted_ms(id bytea) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+    $$ SELECT ('x' || encode(substring(id FROM 1 FOR 6), 'hex'))::bit(48)::bigint $$;
+
+CREATE FUNCTION first_id_at(ms bigint) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$ SELECT substring(int8send(ms) FROM 3) || decode(repeat('00', 10), 'hex') $$;
+
+CREATE FUNCTION tally(c bytea, cur text, id bytea, r text, n bigint, a bigint) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO tallies VALUES (c, cur, minted_ms(id) / 3600000, r, n, a)
+    ON CONFLICT (client, currency, hour, route)
+        DO UPDATE SET count = tallies.count + n, amount = tallies.amount + a
+$$;
+
+-- Credits an account; debt is settled first. An account at the largest amount keeps what it has.
+CREATE FUNCTION give_back(c bytea, cur text, a bigint) RETURNS void LANGUAGE sql AS $$
+    UPDATE accounts
+       SET debt = debt - least(debt, a),
+           available = available + (a - least(debt, a))
+     WHERE client = c AND currency = cur
+       AND available + (a - least(debt, a)) <= 9007199254740991
+$$;

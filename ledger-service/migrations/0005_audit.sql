@@ -1,4 +1,4 @@
--- What operators did: see ledger-service/src/ledger/audit.rs. Immutable, for ever.
+-- What operators did: see ledger-service/src/accounting/audit.rs. Immutable, for ever.
 
 CREATE TABLE audit (
     at_ms  bigint  NOT NULL,
@@ -16,7 +16,3 @@ CREATE TRIGGER audit_is_immutable BEFORE UPDATE OR DELETE ON audit
     FOR EACH ROW EXECUTE FUNCTION refuse_change_of_audit();
 CREATE TRIGGER audit_is_not_truncated BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_audit();
-
--- The operators' page lists what is newest, and sums up the last hours.
-CREATE INDEX top_ups_by_time ON top_ups (created_ms);
-CREATE INDEX tallies_by_hour ON tallies (hour);

@@ -1,0 +1,89 @@
+//! Stores around another store: measuring, failing, telling.
+
+/// Implements [`super::Store`] and its parts for a store around another one. Each method becomes
+/// `$call!(self method(arguments))`, a macro of the caller's that says how it is forwarded, and
+/// which methods are not.
+#[macro_export]
+macro_rules! forward_store {
+    ($store:ident, $call:ident) => {
+        $crate::forward_store! { @ $store, $call,
+            Accounts {
+                batch(batch: Batch) -> BatchAnswer;
+                deduct_for_card(deduction: Deduction) -> DeductionOutcome;
+                account(key: AccountKey) -> Account;
+                post(key: AccountKey, posting: Posting) -> Posted;
+                post_up_to(key: AccountKey, posting: Posting) -> Posted;
+                post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
+                outlives_failover(key: AccountKey, kind: Kind, reference: &str) -> ();
+                movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement>;
+            }
+            TopUps {
+                open_top_up(wanted: NewTopUp) -> Opened;
+                advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;
+                top_up(id: TopUpId) -> Option<TopUp>;
+                unfinished_top_ups() -> Vec<TopUp>;
+            }
+            Customers {
+                customer(client: ClientId) -> Option<String>;
+                remember_customer(client: ClientId, customer: String) -> String;
+                replace_customer(client: ClientId, gone: &str, customer: String) -> String;
+                payer(payment_intent: &str) -> Option<AccountKey>;
+                agreed(anchor: ClientId, wanted: Option<ClientId>) -> Option<ClientId>;
+            }
+            Counters {
+                check_and_count(limit: &Limit, count: bool) -> Option<Duration>;
+            }
+            Audit {
+                record_action(entry: AuditEntry) -> ();
+                audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry>;
+            }
+            Reports {
+                movements(key: AccountKey) -> Vec<Movement>;
+                accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize)
+                    -> Vec<AccountKey>;
+                tallies(key: AccountKey) -> Vec<Tally>;
+                deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction>;
+                recent_top_ups(most: usize) -> Vec<TopUp>;
+                latest_movements(kinds: &[Kind], most: usize) -> Vec<(AccountKey, Movement)>;
+                revenue(since_hour: u64) -> Vec<(Currency, Tally)>;
+            }
+            Store {
+                identity(fresh: Uuid) -> Uuid;
+                upkeep(now_ms: u64) -> ();
+                ping() -> ();
+                back_up(to: &Path) -> ();
+            }
+        }
+    };
+    (@ $store:ident, $call:ident, $($part:ident {
+        $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*
+    })*) => {
+        const _: () = {
+            use std::{path::Path, time::Duration};
+
+            use $crate::{
+                accounting::{
+                    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement,
+                    NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+                },
+                store::{
+                    Accounts, Audit, Counters, Customers, Reports, Store, StoreError,
+                    StoredDeduction, Tally, TopUps,
+                    forwarded::{
+                        Batch, BatchAnswer, ClientId, Currency, Deduction, DeductionOutcome, Uuid,
+                    },
+                },
+            };
+
+            $(#[async_trait::async_trait]
+            impl $part for $store {
+                $(async fn $method(
+                    &self,
+                    $($argument: $type),*
+                ) -> Result<$answer, StoreError> {
+                    $call!(self $method($($argument),*))
+                })*
+            })*
+        };
+    };
+}

@@ -1,0 +1,210 @@
+//! The parts of a store. Each method is one transaction, durable before it answers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stripe402_protocol::{
+    ClientId, Currency,
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
+};
+
+use super::{StoreError, StoredDeduction, Tally, scan};
+use crate::accounting::{
+    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
+    Posted, Posting, State, TopUp, TopUpId,
+};
+
+/// Balances: what changes them, and what they are.
+#[async_trait]
+pub trait Accounts: Send + Sync + 'static {
+    /// Carries out a batch as [`crate::accounting::apply_batch`] says.
+    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError>;
+
+    /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
+    /// void of it may come without a client. Stores that keep deductions by client write down whose
+    /// it is first.
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        deduct_alone(self, deduction).await
+    }
+
+    /// What an account holds; one that was never topped up is empty.
+    async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
+
+    /// Posts a movement as [`crate::accounting::post`] says.
+    async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
+
+    /// Posts a debit of at most what is available, as [`crate::accounting::post_up_to`] says.
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
+
+    /// Posts movements together as [`crate::accounting::post_together`] says.
+    async fn post_together(
+        &self,
+        key: AccountKey,
+        postings: Vec<Posting>,
+    ) -> Result<Posted, StoreError>;
+
+    /// Waits until a movement outlives the failover of a server, before Stripe is asked for what it
+    /// plans. A store whose answers are final need not wait.
+    async fn outlives_failover(
+        &self,
+        _key: AccountKey,
+        _kind: Kind,
+        _reference: &str,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// An account's movement of this kind and reference.
+    async fn movement(
+        &self,
+        key: AccountKey,
+        kind: Kind,
+        reference: &str,
+    ) -> Result<Option<Movement>, StoreError>;
+}
+
+/// The records of card charges.
+#[async_trait]
+pub trait TopUps: Send + Sync + 'static {
+    /// Opens a top-up as [`crate::accounting::open`] says.
+    async fn open_top_up(&self, wanted: NewTopUp) -> Result<Opened, StoreError>;
+
+    /// Moves a top-up on as [`crate::accounting::advance`] says; if `from` is given, only from there.
+    async fn advance_top_up(
+        &self,
+        id: TopUpId,
+        from: Option<State>,
+        to: State,
+    ) -> Result<Advance, StoreError>;
+
+    /// One top-up.
+    async fn top_up(&self, id: TopUpId) -> Result<Option<TopUp>, StoreError>;
+
+    /// Every top-up that is not finished.
+    async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError>;
+}
+
+/// Who a client is at Stripe, and under which id the books know it.
+#[async_trait]
+pub trait Customers: Send + Sync + 'static {
+    /// The Stripe customer of a client.
+    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError>;
+
+    /// Remembers a client's Stripe customer; the first one stays, and is returned.
+    async fn remember_customer(
+        &self,
+        client: ClientId,
+        customer: String,
+    ) -> Result<String, StoreError>;
+
+    /// Another Stripe customer in place of one that is gone, if that is still the one or none is
+    /// remembered; answers which is.
+    async fn replace_customer(
+        &self,
+        client: ClientId,
+        gone: &str,
+        customer: String,
+    ) -> Result<String, StoreError>;
+
+    /// The account that the books know a PaymentIntent of: it was credited there, or waited there for
+    /// its cardholder. What its metadata says anybody with a right to write at Stripe can change.
+    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError>;
+
+    /// Under which id a client is known: the first that was wanted for it. `anchor` is the least of its
+    /// ids by all server secrets, which is the same for ledgers that have them in another order: while a
+    /// secret is being replaced they would derive two ids from one card. Without a wish it is only
+    /// looked up.
+    async fn agreed(
+        &self,
+        anchor: ClientId,
+        wanted: Option<ClientId>,
+    ) -> Result<Option<ClientId>, StoreError>;
+}
+
+/// Counts that all ledgers share.
+#[async_trait]
+pub trait Counters: Send + Sync + 'static {
+    /// Whether there is room for one more event, by the store's clock; if so and `count`, it is
+    /// counted. `None`, or after how long there may be room. All ledgers share the counts, which
+    /// go by themselves when they do not count any more; see [`Limit`].
+    async fn check_and_count(
+        &self,
+        limit: &Limit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError>;
+}
+
+/// What operators did.
+#[async_trait]
+pub trait Audit: Send + Sync + 'static {
+    /// Writes an entry of the audit record down, for ever. The same one again changes nothing.
+    async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError>;
+
+    /// Entries of the audit record, newest first, before this place; at most `most`.
+    async fn audit(
+        &self,
+        before: Option<AuditKey>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// Lists and sums, for operators and for comparing: never on the way of a request.
+#[async_trait]
+pub trait Reports: Send + Sync + 'static {
+    /// An account's movements, oldest first.
+    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError>;
+
+    /// The accounts of this client, or of all clients, after this one, by client id and currency;
+    /// at most `most`.
+    async fn accounts(
+        &self,
+        client: Option<ClientId>,
+        after: Option<AccountKey>,
+        most: usize,
+    ) -> Result<Vec<AccountKey>, StoreError>;
+
+    /// The sums of an account's deductions: how many, how much, by route and hour.
+    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError>;
+
+    /// An account's deductions that are still kept one by one, newest first; at most `most`.
+    async fn deductions(
+        &self,
+        key: AccountKey,
+        most: usize,
+    ) -> Result<Vec<StoredDeduction>, StoreError>;
+
+    /// The top-ups that were opened last, newest first; at most `most`.
+    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError>;
+
+    /// The movements of all accounts that are of these kinds, newest first; at most `most`. A store
+    /// that keeps movements by account looks through all of them: for operators, not for requests.
+    async fn latest_movements(
+        &self,
+        kinds: &[Kind],
+        most: usize,
+    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
+        scan::latest_movements(self, kinds, most).await
+    }
+
+    /// The sums of all accounts' deductions from this hour on (hours since 1970), by currency,
+    /// route and hour. A store that keeps them by account adds up all of them.
+    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
+        scan::revenue(self, since_hour).await
+    }
+}
+
+/// A deduction as a batch of its own.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn deduct_alone<S: Accounts + ?Sized>(
+    store: &S,
+    deduction: Deduction,
+) -> Result<DeductionOutcome, StoreError> {
+    let id = deduction.id;
+    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+    match store.batch(batch).await?.deductions.first() {
+        Some((of, outcome)) if *of == id => Ok(*outcome),
+        _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),
+    }
+}
