@@ -58,9 +58,10 @@ async fn books(path: &Path) {
         currency: Currency::USD,
         amount: Units::from_u32(amount),
         route: route.to_owned(),
+        hold: None,
     };
     let deductions = vec![deduction(1, "joke", 100), deduction(2, "weather", 500)];
-    store.batch(Batch { version: 1, deductions, voids: vec![] }).await.unwrap();
+    store.batch(Batch { version: 1, deductions, voids: vec![], captures: vec![] }).await.unwrap();
 }
 
 fn run(path: &Path, arguments: &[&str]) -> (i32, String, String) {

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, EXTENSIONS, Units, VERSION};
+use crate::{Currency, EXTENSIONS, Reason, Units, VERSION};
 
 /// The challenge: the `payment-required` header of a 402, and its body.
 ///
@@ -26,6 +26,12 @@ pub struct Challenge {
     /// `insufficient_credits` where a client id could not pay; absent on a first challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// `debt` where the client owes something, which the next top-up settles first (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What the client owes, in units, with `debt` (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_owed: Option<Units>,
     /// Which extensions of `payment` this server understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
@@ -89,6 +95,8 @@ impl Challenge {
             resource,
             accepts: vec![offer],
             error: None,
+            reason: None,
+            amount_owed: None,
             extensions: EXTENSIONS.map(ToOwned::to_owned).to_vec(),
         }
     }
@@ -97,5 +105,12 @@ impl Challenge {
     #[must_use]
     pub fn insufficient_credits(self) -> Self {
         Self { error: Some(crate::Code::InsufficientCredits.as_str().to_owned()), ..self }
+    }
+
+    /// The same challenge to a client that owes so much besides.
+    #[must_use]
+    pub fn in_debt(self, owed: Units) -> Self {
+        let (reason, amount_owed) = (Some(Reason::Debt), Some(owed));
+        Self { reason, amount_owed, ..self.insufficient_credits() }
     }
 }

@@ -67,7 +67,7 @@ impl fmt::Display for DeductionId {
 
 impl fmt::Debug for DeductionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ChargeId({self})")
+        write!(f, "DeductionId({self})")
     }
 }
 

@@ -41,7 +41,12 @@ async fn receipt(store: &dyn Store, headers: &HeaderMap) -> Option<HeaderValue> 
     let payment = Payment::decode(headers.get("payment")?.as_bytes()).ok()?;
     let Intent::Spend { client_id: Some(client), .. } = payment.intent() else { return None };
     let deduction = deduction(AccountKey { client, currency: Currency::USD }).ok()?;
-    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+    let batch = Batch {
+        version: message::VERSION,
+        deductions: vec![deduction],
+        voids: Vec::new(),
+        captures: vec![],
+    };
     match store.batch(batch).await.ok()?.deductions.first()? {
         (_, DeductionOutcome::Deducted(left)) => {
             let receipt = Receipt {

@@ -104,13 +104,23 @@ async fn one(store: &dyn Store, thing: Thing, number: u64, end: u64) -> Result<(
         Thing::FirstCharge | Thing::Deduction => {
             let deductions =
                 (number..end).map(|of| deduction(client(of))).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, deductions, voids: Vec::new() };
+            let batch = Batch {
+                version: message::VERSION,
+                deductions,
+                voids: Vec::new(),
+                captures: vec![],
+            };
             store.batch(batch).await?;
         }
         Thing::Mark => {
             let mark = |of| Ok(Void { id: deduction(client(of))?.id, client_id: None });
             let voids = (number..end).map(mark).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, deductions: Vec::new(), voids };
+            let batch = Batch {
+                version: message::VERSION,
+                deductions: Vec::new(),
+                voids,
+                captures: vec![],
+            };
             store.batch(batch).await?;
         }
         Thing::TopUp => top_up(store, number, 1, None).await?,

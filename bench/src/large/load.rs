@@ -44,7 +44,9 @@ async fn take(store: &dyn Store, clients: u64, many: u64) -> Result<()> {
         deduction(client(u64::from_le_bytes(random) % clients))
     });
     let deductions = chosen.collect::<Result<_>>()?;
-    store.batch(Batch { version: message::VERSION, deductions, voids: Vec::new() }).await?;
+    store
+        .batch(Batch { version: message::VERSION, deductions, voids: Vec::new(), captures: vec![] })
+        .await?;
     Ok(())
 }
 

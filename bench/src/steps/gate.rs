@@ -100,5 +100,9 @@ pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
 fn deducted(first: u64) -> Result<Vec<u8>> {
     let left = DeductionOutcome::Deducted(Units::from_u32(9_876_500));
     let deductions = (first..first + u64::from(BATCH)).map(|number| (host::minted(number), left));
-    Ok(compact::to_bytes(&BatchAnswer { deductions: deductions.collect(), voids: Vec::new() }))
+    Ok(compact::to_bytes(&BatchAnswer {
+        deductions: deductions.collect(),
+        voids: Vec::new(),
+        captures: vec![],
+    }))
 }

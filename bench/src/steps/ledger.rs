@@ -29,7 +29,12 @@ pub(super) fn batches(times: u32) -> Result<()> {
         let mut done = 0;
         while done < times {
             let deductions = (0..BATCH).map(|_| deduction(key)).collect::<Result<_>>()?;
-            let batch = Batch { version: message::VERSION, deductions, voids: Vec::new() };
+            let batch = Batch {
+                version: message::VERSION,
+                deductions,
+                voids: Vec::new(),
+                captures: vec![],
+            };
             let body = compact::to_bytes(&batch);
             let batch: Batch = compact::from_bytes(&body)?;
             let answer = store.batch(batch).await?;

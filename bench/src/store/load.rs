@@ -98,6 +98,7 @@ pub fn deduction(of: AccountKey) -> Result<Deduction> {
         currency: of.currency,
         amount: Units::new(1)?,
         route: "joke".to_owned(),
+        hold: None,
     })
 }
 
@@ -111,5 +112,6 @@ fn batch(spread: Spread, first: u64) -> Result<Batch> {
         version: message::VERSION,
         deductions: deductions.collect::<Result<_>>()?,
         voids: Vec::new(),
+        captures: vec![],
     })
 }

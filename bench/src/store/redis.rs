@@ -29,7 +29,12 @@ pub(super) async fn call(store: &dyn Store, port: u16) -> Result<Vec<String>> {
     lines.next().ok_or("MONITOR was not answered")??;
     let deduction = load::deduction(accounts::client(0))?;
     let id = deduction.id.to_string();
-    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+    let batch = Batch {
+        version: message::VERSION,
+        deductions: vec![deduction],
+        voids: Vec::new(),
+        captures: vec![],
+    };
     store.batch(batch).await?;
     for line in lines {
         let line = line?;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::Unmatched,
-    pricing::{Found, Pricing, Wanted, without_query},
+    pricing::{EncodedChallenge, Found, Pricing, Wanted, without_query},
 };
 
 impl Stream {
@@ -129,6 +129,7 @@ impl Stream {
             currency: priced.offer.currency,
             amount: priced.offer.price,
             route: priced.offer.name.clone(),
+            hold: None,
         };
         self.phase = Phase::Deducting { priced, deduction: id, client, card };
         Step::Deduct(deduction)
@@ -153,6 +154,7 @@ impl Stream {
             // Fetched from the host when the message leaves.
             source: None,
             live: Some(self.config.live),
+            hold: None,
         };
         self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))
@@ -174,7 +176,14 @@ impl Stream {
             (Ok(DeductionOutcome::Deducted(left)), _) => {
                 self.serve(priced, deduction, client, left, None)
             }
-            (Ok(DeductionOutcome::Insufficient), Some(card)) => self.pay(priced, card, mint),
+            (Ok(DeductionOutcome::Insufficient | DeductionOutcome::InDebt(_)), Some(card)) => {
+                self.pay(priced, card, mint)
+            }
+            (Ok(DeductionOutcome::InDebt(owed)), None) => {
+                let key = &self.config.defaults.publishable_key;
+                let challenge = priced.offer.challenge_in_debt(&priced.path, owed, key);
+                self.answer_challenge(challenge, true)
+            }
             (Ok(DeductionOutcome::Insufficient), None) => self.challenge(&priced, true),
             (Ok(DeductionOutcome::Frozen), _) => {
                 let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
@@ -210,6 +219,10 @@ impl Stream {
 
     fn challenge(&mut self, priced: &PricedRequest, insufficient: bool) -> Step {
         let challenge = self.config.challenge(&priced.offer, &priced.path, insufficient);
+        self.answer_challenge(challenge, insufficient)
+    }
+
+    fn answer_challenge(&mut self, challenge: EncodedChallenge, insufficient: bool) -> Step {
         let reply = match &self.config.paywall {
             Some(paywall) if self.audience == Audience::Html => {
                 paywall::page(paywall, self.config.discovery.as_ref(), challenge)

@@ -113,18 +113,7 @@ impl Offer {
         publishable_key: &str,
     ) -> EncodedChallenge {
         let make = || {
-            let resource = Resource {
-                url: path.to_owned(),
-                description: self.description.clone(),
-                mime_type: self.mime_type.clone(),
-            };
-            let challenge = Challenge::new(
-                resource,
-                self.price,
-                self.min_top_up,
-                self.currency,
-                publishable_key,
-            );
+            let challenge = self.unencoded(path, publishable_key);
             let challenge = if insufficient { challenge.insufficient_credits() } else { challenge };
             EncodedChallenge::new(&challenge)
         };
@@ -133,6 +122,26 @@ impl Offer {
         }
         let kept = if insufficient { &self.encoded.insufficient } else { &self.encoded.first };
         kept.get_or_init(make).clone()
+    }
+
+    /// The challenge to a client that owes so much.
+    #[must_use]
+    pub fn challenge_in_debt(
+        &self,
+        path: &str,
+        owed: Units,
+        publishable_key: &str,
+    ) -> EncodedChallenge {
+        EncodedChallenge::new(&self.unencoded(path, publishable_key).in_debt(owed))
+    }
+
+    fn unencoded(&self, path: &str, publishable_key: &str) -> Challenge {
+        let resource = Resource {
+            url: path.to_owned(),
+            description: self.description.clone(),
+            mime_type: self.mime_type.clone(),
+        };
+        Challenge::new(resource, self.price, self.min_top_up, self.currency, publishable_key)
     }
 }
 

@@ -258,7 +258,7 @@ impl Queue {
             .unzip();
         self.in_flight = self.in_flight.saturating_add(1);
         let sent = Sent { deductions: sent, voids: voids.clone(), traced };
-        (Batch { version: message::VERSION, deductions, voids }, sent)
+        (Batch { version: message::VERSION, deductions, voids, captures: vec![] }, sent)
     }
 
     /// A batch did not leave: nothing of it has happened, and its voids wait again.

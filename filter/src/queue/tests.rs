@@ -17,6 +17,7 @@ fn deduction(number: u8) -> Deduction {
         currency: Currency::USD,
         amount: Units::from_u32(1),
         route: String::new(),
+        hold: None,
     }
 }
 
@@ -46,6 +47,7 @@ fn answer(batch: &Batch) -> BatchAnswer {
             .map(|deduction| (deduction.id, DeductionOutcome::Deducted(Units::ZERO)))
             .collect(),
         voids: batch.voids.iter().map(|void| (void.id, VoidOutcome::Voided)).collect(),
+        captures: vec![],
     }
 }
 

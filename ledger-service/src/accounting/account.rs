@@ -17,7 +17,7 @@ pub struct AccountKey {
 pub struct Account {
     /// What can be spent.
     pub available: Units,
-    /// What is held back, for a refund that is under way.
+    /// What is held: for requests whose price is not known yet, and for refunds under way.
     pub pending: Units,
     /// What refunds and disputes took beyond the balance; settled by the next credit.
     pub debt: Units,
@@ -73,6 +73,16 @@ impl Account {
     pub fn captured(self, amount: Units) -> Option<Self> {
         let pending = self.pending.checked_sub(amount)?;
         Some(Self { pending, ..self })
+    }
+
+    /// With a hold of `held` settled: `captured` of it is gone for good, and the rest is credited. An
+    /// account at the largest amount, which cannot take its own units back, keeps what it has. `None` if
+    /// less is held, or captured more than is held.
+    #[must_use]
+    pub fn settled(self, held: Units, captured: Units) -> Option<Self> {
+        let rest = held.checked_sub(captured)?;
+        let without = self.captured(held)?;
+        Some(without.credited(rest).unwrap_or(without))
     }
 
     /// What the account's movements and deductions must sum up to: it can be negative.

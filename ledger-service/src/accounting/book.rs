@@ -1,7 +1,7 @@
 //! What the accounting reads and writes.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{DeductionId, Units};
+use stripe402_protocol::{ClientId, DeductionId, Units, message::HoldTerms};
 
 use super::{Account, AccountKey, Kind, Movement, TallyKey, TopUp, TopUpId};
 
@@ -19,10 +19,78 @@ pub enum DeductionRecord {
         /// The answer given then, given again if the deduction is repeated.
         balance_after: Units,
     },
-    /// The amount was taken and given back.
+    /// The amount was taken and given back, or held and released.
     Voided,
     /// The void came first; the deduction will be refused.
     RefusedInAdvance,
+    /// The amount is held; see [`OpenHold`].
+    Held {
+        /// From where.
+        account: AccountKey,
+        /// How much.
+        amount: Units,
+        /// For which priced route.
+        route: String,
+        /// The answer given then.
+        balance_after: Units,
+    },
+    /// The hold is settled.
+    Captured {
+        /// From where.
+        account: AccountKey,
+        /// How much was held.
+        held: Units,
+        /// How much of it was taken.
+        captured: Units,
+        /// For which priced route.
+        route: String,
+        /// The answer given to the hold.
+        balance_after: Units,
+        /// What was left after the capture.
+        left: Units,
+    },
+    /// The capture came first; of the hold only so much will be taken.
+    CapturedInAdvance {
+        /// Whose hold it must be.
+        client: ClientId,
+        /// How much.
+        amount: Units,
+    },
+}
+
+impl DeductionRecord {
+    /// What was taken and stands: from where, how much, for which route.
+    #[must_use]
+    pub fn taken(&self) -> Option<(&AccountKey, Units, &str)> {
+        match self {
+            Self::Deducted { account, amount, route, .. }
+            | Self::Captured { account, captured: amount, route, .. } => {
+                Some((account, *amount, route))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is known whose it is.
+    #[must_use]
+    pub const fn is_of_somebody(&self) -> bool {
+        !matches!(self, Self::Voided | Self::RefusedInAdvance)
+    }
+}
+
+/// A hold that is not settled. It is kept until then, however old it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenHold {
+    /// Where the amount is pending.
+    pub account: AccountKey,
+    /// How much.
+    pub amount: Units,
+    /// For which priced route.
+    pub route: String,
+    /// When it ends, and what is captured then.
+    pub terms: HoldTerms,
+    /// The answer given to the hold.
+    pub balance_after: Units,
 }
 
 /// One transaction's view of the books.
@@ -55,6 +123,22 @@ pub trait Book {
     /// The store's.
     fn set_charge(&mut self, id: &DeductionId, record: &DeductionRecord)
     -> Result<(), Self::Error>;
+
+    /// A hold that is not settled.
+    ///
+    /// # Errors
+    /// The store's.
+    fn hold(&self, id: &DeductionId) -> Result<Option<OpenHold>, Self::Error>;
+    /// Opens a hold, or, with `None`, closes it.
+    ///
+    /// # Errors
+    /// The store's.
+    fn set_hold(&mut self, id: &DeductionId, hold: Option<&OpenHold>) -> Result<(), Self::Error>;
+    /// The holds that have ended by then, in order of their ends; at most `most`.
+    ///
+    /// # Errors
+    /// The store's.
+    fn ended_holds(&self, now_ms: u64, most: usize) -> Result<Vec<DeductionId>, Self::Error>;
 
     /// Adds to the sums that are kept for ever.
     ///

@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stripe402_protocol::{ClientId, DeductionId};
 
-use super::{Account, AccountKey, Book, DeductionRecord, Kind, Movement, TallyKey, TopUp, TopUpId};
+use super::{
+    Account, AccountKey, Book, DeductionRecord, Kind, Movement, OpenHold, TallyKey, TopUp, TopUpId,
+};
 
 /// The books in memory: the oracle that stores are tested against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     accounts: BTreeMap<AccountKey, Account>,
     deductions: BTreeMap<DeductionId, DeductionRecord>,
+    holds: BTreeMap<DeductionId, OpenHold>,
+    /// When which of them ends.
+    hold_ends: BTreeSet<(u64, DeductionId)>,
     tallies: BTreeMap<TallyKey, (i64, i64)>,
     top_ups: BTreeMap<TopUpId, TopUp>,
     unfinished: BTreeMap<AccountKey, TopUpId>,
@@ -36,6 +41,12 @@ impl Memory {
     #[must_use]
     pub const fn deductions(&self) -> &BTreeMap<DeductionId, DeductionRecord> {
         &self.deductions
+    }
+
+    /// Every hold that is not settled.
+    #[must_use]
+    pub const fn holds(&self) -> &BTreeMap<DeductionId, OpenHold> {
+        &self.holds
     }
 
     /// Every top-up.
@@ -138,6 +149,27 @@ impl Book for Memory {
     ) -> Result<(), Self::Error> {
         self.deductions.insert(*id, record.clone());
         Ok(())
+    }
+
+    fn hold(&self, id: &DeductionId) -> Result<Option<OpenHold>, Self::Error> {
+        Ok(self.holds.get(id).cloned())
+    }
+
+    fn set_hold(&mut self, id: &DeductionId, hold: Option<&OpenHold>) -> Result<(), Self::Error> {
+        let before = match hold {
+            Some(hold) => self.holds.insert(*id, hold.clone()),
+            None => self.holds.remove(id),
+        };
+        if let Some(before) = before {
+            self.hold_ends.remove(&(before.terms.ends_ms, *id));
+        }
+        self.hold_ends.extend(hold.map(|hold| (hold.terms.ends_ms, *id)));
+        Ok(())
+    }
+
+    fn ended_holds(&self, now_ms: u64, most: usize) -> Result<Vec<DeductionId>, Self::Error> {
+        let ended = self.hold_ends.iter().take_while(|(ends_ms, _)| *ends_ms <= now_ms);
+        Ok(ended.take(most).map(|(_, id)| *id).collect())
     }
 
     fn tally(&mut self, key: &TallyKey, count: i64, amount: i64) -> Result<(), Self::Error> {

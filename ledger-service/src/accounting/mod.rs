@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod book;
 mod deduction;
+mod hold;
 mod limit;
 mod memory;
 mod movement;
@@ -18,8 +19,9 @@ mod window;
 
 pub use account::{Account, AccountKey, TooLarge};
 pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
-pub use book::{Book, DeductionRecord};
+pub use book::{Book, DeductionRecord, OpenHold};
 pub use deduction::{apply_batch, apply_deduction, apply_void};
+pub use hold::{Settled, apply_capture, settle_ended};
 pub use limit::Limit;
 pub use memory::Memory;
 pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together, post_up_to};

@@ -10,6 +10,7 @@ use stripe402_protocol::DeductionId;
 /// a repetition can never find its record gone.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
+    now_ms: u64,
     oldest_charge_ms: u64,
     newest_ms: u64,
     forgotten_before_ms: u64,
@@ -22,6 +23,7 @@ impl Window {
     pub fn at(now_ms: u64, memory: Duration, skew: Duration) -> Self {
         let memory = millis(memory);
         Self {
+            now_ms,
             oldest_charge_ms: now_ms.saturating_sub(memory / 2),
             newest_ms: now_ms.saturating_add(millis(skew)),
             forgotten_before_ms: now_ms.saturating_sub(memory),
@@ -32,6 +34,12 @@ impl Window {
     #[must_use]
     pub fn takes(&self, id: &DeductionId) -> bool {
         (self.oldest_charge_ms..=self.newest_ms).contains(&id.minted_ms())
+    }
+
+    /// The moment, Unix milliseconds.
+    #[must_use]
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     /// Whether records of this id are still kept.

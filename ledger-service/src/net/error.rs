@@ -114,7 +114,7 @@ pub(crate) fn read_compact(body: &[u8]) -> Result<Received, ApiError> {
 
 fn known(version: u16) -> Result<(), ApiError> {
     match version {
-        0 => Err(ApiError::bad_request("message version 0 does not exist")),
+        0 | 1 => Err(ApiError::bad_request(format!("message version {version} is not spoken"))),
         later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
         _ => Ok(()),
     }

@@ -17,11 +17,13 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 22] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
     ("stripe402_charges_total", "Charges, by outcome, as answered"),
+    ("stripe402_captures_total", "Captures of holds, by outcome, as answered"),
+    ("stripe402_holds_ended_total", "Holds that nobody captured, settled at their end"),
     ("stripe402_charged_units_total", "Units (1/10,000 of a currency) that were deducted"),
     ("stripe402_voids_total", "Voids, by outcome, as answered"),
     ("stripe402_top_ups_total", "Changes of top-ups, by their new state"),

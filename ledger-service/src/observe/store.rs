@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::{Counter, Histogram, counter, histogram};
 use stripe402_protocol::{
     Currency,
-    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, VoidOutcome},
 };
 use tracing::Span;
 
@@ -43,7 +43,9 @@ impl Kinds for StoreError {
     }
 }
 
-const CHARGES: [&str; 6] = ["charged", "insufficient", "frozen", "voided", "conflict", "stale"];
+const CHARGES: [&str; 7] =
+    ["charged", "insufficient", "frozen", "voided", "conflict", "stale", "in_debt"];
+const CAPTURES: [&str; 5] = ["captured", "marked", "voided", "conflict", "stale"];
 const VOIDS: [&str; 5] = ["voided", "marked", "repeated", "stale", "conflict"];
 
 /// Declares the numbers of every method once.
@@ -60,7 +62,7 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, deduct_for_card, account, post, post_up_to, post_together, outlives_failover,
+    batch, deduct_for_card, settle_ended_holds, open_holds, account, post, post_up_to, post_together, outlives_failover,
     movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
@@ -80,7 +82,9 @@ pub struct ObservedStore {
     inner: Arc<dyn Store>,
     name: &'static str,
     transactions: Transactions,
-    deductions: [Counter; 6],
+    deductions: [Counter; 7],
+    captures: [Counter; 5],
+    settled: Counter,
     voids: [Counter; 5],
     batch_size: Histogram,
 }
@@ -106,6 +110,10 @@ impl ObservedStore {
             deductions: CHARGES.map(|outcome| {
                 from_zero(counter!("stripe402_charges_total", "outcome" => outcome))
             }),
+            captures: CAPTURES.map(|outcome| {
+                from_zero(counter!("stripe402_captures_total", "outcome" => outcome))
+            }),
+            settled: from_zero(counter!("stripe402_holds_ended_total")),
             voids: VOIDS
                 .map(|outcome| from_zero(counter!("stripe402_voids_total", "outcome" => outcome))),
             batch_size: histogram!("stripe402_batch_size"),
@@ -125,7 +133,7 @@ impl ObservedStore {
     }
 
     fn count_charge(&self, outcome: DeductionOutcome) {
-        let [charged, insufficient, frozen, voided, conflict, stale] = &self.deductions;
+        let [charged, insufficient, frozen, voided, conflict, stale, in_debt] = &self.deductions;
         match outcome {
             DeductionOutcome::Deducted(_) => charged,
             DeductionOutcome::Insufficient => insufficient,
@@ -133,6 +141,19 @@ impl ObservedStore {
             DeductionOutcome::Voided => voided,
             DeductionOutcome::Conflict => conflict,
             DeductionOutcome::Stale => stale,
+            DeductionOutcome::InDebt(_) => in_debt,
+        }
+        .increment(1);
+    }
+
+    fn count_capture(&self, outcome: CaptureOutcome) {
+        let [captured, marked, voided, conflict, stale] = &self.captures;
+        match outcome {
+            CaptureOutcome::Captured { .. } => captured,
+            CaptureOutcome::Marked => marked,
+            CaptureOutcome::Voided => voided,
+            CaptureOutcome::Conflict => conflict,
+            CaptureOutcome::Stale => stale,
         }
         .increment(1);
     }
@@ -162,8 +183,10 @@ fn count_units(mut charged: Vec<(Currency, u64)>) {
     }
 }
 
+/// What a deduction earns at once; a hold earns nothing before it is captured.
 fn units(deduction: &Deduction) -> (Currency, u64) {
-    (deduction.currency, u64::try_from(deduction.amount.get()).unwrap_or_default())
+    let earned = if deduction.hold.is_some() { 0 } else { deduction.amount.get() };
+    (deduction.currency, u64::try_from(earned).unwrap_or_default())
 }
 
 /// Forwards a method, measured.
@@ -184,12 +207,14 @@ impl ObservedStore {
     async fn observe_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let mut charged: Vec<_> = batch.deductions.iter().map(units).collect();
         let size = batch.deductions.len().saturating_add(batch.voids.len());
+        let size = size.saturating_add(batch.captures.len());
         self.batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
         let answer = measured!(self batch(batch))?;
         let mut outcomes = answer.deductions.iter().map(|(_, outcome)| *outcome);
         charged.retain(|_| matches!(outcomes.next(), Some(DeductionOutcome::Deducted(_))));
         count_units(charged);
         answer.deductions.iter().for_each(|(_, outcome)| self.count_charge(*outcome));
+        answer.captures.iter().for_each(|(_, outcome)| self.count_capture(*outcome));
         answer.voids.iter().for_each(|(_, outcome)| self.count_void(*outcome));
         Ok(answer)
     }
@@ -210,6 +235,11 @@ impl ObservedStore {
 
 /// Forwards a method, measured, and counts what became of it.
 macro_rules! observed {
+    ($self:ident settle_ended_holds($most:ident)) => {{
+        let settled = measured!($self settle_ended_holds($most))?;
+        $self.settled.increment(u64::try_from(settled.len()).unwrap_or(u64::MAX));
+        Ok(settled)
+    }};
     ($self:ident batch($batch:ident)) => { $self.observe_batch($batch).await };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.observe_deduction($deduction).await };
     ($self:ident post($key:ident, $posting:ident)) => {{

@@ -52,6 +52,7 @@ mod tests {
             idempotency_key: None,
             source: None,
             live: None,
+            hold: None,
         }
     }
 

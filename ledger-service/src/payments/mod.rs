@@ -261,6 +261,7 @@ impl CardPayments {
             currency: request.currency,
             amount: request.price,
             route: request.route.clone(),
+            hold: request.hold,
         };
         crate::failpoint!("before_deduction");
         let outcome = self.store.deduct_for_card(deduction).await?;
@@ -272,7 +273,7 @@ impl CardPayments {
                 credits_remaining,
                 payment_intent_id: charged_by.cloned(),
             })),
-            DeductionOutcome::Insufficient => Ok(None),
+            DeductionOutcome::Insufficient | DeductionOutcome::InDebt(_) => Ok(None),
             DeductionOutcome::Frozen => Err(refuse(abort::frozen())),
             // The gateway gave this request up, or its clock is off: not the client's fault.
             DeductionOutcome::Voided | DeductionOutcome::Conflict | DeductionOutcome::Stale => {

@@ -10,6 +10,7 @@ macro_rules! forward_store {
             Accounts {
                 batch(batch: Batch) -> BatchAnswer;
                 deduct_for_card(deduction: Deduction) -> DeductionOutcome;
+                settle_ended_holds(most: usize) -> Vec<Settled>;
                 account(key: AccountKey) -> Account;
                 post(key: AccountKey, posting: Posting) -> Posted;
                 post_up_to(key: AccountKey, posting: Posting) -> Posted;
@@ -41,6 +42,7 @@ macro_rules! forward_store {
                 movements(key: AccountKey) -> Vec<Movement>;
                 accounts(client: Option<ClientId>, after: Option<AccountKey>, most: usize)
                     -> Vec<AccountKey>;
+                open_holds(client: Option<ClientId>, most: usize) -> Vec<(DeductionId, OpenHold)>;
                 tallies(key: AccountKey) -> Vec<Tally>;
                 deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction>;
                 recent_top_ups(most: usize) -> Vec<TopUp>;
@@ -64,13 +66,14 @@ macro_rules! forward_store {
             use $crate::{
                 accounting::{
                     Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement,
-                    NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+                    NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
                 },
                 store::{
                     Accounts, Audit, Counters, Customers, Reports, Store, StoreError,
                     StoredDeduction, Tally, TopUps,
                     forwarded::{
-                        Batch, BatchAnswer, ClientId, Currency, Deduction, DeductionOutcome, Uuid,
+                        Batch, BatchAnswer, ClientId, Currency, Deduction, DeductionId,
+                        DeductionOutcome, Uuid,
                     },
                 },
             };

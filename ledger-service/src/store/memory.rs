@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ClientId,
+    ClientId, DeductionId,
     message::{Batch, BatchAnswer},
 };
 
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
-        Limit, Memory, Movement, NewTopUp, Opened, Posted, Posting, State, TopUp, TopUpId,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, Kind, Limit, Memory,
+        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
         UNCHARGED_KEPT, Window,
     },
     clock::Clock,
@@ -74,6 +74,10 @@ impl InMemory {
         look(&books.unwrap_or_else(PoisonError::into_inner).memory)
     }
 
+    fn window(&self) -> Window {
+        Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60))
+    }
+
     fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
         self.books.lock().map_err(|_| StoreError::Unavailable("a transaction panicked".to_owned()))
     }
@@ -88,10 +92,15 @@ fn known<T>(result: Result<T, core::convert::Infallible>) -> T {
 #[async_trait]
 impl Accounts for InMemory {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let window = Window::at(self.clock.now_ms(), self.charge_memory, Duration::from_secs(60));
+        let window = self.window();
         let mut books = self.books()?;
         books.memory.forget_charges_before(&window.first_remembered());
         Ok(known(accounting::apply_batch(&mut books.memory, &batch, &window)))
+    }
+
+    async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
+        let window = self.window();
+        Ok(known(accounting::settle_ended(&mut self.books()?.memory, &window, most)))
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -269,6 +278,20 @@ impl Reports for InMemory {
         Ok(keys.take_while(own).take(most).copied().collect())
     }
 
+    async fn open_holds(
+        &self,
+        client: Option<ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
+        let books = self.books()?;
+        let own = books.memory.holds().iter();
+        let own = own.filter(|(_, hold)| client.is_none_or(|of| of == hold.account.client));
+        let mut own: Vec<_> = own.map(|(id, hold)| (*id, hold.clone())).collect();
+        own.sort_by_key(|(id, hold)| (hold.terms.ends_ms, *id));
+        own.truncate(most);
+        Ok(own)
+    }
+
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
         let books = self.books()?;
         let own = books.memory.tallies().iter().filter(|(tally, _)| tally.account == key);
@@ -288,11 +311,9 @@ impl Reports for InMemory {
         most: usize,
     ) -> Result<Vec<StoredDeduction>, StoreError> {
         let books = self.books()?;
-        let own = books.memory.deductions().iter().rev().filter_map(|(id, record)| match record {
-            DeductionRecord::Deducted { account, amount, route, .. } if *account == key => {
-                Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
-            }
-            _ => None,
+        let own = books.memory.deductions().iter().rev().filter_map(|(id, record)| {
+            let (_, amount, route) = record.taken().filter(|(account, ..)| **account == key)?;
+            Some(StoredDeduction { id: *id, route: route.to_owned(), amount })
         });
         Ok(own.take(most).collect())
     }

@@ -34,7 +34,7 @@ pub use redis::{Redis, RedisOptions, RedisUrl, WaitOptions};
 #[doc(hidden)]
 pub mod forwarded {
     pub use stripe402_protocol::{
-        ClientId, Currency,
+        ClientId, Currency, DeductionId,
         message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
     };
     pub use uuid::Uuid;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ClientId, Currency,
+    ClientId, Currency, DeductionId,
     message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
-    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, Opened,
-    Posted, Posting, State, TopUp, TopUpId,
+    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, OpenHold,
+    Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -26,6 +26,10 @@ pub trait Accounts: Send + Sync + 'static {
     async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
         deduct_alone(self, deduction).await
     }
+
+    /// Settles holds whose end has come by the store's clock, as [`crate::accounting::settle_ended`]
+    /// says: at most `most`, the earliest first. Every ledger may ask.
+    async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError>;
 
     /// What an account holds; one that was never topped up is empty.
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;
@@ -163,6 +167,14 @@ pub trait Reports: Send + Sync + 'static {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError>;
 
+    /// The holds of this client, or of all clients, that are not settled, the earliest end first; at
+    /// most `most`.
+    async fn open_holds(
+        &self,
+        client: Option<ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError>;
+
     /// The sums of an account's deductions: how many, how much, by route and hour.
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError>;
 
@@ -202,7 +214,8 @@ pub(crate) async fn deduct_alone<S: Accounts + ?Sized>(
     deduction: Deduction,
 ) -> Result<DeductionOutcome, StoreError> {
     let id = deduction.id;
-    let batch = Batch { version: message::VERSION, deductions: vec![deduction], voids: Vec::new() };
+    let batch =
+        Batch { version: message::VERSION, deductions: vec![deduction], ..Batch::default() };
     match store.batch(batch).await?.deductions.first() {
         Some((of, outcome)) if *of == id => Ok(*outcome),
         _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),

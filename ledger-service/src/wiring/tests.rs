@@ -57,6 +57,7 @@ fn request() -> CardPayment {
         idempotency_key: None,
         source: None,
         live: None,
+        hold: None,
     }
 }
 

@@ -99,6 +99,7 @@ fn deduction(key: AccountKey, number: u64) -> Deduction {
         currency: key.currency,
         amount: Units::from_u32(1),
         route: "joke".into(),
+        hold: None,
     }
 }
 
@@ -162,7 +163,8 @@ async fn what_was_acknowledged_survives_a_crash_of_the_server() {
     assert!((known..=known + lost).contains(&taken), "{known}, {lost} unknown, {taken} taken");
     // Sent again, each has the one effect it has had, or has it now.
     for deduction in acknowledged.into_iter().chain(unknown) {
-        let batch = Batch { version: 1, deductions: vec![deduction], voids: vec![] };
+        let batch =
+            Batch { version: 1, deductions: vec![deduction], voids: vec![], captures: vec![] };
         let answer = store.batch(batch).await.unwrap();
         assert!(matches!(answer.deductions[0].1, DeductionOutcome::Deducted(_)));
     }
@@ -182,7 +184,12 @@ async fn hammer(
             break;
         }
         let deduction = deduction(key, task << 32 | number);
-        let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
+        let batch = Batch {
+            version: 1,
+            deductions: vec![deduction.clone()],
+            voids: vec![],
+            captures: vec![],
+        };
         match store.batch(batch).await {
             Ok(_) => acknowledged.push(deduction),
             Err(_) => unknown.push(deduction),
@@ -320,6 +327,7 @@ async fn a_record_that_cannot_be_written_fails_alone() {
         currency: key.currency,
         amount: Units::from_u32(10),
         route: "full".to_owned(),
+        hold: None,
     };
     let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
     sqlx::query("INSERT INTO stripe402.tallies VALUES ($1, 'usd', $2, 'full', 1, $3)")
@@ -330,7 +338,7 @@ async fn a_record_that_cannot_be_written_fails_alone() {
         .await
         .unwrap();
     let deductions = vec![deduction(keys[1], 1), deduction(keys[0], 2), deduction(keys[1], 3)];
-    let batch = Batch { version: 1, deductions, voids: vec![] };
+    let batch = Batch { version: 1, deductions, voids: vec![], captures: vec![] };
     let answer = store.batch(batch).await.unwrap();
     let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
     let left = |units| DeductionOutcome::Deducted(Units::from_u32(units));

@@ -133,7 +133,7 @@ async fn a_batch_writes_each_account_once() {
     )
     .await;
     let deductions = (0..50).map(|number| deduction(key, number)).collect();
-    let batch = Batch { version: 1, deductions, voids: vec![] };
+    let batch = Batch { version: 1, deductions, voids: vec![], captures: vec![] };
     let answer = store.batch(batch).await.unwrap();
     let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
     assert_eq!(outcomes, (49..99).rev().map(left).collect::<Vec<_>>());
@@ -307,7 +307,8 @@ async fn where_pieces_meet_nothing_is_lost_or_taken_twice() {
         |ms, random| Deduction { id: DeductionId::mint(ms, [random; 10]), ..deduction(key, 1) };
     let deductions =
         vec![at(end - 1, 0xff), at(end, 0), at(end - 1, 0xff), at(end, 0xff), at(end, 0)];
-    let batch = Batch { version: 1, deductions: deductions.clone(), voids: vec![] };
+    let batch =
+        Batch { version: 1, deductions: deductions.clone(), voids: vec![], captures: vec![] };
     for _ in 0..2 {
         let answer = store.batch(batch.clone()).await.unwrap();
         let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();

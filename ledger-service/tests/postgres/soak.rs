@@ -65,7 +65,7 @@ async fn make(
                     let one =
                         |at: u64| -> Deduction { deduction(client(at * 7_919 % clients), at) };
                     let deductions = (first..first + BATCH).map(one).collect();
-                    let batch = Batch { version: 1, deductions, voids: vec![] };
+                    let batch = Batch { version: 1, deductions, voids: vec![], captures: vec![] };
                     let start = Instant::now();
                     let answer = store.batch(batch).await.unwrap();
                     times.push(start.elapsed());

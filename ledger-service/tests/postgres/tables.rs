@@ -34,13 +34,14 @@ pub(crate) fn minted_ago(deduction: Deduction, ago: Duration) -> Deduction {
 }
 
 pub(crate) async fn take(store: &Postgres, deduction: &Deduction) -> DeductionOutcome {
-    let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
+    let batch =
+        Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![], captures: vec![] };
     store.batch(batch).await.unwrap().deductions[0].1
 }
 
 pub(crate) async fn void(store: &Postgres, deduction: &Deduction) -> VoidOutcome {
     let void = Void { id: deduction.id, client_id: Some(deduction.client_id) };
-    let batch = Batch { version: 1, deductions: vec![], voids: vec![void] };
+    let batch = Batch { version: 1, deductions: vec![], voids: vec![void], captures: vec![] };
     store.batch(batch).await.unwrap().voids[0].1
 }
 

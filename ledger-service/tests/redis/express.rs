@@ -86,11 +86,17 @@ impl World {
             currency: Currency::USD,
             amount: Units::from_u32(amount),
             route: "joke".to_owned(),
+            hold: None,
         }
     }
 
     async fn spend(&self, amount: u32) -> DeductionOutcome {
-        let batch = Batch { version: 1, deductions: vec![self.charge(amount)], voids: vec![] };
+        let batch = Batch {
+            version: 1,
+            deductions: vec![self.charge(amount)],
+            voids: vec![],
+            captures: vec![],
+        };
         self.store.batch(batch).await.unwrap().deductions[0].1
     }
 
@@ -216,7 +222,12 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
         let mut command = redis::cmd("HSET");
         command.arg(world.record()).arg("balance").arg(wrong);
         command.query_async::<()>(&mut world.raw).await.unwrap();
-        let batch = Batch { version: 1, deductions: vec![world.charge(1)], voids: vec![] };
+        let batch = Batch {
+            version: 1,
+            deductions: vec![world.charge(1)],
+            voids: vec![],
+            captures: vec![],
+        };
         let answer = world.store.batch(batch).await.unwrap();
         assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen, "{wrong}");
         let refused = world.store.account(world.key()).await.unwrap_err();
@@ -234,7 +245,8 @@ async fn a_balance_that_is_no_amount_is_refused_and_left_alone() {
     let good = Deduction { client_id: other, ..world.charge(10) };
     let bad = world.charge(1);
     let void = Void { id: bad.id, client_id: Some(world.client) };
-    let batch = Batch { version: 1, deductions: vec![bad, good], voids: vec![void] };
+    let batch =
+        Batch { version: 1, deductions: vec![bad, good], voids: vec![void], captures: vec![] };
     let answer = world.store.batch(batch).await.unwrap();
     assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen);
     assert_eq!(answer.deductions[1].1, charged(0));
@@ -261,6 +273,7 @@ async fn a_key_of_another_type_fails_its_own_client_only() {
         version: 1,
         deductions: vec![bad, good],
         voids: vec![Void { id: lost.id, client_id: None }],
+        captures: vec![],
     };
     let answer = world.store.batch(batch).await.unwrap();
     assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen);

@@ -36,11 +36,13 @@ fn deduction(key: AccountKey, amount: u32) -> Deduction {
         currency: key.currency,
         amount: Units::from_u32(amount),
         route: "joke".to_owned(),
+        hold: None,
     }
 }
 
 async fn spend(store: &Redis, deduction: &Deduction) -> Result<DeductionOutcome, StoreError> {
-    let batch = Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![] };
+    let batch =
+        Batch { version: 1, deductions: vec![deduction.clone()], voids: vec![], captures: vec![] };
     Ok(store.batch(batch).await?.deductions[0].1)
 }
 
@@ -252,7 +254,7 @@ async fn a_void_that_is_half_done_is_not_told_of() {
     assert_eq!(store.deduct_for_card(taken.clone()).await.unwrap(), deducted);
     assert_eq!(left(&store, key).await, 6);
     let voids = vec![Void { id: taken.id, client_id: None }];
-    let batch = Batch { version: 1, deductions: vec![], voids };
+    let batch = Batch { version: 1, deductions: vec![], voids, captures: vec![] };
     assert_eq!(store.batch(batch).await.unwrap().voids[0].1, VoidOutcome::Voided);
     assert_eq!(store.deduct_for_card(taken).await.unwrap(), DeductionOutcome::Voided);
     assert_eq!(left(&store, key).await, 10);

@@ -1,4 +1,4 @@
-//! Deductions and voids of one gateway worker, handed over together.
+//! Deductions, captures and voids of one gateway worker, handed over together.
 
 use alloc::{string::String, vec::Vec};
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ClientId, Currency, DeductionId, Units};
 
-/// `POST /v1/batch`. Voids are carried out before deductions. The order of fields is the encoding's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// `POST /v1/batch`. Voids are carried out first, then captures, then deductions. The order of fields
+/// is the encoding's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// [`super::VERSION`] of the sender.
     pub version: u16,
     /// Deductions to make.
-    #[serde(default, rename = "charges")]
     pub deductions: Vec<Deduction>,
     /// Deductions to take back.
-    #[serde(default)]
     pub voids: Vec<Void>,
+    /// Holds to settle. Since version 3.
+    pub captures: Vec<Capture>,
 }
 
 /// The longest name of a route, in bytes: stores index by it.
@@ -30,9 +30,11 @@ pub fn is_route_name(name: &str) -> bool {
     name.len() <= LONGEST_ROUTE && !name.contains(char::is_control)
 }
 
+/// The longest time from a hold's minting to its end: a day, in milliseconds.
+pub const LONGEST_HOLD_MS: u64 = 86_400_000;
+
 /// One request's price, to be taken from one client's balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deduction {
     /// Minted by the gateway; applied at most once.
     pub id: DeductionId,
@@ -45,36 +47,57 @@ pub struct Deduction {
     pub amount: Units,
     /// The name of the priced route, for the books; see [`is_route_name`].
     pub route: String,
+    /// Makes it a hold: the amount is set aside until a [`Capture`] says how much of it was used.
+    /// Since version 3.
+    pub hold: Option<HoldTerms>,
+}
+
+/// What a hold comes to if nobody captures it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldTerms {
+    /// When it ends, Unix milliseconds; at most [`LONGEST_HOLD_MS`] after it was minted.
+    pub ends_ms: u64,
+    /// How much is captured at its end; at most what is held. The rest is released.
+    pub at_end: Units,
+}
+
+/// Ends a hold: so much is taken, the rest is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The hold.
+    pub id: DeductionId,
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// How much was used. More than is held takes what is held.
+    pub amount: Units,
 }
 
 /// A deduction to take back, or to refuse if it is yet to come: batches can overtake each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Void {
     /// The deduction.
     pub id: DeductionId,
     /// Whose it is; absent for a card payment whose answer never came.
-    #[serde(default)]
     pub client_id: Option<ClientId>,
 }
 
 /// The answer: outcomes in the order of the batch, each with the id it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchAnswer {
     /// One per deduction.
-    #[serde(default, rename = "charges")]
     pub deductions: Vec<(DeductionId, DeductionOutcome)>,
     /// One per void.
-    #[serde(default)]
     pub voids: Vec<(DeductionId, VoidOutcome)>,
+    /// One per capture. Since version 3.
+    pub captures: Vec<(DeductionId, CaptureOutcome)>,
 }
 
-/// What became of a deduction. The order of variants is the encoding's.
+/// What became of a deduction or hold. The order of variants is the encoding's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeductionOutcome {
-    /// Deducted; this is left.
+    /// Deducted or held; this is left.
     #[serde(rename = "charged")]
     Deducted(Units),
     /// The balance is below the amount, or there is no such client. Nothing was deducted.
@@ -86,7 +109,30 @@ pub enum DeductionOutcome {
     /// The id was used for another deduction, or the deduction is none that this ledger can keep: its
     /// currency, amount or route is not. Nothing was deducted.
     Conflict,
-    /// The id was minted too long ago, or in the future: the clocks differ. Nothing was deducted.
+    /// The id was minted too long ago, or in the future, or the hold has ended: the clocks differ.
+    /// Nothing was deducted.
+    Stale,
+    /// As [`DeductionOutcome::Insufficient`], and the client owes this much. Since version 3.
+    InDebt(Units),
+}
+
+/// What became of a capture. The order of variants is the encoding's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CaptureOutcome {
+    /// The hold is settled.
+    Captured {
+        /// How much was taken, now or when it was settled before.
+        captured: Units,
+        /// What was left then.
+        left: Units,
+    },
+    /// No such hold yet; if it comes, only this much is taken.
+    Marked,
+    /// The hold was voided, or its void came first: nothing was taken.
+    Voided,
+    /// It is no hold, or another client's; nothing was done.
+    Conflict,
+    /// Too long ago to know; nothing was done.
     Stale,
 }
 
@@ -94,7 +140,7 @@ pub enum DeductionOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoidOutcome {
-    /// The deduction was given back.
+    /// The deduction or hold was given back.
     Voided,
     /// No such deduction yet; it will be refused if it comes.
     Marked,

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use super::HoldTerms;
 use crate::{
     ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
 };
@@ -46,6 +47,9 @@ pub struct CardPayment {
     /// Whether the publishable key in the gateway's challenges is one for real money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<bool>,
+    /// Makes the deduction a hold. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldTerms>,
 }
 
 /// The answer to a [`CardPayment`], with status 200.

@@ -1,8 +1,8 @@
 //! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments` and
 //! `POST /v1/balance`.
 //!
-//! JSON with a version; since version 2 batches are [`compact`]. A ledger takes every version up to its
-//! own; it refuses a later one.
+//! JSON with a version; batches are [`compact`]. A ledger takes its own version and the one before; it
+//! refuses a later one.
 
 mod balance;
 mod batch;
@@ -12,11 +12,11 @@ mod received;
 
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{
-    Batch, BatchAnswer, Deduction, DeductionOutcome, LONGEST_ROUTE, Void, VoidOutcome,
-    is_route_name,
+    Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
+    LONGEST_HOLD_MS, LONGEST_ROUTE, Void, VoidOutcome, is_route_name,
 };
 pub use card::{CardAnswer, CardPayment};
-pub use received::Received;
+pub use received::{Received, Refused};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;

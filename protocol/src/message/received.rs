@@ -2,37 +2,72 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Batch, BatchAnswer, Deduction, DeductionOutcome, Void,
-    compact::{NotCompact, from_bytes},
+    Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
+    LONGEST_HOLD_MS, VERSION, Void, VoidOutcome,
+    compact::{NotCompact, from_bytes, to_bytes, version},
     is_route_name,
 };
 use crate::{ClientId, Currency, DeductionId, Units};
 
-/// A batch without the deductions that no ledger of this release can keep. Charges of many clients
-/// share a batch: one that is wrong must not fail the others.
+/// The version before, which is still answered.
+const BEFORE: u16 = 2;
+
+/// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
+/// one that is wrong must not fail the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// What can be carried out, in order.
     pub batch: Batch,
-    /// The deductions that cannot, each with its place in the batch that was sent.
-    pub refused: Vec<(usize, DeductionId)>,
+    /// What cannot.
+    pub refused: Refused,
 }
 
-/// A [`Batch`] whose deductions are unchecked; byte for byte the same.
+/// What of a batch cannot be carried out, each with its place in the batch that was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Deductions and holds.
+    pub deductions: Vec<(usize, DeductionId)>,
+    /// Captures.
+    pub captures: Vec<(usize, DeductionId)>,
+}
+
+/// A [`Batch`] whose amounts and currencies are unchecked; byte for byte the same.
 #[derive(Deserialize)]
 struct Unchecked {
     version: u16,
     deductions: Vec<UncheckedDeduction>,
     voids: Vec<Void>,
+    captures: Vec<(DeductionId, ClientId, i64)>,
+}
+
+/// A batch of version 2.
+#[derive(Deserialize)]
+struct UncheckedBefore {
+    version: u16,
+    deductions: Vec<UncheckedDeductionBefore>,
+    voids: Vec<Void>,
+}
+
+/// The answer to a batch of version 2.
+#[derive(Serialize)]
+struct AnswerBefore<'a> {
+    deductions: Vec<(DeductionId, DeductionOutcome)>,
+    voids: &'a [(DeductionId, VoidOutcome)],
 }
 
 /// A [`Deduction`] in the compact encoding, where every currency is three bytes and every amount an
 /// integer.
 #[derive(Deserialize)]
 struct UncheckedDeduction {
+    deduction: UncheckedDeductionBefore,
+    hold: Option<(u64, i64)>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedDeductionBefore {
     id: DeductionId,
     client_id: ClientId,
     currency: [u8; 3],
@@ -40,59 +75,113 @@ struct UncheckedDeduction {
     route: String,
 }
 
-impl UncheckedDeduction {
+impl UncheckedDeductionBefore {
     fn check(self) -> Result<Deduction, DeductionId> {
         let Self { id, client_id, currency, amount, route } = self;
         let currency = core::str::from_utf8(&currency).ok();
         let currency = currency.and_then(|code| code.parse::<Currency>().ok());
         match (currency, Units::new(amount)) {
-            (Some(currency), Ok(amount)) => {
-                Ok(Deduction { id, client_id, currency, amount, route })
+            (Some(currency), Ok(amount)) if is_route_name(&route) => {
+                Ok(Deduction { id, client_id, currency, amount, route, hold: None })
             }
             _ => Err(id),
         }
     }
 }
 
+impl UncheckedDeduction {
+    fn check(self) -> Result<Deduction, DeductionId> {
+        let deduction = self.deduction.check()?;
+        let Some((ends_ms, at_end)) = self.hold else { return Ok(deduction) };
+        let latest = deduction.id.minted_ms().saturating_add(LONGEST_HOLD_MS);
+        match Units::new(at_end) {
+            Ok(at_end) if at_end <= deduction.amount && ends_ms <= latest => {
+                Ok(Deduction { hold: Some(HoldTerms { ends_ms, at_end }), ..deduction })
+            }
+            _ => Err(deduction.id),
+        }
+    }
+}
+
 impl Received {
-    /// Reads a batch in the compact encoding.
+    /// Reads a batch of this version or the one before.
     ///
     /// # Errors
     /// [`NotCompact`] if the bytes are none, cut off, or followed by others.
     pub fn from_compact(bytes: &[u8]) -> Result<Self, NotCompact> {
-        let Unchecked { version, deductions, voids } = from_bytes(bytes)?;
-        Ok(Self::sorted(version, deductions.into_iter().map(UncheckedDeduction::check), voids))
-    }
-
-    /// Of a batch whose values are in range already.
-    #[must_use]
-    pub fn from_batch(batch: Batch) -> Self {
-        Self::sorted(batch.version, batch.deductions.into_iter().map(Ok), batch.voids)
+        if version(bytes) == Some(BEFORE) {
+            let UncheckedBefore { version, deductions, voids } = from_bytes(bytes)?;
+            let deductions = deductions.into_iter().map(UncheckedDeductionBefore::check);
+            return Ok(Self::sorted(version, deductions, voids, Vec::new()));
+        }
+        let Unchecked { version, deductions, voids, captures } = from_bytes(bytes)?;
+        let deductions = deductions.into_iter().map(UncheckedDeduction::check);
+        Ok(Self::sorted(version, deductions, voids, captures))
     }
 
     fn sorted(
         version: u16,
-        received: impl Iterator<Item = Result<Deduction, DeductionId>>,
+        deductions: impl Iterator<Item = Result<Deduction, DeductionId>>,
         voids: Vec<Void>,
+        captures: Vec<(DeductionId, ClientId, i64)>,
     ) -> Self {
-        let (mut deductions, mut refused) = (Vec::new(), Vec::new());
-        for (at, deduction) in received.enumerate() {
-            match deduction {
-                Ok(deduction) if is_route_name(&deduction.route) => deductions.push(deduction),
-                Ok(Deduction { id, .. }) | Err(id) => refused.push((at, id)),
-            }
+        let captures = captures.into_iter().map(|(id, client_id, amount)| {
+            let amount = Units::new(amount).map_err(|_| id)?;
+            Ok(Capture { id, client_id, amount })
+        });
+        let (deductions, refused_deductions) = apart(deductions);
+        let (captures, refused_captures) = apart(captures);
+        Self {
+            batch: Batch { version, deductions, voids, captures },
+            refused: Refused { deductions: refused_deductions, captures: refused_captures },
         }
-        Self { batch: Batch { version, deductions, voids }, refused }
     }
+}
 
-    /// The answer to the batch that was sent: [`DeductionOutcome::Conflict`] for what was refused.
+/// What is sound, and the places of what is not.
+fn apart<T>(
+    received: impl Iterator<Item = Result<T, DeductionId>>,
+) -> (Vec<T>, Vec<(usize, DeductionId)>) {
+    let (mut sound, mut refused) = (Vec::new(), Vec::new());
+    for (at, received) in received.enumerate() {
+        match received {
+            Ok(received) => sound.push(received),
+            Err(id) => refused.push((at, id)),
+        }
+    }
+    (sound, refused)
+}
+
+impl Refused {
+    /// The answer to the batch that was sent, `answer` being that to what could be carried out: a
+    /// conflict for what was refused.
     #[must_use]
-    pub fn answer(refused: &[(usize, DeductionId)], mut answer: BatchAnswer) -> BatchAnswer {
-        for (at, id) in refused {
+    pub fn complete(&self, mut answer: BatchAnswer) -> BatchAnswer {
+        for (at, id) in &self.deductions {
             let place = (*at).min(answer.deductions.len());
             answer.deductions.insert(place, (*id, DeductionOutcome::Conflict));
         }
+        for (at, id) in &self.captures {
+            let place = (*at).min(answer.captures.len());
+            answer.captures.insert(place, (*id, CaptureOutcome::Conflict));
+        }
         answer
+    }
+}
+
+impl BatchAnswer {
+    /// The answer in the version of the batch.
+    #[must_use]
+    pub fn encode(&self, version: u16) -> Vec<u8> {
+        if version >= VERSION {
+            return to_bytes(self);
+        }
+        let before = |outcome| match outcome {
+            DeductionOutcome::InDebt(_) => DeductionOutcome::Insufficient,
+            outcome => outcome,
+        };
+        let deductions = self.deductions.iter().map(|(id, outcome)| (*id, before(*outcome)));
+        to_bytes(&AnswerBefore { deductions: deductions.collect(), voids: &self.voids })
     }
 }
 
@@ -101,78 +190,121 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::*;
-    use crate::message::{VERSION, compact::to_bytes};
+
+    const NOW: u64 = 1_795_000_000_123;
 
     fn deduction(number: u8) -> Deduction {
         Deduction {
-            id: DeductionId::mint(1_795_000_000_123, [number; 10]),
+            id: DeductionId::mint(NOW, [number; 10]),
             client_id: ClientId::derive(b"secret", "fp_test"),
             currency: Currency::USD,
             amount: Units::from_u32(100),
             route: "joke".to_string(),
+            hold: None,
         }
     }
 
-    /// Charges as another release may write them.
-    fn written(version: u16, deductions: &[(Deduction, [u8; 3], i64)]) -> Vec<u8> {
-        let fields = |(deduction, currency, amount): &(Deduction, [u8; 3], i64)| {
-            (deduction.id, deduction.client_id, *currency, *amount, deduction.route.clone())
-        };
-        let deductions: Vec<_> = deductions.iter().map(fields).collect();
+    type Fields = (DeductionId, ClientId, [u8; 3], i64, String);
+
+    fn fields(deduction: &Deduction, currency: [u8; 3], amount: i64) -> Fields {
+        (deduction.id, deduction.client_id, currency, amount, deduction.route.clone())
+    }
+
+    /// What another release may write: deductions, holds with their end and what it takes, captures.
+    fn written(deductions: &[(Fields, Option<(u64, i64)>)], captures: &[(u8, i64)]) -> Vec<u8> {
         let voids = vec![Void { id: deduction(9).id, client_id: None }];
-        to_bytes(&(version, deductions, voids))
+        let of = |(number, amount): &(u8, i64)| {
+            (deduction(*number).id, deduction(*number).client_id, *amount)
+        };
+        let captures: Vec<_> = captures.iter().map(of).collect();
+        to_bytes(&(VERSION, deductions, voids, captures))
     }
 
     #[test]
-    fn a_charge_that_cannot_be_kept_is_answered_alone() {
+    fn what_cannot_be_kept_is_answered_alone() {
         let max = Units::MAX.get();
-        let long = Deduction { route: "r".repeat(257), ..deduction(3) };
-        let odd = Deduction { route: "a\0b".to_string(), ..deduction(4) };
-        let line = Deduction { route: "a\nb".to_string(), ..deduction(5) };
-        let bytes = written(
-            VERSION,
-            &[
-                (deduction(0), *b"usd", max + 1),
-                (deduction(1), *b"usd", 100),
-                (deduction(2), *b"xxx", 100),
-                (long, *b"usd", 100),
-                (odd, *b"usd", 100),
-                (line, *b"usd", 100),
-                (deduction(6), *b"eur", max),
-                (deduction(7), *b"usd", -1),
-                (deduction(8), [0xff; 3], 0),
-            ],
-        );
-        let received = Received::from_compact(&bytes).unwrap();
-        let taken: Vec<_> =
-            received.batch.deductions.iter().map(|deduction| deduction.id).collect();
-        assert_eq!(taken, [deduction(1).id, deduction(6).id]);
-        assert_eq!(received.batch.voids.len(), 1);
-        let places: Vec<_> = received.refused.iter().map(|(at, _)| *at).collect();
-        assert_eq!(places, [0, 2, 3, 4, 5, 7, 8]);
+        let named = |number, route: &str| Deduction { route: route.into(), ..deduction(number) };
+        let day = NOW + LONGEST_HOLD_MS;
+        let sound = |number| fields(&deduction(number), *b"usd", 100);
+        let cases = [
+            (fields(&deduction(0), *b"usd", max + 1), None, false),
+            (sound(1), None, true),
+            (fields(&deduction(2), *b"xxx", 100), None, false),
+            (fields(&named(3, &"r".repeat(257)), *b"usd", 100), None, false),
+            (fields(&named(4, "a\0b"), *b"usd", 100), None, false),
+            (fields(&named(5, "a\nb"), *b"usd", 100), None, false),
+            (fields(&deduction(6), *b"eur", max), None, true),
+            (fields(&deduction(7), *b"usd", -1), None, false),
+            (fields(&deduction(8), [0xff; 3], 0), None, false),
+            (sound(9), Some((day, 100)), true),
+            (sound(10), Some((day + 1, 100)), false),
+            (sound(11), Some((day, 101)), false),
+            (sound(12), Some((day, -1)), false),
+        ];
+        let deductions: Vec<_> = cases.iter().map(|(of, hold, _)| (of.clone(), *hold)).collect();
+        let bytes = written(&deductions, &[(1, -1), (2, 5), (3, max + 1)]);
+        let Received { batch, refused } = Received::from_compact(&bytes).unwrap();
+        assert_eq!(batch.voids.len(), 1);
+        assert_eq!(batch.captures.len(), 1);
+        use CaptureOutcome::{Conflict, Marked};
         let deducted = DeductionOutcome::Deducted(Units::ZERO);
         let answer = BatchAnswer {
-            deductions: taken.iter().map(|id| (*id, deducted)).collect(),
+            deductions: batch.deductions.iter().map(|of| (of.id, deducted)).collect(),
             voids: Vec::new(),
+            captures: batch.captures.iter().map(|of| (of.id, Marked)).collect(),
         };
-        let answer = Received::answer(&received.refused, answer);
-        for (number, (id, outcome)) in answer.deductions.iter().enumerate() {
-            assert_eq!(*id, deduction(u8::try_from(number).unwrap()).id);
-            let taken = matches!(number, 1 | 6);
-            assert_eq!(*outcome, if taken { deducted } else { DeductionOutcome::Conflict });
+        let answer = refused.complete(answer);
+        assert_eq!(answer.deductions.len(), cases.len());
+        for ((of, _, sound), (id, outcome)) in cases.iter().zip(&answer.deductions) {
+            assert_eq!(of.0, *id);
+            assert_eq!(*outcome == deducted, *sound, "{of:?}");
         }
+        let captures: Vec<_> = answer.captures.iter().map(|(_, outcome)| *outcome).collect();
+        assert_eq!(captures, [Conflict, Marked, Conflict]);
     }
 
     #[test]
     fn what_a_gateway_writes_is_received_as_it_is() {
-        let batch =
-            Batch { version: VERSION, deductions: vec![deduction(1), deduction(2)], voids: vec![] };
-        let received = Received::from_compact(&to_bytes(&batch)).unwrap();
-        assert_eq!(received, Received { batch: batch.clone(), refused: vec![] });
-        assert_eq!(Received::from_batch(batch), received);
-        let bytes = written(VERSION, &[(deduction(1), *b"usd", 1)]);
+        let terms = HoldTerms { ends_ms: NOW + 1, at_end: Units::from_u32(7) };
+        let held = Deduction { hold: Some(terms), ..deduction(2) };
+        let capture =
+            Capture { id: held.id, client_id: held.client_id, amount: Units::from_u32(3) };
+        let batch = Batch {
+            version: VERSION,
+            deductions: vec![deduction(1), held],
+            voids: vec![],
+            captures: vec![capture],
+        };
+        let bytes = to_bytes(&batch);
+        let refused = Refused::default();
+        assert_eq!(Received::from_compact(&bytes), Ok(Received { batch, refused }));
         for end in 0..bytes.len() {
             assert_eq!(Received::from_compact(&bytes[..end]), Err(NotCompact), "{end}");
         }
+    }
+
+    /// Of the version before: no holds, no captures, and no word on debt.
+    #[test]
+    fn the_version_before_is_answered_as_it_was() {
+        let sent = vec![fields(&deduction(1), *b"usd", 100), fields(&deduction(2), *b"xxx", 1)];
+        let voids = vec![Void { id: deduction(9).id, client_id: None }];
+        let Received { batch, refused } =
+            Received::from_compact(&to_bytes(&(BEFORE, sent, voids))).unwrap();
+        assert_eq!(batch.deductions, [deduction(1)]);
+        let owed = DeductionOutcome::InDebt(Units::from_u32(5));
+        let answer = BatchAnswer {
+            deductions: vec![(deduction(1).id, owed)],
+            voids: vec![(deduction(9).id, VoidOutcome::Marked)],
+            captures: vec![],
+        };
+        let bytes = refused.complete(answer).encode(batch.version);
+        let expected: (Vec<_>, Vec<_>) = (
+            vec![
+                (deduction(1).id, DeductionOutcome::Insufficient),
+                (deduction(2).id, DeductionOutcome::Conflict),
+            ],
+            vec![(deduction(9).id, VoidOutcome::Marked)],
+        );
+        assert_eq!(bytes, to_bytes(&expected));
     }
 }

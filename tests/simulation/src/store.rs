@@ -108,7 +108,12 @@ impl Line {
 
     /// By the batch, so that the world hears of it.
     async fn deduct(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
-        let batch = Batch { version: VERSION, deductions: vec![deduction], voids: Vec::new() };
+        let batch = Batch {
+            version: VERSION,
+            deductions: vec![deduction],
+            voids: Vec::new(),
+            captures: vec![],
+        };
         let answer = self.batch(batch).await?;
         let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(|| StoreError::Damaged("a batch of one has one answer".to_owned()))

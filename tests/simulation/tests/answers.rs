@@ -245,6 +245,7 @@ impl Scene {
             idempotency_key: None,
             source: None,
             live: None,
+            hold: None,
         };
         match self.parts.payments.pay(&request).await {
             Ok(CardAnswer::Paid { .. }) => "served".to_owned(),

@@ -87,10 +87,16 @@ async fn two_days(stack: &Stack, clients: &[String]) {
                 currency: Currency::USD,
                 amount: Units::from_u32(price),
                 route: route.to_owned(),
+                hold: None,
             });
         }
     }
-    let batch = Batch { version: message::VERSION, deductions: charges, voids: Vec::new() };
+    let batch = Batch {
+        version: message::VERSION,
+        deductions: charges,
+        voids: Vec::new(),
+        captures: vec![],
+    };
     let url = stack.ledgers[0].url("/v1/batch");
     let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token).json(&batch);
     let answer: BatchAnswer = sent.send().await.unwrap().json().await.unwrap();

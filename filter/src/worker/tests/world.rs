@@ -39,7 +39,7 @@ impl Ledger {
             };
             deductions.push((deduction.id, outcome));
         }
-        BatchAnswer { deductions, voids }
+        BatchAnswer { deductions, voids, captures: vec![] }
     }
 }
 

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Units,
-    message::{Batch, Deduction, DeductionOutcome, Void, VoidOutcome},
+    message::{
+        self, Batch, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms, Void,
+        VoidOutcome,
+    },
 };
 use uuid::Uuid;
 
@@ -44,7 +47,24 @@ pub(super) fn deduction(key: AccountKey, amount: i64) -> Deduction {
         currency: key.currency,
         amount: units(amount),
         route: "joke".to_owned(),
+        hold: None,
     }
+}
+
+/// A hold that takes a third of it at its end, in an hour.
+pub(super) fn hold(key: AccountKey, amount: i64) -> Deduction {
+    hold_for(key, amount, Duration::from_secs(3600))
+}
+
+/// A hold that takes a third of it at its end.
+pub(super) fn hold_for(key: AccountKey, amount: i64, lasts: Duration) -> Deduction {
+    let at_end = units(amount / 3);
+    let terms = HoldTerms { ends_ms: now_ms() + lasts.as_millis() as u64, at_end };
+    Deduction { hold: Some(terms), ..deduction(key, amount) }
+}
+
+pub(super) fn capture(hold: &Deduction, amount: i64) -> Capture {
+    Capture { id: hold.id, client_id: hold.client_id, amount: units(amount) }
 }
 
 pub(super) fn void(deduction: &Deduction) -> Void {
@@ -52,7 +72,7 @@ pub(super) fn void(deduction: &Deduction) -> Void {
 }
 
 pub(super) fn batch(deductions: Vec<Deduction>, voids: Vec<Void>) -> Batch {
-    Batch { version: 1, deductions, voids }
+    Batch { version: message::VERSION, deductions, voids, captures: vec![] }
 }
 
 /// A store, with the questions that cases ask of it.
@@ -76,6 +96,14 @@ impl Asked {
         assert_eq!(answer.voids.len(), 1);
         assert_eq!(answer.voids[0].0, void.id);
         answer.voids[0].1
+    }
+
+    pub(super) async fn capture(&self, capture: Capture) -> CaptureOutcome {
+        let batch = Batch { captures: vec![capture], ..batch(vec![], vec![]) };
+        let answer = self.0.batch(batch).await.unwrap();
+        assert_eq!(answer.captures.len(), 1);
+        assert_eq!(answer.captures[0].0, capture.id);
+        answer.captures[0].1
     }
 
     pub(super) async fn account(&self, key: AccountKey) -> Account {
@@ -136,6 +164,18 @@ impl Asked {
             let tallies = self.0.tallies(*key).await.unwrap();
             let spent: i64 = tallies.iter().map(|tally| tally.amount).sum();
             assert_eq!(moved - spent, account.net(), "{account:?} is not explained");
+            let open = self.0.open_holds(Some(key.client), usize::MAX).await.unwrap();
+            let open = open.iter().filter(|(_, hold)| hold.account == *key);
+            let open: i64 = open.map(|(_, hold)| hold.amount.get()).sum();
+            let of_refunds: i64 = movements
+                .iter()
+                .map(|movement| match movement.posting.kind {
+                    Kind::Hold => movement.posting.amount.get(),
+                    Kind::Capture | Kind::Release => -movement.posting.amount.get(),
+                    _ => 0,
+                })
+                .sum();
+            assert_eq!(account.pending.get(), open + of_refunds, "held by nothing, or not held");
         }
     }
 }

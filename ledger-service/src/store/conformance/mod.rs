@@ -81,6 +81,15 @@ macro_rules! conformance_tests {
             a_void_without_a_client_races_its_charge
             a_void_in_another_clients_name_does_nothing
             voids_of_a_batch_come_before_its_charges
+            a_hold_is_captured_in_part_and_the_rest_is_released
+            a_hold_that_is_repeated_has_one_effect_and_one_answer
+            holds_captures_and_voids_commute
+            a_capture_that_comes_first_is_paid_when_its_hold_comes
+            another_clients_capture_takes_nothing
+            captures_of_a_batch_come_before_its_deductions
+            at_its_end_a_hold_takes_what_its_terms_say
+            what_a_hold_releases_settles_debt_first
+            whoever_settles_a_hold_first_settles_it
             currencies_are_kept_apart
             amounts_up_to_the_largest
             a_batch_of_many_clients

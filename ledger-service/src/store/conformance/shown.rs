@@ -1,7 +1,7 @@
 //! What a store must show of the pure books, in the shapes that it shows them in.
 
 use crate::{
-    accounting::{AccountKey, DeductionRecord, Memory, Posting},
+    accounting::{AccountKey, Memory, Posting},
     store::{StoredDeduction, Tally},
 };
 
@@ -28,11 +28,9 @@ pub(super) fn tallies(books: &Memory, key: &AccountKey) -> Vec<Tally> {
 
 /// The deductions that stand, newest first.
 pub(super) fn deductions(books: &Memory, key: &AccountKey) -> Vec<StoredDeduction> {
-    let kept = books.deductions().iter().rev().filter_map(|(id, record)| match record {
-        DeductionRecord::Deducted { account, amount, route, .. } if account == key => {
-            Some(StoredDeduction { id: *id, route: route.clone(), amount: *amount })
-        }
-        _ => None,
+    let kept = books.deductions().iter().rev().filter_map(|(id, record)| {
+        let (_, amount, route) = record.taken().filter(|(account, ..)| *account == key)?;
+        Some(StoredDeduction { id: *id, route: route.to_owned(), amount })
     });
     kept.collect()
 }

@@ -1,5 +1,6 @@
 //! The books of one write transaction, on redb's tables.
 
+mod holds;
 mod names;
 mod sweep;
 mod uncharged;
@@ -12,21 +13,23 @@ use super::{
     super::StoreError,
     damage::{damaged, shown},
     schema::{
-        self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, NAMED, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed,
-        reference_bytes, to_json, to_postcard,
+        self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, HOLD_ENDS, HOLDS,
+        MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF,
+        UNFINISHED, account_bytes, failed, reference_bytes, to_json, to_postcard,
     },
 };
 use crate::accounting::{
-    Account, AccountKey, Book, DeductionRecord, Kind, Movement, TallyKey, TopUp, TopUpId,
+    Account, AccountKey, Book, DeductionRecord, Kind, Movement, OpenHold, TallyKey, TopUp, TopUpId,
 };
 
-pub(super) use self::sweep::Swept;
+pub(super) use self::{holds::ended, sweep::Swept};
 
 /// The books, open for writing.
 pub(super) struct TableBook<'t> {
     accounts: Table<'t, &'static [u8], &'static [u8]>,
     deductions: Table<'t, &'static [u8; 16], &'static [u8]>,
+    holds: Table<'t, &'static [u8; 16], &'static [u8]>,
+    hold_ends: Table<'t, (u64, &'static [u8; 16]), ()>,
     tallies: Table<'t, &'static [u8], (i64, i64)>,
     movements: Table<'t, (&'static [u8], u64), &'static [u8]>,
     references: Table<'t, &'static [u8], u64>,
@@ -62,6 +65,8 @@ impl<'t> TableBook<'t> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
             deductions: transaction.open_table(CHARGES).map_err(failed)?,
+            holds: transaction.open_table(HOLDS).map_err(failed)?,
+            hold_ends: transaction.open_table(HOLD_ENDS).map_err(failed)?,
             tallies: transaction.open_table(TALLIES).map_err(failed)?,
             movements: transaction.open_table(MOVEMENTS).map_err(failed)?,
             references: transaction.open_table(REFERENCES).map_err(failed)?,
@@ -171,6 +176,19 @@ impl Book for TableBook<'_> {
             self.swept.count_new();
         }
         Ok(())
+    }
+
+    fn hold(&self, id: &DeductionId) -> Result<Option<OpenHold>, StoreError> {
+        let hold = self.holds.get(id.as_bytes()).map_err(failed)?;
+        hold.map(|hold| schema::read_hold(id, hold.value())).transpose()
+    }
+
+    fn set_hold(&mut self, id: &DeductionId, hold: Option<&OpenHold>) -> Result<(), StoreError> {
+        self.write_hold(id, hold)
+    }
+
+    fn ended_holds(&self, now_ms: u64, most: usize) -> Result<Vec<DeductionId>, StoreError> {
+        ended(&self.hold_ends, now_ms, most)
     }
 
     fn tally(&mut self, key: &TallyKey, count: i64, amount: i64) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ClientId, Currency,
+    ClientId, Currency, DeductionId,
     message::{Batch, BatchAnswer},
 };
 use uuid::Uuid;
@@ -44,7 +44,7 @@ use super::{
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -100,8 +100,6 @@ impl Embedded {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Turns), StoreError> {
         let file = Arc::new(File::open(opener, closed)?);
-        let now_ms = clock.now_ms();
-        file.write(|database| schema::list_uncharged(database, now_ms))?;
         let (writer, turns) = Writer::new(Arc::clone(&file), options.queue);
         let uncharged_kept = UNCHARGED_KEPT;
         Ok((Self { file, writer, options, uncharged_kept, clock }, turns))
@@ -158,6 +156,14 @@ impl Accounts for Embedded {
             accounting::apply_batch(book, &batch, &window)
         })
         .await
+    }
+
+    async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
+        let window = self.window();
+        if !self.snapshot()?.has_ended_hold(window.now_ms())? {
+            return Ok(Vec::new());
+        }
+        self.write(move |book| accounting::settle_ended(book, &window, most)).await
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -303,6 +309,14 @@ impl Reports for Embedded {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
         self.snapshot()?.accounts(client.as_ref(), after.as_ref(), most)
+    }
+
+    async fn open_holds(
+        &self,
+        client: Option<ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
+        self.snapshot()?.open_holds(client.as_ref(), most)
     }
 
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {

@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use super::{
     super::{StoreError, StoredDeduction, Tally},
+    book::ended,
     damage::{damaged, shown},
     schema::{
-        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, MOVEMENTS, PAYERS, REFERENCES, TALLIES,
-        TOP_UPS, UNFINISHED, account_bytes, failed,
+        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, HOLD_ENDS, HOLDS, MOVEMENTS, PAYERS,
+        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed,
     },
 };
 use crate::accounting::{
-    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, TopUp, TopUpId,
+    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
 };
 
 /// A snapshot.
@@ -28,6 +29,32 @@ impl Snapshot {
 
     pub(super) fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
         schema::account(&self.0.open_table(ACCOUNTS).map_err(failed)?, key)
+    }
+
+    pub(super) fn has_ended_hold(&self, now_ms: u64) -> Result<bool, StoreError> {
+        let ends = self.0.open_table(HOLD_ENDS).map_err(failed)?;
+        Ok(!ended(&ends, now_ms, 1)?.is_empty())
+    }
+
+    /// The holds of a client, or of all, the earliest end first.
+    pub(super) fn open_holds(
+        &self,
+        client: Option<&ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
+        let ends = self.0.open_table(HOLD_ENDS).map_err(failed)?;
+        let holds = self.0.open_table(HOLDS).map_err(failed)?;
+        let mut found = Vec::new();
+        for id in ended(&ends, u64::MAX, usize::MAX)? {
+            let Some(hold) = holds.get(id.as_bytes()).map_err(failed)? else { continue };
+            let hold = usable(schema::read_hold(&id, hold.value()))?;
+            let own = |hold: &OpenHold| client.is_none_or(|of| *of == hold.account.client);
+            found.extend(hold.filter(own).map(|hold| (id, hold)));
+            if found.len() >= most {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     pub(super) fn movements(&self, key: &AccountKey) -> Result<Vec<Movement>, StoreError> {
@@ -149,11 +176,10 @@ impl Snapshot {
             }
             let (id, record) = row.map_err(failed)?;
             let id = DeductionId::from_bytes(*id.value());
-            if let Some(DeductionRecord::Deducted { account, amount, route, .. }) =
-                usable(schema::read_charge(&id, record.value()))?
-                && account == *key
-            {
-                found.push(StoredDeduction { id, route, amount });
+            let record = usable(schema::read_charge(&id, record.value()))?;
+            let taken = record.as_ref().and_then(DeductionRecord::taken);
+            if let Some((_, amount, route)) = taken.filter(|(account, ..)| *account == key) {
+                found.push(StoredDeduction { id, route: route.to_owned(), amount });
             }
         }
         Ok(found)

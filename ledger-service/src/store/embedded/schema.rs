@@ -11,20 +11,24 @@ use redb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use stripe402_protocol::{ClientId, DeductionId};
-use uuid::Uuid;
 
 use super::{
     super::StoreError,
     damage::{damaged, shown, shown_bytes},
 };
 use crate::accounting::{
-    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, TopUp, TopUpId,
+    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
 };
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
 /// Deduction id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
+/// Hold → what is pending, until it is settled.
+pub(super) const HOLDS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("holds");
+/// When a hold of [`HOLDS`] ends, and its id. The earliest are a range.
+pub(super) const HOLD_ENDS: TableDefinition<'_, (u64, &[u8; 16]), ()> =
+    TableDefinition::new("hold_ends");
 /// Account, hour, route → how many, how much.
 pub(super) const TALLIES: TableDefinition<'_, &[u8], (i64, i64)> = TableDefinition::new("tallies");
 /// Account, kind, reference → the movement's sequence.
@@ -68,10 +72,6 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 /// The layout above.
 const LAYOUT: u64 = 2;
 
-/// In [`META`] once all top-ups that ended without a charge are in [`UNCHARGED`]: versions before had no
-/// such table.
-const LISTED: &str = "uncharged_listed";
-
 /// Makes the tables of a new file; refuses a file of another layout.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(failed)?;
@@ -80,7 +80,6 @@ pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
         let found = meta.get("layout").map_err(failed)?.map(|layout| layout.value());
         if found.is_none() {
             meta.insert("layout", LAYOUT).map_err(failed)?;
-            meta.insert(LISTED, 1).map_err(failed)?;
         }
         found
     };
@@ -97,6 +96,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(ACCOUNTS).map_err(failed)?;
     transaction.open_table(REFERENCES).map_err(failed)?;
     transaction.open_table(CHARGES).map_err(failed)?;
+    transaction.open_table(HOLDS).map_err(failed)?;
+    transaction.open_table(HOLD_ENDS).map_err(failed)?;
     transaction.open_table(TALLIES).map_err(failed)?;
     transaction.open_table(MOVEMENTS).map_err(failed)?;
     transaction.open_table(TOP_UPS).map_err(failed)?;
@@ -113,42 +114,13 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lists the top-ups of versions before that ended without a charge. When they did is not known: from
-/// now on they are kept for as long as others. One that is damaged is left for whoever needs it.
-pub(super) fn list_uncharged(database: &Database, now_ms: u64) -> Result<(), StoreError> {
-    let transaction = database.begin_write().map_err(failed)?;
-    {
-        let mut meta = transaction.open_table(META).map_err(failed)?;
-        if meta.get(LISTED).map_err(failed)?.is_some() {
-            return Ok(());
-        }
-        let top_ups = transaction.open_table(TOP_UPS).map_err(failed)?;
-        let mut uncharged = transaction.open_table(UNCHARGED).map_err(failed)?;
-        let mut of_clients = transaction.open_table(UNCHARGED_OF).map_err(failed)?;
-        for row in top_ups.iter().map_err(failed)? {
-            let (id, record) = row.map_err(failed)?;
-            let id = id.value();
-            let known = read_top_up(&TopUpId(Uuid::from_bytes(*id)), record.value());
-            let Ok(top_up) = known.inspect_err(|error| tracing::error!(%error, "not listed"))
-            else {
-                continue;
-            };
-            if top_up.state.is_without_charge() {
-                uncharged.insert((now_ms, id), "").map_err(failed)?;
-                let client = top_up.account.client;
-                of_clients.insert((client.as_bytes(), id), ()).map_err(failed)?;
-            }
-        }
-        meta.insert(LISTED, 1).map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)
-}
-
 /// Copies every table into a file that [`prepare`] has made.
 pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), StoreError> {
     let transaction = into.begin_write().map_err(failed)?;
     copy(from, &transaction, ACCOUNTS)?;
     copy(from, &transaction, CHARGES)?;
+    copy(from, &transaction, HOLDS)?;
+    copy(from, &transaction, HOLD_ENDS)?;
     copy(from, &transaction, TALLIES)?;
     copy(from, &transaction, REFERENCES)?;
     copy(from, &transaction, MOVEMENTS)?;
@@ -207,6 +179,10 @@ pub(super) fn account(
 
 pub(super) fn read_charge(id: &DeductionId, bytes: &[u8]) -> Result<DeductionRecord, StoreError> {
     from_postcard(bytes).map_err(|why| damaged(&CHARGES, &id.to_string(), &why))
+}
+
+pub(super) fn read_hold(id: &DeductionId, bytes: &[u8]) -> Result<OpenHold, StoreError> {
+    from_postcard(bytes).map_err(|why| damaged(&HOLDS, &id.to_string(), &why))
 }
 
 /// A limit's counts that still matter, by piece.

@@ -67,8 +67,9 @@ fn deduction(number: u8, minted: u64) -> Batch {
         currency: Currency::USD,
         amount: Units::from_u32(10),
         route: "joke".into(),
+        hold: None,
     };
-    Batch { version: 1, deductions: vec![deduction], voids: Vec::new() }
+    Batch { version: 1, deductions: vec![deduction], voids: Vec::new(), captures: vec![] }
 }
 
 async fn outcome(store: &Embedded, batch: Batch) -> DeductionOutcome {

@@ -3,7 +3,7 @@
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, CaptureOutcome, DeductionOutcome, VoidOutcome},
 };
 
 use super::{
@@ -16,28 +16,42 @@ use super::{
 struct Arguments {
     void_ids: Vec<Vec<u8>>,
     void_clients: Vec<Option<Vec<u8>>>,
+    capture_ids: Vec<Vec<u8>>,
+    capture_clients: Vec<Vec<u8>>,
+    capture_amounts: Vec<i64>,
     ids: Vec<Vec<u8>>,
     clients: Vec<Vec<u8>>,
     currencies: Vec<String>,
     amounts: Vec<i64>,
     routes: Vec<String>,
+    hold_ends: Vec<Option<i64>>,
+    at_ends: Vec<Option<i64>>,
 }
 
 /// What the function said of one entry.
 struct Said {
     outcome: String,
     balance: Option<Units>,
+    captured: Option<Units>,
 }
 
 impl Arguments {
     fn of(batch: &Batch) -> Self {
         let voids = || batch.voids.iter();
+        let captures = || batch.captures.iter();
         let deductions = || batch.deductions.iter();
+        let terms = || deductions().map(|deduction| deduction.hold);
+        let ms = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
         Self {
             void_ids: voids().map(|void| void.id.as_bytes().to_vec()).collect(),
             void_clients: voids()
                 .map(|void| void.client_id.map(|client| client.as_bytes().to_vec()))
                 .collect(),
+            capture_ids: captures().map(|capture| capture.id.as_bytes().to_vec()).collect(),
+            capture_clients: captures()
+                .map(|capture| capture.client_id.as_bytes().to_vec())
+                .collect(),
+            capture_amounts: captures().map(|capture| capture.amount.get()).collect(),
             ids: deductions().map(|deduction| deduction.id.as_bytes().to_vec()).collect(),
             clients: deductions()
                 .map(|deduction| deduction.client_id.as_bytes().to_vec())
@@ -45,32 +59,42 @@ impl Arguments {
             currencies: deductions().map(|deduction| deduction.currency.to_string()).collect(),
             amounts: deductions().map(|deduction| deduction.amount.get()).collect(),
             routes: deductions().map(|deduction| deduction.route.clone()).collect(),
+            hold_ends: terms().map(|terms| terms.map(|terms| ms(terms.ends_ms))).collect(),
+            at_ends: terms().map(|terms| terms.map(|terms| terms.at_end.get())).collect(),
         }
     }
 
-    /// Voids first, then deductions, each in their order.
+    /// Voids first, then captures, then deductions, each in their order.
     async fn run(
         &self,
         pool: &PgPool,
         options: &PostgresOptions,
     ) -> Result<Vec<Said>, sqlx::Error> {
-        sqlx::query("SELECT outcome, balance FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-            .bind(&self.void_ids)
-            .bind(&self.void_clients)
-            .bind(&self.ids)
-            .bind(&self.clients)
-            .bind(&self.currencies)
-            .bind(&self.amounts)
-            .bind(&self.routes)
-            .bind(millis(options.charge_memory))
-            .bind(millis(options.clock_skew))
-            .try_map(|row: PgRow| {
-                let balance: Option<i64> = row.try_get("balance")?;
-                let balance = balance.map(units).transpose()?;
-                Ok(Said { outcome: row.try_get("outcome")?, balance })
-            })
-            .fetch_all(pool)
-            .await
+        sqlx::query(
+            "SELECT outcome, balance, captured FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9,
+                                                                $10, $11, $12, $13, $14)",
+        )
+        .bind(&self.void_ids)
+        .bind(&self.void_clients)
+        .bind(&self.capture_ids)
+        .bind(&self.capture_clients)
+        .bind(&self.capture_amounts)
+        .bind(&self.ids)
+        .bind(&self.clients)
+        .bind(&self.currencies)
+        .bind(&self.amounts)
+        .bind(&self.routes)
+        .bind(&self.hold_ends)
+        .bind(&self.at_ends)
+        .bind(millis(options.charge_memory))
+        .bind(millis(options.clock_skew))
+        .try_map(|row: PgRow| {
+            let amount = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(units).transpose();
+            let (balance, captured) = (amount("balance")?, amount("captured")?);
+            Ok(Said { outcome: row.try_get("outcome")?, balance, captured })
+        })
+        .fetch_all(pool)
+        .await
     }
 }
 
@@ -96,17 +120,26 @@ impl Postgres {
         pool: &PgPool,
         batch: &Batch,
     ) -> Result<BatchAnswer, StoreError> {
-        let alone =
-            |deductions: Vec<Deduction>, voids| Batch { version: batch.version, deductions, voids };
-        let mut answer = BatchAnswer { deductions: Vec::new(), voids: Vec::new() };
+        let mut answer = BatchAnswer::default();
         for void in &batch.voids {
-            match self.run_batch(pool, &alone(vec![], vec![void.clone()])).await {
+            let alone = Batch { voids: vec![void.clone()], ..Batch::default() };
+            match self.run_batch(pool, &alone).await {
                 Err(StoreError::Damaged(_)) => answer.voids.push((void.id, VoidOutcome::Conflict)),
                 done => answer.voids.extend(done?.voids),
             }
         }
+        for capture in &batch.captures {
+            let alone = Batch { captures: vec![*capture], ..Batch::default() };
+            match self.run_batch(pool, &alone).await {
+                Err(StoreError::Damaged(_)) => {
+                    answer.captures.push((capture.id, CaptureOutcome::Conflict));
+                }
+                done => answer.captures.extend(done?.captures),
+            }
+        }
         for deduction in &batch.deductions {
-            match self.run_batch(pool, &alone(vec![deduction.clone()], vec![])).await {
+            let alone = Batch { deductions: vec![deduction.clone()], ..Batch::default() };
+            match self.run_batch(pool, &alone).await {
                 Err(StoreError::Damaged(_)) => {
                     answer.deductions.push((deduction.id, DeductionOutcome::Conflict))
                 }
@@ -119,7 +152,8 @@ impl Postgres {
 
 /// Pairs what was said with what was asked.
 fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
-    if said.len() != batch.voids.len().saturating_add(batch.deductions.len()) {
+    let asked = batch.voids.len().saturating_add(batch.captures.len());
+    if said.len() != asked.saturating_add(batch.deductions.len()) {
         return Err(damaged("apply_batch answered for another number of entries"));
     }
     let mut said = said.into_iter();
@@ -129,12 +163,19 @@ fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
         .zip(said.by_ref())
         .map(|(void, said)| Ok((void.id, void_outcome(&said)?)));
     let voids = voids.collect::<Result<Vec<_>, StoreError>>()?;
+    let captures = batch
+        .captures
+        .iter()
+        .zip(said.by_ref())
+        .map(|(capture, said)| Ok((capture.id, capture_outcome(&said)?)));
+    let captures = captures.collect::<Result<Vec<_>, StoreError>>()?;
     let deductions = batch
         .deductions
         .iter()
         .zip(said)
         .map(|(deduction, said)| Ok((deduction.id, charge_outcome(&said)?)));
-    Ok(BatchAnswer { deductions: deductions.collect::<Result<_, StoreError>>()?, voids })
+    let deductions = deductions.collect::<Result<_, StoreError>>()?;
+    Ok(BatchAnswer { deductions, voids, captures })
 }
 
 fn void_outcome(said: &Said) -> Result<VoidOutcome, StoreError> {
@@ -148,10 +189,22 @@ fn void_outcome(said: &Said) -> Result<VoidOutcome, StoreError> {
     })
 }
 
+fn capture_outcome(said: &Said) -> Result<CaptureOutcome, StoreError> {
+    Ok(match (said.outcome.as_str(), said.captured, said.balance) {
+        ("captured", Some(captured), Some(left)) => CaptureOutcome::Captured { captured, left },
+        ("marked", ..) => CaptureOutcome::Marked,
+        ("voided", ..) => CaptureOutcome::Voided,
+        ("conflict", ..) => CaptureOutcome::Conflict,
+        ("stale", ..) => CaptureOutcome::Stale,
+        _ => return Err(damaged("apply_batch answered a capture with something else")),
+    })
+}
+
 fn charge_outcome(said: &Said) -> Result<DeductionOutcome, StoreError> {
     Ok(match (said.outcome.as_str(), said.balance) {
         ("charged", Some(left)) => DeductionOutcome::Deducted(left),
         ("insufficient", _) => DeductionOutcome::Insufficient,
+        ("in_debt", Some(owed)) => DeductionOutcome::InDebt(owed),
         ("frozen", _) => DeductionOutcome::Frozen,
         ("voided", _) => DeductionOutcome::Voided,
         ("conflict", _) => DeductionOutcome::Conflict,

@@ -8,6 +8,7 @@
 mod batch;
 mod connect;
 mod durability;
+mod holds;
 mod look;
 mod migrate;
 mod query;
@@ -25,7 +26,7 @@ use std::{
 use async_trait::async_trait;
 use sqlx::PgPool;
 use stripe402_protocol::{
-    ClientId, Currency,
+    ClientId, Currency, DeductionId,
     message::{Batch, BatchAnswer},
 };
 use tokio::sync::OnceCell;
@@ -38,7 +39,7 @@ use super::{
 };
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-    Opened, Posted, Posting, State, TopUp, TopUpId,
+    OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -105,6 +106,13 @@ impl Accounts for Postgres {
             }
             answer => answer,
         }
+    }
+
+    async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
+        let pool = self.pool().await?;
+        let memory = millis(self.options.charge_memory);
+        let settled = self.retried(|| holds::settle_ended(pool, most, memory)).await?;
+        Ok(settled.into_iter().map(|(id, hold)| Settled { id, hold }).collect())
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -323,6 +331,14 @@ impl Reports for Postgres {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
         query::accounts(self.pool().await?, client, after, most).await
+    }
+
+    async fn open_holds(
+        &self,
+        client: Option<ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
+        holds::open(self.pool().await?, client, most).await.map_err(unavailable)
     }
 
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, Void, VoidOutcome},
+    message::{
+        Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
+    },
 };
 
 use super::{
@@ -20,12 +22,15 @@ use super::{
 #[derive(Default)]
 struct Group<'b> {
     voids: Vec<(usize, &'b Void)>,
+    captures: Vec<(usize, &'b Capture)>,
     deductions: Vec<(usize, &'b Deduction)>,
 }
 
 /// What became of one client's part.
+#[derive(Default)]
 struct GroupAnswer {
     voids: Vec<(usize, VoidOutcome)>,
+    captures: Vec<(usize, CaptureOutcome)>,
     deductions: Vec<(usize, DeductionOutcome)>,
 }
 
@@ -35,6 +40,7 @@ impl Redis {
     /// its deductions are refused as of a frozen account, and the log names it.
     pub(super) async fn apply_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let mut voids = vec![None; batch.voids.len()];
+        let mut captures = vec![None; batch.captures.len()];
         let mut deductions = vec![None; batch.deductions.len()];
         let mut groups: BTreeMap<ClientId, Group<'_>> = BTreeMap::new();
         let owners = self.owners(&batch.voids).await?;
@@ -44,6 +50,10 @@ impl Redis {
                 Owner::Unknown(outcome) => set(&mut voids, at, outcome),
             }
         }
+        for (at, capture) in batch.captures.iter().enumerate() {
+            groups.entry(capture.client_id).or_default().captures.push((at, capture));
+        }
+        self.list_holds(&batch.deductions).await?;
         for (at, deduction) in batch.deductions.iter().enumerate() {
             groups.entry(deduction.client_id).or_default().deductions.push((at, deduction));
         }
@@ -57,6 +67,7 @@ impl Redis {
                 answer => answer?,
             };
             answer.voids.into_iter().for_each(|(at, outcome)| set(&mut voids, at, outcome));
+            answer.captures.into_iter().for_each(|(at, outcome)| set(&mut captures, at, outcome));
             answer
                 .deductions
                 .into_iter()
@@ -64,10 +75,14 @@ impl Redis {
         }
         let deduction_ids = batch.deductions.iter().map(|deduction| deduction.id);
         let void_ids = batch.voids.iter().map(|void| void.id);
-        Ok(BatchAnswer {
+        let capture_ids = batch.captures.iter().map(|capture| capture.id);
+        let answer = BatchAnswer {
             deductions: named(deduction_ids, deductions)?,
             voids: named(void_ids, voids)?,
-        })
+            captures: named(capture_ids, captures)?,
+        };
+        self.unlist_captured(&batch.captures, &answer.captures).await;
+        Ok(answer)
     }
 
     /// # Errors
@@ -86,7 +101,8 @@ impl Redis {
             _ => {}
         }
         let client = deduction.client_id;
-        let group = Group { voids: Vec::new(), deductions: vec![(0, &deduction)] };
+        self.list_holds(core::slice::from_ref(&deduction)).await?;
+        let group = Group { deductions: vec![(0, &deduction)], ..Group::default() };
         let answer = self.apply_group(&client, &group).await?;
         let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(unanswered)
@@ -128,11 +144,11 @@ impl Redis {
         group: &Group<'_>,
     ) -> Result<GroupAnswer, StoreError> {
         let client_keys = ClientKeys::of(client);
-        // After the record, the state and the movements: the sums, then the buckets.
-        let mut more_keys = vec![client_keys.sums()];
+        // After the record, the state and the movements: the sums, the holds, then the buckets.
+        let mut more_keys = vec![client_keys.sums(), client_keys.holds(), client_keys.hold_ends()];
         let mut arguments =
             vec![number(self.charge_memory_ms()), number(self.clock_skew_ms()), number(BUCKET_MS)];
-        let mut push = |what: &str, id: &DeductionId, rest: [Vec<u8>; 3]| {
+        let mut push = |what: &str, id: &DeductionId, rest: Vec<Vec<u8>>| {
             let bucket = client_keys.deductions(id.minted_ms());
             let known = more_keys.iter().position(|key| *key == bucket);
             let place = known.unwrap_or_else(|| {
@@ -146,17 +162,28 @@ impl Redis {
             arguments.extend(rest);
         };
         for (_, void) in &group.voids {
-            push("v", &void.id, [vec![], vec![], vec![]]);
+            push("v", &void.id, vec![]);
+        }
+        for (_, capture) in &group.captures {
+            push("k", &capture.id, vec![capture.amount.to_string().into_bytes()]);
         }
         for (_, deduction) in &group.deductions {
             let currency = deduction.currency.as_str().into();
             let amount = deduction.amount.to_string().into_bytes();
-            push("c", &deduction.id, [currency, amount, deduction.route.clone().into_bytes()]);
+            let mut rest = vec![currency, amount, deduction.route.clone().into_bytes()];
+            let kind = deduction.hold.map_or("c", |terms| {
+                rest.extend([number(terms.ends_ms), terms.at_end.to_string().into_bytes()]);
+                "h"
+            });
+            push(kind, &deduction.id, rest);
         }
         let mut reply = self.on_accounts(&CHARGES, client, &more_keys, &arguments).await?;
-        let mut answer = GroupAnswer { voids: Vec::new(), deductions: Vec::new() };
+        let mut answer = GroupAnswer::default();
         for (at, _) in &group.voids {
             answer.voids.push((*at, void_outcome(&reply.text()?)?));
+        }
+        for (at, _) in &group.captures {
+            answer.captures.push((*at, capture_outcome(&reply.text()?)?));
         }
         for (at, _) in &group.deductions {
             answer.deductions.push((*at, charge_outcome(&reply.text()?)?));
@@ -177,7 +204,12 @@ impl Group<'_> {
     fn refused(&self) -> GroupAnswer {
         let deductions = self.deductions.iter().map(|(at, _)| (*at, DeductionOutcome::Frozen));
         let voids = self.voids.iter().map(|(at, _)| (*at, VoidOutcome::Conflict));
-        GroupAnswer { deductions: deductions.collect(), voids: voids.collect() }
+        let captures = self.captures.iter().map(|(at, _)| (*at, CaptureOutcome::Conflict));
+        GroupAnswer {
+            deductions: deductions.collect(),
+            voids: voids.collect(),
+            captures: captures.collect(),
+        }
     }
 }
 
@@ -188,9 +220,24 @@ fn charge_outcome(text: &str) -> Result<DeductionOutcome, StoreError> {
         "voided" => Ok(DeductionOutcome::Voided),
         "conflict" => Ok(DeductionOutcome::Conflict),
         "stale" => Ok(DeductionOutcome::Stale),
+        _ => match text.split_once(' ') {
+            Some(("charged", left)) => units(left).map(DeductionOutcome::Deducted),
+            Some(("in_debt", owed)) => units(owed).map(DeductionOutcome::InDebt),
+            _ => Err(unanswered()),
+        },
+    }
+}
+
+fn capture_outcome(text: &str) -> Result<CaptureOutcome, StoreError> {
+    match text {
+        "marked" => Ok(CaptureOutcome::Marked),
+        "voided" => Ok(CaptureOutcome::Voided),
+        "conflict" => Ok(CaptureOutcome::Conflict),
+        "stale" => Ok(CaptureOutcome::Stale),
         _ => {
-            let left = text.strip_prefix("charged ").ok_or_else(unanswered)?;
-            units(left).map(DeductionOutcome::Deducted)
+            let amounts = text.strip_prefix("captured ").and_then(|rest| rest.split_once(' '));
+            let (captured, left) = amounts.ok_or_else(unanswered)?;
+            Ok(CaptureOutcome::Captured { captured: units(captured)?, left: units(left)? })
         }
     }
 }
@@ -201,6 +248,7 @@ fn void_outcome(text: &str) -> Result<VoidOutcome, StoreError> {
         "marked" => Ok(VoidOutcome::Marked),
         "repeated" => Ok(VoidOutcome::Repeated),
         "stale" => Ok(VoidOutcome::Stale),
+        "conflict" => Ok(VoidOutcome::Conflict),
         _ => Err(unanswered()),
     }
 }

@@ -7,6 +7,7 @@
 //! | `{…}:state` | hash | our side of the accounts (`lua/account.lua`) |
 //! | `{…}:movements` | hash | every movement, for ever |
 //! | `{…}:sums` | hash | deductions by hour, currency and route, for ever (`lua/charges.lua`) |
+//! | `{…}:holds`, `{…}:holds:ends` | hash, sorted set | holds that are not settled, and when each ends (`lua/holds.lua`) |
 //! | `{…}:charges:<n>` | hash | deductions minted in the n-th ten minutes; expires |
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
@@ -15,6 +16,7 @@
 //! | `stripe402:agreed:<client>` | string | the id under which a client is known |
 //! | `stripe402:books` | string | the name of these books |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
+//! | `stripe402:holds` | sorted set | `<client>:<id>` of holds, by when they end |
 //! | `stripe402:uncharged` | sorted set | `<client>:<id>:<currency>:<PaymentIntent that waited>` of top-ups without a charge, by when they are forgotten |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
@@ -38,6 +40,9 @@ pub(super) const UNFINISHED: &str = "stripe402:unfinished";
 
 /// Top-ups that ended without a charge.
 pub(super) const UNCHARGED: &str = "stripe402:uncharged";
+
+/// Holds, by when they end.
+pub(super) const HOLDS: &str = "stripe402:holds";
 
 /// The name of these books.
 pub(super) const BOOKS: &str = "stripe402:books";
@@ -73,6 +78,14 @@ impl ClientKeys {
 
     pub(super) fn sums(&self) -> String {
         self.tagged("sums")
+    }
+
+    pub(super) fn holds(&self) -> String {
+        self.tagged("holds")
+    }
+
+    pub(super) fn hold_ends(&self) -> String {
+        self.tagged("holds:ends")
     }
 
     /// The bucket of deductions minted then.

@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod connection;
 mod durability;
+mod holds;
 mod keys;
 mod payers;
 mod read;
@@ -22,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ClientId,
+    ClientId, DeductionId,
     message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 use uuid::Uuid;
@@ -36,7 +37,7 @@ use super::{
 use crate::{
     accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        Opened, Posted, Posting, State, TopUp, TopUpId, UNCHARGED_KEPT,
+        OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -114,6 +115,10 @@ impl Accounts for Redis {
 
     async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
         self.apply_charge_for_card(deduction).await
+    }
+
+    async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
+        self.settle_holds(most).await
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {
@@ -254,6 +259,14 @@ impl Reports for Redis {
         most: usize,
     ) -> Result<Vec<AccountKey>, StoreError> {
         self.list_accounts(client, after, most).await
+    }
+
+    async fn open_holds(
+        &self,
+        client: Option<ClientId>,
+        most: usize,
+    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
+        self.read_open_holds(client, most).await
     }
 
     async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {

@@ -141,8 +141,17 @@ fn stored_movement(
 
 /// Amount and route of a deduction of this account that stands.
 fn deducted(stored: &str, key: AccountKey) -> Option<(Result<Units, StoreError>, String)> {
+    let of = |currency: &str| (currency == key.currency.as_str()).then_some(());
+    if let Some(captured) = stored.strip_prefix("c ") {
+        let parts: Vec<&str> = captured.splitn(6, ' ').collect();
+        let [_held, _after, currency, captured, _left, route] = parts.as_slice() else {
+            return None;
+        };
+        of(currency)?;
+        return Some((units(captured), (*route).to_owned()));
+    }
     let mut parts = stored.splitn(4, ' ');
     let (amount, _after) = (parts.next()?, parts.next()?);
-    (parts.next()? == key.currency.as_str()).then_some(())?;
+    of(parts.next()?)?;
     Some((units(amount), parts.next()?.to_owned()))
 }

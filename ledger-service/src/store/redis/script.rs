@@ -36,6 +36,7 @@ fn call(command: &str, script: &str, keys: &[String], arguments: &[Vec<u8>]) -> 
 }
 
 const ACCOUNT: &str = include_str!("lua/account.lua");
+const HOLDS: &str = include_str!("lua/holds.lua");
 const MOVEMENT: &str = include_str!("lua/movement.lua");
 const TOP_UP: &str = include_str!("lua/top_up.lua");
 
@@ -46,7 +47,8 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CHARGES = ACCOUNT, include_str!("lua/charges.lua");
+    CHARGES = ACCOUNT, HOLDS, include_str!("lua/charges.lua");
+    SETTLE_HOLDS = ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
     POST = ACCOUNT, MOVEMENT, include_str!("lua/post.lua");
     POST_TOGETHER = ACCOUNT, MOVEMENT, include_str!("lua/post_together.lua");
     READ = ACCOUNT, include_str!("lua/read.lua");

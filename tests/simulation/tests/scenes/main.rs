@@ -82,6 +82,7 @@ impl Scene {
             idempotency_key: None,
             source: None,
             live: None,
+            hold: None,
         }
     }
 

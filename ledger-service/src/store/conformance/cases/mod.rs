@@ -3,6 +3,7 @@
 
 mod audit;
 mod deductions;
+mod holds;
 mod many;
 mod movements;
 mod payers;
@@ -22,7 +23,7 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
+    audit::*, deductions::*, holds::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
     uncharged::*, voids::*,
 };
 

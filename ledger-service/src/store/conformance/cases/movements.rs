@@ -99,7 +99,7 @@ pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
     store.post(key, Kind::TopUp, "pi", 20).await;
     let account = store.account(key).await;
     assert_eq!((account.available, account.debt), (Units::ZERO, units(10)));
-    assert_eq!(store.deduction(&deduction(key, 1)).await, DeductionOutcome::Insufficient);
+    assert_eq!(store.deduction(&deduction(key, 1)).await, DeductionOutcome::InDebt(units(10)));
     store.verify(&[key]).await;
 }
 

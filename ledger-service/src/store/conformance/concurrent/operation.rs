@@ -1,6 +1,8 @@
 //! One operation: how a store is asked for it, and how the pure books carry it out.
 
-use stripe402_protocol::message::{Deduction, DeductionOutcome, Void, VoidOutcome};
+use stripe402_protocol::message::{
+    Batch, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
+};
 
 use super::super::{fixture::batch, shown};
 use crate::{
@@ -17,6 +19,7 @@ pub(super) enum Operation {
     Deduction(Deduction),
     ChargeForCard(Deduction),
     Void(Void),
+    Capture(Capture),
     Post(AccountKey, Posting),
     Open(NewTopUp),
     Advance { id: TopUpId, from: Option<State>, to: State },
@@ -32,6 +35,7 @@ pub(super) enum Operation {
 pub(super) enum Answer {
     Deduction(DeductionOutcome),
     Void(VoidOutcome),
+    Captured(CaptureOutcome),
     Posted(Posted),
     Opened(Opened),
     Advanced(Advance),
@@ -50,6 +54,7 @@ impl Answer {
             self,
             Self::Deduction(DeductionOutcome::Deducted(_))
                 | Self::Void(VoidOutcome::Voided | VoidOutcome::Marked)
+                | Self::Captured(CaptureOutcome::Captured { .. } | CaptureOutcome::Marked)
                 | Self::Posted(Posted::Done(_))
                 | Self::Opened(Opened::New(_))
                 | Self::Advanced(Advance::Done(_))
@@ -79,6 +84,10 @@ impl Operation {
             Self::Void(void) => {
                 let answer = store.batch(batch(vec![], vec![void])).await?;
                 Answer::Void(answer.voids[0].1)
+            }
+            Self::Capture(capture) => {
+                let answer = store.batch(of_capture(capture)).await?;
+                Answer::Captured(answer.captures[0].1)
             }
             Self::Post(key, posting) => Answer::Posted(store.post(key, posting).await?),
             Self::Open(wanted) => Answer::Opened(store.open_top_up(wanted).await?),
@@ -117,6 +126,10 @@ impl Operation {
                 let answer = accounting::apply_batch(books, &batch, &window).unwrap();
                 Answer::Void(answer.voids[0].1)
             }
+            Self::Capture(capture) => {
+                let answer = accounting::apply_batch(books, &of_capture(capture), &window).unwrap();
+                Answer::Captured(answer.captures[0].1)
+            }
             Self::Post(key, posting) => {
                 Answer::Posted(accounting::post(books, &key, &posting, now_ms).unwrap())
             }
@@ -131,4 +144,8 @@ impl Operation {
             Self::Charges(key) => Answer::Charges(shown::deductions(books, &key)),
         }
     }
+}
+
+fn of_capture(capture: Capture) -> Batch {
+    Batch { captures: vec![capture], ..batch(vec![], vec![]) }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use stripe402_protocol::{
     Code, DeductionId, Refusal,
-    message::{Deduction, DeductionOutcome, Void},
+    message::{Capture, Deduction, DeductionOutcome, Void},
 };
 
 use super::{
@@ -61,12 +61,10 @@ impl Scene {
         };
         let keys: Vec<_> = [Some(first), second].into_iter().flatten().collect();
         let theme = dice.throw(THEMES);
-        let deductions = (0..6).map(|_| Shared {
-            deduction: fixture::deduction(
-                *dice.pick(&keys),
-                i64::try_from(dice.throw(30)).unwrap(),
-            ),
-            for_card: dice.throw(5) < 2,
+        let deductions = (0..6).map(|number| {
+            let (key, amount) = (*dice.pick(&keys), i64::try_from(dice.throw(30)).unwrap());
+            let make = if number % 2 == 0 { fixture::deduction } else { fixture::hold };
+            Shared { deduction: make(key, amount), for_card: dice.throw(5) < 2 }
         });
         let deductions = deductions.collect();
         let now_ms = now_ms();
@@ -104,7 +102,8 @@ impl Scene {
         let theme = if dice.throw(2) == 0 { self.theme } else { dice.throw(THEMES + 1) };
         match theme {
             0 if dice.throw(2) == 0 => self.deduction(dice),
-            0 => self.void(dice),
+            0 if dice.throw(2) == 0 => self.void(dice),
+            0 => self.capture(dice),
             1 => self.post(dice),
             2 if dice.throw(4) == 0 => self.open(dice),
             2 => self.advance(dice),
@@ -177,6 +176,23 @@ impl Scene {
         let is_named = !for_card || (known.deducted.contains(&deduction.id) && dice.throw(4) == 0);
         let client_id = Some(deduction.client_id).filter(|_| is_named);
         Operation::Void(Void { id: deduction.id, client_id })
+    }
+
+    /// Of a hold, mostly; of a card's only once somebody has learnt whose it is.
+    fn capture(&self, dice: &mut Dice) -> Operation {
+        let known = self.known.lock().unwrap();
+        let may =
+            |shared: &&Shared| !shared.for_card || known.deducted.contains(&shared.deduction.id);
+        let holds = |shared: &&Shared| shared.deduction.hold.is_some();
+        let all: Vec<_> = self.deductions.iter().filter(may).collect();
+        let own: Vec<_> = all.iter().copied().filter(holds).collect();
+        let from = if own.is_empty() || dice.throw(8) == 0 { &all } else { &own };
+        if from.is_empty() {
+            return Operation::Account(*dice.pick(&self.keys));
+        }
+        let Deduction { id, client_id, .. } = dice.pick(from).deduction;
+        let amount = units(i64::try_from(dice.throw(32)).unwrap());
+        Operation::Capture(Capture { id, client_id, amount })
     }
 
     fn post(&self, dice: &mut Dice) -> Operation {

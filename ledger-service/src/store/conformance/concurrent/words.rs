@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{
     DeductionId,
-    message::{DeductionOutcome, VoidOutcome},
+    message::{CaptureOutcome, DeductionOutcome, VoidOutcome},
 };
 
 use super::{
@@ -36,6 +36,7 @@ impl Words {
                     words.keys.push(key);
                 }
                 Operation::Void(void) => words.deductions.push(void.id),
+                Operation::Capture(capture) => words.deductions.push(capture.id),
                 Operation::Open(wanted) => {
                     words.top_ups.push(wanted.id);
                     words.keys.push(wanted.account);
@@ -76,6 +77,7 @@ impl Words {
             Operation::ChargeForCard(_) => "card charge",
             Operation::Void(void) if void.client_id.is_none() => "nameless void",
             Operation::Void(_) => "void",
+            Operation::Capture(_) => "capture",
             Operation::Post(_, posting) => posting.kind.as_str(),
             Operation::Open(_) => "open",
             Operation::Advance { .. } => "advance",
@@ -92,17 +94,21 @@ impl Words {
         match answer {
             Answer::Deduction(DeductionOutcome::Deducted(_)) => "charged",
             Answer::Deduction(DeductionOutcome::Insufficient) => "insufficient",
+            Answer::Deduction(DeductionOutcome::InDebt(_)) => "in debt",
+            Answer::Captured(CaptureOutcome::Captured { .. }) => "captured",
             Answer::Deduction(DeductionOutcome::Frozen) => "frozen",
-            Answer::Deduction(DeductionOutcome::Voided) | Answer::Void(VoidOutcome::Voided) => {
-                "voided"
+            Answer::Deduction(DeductionOutcome::Voided)
+            | Answer::Captured(CaptureOutcome::Voided)
+            | Answer::Void(VoidOutcome::Voided) => "voided",
+            Answer::Deduction(DeductionOutcome::Conflict)
+            | Answer::Captured(CaptureOutcome::Conflict)
+            | Answer::Void(VoidOutcome::Conflict) => "conflict",
+            Answer::Deduction(DeductionOutcome::Stale)
+            | Answer::Captured(CaptureOutcome::Stale)
+            | Answer::Void(VoidOutcome::Stale) => "stale",
+            Answer::Captured(CaptureOutcome::Marked) | Answer::Void(VoidOutcome::Marked) => {
+                "marked"
             }
-            Answer::Deduction(DeductionOutcome::Conflict) | Answer::Void(VoidOutcome::Conflict) => {
-                "conflict"
-            }
-            Answer::Deduction(DeductionOutcome::Stale) | Answer::Void(VoidOutcome::Stale) => {
-                "stale"
-            }
-            Answer::Void(VoidOutcome::Marked) => "marked",
             Answer::Void(VoidOutcome::Repeated) | Answer::Posted(Posted::Repeated(_)) => "repeated",
             Answer::Posted(Posted::Done(_)) | Answer::Advanced(Advance::Done(_)) => "done",
             Answer::Posted(Posted::Refused(_)) => "refused",
@@ -131,9 +137,11 @@ impl Words {
         match operation {
             Operation::Deduction(of) | Operation::ChargeForCard(of) => {
                 let key = AccountKey { client: of.client_id, currency: of.currency };
-                format!("{kind} {} {} {}", self.deduction(&of.id), self.key(&key), of.amount)
+                let hold = if of.hold.is_some() { " (hold)" } else { "" };
+                format!("{kind} {} {} {}{hold}", self.deduction(&of.id), self.key(&key), of.amount)
             }
             Operation::Void(void) => format!("{kind} {}", self.deduction(&void.id)),
+            Operation::Capture(of) => format!("{kind} {} {}", self.deduction(&of.id), of.amount),
             Operation::Post(key, posting) => {
                 format!("{kind} {} {} {}", self.key(key), posting.reference, posting.amount)
             }
@@ -159,6 +167,9 @@ impl Words {
         match answer {
             Answer::Deduction(DeductionOutcome::Deducted(left)) => {
                 format!("{outcome}, {left} left")
+            }
+            Answer::Captured(CaptureOutcome::Captured { captured, left }) => {
+                format!("{outcome} {captured}, {left} left")
             }
             Answer::Posted(Posted::Done(of) | Posted::Repeated(of)) => {
                 format!("{outcome}: {}", account(of))

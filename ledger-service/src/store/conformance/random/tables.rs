@@ -22,6 +22,12 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         assert_eq!(summed, shown::tallies(&world.books, key), "{seed}");
         let kept = store.deductions(*key, usize::MAX).await.unwrap();
         assert_eq!(kept, shown::deductions(&world.books, key), "{seed}");
+        let mut open = store.open_holds(Some(key.client), usize::MAX).await.unwrap();
+        open.retain(|(_, hold)| hold.account == *key);
+        open.sort_unstable_by_key(|(id, _)| *id);
+        let held = world.books.holds().iter().filter(|(_, hold)| hold.account == *key);
+        let held: Vec<_> = held.map(|(id, hold)| (*id, hold.clone())).collect();
+        assert_eq!(open, held, "{seed}");
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use stripe402_protocol::{
     ClientId, Code, Currency, DeductionId, Refusal, Units,
-    message::{Deduction, Void},
+    message::{Batch, Capture, Deduction, HoldTerms, Void},
 };
 
 use super::{
@@ -85,12 +85,21 @@ impl World {
         let of_client = |key: &&AccountKey| key.client == minted.client;
         let own: Vec<_> = self.keys.iter().filter(of_client).copied().collect();
         let key = *self.dice.pick(&own);
+        // The same for an id each time; now and then it has ended, or is no hold at all.
+        let minted_ms = minted.id.minted_ms();
+        let at_end = units(0);
+        let hold = match minted_ms % 5 {
+            0 | 1 => Some(HoldTerms { ends_ms: minted_ms + 3_600_000, at_end }),
+            2 if self.dice.throw(8) == 0 => Some(HoldTerms { ends_ms: minted_ms - 1, at_end }),
+            _ => None,
+        };
         Deduction {
             id: minted.id,
             client_id: key.client,
             currency: key.currency,
             amount: self.amount(),
             route: ["joke", "weather"][usize::try_from(self.dice.throw(2)).unwrap()].to_owned(),
+            hold,
         }
     }
 
@@ -116,14 +125,21 @@ impl World {
         for _ in 0..self.dice.throw(3) {
             let Minted { id, client, for_card } = self.minted();
             // A gateway that does not know whose a card's charge is may have learnt it since.
-            let is_charged = matches!(
-                accounting::Book::deduction(&self.books, &id).unwrap(),
-                Some(accounting::DeductionRecord::Deducted { .. })
-            );
+            let known = accounting::Book::deduction(&self.books, &id).unwrap();
+            let is_charged = known.is_some_and(|known| known.is_of_somebody());
             let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
             voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
         }
-        let batch = batch(deductions, voids);
+        let mut captures = Vec::new();
+        for _ in 0..self.dice.throw(4) {
+            let Minted { id, client, for_card } = self.minted();
+            // Of a card's hold a gateway knows whose it is once it is there.
+            let known = accounting::Book::deduction(&self.books, &id).unwrap();
+            if !for_card || known.is_some_and(|known| known.is_of_somebody()) {
+                captures.push(Capture { id, client_id: client, amount: self.amount() });
+            }
+        }
+        let batch = Batch { captures, ..batch(deductions, voids) };
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
         let expected = accounting::apply_batch(&mut self.books, &batch, &window).unwrap();

@@ -112,7 +112,8 @@ impl Caller {
     }
 
     fn batch(&mut self, dice: &mut Dice, now_ms: u64) -> Batch {
-        let mut batch = Batch { version: 1, deductions: Vec::new(), voids: Vec::new() };
+        let mut batch =
+            Batch { version: 1, deductions: Vec::new(), voids: Vec::new(), captures: vec![] };
         for _ in 0..dice.throw(6) {
             let deduction = if self.deductions.is_empty() || dice.throw(4) > 0 {
                 let key = *pick(dice, &self.keys);
@@ -125,6 +126,7 @@ impl Caller {
                     currency: key.currency,
                     amount: Units::new(i64::try_from(dice.throw(50)).unwrap()).unwrap(),
                     route: ["joke", "weather"][usize::from(dice.throw(2) == 0)].to_owned(),
+                    hold: None,
                 }
             } else {
                 pick(dice, &self.deductions).clone()

@@ -75,6 +75,7 @@ impl Subject {
                     version: 1,
                     deductions: vec![charge_of(key, u8::try_from(id).unwrap())],
                     voids: Vec::new(),
+                    captures: vec![],
                 }),
                 Call::Customer(key.client, format!("{CUSTOMER}_{name}")),
             ];
@@ -325,6 +326,7 @@ async fn in_a_batch_one_damaged_record_fails_one_item() {
         version: 1,
         deductions: vec![charge_of(bad, 4), charge_of(good, 5), unreadable],
         voids: vec![void],
+        captures: vec![],
     };
     let mut asked = Box::pin(subject.store.batch(batch));
     assert!(futures_util::poll!(&mut asked).is_pending());

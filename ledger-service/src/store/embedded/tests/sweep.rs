@@ -79,7 +79,8 @@ impl Subject {
                 client_id: None,
             }
         });
-        let batch = Batch { version: 1, deductions: Vec::new(), voids: voids.collect() };
+        let batch =
+            Batch { version: 1, deductions: Vec::new(), voids: voids.collect(), captures: vec![] };
         self.run(self.store.batch(batch)).await;
     }
 
@@ -140,7 +141,7 @@ async fn what_is_forgotten_is_gone_before_it_is_removed() {
     random[..8].copy_from_slice(&1_000_u64.to_be_bytes());
     let last = DeductionId::mint(NOW, random);
     let void = stripe402_protocol::message::Void { id: last, client_id: None };
-    let batch = Batch { version: 1, deductions: Vec::new(), voids: vec![void] };
+    let batch = Batch { version: 1, deductions: Vec::new(), voids: vec![void], captures: vec![] };
     let outcome = subject.run(subject.store.batch(batch)).await.voids[0].1;
     assert!(subject.kept() > 0);
     assert_eq!(outcome, stripe402_protocol::message::VoidOutcome::Stale);

@@ -1,20 +1,23 @@
--- Voids and charges of one client, in this order, as `accounting/deduction.rs` says.
+-- Voids, captures, deductions and holds of one client, in this order, as `accounting/deduction.rs` and
+-- `accounting/hold.rs` say.
 --
--- KEYS[4]  sums: `n:<hour>:<currency>:<route>` = how many, `u:…` = how many units
--- KEYS[5…] buckets of charges by the time of minting: id = "amount balance_after currency route",
---          'v' (voided), or 'r' (refused in advance)
--- ARGV[2…4] how long charges are remembered, how far clocks may be ahead, a bucket's length (ms)
--- ARGV[5…] seven for each void or charge: 'v' or 'c', its bucket's index in KEYS, id, when minted
---          (ms), currency, amount, route (the last three '' for a void)
+-- KEYS[7…] buckets by the time of minting: id = "amount balance_after currency route" (deducted),
+--          "h amount balance_after currency route" (held),
+--          "c held balance_after currency captured left route" (captured), 'v' (voided), 'r' (refused in
+--          advance), "m amount" (captured in advance)
+-- ARGV[2…4] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
+-- ARGV[5…] for each: its kind, its bucket's index in KEYS, id, when minted (ms), and
+--          'v' (void): nothing more; 'k' (capture): amount; 'c' (deduction): currency, amount, route;
+--          'h' (hold): currency, amount, route, when it ends (ms), what is captured then
 
-local SUMS = KEYS[4]
+local SIZES = { v = 4, k = 5, c = 7, h = 9 }
 local memory, skew, bucket_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
 local newest = NOW + skew
 
 -- Commands cost more than what is done with their answers: each bucket is read and written by one.
-local found, written, tallied, full = {}, {}, {}, {}
+local found, written = {}, {}
 
 -- Lua's stack holds some 8,000 values.
 local PIECE = 2000
@@ -26,11 +29,12 @@ local function in_pieces(list, act)
 end
 
 local function find_all()
-    local wanted = {}
-    for at = 5, #ARGV, 7 do
+    local wanted, at = {}, 5
+    while ARGV[at] do
         local bucket = KEYS[tonumber(ARGV[at + 1])]
         wanted[bucket] = wanted[bucket] or {}
         table.insert(wanted[bucket], ARGV[at + 2])
+        at = at + SIZES[ARGV[at]]
     end
     for bucket, ids in pairs(wanted) do
         found[bucket] = {}
@@ -55,28 +59,40 @@ end
 
 local function parse(value)
     local units, after, currency, route = string.match(value, '^(%d+) (%d+) (%l%l%l) (.*)$')
+    if units then
+        return { units = units, after = after, currency = currency, route = route }
+    end
+    units, after, currency, route = string.match(value, '^h (%d+) (%d+) (%l%l%l) (.*)$')
+    if units then
+        return { units = units, after = after, currency = currency, route = route, held = true }
+    end
+    local captured, left
+    units, after, currency, captured, left, route =
+        string.match(value, '^c (%d+) (%d+) (%l%l%l) (%d+) (%d+) (.*)$')
     if not units then
         fail('a charge')
     end
-    return { units = units, after = after, currency = currency, route = route }
+    return {
+        units = units, after = after, currency = currency, route = route, held = true,
+        captured = captured, left = left,
+    }
 end
 
--- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
-local function tally(minted, currency, route, sign, units)
-    local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
-    local sum = tallied[name]
-    if sum and math.abs(sum.units + sign * units) > MAX then
-        table.insert(full, sum)
-        sum = nil
-    end
-    if not sum then
-        sum = { name = name, count = 0, units = 0 }
-        tallied[name] = sum
-    end
-    sum.count, sum.units = sum.count + sign, sum.units + sign * units
+-- The amount of a capture that came first.
+local function mark(value)
+    return value and string.match(value, '^m (%d+)$')
 end
 
-local function charge(bucket, id, minted, currency, units, route)
+local function short(from)
+    return from.debt > 0 and 'in_debt ' .. text(from.debt) or 'insufficient'
+end
+
+local function is_remembered(minted)
+    return minted >= forgotten_before and minted <= newest
+end
+
+-- `ends` and `at_end` if it is a hold.
+local function charge(bucket, id, minted, currency, units, route, ends, at_end)
     if minted < oldest or minted > newest then
         return 'stale'
     end
@@ -84,34 +100,107 @@ local function charge(bucket, id, minted, currency, units, route)
     if known == 'v' or known == 'r' then
         return 'voided'
     end
-    if known then
+    local wanted, first = amount(units, 'the price'), mark(known)
+    if first then
+        if not ends then
+            return 'conflict'
+        end
+        -- Its capture came first: only that is taken.
+        wanted = math.min(wanted, amount(first, 'a capture'))
+    elseif known then
         local was = parse(known)
-        if was.units == units and was.currency == currency and was.route == route then
+        if was.units == units and was.currency == currency and was.route == route
+            and (was.held or false) == (ends ~= nil) then
             return 'charged ' .. was.after
         end
         return 'conflict'
     end
     local from = account(currency)
-    if from.frozen then
-        return 'frozen'
+    if not first then
+        if ends and ends <= NOW then
+            return 'stale'
+        end
+        if from.frozen then
+            return 'frozen'
+        end
     end
-    local wanted = amount(units, 'the price')
     if from.available < wanted then
-        return 'insufficient'
+        return short(from)
     end
     change(currency)
     from.available = from.available - wanted
     local after = text(from.available)
-    tally(minted, currency, route, 1, wanted)
-    write(bucket, id, units .. ' ' .. after .. ' ' .. currency .. ' ' .. route)
+    if not ends then
+        tally(minted, currency, route, 1, wanted)
+        write(bucket, id, units .. ' ' .. after .. ' ' .. currency .. ' ' .. route)
+        return 'charged ' .. after
+    end
+    local opened = {
+        ends = ends, at_end = at_end, units = tonumber(units), after = after, currency = currency,
+        route = route,
+    }
+    if first then
+        tally(minted, currency, route, 1, wanted)
+        write(bucket, id, captured_record(opened, text(wanted), after))
+    else
+        from.pending = from.pending + wanted
+        set_hold(id, opened)
+        write(bucket, id, 'h ' .. units .. ' ' .. after .. ' ' .. currency .. ' ' .. route)
+    end
     return 'charged ' .. after
 end
 
-local function void(bucket, id, minted)
-    if minted < forgotten_before or minted > newest then
+local function take_hold(bucket, id, minted, asked)
+    local known = hold(id)
+    local captured, left = capture(id, minted, asked)
+    if not captured then
+        return 'conflict'
+    end
+    if is_remembered(minted) then
+        write(bucket, id, captured_record(known, captured, left))
+    end
+    return 'captured ' .. captured .. ' ' .. left
+end
+
+local function capture_hold(bucket, id, minted, asked)
+    local known = find(bucket, id)
+    if (not known or string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
+        return take_hold(bucket, id, minted, amount(asked, 'a capture'))
+    end
+    if not is_remembered(minted) then
         return 'stale'
     end
+    if known == 'v' or known == 'r' then
+        return 'voided'
+    end
+    if not known then
+        write(bucket, id, 'm ' .. asked)
+        return 'marked'
+    end
+    if mark(known) then
+        return 'marked'
+    end
+    local was = parse(known)
+    if was.captured then
+        return 'captured ' .. was.captured .. ' ' .. was.left
+    end
+    return 'conflict'
+end
+
+local function void(bucket, id, minted)
     local known = find(bucket, id)
+    if (known and string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
+        if not settle(id, hold(id), 0) then
+            return 'conflict'
+        end
+        if is_remembered(minted) then
+            write(bucket, id, 'v')
+        end
+        return 'voided'
+    end
+    if not is_remembered(minted) then
+        return 'stale'
+    end
     if known == 'v' or known == 'r' then
         return 'repeated'
     end
@@ -119,10 +208,17 @@ local function void(bucket, id, minted)
         write(bucket, id, 'r')
         return 'marked'
     end
+    if mark(known) then
+        write(bucket, id, 'r')
+        return 'marked'
+    end
     local was = parse(known)
+    if was.held and not was.captured then
+        return 'conflict'
+    end
     change(was.currency)
     -- Only an account at the largest amount could not take its own units back; it keeps them.
-    local units = amount(was.units, 'a charge')
+    local units = amount(was.captured or was.units, 'a charge')
     credit(account(was.currency), units)
     tally(minted, was.currency, was.route, -1, units)
     write(bucket, id, 'v')
@@ -130,13 +226,8 @@ local function void(bucket, id, minted)
 end
 
 local function write_all()
-    for _, sum in pairs(tallied) do
-        table.insert(full, sum)
-    end
-    for _, sum in ipairs(full) do
-        redis.call('HINCRBY', SUMS, 'n:' .. sum.name, text(sum.count))
-        redis.call('HINCRBY', SUMS, 'u:' .. sum.name, text(sum.units))
-    end
+    write_sums()
+    write_holds()
     for bucket, records in pairs(written) do
         in_pieces(records, function(_, ...)
             redis.call('HSET', bucket, ...)
@@ -151,14 +242,23 @@ end
 return run(function()
     local answers = {}
     find_all()
-    for at = 5, #ARGV, 7 do
-        local bucket, id, minted = KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], tonumber(ARGV[at + 3])
-        if ARGV[at] == 'v' then
+    local at = 5
+    while ARGV[at] do
+        local kind, bucket, id, minted =
+            ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], tonumber(ARGV[at + 3])
+        if kind == 'v' then
             table.insert(answers, void(bucket, id, minted))
-        else
+        elseif kind == 'k' then
+            table.insert(answers, capture_hold(bucket, id, minted, ARGV[at + 4]))
+        elseif kind == 'c' then
             table.insert(answers,
                 charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]))
+        else
+            table.insert(answers,
+                charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6],
+                    tonumber(ARGV[at + 7]), amount(ARGV[at + 8], 'a hold')))
         end
+        at = at + SIZES[kind]
     end
     write_all()
     return answers

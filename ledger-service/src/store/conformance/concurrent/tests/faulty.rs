@@ -104,7 +104,7 @@ impl Faulty {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 books.batch(batch).await
             });
-            return Ok(BatchAnswer { deductions: vec![], voids });
+            return Ok(BatchAnswer { deductions: vec![], voids, captures: vec![] });
         }
         self.a_while().await;
         let mut answer = self.books.batch(batch.clone()).await?;

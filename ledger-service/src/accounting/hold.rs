@@ -1,0 +1,181 @@
+//! Holds: what a request may cost at most is set aside, and settled once when it is known.
+//!
+//! A hold and its capture, release and end commute: whatever comes first, the account ends up the same.
+
+use stripe402_protocol::{
+    DeductionId, Units,
+    message::{Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms},
+};
+
+use super::{
+    Account, AccountKey, Book, DeductionRecord, OpenHold, TallyKey, Window, deduction::short,
+};
+
+/// Sets a hold's amount aside, for an id that is new.
+pub(super) fn open<B: Book>(
+    book: &mut B,
+    deduction: &Deduction,
+    terms: HoldTerms,
+    before: Account,
+) -> Result<DeductionOutcome, B::Error> {
+    let account = AccountKey { client: deduction.client_id, currency: deduction.currency };
+    let Some(after) = before.held(deduction.amount) else {
+        return Ok(short(before));
+    };
+    let (amount, balance_after) = (deduction.amount, after.available);
+    let route = deduction.route.clone();
+    let hold = OpenHold { account, amount, route: route.clone(), terms, balance_after };
+    book.set_hold(&deduction.id, Some(&hold))?;
+    book.set_account(&account, &after)?;
+    let record = DeductionRecord::Held { account, amount, route, balance_after };
+    book.set_charge(&deduction.id, &record)?;
+    Ok(DeductionOutcome::Deducted(balance_after))
+}
+
+/// Takes what the capture said that came before its hold.
+pub(super) fn open_captured<B: Book>(
+    book: &mut B,
+    deduction: &Deduction,
+    asked: Units,
+    before: Account,
+) -> Result<DeductionOutcome, B::Error> {
+    let account = AccountKey { client: deduction.client_id, currency: deduction.currency };
+    let captured = asked.min(deduction.amount);
+    let Some(after) = before.debited(captured) else {
+        return Ok(short(before));
+    };
+    book.tally(&TallyKey::of(&deduction.id, account, &deduction.route), 1, captured.get())?;
+    book.set_account(&account, &after)?;
+    let record = DeductionRecord::Captured {
+        account,
+        held: deduction.amount,
+        captured,
+        route: deduction.route.clone(),
+        balance_after: after.available,
+        left: after.available,
+    };
+    book.set_charge(&deduction.id, &record)?;
+    Ok(DeductionOutcome::Deducted(after.available))
+}
+
+/// Settles a hold, or makes sure that no more than this will be taken.
+///
+/// # Errors
+/// The store's.
+pub fn apply_capture<B: Book>(
+    book: &mut B,
+    capture: &Capture,
+    window: &Window,
+) -> Result<CaptureOutcome, B::Error> {
+    if let Some(hold) = book.hold(&capture.id)? {
+        if hold.account.client != capture.client_id {
+            return Ok(CaptureOutcome::Conflict);
+        }
+        return settle(book, &capture.id, hold, capture.amount, window);
+    }
+    Ok(match book.deduction(&capture.id)? {
+        Some(DeductionRecord::Captured { account, captured, left, .. })
+            if account.client == capture.client_id =>
+        {
+            CaptureOutcome::Captured { captured, left }
+        }
+        Some(DeductionRecord::Voided | DeductionRecord::RefusedInAdvance) => CaptureOutcome::Voided,
+        Some(DeductionRecord::CapturedInAdvance { client, .. }) if client == capture.client_id => {
+            CaptureOutcome::Marked
+        }
+        Some(_) => CaptureOutcome::Conflict,
+        None if window.remembers(&capture.id) => {
+            if !stripe402_mutant::mutant!("no_capture_mark") {
+                let (client, amount) = (capture.client_id, capture.amount);
+                let mark = DeductionRecord::CapturedInAdvance { client, amount };
+                book.set_charge(&capture.id, &mark)?;
+            }
+            CaptureOutcome::Marked
+        }
+        None => CaptureOutcome::Stale,
+    })
+}
+
+/// A hold that nobody captured until its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The hold.
+    pub id: DeductionId,
+    /// What it was.
+    pub hold: OpenHold,
+}
+
+/// Settles holds that have ended: what their terms say is taken. At most `most`, the earliest first.
+/// One whose records are damaged stays as it is.
+///
+/// # Errors
+/// The store's.
+pub fn settle_ended<B: Book>(
+    book: &mut B,
+    window: &Window,
+    most: usize,
+) -> Result<Vec<Settled>, B::Error> {
+    let mut settled = Vec::new();
+    for id in book.ended_holds(window.now_ms(), most)? {
+        let ended = book.hold(&id).and_then(|hold| {
+            let Some(hold) = hold else { return Ok(None) };
+            let outcome = settle(book, &id, hold.clone(), hold.terms.at_end, window)?;
+            let captured = matches!(outcome, CaptureOutcome::Captured { .. });
+            Ok(captured.then_some(Settled { id, hold }))
+        });
+        match ended {
+            Err(error) if B::is_damaged(&error) => {}
+            ended => settled.extend(ended?),
+        }
+    }
+    Ok(settled)
+}
+
+fn settle<B: Book>(
+    book: &mut B,
+    id: &DeductionId,
+    hold: OpenHold,
+    asked: Units,
+    window: &Window,
+) -> Result<CaptureOutcome, B::Error> {
+    let OpenHold { account, amount, route, balance_after, .. } = hold;
+    let captured = asked.min(amount);
+    let before = book.account(&account)?;
+    let Some(after) = before.settled(amount, captured) else {
+        // Less is pending than is held: nothing is done to books like these.
+        return Ok(CaptureOutcome::Conflict);
+    };
+    book.tally(&TallyKey::of(id, account, &route), 1, captured.get())?;
+    book.set_account(&account, &after)?;
+    if !stripe402_mutant::mutant!("captured_twice") {
+        book.set_hold(id, None)?;
+    }
+    let left = after.available;
+    if window.remembers(id) {
+        let held = amount;
+        let record =
+            DeductionRecord::Captured { account, held, captured, route, balance_after, left };
+        book.set_charge(id, &record)?;
+    }
+    Ok(CaptureOutcome::Captured { captured, left })
+}
+
+/// Releases a hold whole.
+pub(super) fn release<B: Book>(
+    book: &mut B,
+    id: &DeductionId,
+    hold: &OpenHold,
+    window: &Window,
+) -> Result<bool, B::Error> {
+    let before = book.account(&hold.account)?;
+    let Some(after) = before.settled(hold.amount, Units::ZERO) else { return Ok(false) };
+    book.set_account(&hold.account, &after)?;
+    book.set_hold(id, None)?;
+    if window.remembers(id) {
+        book.set_charge(id, &DeductionRecord::Voided)?;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+-- Holds of one client that are not settled, and the sums of what is taken: for scripts over `account.lua`.
+-- Read at the beginning of a script, written at its end, as accounts are.
+--
+-- KEYS[4] sums: `n:<hour>:<currency>:<route>` = how many, `u:…` = how many units
+-- KEYS[5] holds: id = "ends at_end amount balance_after currency route"
+-- KEYS[6] their ids by when they end (ms)
+
+local SUMS, HOLDS, ENDS = KEYS[4], KEYS[5], KEYS[6]
+local tallied, full = {}, {}
+local holds, holds_changed = {}, {}
+
+-- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
+local function tally(minted, currency, route, sign, units)
+    local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
+    local sum = tallied[name]
+    if sum and math.abs(sum.units + sign * units) > MAX then
+        table.insert(full, sum)
+        sum = nil
+    end
+    if not sum then
+        sum = { name = name, count = 0, units = 0 }
+        tallied[name] = sum
+    end
+    sum.count, sum.units = sum.count + sign, sum.units + sign * units
+end
+
+local function write_sums()
+    for _, sum in pairs(tallied) do
+        table.insert(full, sum)
+    end
+    for _, sum in ipairs(full) do
+        redis.call('HINCRBY', SUMS, 'n:' .. sum.name, text(sum.count))
+        redis.call('HINCRBY', SUMS, 'u:' .. sum.name, text(sum.units))
+    end
+end
+
+local function hold(id)
+    if holds[id] == nil then
+        local stored = redis.call('HGET', HOLDS, id)
+        if not stored then
+            holds[id] = false
+            return nil
+        end
+        local ends, at_end, units, after, currency, route =
+            string.match(stored, '^(%d+) (%d+) (%d+) (%d+) (%l%l%l) (.*)$')
+        if not ends then
+            fail('a hold')
+        end
+        holds[id] = {
+            ends = tonumber(ends), at_end = amount(at_end, 'a hold'), units = amount(units, 'a hold'),
+            after = after, currency = currency, route = route,
+        }
+    end
+    return holds[id] or nil
+end
+
+local function set_hold(id, known)
+    holds[id] = known or false
+    holds_changed[id] = true
+end
+
+-- Takes so much of a hold, and credits the rest: what is left, or nothing if less is pending than is held.
+-- An account at the largest amount keeps what it has.
+local function settle(id, known, captured)
+    local from = account(known.currency)
+    if from.pending < known.units then
+        return nil
+    end
+    change(known.currency)
+    from.pending = from.pending - known.units
+    credit(from, known.units - captured)
+    set_hold(id, nil)
+    return text(from.available)
+end
+
+-- The same, in the sums, too: what was taken, and what is left.
+local function capture(id, minted, asked)
+    local known = hold(id)
+    local captured = math.min(asked, known.units)
+    local left = settle(id, known, captured)
+    if not left then
+        return nil
+    end
+    tally(minted, known.currency, known.route, 1, captured)
+    return text(captured), left
+end
+
+-- What is remembered of a hold that is settled.
+local function captured_record(known, captured, left)
+    return 'c ' .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. captured .. ' '
+        .. left .. ' ' .. known.route
+end
+
+local function write_holds()
+    for id in pairs(holds_changed) do
+        local known = holds[id]
+        if known then
+            redis.call('HSET', HOLDS, id, text(known.ends) .. ' ' .. text(known.at_end) .. ' '
+                .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. known.route)
+            redis.call('ZADD', ENDS, text(known.ends), id)
+        else
+            redis.call('HDEL', HOLDS, id)
+            redis.call('ZREM', ENDS, id)
+        end
+    end
+end
