@@ -100,7 +100,10 @@ BEGIN
         UPDATE charge_records
            SET state = 'captured', client = c, currency = cur, amount = a, route = r,
                balance_after = balance, captured = taken, balance_captured = balance
-         WHERE id = d_id;
+         WHERE id = d_id AND state = 'capture_first';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'a void came in between' USING ERRCODE = 'serialization_failure';
+        END IF;
         PERFORM tally(c, cur, d_id, r, 1, taken);
         RETURN;
     END IF;
