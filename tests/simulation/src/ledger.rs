@@ -18,7 +18,7 @@ use stripe402_ledger::{
     topups::TopUps,
     wiring::{Edges, Parts},
 };
-use stripe402_protocol::message::{CardPayment, Received, compact};
+use stripe402_protocol::message::{CardPayment, Received};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -199,8 +199,9 @@ impl Ledger {
                 "/v1/batch" => {
                     let received = Received::from_compact(&body).map_err(|_| status(400))?;
                     let Received { batch, refused } = received;
+                    let version = batch.version;
                     let answer = store.batch(batch).await.map_err(|_| status(503))?;
-                    Ok(compact::to_bytes(&Received::answer(&refused, answer)))
+                    Ok(refused.complete(answer).encode(version))
                 }
                 "/v1/payments" => {
                     let request: CardPayment =

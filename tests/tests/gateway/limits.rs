@@ -295,7 +295,7 @@ async fn what_is_within_the_limits_is_served() {
         stack.client.get(ledger.url("/healthz")).header("x", headers).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let batch = |size: usize| {
-        let body = format!(r#"{{"version":1{}}}"#, " ".repeat(size - 13));
+        let body = format!(r#"{{"version":2{}}}"#, " ".repeat(size - 13));
         let request = stack.client.post(ledger.url("/v1/batch")).body(body);
         request.bearer_auth(&stack.secrets.ledger_token).send()
     };

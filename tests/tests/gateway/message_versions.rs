@@ -3,7 +3,7 @@
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use stripe402_protocol::message::{Batch, compact};
+use stripe402_protocol::message::{BatchAnswer, CaptureOutcome, DeductionOutcome, compact};
 use stripe402_tests::{
     binary,
     stack::{Stack, StackOptions},
@@ -13,7 +13,7 @@ use stripe402_tests::{
 const RECORDED: &str = "d1782dadaf1e757e6bb8a043678e581adc10990a279c80bc58ddbd50caa6fffd";
 
 fn recorded(name: &str) -> String {
-    let path = binary::workspace().join("tests/fixtures/messages/1").join(name);
+    let path = binary::workspace().join("tests/fixtures/messages/2").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -32,7 +32,7 @@ async fn stack() -> Stack {
 }
 
 #[tokio::test]
-async fn messages_of_version_1_are_carried_out() {
+async fn messages_of_version_2_are_carried_out() {
     let mut stack = stack().await;
     let mut client = String::new();
     for (message, left) in [("payment.json", 59_900), ("payment.least.json", 59_800)] {
@@ -44,42 +44,67 @@ async fn messages_of_version_1_are_carried_out() {
         assert_eq!(paid["creditsRemaining"], left, "{message}: {answer}");
         client = paid["clientId"].as_str().unwrap().to_owned();
     }
-    for (path, message, expected) in [
-        ("/v1/batch", "batch.json", "batch.of-ledger.json"),
-        ("/v1/balance", "balance.json", "balance.of-ledger.json"),
-    ] {
-        let (status, answer) =
-            post(&mut stack, path, recorded(message).replace(RECORDED, &client)).await;
-        let expected: Value = serde_json::from_str(&recorded(expected)).unwrap();
-        assert_eq!((status, answer), (StatusCode::OK, expected), "{message}");
-    }
+    let answer = send_compact(&mut stack, batch(2, &client)).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], compact::MEDIA_TYPE);
+    let expected = std::fs::read(fixture(2, "batch.of-ledger")).unwrap();
+    assert_eq!(answer.bytes().await.unwrap(), expected);
+    let asked = recorded("balance.json").replace(RECORDED, &client);
+    let (status, answer) = post(&mut stack, "/v1/balance", asked).await;
+    let expected: Value = serde_json::from_str(&recorded("balance.of-ledger.json")).unwrap();
+    assert_eq!((status, answer), (StatusCode::OK, expected));
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 600);
 }
 
-/// Version 2: batches are compact, everything else is as it was.
-#[tokio::test]
-async fn batches_of_version_2_are_carried_out() {
-    let mut stack = stack().await;
-    let mut client = String::new();
-    for message in ["payment.json", "payment.least.json"] {
-        let (status, answer) = post(&mut stack, "/v1/payments", recorded(message)).await;
-        assert_eq!(status, 200);
-        client = answer["paid"]["clientId"].as_str().unwrap().to_owned();
+fn fixture(version: u16, name: &str) -> std::path::PathBuf {
+    binary::workspace().join(format!("tests/fixtures/messages/{version}/{name}"))
+}
+
+/// A recorded batch, about this client.
+fn batch(version: u16, client: &str) -> Vec<u8> {
+    let bytes = std::fs::read(fixture(version, "batch")).unwrap();
+    let of: stripe402_protocol::ClientId = client.parse().unwrap();
+    let recorded: stripe402_protocol::ClientId = RECORDED.parse().unwrap();
+    let at: Vec<_> =
+        (0..bytes.len()).filter(|at| bytes[*at..].starts_with(recorded.as_bytes())).collect();
+    assert!(!at.is_empty());
+    let mut bytes = bytes;
+    for at in at {
+        bytes[at..at + 32].copy_from_slice(of.as_bytes());
     }
-    let fixtures = binary::workspace().join("tests/fixtures/messages/2");
-    let mut batch: Batch =
-        compact::from_bytes(&std::fs::read(fixtures.join("batch")).unwrap()).unwrap();
-    batch.deductions.iter_mut().for_each(|charge| charge.client_id = client.parse().unwrap());
-    let sent = compact::to_bytes(&batch);
-    let answer = send_compact(&mut stack, sent.clone()).await;
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.headers()["content-type"], compact::MEDIA_TYPE);
-    let expected = std::fs::read(fixtures.join("batch.of-ledger")).unwrap();
-    assert_eq!(answer.bytes().await.unwrap(), expected);
+    bytes
+}
+
+/// Version 3: a deduction can be a hold, and a capture comes before it here.
+#[tokio::test]
+async fn batches_of_version_3_are_carried_out() {
+    let mut stack = stack().await;
+    let (_, paid) = post(&mut stack, "/v1/payments", recorded("payment.json")).await;
+    let client = paid["paid"]["clientId"].as_str().unwrap().to_owned();
+    let sent = batch(3, &client);
+    let answer = send_compact(&mut stack, sent.clone()).await.bytes().await.unwrap();
+    let answer: BatchAnswer = compact::from_bytes(&answer).unwrap();
+    assert_eq!(answer.captures.len(), 1);
+    assert_eq!(answer.captures[0].1, CaptureOutcome::Marked);
+    let (held, outcome) = answer.deductions.last().unwrap();
+    assert_eq!(*held, answer.captures[0].0);
+    assert!(matches!(outcome, DeductionOutcome::Deducted(_)), "{outcome:?}");
+    let again = send_compact(&mut stack, sent.clone()).await.bytes().await.unwrap();
+    let again: BatchAnswer = compact::from_bytes(&again).unwrap();
+    assert!(matches!(again.captures[0].1, CaptureOutcome::Captured { .. }), "{again:?}");
+    assert_eq!(again.deductions, answer.deductions, "the first answers");
+
     let mut later = sent.clone();
-    later[0] = 3;
+    later[0] = 4;
+    let mut earlier = sent.clone();
+    earlier[0] = 1;
     let cut = sent[..sent.len() - 1].to_vec();
-    for (body, code) in [(later, "newer_version"), (cut, "bad_request"), (vec![], "bad_request")] {
+    for (body, code) in [
+        (later, "newer_version"),
+        (earlier, "bad_request"),
+        (cut, "bad_request"),
+        (vec![], "bad_request"),
+    ] {
         let answer = send_compact(&mut stack, body).await;
         assert_eq!(answer.status(), 400);
         assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], code);
@@ -96,13 +121,9 @@ async fn send_compact(stack: &mut Stack, body: Vec<u8>) -> reqwest::Response {
 #[tokio::test]
 async fn a_later_version_is_refused_by_name_and_nothing_is_done() {
     let mut stack = stack().await;
-    for (path, message) in [
-        ("/v1/batch", "batch.json"),
-        ("/v1/payments", "payment.json"),
-        ("/v1/balance", "balance.json"),
-    ] {
+    for (path, message) in [("/v1/payments", "payment.json"), ("/v1/balance", "balance.json")] {
         let mut later: Value = serde_json::from_str(&recorded(message)).unwrap();
-        later["version"] = json!(3);
+        later["version"] = json!(4);
         // As it is, and with a field that nobody knows yet.
         for _ in 0..2 {
             let (status, answer) = post(&mut stack, path, later.to_string()).await;

@@ -29,7 +29,7 @@ fn answer_the_call(world: &mut World, answer: &[u8]) {
 
 #[test]
 fn a_batch() {
-    let world = answered(&[Means::Credits; 3], recorded!("2/batch.to-filter"));
+    let world = answered(&[Means::Credits; 3], recorded!("3/batch.to-filter"));
     assert_eq!(world.host.resumed, HashMap::from([(1, 1)]), "charged");
     assert_eq!(world.host.replied, HashMap::from([(2, 1), (3, 1)]), "insufficient, frozen");
     assert!(world.host.calls.is_empty(), "nothing is voided: every answer was of use");
@@ -43,7 +43,7 @@ fn voids() {
     world.happen(Event::LoseAnswer(0));
     world.host.warnings.clear();
     world.happen(Event::Tick);
-    answer_the_call(&mut world, recorded!("2/batch.voids.to-filter"));
+    answer_the_call(&mut world, recorded!("3/batch.voids.to-filter"));
     world.happen(Event::Tick);
     assert_eq!(world.host.counters.get(&Counter::VOIDED.index()), Some(&1));
     assert!(world.host.calls.is_empty(), "the void is settled");
@@ -51,11 +51,11 @@ fn voids() {
 
 #[test]
 fn card_payments() {
-    let paid = answered(&[Means::Card], recorded!("1/payment.paid.to-filter.json"));
+    let paid = answered(&[Means::Card], recorded!("2/payment.paid.to-filter.json"));
     assert_eq!(paid.host.resumed, HashMap::from([(1, 1)]));
     for answer in [
-        recorded!("1/payment.insufficient.to-filter.json"),
-        recorded!("1/payment.refused.to-filter.json"),
+        recorded!("2/payment.insufficient.to-filter.json"),
+        recorded!("2/payment.refused.to-filter.json"),
     ] {
         let world = answered(&[Means::Card], answer);
         assert_eq!(world.host.replied, HashMap::from([(1, 1)]));
