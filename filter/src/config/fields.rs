@@ -48,6 +48,11 @@ impl Fields {
         }
     }
 
+    /// The path of the object itself.
+    pub(super) fn here(&self) -> String {
+        self.path.clone()
+    }
+
     /// A field's path.
     pub(super) fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
@@ -76,6 +81,28 @@ impl Fields {
     pub(super) fn object(&mut self, name: &str, known: &[&str]) -> Checked<Self> {
         let value = self.take(name).unwrap_or_else(|| Value::Object(Map::new()));
         Self::of(self.path(name), value, known)
+    }
+
+    /// A field as it is written, with its path.
+    pub(super) fn value(&mut self, name: &str) -> Option<(String, Value)> {
+        self.take(name).map(|value| (self.path(name), value))
+    }
+
+    /// What is in the object of a field, under names that the operator chooses: each name, its path and its
+    /// value, in the order of the names. `None` if the field is absent.
+    pub(super) fn entries(&mut self, name: &str) -> Checked<Option<Vec<(String, String, Value)>>> {
+        let path = self.path(name);
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(entries)) => {
+                let entry = |(name, value)| {
+                    let below = format!("{path}.{name}");
+                    (name, below, value)
+                };
+                Ok(Some(entries.into_iter().map(entry).collect()))
+            }
+            Some(_) => wrong(path, "must be an object"),
+        }
     }
 
     /// The elements of a list, each with its path; `None` if the field is absent.

@@ -1,0 +1,133 @@
+//! Unit prices that a text in a body chooses.
+
+use super::*;
+
+/// One thing is 1 unit in `small`, 10 in `large`.
+fn tabled(body: Body, other: Other) -> Rc<MeteredPrice> {
+    let row = |units| Rates([("/n".into(), Units::from_u32(units))].into());
+    let by = By {
+        body,
+        pointer: [Pointer::parse("/model").unwrap()].into(),
+        table: vec![("small".into(), row(1_000)), ("large".into(), row(10_000))],
+        other,
+    };
+    let without = |source: UsageSource| match source {
+        UsageSource::Json(counted) => UsageSource::Json(Counted { per_1000: None, ..counted }),
+        UsageSource::Sse(counted) => UsageSource::Sse(Counted { per_1000: None, ..counted }),
+        other => other,
+    };
+    let usage = [json(&["/n"]), sse(&["/n"])].map(without).to_vec();
+    Rc::new(MeteredPrice { by: Some(Rc::new(by)), ..price(usage) })
+}
+
+/// Sends a body in pieces, and gives what was said of forwarding after each, and the usage.
+fn send(price: &Rc<MeteredPrice>, pieces: &[&[u8]], window: usize) -> (Vec<Choice>, Usage) {
+    let mut meter = Meter::new(price, Request::default(), window);
+    let mut choices = vec![meter.choice()];
+    let (last, before) = pieces.split_last().unwrap();
+    choices.extend(before.iter().map(|piece| meter.on_request_body(piece, false)));
+    choices.push(meter.on_request_body(last, true));
+    meter.on_head(bytes(&[(":status", "200")]));
+    meter.on_body(br#"{"n":100}"#);
+    (choices, meter.finish(End::Done, 0))
+}
+
+#[test]
+fn the_requests_body_chooses_or_the_request_is_refused() {
+    use Choice::{Made, Refused, Waiting};
+    let price = tabled(Body::Request, Other::Refuse);
+    for (pieces, expected) in [
+        (vec![r#"{"model":"small"}"#], vec![Waiting, Made]),
+        (vec![r#"{"mod"#, r#"el":"small""#, "}"], vec![Waiting, Waiting, Made, Made]),
+        (vec![r#"{"a":1,"#, r#""model":"large"}"#], vec![Waiting, Waiting, Made]),
+        (vec![r#"{"model":"medium"#, r#"","#], vec![Waiting, Waiting, Refused]),
+        (vec![r#"{"model":"Small"}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":"\u0073mall"}"#], vec![Waiting, Made]),
+        (vec![r#"{"model":null}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":["small"]}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":7}"#], vec![Waiting, Refused]),
+        (vec![r#"{"MODEL":"small"}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":"small","MODEL":"large"}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":"small","model":"large"}"#], vec![Waiting, Refused]),
+        (vec![r#"{"m":{"model":"small"}}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model":"small" x"#], vec![Waiting, Refused]),
+        (vec!["model=small"], vec![Waiting, Refused]),
+        (vec![""], vec![Waiting, Refused]),
+        (vec!["{", ""], vec![Waiting, Waiting, Refused]),
+    ] {
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        let (choices, _) = send(&price, &pieces, 1_000);
+        assert_eq!(choices, expected, "{pieces:?}");
+    }
+    let request = Request { method: "POST", content_encoding: Some(b"gzip") };
+    let mut meter = Meter::new(&price, request, 1_000);
+    assert_eq!(meter.choice(), Refused);
+    assert_eq!(meter.on_request_body(br#"{"model":"small"}"#, true), Refused);
+}
+
+#[test]
+fn unit_prices_are_those_of_the_row() {
+    let [refuse, large] = [Other::Refuse, Other::Row(1)].map(|other| tabled(Body::Request, other));
+    for (pieces, other, expected) in [
+        (vec![r#"{"model":"small"}"#], &refuse, known(100)),
+        (vec![r#"{"model":"large"}"#], &refuse, known(1_000)),
+        (vec![r#"{"model":"small"}"#], &large, known(100)),
+        (vec![r#"{"model":"medium"}"#], &large, known(1_000)),
+        (vec!["{}"], &large, known(1_000)),
+        (vec![""], &large, known(1_000)),
+        (vec![r#"{"model":"small","#, r#""Model":"large"}"#], &large, known(1_000)),
+        (vec![r#"{"model":"small""#, ""], &large, known(1_000)),
+        // What is ambiguous only after it was forwarded has no unit prices.
+        (vec![r#"{"model":"small","#, r#""model":"large"}"#], &refuse, most(Some(Wrong::NoRow))),
+        (vec![r#"{"model":"small","#, r#""x" }"#], &refuse, most(Some(Wrong::NoRow))),
+        (vec![r#"{"model":"small""#, ""], &refuse, most(Some(Wrong::NoRow))),
+    ] {
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        let (_, usage) = send(other, &pieces, 1_000);
+        assert_eq!(usage, expected, "{pieces:?} {:?}", other.by);
+    }
+}
+
+#[test]
+fn no_more_than_the_window_is_waited_for() {
+    use Choice::{Made, Refused, Waiting};
+    let [refuse, large] = [Other::Refuse, Other::Row(1)].map(|other| tabled(Body::Request, other));
+    let (early, late) = (br#"{"model":"small","a":""#, br#"{"a":"","model":"small"}"#);
+    assert_eq!(send(&refuse, &[early], early.len()).0, [Waiting, Made]);
+    assert_eq!(send(&refuse, &[late], 22).0, [Waiting, Refused]);
+    assert_eq!(send(&refuse, &[&late[..10], &late[10..]], 22).0, [Waiting, Waiting, Refused]);
+    assert_eq!(send(&refuse, &[late], 23).0, [Waiting, Made]);
+    // Where nothing is refused nothing is waited for, and all of the body is read.
+    let (choices, usage) = send(&large, &[&late[..10], &late[10..]], 0);
+    assert_eq!((choices, usage), (vec![Made, Made, Made], known(100)));
+}
+
+#[test]
+fn an_answer_that_comes_before_the_whole_request_takes_what_was_said_by_then() {
+    let mut meter = Meter::new(&tabled(Body::Request, Other::Refuse), Request::default(), 1_000);
+    assert_eq!(meter.on_request_body(br#"{"model":"small","#, false), Choice::Made);
+    meter.on_head(bytes(&[(":status", "200")]));
+    meter.on_body(br#"{"n":100}"#);
+    assert_eq!(meter.finish(End::Done, 0), known(100));
+}
+
+#[test]
+fn the_answers_body_chooses() {
+    let price = tabled(Body::Answer, Other::Row(1));
+    for (script, expected) in [
+        (Script::new(br#"{"n":100,"model":"small"}"#), known(100)),
+        (Script::new(br#"{"model":"large","n":100}"#), known(1_000)),
+        (Script::new(br#"{"model":"medium","n":100}"#), known(1_000)),
+        (Script::new(br#"{"n":100,"MODEL":"large","model":"small"}"#), known(100)),
+        (Script::new(br#"{"n":100,"model":"small","model":"small"}"#), known(1_000)),
+        (Script::new(br#"{"n":100}"#), known(1_000)),
+        (
+            Script::events(b"data: {\"model\":\"small\"}\n\ndata: {\"n\":100}\n\ndata: [DONE]\n\n"),
+            known(100),
+        ),
+    ] {
+        assert_eq!(script.run(&price), expected, "{script:?}");
+    }
+    let meter = Meter::new(&price, Request::default(), 0);
+    assert_eq!(meter.choice(), Choice::Made);
+}
