@@ -32,7 +32,7 @@ pub use self::{
         proportion,
     },
     offer::{EncodedChallenge, Offer, Pricing, VoidOn},
-    pointer::{DEEPEST_POINTER, LONGEST_SEGMENT, Pointer},
+    pointer::Pointer,
     table::{Clash, Table},
 };
 

@@ -1,9 +1,9 @@
 //! JSON pointers (RFC 6901): where in a document a value is.
 
 /// Segments of a pointer, at the most.
-pub const DEEPEST_POINTER: usize = 16;
+const DEEPEST_POINTER: usize = 16;
 /// Bytes of a segment, at the most.
-pub const LONGEST_SEGMENT: usize = 64;
+const LONGEST_SEGMENT: usize = 64;
 
 /// A pointer to a value inside of a document, such as `/usage/prompt_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -181,7 +181,10 @@ impl Answer {
                 Ok(None)
             }
             (UsageSource::Bytes { per_mib }, _) => Ok(proportion(*per_mib, self.bytes, 1 << 20)),
-            (UsageSource::Seconds { each }, _) => Ok(proportion(*each, counting.millis, 1_000)),
+            // A millisecond that has begun: a client that leaves at once has made the API begin, too.
+            (UsageSource::Seconds { each }, _) => {
+                Ok(proportion(*each, counting.millis.max(1), 1_000))
+            }
             _ if self.upgraded => Ok(None),
             (_, Counter::Said(said)) => Ok(said.number()?.map(u128::from)),
             (

@@ -127,7 +127,10 @@ impl Matcher {
         let Ok(name) = core::str::from_utf8(name) else { return };
         for (track, pointer) in self.tracks.iter_mut().zip(self.pointers.iter()) {
             let step = pointer.step(depth).filter(|_| track.level >= depth.saturating_sub(1));
-            let alike = |key: &str| key != name && letters(key) == letters(name);
+            let alike = |key: &str| match key.is_ascii() && name.is_ascii() {
+                true => key != name && key.eq_ignore_ascii_case(name),
+                false => key != name && letters(key) == letters(name),
+            };
             if step.is_some_and(|step| alike(&step.key)) {
                 track.found = Found::Wrong(Wrong::Repeated);
             }

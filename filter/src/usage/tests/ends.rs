@@ -28,6 +28,12 @@ fn bytes_and_seconds_are_rounded_up_once() {
 }
 
 #[test]
+fn the_first_millisecond_has_a_price() {
+    let price = MeteredPrice { least: Units::ZERO, ..price(vec![seconds()]) };
+    assert_eq!(Script::new(b"").end(End::ClientGone).run(&price), known(1));
+}
+
+#[test]
 fn a_clock_that_goes_back_is_no_time() {
     let mut meter = Meter::new(&Rc::new(price(vec![seconds()])), Request::default(), 0);
     meter.on_forwarded(5_000);

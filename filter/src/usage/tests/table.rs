@@ -1,5 +1,7 @@
 //! Unit prices that a text in a body chooses.
 
+use proptest::{prelude::*, sample::select};
+
 use super::*;
 
 /// One thing is 1 unit in `small`, 10 in `large`.
@@ -130,4 +132,49 @@ fn the_answers_body_chooses() {
     }
     let meter = Meter::new(&price, Request::default(), 0);
     assert_eq!(meter.choice(), Choice::Made);
+}
+
+/// Of which requests' bodies are made.
+const PARTS: [&str; 14] = [
+    "{",
+    "}",
+    ",",
+    ":",
+    "\"model\"",
+    "\"model\":\"small\"",
+    "\"Model\":\"small\"",
+    "\"large\"",
+    "\"",
+    "[",
+    "]",
+    "null",
+    " ",
+    "\"a\":1,",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// A request that is forwarded in pieces is forwarded whole with the same unit prices, or it was found
+    /// to be ambiguous only after the piece that chose, and has none.
+    #[test]
+    fn where_a_request_is_cut_makes_it_no_cheaper(
+        parts in prop::collection::vec(select(PARTS.to_vec()), 0..12),
+        window in 0_usize..40,
+        size in 1_usize..9,
+    ) {
+        let body = format!("{{{}", parts.concat());
+        let pieces: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
+        let [refuse, large] = [Other::Refuse, Other::Row(1)].map(|other| tabled(Body::Request, other));
+        let (whole, cut) =
+            (send(&refuse, &[body.as_bytes()], window), send(&refuse, &pieces, window));
+        match (whole.0.last(), cut.0.last()) {
+            (Some(Choice::Refused), Some(Choice::Made)) => {
+                prop_assert_eq!(cut.1, most(Some(Wrong::NoRow)), "{}", body);
+            }
+            (one, other) => prop_assert_eq!((one, whole.1), (other, cut.1), "{}", body),
+        }
+        let (whole, cut) = (send(&large, &[body.as_bytes()], 0), send(&large, &pieces, 0));
+        prop_assert_eq!(whole.1, cut.1, "{}", body);
+    }
 }
