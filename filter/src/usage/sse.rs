@@ -27,8 +27,7 @@ enum Place {
     Mark(usize),
     /// In the name of a field, after so many letters of `data`.
     Field(usize),
-    /// Before the first byte of data: one space does not count.
-    Space,
+    /// In data. The space before them may be there or not: to JSON it is the same.
     Data,
     /// In a line that does not matter.
     Other,
@@ -55,17 +54,13 @@ impl Events {
             }
             bytes = match self.place {
                 Place::Mark(at) => self.mark(at, byte, bytes, rest),
-                Place::Field(_) | Place::Space | Place::Data | Place::Other if is_end(byte) => {
+                Place::Field(_) | Place::Data | Place::Other if is_end(byte) => {
                     self.line(byte);
                     rest
                 }
                 Place::Field(letters) => {
                     self.field(letters, byte);
                     rest
-                }
-                Place::Space => {
-                    self.place = Place::Data;
-                    if byte == b' ' { rest } else { bytes }
                 }
                 Place::Data => {
                     let (data, rest) = whole_line(bytes);
@@ -99,7 +94,7 @@ impl Events {
             Some(letter) if *letter == byte => Place::Field(letters.saturating_add(1)),
             None if byte == b':' => {
                 self.data();
-                Place::Space
+                Place::Data
             }
             _ => Place::Other,
         };
@@ -107,11 +102,9 @@ impl Events {
 
     /// A line ends.
     fn line(&mut self, end: u8) {
-        match self.place {
-            Place::Field(0) => self.dispatch(),
-            // A field without a colon has no value.
-            Place::Field(letters) if letters == FIELD.len() => self.data(),
-            _ => {}
+        // An empty line. (A line `data` without a colon adds nothing to JSON.)
+        if matches!(self.place, Place::Field(0)) {
+            self.dispatch();
         }
         self.place = Place::Field(0);
         self.returned = end == b'\r';

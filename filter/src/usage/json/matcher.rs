@@ -44,7 +44,8 @@ pub(super) struct Matcher {
 /// Of one pointer.
 #[derive(Debug, Default)]
 struct Track {
-    /// How many of its segments lead to where the reader is.
+    /// How many of its segments lead to where the reader is. It may be too many after a container ended,
+    /// until the next member of the one around it begins.
     level: usize,
     /// A bit for each segment that was found: each can be there once.
     seen: u32,
@@ -135,17 +136,6 @@ impl Matcher {
                 track.found = Found::Wrong(Wrong::Repeated);
             }
         }
-    }
-
-    /// The container at this depth ends.
-    pub(super) fn close(&mut self, depth: usize) {
-        if depth > self.reach {
-            return;
-        }
-        for track in &mut self.tracks {
-            track.level = track.level.min(depth.saturating_sub(1));
-        }
-        self.measure();
     }
 
     /// The pointer that means the value which begins here, inside of a container at this depth.

@@ -221,7 +221,6 @@ impl Reader {
     }
 
     fn close(&mut self) {
-        self.matcher.close(self.depth);
         self.depth = self.depth.saturating_sub(1);
         self.kinds >>= 1;
         self.ended();

@@ -111,6 +111,11 @@ fn an_answer_that_comes_before_the_whole_request_takes_what_was_said_by_then() {
     meter.on_head(bytes(&[(":status", "200")]));
     meter.on_body(br#"{"n":100}"#);
     assert_eq!(meter.finish(End::Done, 0), known(100));
+    let mut meter = Meter::new(&tabled(Body::Request, Other::Row(1)), Request::default(), 0);
+    assert_eq!(meter.on_request_body(br#"{"model":"small" x"#, false), Choice::Made);
+    meter.on_head(bytes(&[(":status", "200")]));
+    meter.on_body(br#"{"n":100}"#);
+    assert_eq!(meter.finish(End::Done, 0), known(1_000));
 }
 
 #[test]
