@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    fields::{Checked, Fields, Read, wrong},
-    price::{Amount, pointer, rates},
+    fields::{Checked, Fields, entries, wrong},
+    price::{fit, pointer, rates},
 };
 use crate::pricing::{Body, By, LONGEST_NAME, Other, Rates, UsageSource};
 
@@ -37,47 +37,33 @@ pub(super) fn by(path: String, value: Value) -> Checked<By> {
 
 fn table(fields: &mut Fields) -> Checked<Vec<(Box<str>, Rates)>> {
     let at = fields.path("table");
-    let rows = fields.entries("table")?.unwrap_or_default();
+    let rows = match fields.value("table") {
+        None => Vec::new(),
+        Some((path, value)) => entries(&path, value)?,
+    };
     if rows.is_empty() || rows.len() > MOST_ROWS {
         return wrong(at, format!("must have 1 to {MOST_ROWS} names, each with unit prices"));
     }
-    let mut table = Vec::new();
-    for (name, path, value) in rows {
-        if name.is_empty() || name.len() > LONGEST_NAME || name == "refuse" {
+    let row = |(name, path, value): (Box<str>, String, Value)| {
+        if name.is_empty() || name.len() > LONGEST_NAME || *name == *"refuse" {
             let problem = format!("must be a name of 1 to {LONGEST_NAME} bytes other than refuse");
             return wrong(path, problem);
         }
-        let Value::Object(entries) = value else { return wrong(path, "must be an object") };
-        let given = entries.into_iter().map(|(name, value)| {
-            let below = format!("{path}.{name}");
-            (name, below, value)
-        });
-        table.push((name.into(), rates(given.collect())?));
-    }
-    Ok(table)
+        rates(&path, value).map(|rates| (name, rates))
+    };
+    rows.into_iter().map(row).collect()
 }
 
 /// Each row prices what the sources count, and nothing else.
 pub(super) fn rows_fit(by: &By, usage: &[UsageSource], at: &str) -> Checked<()> {
-    let counted = usage.iter().filter_map(|source| match source {
-        UsageSource::Json(counted) | UsageSource::Sse(counted) => Some(counted),
-        _ => None,
-    });
-    let names: Vec<&Box<str>> = counted.flat_map(|counted| &counted.names).collect();
+    let mut names: Vec<Box<str>> = Vec::new();
+    for source in usage {
+        if let UsageSource::Json(counted) | UsageSource::Sse(counted) = source {
+            names.extend_from_slice(&counted.names);
+        }
+    }
     if names.is_empty() {
         return wrong(at, "must not be there: it is for json and sse, and usage has neither");
     }
-    for (row, Rates(rates)) in &by.table {
-        if let Some(extra) = rates.keys().find(|name| !names.contains(name)) {
-            return wrong(
-                format!("{at}.table.{row}.{extra}"),
-                "is no number of json or sse in usage",
-            );
-        }
-        if let Some(name) = names.iter().find(|name| !rates.contains_key(**name)) {
-            let problem = format!("is missing; it must be {}", Amount::EXPECTED);
-            return wrong(format!("{at}.table.{row}.{name}"), problem);
-        }
-    }
-    Ok(())
+    by.table.iter().try_for_each(|(row, rates)| fit(rates, &names, &format!("{at}.table.{row}")))
 }

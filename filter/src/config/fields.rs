@@ -88,23 +88,6 @@ impl Fields {
         self.take(name).map(|value| (self.path(name), value))
     }
 
-    /// What is in the object of a field, under names that the operator chooses: each name, its path and its
-    /// value, in the order of the names. `None` if the field is absent.
-    pub(super) fn entries(&mut self, name: &str) -> Checked<Option<Vec<(String, String, Value)>>> {
-        let path = self.path(name);
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Object(entries)) => {
-                let entry = |(name, value)| {
-                    let below = format!("{path}.{name}");
-                    (name, below, value)
-                };
-                Ok(Some(entries.into_iter().map(entry).collect()))
-            }
-            Some(_) => wrong(path, "must be an object"),
-        }
-    }
-
     /// The elements of a list, each with its path; `None` if the field is absent.
     pub(super) fn list(&mut self, name: &str) -> Checked<Option<Vec<(String, Value)>>> {
         let path = self.path(name);
@@ -127,6 +110,16 @@ impl Fields {
         };
         elements.into_iter().map(read).collect::<Checked<_>>().map(Some)
     }
+}
+
+/// What is in an object under names that the operator chooses: each name, its path and its value.
+pub(super) fn entries(path: &str, value: Value) -> Checked<Vec<(Box<str>, String, Value)>> {
+    let Value::Object(entries) = value else { return wrong(path, "must be an object") };
+    let entry = |(name, value): (String, Value)| {
+        let below = format!("{path}.{name}");
+        (name.into(), below, value)
+    };
+    Ok(entries.into_iter().map(entry).collect())
 }
 
 impl Read for String {

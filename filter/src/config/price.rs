@@ -1,13 +1,13 @@
 //! A price: a number of units, or how it is known afterwards.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use serde_json::Value;
 use stripe402_protocol::Units;
 
 use super::{
     by,
-    fields::{Checked, Fields, Read, wrong},
+    fields::{Checked, Fields, Read, entries, wrong},
 };
 use crate::pricing::{By, Counted, MeteredPrice, Pointer, Price, Rates, Unknown, UsageSource};
 
@@ -19,6 +19,7 @@ const PRICE: [&str; 5] = ["most", "least", "usage", "by", "unknown"];
 const SOURCE: [&str; 7] = ["header", "json", "sse", "grpc_trailer", "bytes", "seconds", "per_1000"];
 const BYTES: [&str; 1] = ["per_mib"];
 const SECONDS: [&str; 1] = ["each"];
+const PER_1000: &str = "per_1000";
 
 /// A request has a reader for each source, with a few hundred bytes for each number.
 const MOST_SOURCES: usize = 8;
@@ -89,62 +90,65 @@ fn sources(fields: &mut Fields, by: Option<&By>) -> Checked<Vec<UsageSource>> {
 }
 
 fn source(mut fields: Fields, by: Option<&By>) -> Checked<UsageSource> {
-    let header: Option<HeaderName> = fields.optional("header")?;
-    let trailer: Option<HeaderName> = fields.optional("grpc_trailer")?;
-    let json = pointers(&mut fields, "json")?;
-    let sse = pointers(&mut fields, "sse")?;
-    let bytes = rate(&mut fields, "bytes", &BYTES, "per_mib")?;
-    let seconds = rate(&mut fields, "seconds", &SECONDS, "each")?;
-    let rates = fields.entries("per_1000")?;
-    let at = fields.path("per_1000");
-    if let Some(HeaderName(name)) = &trailer
-        && name.ends_with("-bin")
-    {
-        let problem = "must not end with -bin: the value of such a trailer is not text";
-        return wrong(fields.path("grpc_trailer"), problem);
-    }
-    let counted = json.is_some() || sse.is_some();
-    let source = match (header, trailer, json, sse, bytes, seconds) {
-        (Some(HeaderName(name)), None, None, None, None, None) => UsageSource::Header(name),
-        (None, Some(HeaderName(name)), None, None, None, None) => UsageSource::GrpcTrailer(name),
-        (None, None, Some(numbers), None, None, None) => {
-            UsageSource::Json(counting(numbers, rates.clone(), &at, by)?)
-        }
-        (None, None, None, Some(numbers), None, None) => {
-            UsageSource::Sse(counting(numbers, rates.clone(), &at, by)?)
-        }
-        (None, None, None, None, Some(per_mib), None) => UsageSource::Bytes { per_mib },
-        (None, None, None, None, None, Some(each)) => UsageSource::Seconds { each },
-        _ => {
-            let problem =
-                "must have one of header, json, sse, grpc_trailer, bytes and seconds, and no two";
-            return wrong(fields.here(), problem);
-        }
+    let at = fields.path(PER_1000);
+    let rates = fields.value(PER_1000);
+    let mut kinds = SOURCE.into_iter().filter_map(|kind| Some((kind, fields.value(kind)?)));
+    let (Some((kind, (path, value))), None) = (kinds.next(), kinds.next()) else {
+        let problem =
+            "must have one of header, json, sse, grpc_trailer, bytes and seconds, and no two";
+        return wrong(fields.here(), problem);
     };
-    if rates.is_some() && !counted {
+    if rates.is_some() && !matches!(kind, "json" | "sse") {
         return wrong(at, "must not be there: it is for json and sse");
     }
-    Ok(source)
+    Ok(match kind {
+        "header" => UsageSource::Header(header(path, &value)?),
+        "grpc_trailer" => UsageSource::GrpcTrailer(trailer(path, &value)?),
+        "bytes" => UsageSource::Bytes { per_mib: rate(path, value, &BYTES)? },
+        "seconds" => UsageSource::Seconds { each: rate(path, value, &SECONDS)? },
+        _ => {
+            let (names, pointers) = pointers(path, value)?;
+            let per_1000 = per_1000(&names, rates, at, by)?;
+            let counted = Counted { names, pointers: pointers.into(), per_1000 };
+            if kind == "json" { UsageSource::Json(counted) } else { UsageSource::Sse(counted) }
+        }
+    })
 }
 
-/// Names and pointers.
-type Numbers = Vec<(Box<str>, Pointer)>;
+/// The name of a header or a trailer, as HTTP/2 writes it.
+fn header(path: String, value: &Value) -> Checked<Box<str>> {
+    let name = value.as_str().unwrap_or_default();
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    if name.is_empty() || !name.bytes().all(letter) {
+        let problem = "must be a name of lowercase letters, digits, hyphens and underscores";
+        return wrong(path, problem);
+    }
+    Ok(name.into())
+}
 
-fn pointers(fields: &mut Fields, name: &str) -> Checked<Option<Numbers>> {
-    let at = fields.path(name);
-    let Some(entries) = fields.entries(name)? else { return Ok(None) };
-    if entries.is_empty() || entries.len() > MOST_NUMBERS {
+fn trailer(path: String, value: &Value) -> Checked<Box<str>> {
+    let name = header(path.clone(), value)?;
+    if name.ends_with("-bin") {
+        return wrong(path, "must not end with -bin: the value of such a trailer is not text");
+    }
+    Ok(name)
+}
+
+fn pointers(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Pointer>)> {
+    let numbers = entries(&at, value)?;
+    if numbers.is_empty() || numbers.len() > MOST_NUMBERS {
         return wrong(at, format!("must name 1 to {MOST_NUMBERS} numbers"));
     }
-    let mut numbers: Numbers = Vec::new();
-    for (name, path, value) in entries {
+    let (mut names, mut pointers) = (Vec::new(), Vec::new());
+    for (name, path, value) in numbers {
         let pointer = pointer(&path, &value)?;
-        if let Some((same, _)) = numbers.iter().find(|(_, before)| *before == pointer) {
-            return wrong(path, format!("is the same as {same}: it would count twice"));
+        if pointers.contains(&pointer) {
+            return wrong(path, "is there twice: it would count twice");
         }
-        numbers.push((name.into(), pointer));
+        names.push(name);
+        pointers.push(pointer);
     }
-    Ok(Some(numbers))
+    Ok((names, pointers))
 }
 
 pub(super) fn pointer(path: &str, value: &Value) -> Checked<Pointer> {
@@ -152,53 +156,51 @@ pub(super) fn pointer(path: &str, value: &Value) -> Checked<Pointer> {
     Pointer::parse(text).or_else(|expected| wrong(path, format!("must be {expected}")))
 }
 
-fn counting(
-    numbers: Numbers,
-    given: Option<Vec<(String, String, Value)>>,
-    at: &str,
+fn per_1000(
+    names: &[Box<str>],
+    given: Option<(String, Value)>,
+    at: String,
     by: Option<&By>,
-) -> Checked<Counted> {
-    let (names, pointers): (Vec<_>, Vec<_>) = numbers.into_iter().unzip();
-    let per_1000 = match (given, by) {
-        (None, Some(_)) => None,
-        (Some(_), Some(_)) => return wrong(at, "must not be there: by.table has the unit prices"),
-        (None, None) => return wrong(at, "is missing; it must be units per 1,000 of each number"),
-        (Some(given), None) => Some(rates(given)?),
-    };
-    if let Some(Rates(rates)) = &per_1000 {
-        if let Some(extra) = rates.keys().find(|name| !names.contains(name)) {
-            return wrong(format!("{at}.{extra}"), "is none of the numbers of this source");
-        }
-        if let Some(name) = names.iter().find(|name| !rates.contains_key(*name)) {
-            return wrong(
-                format!("{at}.{name}"),
-                format!("is missing; it must be {}", Amount::EXPECTED),
-            );
+) -> Checked<Option<Rates>> {
+    match (given, by) {
+        (None, Some(_)) => Ok(None),
+        (Some(_), Some(_)) => wrong(at, "must not be there: by.table has the unit prices"),
+        (None, None) => wrong(at, "is missing; it must be units per 1,000 of each number"),
+        (Some((path, value)), None) => {
+            let rates = rates(&path, value)?;
+            fit(&rates, names, &path)?;
+            Ok(Some(rates))
         }
     }
-    Ok(Counted { names, pointers: pointers.into(), per_1000 })
 }
 
-pub(super) fn rates(given: Vec<(String, String, Value)>) -> Checked<Rates> {
-    let mut rates = BTreeMap::new();
-    for (name, path, value) in given {
-        let Some(Amount(units)) = Amount::read(&value) else {
-            return wrong(path, format!("must be {}", Amount::EXPECTED));
-        };
-        rates.insert(name.into(), units);
+pub(super) fn rates(path: &str, value: Value) -> Checked<Rates> {
+    let read = |(name, path, value): (_, String, Value)| match Amount::read(&value) {
+        Some(Amount(units)) => Ok((name, units)),
+        None => wrong(path, format!("must be {}", Amount::EXPECTED)),
+    };
+    entries(path, value)?.into_iter().map(read).collect::<Checked<_>>().map(Rates)
+}
+
+/// Each name has a unit price, and nothing else has one.
+pub(super) fn fit(Rates(rates): &Rates, names: &[Box<str>], at: &str) -> Checked<()> {
+    if let Some((extra, _)) = rates.iter().find(|(name, _)| !names.contains(name)) {
+        return wrong(format!("{at}.{extra}"), "is none of the numbers that are counted");
     }
-    Ok(Rates(rates))
+    match names.iter().find(|name| rates.iter().all(|(priced, _)| priced != *name)) {
+        None => Ok(()),
+        Some(name) => {
+            wrong(format!("{at}.{name}"), format!("is missing; it must be {}", Amount::EXPECTED))
+        }
+    }
 }
 
 /// The one number of `bytes` and `seconds`.
-fn rate(fields: &mut Fields, name: &str, known: &[&str], of: &str) -> Checked<Option<Units>> {
-    let Some((path, value)) = fields.value(name) else { return Ok(None) };
-    let mut inner = Fields::of(path, value, known)?;
-    let Amount(units) = inner.required(of)?;
-    if units.is_zero() {
-        return wrong(inner.path(of), "must be above 0");
-    }
-    Ok(Some(units))
+fn rate(path: String, value: Value, known: &[&str; 1]) -> Checked<Units> {
+    let [of] = known;
+    let mut fields = Fields::of(path, value, known)?;
+    let Amount(units) = fields.required(of)?;
+    if units.is_zero() { wrong(fields.path(of), "must be above 0") } else { Ok(units) }
 }
 
 /// An amount that may be 0.
@@ -209,20 +211,6 @@ impl Read for Amount {
 
     fn read(value: &Value) -> Option<Self> {
         Units::new(i64::read(value)?).ok().map(Self)
-    }
-}
-
-/// The name of a header or a trailer, as HTTP/2 writes it.
-struct HeaderName(Box<str>);
-
-impl Read for HeaderName {
-    const EXPECTED: &'static str =
-        "a header's name of lowercase letters, digits, hyphens and underscores";
-
-    fn read(value: &Value) -> Option<Self> {
-        let name = value.as_str()?;
-        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-        (!name.is_empty() && name.bytes().all(letter)).then(|| Self(name.into()))
     }
 }
 

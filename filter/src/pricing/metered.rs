@@ -1,6 +1,6 @@
 //! Prices: a number, or one that is known only after the request was served.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use stripe402_protocol::Units;
 
@@ -69,7 +69,7 @@ pub struct Counted {
 
 /// Units per 1,000, by the names of what is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rates(pub BTreeMap<Box<str>, Units>);
+pub struct Rates(pub Vec<(Box<str>, Units)>);
 
 /// What chooses the unit prices: a text in a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +155,8 @@ impl Rates {
     pub fn units(&self, names: &[Box<str>], numbers: &[u64]) -> Option<u128> {
         let mut sum = 0_u128;
         for (name, number) in names.iter().zip(numbers) {
-            let rate = u128::try_from(self.0.get(name)?.get()).ok()?;
+            let (_, rate) = self.0.iter().find(|(priced, _)| priced == name)?;
+            let rate = u128::try_from(rate.get()).ok()?;
             sum = sum.checked_add(rate.checked_mul(u128::from(*number))?)?;
         }
         Some(sum.div_ceil(1_000))

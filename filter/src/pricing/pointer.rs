@@ -5,6 +5,8 @@ const DEEPEST_POINTER: usize = 16;
 /// Bytes of a segment, at the most.
 const LONGEST_SEGMENT: usize = 64;
 
+const ESCAPES: &str = "a JSON pointer in which ~ is written ~0, and / inside of a name ~1";
+
 /// A pointer to a value inside of a document, such as `/usage/prompt_tokens`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
@@ -53,11 +55,18 @@ impl Segment {
         if text.len() > LONGEST_SEGMENT {
             return Err("a JSON pointer whose segments have at most 64 bytes");
         }
-        let escapes = text.split('~').skip(1);
-        if escapes.into_iter().any(|rest| !rest.starts_with(['0', '1'])) {
-            return Err("a JSON pointer in which ~ is written ~0, and / inside of a name ~1");
+        let mut key = String::new();
+        let mut letters = text.chars();
+        while let Some(letter) = letters.next() {
+            key.push(match letter {
+                '~' => match letters.next() {
+                    Some('0') => '~',
+                    Some('1') => '/',
+                    _ => return Err(ESCAPES),
+                },
+                letter => letter,
+            });
         }
-        let key = text.replace("~1", "/").replace("~0", "~");
         let number = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
         let index = (number && (key == "0" || !key.starts_with('0'))).then(|| key.parse().ok());
         Ok(Self { key: key.into(), index: index.flatten() })
