@@ -68,6 +68,25 @@ fn the_requests_body_chooses_or_the_request_is_refused() {
 }
 
 #[test]
+fn a_name_is_ambiguous_in_every_letter_case_of_unicode() {
+    let mut price = MeteredPrice::clone(&tabled(Body::Request, Other::Refuse));
+    let by = By::clone(price.by.as_ref().unwrap());
+    let pointer = [Pointer::parse("/task").unwrap()].into();
+    price.by = Some(Rc::new(By { pointer, ..by }));
+    let price = Rc::new(price);
+    for (name, expected) in [
+        ("tasks", Choice::Made),
+        ("TASK", Choice::Refused),
+        ("ta\u{17f}k", Choice::Refused),
+        ("tas\u{212a}", Choice::Refused),
+        ("tas\\u212a", Choice::Refused),
+    ] {
+        let body = format!("{{\"{name}\":1,\"task\":\"small\"}}");
+        assert_eq!(send(&price, &[body.as_bytes()], 1_000).0[1], expected, "{body}");
+    }
+}
+
+#[test]
 fn unit_prices_are_those_of_the_row() {
     let [refuse, large] = [Other::Refuse, Other::Row(1)].map(|other| tabled(Body::Request, other));
     for (pieces, other, expected) in [
