@@ -12,10 +12,13 @@ use stripe402_filter::{
     config::{Config, Identity},
     gate::{Head, ResponseHead, RouteOverride, Step, Stream},
     pairs,
-    pricing::Wanted,
+    pricing::{
+        Body, By, Counted, MeteredPrice, Other, Pointer, Rates, Unknown, UsageSource, Wanted,
+    },
+    usage::{End, Meter, Request, Usage},
 };
 use stripe402_protocol::{
-    DeductionId, Payment,
+    DeductionId, Payment, Units,
     message::{BalanceAnswer, Batch, BatchAnswer, CardAnswer, compact},
 };
 
@@ -28,6 +31,7 @@ pub(crate) fn run(target: &str, data: &[u8]) {
         "path" => path(data),
         "metadata" => metadata(data),
         "answer" => answer(data),
+        "meter" => meter(data),
         other => panic!("there is no target {other}"),
     }
 }
@@ -107,7 +111,8 @@ pub(crate) fn no_router_gets_it_cheaper(path: &str) {
     let routed = ROUTED.with(Rc::clone);
     let wanted = Wanted { method: Some("GET"), host: "x", path, route_name: None };
     let found = routed.routes.find(wanted);
-    let own = found.rule.and_then(|rule| rule.offer.as_ref()).map_or(0, |offer| offer.price.get());
+    let own =
+        found.rule.and_then(|rule| rule.offer.as_ref()).map_or(0, |offer| offer.price().get());
     for reading in routers::readings(path) {
         let (free, denied) = (reading.price(false), reading.price(true));
         assert!(
@@ -145,7 +150,7 @@ fn read_as_express_does(path: &str) -> String {
 /// What a route in Envoy says of itself is a price, or free, or an error.
 fn metadata(data: &[u8]) {
     if let Ok(Some(route)) = config().metadata(data, None) {
-        assert!(!route.price.is_zero() && route.min_top_up >= route.price);
+        assert!(!route.price().is_zero() && route.min_top_up >= route.price());
     }
 }
 
@@ -155,4 +160,82 @@ fn answer(data: &[u8]) {
     drop(compact::from_bytes::<BatchAnswer>(data));
     drop(serde_json::from_slice::<CardAnswer>(data));
     drop(serde_json::from_slice::<BalanceAnswer>(data));
+}
+
+/// What an API answers, whatever it is: where it is cut changes nothing, and what is captured is within
+/// its bounds. The first two bytes say how it is sent.
+fn meter(data: &[u8]) {
+    let Some(([how, size], body)) = data.split_first_chunk::<2>().map(|(how, rest)| (*how, rest))
+    else {
+        return;
+    };
+    let price = metered(how);
+    let whole = measure(&price, how, body, body.len());
+    for pieces in [1, usize::from(size)] {
+        assert_eq!(measure(&price, how, body, pieces), whole, "in pieces of {pieces}");
+    }
+    let bounds = match (whole.known, price.unknown) {
+        (true, _) | (false, Unknown::Most | Unknown::Least) => price.least..=price.most,
+        (false, Unknown::Void) => Units::ZERO..=price.most,
+    };
+    assert!(bounds.contains(&whole.captured), "{whole:?}");
+}
+
+/// A price, whose kind the bits of a byte choose.
+fn metered(how: u8) -> Rc<MeteredPrice> {
+    let pointers = [("n", "/usage/n"), ("m", "/usage/0/m")];
+    let by = (how & 4 != 0).then(|| {
+        let row =
+            |units| Rates(pointers.map(|(name, _)| (name.into(), Units::from_u32(units))).into());
+        Rc::new(By {
+            body: if how & 8 != 0 { Body::Answer } else { Body::Request },
+            pointer: [Pointer::parse("/model").expect("it is one")].into(),
+            table: vec![("a".into(), row(10)), ("b".into(), row(100))],
+            other: Other::Row(1),
+        })
+    });
+    let counted = |pointers: &[(&str, &str)]| Counted {
+        names: pointers.iter().map(|(name, _)| (*name).into()).collect(),
+        pointers: pointers.iter().map(|(_, at)| Pointer::parse(at).expect("it is one")).collect(),
+        per_1000: by.is_none().then(|| {
+            Rates(pointers.iter().map(|(name, _)| ((*name).into(), Units::from_u32(500))).collect())
+        }),
+    };
+    let usage = vec![
+        UsageSource::Header("x-cost".into()),
+        UsageSource::Json(counted(&pointers)),
+        UsageSource::Json(counted(&pointers[..1])),
+        UsageSource::Sse(counted(&pointers[..1])),
+    ];
+    let unknown = match how >> 4 & 3 {
+        0 => Unknown::Void,
+        1 => Unknown::Least,
+        _ => Unknown::Most,
+    };
+    let [most, least] = [1_000, 10].map(Units::from_u32);
+    Rc::new(MeteredPrice { most, least, usage, by, unknown })
+}
+
+/// Sends a body as the request's and as the answer's.
+fn measure(price: &Rc<MeteredPrice>, how: u8, body: &[u8], pieces: usize) -> Usage {
+    let mut meter = Meter::new(price, Request { method: "POST", content_encoding: None }, 64);
+    for piece in body.chunks(pieces.max(1)) {
+        let _ = meter.on_request_body(piece, false);
+    }
+    let _ = meter.on_request_body(&[], true);
+    meter.on_forwarded(0);
+    let kind = if how & 1 != 0 { "text/event-stream" } else { "application/json" };
+    let head = [(&b":status"[..], &b"200"[..]), (b"content-type", kind.as_bytes())];
+    meter.on_head(head.into_iter());
+    body.chunks(pieces.max(1)).for_each(|piece| meter.on_body(piece));
+    // Now and then the body is a trailer, too: most bodies are no units, and would hide all else.
+    if how & 2 != 0 {
+        meter.on_trailers([(&b"x-cost"[..], body)].into_iter());
+    }
+    let end = match how >> 6 {
+        0 => End::ApiReset,
+        1 => End::ClientGone,
+        _ => End::Done,
+    };
+    meter.finish(end, 1_500)
 }

@@ -1,9 +1,9 @@
 //! The gate: an HTTP filter that charges for requests at Envoy.
 //!
 //! The rules are pure and know no host: configuration ([`config`]), which route is priced how
-//! ([`route`]), what becomes of one request ([`gate`]), what travels to the ledger together
-//! ([`queue`]), and one worker's streams and calls ([`worker`]), over a narrow host trait
-//! ([`host`]). The proxy-wasm adapter exists in wasm only.
+//! ([`pricing`]), what an answer says was used ([`usage`]), what becomes of one request ([`gate`]), what
+//! travels to the ledger together ([`queue`]), and one worker's streams and calls ([`worker`]), over a
+//! narrow host trait ([`host`]). The proxy-wasm adapter exists in wasm only.
 
 pub mod config;
 pub mod gate;
@@ -14,6 +14,7 @@ pub mod pricing;
 pub mod proxy;
 pub mod queue;
 pub mod source;
+pub mod usage;
 pub mod worker;
 
 #[cfg(target_arch = "wasm32")]

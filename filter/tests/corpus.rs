@@ -16,7 +16,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 /// The targets, each with a folder in the corpus.
-const TARGETS: [&str; 6] = ["payment", "headers", "config", "path", "metadata", "answer"];
+const TARGETS: [&str; 7] = ["payment", "headers", "config", "path", "metadata", "answer", "meter"];
 
 #[test]
 fn nothing_that_was_found_stops_the_gate() {

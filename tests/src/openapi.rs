@@ -68,7 +68,7 @@ fn price(filter: &Config, method: &str, path: &str, operation: &mut Value) {
 fn info(filter: &Config, sale: &Offer) -> Value {
     let mut fields: Vec<(Value, Value)> = vec![
         ("protocol".into(), "stripe402".into()),
-        ("price".into(), sale.price.get().into()),
+        ("price".into(), sale.price().get().into()),
         ("currency".into(), sale.currency.as_str().into()),
         ("minTopUp".into(), sale.min_top_up.get().into()),
         ("publishableKey".into(), filter.defaults.publishable_key.as_str().into()),

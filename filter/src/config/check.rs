@@ -37,8 +37,15 @@ const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"]
 const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
 const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
 const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
-const LIMITS: [&str; 6] =
-    ["payment_header_bytes", "batch", "queue", "void_queue", "card_payments", "source_shares"];
+const LIMITS: [&str; 7] = [
+    "payment_header_bytes",
+    "batch",
+    "queue",
+    "void_queue",
+    "card_payments",
+    "source_shares",
+    "by_window_bytes",
+];
 
 pub(super) fn config(value: Value) -> Checked<Config> {
     let mut root = Fields::of(String::new(), value, &ROOT)?;
@@ -175,6 +182,8 @@ fn limits(mut fields: Fields) -> Checked<SizeLimits> {
         void_queue: limit("void_queue", usual.void_queue, 1..=1_000_000)?,
         card_payments: limit("card_payments", usual.card_payments, 1..=10_000)?,
         source_shares: limit("source_shares", usual.source_shares, 1..=1_000)?,
+        // Envoy's own buffer for a stream has a megabyte.
+        by_window_bytes: limit("by_window_bytes", usual.by_window_bytes, 1_024..=1_048_576)?,
     })
 }
 
@@ -211,6 +220,7 @@ impl Default for SizeLimits {
             void_queue: 10_000,
             card_payments: 1_000,
             source_shares: 8,
+            by_window_bytes: 64 * 1024,
         }
     }
 }

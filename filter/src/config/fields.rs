@@ -48,6 +48,11 @@ impl Fields {
         }
     }
 
+    /// The path of the object itself.
+    pub(super) fn here(&self) -> String {
+        self.path.clone()
+    }
+
     /// A field's path.
     pub(super) fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
@@ -78,6 +83,11 @@ impl Fields {
         Self::of(self.path(name), value, known)
     }
 
+    /// A field as it is written, with its path.
+    pub(super) fn value(&mut self, name: &str) -> Option<(String, Value)> {
+        self.take(name).map(|value| (self.path(name), value))
+    }
+
     /// The elements of a list, each with its path; `None` if the field is absent.
     pub(super) fn list(&mut self, name: &str) -> Checked<Option<Vec<(String, Value)>>> {
         let path = self.path(name);
@@ -100,6 +110,16 @@ impl Fields {
         };
         elements.into_iter().map(read).collect::<Checked<_>>().map(Some)
     }
+}
+
+/// What is in an object under names that the operator chooses: each name, its path and its value.
+pub(super) fn entries(path: &str, value: Value) -> Checked<Vec<(Box<str>, String, Value)>> {
+    let Value::Object(entries) = value else { return wrong(path, "must be an object") };
+    let entry = |(name, value): (String, Value)| {
+        let below = format!("{path}.{name}");
+        (name.into(), below, value)
+    };
+    Ok(entries.into_iter().map(entry).collect())
 }
 
 impl Read for String {

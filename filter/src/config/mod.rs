@@ -1,10 +1,12 @@
 //! The plugin configuration, checked whole before the first request.
 
+mod by;
 mod check;
 mod fields;
 mod identity;
 mod metadata;
 mod once;
+mod price;
 mod route;
 mod structure;
 
@@ -137,6 +139,8 @@ pub struct SizeLimits {
     /// In how many shares the places of the queue, and of card payments, are parted. A source
     /// holds one share at the most while others want places.
     pub source_shares: usize,
+    /// Bytes of a request's body that may be held back to find the text that chooses unit prices.
+    pub by_window_bytes: usize,
 }
 
 /// What is wrong with the configuration, and where.

@@ -9,8 +9,9 @@ use stripe402_protocol::{
 use super::{
     Defaults,
     fields::{Checked, Fields, Read, wrong},
+    price::{self, UNITS},
 };
-use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Rule, VoidOn};
+use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
@@ -47,17 +48,6 @@ const METADATA: [&str; 9] = [
 ];
 /// Where it says so.
 pub(super) const METADATA_PATH: &str = "filter_metadata.stripe402";
-
-/// A price as it is written, its range unchecked.
-struct Price(i64);
-
-impl Read for Price {
-    const EXPECTED: &'static str = "a whole number of units without quotes; $0.05 are 500";
-
-    fn read(value: &Value) -> Option<Self> {
-        i64::read(value).map(Self)
-    }
-}
 
 /// A failure that gives the price back.
 #[derive(Clone, Copy)]
@@ -148,7 +138,7 @@ fn offer(
     name: String,
     kept_for: Option<Box<str>>,
 ) -> Checked<Option<Offer>> {
-    let price: Option<Price> = fields.optional("price")?;
+    let price = fields.value("price");
     let currency = fields.optional("currency")?.unwrap_or(defaults.currency);
     let (least, least_at) = inherited(fields, "min_top_up", defaults.min_top_up)?;
     let (most, most_at) = inherited(fields, "max_top_up", defaults.max_top_up)?;
@@ -163,19 +153,9 @@ fn offer(
         (true, None) => return Ok(None),
         (true, Some(_)) => return wrong(fields.path("price"), "must not be there: it is free"),
         (false, None) => {
-            return wrong(
-                fields.path("price"),
-                format!("is missing; it must be {}", Price::EXPECTED),
-            );
+            return wrong(fields.path("price"), format!("is missing; it must be {UNITS}"));
         }
-        (false, Some(Price(units))) => Units::new(units).ok().filter(|price| !price.is_zero()),
-    };
-    let Some(price) = price else {
-        let problem = format!(
-            "must be a whole number of units above 0, at most {}; $0.05 are 500",
-            Units::MAX
-        );
-        return wrong(fields.path("price"), problem);
+        (false, Some((at, value))) => price::price(at, value)?,
     };
     if name.is_empty() || !is_route_name(&name) {
         let problem = format!(
@@ -187,7 +167,7 @@ fn offer(
     let least = top_up(least, DEFAULT_MIN_TOP_UP, currency, &least_at)?;
     let max_top_up = top_up(most, DEFAULT_MAX_TOP_UP, currency, &most_at)?;
     // The least that a challenge names is never below its price (protocol, "Units").
-    let min_top_up = least.max(price);
+    let min_top_up = least.max(price.most());
     if min_top_up > max_top_up {
         let problem = format!(
             "is {max_top_up} units, below the least top-up of {name}, {min_top_up} units: raise it, or \
@@ -195,6 +175,7 @@ fn offer(
         );
         return wrong(most_at, problem);
     }
+    refuse_until_held(&price, fields.path("price"))?;
     let encoded = EncodedChallenges::of(kept_for);
     Ok(Some(Offer {
         name,
@@ -207,6 +188,17 @@ fn offer(
         void_on,
         encoded,
     }))
+}
+
+/// The one place that keeps metered prices out: the gate holds nothing yet, and a deduction of `most` would
+/// never be made less. Whoever lets the gate hold and capture removes this.
+fn refuse_until_held(price: &Price, path: String) -> Checked<()> {
+    match price {
+        Price::Flat(_) => Ok(()),
+        Price::Metered(_) => {
+            wrong(path, "is metered, which is not available yet; give a number of units")
+        }
+    }
 }
 
 fn hosts(fields: &mut Fields) -> Checked<Hosts> {

@@ -1,3 +1,5 @@
+mod metered;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -149,6 +151,7 @@ fn what_is_wrong_is_named_by_path() {
         ("/routes/1/void_on", json!(["whenever"]), "routes[1].void_on[0]"),
         ("/identity", json!({"price": "x-stripe402-client-id"}), "identity.client_id"),
         ("/limits", json!({"queue": 0}), "limits.queue"),
+        ("/limits", json!({"by_window_bytes": 1_023}), "limits.by_window_bytes"),
     ];
     for (pointer, value, path) in cases {
         let error = parse(&with(pointer, value.clone())).expect_err(pointer);
@@ -228,7 +231,7 @@ fn what_a_route_says_of_itself_is_its_price_or_an_error_and_never_free_by_mistak
     ]);
     let route = config.metadata(&all, Some("in envoy")).unwrap().unwrap();
     assert_eq!(
-        (route.price.get(), route.min_top_up.get(), &*route.name),
+        (route.price().get(), route.min_top_up.get(), &*route.name),
         (250, 60_000, "in envoy")
     );
     assert_eq!((route.currency.as_str(), route.description.as_deref()), ("eur", Some("\u{fc}ber")));

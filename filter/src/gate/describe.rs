@@ -38,7 +38,7 @@ pub(super) fn of_sale(
     deduction: DeductionId,
     client: ClientId,
 ) -> String {
-    let (route, price): (_, Units) = (&priced.offer, priced.offer.price);
+    let (route, price): (_, Units) = (&priced.offer, priced.offer.price());
     let name: String = route.name.chars().map(|c| if c <= ' ' { '_' } else { c }).collect();
     format!(
         "outcome={outcome} route={name} price={price} currency={} subject={} charge={deduction}",

@@ -132,7 +132,7 @@ fn listed(rule: &Rule) -> Value {
     match &rule.offer {
         None => put("free", true.into()),
         Some(priced) => {
-            put("price", priced.price.get().into());
+            put("price", priced.price().get().into());
             put("currency", priced.currency.as_str().into());
             put("minTopUp", priced.min_top_up.get().into());
             for (name, text) in

@@ -216,7 +216,7 @@ impl Stream {
         let headers = vec![
             (names.client_id.clone(), client_id),
             (names.credits_remaining.clone(), left.to_string()),
-            (names.price.clone(), priced.offer.price.to_string()),
+            (names.price.clone(), priced.offer.price().to_string()),
             (names.deduction_id.clone(), deduction.to_string()),
         ];
         self.phase = Phase::Served { priced, deduction, client, receipt };

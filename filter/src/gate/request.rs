@@ -103,7 +103,7 @@ impl Stream {
         if intent == Intent::Nothing {
             return self.challenge(&priced, false);
         }
-        if payment.max_price.is_some_and(|most| priced.offer.price.get() > most) {
+        if payment.max_price.is_some_and(|most| priced.offer.price().get() > most) {
             return self.challenge(&priced, false);
         }
         let (client, card) = match intent {
@@ -127,7 +127,7 @@ impl Stream {
             id,
             client_id: client,
             currency: priced.offer.currency,
-            amount: priced.offer.price,
+            amount: priced.offer.price(),
             route: priced.offer.name.clone(),
             hold: None,
         };
@@ -143,7 +143,7 @@ impl Stream {
             version: message::VERSION,
             deduction_id,
             payment_method_id: card.payment_method,
-            price: priced.offer.price,
+            price: priced.offer.price(),
             currency: priced.offer.currency,
             min_top_up: priced.offer.min_top_up,
             max_top_up: priced.offer.max_top_up,

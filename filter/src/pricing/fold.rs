@@ -16,7 +16,7 @@ pub(super) fn folded(path: &str) -> Cow<'_, str> {
 }
 
 /// A text in small letters.
-pub(super) fn letters(text: &str) -> String {
+pub(crate) fn letters(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 

@@ -11,7 +11,9 @@
 
 mod fold;
 mod host;
+mod metered;
 mod offer;
+mod pointer;
 mod prefix;
 mod reading;
 mod table;
@@ -19,12 +21,18 @@ mod template;
 
 use std::rc::Rc;
 
+pub(crate) use self::fold::letters;
 use self::host::{Authority, Meets};
 pub(crate) use self::offer::EncodedChallenges;
 pub(crate) use self::reading::without_query;
 pub use self::{
     host::Hosts,
+    metered::{
+        Body, By, Counted, LONGEST_NAME, MeteredPrice, Other, Price, Rates, Unknown, UsageSource,
+        proportion,
+    },
     offer::{EncodedChallenge, Offer, Pricing, VoidOn},
+    pointer::Pointer,
     table::{Clash, Table},
 };
 
@@ -98,7 +106,7 @@ fn dearer<'t>(one: Option<&'t Rc<Rule>>, other: Option<&'t Rc<Rule>>) -> Option<
 impl Rule {
     /// In units; a free rule's is 0.
     fn price(&self) -> i64 {
-        self.offer.as_ref().map_or(0, |offer| offer.price.get())
+        self.offer.as_ref().map_or(0, |offer| offer.price().get())
     }
 
     /// Whether this rule is about requests of this method to this host.

@@ -4,6 +4,8 @@ use std::{cell::OnceCell, rc::Rc};
 
 use stripe402_protocol::{Challenge, Currency, Resource, Units};
 
+use super::Price;
+
 /// What a request costs, as far as anything says so.
 #[derive(Clone, Debug)]
 pub enum Pricing {
@@ -30,7 +32,7 @@ impl Pricing {
 
     fn price(&self) -> i64 {
         match self {
-            Self::Offer(offer) => offer.price.get(),
+            Self::Offer(offer) => offer.price().get(),
             Self::Free => 0,
             Self::Unlisted => -1,
         }
@@ -43,7 +45,7 @@ pub struct Offer {
     /// For the books and the log.
     pub name: String,
     /// What one request costs.
-    pub price: Units,
+    pub price: Price,
     /// The currency of every amount here.
     pub currency: Currency,
     /// The least that a card is charged; never below the price.
@@ -104,6 +106,12 @@ pub struct VoidOn {
 }
 
 impl Offer {
+    /// What one request costs at the most: what its challenge says.
+    #[must_use]
+    pub fn price(&self) -> Units {
+        self.price.most()
+    }
+
     /// The challenge for a request of this path.
     #[must_use]
     pub fn challenge(
@@ -141,7 +149,7 @@ impl Offer {
             description: self.description.clone(),
             mime_type: self.mime_type.clone(),
         };
-        Challenge::new(resource, self.price, self.min_top_up, self.currency, publishable_key)
+        Challenge::new(resource, self.price(), self.min_top_up, self.currency, publishable_key)
     }
 }
 
