@@ -4,7 +4,7 @@ use proxy_wasm::types::Status;
 
 use super::abi::{self, Level, Map, Metric};
 use crate::{
-    gate::Reply,
+    gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram},
     pairs,
@@ -112,7 +112,7 @@ impl Host for EnvoyHost {
         abi::remove_header(Map::RESPONSE, name);
     }
 
-    fn reply(&mut self, stream: StreamId, reply: &Reply) {
+    fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.about(stream);
         let headers = reply.headers.iter().map(|(name, value)| (*name, &**value));
         let headers = pairs::write(headers);
