@@ -71,7 +71,7 @@ pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
     let value = json!({
         "imported": imported, "units": units, "repeated": repeated, "refused": Value::Array(values),
     });
-    let found = Report::new(lines, value, arguments.books.json);
+    let found = Report::new(lines, &value, arguments.books.json)?;
     Ok(if good { found } else { found.bad() })
 }
 

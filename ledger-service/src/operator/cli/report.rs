@@ -3,8 +3,11 @@
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
 use serde_json::Value;
 use stripe402_protocol::{Currency, Units};
+
+use super::CliError;
 
 /// What a command found, and whether all is well.
 #[derive(Debug)]
@@ -17,8 +20,17 @@ pub struct Report {
 
 impl Report {
     /// A report of these lines, or of this value if programs asked.
-    pub(super) fn new(lines: Vec<String>, value: Value, json: bool) -> Self {
-        Self { good: true, lines, json: json.then_some(value) }
+    ///
+    /// # Errors
+    /// [`CliError`] if the value is none of JSON's.
+    pub(super) fn new(
+        lines: Vec<String>,
+        value: &impl Serialize,
+        json: bool,
+    ) -> Result<Self, CliError> {
+        let value = json.then(|| serde_json::to_value(value)).transpose();
+        let json = value.map_err(|error| CliError(format!("--json: {error}")))?;
+        Ok(Self { good: true, lines, json })
     }
 
     /// The same, of something that is wrong.

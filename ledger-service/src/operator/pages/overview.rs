@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     accounting::{State as TopUpState, TopUp},
-    operator::work::{Actor, DAYS, Health, Overview, spelt},
+    operator::work::{
+        Actor, DAYS, Overview, spelt,
+        view::{Health, Part},
+    },
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -74,11 +77,11 @@ pub(super) async fn show(
 }
 
 fn state(health: &Health) -> Markup {
-    let part = |name: &str, state: &Result<(), String>| {
+    let part = |name: &str, part: &Part| {
         html! {
-            @match state {
-                Ok(()) => span.state.good { (name) " answers" },
-                Err(problem) => span.state.bad role="alert" { (name) ": " (problem) },
+            @match &part.problem {
+                None => span.state.good { (name) " answers" },
+                Some(problem) => span.state.bad role="alert" { (name) ": " (problem) },
             }
         }
     };

@@ -5,14 +5,16 @@ mod act;
 mod find;
 mod overview;
 mod record;
+mod show;
+mod sums;
+pub mod view;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use act::{Adjusted, Adjustment, Frozen, Given, RefundOrder};
-pub use find::ClientPage;
-pub use overview::{DAYS, Health, Overview};
+pub use act::{Adjustment, RefundOrder};
+pub use overview::{DAYS, Overview};
 pub use record::Actor;
 
 use crate::{
