@@ -7,6 +7,7 @@
 mod amount;
 mod confirmed;
 mod identity;
+mod limit_name;
 mod limits;
 mod prove;
 mod reads;

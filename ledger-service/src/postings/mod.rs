@@ -1,13 +1,17 @@
 //! What happens to money outside of deductions, posted to the books: once under each name.
 
 mod freeze;
+mod reference;
 
 use std::sync::Arc;
 
 use stripe402_protocol::Units;
 
-pub(crate) use self::freeze::{Accounts, id_of, is_phase, known, unlike};
 pub use self::freeze::{is_disputed, operators_word};
+pub(crate) use self::{
+    freeze::{Accounts, is_phase, known, unlike},
+    reference::{Counted, FreezeReference},
+};
 use crate::{
     accounting::{AccountKey, Kind, Movement, Posted, Posting},
     clock::{Clock, Ids},

@@ -1,7 +1,9 @@
 //! Money that goes back to cards: held, ordered, and posted as Stripe tells of it.
 
+pub(crate) mod hold_name;
 pub(crate) mod holds;
 mod ordered;
+mod plan;
 mod told;
 
 use std::sync::Arc;

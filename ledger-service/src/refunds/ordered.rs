@@ -11,9 +11,9 @@ use stripe402_protocol::{PaymentIntentId, Units};
 
 use super::{
     RefundError, Refunded, Refunds,
-    holds::{
-        captured, hold_for, intent_of, is_about, name_of, open_holds, plan, planned, refunds_in,
-    },
+    hold_name::HoldName,
+    holds::{captured, open_holds, planned, refunds_in},
+    plan::Plan,
 };
 use crate::{
     accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
@@ -40,7 +40,6 @@ impl Refunds {
         amount: Option<Units>,
         name: &str,
     ) -> Result<Vec<Refunded>, RefundError> {
-        let named = |hold: &str| name_of(hold) == Some(name);
         let movements = self.postings.movements(key).await?;
         let plan = match planned(&movements, name) {
             Some(_) => Ok(()),
@@ -49,16 +48,15 @@ impl Refunds {
         // Whatever came of it: somebody else may have planned it at the same time.
         let movements = self.postings.movements(key).await?;
         match planned(&movements, name) {
-            Some(asked) if asked == amount => {}
+            Some(plan) if plan.asked == amount => {}
             Some(_) => return Err(RefundError::Conflict),
             None => plan?,
         }
-        for (hold, part) in open_holds(&movements).into_iter().filter(|(hold, _)| named(hold)) {
-            if let Some(intent) = intent_of(&hold) {
-                self.pay_back(key, &intent, &hold, part).await?;
-            }
+        let open = open_holds(&movements).into_iter();
+        for (hold, part) in open.filter(|(hold, _)| hold.refund == name) {
+            self.pay_back(key, &hold, part).await?;
         }
-        Ok(captured(&self.postings.movements(key).await?, named))
+        Ok(captured(&self.postings.movements(key).await?, name))
     }
 
     /// Holds what is to go back to each card charge, all of it or nothing.
@@ -77,7 +75,8 @@ impl Refunds {
         if wanted > account.available {
             return Err(RefundError::Insufficient(account.available));
         }
-        let mut postings = vec![plan(name, amount)];
+        let plan = Plan { refund: name.to_owned(), asked: amount };
+        let mut postings = vec![plan.posting()];
         let mut left = wanted;
         let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
         for top_up in top_ups {
@@ -86,8 +85,7 @@ impl Refunds {
             if most == 0 {
                 break;
             }
-            let held =
-                open_holds(movements).into_iter().filter(|(hold, _)| is_about(hold, &intent));
+            let held = open_holds(movements).into_iter().filter(|(hold, _)| hold.intent == intent);
             let held = held.fold(0_i64, |sum, (_, part)| {
                 sum.saturating_add(key.currency.refundable_minor_units(part))
             });
@@ -95,7 +93,7 @@ impl Refunds {
             let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
                 continue;
             };
-            let reference = hold_for(&intent, name);
+            let reference = HoldName::new(intent, name).to_string();
             postings.push(Posting { kind: Kind::Hold, reference, amount: part, note: None });
             left = left.checked_sub(part).unwrap_or(Units::ZERO);
         }
@@ -117,9 +115,7 @@ impl Refunds {
     pub(crate) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
         let movements = self.postings.movements(key).await?;
         for (hold, amount) in open_holds(&movements) {
-            if let Some(intent) = intent_of(&hold) {
-                self.pay_back(key, &intent, &hold, amount).await?;
-            }
+            self.pay_back(key, &hold, amount).await?;
         }
         Ok(())
     }
@@ -138,27 +134,27 @@ impl Refunds {
     pub(crate) async fn pay_back(
         &self,
         key: AccountKey,
-        intent: &PaymentIntentId,
-        hold: &str,
+        hold: &HoldName,
         amount: Units,
     ) -> Result<Option<Refunded>, Unavailable> {
+        let reference = hold.to_string();
         let wanted = NewRefund {
-            intent: intent.clone(),
+            intent: hold.intent.clone(),
             amount_minor: key.currency.refundable_minor_units(amount),
-            hold: hold.to_owned(),
+            hold: reference.clone(),
             subject: key.client.subject(),
             attempt: 0,
         };
         // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
         // that this one has been given back.
-        self.store.outlives_failover(key, Kind::Hold, hold).await?;
+        self.store.outlives_failover(key, Kind::Hold, &reference).await?;
         let in_books = refunds_in(&self.postings.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;
         crate::failpoint!("refunded");
         let went = refund.as_ref().is_some_and(|refund| !refund.failed);
         let id = refund.map(|refund| refund.id).unwrap_or_default();
         self.settle_hold(key, hold, amount, went, &id).await?;
-        let part = Refunded { payment_intent: intent.as_str().to_owned(), amount };
+        let part = Refunded { payment_intent: hold.intent.as_str().to_owned(), amount };
         Ok(went.then_some(part))
     }
 

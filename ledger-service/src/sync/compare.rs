@@ -9,7 +9,7 @@ use super::disputes;
 use crate::{
     accounting::{AccountKey, Kind, Movement},
     postings::{self, Accounts},
-    refunds::holds::open_holds,
+    refunds::{hold_name::HoldName, holds::open_holds},
     stripe::{Dispute, Intent, IntentStatus, Refund},
 };
 
@@ -83,7 +83,7 @@ pub(super) struct Index {
     /// Each client's accounts.
     clients: BTreeMap<ClientId, Accounts>,
     /// Holds of refunds that are open.
-    pub(super) holds: Vec<(AccountKey, String, Units)>,
+    pub(super) holds: Vec<(AccountKey, HoldName, Units)>,
 }
 
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use stripe402_protocol::Units;
 use super::StripeSync;
 use crate::{
     accounting::{AccountKey, Kind, Movement, Posting},
-    postings::{Accounts, Unavailable, id_of, is_phase, known, units, unlike},
+    postings::{Accounts, Counted, FreezeReference, Unavailable, is_phase, known, units, unlike},
     stripe::{Dispute, DisputePhase},
 };
 
@@ -62,7 +62,7 @@ pub(super) fn steps(
     if known(movements).all(|id| id != dispute.id) {
         return Vec::new();
     }
-    unlike(accounts, &dispute.id)
+    unlike(accounts, &FreezeReference::dispute(&dispute.id))
 }
 
 /// The dispute's own movements that are missing.
@@ -70,7 +70,7 @@ fn phases(movements: &[Movement], dispute: &Dispute, amount: Units) -> Vec<Posti
     let own: Vec<&Posting> = movements
         .iter()
         .map(|movement| &movement.posting)
-        .filter(|posting| id_of(&posting.reference) == dispute.id)
+        .filter(|posting| Counted::from(posting.reference.as_str()).id == dispute.id)
         .collect();
     let sum = |kind| {
         let amounts = own.iter().filter(|posting| posting.kind == kind).map(|of| of.amount.get());
@@ -98,7 +98,7 @@ fn phases(movements: &[Movement], dispute: &Dispute, amount: Units) -> Vec<Posti
     }
     let named = |kind: Kind| {
         let count = own.iter().filter(|posting| posting.kind == kind).count();
-        if count == 0 { dispute.id.clone() } else { format!("{}:{count}", dispute.id) }
+        Counted { id: &dispute.id, count }.to_string()
     };
     let posting = |kind: Kind, amount: i64| Posting {
         kind,
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(case.says("dp_1", Won, 100), (30_000, true));
         assert_eq!(case.says("dp_2", Won, 200), (50_000, false));
         let zero = Units::ZERO;
-        let reference = "operator-9".to_owned();
+        let reference = FreezeReference::Operator(9).to_string();
         let freeze = Posting { kind: Kind::Freeze, reference, amount: zero, note: None };
         case.post(case.key, freeze.clone());
         case.post(case.other, freeze);

@@ -84,7 +84,8 @@ impl StripeSync {
         }
         for (key, hold, amount) in &index.holds {
             let credit = Credit { key: *key, amount: *amount, at_ms: 0 };
-            found.push(credit.difference(DifferenceKind::RefundUnfinished, hold, hold, 0));
+            let name = hold.to_string();
+            found.push(credit.difference(DifferenceKind::RefundUnfinished, &name, &name, 0));
         }
         Ok(found)
     }

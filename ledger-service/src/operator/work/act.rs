@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
-    postings::{is_disputed, operators_word},
+    postings::{FreezeReference, is_disputed, operators_word},
     store::StoreError,
 };
 
@@ -88,7 +88,7 @@ impl Operations {
                 let word = operators_word(&movements).unwrap_or(false);
                 if word != frozen || account.frozen != frozen {
                     // Frozen and unfrozen again and again, each time is a movement of its own.
-                    let reference = format!("operator-{}", movements.len());
+                    let reference = FreezeReference::Operator(movements.len()).to_string();
                     let note = Some(reason.to_owned());
                     let posting = Posting { kind, reference, amount: Units::ZERO, note };
                     (account, _) = posted(self.store.post(key, posting).await?)?;
