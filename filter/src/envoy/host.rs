@@ -47,8 +47,7 @@ impl EnvoyHost {
     /// process, so each needs a name of its own; a random one needs no counting.
     pub(super) fn register_queue(&mut self) -> bool {
         let Some(random) = self.random() else { return false };
-        let name =
-            random.iter().fold("stripe402-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let name = format!("stripe402-{}", stripe402_protocol::hex::to_string(&random));
         self.queue = abi::register_queue(&name);
         self.queue.is_some()
     }

@@ -202,8 +202,7 @@ async fn a_batch_that_was_begun_before_is_given_up() {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("'\\x{digits}'")
+    format!("'\\x{}'", stripe402_protocol::hex::to_string(bytes))
 }
 
 /// The table of the version before is dropped once all of it is forgotten, and not before.
