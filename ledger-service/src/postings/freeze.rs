@@ -44,11 +44,10 @@ impl Postings {
 
     /// Freezes an account whose first credit has just come, if the client was frozen meanwhile.
     pub(crate) async fn freeze_like_others(&self, key: AccountKey) -> Result<(), Unavailable> {
-        let store = |error: StoreError| Unavailable(error.to_string());
-        if !self.is_frozen_elsewhere(key).await.map_err(store)? {
+        if !self.is_frozen_elsewhere(key).await? {
             return Ok(());
         }
-        let accounts = self.accounts_of(key.client).await.map_err(store)?;
+        let accounts = self.accounts_of(key.client).await?;
         for (key, posting) in unlike(&accounts, &FreezeReference::Alike(0)) {
             self.post_freeze(key, posting).await?;
         }
@@ -61,7 +60,6 @@ impl Postings {
         key: AccountKey,
         posting: Posting,
     ) -> Result<(), Unavailable> {
-        let store = |error: StoreError| Unavailable(error.to_string());
         let freezes = posting.kind == Kind::Freeze;
         let reason = match freezes {
             true => "a dispute is open",
@@ -84,8 +82,8 @@ impl Postings {
             detail: None,
         };
         let begun = entry(Outcome::Begun);
-        self.store.record_action(begun.clone()).await.map_err(store)?;
-        let posted = self.store.post(key, posting).await.map_err(store)?;
+        self.store.record_action(begun.clone()).await?;
+        let posted = self.store.post(key, posting).await?;
         let outcome = match posted {
             Posted::Done(_) => Outcome::Done,
             Posted::Repeated(_) => Outcome::Repeated,
@@ -94,7 +92,7 @@ impl Postings {
         let subject = key.client.subject();
         tracing::info!(subject, currency = %key.currency, freezes, ?outcome, reason);
         let ended = AuditEntry { outcome, at_ms: self.clock.now_ms(), ..begun };
-        self.store.record_action(ended).await.map_err(store)
+        Ok(self.store.record_action(ended).await?)
     }
 }
 

@@ -86,10 +86,9 @@ impl Refunds {
                 break;
             }
             let held = open_holds(movements).into_iter().filter(|(hold, _)| hold.intent == intent);
-            let held = held.fold(0_i64, |sum, (_, part)| {
-                sum.saturating_add(key.currency.refundable_minor_units(part))
-            });
-            let minor = self.refundable(&intent).await?.saturating_sub(held).min(most);
+            let held = total(held.map(|(_, part)| key.currency.refundable_minor_units(part)))?;
+            let left_there = less(self.refundable(&intent).await?, held)?;
+            let minor = left_there.min(most);
             let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
                 continue;
             };
@@ -106,7 +105,8 @@ impl Refunds {
                 Err(RefundError::Insufficient(account.available))
             }
             Posted::Refused(_) => {
-                Err(Unavailable("the books refuse the plan of this refund".to_owned()).into())
+                Err(Unavailable::Other("the books refuse the plan of this refund".to_owned())
+                    .into())
             }
         }
     }
@@ -122,12 +122,11 @@ impl Refunds {
 
     /// What Stripe could still give back of a PaymentIntent, in minor units.
     async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, Unavailable> {
-        let unknown = |failure: Failure| Unavailable(failure.to_string());
-        let received = self.provider.intent(intent).await.map_err(unknown)?.received_minor;
-        let refunds = self.provider.refunds(intent).await.map_err(unknown)?;
+        let received = self.provider.intent(intent).await?.received_minor;
+        let refunds = self.provider.refunds(intent).await?;
         let refunds = refunds.iter().filter(|refund| !refund.failed);
-        let back = refunds.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount_minor));
-        Ok(received.saturating_sub(back).max(0))
+        let back = total(refunds.map(|refund| refund.amount_minor))?;
+        Ok(less(received, back)?.max(0))
     }
 
     /// Settles one hold with Stripe: `None` if the money could not go there.
@@ -191,12 +190,12 @@ impl Refunds {
             let hold = &wanted.hold;
             tracing::warn!(hold, cause, attempt, "Stripe has not answered a refund yet");
             if attempt == ATTEMPTS {
-                return Err(Unavailable(cause));
+                return Err(Unavailable::Other(cause));
             }
             tokio::time::sleep(jittered(pause, self.ids.make())).await;
             pause = pause.saturating_mul(2).min(Duration::from_secs(5));
         }
-        Err(Unavailable("Stripe gave no answer".to_owned()))
+        Err(Unavailable::Other("Stripe gave no answer".to_owned()))
     }
 
     /// `in_books`: refunds that the books have.
@@ -219,5 +218,32 @@ impl Refunds {
             return Ok(refund);
         }
         self.provider.refund(wanted).await
+    }
+}
+
+/// The sum of amounts in minor units. What cannot be added up is not refunded.
+fn total(mut amounts: impl Iterator<Item = i64>) -> Result<i64, Unavailable> {
+    amounts.try_fold(0_i64, i64::checked_add).ok_or_else(too_large)
+}
+
+/// One amount in minor units less another.
+fn less(amount: i64, other: i64) -> Result<i64, Unavailable> {
+    amount.checked_sub(other).ok_or_else(too_large)
+}
+
+fn too_large() -> Unavailable {
+    Unavailable::Other("the amounts of this charge's refunds are too large to be added".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_added_exactly_or_not_at_all() {
+        assert_eq!(total([500, 700].into_iter()).unwrap(), 1_200);
+        assert_eq!(less(500, 700).unwrap(), -200);
+        assert!(total([i64::MAX, 1].into_iter()).is_err());
+        assert!(less(i64::MIN, 1).is_err());
     }
 }

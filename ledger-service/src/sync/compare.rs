@@ -141,7 +141,9 @@ impl Index {
     pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<DifferenceKind> {
         let amount = key.currency.units(dispute.amount_minor)?;
         let missing = disputes::steps(self.clients.get(&key.client)?, key, dispute, amount);
-        (!missing.is_empty()).then_some(DifferenceKind::DisputeNotPosted)
+        // Books that do not add up do not say what Stripe says, either.
+        let agrees = missing.is_ok_and(|missing| missing.is_empty());
+        (!agrees).then_some(DifferenceKind::DisputeNotPosted)
     }
 
     /// Every dispute that the books know of, with its account.

@@ -222,7 +222,9 @@ impl StripeSync {
         let posted = self.store.post(key, posting).await;
         match posted? {
             Posted::Done(_) | Posted::Repeated(_) => Ok(()),
-            Posted::Refused(refusal) => Err(Unavailable(format!("the books refuse: {refusal:?}"))),
+            Posted::Refused(refusal) => {
+                Err(Unavailable::Other(format!("the books refuse: {refusal:?}")))
+            }
         }
     }
 }

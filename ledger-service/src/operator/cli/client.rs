@@ -3,7 +3,10 @@
 use super::{CliError, Report, operations, report, transfers};
 use crate::{
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
-    operator::work::{Actor, Adjustment, view::Account},
+    operator::{
+        moment::moment,
+        work::{Actor, Adjustment, view::Account},
+    },
 };
 
 /// Carries out a command on one client.
@@ -33,7 +36,7 @@ async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
         lines.push(format!("{} requests for {spent}", details.requests));
         lines.push(transfers::table_of(&past.movements));
         let rows = details.recent.iter().map(|kept| {
-            let at = report::moment(kept.at_ms);
+            let at = moment(kept.at_ms);
             vec![at, kept.route.clone(), report::amount(kept.amount, currency)]
         });
         lines.push(report::table(&["last deductions", "route", "amount"], &[2], rows.collect()));

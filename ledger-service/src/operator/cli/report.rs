@@ -28,8 +28,7 @@ impl Report {
         value: &impl Serialize,
         json: bool,
     ) -> Result<Self, CliError> {
-        let value = json.then(|| serde_json::to_value(value)).transpose();
-        let json = value.map_err(|error| CliError(format!("--json: {error}")))?;
+        let json = json.then(|| serde_json::to_value(value)).transpose()?;
         Ok(Self { good: true, lines, json })
     }
 
@@ -81,15 +80,6 @@ pub(super) fn amount(units: Units, currency: Currency) -> String {
     money(units.get(), currency)
 }
 
-/// A moment, UTC.
-pub(crate) fn moment(unix_ms: u64) -> String {
-    let since = std::time::Duration::from_millis(unix_ms);
-    match std::time::UNIX_EPOCH.checked_add(since) {
-        Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
-        None => unix_ms.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,10 +95,5 @@ mod tests {
         ] {
             assert_eq!(money(units, Currency::USD), shown);
         }
-    }
-
-    #[test]
-    fn moments_are_utc() {
-        assert_eq!(moment(1_795_000_000_123), "2026-11-18T11:06:40Z");
     }
 }

@@ -3,7 +3,10 @@
 use super::{CliError, Report, operations, report};
 use crate::{
     config::{RevenueArgs, RevenueBy},
-    operator::work::view::{RevenueLine, SumBy},
+    operator::{
+        moment::date,
+        work::view::{RevenueLine, SumBy},
+    },
 };
 
 /// Sums deductions, less voids.
@@ -22,12 +25,6 @@ pub async fn revenue(arguments: RevenueArgs) -> Result<Report, CliError> {
 }
 
 fn row(line: &RevenueLine) -> Vec<String> {
-    let name = line.from_ms.map(day).or_else(|| line.route.clone()).unwrap_or_default();
+    let name = line.from_ms.map(date).or_else(|| line.route.clone()).unwrap_or_default();
     vec![name, line.requests.to_string(), report::money(line.units, line.currency)]
-}
-
-fn day(from_ms: u64) -> String {
-    let mut moment = report::moment(from_ms);
-    moment.truncate("2026-11-22".len());
-    moment
 }

@@ -1,7 +1,10 @@
 //! `transfers`: movements of money.
 
 use super::{CliError, Report, operations, report};
-use crate::{config::TransfersArgs, operator::work::view::Movement};
+use crate::{
+    config::TransfersArgs,
+    operator::{moment::moment, work::view::Movement},
+};
 
 /// Lists movements, of all clients or of one.
 ///
@@ -21,7 +24,7 @@ pub(super) fn table_of(movements: &[Movement]) -> String {
 
 fn row(movement: &Movement) -> Vec<String> {
     vec![
-        report::moment(movement.at_ms),
+        moment(movement.at_ms),
         movement.subject.clone(),
         movement.kind.as_str().to_owned(),
         report::amount(movement.amount, movement.currency),

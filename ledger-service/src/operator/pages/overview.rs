@@ -1,4 +1,6 @@
 //! The first page: what is earned, what is going on, what is wrong.
+//!
+//! Its sums are to look at: one that is no 64-bit integer is shown as the largest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +17,16 @@ use super::{
     super::keyring::Operators,
     chart::{self, Bar},
     layout::{self, Place},
-    text::{clock, day, moment, money, number, plain},
+    text::{moment, money, number, plain},
 };
 use crate::{
     accounting::{State as TopUpState, TopUp},
-    operator::work::{
-        Actor, DAYS, Overview, spelt,
-        view::{Health, Part},
+    operator::{
+        moment::{clock, day},
+        work::{
+            Actor, DAYS, Overview, spelt,
+            view::{Health, Part},
+        },
     },
 };
 

@@ -26,7 +26,7 @@ impl Sum {
     /// Adds one more.
     ///
     /// # Errors
-    /// [`OperatorError::Unavailable`] if the sum is no 64-bit integer: only damaged books have such
+    /// [`OperatorError::Store`] if the sum is no 64-bit integer: only damaged books have such
     /// tallies, and a sum that is wrong is never shown.
     pub(crate) fn add(&mut self, tally: &Tally) -> Result<(), OperatorError> {
         let requests = self.requests.checked_add(tally.count);
@@ -49,10 +49,10 @@ mod tests {
     fn a_sum_is_exact_or_an_error() {
         let tally = |count, amount| Tally { route: "joke".into(), hour: 1, count, amount };
         let sum = Sum::of(&[tally(3, 300), tally(-1, -100)]);
-        assert_eq!(sum, Ok(Sum { requests: 2, units: 200 }));
+        assert_eq!(sum.unwrap(), Sum { requests: 2, units: 200 });
         for wrong in [tally(1, i64::MAX), tally(i64::MAX, 1)] {
             let found = Sum::of(&[tally(1, 1), wrong]);
-            assert!(matches!(found, Err(OperatorError::Unavailable(_))), "{found:?}");
+            assert!(matches!(found, Err(OperatorError::Store(_))), "{found:?}");
         }
     }
 }
