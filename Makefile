@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # What the end-to-end tests and `make run` start.
-PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-tests -p stripe402-client -p stripe402-images
+PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-dev -p stripe402-client -p stripe402-images
 # The filter is a wasm module: its native build exists for its unit tests only.
 NATIVE := --workspace --exclude stripe402-filter
 
@@ -24,7 +24,7 @@ run: setup-run wasm parts ## Start everything; prints lines to paste, Ctrl-C sto
 
 .PHONY: demo
 demo: ## Pay for requests, step by step (in a second terminal, beside make run)
-	@cargo build --quiet -p stripe402-tests --bin stripe402-demo
+	@cargo build --quiet -p stripe402-dev --bin stripe402-demo
 	@exec $(BIN)/stripe402-demo
 
 .PHONY: test
@@ -32,7 +32,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 test: export PROPTEST_RNG_SEED := 402
 test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
-	cargo test --quiet $(NATIVE) --exclude stripe402-tests
+	cargo test --quiet $(NATIVE) --exclude stripe402-dev --exclude stripe402-tests
 	@./scripts/count-stores.sh
 	@printf '\n== the filter'\''s rules, natively\n'
 	cargo test --quiet -p stripe402-filter --lib --test corpus
@@ -42,7 +42,7 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	@printf '\n== the client'\''s rules for JavaScript, under Node and in Chromium\n'
 	@./scripts/test-client-wasm.sh
 	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
-	cargo test --quiet -p stripe402-tests
+	cargo test --quiet -p stripe402-dev -p stripe402-tests
 
 .PHONY: soak
 soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, fuzzing
@@ -106,7 +106,7 @@ bench-large: setup parts ## An operator's jobs on large books: CLIENTS=1000000 D
 
 .PHONY: openapi
 openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml
-	@cargo build --quiet -p stripe402-tests --bin stripe402-openapi
+	@cargo build --quiet -p stripe402-dev --bin stripe402-openapi
 	@exec $(BIN)/stripe402-openapi $(or $(CONFIG),envoy/envoy.yaml) $(SPEC)
 
 .PHONY: fuzz

@@ -6,7 +6,11 @@ use stripe402_protocol::{Code, Currency, Reason, Units};
 use crate::{Budget, Refused, Terms, money};
 
 /// Why a call ends without being served for money. Unless it says otherwise nothing was paid.
+///
+/// Retry where [`Self::is_retryable`] says so; everything else fails again until the card, the limits or
+/// the server change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// There is neither a card nor a client id to pay with.
     #[error("this costs {}, and there is nothing to pay with", money(terms.price, terms.currency))]
@@ -173,6 +177,20 @@ fn reason_name(reason: Reason) -> String {
 }
 
 impl Error {
+    /// Whether the same call may succeed later, without any change. No card is charged twice for it: a charge
+    /// that may be under way keeps its key.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::OutcomeUnknown
+            | Self::Unavailable { .. }
+            | Self::Transport
+            | Self::BodyConsumed { .. } => true,
+            Self::Refused { refused } => refused.reason == Some(Reason::RateLimited),
+            _ => false,
+        }
+    }
+
     /// A stable name for machines: one of the protocol's six codes, or one of this client's own.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -248,5 +266,39 @@ impl Error {
             }
         }
         json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_end_differently_by_itself_is_worth_a_retry() {
+        let refused = |code, reason| {
+            let message = String::new();
+            let refused = Refused {
+                code,
+                reason,
+                message,
+                retry_after: None,
+                payment_intent_id: None,
+                client_secret: None,
+                publishable_key: None,
+            };
+            Error::Refused { refused: Box::new(refused) }
+        };
+        for (error, expected) in [
+            (Error::OutcomeUnknown, true),
+            (Error::Unavailable { retry_after: None }, true),
+            (Error::Transport, true),
+            (refused(Code::PaymentFailed, Some(Reason::RateLimited)), true),
+            (refused(Code::PaymentFailed, Some(Reason::Frozen)), false),
+            (refused(Code::CardDeclined, None), false),
+            (Error::PaymentLoop { card_sent: true }, false),
+            (Error::ChallengeMissing, false),
+        ] {
+            assert_eq!(error.is_retryable(), expected, "{error:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub struct Amount {
     pub currency: Option<Currency>,
 }
 
-/// Neither units nor money.
+/// Neither units nor money. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write units (500; 10,000 are one dollar), or money with its currency and at most four decimals (0.05usd)"

@@ -36,8 +36,9 @@ pub struct Policy {
     pub retries: u8,
 }
 
-/// Limits that cannot be guessed.
+/// Limits that cannot be guessed. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PolicyError {
     /// Defaults of dollars would be millions in some currencies, and nothing in others.
     #[error("in {0} the most per request and per charge must be given: it has no cents")]

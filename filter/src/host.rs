@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    gate::Reply,
+    gate::EncodedReply,
     metrics::{Counter, Histogram},
 };
 
@@ -32,7 +32,7 @@ pub trait Host {
     fn remove_response_header(&mut self, stream: StreamId, name: &str);
 
     /// Answers in the API's stead. At most once per stream.
-    fn reply(&mut self, stream: StreamId, reply: &Reply);
+    fn reply(&mut self, stream: StreamId, reply: &EncodedReply);
     /// Lets a held request go on. At most once per stream.
     fn resume(&mut self, stream: StreamId);
     /// Why the proxy answers as it does (`response.code_details`).

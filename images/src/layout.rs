@@ -11,6 +11,7 @@ use anyhow::Context;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use stripe402_protocol::hex;
 
 /// When everything was made: always the same, so that the same files make the same image.
 pub(crate) const CREATED: &str = "1970-01-01T00:00:00Z";
@@ -142,7 +143,7 @@ pub(crate) fn layer(files: &[File<'_>]) -> anyhow::Result<Layer> {
 
 /// A SHA-256 as it is written.
 pub(crate) fn sum(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::to_string(&Sha256::digest(content))
 }
 
 /// What the image is, for those who look at it.

@@ -33,7 +33,7 @@ fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     command: impl FnOnce() -> F,
 ) -> ExitCode {
     let outcome = tokio::runtime::Runtime::new()
-        .map_err(|error| cli::CliError(error.to_string()))
+        .map_err(cli::CliError::from)
         .and_then(|runtime| runtime.block_on(command()));
     match outcome {
         Ok(report) => match report.print(&mut std::io::stdout().lock()) {

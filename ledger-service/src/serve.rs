@@ -31,10 +31,12 @@ use crate::{
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 
-/// Why the service could not start, or ended.
+/// Why the service could not start, or ended. Whoever supervises it may start it again, unless a setting or
+/// a file is wrong.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
-    /// A listener's address cannot be had.
+    /// A listener's address cannot be had. Retry when it is free.
     #[error("{setting}: cannot listen on {address}: {error}")]
     Listen {
         /// The setting that names it.
@@ -42,18 +44,19 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
         /// Why not.
+        #[source]
         error: std::io::Error,
     },
-    /// The store cannot be opened.
+    /// The store cannot be opened. Retry.
     #[error("store: {0}")]
     Store(#[from] store::StoreError),
-    /// A setting is wrong.
+    /// A setting is wrong. Do not retry.
     #[error("{0}")]
     Setting(String),
-    /// A file of the listeners' TLS is wrong.
-    #[error("{0}")]
+    /// A file of the listeners' TLS is wrong. Do not retry.
+    #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A listener failed.
+    /// A listener failed. Retry.
     #[error("a listener failed: {0}")]
     Io(#[from] std::io::Error),
 }

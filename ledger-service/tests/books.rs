@@ -125,8 +125,9 @@ async fn an_operator_looks_corrects_and_verifies() {
     }
     let (_, said, _) = run(&path, &["revenue", "--json"]);
     let revenue: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(revenue[1]["route"], "weather");
-    assert_eq!((&revenue[1]["requests"], &revenue[1]["units"]), (&1.into(), &500.into()));
+    let line = &revenue["lines"][1];
+    assert_eq!(line["route"], "weather");
+    assert_eq!((&line["requests"], &line["units"]), (&1.into(), &500.into()));
     let (_, said, _) = run(&path, &["revenue", "--by", "day"]);
     assert!(said.contains("0.06 usd"), "{said}");
 

@@ -16,7 +16,7 @@ use crate::hex;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId([u8; 32]);
 
-/// Not 64 lowercase hex digits: an unknown client.
+/// Not 64 lowercase hex digits: an unknown client. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a client id is 64 lowercase hexadecimal digits")]
 pub struct ParseClientIdError;

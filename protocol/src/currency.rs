@@ -12,7 +12,7 @@ use crate::Units;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// Not the lowercase code of a currency that Stripe charges in.
+/// Not the lowercase code of a currency that Stripe charges in. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a currency that Stripe charges in; use a lowercase ISO 4217 code such as usd")]
 pub struct UnknownCurrency;
@@ -105,6 +105,7 @@ impl Currency {
     #[must_use]
     pub fn minor_units(self, units: Units) -> i64 {
         let (step_units, step_minor) = self.step();
+        // A step has fewer minor units than units: the product is below 2^53, and never saturates.
         div_ceil(units.get(), step_units).saturating_mul(step_minor)
     }
 
@@ -112,6 +113,7 @@ impl Currency {
     #[must_use]
     pub fn refundable_minor_units(self, units: Units) -> i64 {
         let (step_units, step_minor) = self.step();
+        // As above.
         units.get().checked_div(step_units).unwrap_or(0).saturating_mul(step_minor)
     }
 
@@ -246,6 +248,20 @@ mod tests {
         }
         for wrong in ["USD", "us", "usdd", "xxx", "", "u d"] {
             assert_eq!(wrong.parse::<Currency>(), Err(UnknownCurrency), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_largest_amount_is_exact_in_every_kind_of_currency() {
+        for (code, up, down) in [
+            ("usd", 90_071_992_547_410, 90_071_992_547_409),
+            ("jpy", 900_719_925_475, 900_719_925_474),
+            ("kwd", 900_719_925_474_100, 900_719_925_474_090),
+            ("isk", 90_071_992_547_500, 90_071_992_547_400),
+        ] {
+            let currency: Currency = code.parse().unwrap();
+            assert_eq!(currency.minor_units(Units::MAX), up, "{code}");
+            assert_eq!(currency.refundable_minor_units(Units::MAX), down, "{code}");
         }
     }
 

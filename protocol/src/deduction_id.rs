@@ -13,7 +13,7 @@ use crate::hex;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeductionId([u8; 16]);
 
-/// Not 32 lowercase hex digits.
+/// Not 32 lowercase hex digits. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a charge id is 32 lowercase hexadecimal digits")]
 pub struct ParseDeductionIdError;

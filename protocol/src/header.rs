@@ -21,8 +21,9 @@ const LENIENT: GeneralPurposeConfig =
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
-/// A header that is not base64 of JSON of the right shape.
+/// A header that is not base64 of JSON of the right shape. Retrying does not help: the sender must mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HeaderError {
     /// Neither base64 nor base64url.
     #[error("the header is not base64")]

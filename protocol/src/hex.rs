@@ -1,5 +1,14 @@
 //! Lowercase hexadecimal, the only spelling that ids have on the wire.
 
+use alloc::{string::String, vec};
+
+/// Two lowercase digits for each of these bytes.
+#[must_use]
+pub fn to_string(bytes: &[u8]) -> String {
+    let mut text = vec![0; bytes.len().saturating_mul(2)];
+    encode(bytes, &mut text).into()
+}
+
 /// Two lowercase digits per byte, as many as `text` has room for.
 pub(crate) fn encode<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
@@ -36,4 +45,18 @@ fn digit(character: u8) -> (u8, bool) {
     let (number, letter) = (character.wrapping_sub(b'0'), character.wrapping_sub(b'a'));
     let worth = if number < 10 { number } else { letter.wrapping_add(10) };
     (worth, number >= 10 && letter >= 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_goes_there_and_back() {
+        assert_eq!(to_string(&[]), "");
+        let bytes: [u8; 256] = core::array::from_fn(|at| u8::try_from(at).unwrap());
+        let text = to_string(&bytes);
+        assert!(text.starts_with("000102") && text.ends_with("fdfeff"), "{text}");
+        assert_eq!(decode(text.as_bytes()), Some(bytes));
+    }
 }

@@ -12,7 +12,7 @@ mod client_id;
 mod currency;
 mod deduction_id;
 mod header;
-mod hex;
+pub mod hex;
 pub mod message;
 mod payment;
 mod receipt;

@@ -32,8 +32,9 @@ pub struct Payment {
     pub max_price: Option<i64>,
 }
 
-/// Why a `payment` header is `invalid_payment`. The text says what to mend.
+/// Why a `payment` header is `invalid_payment`. The text says what to mend; retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PaymentError {
     /// Not base64 of a JSON object with fields of the right types. A field that is there twice, `5e4` and
     /// `50000.0` are refused, too: two readers could take them differently.

@@ -5,7 +5,7 @@ use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Not the prefix followed by 1–255 of `[A-Za-z0-9_]`.
+/// Not the prefix followed by 1–255 of `[A-Za-z0-9_]`. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id of this kind is `{prefix}` and 1 to 255 letters, digits or underscores")]
 pub struct ParseStripeIdError {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Units(i64);
 
-/// An amount below zero or above [`Units::MAX`].
+/// An amount below zero or above [`Units::MAX`]. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an amount must be between 0 and 9007199254740991 units")]
 pub struct AmountOutOfRange;

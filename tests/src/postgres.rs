@@ -56,11 +56,12 @@ impl Postgres {
         for argument in command.get_args() {
             spec = spec.arg(argument);
         }
-        let spec = spec.arg("-D").arg(&data).arg("-p").arg(port.to_string()).args_of(&[
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "max_connections=200",
-        ]);
+        spec = spec.arg("-D").arg(&data).arg("-p").arg(port.to_string());
+        let settings =
+            ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
+        for setting in settings {
+            spec = spec.arg("-c").arg(setting);
+        }
         let mut process = Process::spawn(spec)?;
         process.wait_ready(&Probe::Tcp(local(port)), STARTS_WITHIN).await?;
         Ok(Self { process, port, _dir: dir })
@@ -91,16 +92,6 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // Asked politely it would wait for every connection to end.
         self.process.kill9();
-    }
-}
-
-impl Spec {
-    /// Server settings, each as `-c name=value`.
-    fn args_of(mut self, settings: &[&str]) -> Self {
-        for setting in settings {
-            self = self.arg("-c").arg(*setting);
-        }
-        self
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use stripe402_filter::{
-    gate::Reply,
+    gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{Counter, Histogram},
 };
@@ -57,7 +57,7 @@ impl Host for Counting {
 
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
 
-    fn reply(&mut self, _: StreamId, _: &Reply) {
+    fn reply(&mut self, _: StreamId, _: &EncodedReply) {
         self.replied += 1;
     }
 

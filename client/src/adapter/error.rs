@@ -6,17 +6,18 @@ use crate::{Error, Outcome, Paid, storage::StorageError};
 
 /// Why a request could not be carried out, beside what reqwest itself says.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WalletError {
-    /// It was not paid for.
+    /// It was not paid for. Whether to retry: [`Error::is_retryable`].
     #[error(transparent)]
     Payment(#[from] Error),
-    /// Credentials cannot be read or written.
+    /// Credentials cannot be read or written. Retry when the storage is mended.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// No random bytes for the name of a top-up.
+    /// No random bytes for the name of a top-up. Retry.
     #[error("the system gives no random bytes")]
     Random,
-    /// A redirect that leads nowhere.
+    /// A redirect that leads nowhere. Do not retry.
     #[error("{0}")]
     Redirect(String),
 }

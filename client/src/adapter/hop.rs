@@ -8,6 +8,7 @@ use std::{
 use http::Extensions;
 use reqwest::{Request, Response, header};
 use reqwest_middleware::{Next, Result};
+use stripe402_protocol::hex;
 
 use super::{Wallet, WalletError, body, turn::Held};
 use crate::{Call, Event, Outcome, Pays, Secret, Step};
@@ -118,7 +119,7 @@ fn decide(
     })?;
     step.ok_or_else(|| crate::storage::StorageError {
         what: "the storage".to_owned(),
-        reason: "it made no change that was asked for".to_owned(),
+        cause: "it made no change that was asked for".into(),
     })
 }
 
@@ -170,7 +171,7 @@ pub(super) fn without_body(mut headers: header::HeaderMap) -> header::HeaderMap 
 fn key() -> std::result::Result<String, WalletError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| WalletError::Random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::to_string(&random))
 }
 
 fn now() -> u64 {

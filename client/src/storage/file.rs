@@ -41,31 +41,31 @@ impl File {
 
     fn open_lock(&self, end: &str) -> Result<(fs::File, PathBuf), StorageError> {
         let folder = self.folder();
-        fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
+        fs::create_dir_all(folder).map_err(|error| failed("make", folder, error))?;
         let path = self.beside(end);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         let file = private(&mut options).open(&path);
-        Ok((file.map_err(|error| failed("open", &path, &error))?, path))
+        Ok((file.map_err(|error| failed("open", &path, error))?, path))
     }
 
     fn read(&self) -> Result<Purse, StorageError> {
         match fs::read(&self.path) {
-            Ok(bytes) => parse(&bytes).map_err(|reason| StorageError {
+            Ok(bytes) => parse(&bytes).map_err(|cause| StorageError {
                 what: format!("{} is no purse of this program's", self.path.display()),
-                reason,
+                cause,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Purse::default()),
-            Err(error) => Err(failed("read", &self.path, &error)),
+            Err(error) => Err(failed("read", &self.path, error)),
         }
     }
 
     fn write(&self, purse: &Purse) -> Result<(), StorageError> {
         let json = serde_json::to_vec_pretty(purse).map_err(|error| StorageError {
             what: "cannot write a purse as JSON".to_owned(),
-            reason: error.to_string(),
+            cause: error.into(),
         })?;
-        let cannot = |error: io::Error| failed("write", &self.path, &error);
+        let cannot = |error: io::Error| failed("write", &self.path, error);
         // Made with mode 0600, and in the same folder, so that it can take the old one's place.
         let mut new = tempfile::NamedTempFile::new_in(self.folder()).map_err(cannot)?;
         new.write_all(&json).and_then(|()| new.as_file().sync_all()).map_err(cannot)?;
@@ -75,12 +75,12 @@ impl File {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Purse, String> {
+fn parse(bytes: &[u8]) -> Result<Purse, Box<dyn std::error::Error + Send + Sync>> {
     // serde would read an array as a struct, field by field.
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err("it holds no JSON object".to_owned());
+        return Err("it holds no JSON object".into());
     }
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    Ok(serde_json::from_slice(bytes)?)
 }
 
 #[cfg(unix)]
@@ -93,15 +93,15 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-fn failed(verb: &str, path: &Path, error: &io::Error) -> StorageError {
-    StorageError { what: format!("cannot {verb} {}", path.display()), reason: error.to_string() }
+fn failed(verb: &str, path: &Path, error: io::Error) -> StorageError {
+    StorageError { what: format!("cannot {verb} {}", path.display()), cause: error.into() }
 }
 
 impl Storage for File {
     fn change(&self, change: &mut dyn FnMut(&mut Purse)) -> Result<(), StorageError> {
         // The file itself is replaced, so its lock would be another file's with each change.
         let (lock, path) = self.open_lock(".lock")?;
-        lock.lock().map_err(|error| failed("lock", &path, &error))?;
+        lock.lock().map_err(|error| failed("lock", &path, error))?;
         let before = self.read()?;
         let mut after = before.clone();
         change(&mut after);
@@ -116,7 +116,7 @@ impl Storage for File {
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path, error)),
         }
     }
 }
@@ -177,6 +177,7 @@ mod tests {
             fs::write(file.path(), other).unwrap();
             let error = file.change(&mut |_| panic!("nothing to change")).unwrap_err();
             assert!(error.to_string().contains("is no purse"), "{other}: {error}");
+            assert!(std::error::Error::source(&error).is_some(), "{other}");
             assert_eq!(fs::read(file.path()).unwrap(), other.as_bytes());
         }
     }

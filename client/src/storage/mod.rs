@@ -9,14 +9,16 @@ pub use file::File;
 pub use memory::Memory;
 
 /// What was remembered cannot be read, or what is to be remembered cannot be written. Nothing is
-/// sent to be paid for before it was written down.
+/// sent to be paid for before it was written down: retry when the storage is mended. The text says what
+/// was being done, the source why it failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}: {reason}")]
+#[error("{what}")]
 pub struct StorageError {
     /// What was being done.
     pub what: String,
     /// Why it failed.
-    pub reason: String,
+    #[source]
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// The right to pay at an origin, until it is dropped.

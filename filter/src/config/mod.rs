@@ -177,11 +177,7 @@ impl Config {
     }
 }
 
-/// Reads JSON. One reader for all of the module: it must stay small.
-pub(crate) fn json(bytes: &[u8]) -> Option<serde_json::Value> {
-    read_json(bytes, &once::Once::default()).ok()
-}
-
+/// One reader for all of the module: it must stay small.
 fn read_json(bytes: &[u8], once: &once::Once) -> serde_json::Result<serde_json::Value> {
     use serde::de::DeserializeSeed as _;
     let mut reader = serde_json::Deserializer::from_slice(bytes);

@@ -4,7 +4,7 @@ use proxy_wasm::types::Status;
 
 use super::abi::{self, Level, Map, Metric};
 use crate::{
-    gate::Reply,
+    gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram},
     pairs,
@@ -47,8 +47,7 @@ impl EnvoyHost {
     /// process, so each needs a name of its own; a random one needs no counting.
     pub(super) fn register_queue(&mut self) -> bool {
         let Some(random) = self.random() else { return false };
-        let name =
-            random.iter().fold("stripe402-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let name = format!("stripe402-{}", stripe402_protocol::hex::to_string(&random));
         self.queue = abi::register_queue(&name);
         self.queue.is_some()
     }
@@ -112,7 +111,7 @@ impl Host for EnvoyHost {
         abi::remove_header(Map::RESPONSE, name);
     }
 
-    fn reply(&mut self, stream: StreamId, reply: &Reply) {
+    fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.about(stream);
         let headers = reply.headers.iter().map(|(name, value)| (*name, &**value));
         let headers = pairs::write(headers);

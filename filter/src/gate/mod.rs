@@ -6,6 +6,7 @@
 mod cache;
 mod describe;
 mod discovery;
+mod encoded_reply;
 mod end;
 mod head;
 mod paywall;
@@ -25,10 +26,11 @@ use crate::{
     config::{Config, LedgerUnavailable},
     pricing::{Offer, Pricing},
 };
+use reply::Reply;
 
+pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
 pub use head::{Audience, Head};
-pub use reply::Reply;
 pub use reserved::DEADLINE;
 pub use trace::Trace;
 
@@ -126,7 +128,7 @@ pub enum Step {
     /// It waits while the ledger is asked for this balance.
     Ask(Balance),
     /// It is answered here.
-    Reply(Reply),
+    Reply(EncodedReply),
 }
 
 /// Why a request goes on.
@@ -237,8 +239,8 @@ impl Stream {
     fn refuse(&mut self, reply: Reply) -> Step {
         self.phase = Phase::Refused;
         Step::Reply(match self.audience {
-            Audience::Grpc => reply.into_grpc(),
-            Audience::Html | Audience::Json => reply,
+            Audience::Grpc => EncodedReply::grpc(reply),
+            Audience::Html | Audience::Json => EncodedReply::http(reply),
         })
     }
 }

@@ -113,7 +113,7 @@ impl Stream {
         };
         let card = match card.map(|card| CardOffer::read(card, payment)).transpose() {
             Ok(card) => card,
-            Err(refusal) => return self.refused(&priced, &refusal, None),
+            Err(refusal) => return self.refused(&priced, refusal, None),
         };
         let Some(client) = client else {
             // An id that is none is an unknown client, which never reaches the store.
@@ -187,7 +187,7 @@ impl Stream {
             (Ok(DeductionOutcome::Insufficient), None) => self.challenge(&priced, true),
             (Ok(DeductionOutcome::Frozen), _) => {
                 let refusal = Refusal::new(Code::PaymentFailed, "this account is frozen");
-                self.refused(&priced, &refusal.because(Reason::Frozen), None)
+                self.refused(&priced, refusal.because(Reason::Frozen), None)
             }
             // The ledger takes no such deduction of ours: its clock or ours is off.
             (
@@ -211,7 +211,7 @@ impl Stream {
             }
             Ok(CardAnswer::Insufficient { .. }) => self.challenge(&priced, true),
             Ok(CardAnswer::Refused { refusal, retry_after, .. }) => {
-                self.refused(&priced, &refusal, retry_after)
+                self.refused(&priced, refusal, retry_after)
             }
             Err(trouble) => self.without_ledger(trouble),
         })
@@ -233,13 +233,13 @@ impl Stream {
     }
 
     fn invalid(&mut self, priced: &PricedRequest, text: &str) -> Step {
-        self.refused(priced, &Refusal::new(Code::InvalidPayment, text), None)
+        self.refused(priced, Refusal::new(Code::InvalidPayment, text), None)
     }
 
     fn refused(
         &mut self,
         priced: &PricedRequest,
-        refusal: &Refusal,
+        refusal: Refusal,
         retry_after: Option<u32>,
     ) -> Step {
         let challenge = self.config.challenge(&priced.offer, &priced.path, false);

@@ -26,7 +26,7 @@ use super::*;
 use crate::metrics::Counter;
 use crate::{
     config::Identity,
-    gate::Reply,
+    gate::EncodedReply,
     host::{Kept, Message, NoCall, OnlyIf},
     metrics::{COUNTERS, Histogram},
 };

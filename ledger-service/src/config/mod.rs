@@ -164,7 +164,7 @@ impl Config {
     }
 }
 
-/// A setting that is missing or wrong, and how to mend it.
+/// A setting that is missing or wrong, and how to mend it. Retrying does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct ConfigError {

@@ -175,6 +175,7 @@ impl ObservedStore {
 fn count_units(mut charged: Vec<(Currency, u64)>) {
     charged.sort_unstable_by_key(|(currency, _)| *currency);
     for same in charged.chunk_by(|(one, _), (other, _)| one == other) {
+        // A number to look at, not one that money is made of.
         let sum = same.iter().fold(0_u64, |sum, (_, units)| sum.saturating_add(*units));
         if let Some((currency, _)) = same.first() {
             counter!("stripe402_charged_units_total", "currency" => currency.as_str().to_owned())

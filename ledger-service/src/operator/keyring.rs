@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use crate::net::token::Token;
 use crate::{
     clock::Clock,
-    operator::work::{Actor, Operations},
+    operator::work::{Actor, Operations, OperatorError},
 };
 
 /// The operators' tokens, each with its holder's name.
@@ -63,16 +63,12 @@ impl Operators {
     pub(crate) async fn carry_out<T, F>(
         &self,
         work: impl FnOnce(Arc<OperatorContext>) -> F,
-    ) -> Result<T, crate::operator::work::OperatorError>
+    ) -> Result<T, OperatorError>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, crate::operator::work::OperatorError>> + Send + 'static,
+        F: Future<Output = Result<T, OperatorError>> + Send + 'static,
     {
-        tokio::spawn(work(Arc::clone(&self.0))).await.unwrap_or_else(|error| {
-            Err(crate::operator::work::OperatorError::Unavailable(format!(
-                "the action was cut off: {error}"
-            )))
-        })
+        tokio::spawn(work(Arc::clone(&self.0))).await?
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod cli;
 pub mod keyring;
+mod moment;
 mod pages;
 pub mod work;
 
@@ -32,13 +33,20 @@ pub fn routes(app: App, operators: Option<Operators>, limits: ListenerLimits) ->
 
 impl From<OperatorError> for ApiError {
     fn from(problem: OperatorError) -> Self {
-        let message = problem.to_string();
-        let (status, code) = match problem {
-            OperatorError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            OperatorError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-            OperatorError::Refused { code, .. } => (StatusCode::CONFLICT, code),
-            OperatorError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        };
-        Self::new(status, code, message)
+        let (status, code) = status(&problem);
+        Self::new(status, code, problem.to_string())
+    }
+}
+
+/// The status of an answer that says so, and its code.
+const fn status(problem: &OperatorError) -> (StatusCode, &'static str) {
+    match problem {
+        OperatorError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+        OperatorError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        OperatorError::Refused { code, .. } => (StatusCode::CONFLICT, code),
+        OperatorError::Store(_)
+        | OperatorError::Unavailable(_)
+        | OperatorError::RefundUnknown(_)
+        | OperatorError::CutOff(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
     }
 }

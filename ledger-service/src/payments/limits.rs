@@ -13,13 +13,13 @@ use std::{
 
 use stripe402_protocol::{ClientId, Code, Reason, Refusal};
 
-use super::{CardPayments, PaymentAttempt};
-use crate::{accounting::Limit, topups::PaymentAbort};
+use super::{CardPayments, PaymentAttempt, limit_name::LimitName};
+use crate::{accounting::Limit, store::StoreError, topups::PaymentAbort};
 
 /// Where a request came from: an IPv4 address, or the network of 64 bits that one subscriber has
 /// of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source(IpAddr);
+pub(crate) struct Source(IpAddr);
 
 /// What one subscriber may have of IPv6 beside a /64 (RFC 6177), and how many times a single
 /// network's limit holds for it: a site of many must not be one.
@@ -31,16 +31,34 @@ impl fmt::Display for Source {
     }
 }
 
+/// What a source is counted in: its own network, or a wider one of so many bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// Its own.
+    Own(Source),
+    /// One of IPv6 that has it.
+    Wider(Ipv6Addr, u8),
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(source) => source.fmt(f),
+            Self::Wider(network, bits) => write!(f, "{network}/{bits}"),
+        }
+    }
+}
+
 impl Source {
     /// The networks that it is counted in, the narrowest first, and how many times the limit for one
     /// holds for each.
-    fn networks(self) -> Vec<(String, u64)> {
-        let mut networks = vec![(self.to_string(), 1)];
+    pub(super) fn networks(self) -> Vec<(Network, u64)> {
+        let mut networks = vec![(Network::Own(self), 1)];
         if let IpAddr::V6(address) = self.0 {
             for (bits, times) in WIDER {
                 let mask = u128::MAX.checked_shl(u32::from(128_u8.saturating_sub(bits)));
                 let network = Ipv6Addr::from_bits(address.to_bits() & mask.unwrap_or(u128::MAX));
-                networks.push((format!("{network}/{bits}"), times));
+                networks.push((Network::Wider(network, bits), times));
             }
         }
         networks
@@ -62,10 +80,14 @@ impl Source {
     }
 }
 
-/// Attempts with cards that never paid, from everywhere.
-const ALL_ATTEMPTS: &str = "all-attempts";
-/// Declines of such cards, from everywhere.
-const ALL_DECLINES: &str = "all-declines";
+/// A limit of this ledger's options.
+#[derive(Clone, Debug)]
+pub(super) struct NamedLimit {
+    /// What is counted.
+    pub(super) name: LimitName,
+    /// How many.
+    pub(super) most: u64,
+}
 
 /// Whose attempt it is.
 #[derive(Clone, Copy, Debug)]
@@ -81,41 +103,51 @@ impl Attempt {
         let source = visit.request.source.as_deref().and_then(Source::read);
         Self { source, client: visit.account.client, proven: visit.proven }
     }
+
+    /// A limit for each network that it comes from.
+    fn networks(self, name: impl Fn(Network) -> LimitName, most: u64) -> Vec<NamedLimit> {
+        let networks = self.source.map(Source::networks).unwrap_or_default().into_iter();
+        let limit = |(network, times): (Network, u64)| {
+            let most = most.saturating_mul(times);
+            NamedLimit { name: name(network), most }
+        };
+        networks.map(limit).collect()
+    }
 }
 
 impl CardPayments {
-    pub(super) fn limit(&self, name: String, most: u64) -> Limit {
-        Limit { name, most, window: self.options.limits.window }
+    /// How long there is no room under this limit, if there is none; if there is and `count`, one more
+    /// is counted.
+    pub(super) async fn check_and_count(
+        &self,
+        limit: &NamedLimit,
+        count: bool,
+    ) -> Result<Option<Duration>, StoreError> {
+        let (name, most) = (limit.name.to_string(), limit.most);
+        let limit = Limit { name, most, window: self.options.limits.window };
+        self.store.check_and_count(&limit, count).await
     }
 
     /// What this attempt is counted under; the last are the widest.
-    fn attempts(&self, of: Attempt) -> Vec<Limit> {
+    fn attempts(&self, of: Attempt) -> Vec<NamedLimit> {
         let options = &self.options.limits;
-        let mut limits = self.of_networks("attempts", of, options.source_attempts);
+        let mut limits = of.networks(LimitName::Attempts, options.source_attempts);
         if !of.proven {
-            limits.push(self.limit(ALL_ATTEMPTS.to_owned(), options.all_attempts));
+            limits.push(NamedLimit { name: LimitName::AllAttempts, most: options.all_attempts });
         }
         limits
     }
 
-    fn declines(&self, of: Attempt) -> Vec<Limit> {
+    fn declines(&self, of: Attempt) -> Vec<NamedLimit> {
         let options = &self.options.limits;
-        let mut limits = self.of_networks("declines", of, options.source_declines);
+        let mut limits = of.networks(LimitName::Declines, options.source_declines);
         // Else whoever knows its number could keep a card's owner from topping up.
         if !of.proven {
-            let subject = of.client.subject();
-            limits.push(self.limit(format!("declines:card-{subject}"), options.card_declines));
-            limits.push(self.limit(ALL_DECLINES.to_owned(), options.all_declines));
+            let card = LimitName::CardDeclines(of.client.subject());
+            limits.push(NamedLimit { name: card, most: options.card_declines });
+            limits.push(NamedLimit { name: LimitName::AllDeclines, most: options.all_declines });
         }
         limits
-    }
-
-    fn of_networks(&self, what: &str, of: Attempt, most: u64) -> Vec<Limit> {
-        let networks = of.source.map(Source::networks).unwrap_or_default().into_iter();
-        let limit = |(network, times): (String, u64)| {
-            self.limit(format!("{what}:{network}"), most.saturating_mul(times))
-        };
-        networks.map(limit).collect()
     }
 
     /// Whether where this comes from has hardly tried a card, and had none declined: past a limit for
@@ -125,10 +157,10 @@ impl CardPayments {
             return Ok(false);
         }
         let most = self.options.limits.quiet_attempts.saturating_add(u64::from(counted));
-        let attempts = self.of_networks("attempts", of, most);
-        let declines = self.of_networks("declines", of, 1);
+        let attempts = of.networks(LimitName::Attempts, most);
+        let declines = of.networks(LimitName::Declines, 1);
         for limit in attempts.into_iter().chain(declines) {
-            if self.store.check_and_count(&limit, false).await?.is_some() {
+            if self.check_and_count(&limit, false).await?.is_some() {
                 return Ok(false);
             }
         }
@@ -136,9 +168,13 @@ impl CardPayments {
     }
 
     /// Whether a limit that is full stops this attempt.
-    async fn stops(&self, limit: &Limit, of: Attempt, counted: bool) -> Result<bool, PaymentAbort> {
-        let for_all = matches!(limit.name.as_str(), ALL_ATTEMPTS | ALL_DECLINES);
-        if !for_all || !self.is_quiet(of, counted).await? {
+    async fn stops(
+        &self,
+        limit: &NamedLimit,
+        of: Attempt,
+        counted: bool,
+    ) -> Result<bool, PaymentAbort> {
+        if !limit.name.is_for_all() || !self.is_quiet(of, counted).await? {
             return Ok(true);
         }
         metrics::counter!("stripe402_card_quiet_total").increment(1);
@@ -148,10 +184,10 @@ impl CardPayments {
     /// Refuses a card that may not be tried now. Nothing is counted.
     pub(super) async fn may_try(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.declines(of).into_iter().chain(self.attempts(of)) {
-            if let Some(wait) = self.store.check_and_count(&limit, false).await?
+            if let Some(wait) = self.check_and_count(&limit, false).await?
                 && self.stops(&limit, of, false).await?
             {
-                return Err(limited(&limit, wait));
+                return Err(limited(&limit.name, wait));
             }
         }
         Ok(())
@@ -160,10 +196,10 @@ impl CardPayments {
     /// Counts an attempt, just before Stripe hears of it; refuses it if there is no room.
     pub(super) async fn count_attempt(&self, of: Attempt) -> Result<(), PaymentAbort> {
         for limit in self.attempts(of) {
-            if let Some(wait) = self.store.check_and_count(&limit, true).await?
+            if let Some(wait) = self.check_and_count(&limit, true).await?
                 && self.stops(&limit, of, true).await?
             {
-                return Err(limited(&limit, wait));
+                return Err(limited(&limit.name, wait));
             }
         }
         metrics::counter!("stripe402_card_attempts_total").increment(1);
@@ -173,8 +209,8 @@ impl CardPayments {
     /// Counts what the bank declined.
     pub(super) async fn count_decline(&self, of: Attempt) {
         for limit in self.declines(of) {
-            let unlimited = Limit { most: u64::MAX, ..limit };
-            if let Err(error) = self.store.check_and_count(&unlimited, true).await {
+            let unlimited = NamedLimit { most: u64::MAX, ..limit };
+            if let Err(error) = self.check_and_count(&unlimited, true).await {
                 tracing::warn!(%error, "a decline is not counted");
             }
         }
@@ -182,10 +218,9 @@ impl CardPayments {
 }
 
 /// Says when to come back, not what was too much: that would help to stay just below.
-pub(super) fn limited(limit: &Limit, wait: Duration) -> PaymentAbort {
-    let kind = limit.name.split(':').next().unwrap_or_default().replace('-', "_");
-    metrics::counter!("stripe402_card_limited_total", "limit" => kind).increment(1);
-    tracing::info!(limit = limit.name, ?wait, "a card attempt is refused by a limit");
+pub(super) fn limited(limit: &LimitName, wait: Duration) -> PaymentAbort {
+    metrics::counter!("stripe402_card_limited_total", "limit" => limit.label()).increment(1);
+    tracing::info!(%limit, ?wait, "a card attempt is refused by a limit");
     let refusal = Refusal::new(Code::PaymentFailed, "too many card payments were tried; wait");
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     PaymentAbort::Refuse {
@@ -200,7 +235,10 @@ mod tests {
 
     #[test]
     fn an_address_of_ipv6_is_counted_in_three_networks() {
-        let networks = |text: &str| Source::read(text).unwrap().networks();
+        let networks = |text: &str| {
+            let networks = Source::read(text).unwrap().networks().into_iter();
+            networks.map(|(network, times)| (network.to_string(), times)).collect::<Vec<_>>()
+        };
         assert_eq!(networks("192.0.2.1"), [("192.0.2.1".to_owned(), 1)]);
         let expected =
             [("2001:db8:1:2ff::", 1), ("2001:db8:1:200::/56", 2), ("2001:db8:1::/48", 4)];

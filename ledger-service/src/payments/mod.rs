@@ -7,6 +7,7 @@
 mod amount;
 mod confirmed;
 mod identity;
+mod limit_name;
 mod limits;
 mod prove;
 mod reads;
@@ -120,7 +121,7 @@ impl CardPayments {
                 Ok(CardAnswer::Refused { deduction_id, refusal: *refusal, retry_after })
             }
             Ok(Err(PaymentAbort::Unavailable(cause))) => Err(cause),
-            Err(_elapsed) => Err(Unavailable("the deadline passed".to_owned())),
+            Err(_elapsed) => Err(Unavailable::Other("the deadline passed".to_owned())),
         }
     }
 
@@ -138,7 +139,8 @@ impl CardPayments {
     pub async fn reach(&self) -> Result<(), Unavailable> {
         match self.provider.dispute("dp_stripe402_health").await {
             Ok(_) | Err(Failure::Invalid(_) | Failure::Card(_)) => Ok(()),
-            Err(failure) => Err(Unavailable(failure.to_string())),
+            // Whoever asks sees it: nothing for the log each time.
+            Err(failure) => Err(Unavailable::Stripe(failure)),
         }
     }
 

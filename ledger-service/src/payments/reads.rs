@@ -14,10 +14,10 @@ use stripe402_protocol::{PaymentIntentId, PaymentMethodId, message::CardPayment}
 
 use super::{
     CardPayments,
-    limits::{Source, limited},
+    limit_name::LimitName,
+    limits::{NamedLimit, Source, limited},
 };
 use crate::{
-    accounting::Limit,
     stripe::{Card, Failure, Intent, patiently},
     topups::abort::{PaymentAbort, unusable},
 };
@@ -127,7 +127,7 @@ impl CardPayments {
             Some(of) => {
                 self.may_read(of).await?;
                 let reading = self.reads.begin(of, self.options.limits.source_reads);
-                Some(reading.ok_or_else(|| limited(&self.reads_at_once(of), A_MOMENT))?)
+                Some(reading.ok_or_else(|| limited(&LimitName::Reads(of), A_MOMENT))?)
             }
         };
         // Of many requests at once with one new id, one reads it first.
@@ -198,26 +198,22 @@ impl CardPayments {
 
     async fn may_read(&self, source: Source) -> Result<(), PaymentAbort> {
         let limit = self.unknown_limit(source);
-        match self.store.check_and_count(&limit, false).await? {
-            Some(wait) => Err(limited(&limit, wait)),
+        match self.check_and_count(&limit, false).await? {
+            Some(wait) => Err(limited(&limit.name, wait)),
             None => Ok(()),
         }
     }
 
     async fn count_unknown(&self, source: Option<Source>) {
         let Some(source) = source else { return };
-        let unlimited = Limit { most: u64::MAX, ..self.unknown_limit(source) };
-        if let Err(error) = self.store.check_and_count(&unlimited, true).await {
+        let unlimited = NamedLimit { most: u64::MAX, ..self.unknown_limit(source) };
+        if let Err(error) = self.check_and_count(&unlimited, true).await {
             tracing::warn!(%error, "a read of an unknown id is not counted");
         }
     }
 
-    fn unknown_limit(&self, source: Source) -> Limit {
-        self.limit(format!("unknown:{source}"), self.options.limits.source_unknown)
-    }
-
-    fn reads_at_once(&self, source: Source) -> Limit {
-        self.limit(format!("reads:{source}"), self.options.limits.source_reads)
+    fn unknown_limit(&self, source: Source) -> NamedLimit {
+        NamedLimit { name: LimitName::Unknown(source), most: self.options.limits.source_unknown }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use stripe402_protocol::{ClientId, Units};
 
-use super::{Postings, Unavailable};
+use super::{Counted, FreezeReference, Postings, Unavailable};
 use crate::{
     accounting::{
         AccountKey, AuditEntry, Kind, Movement, Order, OrderKind, Outcome, Posted, Posting,
@@ -21,8 +21,6 @@ pub(crate) type Accounts = BTreeMap<AccountKey, Vec<Movement>>;
 
 /// Who freezes and thaws, in the audit record.
 const ACTOR: &str = "dispute";
-/// What freezes are named by whose dispute is not at hand.
-const ALIKE: &str = "alike";
 
 impl Postings {
     /// All that the books have of a client.
@@ -46,11 +44,11 @@ impl Postings {
 
     /// Freezes an account whose first credit has just come, if the client was frozen meanwhile.
     pub(crate) async fn freeze_like_others(&self, key: AccountKey) -> Result<(), Unavailable> {
-        let store = |error: StoreError| Unavailable(error.to_string());
-        if !self.is_frozen_elsewhere(key).await.map_err(store)? {
+        if !self.is_frozen_elsewhere(key).await? {
             return Ok(());
         }
-        for (key, posting) in unlike(&self.accounts_of(key.client).await.map_err(store)?, ALIKE) {
+        let accounts = self.accounts_of(key.client).await?;
+        for (key, posting) in unlike(&accounts, &FreezeReference::Alike(0)) {
             self.post_freeze(key, posting).await?;
         }
         Ok(())
@@ -62,7 +60,6 @@ impl Postings {
         key: AccountKey,
         posting: Posting,
     ) -> Result<(), Unavailable> {
-        let store = |error: StoreError| Unavailable(error.to_string());
         let freezes = posting.kind == Kind::Freeze;
         let reason = match freezes {
             true => "a dispute is open",
@@ -85,8 +82,8 @@ impl Postings {
             detail: None,
         };
         let begun = entry(Outcome::Begun);
-        self.store.record_action(begun.clone()).await.map_err(store)?;
-        let posted = self.store.post(key, posting).await.map_err(store)?;
+        self.store.record_action(begun.clone()).await?;
+        let posted = self.store.post(key, posting).await?;
         let outcome = match posted {
             Posted::Done(_) => Outcome::Done,
             Posted::Repeated(_) => Outcome::Repeated,
@@ -95,33 +92,29 @@ impl Postings {
         let subject = key.client.subject();
         tracing::info!(subject, currency = %key.currency, freezes, ?outcome, reason);
         let ended = AuditEntry { outcome, at_ms: self.clock.now_ms(), ..begun };
-        self.store.record_action(ended).await.map_err(store)
+        Ok(self.store.record_action(ended).await?)
     }
 }
 
 /// The movements that are missing until all accounts of a client stand as they should, named by
-/// this: two ledgers that look at once come to the same names.
-pub(crate) fn unlike(accounts: &Accounts, name: &str) -> Vec<(AccountKey, Posting)> {
+/// this and counted: two ledgers that look at once come to the same names.
+pub(crate) fn unlike(
+    accounts: &Accounts,
+    first: &FreezeReference<'_>,
+) -> Vec<(AccountKey, Posting)> {
     let should = accounts.values().any(|movements| should_be_frozen(movements));
     let wrong = accounts.iter().filter(|(_, movements)| is_frozen(movements) != should);
     wrong
         .map(|(key, movements)| {
             let own = movements.iter().map(|movement| &movement.posting).filter(|of| {
-                matches!(of.kind, Kind::Freeze | Kind::Unfreeze) && id_of(&of.reference) == name
+                matches!(of.kind, Kind::Freeze | Kind::Unfreeze)
+                    && FreezeReference::from(of.reference.as_str()).counted(0) == *first
             });
-            let reference = match own.count() {
-                0 => name.to_owned(),
-                count => format!("{name}:{count}"),
-            };
+            let reference = first.clone().counted(own.count()).to_string();
             let kind = if should { Kind::Freeze } else { Kind::Unfreeze };
             (*key, Posting { kind, reference, amount: Units::ZERO, note: None })
         })
         .collect()
-}
-
-/// A reference is a dispute's id, or that and a number.
-pub(crate) fn id_of(reference: &str) -> &str {
-    reference.split(':').next().unwrap_or(reference)
 }
 
 /// Whether a movement says how far a dispute is.
@@ -132,7 +125,7 @@ pub(crate) const fn is_phase(kind: Kind) -> bool {
 /// The disputes that these movements are about.
 pub(crate) fn known(movements: &[Movement]) -> impl Iterator<Item = &str> {
     let of = movements.iter().filter(|movement| is_phase(movement.posting.kind));
-    of.map(|movement| id_of(&movement.posting.reference))
+    of.map(|movement| Counted::from(movement.posting.reference.as_str()).id)
 }
 
 /// Whether a dispute is open, or an operator's last word was to freeze.
@@ -149,7 +142,8 @@ fn should_be_frozen(movements: &[Movement]) -> bool {
 pub fn is_disputed(movements: &[Movement]) -> bool {
     let phase_of = |id: &str| {
         let newest_first = movements.iter().rev().map(|movement| &movement.posting);
-        let mut own = newest_first.filter(|of| is_phase(of.kind) && id_of(&of.reference) == id);
+        let is_own = |of: &&Posting| Counted::from(of.reference.as_str()).id == id;
+        let mut own = newest_first.filter(|of| is_phase(of.kind)).filter(is_own);
         own.next().map(|posting| posting.kind)
     };
     known(movements).any(|id| phase_of(id) == Some(Kind::DisputeOpened))
@@ -160,8 +154,9 @@ pub fn is_disputed(movements: &[Movement]) -> bool {
 pub fn operators_word(movements: &[Movement]) -> Option<bool> {
     let newest_first = movements.iter().rev().map(|movement| &movement.posting);
     let mut words = newest_first.filter(|posting| {
+        let by = FreezeReference::from(posting.reference.as_str());
         matches!(posting.kind, Kind::Freeze | Kind::Unfreeze)
-            && posting.reference.starts_with("operator-")
+            && matches!(by, FreezeReference::Operator(_))
     });
     words.next().map(|posting| posting.kind == Kind::Freeze)
 }

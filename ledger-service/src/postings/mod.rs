@@ -1,13 +1,17 @@
 //! What happens to money outside of deductions, posted to the books: once under each name.
 
 mod freeze;
+mod reference;
 
 use std::sync::Arc;
 
 use stripe402_protocol::Units;
 
-pub(crate) use self::freeze::{Accounts, id_of, is_phase, known, unlike};
 pub use self::freeze::{is_disputed, operators_word};
+pub(crate) use self::{
+    freeze::{Accounts, is_phase, known, unlike},
+    reference::{Counted, FreezeReference},
+};
 use crate::{
     accounting::{AccountKey, Kind, Movement, Posted, Posting},
     clock::{Clock, Ids},
@@ -15,15 +19,20 @@ use crate::{
     stripe::Failure,
 };
 
-/// The outcome is not known, or the store or Stripe cannot be reached: 503, retry later.
+/// The outcome is not known, or the store or Stripe cannot be reached: 503. Retry later; what was begun
+/// is finished then, and nothing is done twice.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
-
-impl From<StoreError> for Unavailable {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Stripe gave no answer, or none that is definite.
+    #[error(transparent)]
+    Stripe(Failure),
+    /// Something else: what, in words.
+    #[error("{0}")]
+    Other(String),
 }
 
 impl From<Failure> for Unavailable {
@@ -32,7 +41,7 @@ impl From<Failure> for Unavailable {
             // The operator's to mend, whoever asked.
             tracing::error!(cause, "Stripe refuses STRIPE_SECRET_KEY or its account");
         }
-        Self(failure.to_string())
+        Self::Stripe(failure)
     }
 }
 
@@ -67,8 +76,7 @@ impl Postings {
         posting: Posting,
     ) -> Result<(), Unavailable> {
         let (kind, reference) = (posting.kind, posting.reference.clone());
-        let posted = self.store.post(key, posting).await;
-        match posted.map_err(|error| Unavailable(error.to_string()))? {
+        match self.store.post(key, posting).await? {
             Posted::Done(_) => {
                 tracing::info!(subject = key.client.subject(), ?kind, reference, "movement posted");
             }
@@ -88,7 +96,7 @@ impl Postings {
     }
 
     pub(crate) async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, Unavailable> {
-        self.store.movements(key).await.map_err(|error| Unavailable(error.to_string()))
+        Ok(self.store.movements(key).await?)
     }
 }
 

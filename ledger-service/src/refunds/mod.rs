@@ -1,7 +1,9 @@
 //! Money that goes back to cards: held, ordered, and posted as Stripe tells of it.
 
+pub(crate) mod hold_name;
 pub(crate) mod holds;
 mod ordered;
+mod plan;
 mod told;
 
 use std::sync::Arc;
@@ -42,17 +44,18 @@ pub struct Refunded {
 
 /// Why nothing, or not everything, was refunded.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RefundError {
-    /// A dispute is open, or an operator has frozen the account.
+    /// A dispute is open, or an operator has frozen the account. Retry when that has ended.
     #[error("the account is frozen: while a dispute is open a refund would be paid twice")]
     Frozen,
-    /// More than is available.
+    /// More than is available. Do not retry: ask for less.
     #[error("only {0} units are available")]
     Insufficient(Units),
-    /// The name was used for a refund of another amount.
+    /// The name was used for a refund of another amount. Do not retry: choose another name.
     #[error("this reference was used for a refund of another amount: choose another reference")]
     Conflict,
-    /// Stripe's answer is not known yet; the amount stays held.
+    /// Stripe's answer is not known yet; the amount stays held. Retry under the same name.
     #[error("{0}; what is held stays held: run this again, with the same --reference")]
     Unknown(#[from] Unavailable),
 }

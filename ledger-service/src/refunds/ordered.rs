@@ -11,9 +11,9 @@ use stripe402_protocol::{PaymentIntentId, Units};
 
 use super::{
     RefundError, Refunded, Refunds,
-    holds::{
-        captured, hold_for, intent_of, is_about, name_of, open_holds, plan, planned, refunds_in,
-    },
+    hold_name::HoldName,
+    holds::{captured, open_holds, planned, refunds_in},
+    plan::Plan,
 };
 use crate::{
     accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
@@ -40,7 +40,6 @@ impl Refunds {
         amount: Option<Units>,
         name: &str,
     ) -> Result<Vec<Refunded>, RefundError> {
-        let named = |hold: &str| name_of(hold) == Some(name);
         let movements = self.postings.movements(key).await?;
         let plan = match planned(&movements, name) {
             Some(_) => Ok(()),
@@ -49,16 +48,15 @@ impl Refunds {
         // Whatever came of it: somebody else may have planned it at the same time.
         let movements = self.postings.movements(key).await?;
         match planned(&movements, name) {
-            Some(asked) if asked == amount => {}
+            Some(plan) if plan.asked == amount => {}
             Some(_) => return Err(RefundError::Conflict),
             None => plan?,
         }
-        for (hold, part) in open_holds(&movements).into_iter().filter(|(hold, _)| named(hold)) {
-            if let Some(intent) = intent_of(&hold) {
-                self.pay_back(key, &intent, &hold, part).await?;
-            }
+        let open = open_holds(&movements).into_iter();
+        for (hold, part) in open.filter(|(hold, _)| hold.refund == name) {
+            self.pay_back(key, &hold, part).await?;
         }
-        Ok(captured(&self.postings.movements(key).await?, named))
+        Ok(captured(&self.postings.movements(key).await?, name))
     }
 
     /// Holds what is to go back to each card charge, all of it or nothing.
@@ -77,7 +75,8 @@ impl Refunds {
         if wanted > account.available {
             return Err(RefundError::Insufficient(account.available));
         }
-        let mut postings = vec![plan(name, amount)];
+        let plan = Plan { refund: name.to_owned(), asked: amount };
+        let mut postings = vec![plan.posting()];
         let mut left = wanted;
         let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
         for top_up in top_ups {
@@ -86,16 +85,14 @@ impl Refunds {
             if most == 0 {
                 break;
             }
-            let held =
-                open_holds(movements).into_iter().filter(|(hold, _)| is_about(hold, &intent));
-            let held = held.fold(0_i64, |sum, (_, part)| {
-                sum.saturating_add(key.currency.refundable_minor_units(part))
-            });
-            let minor = self.refundable(&intent).await?.saturating_sub(held).min(most);
+            let held = open_holds(movements).into_iter().filter(|(hold, _)| hold.intent == intent);
+            let held = total(held.map(|(_, part)| key.currency.refundable_minor_units(part)))?;
+            let left_there = less(self.refundable(&intent).await?, held)?;
+            let minor = left_there.min(most);
             let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
                 continue;
             };
-            let reference = hold_for(&intent, name);
+            let reference = HoldName::new(intent, name).to_string();
             postings.push(Posting { kind: Kind::Hold, reference, amount: part, note: None });
             left = left.checked_sub(part).unwrap_or(Units::ZERO);
         }
@@ -108,7 +105,8 @@ impl Refunds {
                 Err(RefundError::Insufficient(account.available))
             }
             Posted::Refused(_) => {
-                Err(Unavailable("the books refuse the plan of this refund".to_owned()).into())
+                Err(Unavailable::Other("the books refuse the plan of this refund".to_owned())
+                    .into())
             }
         }
     }
@@ -117,48 +115,45 @@ impl Refunds {
     pub(crate) async fn finish_refunds(&self, key: AccountKey) -> Result<(), Unavailable> {
         let movements = self.postings.movements(key).await?;
         for (hold, amount) in open_holds(&movements) {
-            if let Some(intent) = intent_of(&hold) {
-                self.pay_back(key, &intent, &hold, amount).await?;
-            }
+            self.pay_back(key, &hold, amount).await?;
         }
         Ok(())
     }
 
     /// What Stripe could still give back of a PaymentIntent, in minor units.
     async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, Unavailable> {
-        let unknown = |failure: Failure| Unavailable(failure.to_string());
-        let received = self.provider.intent(intent).await.map_err(unknown)?.received_minor;
-        let refunds = self.provider.refunds(intent).await.map_err(unknown)?;
+        let received = self.provider.intent(intent).await?.received_minor;
+        let refunds = self.provider.refunds(intent).await?;
         let refunds = refunds.iter().filter(|refund| !refund.failed);
-        let back = refunds.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount_minor));
-        Ok(received.saturating_sub(back).max(0))
+        let back = total(refunds.map(|refund| refund.amount_minor))?;
+        Ok(less(received, back)?.max(0))
     }
 
     /// Settles one hold with Stripe: `None` if the money could not go there.
     pub(crate) async fn pay_back(
         &self,
         key: AccountKey,
-        intent: &PaymentIntentId,
-        hold: &str,
+        hold: &HoldName,
         amount: Units,
     ) -> Result<Option<Refunded>, Unavailable> {
+        let reference = hold.to_string();
         let wanted = NewRefund {
-            intent: intent.clone(),
+            intent: hold.intent.clone(),
             amount_minor: key.currency.refundable_minor_units(amount),
-            hold: hold.to_owned(),
+            hold: reference.clone(),
             subject: key.client.subject(),
             attempt: 0,
         };
         // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
         // that this one has been given back.
-        self.store.outlives_failover(key, Kind::Hold, hold).await?;
+        self.store.outlives_failover(key, Kind::Hold, &reference).await?;
         let in_books = refunds_in(&self.postings.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;
         crate::failpoint!("refunded");
         let went = refund.as_ref().is_some_and(|refund| !refund.failed);
         let id = refund.map(|refund| refund.id).unwrap_or_default();
         self.settle_hold(key, hold, amount, went, &id).await?;
-        let part = Refunded { payment_intent: intent.as_str().to_owned(), amount };
+        let part = Refunded { payment_intent: hold.intent.as_str().to_owned(), amount };
         Ok(went.then_some(part))
     }
 
@@ -195,12 +190,12 @@ impl Refunds {
             let hold = &wanted.hold;
             tracing::warn!(hold, cause, attempt, "Stripe has not answered a refund yet");
             if attempt == ATTEMPTS {
-                return Err(Unavailable(cause));
+                return Err(Unavailable::Other(cause));
             }
             tokio::time::sleep(jittered(pause, self.ids.make())).await;
             pause = pause.saturating_mul(2).min(Duration::from_secs(5));
         }
-        Err(Unavailable("Stripe gave no answer".to_owned()))
+        Err(Unavailable::Other("Stripe gave no answer".to_owned()))
     }
 
     /// `in_books`: refunds that the books have.
@@ -223,5 +218,32 @@ impl Refunds {
             return Ok(refund);
         }
         self.provider.refund(wanted).await
+    }
+}
+
+/// The sum of amounts in minor units. What cannot be added up is not refunded.
+fn total(mut amounts: impl Iterator<Item = i64>) -> Result<i64, Unavailable> {
+    amounts.try_fold(0_i64, i64::checked_add).ok_or_else(too_large)
+}
+
+/// One amount in minor units less another.
+fn less(amount: i64, other: i64) -> Result<i64, Unavailable> {
+    amount.checked_sub(other).ok_or_else(too_large)
+}
+
+fn too_large() -> Unavailable {
+    Unavailable::Other("the amounts of this charge's refunds are too large to be added".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_added_exactly_or_not_at_all() {
+        assert_eq!(total([500, 700].into_iter()).unwrap(), 1_200);
+        assert_eq!(less(500, 700).unwrap(), -200);
+        assert!(total([i64::MAX, 1].into_iter()).is_err());
+        assert!(less(i64::MIN, 1).is_err());
     }
 }

@@ -4,7 +4,8 @@ use stripe402_protocol::{PaymentIntentId, Units};
 
 use super::{
     Refunds,
-    holds::{is_about, open_holds, waiting_hold},
+    hold_name::HoldName,
+    holds::{open_holds, waiting_hold},
 };
 use crate::{
     accounting::{AccountKey, Kind, Posted, Posting},
@@ -23,7 +24,10 @@ impl Refunds {
             let amount = units(key, &refund.id, &refund.currency, refund.amount_minor);
             let Some(amount) = amount else { continue };
             let movements = self.postings.movements(key).await?;
-            let held = match refund.hold.as_deref().filter(|hold| is_about(hold, id)) {
+            let named = refund.hold.as_deref().and_then(|hold| hold.parse::<HoldName>().ok());
+            // What names another charge's hold was altered: it is no order of ours.
+            let ordered = named.filter(|hold| hold.intent == *id);
+            let held = match &ordered {
                 _ if captured_for(&movements, &refund.id) => Held::Captured,
                 _ if has(&movements, Kind::Refund, &refund.id) => Held::Unknown,
                 Some(hold) => {
@@ -44,8 +48,7 @@ impl Refunds {
                 }
                 (Held::Captured, false) => {}
                 (Held::Unknown, false) => {
-                    let ordered = refund.hold.as_deref().is_some_and(|hold| is_about(hold, id));
-                    self.post_unheld(key, &refund.id, amount, ordered).await?;
+                    self.post_unheld(key, &refund.id, amount, ordered.is_some()).await?;
                 }
                 (Held::Unknown, true) => {
                     // What it took, which may be less than what it was about.
@@ -100,14 +103,13 @@ impl Refunds {
     pub(crate) async fn settle_hold(
         &self,
         key: AccountKey,
-        hold: &str,
+        hold: &HoldName,
         amount: Units,
         went: bool,
         refund: &str,
     ) -> Result<Held, Unavailable> {
         let movements = self.postings.movements(key).await?;
-        let open =
-            open_holds(&movements).into_iter().any(|(name, of)| name == hold && of == amount);
+        let open = open_holds(&movements).iter().any(|(name, of)| name == hold && *of == amount);
         if !open {
             let captured = captured_for(&movements, refund);
             return Ok(if captured { Held::Captured } else { Held::Unknown });
@@ -118,7 +120,7 @@ impl Refunds {
         let kind = if went && !taken { Kind::Capture } else { Kind::Release };
         let note = Some(refund.to_owned());
         self.postings
-            .post_noted(key, Posting { kind, reference: hold.to_owned(), amount, note })
+            .post_noted(key, Posting { kind, reference: hold.to_string(), amount, note })
             .await?;
         Ok(Held::Settled)
     }

@@ -3,17 +3,19 @@
 use ::stripe::StripeError;
 use stripe_shared::ApiErrorsType;
 
-/// Why a call brought no object.
+/// Why a call brought no object. What the client library said of it is in the text.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
-    /// The card was refused: a definite answer, nothing was taken.
+    /// The card was refused: a definite answer, nothing was taken. Do not retry.
     #[error("the card was refused ({0})")]
     Card(Decline),
-    /// Stripe refuses the request as it stands: a definite answer, nothing happened.
+    /// Stripe refuses the request as it stands: a definite answer, nothing happened. Do
+    /// not retry.
     #[error("Stripe refuses the request: {0}")]
     Invalid(String),
     /// Stripe refuses this ledger: its key, a right of its key, or its account. Nothing happened, and
-    /// no client can mend it.
+    /// no client can mend it. Retry when the operator has.
     #[error("Stripe refuses this ledger's key or account: {0}")]
     Account(String),
     /// Unknown whether it happened: repeat it with the same idempotency key.

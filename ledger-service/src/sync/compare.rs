@@ -9,7 +9,7 @@ use super::disputes;
 use crate::{
     accounting::{AccountKey, Kind, Movement},
     postings::{self, Accounts},
-    refunds::holds::open_holds,
+    refunds::{hold_name::HoldName, holds::open_holds},
     stripe::{Dispute, Intent, IntentStatus, Refund},
 };
 
@@ -83,7 +83,7 @@ pub(super) struct Index {
     /// Each client's accounts.
     clients: BTreeMap<ClientId, Accounts>,
     /// Holds of refunds that are open.
-    pub(super) holds: Vec<(AccountKey, String, Units)>,
+    pub(super) holds: Vec<(AccountKey, HoldName, Units)>,
 }
 
 #[derive(Clone, Copy)]
@@ -141,7 +141,9 @@ impl Index {
     pub(super) fn dispute(&self, key: AccountKey, dispute: &Dispute) -> Option<DifferenceKind> {
         let amount = key.currency.units(dispute.amount_minor)?;
         let missing = disputes::steps(self.clients.get(&key.client)?, key, dispute, amount);
-        (!missing.is_empty()).then_some(DifferenceKind::DisputeNotPosted)
+        // Books that do not add up do not say what Stripe says, either.
+        let agrees = missing.is_ok_and(|missing| missing.is_empty());
+        (!agrees).then_some(DifferenceKind::DisputeNotPosted)
     }
 
     /// Every dispute that the books know of, with its account.

@@ -5,12 +5,14 @@
 //! two ledgers that look at once come to the same names, and the books take each once. Whom that
 //! freezes: see [`crate::postings`].
 
-use stripe402_protocol::Units;
+use std::cmp::Ordering;
+
+use stripe402_protocol::{AmountOutOfRange, Units};
 
 use super::StripeSync;
 use crate::{
     accounting::{AccountKey, Kind, Movement, Posting},
-    postings::{Accounts, Unavailable, id_of, is_phase, known, units, unlike},
+    postings::{Accounts, Counted, FreezeReference, Unavailable, is_phase, known, units, unlike},
     stripe::{Dispute, DisputePhase},
 };
 
@@ -30,7 +32,9 @@ impl StripeSync {
         for _ in 0..LOOKS {
             let accounts = self.postings.accounts_of(key.client).await;
             let accounts = accounts?;
-            let steps = steps(&accounts, key, dispute, amount);
+            let steps = steps(&accounts, key, dispute, amount).map_err(|error| {
+                Unavailable::Other(format!("the movements of {}: {error}", dispute.id))
+            })?;
             if steps.is_empty() {
                 return Ok(());
             }
@@ -42,74 +46,81 @@ impl StripeSync {
                 }
             }
         }
-        Err(Unavailable(format!("the books of {} do not come to rest", dispute.id)))
+        Err(Unavailable::Other(format!("the books of {} do not come to rest", dispute.id)))
     }
 }
 
 /// What has to be posted now, about a dispute of a charge that was credited to `key`; nothing if the
 /// books say what Stripe says. The freeze comes last, when the rest is in the books.
+///
+/// # Errors
+/// [`AmountOutOfRange`] if what the books have of this dispute is more than an account can hold: they are
+/// damaged, and nothing is posted on top of that.
 pub(super) fn steps(
     accounts: &Accounts,
     key: AccountKey,
     dispute: &Dispute,
     amount: Units,
-) -> Vec<(AccountKey, Posting)> {
+) -> Result<Vec<(AccountKey, Posting)>, AmountOutOfRange> {
     let movements = accounts.get(&key).map(Vec::as_slice).unwrap_or_default();
-    let phases = phases(movements, dispute, amount);
+    let phases = phases(movements, dispute, amount)?;
     if !phases.is_empty() {
-        return phases.into_iter().map(|posting| (key, posting)).collect();
+        return Ok(phases.into_iter().map(|posting| (key, posting)).collect());
     }
     if known(movements).all(|id| id != dispute.id) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    unlike(accounts, &dispute.id)
+    Ok(unlike(accounts, &FreezeReference::dispute(&dispute.id)))
 }
 
 /// The dispute's own movements that are missing.
-fn phases(movements: &[Movement], dispute: &Dispute, amount: Units) -> Vec<Posting> {
+fn phases(
+    movements: &[Movement],
+    dispute: &Dispute,
+    amount: Units,
+) -> Result<Vec<Posting>, AmountOutOfRange> {
     let own: Vec<&Posting> = movements
         .iter()
         .map(|movement| &movement.posting)
-        .filter(|posting| id_of(&posting.reference) == dispute.id)
+        .filter(|posting| Counted::from(posting.reference.as_str()).id == dispute.id)
         .collect();
     let sum = |kind| {
-        let amounts = own.iter().filter(|posting| posting.kind == kind).map(|of| of.amount.get());
-        amounts.fold(0_i64, i64::saturating_add)
+        let mut amounts =
+            own.iter().filter(|posting| posting.kind == kind).map(|of| of.amount.get());
+        amounts.try_fold(0_i64, i64::checked_add).ok_or(AmountOutOfRange)
     };
     let last = own.iter().rev().map(|posting| posting.kind).find(|kind| is_phase(*kind));
-    let taken = sum(Kind::DisputeOpened).saturating_sub(sum(Kind::DisputeWon));
+    let (opened, won) = (sum(Kind::DisputeOpened)?, sum(Kind::DisputeWon)?);
+    let taken = opened.checked_sub(won).ok_or(AmountOutOfRange)?;
     let (should, phase) = match dispute.phase {
-        DisputePhase::Inquiry if last.is_none() => return Vec::new(),
+        DisputePhase::Inquiry if last.is_none() => return Ok(Vec::new()),
         // It was won before anybody here had heard of it.
         DisputePhase::Won if last.is_none() => (amount.get(), Kind::DisputeOpened),
         DisputePhase::Inquiry | DisputePhase::Won => (0, Kind::DisputeWon),
         DisputePhase::Open => (amount.get(), Kind::DisputeOpened),
         DisputePhase::Lost => (amount.get(), Kind::DisputeLost),
     };
-    let missing = should.saturating_sub(taken);
+    let missing = should.checked_sub(taken).ok_or(AmountOutOfRange)?;
+    let size = missing.checked_abs().ok_or(AmountOutOfRange)?;
+    let size = Units::new(size)?;
     let mut wanted = Vec::new();
-    if missing > 0 {
-        wanted.push((Kind::DisputeOpened, missing));
-    } else if missing < 0 {
-        wanted.push((Kind::DisputeWon, missing.saturating_neg()));
+    match missing.cmp(&0) {
+        Ordering::Greater => wanted.push((Kind::DisputeOpened, size)),
+        Ordering::Less => wanted.push((Kind::DisputeWon, size)),
+        Ordering::Equal => {}
     }
     if wanted.last().map_or(last, |(kind, _)| Some(*kind)) != Some(phase) {
-        wanted.push((phase, 0));
+        wanted.push((phase, Units::ZERO));
     }
     let named = |kind: Kind| {
         let count = own.iter().filter(|posting| posting.kind == kind).count();
-        if count == 0 { dispute.id.clone() } else { format!("{}:{count}", dispute.id) }
+        Counted { id: &dispute.id, count }.to_string()
     };
-    let posting = |kind: Kind, amount: i64| Posting {
-        kind,
-        reference: named(kind),
-        amount: Units::new(amount).unwrap_or(Units::ZERO),
-        note: None,
-    };
+    let posting = |kind: Kind, amount| Posting { kind, reference: named(kind), amount, note: None };
     // One of a kind at a time: the next look sees it, and gives the next one another name.
     let first_twice = matches!(wanted.as_slice(), [(a, _), (b, _)] if a == b);
     let once = wanted.into_iter().take(if first_twice { 1 } else { 2 });
-    once.map(|(kind, amount)| posting(kind, amount)).collect()
+    Ok(once.map(|(kind, amount)| posting(kind, amount)).collect())
 }
 
 #[cfg(test)]
@@ -165,11 +176,11 @@ mod tests {
             };
             let amount = Currency::USD.units(minor).unwrap();
             for _ in 0..LOOKS {
-                for (key, posting) in steps(&self.accounts(), self.key, &dispute, amount) {
+                for (key, posting) in steps(&self.accounts(), self.key, &dispute, amount).unwrap() {
                     self.post(key, posting);
                 }
             }
-            assert_eq!(steps(&self.accounts(), self.key, &dispute, amount), []);
+            assert_eq!(steps(&self.accounts(), self.key, &dispute, amount), Ok(vec![]));
             let account = self.book.account(&self.key).unwrap();
             let other = self.book.account(&self.other).unwrap();
             assert_eq!((other.available.get(), other.frozen), (50_000, account.frozen));
@@ -200,6 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn books_that_cannot_be_added_up_are_left_alone() {
+        let case = Case::new();
+        let dispute = Dispute {
+            id: "dp_1".into(),
+            intent: None,
+            amount_minor: 1,
+            currency: "usd".into(),
+            phase: DisputePhase::Won,
+        };
+        let opened = |number: usize| {
+            let reference = Counted { id: "dp_1", count: number }.to_string();
+            let (kind, amount) = (Kind::DisputeOpened, Units::MAX);
+            Movement { posting: Posting { kind, reference, amount, note: None }, at_ms: 1 }
+        };
+        // Twice the largest amount is more than can be given back at once; a thousand times, than a sum holds.
+        for count in [2, 1_100] {
+            let accounts = Accounts::from([(case.key, (0..count).map(opened).collect())]);
+            let found = steps(&accounts, case.key, &dispute, Units::from_u32(100));
+            assert_eq!(found, Err(AmountOutOfRange), "{count}");
+        }
+    }
+
+    #[test]
     fn one_that_was_won_unheard_is_in_the_books_all_the_same() {
         let mut case = Case::new();
         assert_eq!(case.says("dp_1", DisputePhase::Won, 300), (50_000, false));
@@ -217,7 +251,7 @@ mod tests {
         assert_eq!(case.says("dp_1", Won, 100), (30_000, true));
         assert_eq!(case.says("dp_2", Won, 200), (50_000, false));
         let zero = Units::ZERO;
-        let reference = "operator-9".to_owned();
+        let reference = FreezeReference::Operator(9).to_string();
         let freeze = Posting { kind: Kind::Freeze, reference, amount: zero, note: None };
         case.post(case.key, freeze.clone());
         case.post(case.other, freeze);

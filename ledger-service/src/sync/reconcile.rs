@@ -84,7 +84,8 @@ impl StripeSync {
         }
         for (key, hold, amount) in &index.holds {
             let credit = Credit { key: *key, amount: *amount, at_ms: 0 };
-            found.push(credit.difference(DifferenceKind::RefundUnfinished, hold, hold, 0));
+            let name = hold.to_string();
+            found.push(credit.difference(DifferenceKind::RefundUnfinished, &name, &name, 0));
         }
         Ok(found)
     }
@@ -221,7 +222,9 @@ impl StripeSync {
         let posted = self.store.post(key, posting).await;
         match posted? {
             Posted::Done(_) | Posted::Repeated(_) => Ok(()),
-            Posted::Refused(refusal) => Err(Unavailable(format!("the books refuse: {refusal:?}"))),
+            Posted::Refused(refusal) => {
+                Err(Unavailable::Other(format!("the books refuse: {refusal:?}")))
+            }
         }
     }
 }

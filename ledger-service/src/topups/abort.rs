@@ -19,13 +19,13 @@ pub(crate) enum PaymentAbort {
 
 impl PaymentAbort {
     pub(crate) fn unavailable(cause: impl Into<String>) -> Self {
-        Self::Unavailable(Unavailable(cause.into()))
+        Self::Unavailable(Unavailable::Other(cause.into()))
     }
 }
 
 impl From<StoreError> for PaymentAbort {
     fn from(error: StoreError) -> Self {
-        Self::unavailable(error.to_string())
+        Self::Unavailable(error.into())
     }
 }
 
@@ -35,12 +35,19 @@ impl From<Unavailable> for PaymentAbort {
     }
 }
 
+/// Where the store gives no word in the middle of asking Stripe, what came of it is not known.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Unknown(error.to_string())
+    }
+}
+
 /// For what nobody waits for who could be refused: a definite refusal will not get better.
 impl From<PaymentAbort> for Unavailable {
     fn from(abort: PaymentAbort) -> Self {
         match abort {
             PaymentAbort::Unavailable(cause) => cause,
-            PaymentAbort::Refuse { refusal, .. } => Self(refusal.error),
+            PaymentAbort::Refuse { refusal, .. } => Self::Other(refusal.error),
         }
     }
 }

@@ -8,7 +8,7 @@ use stripe402_protocol::PaymentIntentId;
 use super::{PaymentAbort, TopUps};
 use crate::{
     accounting::{Kind, Posted, Posting, TopUp},
-    refunds::holds::hold_for,
+    refunds::hold_name::HoldName,
 };
 
 /// The name of such a refund: none that an operator can give.
@@ -49,13 +49,12 @@ impl TopUps {
             "a card was charged twice: a charge that was given up has succeeded; it is given back"
         );
         let Ok(intent) = payment_intent.parse::<PaymentIntentId>() else { return Ok(true) };
-        let reference = hold_for(&intent, NAME);
-        let hold = Posting { kind: Kind::Hold, reference: reference.clone(), amount, note: None };
-        match self.store.post(given_up.account, hold).await? {
+        let hold = HoldName::new(intent, NAME);
+        let reference = hold.to_string();
+        let posting = Posting { kind: Kind::Hold, reference, amount, note: None };
+        match self.store.post(given_up.account, posting).await? {
             Posted::Done(_) | Posted::Repeated(_) => {
-                let back =
-                    self.refunds.pay_back(given_up.account, &intent, &reference, amount).await;
-                back?;
+                self.refunds.pay_back(given_up.account, &hold, amount).await?;
             }
             Posted::Refused(refusal) => {
                 tracing::error!(

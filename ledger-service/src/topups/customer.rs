@@ -17,11 +17,10 @@ impl TopUps {
         if self.provider.has_customer(customer).await? {
             return Ok(None);
         }
-        let unknown = |error: StoreError| Failure::Unknown(error.to_string());
         let key = format!("stripe402-customer-{}-{needed_for}-again", client.subject());
         let made = self.provider.create_customer(&client.subject(), &key).await?;
-        self.name_customer(client, &made).await.map_err(unknown)?;
-        let known = self.store.replace_customer(client, customer, made).await.map_err(unknown)?;
+        self.name_customer(client, &made).await?;
+        let known = self.store.replace_customer(client, customer, made).await?;
         tracing::warn!(gone = customer, known, "a customer is gone at Stripe, and replaced");
         Ok(Some(known))
     }
@@ -34,15 +33,14 @@ impl TopUps {
         client: ClientId,
         needed_for: &str,
     ) -> Result<String, Failure> {
-        let unknown = |error: StoreError| Failure::Unknown(error.to_string());
-        if let Some(customer) = self.store.customer(client).await.map_err(unknown)? {
+        if let Some(customer) = self.store.customer(client).await? {
             return Ok(customer);
         }
         let subject = client.subject();
         let key = format!("stripe402-customer-{subject}-{needed_for}");
         let made = self.provider.create_customer(&subject, &key).await?;
-        self.name_customer(client, &made).await.map_err(unknown)?;
-        self.store.remember_customer(client, made).await.map_err(unknown)
+        self.name_customer(client, &made).await?;
+        Ok(self.store.remember_customer(client, made).await?)
     }
 
     /// Writes down whose customer this is, before it is remembered as theirs.

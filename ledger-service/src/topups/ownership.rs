@@ -93,9 +93,8 @@ impl TopUps {
 
     /// The PaymentIntent of a top-up, by Stripe's list; `None` if none was made.
     pub(crate) async fn look_for(&self, top_up: &TopUp) -> Result<Option<Intent>, Failure> {
-        let unknown = |error: StoreError| Failure::Unknown(error.to_string());
         // A customer is remembered before its first PaymentIntent is made.
-        let customer = self.store.customer(top_up.account.client).await.map_err(unknown)?;
+        let customer = self.store.customer(top_up.account.client).await?;
         let Some(customer) = customer else { return Ok(None) };
         let all = self.provider.intents_of(&customer, top_up.created_ms).await?;
         let name = top_up.id.to_string();
@@ -107,7 +106,7 @@ impl TopUps {
             intent.top_up.is_none() && !stripe402_mutant::mutant!("only_metadata")
         };
         for intent in all.into_iter().filter(unnamed) {
-            if self.is_of(top_up, &intent).await.map_err(unknown)? {
+            if self.is_of(top_up, &intent).await? {
                 return Ok(Some(intent));
             }
         }

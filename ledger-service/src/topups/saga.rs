@@ -74,7 +74,7 @@ impl TopUps {
         let unfinished = self.store.unfinished_top_ups().await;
         let result = if unfinished.is_ok() { "ok" } else { "failed" };
         metrics::counter!("stripe402_sweeps_total", "result" => result).increment(1);
-        let unfinished = unfinished.map_err(|error| Unavailable(error.to_string()))?;
+        let unfinished = unfinished?;
         self.show_open(&unfinished);
         let mut taken_up = 0_usize;
         for top_up in unfinished {
@@ -136,7 +136,7 @@ impl TopUps {
         };
         crate::failpoint!("customer");
         let currency = top_up.account.currency;
-        let books = self.books().await.map_err(|error| Failure::Unknown(error.to_string()))?;
+        let books = self.books().await?;
         let top_up_name = match stripe402_mutant::mutant!("key_of_the_attempt") {
             true => format!("{id}-{attempt}"),
             false => id,
@@ -185,8 +185,7 @@ impl TopUps {
         if stripe402_mutant::mutant!("no_claim") {
             return Ok(true);
         }
-        let now = self.store.top_up(id).await;
-        let now = now.map_err(|error| Failure::Unknown(error.to_string()))?;
+        let now = self.store.top_up(id).await?;
         Ok(now.is_some_and(|top_up| matches!(top_up.state, State::Charging(of) if !of.looking)))
     }
 

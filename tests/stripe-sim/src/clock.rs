@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
+
 /// Milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
 pub(crate) fn now_ms() -> i64 {
@@ -14,29 +16,11 @@ pub(crate) fn seconds(ms: i64) -> i64 {
     ms.div_euclid(1000)
 }
 
-/// The UTC year and month of an instant in Unix seconds: what card expiry is compared with.
+/// The UTC year and month of an instant in Unix seconds: what card expiry is compared with. An instant
+/// beyond the calendar is its beginning.
 pub(crate) fn year_month(at: i64) -> (i64, i64) {
-    let mut days = at.div_euclid(86_400);
-    let mut year: i64 = 1970;
-    while days >= year_days(year) {
-        days = days.saturating_sub(year_days(year));
-        year = year.saturating_add(1);
-    }
-    let february = year_days(year).saturating_sub(337);
-    let mut month: i64 = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days = days.saturating_sub(length);
-        month = month.saturating_add(1);
-    }
-    (year, month)
-}
-
-fn year_days(year: i64) -> i64 {
-    let leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
-    if leap { 366 } else { 365 }
+    let at = OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    (i64::from(at.year()), i64::from(u8::from(at.month())))
 }
 
 #[cfg(test)]

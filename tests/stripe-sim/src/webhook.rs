@@ -2,7 +2,6 @@
 //!
 //! Source: docs.stripe.com/webhooks (signatures, retries; order is not promised).
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use sha2::Sha256;
+use stripe402_protocol::hex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::app::{App, lock};
@@ -31,10 +31,7 @@ pub(crate) fn sign(secret: &str, at: i64, payload: &str) -> String {
     let mut signature = String::new();
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
         mac.update(format!("{at}.{payload}").as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            // Writing to a text does not fail.
-            let _ = write!(signature, "{byte:02x}");
-        }
+        signature = hex::to_string(&mac.finalize().into_bytes());
     }
     format!("t={at},v1={signature}")
 }

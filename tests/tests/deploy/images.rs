@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use stripe402_protocol::hex;
 use stripe402_tests::binary;
 
 const TAG: &str = "1.2.3";
@@ -37,8 +38,7 @@ fn make(out: &Path, ledger: &Path) -> BTreeMap<String, String> {
 }
 
 fn sum(path: &Path) -> String {
-    let sum = Sha256::digest(std::fs::read(path).unwrap());
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::to_string(&Sha256::digest(std::fs::read(path).unwrap()))
 }
 
 /// Every file below a folder with its sum.
@@ -95,8 +95,7 @@ fn skopeo_reads_the_filter_as_gateways_pull_it() {
     ] {
         let source = oci(dir.path(), &image);
         let raw = run("skopeo", &["inspect", "--raw", &source]);
-        let digest: String =
-            Sha256::digest(&raw).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::to_string(&Sha256::digest(&raw));
         assert_eq!(digests[&image], format!("sha256:{digest}"));
         let manifest: Value = serde_json::from_str(&raw).unwrap();
         let types = manifest["layers"].as_array().unwrap().iter();

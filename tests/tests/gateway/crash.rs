@@ -199,7 +199,7 @@ async fn charges_survive(store: Option<String>) {
         rounds() * 4,
         totals.charged / 50,
     ));
-    assert_eq!(revenue[0]["units"], served * 500, "{served} served: {revenue}");
+    assert_eq!(revenue["lines"][0]["units"], served * 500, "{served} served: {revenue}");
 }
 
 #[tokio::test]

@@ -105,13 +105,12 @@ async fn refunded(stack: &Stack, admin: &str, client: &str) {
 /// What the books say that Stripe should have of it, in units.
 pub(super) fn net(movements: &Value) -> i64 {
     let worth = |movement: &Value| {
-        let of = movement.get("posting").unwrap_or(movement);
-        let amount = of["amount"].as_i64().unwrap();
-        match of["kind"].as_str().unwrap() {
+        let amount = movement["amount"].as_i64().unwrap();
+        match movement["kind"].as_str().unwrap() {
             "top_up" | "refund_failed" | "dispute_won" => amount,
             "refund" | "capture" | "dispute_opened" => -amount,
             _ => 0,
         }
     };
-    movements.as_array().unwrap().iter().map(worth).sum()
+    movements["movements"].as_array().unwrap().iter().map(worth).sum()
 }

@@ -66,9 +66,8 @@ async fn customers(stack: Arc<Stack>, stop: Arc<AtomicBool>) -> (i64, u32) {
 
 /// The movements, and with each the amount.
 fn credits(movements: &Value) -> Vec<(String, i64)> {
-    let all = movements.as_array().unwrap().iter();
-    let postings = all.map(|movement| movement.get("posting").unwrap_or(movement));
-    let credits = postings.filter(|posting| posting["kind"] == "top_up");
+    let all = movements["movements"].as_array().unwrap().iter();
+    let credits = all.filter(|movement| movement["kind"] == "top_up");
     let read =
         |of: &Value| (of["reference"].as_str().unwrap().into(), of["amount"].as_i64().unwrap());
     credits.map(read).collect()

@@ -42,7 +42,7 @@ async fn unused_credits_go_back_newest_charge_first() {
         &["client", "refund", &client, "--amount", "10050", "--reference", "a"],
     );
     assert_eq!(part.code, 1, "{}: half a cent cannot be refunded", part.error);
-    assert_eq!(part.json["parts"], json!([{"paymentIntent": second, "amount": 10_000}]));
+    assert_eq!(part.json["parts"], json!([{"payment_intent": second, "amount": 10_000}]));
     assert_eq!(refunded(&stack).await, 100);
     // The same again: it has been done.
     let again = ledger(
@@ -61,15 +61,15 @@ async fn unused_credits_go_back_newest_charge_first() {
     assert_eq!(refunded(&stack).await, 100);
     let all = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
     assert_eq!(all.code, 0, "{}", all.error);
-    let parts = json!([{"paymentIntent": second, "amount": 49_900}]);
-    assert_eq!((&all.json["parts"], &all.json["available"]), (&parts, &json!(0)));
+    let parts = json!([{"payment_intent": second, "amount": 49_900}]);
+    assert_eq!((&all.json["parts"], &all.json["account"]["available"]), (&parts, &json!(0)));
     assert_eq!(refunded(&stack).await, 599);
     // Stripe's events tell of both: they are in the books already.
     tokio::time::sleep(Duration::from_millis(600)).await;
     let empty = pay(&stack, "/api/joke", json!({"clientId": client})).await;
     assert_eq!(empty.challenge()["error"], "insufficient_credits");
     let shown = ledger(&stack, &redis.url(), &["client", "show", &client]);
-    let account = &shown.json[0];
+    let account = &shown.json["accounts"][0];
     assert_eq!((&account["pending"], &account["debt"]), (&json!(0), &json!(0)), "{account}");
     let more = ledger(
         &stack,
@@ -144,7 +144,7 @@ async fn a_refund_that_is_cut_off_is_finished_once() {
     assert_eq!(unknown.code, 2);
     assert!(unknown.error.contains("run this again"), "{}", unknown.error);
     let held = ledger(&stack, &redis.url(), &["client", "show", &client]);
-    assert_eq!(held.json[0]["pending"], 20_000);
+    assert_eq!(held.json["accounts"][0]["pending"], 20_000);
     let open = ledger(&stack, &redis.url(), &["reconcile"]);
     assert_eq!(open.code, 1);
     assert_eq!(open.json["differences"][0]["problem"], "refund_unfinished");

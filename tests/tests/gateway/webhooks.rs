@@ -185,8 +185,7 @@ async fn a_payment_that_was_confirmed_in_silence_is_credited() {
 fn signed(secret: &str, at: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{at}.{body}").as_bytes());
-    let digest = mac.finalize().into_bytes();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = stripe402_protocol::hex::to_string(&mac.finalize().into_bytes());
     format!("t={at},v1={hex}")
 }
 

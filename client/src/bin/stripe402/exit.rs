@@ -56,7 +56,7 @@ impl From<WalletError> for Exit {
     fn from(error: WalletError) -> Self {
         match error {
             WalletError::Payment(error) => error.into(),
-            other => Self::local(other.to_string()),
+            other => Self::local(causes(&other)),
         }
     }
 }
@@ -111,6 +111,7 @@ fn code(error: &Error) -> u8 {
         | Error::PaymentLoop { .. } => 24,
         Error::OutcomeUnknown => 25,
         Error::BodyConsumed { .. } => 26,
-        Error::OutOfOrder | Error::Transport => 1,
+        // Nothing that a caller could tell apart, or what a later version of the library adds.
+        _ => 1,
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use serde_json::json;
-use stripe402_protocol::PaymentMethodId;
+use stripe402_protocol::{PaymentMethodId, hex};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{exit::Exit, show};
@@ -34,7 +34,7 @@ pub(crate) async fn enter(origin: &str, key: &str, as_json: bool) -> Result<Paym
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| Exit::local(error.to_string()))?;
     // Other pages in the same browser cannot guess where it is.
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = hex::to_string(&random);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(local)?;
     let address = listener.local_addr().map_err(local)?;
     let url = format!("http://{address}/{secret}");

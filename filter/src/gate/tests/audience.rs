@@ -38,7 +38,7 @@ fn a_method_override_is_no_discount() {
     }
 }
 
-fn reply_to(headers: &[(&str, &str)]) -> Reply {
+fn reply_to(headers: &[(&str, &str)]) -> EncodedReply {
     let usual = [(":method", "GET"), (":path", "/api/joke")];
     let headers = headers.iter().chain(&usual);
     let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -51,7 +51,7 @@ fn reply_to(headers: &[(&str, &str)]) -> Reply {
 
 #[test]
 fn programs_browsers_and_grpc_clients_are_each_answered_in_their_own_way() {
-    let kind = |reply: &Reply| {
+    let kind = |reply: &EncodedReply| {
         let kind = reply.headers.iter().find(|(name, _)| *name == "content-type");
         kind.map_or(String::new(), |(_, value)| value.to_string())
     };

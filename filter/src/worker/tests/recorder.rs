@@ -70,7 +70,7 @@ impl Host for Recorder {
     fn remove_request_header(&mut self, _: StreamId, _: &str) {}
     fn set_response_header(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
-    fn reply(&mut self, stream: StreamId, _: &Reply) {
+    fn reply(&mut self, stream: StreamId, _: &EncodedReply) {
         *self.replied.entry(stream).or_default() += 1;
         self.decisions += 1;
     }

@@ -23,7 +23,7 @@ pub struct Files {
     pub client_ca: Option<(&'static str, PathBuf)>,
 }
 
-/// A file that TLS cannot be had with.
+/// A file that TLS cannot be had with. Retry when it has been replaced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {}: {problem}", .path.display())]
 pub struct TlsError {

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::{
     super::keyring::{OperatorContext, Operators},
     ask::{Named, Sent, Usual, currency_named, whole, whole_or_none},
-    view,
+    error::ErrorBody,
 };
 use crate::net::error::ApiError;
-use crate::operator::work::{Actor, Adjustment, RefundOrder};
+use crate::operator::work::{Actor, Adjustment, RefundOrder, view};
 
 /// Why
 #[derive(Deserialize, ToSchema)]
@@ -32,7 +32,7 @@ pub(super) struct Reason {
 /// No more deductions and card charges, in any currency. Frozen already, it stays so.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/freeze", tag = "actions", operation_id = "freeze",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
-    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
+    responses((status = 200, body = view::Client), (status = 404, body = ErrorBody, description = "There is no such client"), Usual))]
 pub(super) async fn freeze(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -47,7 +47,7 @@ pub(super) async fn freeze(
 /// Deductions and card charges again.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/unfreeze", tag = "actions", operation_id = "unfreeze",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
-    responses((status = 200, body = view::Client), (status = 404, body = view::ErrorBody, description = "There is no such client"), Usual))]
+    responses((status = 200, body = view::Client), (status = 404, body = ErrorBody, description = "There is no such client"), Usual))]
 pub(super) async fn unfreeze(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -67,10 +67,7 @@ async fn set_frozen(
     let work = async move |desk: Arc<OperatorContext>| {
         desk.operations.freeze(&actor, &client, frozen, &reason).await
     };
-    let accounts = operators.carry_out(work).await?;
-    let subject = accounts.first().map(|(key, _)| key.client.subject()).unwrap_or_default();
-    let accounts = accounts.iter().map(|(key, account)| view::Account::of(key, account)).collect();
-    Ok(Json(view::Client { subject, accounts }))
+    Ok(Json(operators.carry_out(work).await?))
 }
 
 /// A correction
@@ -102,8 +99,8 @@ pub(super) struct WantedAdjustment {
 /// Credit or debit by hand
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/adjustments", tag = "actions", operation_id = "adjust",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedAdjustment,
-    responses((status = 200, body = view::Adjusted), (status = 404, body = view::ErrorBody, description = "There is no such client"),
-    (status = 409, body = view::ErrorBody, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
+    responses((status = 200, body = view::Adjusted), (status = 404, body = ErrorBody, description = "There is no such client"),
+    (status = 409, body = ErrorBody, description = "The books refuse it: conflict (the reference was used for another amount), insufficient, too_large, zero"), Usual))]
 pub(super) async fn adjust(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -116,10 +113,7 @@ pub(super) async fn adjust(
     let work = async move |desk: Arc<OperatorContext>| {
         desk.operations.adjust(&actor, &client, wanted).await
     };
-    let done = operators.carry_out(work).await?;
-    let account = view::Account::of(&done.key, &done.account);
-    let (subject, repeated) = (done.key.client.subject(), done.repeated);
-    Ok(Json(view::Adjusted { subject, repeated, account }))
+    Ok(Json(operators.carry_out(work).await?))
 }
 
 /// A refund
@@ -147,8 +141,8 @@ pub(super) struct WantedRefund {
 /// Give unused credits back to the cards they came from
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/refunds", tag = "actions", operation_id = "refund",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedRefund,
-    responses((status = 200, body = view::Refunded), (status = 404, body = view::ErrorBody, description = "There is no such account"),
-    (status = 409, body = view::ErrorBody, description = "Refused: frozen, insufficient"), Usual))]
+    responses((status = 200, body = view::Refunded), (status = 404, body = ErrorBody, description = "There is no such account"),
+    (status = 409, body = ErrorBody, description = "Refused: frozen, insufficient"), Usual))]
 pub(super) async fn refund(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -161,14 +155,5 @@ pub(super) async fn refund(
     let work = async move |desk: Arc<OperatorContext>| {
         desk.operations.refund(&actor, &client, wanted).await
     };
-    let given = operators.carry_out(work).await?;
-    let parts = given.parts.into_iter();
-    let parts = parts.map(|part| view::RefundedPart::of(part.payment_intent, part.amount));
-    Ok(Json(view::Refunded {
-        subject: given.key.client.subject(),
-        refunded: given.units,
-        short: given.short,
-        parts: parts.collect(),
-        account: view::Account::of(&given.key, &given.account),
-    }))
+    Ok(Json(operators.carry_out(work).await?))
 }

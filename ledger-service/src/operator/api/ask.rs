@@ -10,7 +10,7 @@ use utoipa::IntoResponses;
 
 use stripe402_protocol::Currency;
 
-use super::view;
+use super::error::ErrorBody;
 use crate::net::error::ApiError;
 use crate::operator::work::OperatorError;
 
@@ -110,19 +110,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 pub(super) enum Usual {
     /// What was asked makes no sense; the message says what would
     #[response(status = 400)]
-    Wrong(#[to_schema] view::ErrorBody),
+    Wrong(#[to_schema] ErrorBody),
     /// The token is missing or wrong
     #[response(status = 401, headers(("www-authenticate" = String)))]
-    Stranger(#[to_schema] view::ErrorBody),
+    Stranger(#[to_schema] ErrorBody),
     /// The body did not arrive in time
     #[response(status = 408)]
-    Slow(#[to_schema] view::ErrorBody),
+    Slow(#[to_schema] ErrorBody),
     /// The body is too large
     #[response(status = 413)]
-    Large(#[to_schema] view::ErrorBody),
+    Large(#[to_schema] ErrorBody),
     /// The store or Stripe gives no answer; ask again
     #[response(status = 503)]
-    Away(#[to_schema] view::ErrorBody),
+    Away(#[to_schema] ErrorBody),
 }
 
 #[cfg(test)]

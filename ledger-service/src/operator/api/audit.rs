@@ -8,10 +8,9 @@ use utoipa::IntoParams;
 use super::{
     super::keyring::Operators,
     ask::{Asked, Usual, limit},
-    view,
 };
 use crate::net::error::ApiError;
-use crate::{accounting::AuditKey, operator::work::OperatorError};
+use crate::{accounting::AuditKey, operator::work::view};
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
@@ -39,9 +38,5 @@ pub(super) async fn list(
     let before = which.cursor.map(|cursor| cursor.parse::<AuditKey>()).transpose();
     let before = before.map_err(|error| ApiError::bad_request(format!("cursor: {error}")))?;
     let limit = limit(which.limit)?;
-    let found =
-        operators.0.operations.store().audit(before, limit).await.map_err(OperatorError::from)?;
-    let last = found.last().filter(|_| found.len() == limit);
-    let next = last.map(|last| last.key().to_string());
-    Ok(Json(view::Entries { entries: found.into_iter().map(Into::into).collect(), next }))
+    Ok(Json(operators.0.operations.audit(before, limit).await?))
 }

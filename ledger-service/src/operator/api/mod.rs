@@ -4,10 +4,10 @@ mod actions;
 mod ask;
 mod audit;
 mod clients;
+mod error;
 mod money;
 pub mod openapi;
 mod state;
-mod view;
 
 use axum::{
     Json, Router,
@@ -20,7 +20,7 @@ use axum::{
 
 use super::keyring::Operators;
 use crate::net::{
-    error::{self, ApiError},
+    error::{self as replies, ApiError},
     listener::ListenerLimits,
     receive,
 };
@@ -41,7 +41,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/top-ups", get(money::top_ups))
         .route("/audit", get(audit::list))
         .route("/health", get(state::health))
-        .method_not_allowed_fallback(error::wrong_method)
+        .method_not_allowed_fallback(replies::wrong_method)
         .layer(middleware::from_fn_with_state(limits, receive::within))
         .layer(middleware::from_fn_with_state(operators.clone(), require))
         .layer(middleware::map_response(keep_to_yourself))

@@ -1,16 +1,13 @@
 //! `client show | freeze | unfreeze | adjust`.
 
-use serde_json::{Value, json};
-
-use super::{CliError, Report, operations, report};
+use super::{CliError, Report, operations, report, transfers};
 use crate::{
-    accounting::{Account, AccountKey},
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
-    operator::work::{Actor, Adjustment},
+    operator::{
+        moment::moment,
+        work::{Actor, Adjustment, view::Account},
+    },
 };
-
-/// How many deductions are shown one by one.
-const RECENT: usize = 10;
 
 /// Carries out a command on one client.
 ///
@@ -29,47 +26,30 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
 
 async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
     let books = operations(&arguments.books)?;
-    let store = books.store();
-    let (mut lines, mut values) = (Vec::new(), Vec::new());
-    for key in books.accounts_of(&arguments.client).await? {
-        let account = store.account(key).await?;
-        let movements = store.movements(key).await?;
-        let tallies = store.tallies(key).await?;
-        let recent = store.deductions(key, RECENT).await?;
-        let (count, spent) = tallies.iter().fold((0_i64, 0_i64), |(count, spent), tally| {
-            (count.saturating_add(tally.count), spent.saturating_add(tally.amount))
-        });
-        lines.push(summary(&key, &account));
-        lines.push(format!("{count} requests for {}", report::money(spent, key.currency)));
-        lines.push(super::transfers::table_of(&key, &movements));
-        let rows = recent.iter().map(|charge| {
-            let at = report::moment(charge.id.minted_ms());
-            vec![at, charge.route.clone(), report::amount(charge.amount, key.currency)]
+    let found = books.client_details(&arguments.client).await?;
+    let mut lines = Vec::new();
+    for details in &found.accounts {
+        let currency = details.account.currency;
+        let past = books.movements_of(&arguments.client, Some(currency), None, usize::MAX).await?;
+        lines.push(summary(&found.subject, &details.account));
+        let spent = report::money(details.spent, currency);
+        lines.push(format!("{} requests for {spent}", details.requests));
+        lines.push(transfers::table_of(&past.movements));
+        let rows = details.recent.iter().map(|kept| {
+            let at = moment(kept.at_ms);
+            vec![at, kept.route.clone(), report::amount(kept.amount, currency)]
         });
         lines.push(report::table(&["last deductions", "route", "amount"], &[2], rows.collect()));
-        values.push(json!({
-            "subject": key.client.subject(),
-            "currency": key.currency,
-            "available": account.available,
-            "pending": account.pending,
-            "debt": account.debt,
-            "frozen": account.frozen,
-            "requests": count,
-            "spent": spent,
-            "movements": movements,
-            "recent": recent,
-        }));
     }
-    Ok(Report::new(lines, Value::Array(values), arguments.books.json))
+    Report::new(lines, &found, arguments.books.json)
 }
 
 async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, CliError> {
     let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
     let cli = Actor::command_line();
-    let accounts = operations(&books)?.freeze(&cli, &client, frozen, &reason).await?;
-    let lines = accounts.iter().map(|(key, account)| summary(key, account)).collect();
-    let values = accounts.iter().map(|(key, account)| value(key, account)).collect();
-    Ok(Report::new(lines, Value::Array(values), books.json))
+    let found = operations(&books)?.freeze(&cli, &client, frozen, &reason).await?;
+    let lines = found.accounts.iter().map(|account| summary(&found.subject, account));
+    Report::new(lines.collect(), &found, books.json)
 }
 
 async fn adjust(arguments: AdjustArgs) -> Result<Report, CliError> {
@@ -77,27 +57,20 @@ async fn adjust(arguments: AdjustArgs) -> Result<Report, CliError> {
         arguments;
     let wanted = Adjustment { currency, units, reference, reason };
     let done = operations(&books)?.adjust(&Actor::command_line(), &client, wanted).await?;
-    let (key, account) = (done.key, done.account);
-    Ok(Report::new(vec![summary(&key, &account)], value(&key, &account), books.json))
+    Report::new(vec![summary(&done.subject, &done.account)], &done, books.json)
 }
 
-fn summary(key: &AccountKey, account: &Account) -> String {
-    let mut text = format!(
-        "client {}  {} available",
-        key.client.subject(),
-        report::amount(account.available, key.currency)
-    );
+fn summary(subject: &str, account: &Account) -> String {
+    let currency = account.currency;
+    let mut text =
+        format!("client {subject}  {} available", report::amount(account.available, currency));
     for (name, units) in [("held back", account.pending), ("owed", account.debt)] {
         if !units.is_zero() {
-            text.push_str(&format!(", {} {name}", report::amount(units, key.currency)));
+            text.push_str(&format!(", {} {name}", report::amount(units, currency)));
         }
     }
     if account.frozen {
         text.push_str(", FROZEN");
     }
     text
-}
-
-fn value(key: &AccountKey, account: &Account) -> Value {
-    json!({"subject": key.client.subject(), "currency": key.currency, "account": account})
 }

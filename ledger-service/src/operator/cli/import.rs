@@ -71,7 +71,7 @@ pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
     let value = json!({
         "imported": imported, "units": units, "repeated": repeated, "refused": Value::Array(values),
     });
-    let found = Report::new(lines, value, arguments.books.json);
+    let found = Report::new(lines, &value, arguments.books.json)?;
     Ok(if good { found } else { found.bad() })
 }
 
@@ -91,7 +91,11 @@ async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported,
         match import(store, &client).await? {
             Outcome::Imported => {
                 done.imported = done.imported.saturating_add(1);
-                done.units = done.units.saturating_add(client.balance);
+                let units = done.units.checked_add(client.balance);
+                done.units = units.ok_or_else(|| {
+                    let text = "the balances are too large to be added: import them in parts";
+                    OperatorError::Invalid(text.to_owned())
+                })?;
             }
             Outcome::Repeated => done.repeated = done.repeated.saturating_add(1),
             Outcome::Refused(why) => {
@@ -108,8 +112,7 @@ async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported,
 }
 
 async fn read(url: &str) -> Result<Vec<Client>, CliError> {
-    let unreachable = |error: sqlx::Error| CliError(format!("--from: {error}"));
-    let mut connection = PgConnection::connect(url).await.map_err(unreachable)?;
+    let mut connection = PgConnection::connect(url).await.map_err(CliError::Express)?;
     sqlx::query(
         "SELECT client_id, stripe_customer_id, balance::bigint AS balance, currency
            FROM stripe402_clients ORDER BY client_id",
@@ -124,7 +127,7 @@ async fn read(url: &str) -> Result<Vec<Client>, CliError> {
     })
     .fetch_all(&mut connection)
     .await
-    .map_err(unreachable)
+    .map_err(CliError::Express)
 }
 
 async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, OperatorError> {

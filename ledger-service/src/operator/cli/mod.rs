@@ -33,21 +33,29 @@ pub use revenue::revenue;
 pub use transfers::transfers;
 pub use verify::verify;
 
-/// Why a command could not be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct CliError(pub String);
-
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self(format!("store: {error}"))
-    }
-}
-
-impl From<OperatorError> for CliError {
-    fn from(problem: OperatorError) -> Self {
-        Self(problem.to_string())
-    }
+/// Why a command could not be carried out. Run it again where the store or Stripe gave no answer; with the
+/// same `--reference` nothing is done twice.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The store cannot be opened or read. Retry.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// As [`OperatorError`] says.
+    #[error(transparent)]
+    Work(#[from] OperatorError),
+    /// The Express middleware's database cannot be read. Retry.
+    #[error("--from: {0}")]
+    Express(#[source] sqlx::Error),
+    /// A setting is wrong. Do not retry.
+    #[error("{0}")]
+    Setting(String),
+    /// An answer is none of JSON's. Do not retry.
+    #[error("--json: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The machine lets no command run. Retry.
+    #[error("{0}")]
+    Machine(#[from] std::io::Error),
 }
 
 impl From<Unavailable> for CliError {
@@ -79,7 +87,7 @@ fn at_stripe(
         api_base: stripe.stripe_api_base.clone(),
         timeout: stripe.stripe_timeout.0,
     };
-    let provider = Arc::new(Stripe::new(&options).map_err(CliError)?);
+    let provider = Arc::new(Stripe::new(&options).map_err(CliError::Setting)?);
     let secrets = secrets.iter().flat_map(|list| list.0.expose_secret().split(','));
     let secrets = secrets.map(|secret| SecretString::from(secret.trim())).collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

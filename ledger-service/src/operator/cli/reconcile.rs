@@ -64,9 +64,9 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, CliError> {
         "differences": found,
         "repaired": repaired,
         "failures": failures,
-        "otherBooks": other_books,
+        "other_books": other_books,
     });
-    let said = Report::new(lines, value, arguments.books.json);
+    let said = Report::new(lines, &value, arguments.books.json)?;
     Ok(if good { said } else { said.bad() })
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::{CliError, Report, at_stripe, open, report};
 use crate::{
     clock::SystemClock,
@@ -27,31 +25,22 @@ pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, CliError> {
         reason: arguments.reason.clone(),
     };
     let given = operations.refund(&Actor::command_line(), client, wanted).await?;
-    let (key, parts, sum, account) = (given.key, &given.parts, given.units, given.account);
-    let rows = parts
+    let currency = given.account.currency;
+    let rows = given
+        .parts
         .iter()
-        .map(|part| vec![part.payment_intent.clone(), report::amount(part.amount, key.currency)]);
+        .map(|part| vec![part.payment_intent.clone(), report::amount(part.amount, currency)]);
     let mut lines = Vec::new();
-    if !parts.is_empty() {
+    if !given.parts.is_empty() {
         lines.push(report::table(&["card charge", "given back"], &[1], rows.collect()));
     }
     lines.push(format!(
         "client {}  {} given back, {} available",
-        key.client.subject(),
-        report::money(sum, key.currency),
-        report::amount(account.available, key.currency),
+        given.subject,
+        report::amount(given.refunded, currency),
+        report::amount(given.account.available, currency),
     ));
-    let listed = parts
-        .iter()
-        .map(|part| json!({"paymentIntent": part.payment_intent, "amount": part.amount}));
-    let value = json!({
-        "subject": key.client.subject(),
-        "currency": key.currency,
-        "refunded": sum,
-        "parts": listed.collect::<Vec<_>>(),
-        "available": account.available,
-    });
-    let said = Report::new(lines, value, books.json);
+    let said = Report::new(lines, &given, books.json)?;
     // Less than was asked for is for the operator to see to.
     Ok(if given.short { said.bad() } else { said })
 }

@@ -3,8 +3,11 @@
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
 use serde_json::Value;
 use stripe402_protocol::{Currency, Units};
+
+use super::CliError;
 
 /// What a command found, and whether all is well.
 #[derive(Debug)]
@@ -17,8 +20,16 @@ pub struct Report {
 
 impl Report {
     /// A report of these lines, or of this value if programs asked.
-    pub(super) fn new(lines: Vec<String>, value: Value, json: bool) -> Self {
-        Self { good: true, lines, json: json.then_some(value) }
+    ///
+    /// # Errors
+    /// [`CliError`] if the value is none of JSON's.
+    pub(super) fn new(
+        lines: Vec<String>,
+        value: &impl Serialize,
+        json: bool,
+    ) -> Result<Self, CliError> {
+        let json = json.then(|| serde_json::to_value(value)).transpose()?;
+        Ok(Self { good: true, lines, json })
     }
 
     /// The same, of something that is wrong.
@@ -69,15 +80,6 @@ pub(super) fn amount(units: Units, currency: Currency) -> String {
     money(units.get(), currency)
 }
 
-/// A moment, UTC.
-pub(crate) fn moment(unix_ms: u64) -> String {
-    let since = std::time::Duration::from_millis(unix_ms);
-    match std::time::UNIX_EPOCH.checked_add(since) {
-        Some(time) => humantime::format_rfc3339_seconds(time).to_string(),
-        None => unix_ms.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,10 +95,5 @@ mod tests {
         ] {
             assert_eq!(money(units, Currency::USD), shown);
         }
-    }
-
-    #[test]
-    fn moments_are_utc() {
-        assert_eq!(moment(1_795_000_000_123), "2026-11-18T11:06:40Z");
     }
 }

@@ -1,44 +1,30 @@
 //! `revenue`: what deductions brought, by route or by day.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-use stripe402_protocol::Currency;
-
-use super::{CliError, Report, open, report};
-use crate::config::{RevenueArgs, RevenueBy};
-
-const HOUR_MS: u64 = 3_600_000;
+use super::{CliError, Report, operations, report};
+use crate::{
+    config::{RevenueArgs, RevenueBy},
+    operator::{
+        moment::date,
+        work::view::{RevenueLine, SumBy},
+    },
+};
 
 /// Sums deductions, less voids.
 ///
 /// # Errors
 /// [`CliError`] if the store cannot be read.
 pub async fn revenue(arguments: RevenueArgs) -> Result<Report, CliError> {
-    let store = open(&arguments.books)?;
-    let mut sums: BTreeMap<(String, Currency), (i64, i64)> = BTreeMap::new();
-    for (currency, tally) in store.revenue(0).await? {
-        let line = match arguments.by {
-            RevenueBy::Route => tally.route,
-            RevenueBy::Day => day(tally.hour),
-        };
-        let sum = sums.entry((line, currency)).or_default();
-        *sum = (sum.0.saturating_add(tally.count), sum.1.saturating_add(tally.amount));
-    }
-    sums.retain(|_, sum| *sum != (0, 0));
-    let name = if arguments.by == RevenueBy::Route { "route" } else { "day" };
-    let rows = sums.iter().map(|((line, currency), (count, units))| {
-        vec![line.clone(), count.to_string(), report::money(*units, *currency)]
-    });
+    let (by, name) = match arguments.by {
+        RevenueBy::Route => (SumBy::Route, "route"),
+        RevenueBy::Day => (SumBy::Day, "day"),
+    };
+    let found = operations(&arguments.books)?.revenue(by, None).await?;
+    let rows = found.lines.iter().filter(|line| (line.requests, line.units) != (0, 0)).map(row);
     let lines = vec![report::table(&[name, "requests", "revenue"], &[1, 2], rows.collect())];
-    let values = sums.iter().map(|((line, currency), (count, units))| {
-        json!({name: line, "currency": currency, "requests": count, "units": units})
-    });
-    Ok(Report::new(lines, Value::Array(values.collect()), arguments.books.json))
+    Report::new(lines, &found, arguments.books.json)
 }
 
-fn day(hour: u64) -> String {
-    let mut moment = report::moment(hour.saturating_mul(HOUR_MS));
-    moment.truncate("2026-11-22".len());
-    moment
+fn row(line: &RevenueLine) -> Vec<String> {
+    let name = line.from_ms.map(date).or_else(|| line.route.clone()).unwrap_or_default();
+    vec![name, line.requests.to_string(), report::money(line.units, line.currency)]
 }

@@ -1,55 +1,34 @@
 //! `transfers`: movements of money.
 
-use serde_json::{Value, json};
-
 use super::{CliError, Report, operations, report};
 use crate::{
-    accounting::{AccountKey, Movement},
     config::TransfersArgs,
+    operator::{moment::moment, work::view::Movement},
 };
 
-/// Lists movements, of all clients or of one, by account.
+/// Lists movements, of all clients or of one.
 ///
 /// # Errors
 /// [`CliError`] if there is no such client, or the store cannot be read.
 pub async fn transfers(arguments: TransfersArgs) -> Result<Report, CliError> {
     let books = operations(&arguments.books)?;
-    let keys = match &arguments.client {
-        Some(client) => books.accounts_of(client).await?,
-        None => books.all_accounts().await?,
-    };
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
-    for key in keys {
-        for movement in books.store().movements(key).await? {
-            values.push(json!({
-                "subject": key.client.subject(),
-                "currency": key.currency,
-                "at_ms": movement.at_ms,
-                "posting": movement.posting,
-            }));
-            rows.push((movement.at_ms, row(&key, &movement)));
-        }
-    }
-    rows.sort_by_key(|(at_ms, _)| *at_ms);
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
-    let lines = vec![report::table(&HEAD, &[3], rows)];
-    Ok(Report::new(lines, Value::Array(values), arguments.books.json))
+    let found = books.all_movements(arguments.client.as_deref()).await?;
+    Report::new(vec![table_of(&found.movements)], &found, arguments.books.json)
 }
 
-const HEAD: [&str; 6] = ["time", "client", "kind", "amount", "reference", "note"];
-
-pub(super) fn table_of(key: &AccountKey, movements: &[Movement]) -> String {
-    report::table(&HEAD, &[3], movements.iter().map(|movement| row(key, movement)).collect())
+/// A table of movements that come newest first; a terminal has the newest at its end.
+pub(super) fn table_of(movements: &[Movement]) -> String {
+    let head = ["time", "client", "kind", "amount", "reference", "note"];
+    report::table(&head, &[3], movements.iter().rev().map(row).collect())
 }
 
-fn row(key: &AccountKey, movement: &Movement) -> Vec<String> {
-    let posting = &movement.posting;
+fn row(movement: &Movement) -> Vec<String> {
     vec![
-        report::moment(movement.at_ms),
-        key.client.subject(),
-        posting.kind.as_str().to_owned(),
-        report::amount(posting.amount, key.currency),
-        posting.reference.clone(),
-        posting.note.clone().unwrap_or_default(),
+        moment(movement.at_ms),
+        movement.subject.clone(),
+        movement.kind.as_str().to_owned(),
+        report::amount(movement.amount, movement.currency),
+        movement.reference.clone(),
+        movement.note.clone().unwrap_or_default(),
     ]
 }

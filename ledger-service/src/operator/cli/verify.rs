@@ -49,6 +49,6 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
         lines.push(report::table(&["client", "holds", "explained"], &[1, 2], rows));
     }
     let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
-    let found = Report::new(lines, value, arguments.json);
+    let found = Report::new(lines, &value, arguments.json)?;
     Ok(if good { found } else { found.bad() })
 }

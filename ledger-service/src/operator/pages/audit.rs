@@ -14,8 +14,11 @@ use super::{
     text::{moment, money},
 };
 use crate::{
-    accounting::{AuditEntry, Outcome},
-    operator::work::{Actor, OperatorError, spelt},
+    accounting::Outcome,
+    operator::work::{
+        Actor, spelt,
+        view::{Entries, Entry},
+    },
 };
 
 /// How many entries a page has.
@@ -34,14 +37,13 @@ pub(super) async fn list(
 ) -> Response {
     // What is no place of an entry begins anew.
     let before = which.before.and_then(|before| before.parse().ok());
-    match operators.0.operations.store().audit(before, LINES).await {
+    match operators.0.operations.audit(before, LINES).await {
         Ok(entries) => layout::page(&actor, Place::Audit, "Audit", all(&entries)).into_response(),
-        Err(error) => layout::wrong(&actor, Place::Audit, &OperatorError::from(error)),
+        Err(problem) => layout::wrong(&actor, Place::Audit, &problem),
     }
 }
 
-fn all(entries: &[AuditEntry]) -> Markup {
-    let last = entries.last().filter(|_| entries.len() == LINES);
+fn all(Entries { entries, next }: &Entries) -> Markup {
     html! {
         div.head { h1 { "Audit" } }
         p.hint { "What operators did: a line before it happens, a line when its outcome is known." }
@@ -58,32 +60,31 @@ fn all(entries: &[AuditEntry]) -> Markup {
                 }
             }
         }
-        @if let Some(last) = last {
-            p { a.button href={ "/admin/audit?before=" (last.key()) } { "Older" } }
+        @if let Some(next) = next {
+            p { a.button href={ "/admin/audit?before=" (next) } { "Older" } }
         }
     }
 }
 
-fn line(entry: &AuditEntry) -> Markup {
-    let order = &entry.order;
+fn line(entry: &Entry) -> Markup {
     html! {
         tr {
             td { (moment(entry.at_ms)) }
             td { (entry.actor) }
             td {
-                (spelt(&order.kind))
-                @if let (Some(units), Some(currency)) = (order.units, order.currency) {
+                (spelt(&entry.kind))
+                @if let (Some(units), Some(currency)) = (entry.units, entry.currency) {
                     " " (money(units, currency))
                 }
             }
-            td { @if let Some(subject) = &order.subject { (layout::client(subject)) } }
-            td.wide { (order.reason.as_deref().unwrap_or_default()) }
+            td { @if let Some(subject) = &entry.subject { (layout::client(subject)) } }
+            td.wide { (entry.reason.as_deref().unwrap_or_default()) }
             td { (outcome(entry)) }
         }
     }
 }
 
-fn outcome(entry: &AuditEntry) -> Markup {
+fn outcome(entry: &Entry) -> Markup {
     let name = spelt(&entry.outcome);
     let detail = entry.detail.as_deref();
     html! {

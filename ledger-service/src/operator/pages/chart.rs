@@ -18,6 +18,7 @@ const GAP: usize = 3;
 /// A chart of these bars; `shown` writes a value for people.
 pub(super) fn bars(title: &str, bars: &[Bar], shown: impl Fn(i64) -> Markup) -> Markup {
     let most = bars.iter().map(|bar| bar.value).max().unwrap_or(0).max(0);
+    // To look at: one that is no 64-bit integer is shown as the largest.
     let sum = bars.iter().fold(0_i64, |sum, bar| sum.saturating_add(bar.value));
     let step = BAR.saturating_add(GAP);
     let width = bars.len().saturating_mul(step).saturating_sub(GAP);

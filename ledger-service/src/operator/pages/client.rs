@@ -16,10 +16,9 @@ use super::{
     layout::{self, Place},
     text::{moment, money, number, plain},
 };
-use crate::{
-    accounting::{Account, AccountKey, Movement},
-    operator::work::{Actor, Operations, OperatorError},
-    store::StoredDeduction,
+use crate::operator::work::{
+    Actor, Operations, OperatorError,
+    view::{AccountDetails, Movements},
 };
 
 /// How many movements and deductions are shown.
@@ -59,14 +58,14 @@ pub(super) struct Failed<'f> {
 
 /// An account with its past.
 struct Past {
-    key: AccountKey,
-    account: Account,
-    requests: i64,
-    spent: i64,
-    movements: Vec<Movement>,
-    /// How many are older than those.
-    older: usize,
-    recent: Vec<StoredDeduction>,
+    account: AccountDetails,
+    movements: Movements,
+}
+
+impl Past {
+    fn currency(&self) -> Currency {
+        self.account.account.currency
+    }
 }
 
 pub(super) async fn show(
@@ -89,17 +88,16 @@ pub(super) async fn page(
     look: &Look,
     failed: Option<Failed<'_>>,
 ) -> Result<Markup, OperatorError> {
-    let keys = operations.accounts_of(client).await?;
-    let subject = keys.first().map(|key| key.client.subject()).unwrap_or_default();
-    let customer = match keys.first() {
-        Some(key) => operations.store().customer(key.client).await?,
-        None => None,
-    };
+    let found = operations.client_details(client).await?;
+    let (subject, customer) = (found.subject, found.customer);
     let mut pasts = Vec::new();
-    for key in keys {
-        pasts.push(past(operations, key, look).await?);
+    for account in found.accounts {
+        let currency = account.account.currency;
+        let before = look.before.filter(|_| look.currency.as_deref() == Some(currency.as_str()));
+        let movements = operations.movements_of(client, Some(currency), before, MOVEMENTS).await?;
+        pasts.push(Past { account, movements });
     }
-    let frozen = pasts.iter().any(|past| past.account.frozen);
+    let frozen = pasts.iter().any(|past| past.account.account.frozen);
     let main = html! {
         @if let Some(done) = look.done.as_deref().and_then(said) { p.done role="status" { (done) } }
         @if let Some(failed) = failed { p.alert role="alert" { (failed.problem) } }
@@ -129,31 +127,9 @@ fn said(done: &str) -> Option<&'static str> {
     }
 }
 
-async fn past(
-    operations: &Operations,
-    key: AccountKey,
-    look: &Look,
-) -> Result<Past, OperatorError> {
-    let store = operations.store();
-    let account = store.account(key).await?;
-    let tallies = store.tallies(key).await?;
-    let (requests, spent) = tallies.iter().fold((0_i64, 0_i64), |(count, spent), tally| {
-        (count.saturating_add(tally.count), spent.saturating_add(tally.amount))
-    });
-    let mut movements = store.movements(key).await?;
-    if look.currency.as_deref() == Some(key.currency.as_str()) {
-        movements.truncate(look.before.unwrap_or(usize::MAX));
-    }
-    let older = movements.len().saturating_sub(MOVEMENTS);
-    let mut movements = movements.split_off(older);
-    movements.reverse();
-    let recent = store.deductions(key, DEDUCTIONS).await?;
-    Ok(Past { key, account, requests, spent, movements, older, recent })
-}
-
 fn account(past: &Past, subject: &str) -> Markup {
-    let Past { key, account, .. } = past;
-    let currency = key.currency;
+    let (details, account) = (&past.account, &past.account.account);
+    let currency = past.currency();
     let tile = |name: &str, value: Markup| html! { div.tile { dt { (name) } dd { (value) } } };
     html! {
         section aria-label={ "Account in " (currency) } {
@@ -162,8 +138,8 @@ fn account(past: &Past, subject: &str) -> Markup {
                 (tile("Available", money(account.available.get(), currency)))
                 (tile("Held back", money(account.pending.get(), currency)))
                 (tile("Owed", money(account.debt.get(), currency)))
-                (tile("Paid requests", html! { (number(past.requests)) }))
-                (tile("Spent", money(past.spent, currency)))
+                (tile("Paid requests", html! { (number(details.requests)) }))
+                (tile("Spent", money(details.spent, currency)))
             }
             div.two {
                 section.card {
@@ -180,49 +156,48 @@ fn account(past: &Past, subject: &str) -> Markup {
 }
 
 fn movements(past: &Past, subject: &str) -> Markup {
-    let currency = past.key.currency;
+    let (currency, movements) = (past.currency(), &past.movements.movements);
     html! {
-        @if past.movements.is_empty() { p.empty { "None." } } @else {
+        @if movements.is_empty() { p.empty { "None." } } @else {
             table {
                 thead { tr {
                     th scope="col" { "When" } th scope="col" { "What" }
                     th.number scope="col" { "Amount" } th.wide scope="col" { "Reference" }
                 } }
                 tbody {
-                    @for movement in &past.movements {
-                        @let posting = &movement.posting;
+                    @for movement in movements {
                         tr {
                             td { (moment(movement.at_ms)) }
                             td {
-                                (plain(posting.kind.as_str()))
-                                @if let Some(note) = &posting.note { span.note { (note) } }
+                                (plain(movement.kind.as_str()))
+                                @if let Some(note) = &movement.note { span.note { (note) } }
                             }
-                            td.number { @if !posting.amount.is_zero() { (money(posting.amount.get(), currency)) } }
-                            td.wide.reference { (posting.reference) }
+                            td.number { @if !movement.amount.is_zero() { (money(movement.amount.get(), currency)) } }
+                            td.wide.reference { (movement.reference) }
                         }
                     }
                 }
             }
         }
-        @if past.older > 0 {
-            p { a href={ "/admin/clients/" (subject) "?currency=" (currency) "&before=" (past.older) } { "Older" } }
+        @if let Some(older) = &past.movements.next {
+            p { a href={ "/admin/clients/" (subject) "?currency=" (currency) "&before=" (older) } { "Older" } }
         }
     }
 }
 
 fn deductions(past: &Past) -> Markup {
     html! {
-        @if past.recent.is_empty() { p.empty { "None that is still kept one by one." } } @else {
+        @if past.account.recent.is_empty() { p.empty { "None that is still kept one by one." } } @else {
             table {
                 thead { tr {
                     th scope="col" { "When" } th scope="col" { "Route" } th.number scope="col" { "Amount" }
                 } }
                 tbody {
-                    @for kept in &past.recent {
+                    @for kept in past.account.recent.iter().take(DEDUCTIONS) {
                         tr {
-                            td { (moment(kept.id.minted_ms())) }
+                            td { (moment(kept.at_ms)) }
                             td.reference { (kept.route) }
-                            td.number { (money(kept.amount.get(), past.key.currency)) }
+                            td.number { (money(kept.amount.get(), past.currency())) }
                         }
                     }
                 }
@@ -236,7 +211,7 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
     let fresh = Filled { reference: Uuid::new_v4().simple().to_string(), ..Filled::default() };
     let filled = |form: &str| failed.filter(|of| of.form == form).map_or(&fresh, |of| of.filled);
     let action = |what: &str| format!("/admin/clients/{subject}/{what}");
-    let currencies: Vec<Currency> = pasts.iter().map(|past| past.key.currency).collect();
+    let currencies: Vec<Currency> = pasts.iter().map(Past::currency).collect();
     html! {
         div.three {
             form.card method="post" action=(action("adjust")) {

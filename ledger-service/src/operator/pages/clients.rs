@@ -13,9 +13,9 @@ use super::{
     layout::{self, Place},
     text::money,
 };
-use crate::{
-    accounting::{Account, AccountKey},
-    operator::work::{Actor, Operations, OperatorError},
+use crate::operator::work::{
+    Actor, Operations, OperatorError,
+    view::{Account, Client},
 };
 
 /// How many clients a page has.
@@ -57,9 +57,9 @@ pub(super) async fn search(
         return Redirect::to(&format!("/admin/clients?search={search}")).into_response();
     }
     let found = operators.0.operations.clients(Some(&search), None, 1).await;
-    match found.map(|page| page.clients.first().and_then(|keys| keys.first().copied())) {
-        Ok(Some(key)) => {
-            Redirect::to(&format!("/admin/clients/{}", key.client.subject())).into_response()
+    match found.map(|page| page.clients.into_iter().next()) {
+        Ok(Some(client)) => {
+            Redirect::to(&format!("/admin/clients/{}", client.subject)).into_response()
         }
         Ok(None) => {
             let problem = OperatorError::NotFound("there is no such client in these books");
@@ -76,12 +76,6 @@ async fn found(
 ) -> Result<Markup, OperatorError> {
     let asked = Some(search).filter(|search| !search.is_empty());
     let page = operations.clients(asked, after, LINES).await?;
-    let mut rows = Vec::new();
-    for key in page.clients.iter().flatten() {
-        rows.push((*key, operations.store().account(*key).await?));
-    }
-    let last = page.clients.last().and_then(|keys| keys.first()).filter(|_| page.more);
-    let next = last.map(|key| key.client.subject());
     Ok(html! {
         div.head {
             h1 { "Clients" }
@@ -93,22 +87,22 @@ async fn found(
             }
         }
         section.card {
-            @if rows.is_empty() {
+            @if page.clients.is_empty() {
                 p.empty {
                     @if search.is_empty() { "There is no client yet. The first card that pays is one." }
                     @else { "No client id begins with, and no subject is, " code { (search) } "." }
                 }
             } @else {
-                (table(&rows))
+                (table(&page.clients))
             }
         }
-        @if let Some(next) = next {
+        @if let Some(next) = &page.next {
             p { a.button href={ "/admin/clients?search=" (search) "&after=" (next) } { "More" } }
         }
     })
 }
 
-fn table(rows: &[(AccountKey, Account)]) -> Markup {
+fn table(clients: &[Client]) -> Markup {
     html! {
         table {
             thead { tr {
@@ -117,13 +111,15 @@ fn table(rows: &[(AccountKey, Account)]) -> Markup {
                 th scope="col" { "State" }
             } }
             tbody {
-                @for (key, account) in rows {
-                    tr {
-                        th scope="row" { (layout::client(&key.client.subject())) }
-                        td.number { (money(account.available.get(), key.currency)) }
-                        td.number.wide { (money(account.pending.get(), key.currency)) }
-                        td.number.wide { (money(account.debt.get(), key.currency)) }
-                        td { (state(account)) }
+                @for client in clients {
+                    @for account in &client.accounts {
+                        tr {
+                            th scope="row" { (layout::client(&client.subject)) }
+                            td.number { (money(account.available.get(), account.currency)) }
+                            td.number.wide { (money(account.pending.get(), account.currency)) }
+                            td.number.wide { (money(account.debt.get(), account.currency)) }
+                            td { (state(account)) }
+                        }
                     }
                 }
             }

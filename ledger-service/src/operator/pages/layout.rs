@@ -71,12 +71,7 @@ pub(super) fn wrong(actor: &Actor, place: Place, problem: &OperatorError) -> Res
 
 /// The status for a problem.
 pub(super) const fn status(problem: &OperatorError) -> StatusCode {
-    match problem {
-        OperatorError::Invalid(_) => StatusCode::BAD_REQUEST,
-        OperatorError::NotFound(_) => StatusCode::NOT_FOUND,
-        OperatorError::Refused { .. } => StatusCode::CONFLICT,
-        OperatorError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
+    super::super::status(problem).0
 }
 
 /// A client's subject, as a link to it.

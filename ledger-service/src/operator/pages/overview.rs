@@ -1,4 +1,6 @@
 //! The first page: what is earned, what is going on, what is wrong.
+//!
+//! Its sums are to look at: one that is no 64-bit integer is shown as the largest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +17,17 @@ use super::{
     super::keyring::Operators,
     chart::{self, Bar},
     layout::{self, Place},
-    text::{clock, day, moment, money, number, plain},
+    text::{moment, money, number, plain},
 };
 use crate::{
     accounting::{State as TopUpState, TopUp},
-    operator::work::{Actor, DAYS, Health, Overview, spelt},
+    operator::{
+        moment::{clock, day},
+        work::{
+            Actor, DAYS, Overview, spelt,
+            view::{Health, Part},
+        },
+    },
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -74,11 +82,11 @@ pub(super) async fn show(
 }
 
 fn state(health: &Health) -> Markup {
-    let part = |name: &str, state: &Result<(), String>| {
+    let part = |name: &str, part: &Part| {
         html! {
-            @match state {
-                Ok(()) => span.state.good { (name) " answers" },
-                Err(problem) => span.state.bad role="alert" { (name) ": " (problem) },
+            @match &part.problem {
+                None => span.state.good { (name) " answers" },
+                Some(problem) => span.state.bad role="alert" { (name) ": " (problem) },
             }
         }
     };

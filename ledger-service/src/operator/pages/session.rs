@@ -15,6 +15,7 @@ use hmac::{Hmac, Mac as _};
 use maud::html;
 use serde::Deserialize;
 use sha2::Sha256;
+use stripe402_protocol::hex;
 
 use super::{super::keyring::Operators, layout};
 use crate::net::{error::ApiError, token::Token};
@@ -122,7 +123,7 @@ fn signature(key: &Token, until: u64) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key.hash()).expect("any length");
     mac.update(format!("stripe402 operator session until {until}").as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::to_string(&mac.finalize().into_bytes())
 }
 
 fn sign_in_page(wrong: bool) -> maud::Markup {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use stripe402_protocol::Currency;
 
-use crate::operator::cli::report;
+use crate::operator::{cli::report, moment};
 
 /// `1,234.56 usd`, as exact as it is.
 pub(super) fn money(units: i64, currency: Currency) -> Markup {
@@ -46,27 +46,10 @@ pub(super) fn units(text: &str) -> Option<i64> {
     if negative { units.checked_neg() } else { Some(units) }
 }
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 /// `22 Nov, 15:04`, UTC; the whole moment for machines and for who points at it.
 pub(super) fn moment(unix_ms: u64) -> Markup {
-    let whole = report::moment(unix_ms);
-    html! { time datetime=(whole) title=(whole) { (day(unix_ms)) ", " (clock(unix_ms)) } }
-}
-
-/// `22 Nov`.
-pub(super) fn day(unix_ms: u64) -> String {
-    let whole = report::moment(unix_ms);
-    let month = whole.get(5..7).and_then(|month| month.parse::<usize>().ok());
-    let month = month.and_then(|month| MONTHS.get(month.checked_sub(1)?)).copied();
-    let day = whole.get(8..10).unwrap_or_default();
-    format!("{} {}", day.strip_prefix('0').unwrap_or(day), month.unwrap_or_default())
-}
-
-/// `15:04`.
-pub(super) fn clock(unix_ms: u64) -> String {
-    report::moment(unix_ms).get(11..16).unwrap_or_default().to_owned()
+    let whole = moment::moment(unix_ms);
+    html! { time datetime=(whole) title=(whole) { (moment::day(unix_ms)) ", " (moment::clock(unix_ms)) } }
 }
 
 /// A word of the books as people read it: `dispute_opened` → `dispute opened`.

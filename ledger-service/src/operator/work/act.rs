@@ -2,19 +2,21 @@
 
 use stripe402_protocol::{Currency, Units};
 
-use super::{Actor, Operations, OperatorError, record::Deed};
+use super::{
+    Actor, Operations, OperatorError,
+    find::UNKNOWN,
+    record::Deed,
+    view::{self, Adjusted, Client, Refunded, RefundedPart},
+};
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
-    postings::{is_disputed, operators_word},
-    refunds::Refunded,
+    postings::{FreezeReference, is_disputed, operators_word},
+    store::StoreError,
 };
 
 /// The longest reason and reference, in characters.
 const LONGEST_REASON: usize = 500;
 const LONGEST_REFERENCE: usize = 128;
-
-/// The accounts of a client that was frozen or unfrozen.
-pub type Frozen = Vec<(AccountKey, Account)>;
 
 /// A correction by hand.
 #[derive(Clone, Debug)]
@@ -27,17 +29,6 @@ pub struct Adjustment {
     pub reference: String,
     /// Why.
     pub reason: String,
-}
-
-/// What a correction left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adjusted {
-    /// Whose account.
-    pub key: AccountKey,
-    /// After it.
-    pub account: Account,
-    /// Whether it had been made before.
-    pub repeated: bool,
 }
 
 /// A refund that is wanted.
@@ -53,21 +44,6 @@ pub struct RefundOrder {
     pub reason: Option<String>,
 }
 
-/// What went back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// Whose account.
-    pub key: AccountKey,
-    /// To which card charges; all that went under this name.
-    pub parts: Vec<Refunded>,
-    /// Their sum.
-    pub units: i64,
-    /// Whether it is less than was asked for.
-    pub short: bool,
-    /// What is left.
-    pub account: Account,
-}
-
 impl Operations {
     /// Freezes (or unfreezes) every account of the client: whatever it is suspected of has no
     /// currency.
@@ -80,16 +56,17 @@ impl Operations {
         client: &str,
         frozen: bool,
         reason: &str,
-    ) -> Result<Frozen, OperatorError> {
+    ) -> Result<Client, OperatorError> {
         said("reason", reason, LONGEST_REASON)?;
         let keys = self.accounts_of(client).await?;
+        let subject = keys.first().ok_or(UNKNOWN)?.client.subject();
         let (order_kind, kind) = match frozen {
             true => (OrderKind::Freeze, Kind::Freeze),
             false => (OrderKind::Unfreeze, Kind::Unfreeze),
         };
         let order = Order {
             kind: order_kind,
-            subject: keys.first().map(|key| key.client.subject()),
+            subject: Some(subject.clone()),
             currency: None,
             units: None,
             reference: None,
@@ -111,15 +88,16 @@ impl Operations {
                 let word = operators_word(&movements).unwrap_or(false);
                 if word != frozen || account.frozen != frozen {
                     // Frozen and unfrozen again and again, each time is a movement of its own.
-                    let count = movements.len();
-                    let (reference, note) = (format!("operator-{count}"), Some(reason.to_owned()));
+                    let reference = FreezeReference::Operator(movements.len()).to_string();
+                    let note = Some(reason.to_owned());
                     let posting = Posting { kind, reference, amount: Units::ZERO, note };
                     (account, _) = posted(self.store.post(key, posting).await?)?;
                     changed = true;
                 }
-                accounts.push((key, account));
+                accounts.push(view::Account::of(&key, &account));
             }
-            Ok(if changed { Deed::done(accounts) } else { Deed::repeated(accounts) })
+            let client = Client { subject, accounts };
+            Ok(if changed { Deed::done(client) } else { Deed::repeated(client) })
         };
         self.on_record(actor, order, work).await
     }
@@ -147,7 +125,7 @@ impl Operations {
         }
         // The client must be known; an account in this currency may be new.
         let found = self.accounts_of(client).await?;
-        let client = found.first().ok_or(super::find::UNKNOWN)?.client;
+        let client = found.first().ok_or(UNKNOWN)?.client;
         let key = AccountKey { client, currency: wanted.currency };
         let order = Order {
             kind: OrderKind::Adjust,
@@ -161,7 +139,8 @@ impl Operations {
         let posting = Posting { kind, reference, amount, note: Some(reason) };
         let work = async {
             let (account, repeated) = posted(self.store.post(key, posting).await?)?;
-            let adjusted = Adjusted { key, account, repeated };
+            let account = view::Account::of(&key, &account);
+            let adjusted = Adjusted { subject: client.subject(), repeated, account };
             Ok(if repeated { Deed::repeated(adjusted) } else { Deed::done(adjusted) })
         };
         self.on_record(actor, order, work).await
@@ -176,7 +155,7 @@ impl Operations {
         actor: &Actor,
         client: &str,
         wanted: RefundOrder,
-    ) -> Result<Given, OperatorError> {
+    ) -> Result<Refunded, OperatorError> {
         if let Some(reason) = &wanted.reason {
             said("reason", reason, LONGEST_REASON)?;
         }
@@ -208,12 +187,24 @@ impl Operations {
             reason: wanted.reason.clone(),
         };
         let work = async {
-            let parts = parts.refunds.refund(key, amount, name).await?;
-            let units = parts.iter().fold(0_i64, |sum, part| sum.saturating_add(part.amount.get()));
-            let account = self.store.account(key).await?;
-            let short = wanted.units.is_some_and(|asked| units < asked);
-            let detail = Some(format!("{units} units went back in all under this reference"));
-            Ok(Deed { detail, ..Deed::done(Given { key, parts, units, short, account }) })
+            let went = parts.refunds.refund(key, amount, name).await?;
+            let sum = went.iter().try_fold(Units::ZERO, |sum, part| sum.checked_add(part.amount));
+            let refunded = sum.ok_or_else(|| {
+                StoreError::Damaged("more went back than the books can hold".to_owned())
+            })?;
+            let parts = went.into_iter().map(|part| RefundedPart {
+                payment_intent: part.payment_intent,
+                amount: part.amount,
+            });
+            let given = Refunded {
+                subject: key.client.subject(),
+                refunded,
+                short: amount.is_some_and(|asked| refunded < asked),
+                parts: parts.collect(),
+                account: view::Account::of(&key, &self.store.account(key).await?),
+            };
+            let detail = Some(format!("{refunded} units went back in all under this reference"));
+            Ok(Deed { detail, ..Deed::done(given) })
         };
         self.on_record(actor, order, work).await
     }

@@ -5,9 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use futures_util::future::try_join_all;
 use stripe402_protocol::{ClientId, Currency};
 
-use super::{Operations, OperatorError};
+use super::{Operations, OperatorError, view::Clients};
 use crate::accounting::AccountKey;
 
 /// How many accounts are read at once.
@@ -34,15 +35,6 @@ impl Directory {
             known.insert(client.subject(), client);
         }
     }
-}
-
-/// Some clients, in the store's order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientPage {
-    /// Each with all of its accounts.
-    pub clients: Vec<Vec<AccountKey>>,
-    /// Whether there are more after these.
-    pub more: bool,
 }
 
 impl Operations {
@@ -106,7 +98,7 @@ impl Operations {
         search: Option<&str>,
         after: Option<&str>,
         most: usize,
-    ) -> Result<ClientPage, OperatorError> {
+    ) -> Result<Clients, OperatorError> {
         let search = search.unwrap_or_default();
         let is_hex = search.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_hex || search.len() > 64 {
@@ -115,7 +107,7 @@ impl Operations {
         }
         if is_subject(search) && after.is_none() {
             match self.accounts_of(search).await {
-                Ok(found) => return Ok(ClientPage { clients: vec![found], more: false }),
+                Ok(found) => return self.listed(vec![found], false).await,
                 Err(OperatorError::NotFound(_)) => {}
                 Err(problem) => return Err(problem),
             }
@@ -127,18 +119,18 @@ impl Operations {
         let mut clients: Vec<Vec<AccountKey>> = Vec::new();
         loop {
             let page = self.store.accounts(None, from, most.saturating_add(1)).await?;
-            let Some(last) = page.last() else { return Ok(ClientPage { clients, more: false }) };
+            let Some(last) = page.last() else { return self.listed(clients, false).await };
             from = Some(*last);
             for key in page {
                 if !key.client.to_hex().starts_with(search) {
-                    return Ok(ClientPage { clients, more: false });
+                    return self.listed(clients, false).await;
                 }
                 let full = clients.len() == most;
                 match clients.last_mut() {
                     Some(own) if own.first().is_some_and(|first| first.client == key.client) => {
                         own.push(key);
                     }
-                    _ if full => return Ok(ClientPage { clients, more: true }),
+                    _ if full => return self.listed(clients, true).await,
                     _ => {
                         self.directory.learn(key.client);
                         clients.push(vec![key]);
@@ -146,6 +138,17 @@ impl Operations {
                 }
             }
         }
+    }
+
+    /// These clients with what they hold, and whether there are more.
+    async fn listed(
+        &self,
+        clients: Vec<Vec<AccountKey>>,
+        more: bool,
+    ) -> Result<Clients, OperatorError> {
+        let clients = try_join_all(clients.iter().map(|keys| self.shown(keys))).await?;
+        let next = clients.last().filter(|_| more).map(|last| last.subject.clone());
+        Ok(Clients { clients, next })
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use stripe402_protocol::Currency;
 use tokio::sync::Mutex;
 
-use super::{Operations, OperatorError};
+use super::{Operations, OperatorError, view::Health};
 use crate::{
     accounting::{AccountKey, Kind, Movement, TopUp},
     store::Tally,
@@ -38,15 +38,6 @@ pub struct Overview {
     pub in_flight: Vec<TopUp>,
     /// The latest movements about disputes, newest first.
     pub disputes: Vec<(AccountKey, Movement)>,
-}
-
-/// Whether what the ledger depends on answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// The store's problem, if it has one.
-    pub store: Result<(), String>,
-    /// Stripe's problem, or the key's.
-    pub stripe: Result<(), String>,
 }
 
 impl Operations {
@@ -93,6 +84,6 @@ impl Operations {
             answer.map_or_else(late, |answer| answer.map_err(|error| error.to_string()))
         };
         let (store, stripe) = tokio::join!(store, stripe);
-        Health { store, stripe }
+        Health { store: store.into(), stripe: stripe.into() }
     }
 }

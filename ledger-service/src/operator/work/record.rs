@@ -58,7 +58,7 @@ impl Operations {
         let done = work.await;
         let last = match &done {
             Ok(deed) => entry(deed.outcome, deed.detail.clone()),
-            Err(problem @ OperatorError::Unavailable(_)) => {
+            Err(problem) if problem.is_retryable() => {
                 entry(Outcome::Unknown, Some(problem.to_string()))
             }
             Err(problem) => entry(Outcome::Refused, Some(problem.to_string())),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     operator::work::{self, Actor, Operations},
-    refunds::holds::hold_for,
+    refunds::hold_name::HoldName,
     store::Accounts as _,
     stripe::DisputePhase,
 };
@@ -334,7 +334,7 @@ async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
     assert_eq!(refund(10_000).await.unwrap(), 10_000, "the same again is the same");
     assert_eq!(case.stands(key).await, (39_900, 0, false));
     assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
-    let hold = Some(hold_for(&intent, "a"));
+    let hold = Some(HoldName::new(intent.clone(), "a").to_string());
     case.list(Refund { hold, failed: true, ..refund_of(100) });
     case.parts.sync.sync_refunds(&intent).await.unwrap();
     assert_eq!(case.stands(key).await, (49_900, 0, false));

@@ -1,7 +1,7 @@
 //! What the filter asks of Envoy: done at once, or written down to be done after the VM call.
 
 use stripe402_filter::{
-    gate::Reply,
+    gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
     metrics::{Counter, Histogram},
 };
@@ -43,7 +43,7 @@ impl Host for Proxy<'_> {
         }
     }
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
-    fn reply(&mut self, stream: StreamId, reply: &Reply) {
+    fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.decisions += 1;
         self.effects.push(Effect::Reply(stream, reply.status, reply.body.to_vec()));
     }

@@ -50,8 +50,7 @@ async fn next(receiver: &mut UnboundedReceiver<Delivery>) -> Value {
     let (at, v1) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(format!("{at}.{payload}").as_bytes());
-    let expected: String =
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = stripe402_protocol::hex::to_string(&mac.finalize().into_bytes());
     assert_eq!(v1, expected);
     serde_json::from_str(&payload).unwrap()
 }

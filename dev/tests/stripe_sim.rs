@@ -6,8 +6,8 @@
 )]
 
 use serde_json::json;
-use stripe402_tests::ports;
-use stripe402_tests::stripe_sim::{StripeSim, StripeSimOptions, Totals};
+use stripe402_dev::ports;
+use stripe402_dev::stripe_sim::{StripeSim, StripeSimOptions, Totals};
 use tempfile::TempDir;
 
 async fn start() -> (StripeSim, TempDir) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use stripe402_tests::{card, http, ports, stripe_sim, wire};
+use stripe402_dev::{card, http, ports, stripe_sim, wire};
 
 /// The parts by the variables of their ports.
 struct Ports {

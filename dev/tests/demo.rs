@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use stripe402_tests::demo::{self, Places, Shape};
-use stripe402_tests::{ports, wire};
+use stripe402_dev::demo::{self, Places, Shape};
+use stripe402_dev::{ports, wire};
 
 /// What the gateway does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use stripe402_protocol::hex;
+
 use crate::{Error, Result};
 
 /// Only the owner may read and write.
@@ -74,7 +76,7 @@ fn random_hex() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::Invalid(format!("no random bytes: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::to_string(&bytes))
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, String>> {

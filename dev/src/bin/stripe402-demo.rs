@@ -1,11 +1,11 @@
-//! What `make demo` starts: see [`stripe402_tests::demo`].
+//! What `make demo` starts: see [`stripe402_dev::demo`].
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
-use stripe402_tests::Result;
-use stripe402_tests::demo::{self, Places, Shape};
+use stripe402_dev::Result;
+use stripe402_dev::demo::{self, Places, Shape};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

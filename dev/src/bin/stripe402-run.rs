@@ -1,4 +1,4 @@
-//! What `make run` starts: see [`stripe402_tests::run`].
+//! What `make run` starts: see [`stripe402_dev::run`].
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use owo_colors::OwoColorize as _;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match stripe402_tests::run::run(environment, &mut anstream::stdout()).await {
+    match stripe402_dev::run::run(environment, &mut anstream::stdout()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _closed =

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use stripe402_tests::ports;
+use stripe402_dev::ports;
 
 const PORTS: [&str; 7] = [
     "GATEWAY_PORT",

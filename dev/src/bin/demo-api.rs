@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use stripe402_tests::run::signals;
-use stripe402_tests::{Error, Result, demo_api};
+use stripe402_dev::run::signals;
+use stripe402_dev::{Error, Result, demo_api};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -29,7 +29,7 @@ async fn run() -> Result<()> {
 fn listen_address(mut args: impl Iterator<Item = String>) -> Result<SocketAddr> {
     let usage = || Error::Invalid("usage: demo-api --listen 127.0.0.1:8404".to_owned());
     match (args.next().as_deref(), args.next(), args.next()) {
-        (None, None, None) => Ok(stripe402_tests::ports::local(8404)),
+        (None, None, None) => Ok(stripe402_dev::ports::local(8404)),
         (Some("--listen"), Some(address), None) => address.parse().map_err(|_| usage()),
         _ => Err(usage()),
     }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "all of this file is a test, its helpers too")]
 
 use serde_json::{Value, json};
-use stripe402_tests::upstream::Upstream;
-use stripe402_tests::{http, ports};
+use stripe402_dev::upstream::Upstream;
+use stripe402_dev::{http, ports};
 
 fn start() -> Upstream {
     Upstream::start(ports::local(ports::free().unwrap())).unwrap()

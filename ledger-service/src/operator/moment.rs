@@ -1,0 +1,52 @@
+//! Moments as people read them, UTC. What is beyond the calendar is shown as its number.
+
+use time::{
+    OffsetDateTime, format_description::well_known::Rfc3339, formatting::Formattable,
+    macros::format_description,
+};
+
+/// `2026-11-18T11:06:40Z`.
+pub(super) fn moment(unix_ms: u64) -> String {
+    written(unix_ms, &Rfc3339)
+}
+
+/// `2026-11-18`.
+pub(super) fn date(unix_ms: u64) -> String {
+    written(unix_ms, format_description!("[year]-[month]-[day]"))
+}
+
+/// `18 Nov`.
+pub(super) fn day(unix_ms: u64) -> String {
+    written(unix_ms, format_description!("[day padding:none] [month repr:short]"))
+}
+
+/// `11:06`.
+pub(super) fn clock(unix_ms: u64) -> String {
+    written(unix_ms, format_description!("[hour]:[minute]"))
+}
+
+/// Whole seconds in this format.
+fn written(unix_ms: u64, format: &(impl Formattable + ?Sized)) -> String {
+    let seconds = i64::try_from(unix_ms / 1_000).ok();
+    let time = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.and_then(|time| time.format(format).ok()).unwrap_or_else(|| unix_ms.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_utc() {
+        for (unix_ms, whole, of_the_year, of_the_day) in [
+            (1_795_000_000_123, "2026-11-18T11:06:40Z", "18 Nov", "11:06"),
+            (951_782_400_000, "2000-02-29T00:00:00Z", "29 Feb", "00:00"),
+            (0, "1970-01-01T00:00:00Z", "1 Jan", "00:00"),
+        ] {
+            assert_eq!(moment(unix_ms), whole);
+            assert_eq!(date(unix_ms), whole.split('T').next().unwrap());
+            assert_eq!((day(unix_ms).as_str(), clock(unix_ms).as_str()), (of_the_year, of_the_day));
+        }
+        assert_eq!(moment(u64::MAX), u64::MAX.to_string());
+    }
+}

@@ -1,0 +1,105 @@
+//! Why operators' work was not done.
+
+use crate::{
+    accounting::PostRefusal, postings::Unavailable, refunds::RefundError, store::StoreError,
+};
+
+/// Why something could not be done, or found.
+///
+/// Retry where [`Self::is_retryable`] says so, with the same reference: what was begun is finished, and
+/// nothing is done twice. Everything else fails again until the question or the books change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// What was asked makes no sense: what is wrong, and what would be right. Do not retry.
+    #[error("{0}")]
+    Invalid(String),
+    /// Nobody of that name has an account. Do not retry.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The books refuse it; nothing happened. Do not retry.
+    #[error("{text}")]
+    Refused {
+        /// For programs, e.g. `insufficient`.
+        code: &'static str,
+        /// For people.
+        text: String,
+    },
+    /// The store cannot be read or written. Retry.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// Stripe or the store gave no answer. Retry.
+    #[error("Stripe or the store: {0}")]
+    Unavailable(#[from] Unavailable),
+    /// The outcome of a refund is not known. Retry.
+    #[error(transparent)]
+    RefundUnknown(RefundError),
+    /// The action was cut off. Retry.
+    #[error("the action was cut off: {0}")]
+    CutOff(#[from] tokio::task::JoinError),
+}
+
+impl OperatorError {
+    /// Whether the outcome is open: asked again, the same may succeed.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::NotFound(_) | Self::Refused { .. } => false,
+            Self::Store(_) | Self::Unavailable(_) | Self::RefundUnknown(_) | Self::CutOff(_) => {
+                true
+            }
+        }
+    }
+}
+
+impl From<PostRefusal> for OperatorError {
+    fn from(refusal: PostRefusal) -> Self {
+        let code = match refusal {
+            PostRefusal::Conflict => "conflict",
+            PostRefusal::NoSuchHold => "no_such_hold",
+            PostRefusal::Insufficient => "insufficient",
+            PostRefusal::TooLarge => "too_large",
+        };
+        Self::Refused { code, text: format!("the books refuse this: {code}") }
+    }
+}
+
+impl From<RefundError> for OperatorError {
+    fn from(error: RefundError) -> Self {
+        let code = match error {
+            RefundError::Conflict => "conflict",
+            RefundError::Frozen => "frozen",
+            RefundError::Insufficient(_) => "insufficient",
+            RefundError::Unknown(_) => return Self::RefundUnknown(error),
+        };
+        Self::Refused { code, text: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_open_can_be_asked_again_and_has_its_cause() {
+        let store = || StoreError::Unavailable("gone".to_owned());
+        for (error, text) in [
+            (OperatorError::from(store()), "store: the store is unavailable: gone"),
+            (
+                Unavailable::from(store()).into(),
+                "Stripe or the store: the store is unavailable: gone",
+            ),
+        ] {
+            assert!(error.is_retryable() && error.source().is_some(), "{error:?}");
+            assert_eq!(error.to_string(), text);
+        }
+        let unknown = OperatorError::from(RefundError::from(store()));
+        assert!(unknown.is_retryable() && unknown.to_string().contains("run this again"));
+        assert!(unknown.source().is_some_and(|cause| cause.to_string().contains("gone")));
+        let refused = OperatorError::from(RefundError::Frozen);
+        assert!(!refused.is_retryable(), "{refused:?}");
+        assert!(!OperatorError::from(PostRefusal::Conflict).is_retryable());
+    }
+}

@@ -1,0 +1,46 @@
+//! What actions left.
+
+use serde::Serialize;
+use stripe402_protocol::Units;
+use utoipa::ToSchema;
+
+use super::Account;
+
+/// What went back to the cards
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Refunded {
+    /// Whose it was
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// All that went back under this reference
+    #[schema(value_type = i64)]
+    pub refunded: Units,
+    /// Whether it is less than was asked for
+    pub short: bool,
+    /// To which card charges
+    pub parts: Vec<RefundedPart>,
+    /// What is left
+    pub account: Account,
+}
+
+/// What went back to one card charge
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RefundedPart {
+    /// Which
+    pub payment_intent: String,
+    /// How much
+    #[schema(value_type = i64)]
+    pub amount: Units,
+}
+
+/// What a correction left
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Adjusted {
+    /// Whose account
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// Whether it had been made before, under the same reference
+    pub repeated: bool,
+    /// After it
+    pub account: Account,
+}

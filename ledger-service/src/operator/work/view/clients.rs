@@ -1,0 +1,109 @@
+//! Clients, and what their accounts hold.
+
+use serde::Serialize;
+use stripe402_protocol::{Currency, Units};
+use utoipa::ToSchema;
+
+use crate::{
+    accounting::{self, AccountKey},
+    store::StoredDeduction,
+};
+
+/// What an account holds
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Account {
+    /// ISO 4217, lowercase
+    #[schema(value_type = String, pattern = "^[a-z]{3}$")]
+    pub currency: Currency,
+    /// What can be spent
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub available: Units,
+    /// What is held back, for a refund that is under way
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub pending: Units,
+    /// What refunds and disputes took beyond the balance
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub debt: Units,
+    /// Neither deducted from nor topped up
+    pub frozen: bool,
+}
+
+impl Account {
+    pub(crate) fn of(key: &AccountKey, account: &accounting::Account) -> Self {
+        Self {
+            currency: key.currency,
+            available: account.available,
+            pending: account.pending,
+            debt: account.debt,
+            frozen: account.frozen,
+        }
+    }
+}
+
+/// A client
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Client {
+    /// Its name for people: a hash of its id, which spends nothing
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// One for each currency
+    pub accounts: Vec<Account>,
+}
+
+/// Some clients
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Clients {
+    /// In the order of their ids
+    pub clients: Vec<Client>,
+    /// The `cursor` of the next ones; absent after the last
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A client in full
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClientDetails {
+    /// Its name for people
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// Its customer at Stripe
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// One for each currency
+    pub accounts: Vec<AccountDetails>,
+}
+
+/// An account, and what it was used for
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AccountDetails {
+    /// What it holds
+    #[serde(flatten)]
+    pub account: Account,
+    /// Deductions, less those that were given back
+    pub requests: i64,
+    /// What they took
+    pub spent: i64,
+    /// The latest deductions
+    pub recent: Vec<Deduction>,
+}
+
+/// A deduction that is still kept one by one
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Deduction {
+    /// As in the gateway's access log
+    pub charge: String,
+    /// When the gateway minted its id
+    pub at_ms: u64,
+    /// The priced route
+    pub route: String,
+    /// The price; 0 if it was given back
+    #[schema(value_type = i64)]
+    pub amount: Units,
+}
+
+impl From<StoredDeduction> for Deduction {
+    fn from(kept: StoredDeduction) -> Self {
+        let (charge, at_ms) = (kept.id.to_string(), kept.id.minted_ms());
+        Self { charge, at_ms, route: kept.route, amount: kept.amount }
+    }
+}

@@ -1,0 +1,18 @@
+//! What operators are shown. The operator API answers these objects, `--json` of the commands prints
+//! them, and the pages and tables are made of them. Amounts are units, times are Unix milliseconds.
+//!
+//! No client id, PaymentMethod or other credential is among them: clients go by their subjects.
+
+mod actions;
+mod audit;
+mod clients;
+mod health;
+mod money;
+
+pub use self::{
+    actions::{Adjusted, Refunded, RefundedPart},
+    audit::{Entries, Entry},
+    clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction},
+    health::{Health, Part},
+    money::{Movement, Movements, Revenue, RevenueLine, Stage, SumBy, TopUp, TopUps},
+};
