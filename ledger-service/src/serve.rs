@@ -28,6 +28,10 @@ use crate::{
     wiring::{Edges, Parts},
 };
 
+/// How often holds are looked for that have ended.
+const HOLDS_EVERY: Duration = Duration::from_secs(5);
+/// How many ended holds are settled in one transaction.
+const HOLDS_AT_ONCE: usize = 256;
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 
@@ -208,6 +212,7 @@ fn background(config: &Config, app: &App) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(observe::upkeep());
     tasks.spawn(sweep(Arc::clone(&app.parts.topups), config.sweep));
+    tasks.spawn(settle_holds(Arc::clone(&app.store)));
     tasks.spawn(keep_up(Arc::clone(&app.store), config.sweep));
     if let Some(to) = config.backup.clone() {
         tasks.spawn(back_up(Arc::clone(&app.store), to, config.backup_every));
@@ -239,6 +244,20 @@ async fn sweep(topups: Arc<TopUps>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         idle = interval;
+    }
+}
+
+/// At the start, then at intervals: holds that nobody captured until their end.
+async fn settle_holds(store: Arc<dyn Store>) {
+    loop {
+        match store.settle_ended_holds(HOLDS_AT_ONCE).await {
+            Ok(settled) if settled.len() >= HOLDS_AT_ONCE => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "ended holds cannot be settled, which is tried again");
+            }
+        }
+        tokio::time::sleep(HOLDS_EVERY).await;
     }
 }
 

@@ -87,7 +87,8 @@ impl Account {
 
     /// What the account's movements and deductions must sum up to: it can be negative.
     #[must_use]
-    pub fn net(self) -> i64 {
+    pub const fn net(self) -> i64 {
+        // Each is at most 2^53 − 1, so nothing can saturate.
         let held = self.available.get().saturating_add(self.pending.get());
         held.saturating_sub(self.debt.get())
     }

@@ -1,32 +1,77 @@
-//! Whether an account holds what its movements and deductions come to.
+//! Whether an account holds what its movements, deductions and open holds come to.
 
 use super::{Store, StoreError};
-use crate::accounting::AccountKey;
+use crate::accounting::{Account, AccountKey, Kind};
 
 /// How often an account is looked at before it counts as different.
 const LOOKS: usize = 5;
 
-/// What an account's movements and sums come to and what it holds, if that differs.
+/// Two sums of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sums {
+    /// Available and pending, less debt.
+    pub(crate) net: i64,
+    /// Held.
+    pub(crate) pending: i64,
+}
+
+/// An account whose records do not explain it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// What its records come to.
+    pub(crate) explained: Sums,
+    /// What it holds.
+    pub(crate) held: Sums,
+}
+
+/// What an account's records come to and what it holds, if that differs.
 ///
 /// # Errors
-/// The store's.
+/// The store's; [`StoreError::Damaged`] if the records cannot be added up.
 pub(crate) async fn difference(
     store: &dyn Store,
     key: AccountKey,
-) -> Result<Option<(i64, i64)>, StoreError> {
+) -> Result<Option<Difference>, StoreError> {
     let mut found = None;
     for _ in 0..LOOKS {
-        let holds = store.account(key).await?.net();
-        let moved = store.movements(key).await?.iter().fold(0_i64, |sum, movement| {
-            sum.saturating_add(movement.posting.kind.net(movement.posting.amount))
-        });
-        let tallies = store.tallies(key).await?;
-        let spent = tallies.iter().fold(0_i64, |sum, tally| sum.saturating_add(tally.amount));
-        let explained = moved.saturating_sub(spent);
-        if explained == holds && store.account(key).await?.net() == holds {
+        let before = store.account(key).await?;
+        let too_large = || StoreError::Damaged("an account's records cannot be added up".to_owned());
+        let explained = explained(store, key).await?.ok_or_else(too_large)?;
+        let held = of(before);
+        if explained == held && store.account(key).await? == before {
             return Ok(None);
         }
-        found = Some((explained, holds));
+        found = Some(Difference { explained, held });
     }
     Ok(found)
+}
+
+const fn of(account: Account) -> Sums {
+    Sums { net: account.net(), pending: account.pending.get() }
+}
+
+/// `None` if a sum overflows.
+async fn explained(store: &dyn Store, key: AccountKey) -> Result<Option<Sums>, StoreError> {
+    let movements = store.movements(key).await?;
+    let tallies = store.tallies(key).await?;
+    let open = store.open_holds(Some(key.client), usize::MAX).await?;
+    let moved = movements.iter().map(|movement| movement.posting.kind.net(movement.posting.amount));
+    let of_refunds = movements.iter().map(|movement| {
+        let amount = movement.posting.amount.get();
+        match movement.posting.kind {
+            Kind::Hold => Some(amount),
+            Kind::Capture | Kind::Release => amount.checked_neg(),
+            _ => Some(0),
+        }
+    });
+    let open = open.iter().filter(|(_, hold)| hold.account == key);
+    let open = open.map(|(_, hold)| Some(hold.amount.get()));
+    let spent = tallies.iter().map(|tally| tally.amount.checked_neg());
+    let net = sum(moved.map(Some).chain(spent));
+    let pending = sum(of_refunds.chain(open));
+    Ok(net.zip(pending).map(|(net, pending)| Sums { net, pending }))
+}
+
+fn sum(mut amounts: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    amounts.try_fold(0_i64, |sum, amount| sum.checked_add(amount?))
 }

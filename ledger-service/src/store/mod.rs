@@ -20,7 +20,7 @@ use stripe402_protocol::{DeductionId, Units};
 use uuid::Uuid;
 
 pub use self::url::{Address, StoreUrl};
-pub(crate) use difference::difference;
+pub(crate) use difference::{Difference, difference};
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open};

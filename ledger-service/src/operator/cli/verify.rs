@@ -1,14 +1,14 @@
-//! `verify`: do the movements and sums explain every account, and can all of them be read?
+//! `verify`: do the movements, sums and open holds explain every account, and can all of them be read?
 
 use serde_json::{Value, json};
 
 use super::{CliError, Report, operations, report};
 use crate::{
     config::BooksArgs,
-    store::{StoreError, difference},
+    store::{Difference, StoreError, difference},
 };
 
-/// Recomputes every account from its movements and sums.
+/// Recomputes every account from its movements, sums and open holds.
 ///
 /// On a store that is being used, an account that differs is looked at again: what happens
 /// between two readings is no error.
@@ -28,17 +28,22 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
             }
             found => found?,
         };
-        if let Some((explained, holds)) = found {
+        if let Some(Difference { explained, held }) = found {
+            let money = |units| report::money(units, key.currency);
             rows.push(vec![
                 key.client.subject(),
-                report::money(holds, key.currency),
-                report::money(explained, key.currency),
+                money(held.net),
+                money(explained.net),
+                money(held.pending),
+                money(explained.pending),
             ]);
             values.push(json!({
                 "subject": key.client.subject(),
                 "currency": key.currency,
-                "holds": holds,
-                "explained": explained,
+                "holds": held.net,
+                "explained": explained.net,
+                "pending": held.pending,
+                "pendingExplained": explained.pending,
             }));
         }
     }
@@ -46,7 +51,8 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
     let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
     lines.extend(damaged.iter().map(|what| format!("damaged: {what}")));
     if !rows.is_empty() {
-        lines.push(report::table(&["client", "holds", "explained"], &[1, 2], rows));
+        let head = ["client", "holds", "explained", "pending", "explained"];
+        lines.push(report::table(&head, &[1, 2, 3, 4], rows));
     }
     let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
     let found = Report::new(lines, &value, arguments.json)?;
