@@ -15,7 +15,7 @@ pub struct Histogram(usize);
 
 /// What the counters are called at the proxy. What follows `.code.`, `.call.` or `.result.` is a
 /// tag: the shipped YAML tells Envoy so.
-pub const COUNTERS: [&str; 25] = [
+pub const COUNTERS: [&str; 29] = [
     "stripe402_challenges",
     "stripe402_paid",
     "stripe402_free",
@@ -41,6 +41,10 @@ pub const COUNTERS: [&str; 25] = [
     "stripe402_ledger_calls.call.balance.result.useless",
     "stripe402_ledger_calls.call.balance.result.silent",
     "stripe402_inherited",
+    "stripe402_captures",
+    "stripe402_captures_lost",
+    "stripe402_usage_unknown",
+    "stripe402_usage_wrong",
 ];
 
 /// What the histograms are called at the proxy.
@@ -75,6 +79,15 @@ impl Counter {
 
     /// Charges that a dead VM left under way, and that are given back.
     pub const INHERITED: Self = Self(24);
+
+    /// Holds whose requests are over: what was used is captured.
+    pub const CAPTURES: Self = Self(25);
+    /// Captures that should have been handed over: their holds are settled at their end.
+    pub const CAPTURES_LOST: Self = Self(26);
+    /// Captures by rule, since no source said how much was used.
+    pub const USAGE_UNKNOWN: Self = Self(27);
+    /// Captures where the API said something that is wrong.
+    pub const USAGE_WRONG: Self = Self(28);
 
     /// Payments that were refused for this.
     #[must_use]

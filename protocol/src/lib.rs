@@ -28,7 +28,7 @@ pub use header::{
     HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode, encode_bytes,
 };
 pub use payment::{Intent, Payment, PaymentError, is_idempotency_key};
-pub use receipt::Receipt;
+pub use receipt::{Receipt, ReceiptHold};
 pub use refusal::{Code, Reason, Refusal};
 pub use stripe_id::{ParseStripeIdError, PaymentIntentId, PaymentMethodId};
 pub use units::{AmountOutOfRange, Units};

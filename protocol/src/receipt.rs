@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, Units, header};
+use crate::{ClientId, DeductionId, Units, header};
 
 /// The `payment-response` header of an answer that was paid for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,18 @@ pub struct Receipt {
     pub credits_remaining: Units,
     /// The id to send from now on; a bearer credential.
     pub client_id: String,
+    /// What is held for this request, whose price is known when its answer ends (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<ReceiptHold>,
+}
+
+/// What is held for a request. `credits_remaining` leaves it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptHold {
+    /// Its id, which the API gets as well.
+    pub id: DeductionId,
+    /// The most that the request can cost.
+    pub amount: Units,
 }
 
 impl Receipt {
@@ -45,7 +57,13 @@ mod tests {
         let client = ClientId::derive(b"secret", "fp_test");
         for credits_remaining in [Units::from_u32(0), Units::from_u32(9_876_500), Units::MAX] {
             let client_id = client.to_hex();
-            let receipt = Receipt { success: true, charge_id: None, credits_remaining, client_id };
+            let receipt = Receipt {
+                success: true,
+                charge_id: None,
+                credits_remaining,
+                client_id,
+                hold: None,
+            };
             assert_eq!(Receipt::spent(credits_remaining, &client), header::encode(&receipt));
         }
     }

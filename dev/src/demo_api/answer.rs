@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::model;
 use super::path::{Route, find};
 use super::recorder::{Received, Recorder};
 
@@ -67,6 +68,8 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
             (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "this route always fails"})))
                 .into_response()
         }
+        Some(Route::Chat) => model::chat(&body),
+        Some(Route::Metered) => model::metered(parts.uri.query()),
         Some(Route::Echo) => echo(&parts.uri, &received).await,
         None => (StatusCode::NOT_FOUND, Json(json!({"error": "not found"}))).into_response(),
     }

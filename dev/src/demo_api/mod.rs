@@ -1,6 +1,7 @@
 //! The API that the demo sells: knows nothing of payments, and is as lax about paths as Express by default.
 
 mod answer;
+mod model;
 mod path;
 mod recorder;
 

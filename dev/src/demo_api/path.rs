@@ -15,6 +15,10 @@ pub(super) enum Route {
     Health,
     /// A failure, always.
     Fail,
+    /// Words, as many as are asked for.
+    Chat,
+    /// What says itself what it costs.
+    Metered,
     /// What was received.
     Echo,
 }
@@ -25,6 +29,8 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Route> {
     let reads = method == Method::GET || method == Method::HEAD;
     match lower.strip_suffix('/').unwrap_or(&lower) {
         "/api/echo" => Some(Route::Echo),
+        "/api/chat" if method == Method::POST => Some(Route::Chat),
+        "/api/metered" if reads => Some(Route::Metered),
         "/api/joke" if reads => Some(Route::Joke),
         "/api/weather" if reads => Some(Route::Weather),
         "/api/health" if reads => Some(Route::Health),
@@ -47,6 +53,7 @@ mod tests {
             ("/api/weather", Some(Route::Weather)),
             ("/api/health", Some(Route::Health)),
             ("/api/fail/", Some(Route::Fail)),
+            ("/api/metered", Some(Route::Metered)),
             ("/api/ECHO", Some(Route::Echo)),
             ("/api/joke//", None),
             ("//api/joke", None),
@@ -70,5 +77,7 @@ mod tests {
             assert_eq!(find(&method, "/api/joke"), None, "{method}");
             assert_eq!(find(&method, "/api/echo"), Some(Route::Echo), "{method}");
         }
+        assert_eq!(find(&Method::POST, "/api/Chat/"), Some(Route::Chat));
+        assert_eq!(find(&Method::GET, "/api/chat"), None);
     }
 }

@@ -1,9 +1,9 @@
 //! A price: a number of units, or how it is known afterwards.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use serde_json::Value;
-use stripe402_protocol::Units;
+use stripe402_protocol::{Units, message::LONGEST_HOLD_MS};
 
 use super::{
     by,
@@ -15,10 +15,15 @@ use crate::pricing::{By, Counted, MeteredPrice, Pointer, Price, Rates, Unknown, 
 pub(super) const UNITS: &str = "a whole number of units without quotes; $0.05 are 500";
 
 /// The fields of a metered price.
-const PRICE: [&str; 5] = ["most", "least", "usage", "by", "unknown"];
+const PRICE: [&str; 6] = ["most", "least", "usage", "by", "unknown", "hold_for"];
 const SOURCE: [&str; 7] = ["header", "json", "sse", "grpc_trailer", "bytes", "seconds", "per_1000"];
 const BYTES: [&str; 1] = ["per_mib"];
 const SECONDS: [&str; 1] = ["each"];
+/// How long a request may take by default, before what is held is settled without it.
+const HOLD_FOR: Duration = Duration::from_secs(600);
+/// A ledger looks for ended holds every five seconds.
+const SHORTEST_HOLD: Duration = Duration::from_secs(10);
+const LONGEST_HOLD: Duration = Duration::from_millis(LONGEST_HOLD_MS);
 const PER_1000: &str = "per_1000";
 
 /// A request has a reader for each source, with a few hundred bytes for each number.
@@ -61,7 +66,11 @@ fn metered(mut fields: Fields) -> Checked<MeteredPrice> {
     if let Some(by) = by.as_deref() {
         by::rows_fit(by, &usage, &fields.path("by"))?;
     }
-    Ok(MeteredPrice { most, least, usage, by, unknown })
+    let hold_for = fields.optional("hold_for")?.unwrap_or(HOLD_FOR);
+    if !(SHORTEST_HOLD..=LONGEST_HOLD).contains(&hold_for) {
+        return wrong(fields.path("hold_for"), "must be from 10s to 24h");
+    }
+    Ok(MeteredPrice { most, least, usage, by, unknown, hold_for })
 }
 
 fn sources(fields: &mut Fields, by: Option<&By>) -> Checked<Vec<UsageSource>> {

@@ -11,7 +11,7 @@ use super::{
     fields::{Checked, Fields, Read, wrong},
     price::{self, UNITS},
 };
-use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
+use crate::pricing::{Body, EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
@@ -175,7 +175,7 @@ fn offer(
         );
         return wrong(most_at, problem);
     }
-    refuse_until_held(&price, fields.path("price"))?;
+    refuse_request_bodies(&price, fields.path("price.by"))?;
     let encoded = EncodedChallenges::of(kept_for);
     Ok(Some(Offer {
         name,
@@ -190,14 +190,17 @@ fn offer(
     }))
 }
 
-/// The one place that keeps metered prices out: the gate holds nothing yet, and a deduction of `most` would
-/// never be made less. Whoever lets the gate hold and capture removes this.
-fn refuse_until_held(price: &Price, path: String) -> Checked<()> {
-    match price {
-        Price::Flat(_) => Ok(()),
-        Price::Metered(_) => {
-            wrong(path, "is metered, which is not available yet; give a number of units")
+/// The gate does not read the bodies of requests.
+fn refuse_request_bodies(price: &Price, path: String) -> Checked<()> {
+    let by = match price {
+        Price::Metered(price) => price.by.as_ref(),
+        Price::Flat(_) => None,
+    };
+    match by.filter(|by| by.body == Body::Request) {
+        Some(_) => {
+            wrong(path, "must be of the answer (answer: true): requests' bodies are not read")
         }
+        None => Ok(()),
     }
 }
 

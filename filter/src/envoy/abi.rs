@@ -26,6 +26,7 @@ impl Map {
 pub(super) struct Buffer(u32);
 
 impl Buffer {
+    pub(super) const RESPONSE_BODY: Self = Self(1);
     pub(super) const CALL_RESPONSE: Self = Self(4);
     pub(super) const PLUGIN_CONFIGURATION: Self = Self(7);
 }

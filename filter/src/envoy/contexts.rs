@@ -17,7 +17,7 @@ use crate::{
     host::{Host as _, OnlyIf},
     pairs,
     proxy::Release,
-    worker::{Failed, Verdict, Worker},
+    worker::{BodyUse, Failed, Verdict, Worker},
 };
 
 /// How often the worker looks whether a call takes long, in milliseconds.
@@ -287,31 +287,47 @@ impl HttpContext for Gate {
         Action::Continue
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
         // Envoy hands our own replies in here, too: their headers need no second look.
         if self.with(|worker, _| worker.wants_response(self.id))
             && let Some(headers) = abi::headers(Map::RESPONSE)
         {
             let head = ResponseHead::read(pairs::read(&headers));
-            self.with(|worker, host| worker.on_response(host, self.id, &head));
+            self.with(|worker, host| {
+                worker.on_response(host, self.id, &head);
+                if worker.body_use(self.id) == BodyUse::Measure {
+                    worker.on_metered_head(host, self.id, pairs::read(&headers), end);
+                }
+            });
         }
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, _end: bool) -> Action {
-        if size > 0 && self.with(|worker, _| worker.wants_trailers(self.id)) {
-            self.with(|worker, host| worker.on_data(host, self.id));
+    /// Whatever is read of a body, it passes at once.
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        match self.with(|worker, _| worker.body_use(self.id)) {
+            BodyUse::Nothing => {}
+            BodyUse::Notice if size == 0 => {}
+            BodyUse::Notice => self.with(|worker, host| worker.on_data(host, self.id)),
+            BodyUse::Measure => {
+                let chunk = abi::buffer(Buffer::RESPONSE_BODY, size).unwrap_or_default();
+                self.with(|worker, host| worker.on_metered_body(host, self.id, &chunk, end));
+            }
         }
         Action::Continue
     }
 
     /// A gRPC API says in its trailers whether it succeeded.
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        if self.with(|worker, _| worker.wants_trailers(self.id))
-            && let Some(trailers) = abi::headers(Map::RESPONSE_TRAILERS)
+        let wanted = self.with(|worker, _| worker.body_use(self.id));
+        if wanted != BodyUse::Nothing
+            && let Some(raw) = abi::headers(Map::RESPONSE_TRAILERS)
         {
-            let trailers = ResponseHead::read(pairs::read(&trailers));
-            self.with(|worker, host| worker.on_trailers(host, self.id, &trailers));
+            let trailers = ResponseHead::read(pairs::read(&raw));
+            self.with(|worker, host| {
+                worker.on_trailers(host, self.id, &trailers);
+                worker.on_metered_trailers(host, self.id, &trailers, pairs::read(&raw));
+            });
         }
         Action::Continue
     }

@@ -68,7 +68,7 @@ impl ResponseHead {
     }
 
     /// Whether a gRPC API says here that it failed.
-    fn grpc_failed(&self) -> bool {
+    pub(super) fn grpc_failed(&self) -> bool {
         self.grpc_status.is_some_and(|status| GRPC_FAILURES.contains(&status))
     }
 }
@@ -99,18 +99,23 @@ impl Stream {
             step.remove = vec![Cow::Borrowed(PAYMENT_REQUIRED), Cow::Borrowed(PAYMENT_RESPONSE)];
         }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
-            Phase::Served { priced, deduction, client, .. }
-                if voids(priced.offer.void_on, head, self.audience, origin) =>
-            {
-                return ResponseStep {
-                    remove: step.remove,
-                    ..self.give_back(&priced, deduction, client)
-                };
-            }
             Phase::Served { receipt, priced, deduction, client } => {
+                let Stands { by_api } =
+                    match verdict(priced.offer.void_on, head, self.audience, origin) {
+                        Some(stands) => stands,
+                        None => {
+                            return ResponseStep {
+                                remove: step.remove,
+                                ..self.give_back(&priced, deduction, client)
+                            };
+                        }
+                    };
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
                 step.set.push((PAYMENT_RESPONSE, receipt));
-                if head.grpc && head.grpc_status.is_none() {
+                if self.is_metered() {
+                    self.phase =
+                        Phase::Metering { priced, deduction, client, by_api, answered: false };
+                } else if head.grpc && head.grpc_status.is_none() {
                     self.phase = Phase::Streaming { priced, deduction, client };
                 }
             }
@@ -195,29 +200,36 @@ impl Stream {
 }
 
 /// How Envoy begins what it says of an API that broke its answer off (`response.code_details`).
-const BROKEN_OFF: &str = "upstream_reset_after_response_started";
+pub(super) const BROKEN_OFF: &str = "upstream_reset_after_response_started";
 
 /// Whether Envoy ended a request for what the API did or did not do; time-outs of the whole stream
 /// can be the client's doing. Source: Envoy, `envoy/stream_info/stream_info.h`,
 /// `ResponseCodeDetailValues`.
-fn is_of_the_api(details: &str) -> bool {
+pub(super) fn is_of_the_api(details: &str) -> bool {
     details.starts_with("upstream_") || details == "response_timeout"
 }
 
-fn voids(
+/// That a deduction stands, and whether the answer is the API's own.
+struct Stands {
+    by_api: bool,
+}
+
+/// `None` if the deduction is given back.
+fn verdict(
     on: VoidOn,
     head: &ResponseHead,
     audience: Audience,
     origin: impl FnOnce() -> Origin,
-) -> bool {
+) -> Option<Stands> {
     let status = head.status;
     let good = (200..300).contains(&status);
     // Envoy's own answers to gRPC calls are 200, and say in `grpc-status` what went wrong.
     if good && audience != Audience::Grpc && !head.grpc {
-        return false;
+        return Some(Stands { by_api: true });
     }
     let Origin { details, reached } = origin();
-    match details.as_deref() {
+    let by_api = matches!(details.as_deref(), None | Some("via_upstream"));
+    let voids = match details.as_deref() {
         // Envoy says so of every answer that came from the API itself.
         None | Some("via_upstream") => match status {
             304 => on.not_modified,
@@ -233,5 +245,6 @@ fn voids(
         Some(own) if status < 500 && !(good && is_of_the_api(own)) => on.client_gone,
         Some(own) if own.contains("timeout") => on.upstream_timeout,
         Some(_) => on.upstream_reset,
-    }
+    };
+    (!voids).then_some(Stands { by_api })
 }

@@ -9,6 +9,7 @@ mod discovery;
 mod encoded_reply;
 mod end;
 mod head;
+mod metering;
 mod paywall;
 mod reply;
 mod request;
@@ -18,19 +19,21 @@ mod trace;
 use std::{borrow::Cow, rc::Rc};
 
 use stripe402_protocol::{
-    ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, Units,
+    ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
     message::{Balance, CardPayment, Deduction, Void},
 };
 
 use crate::{
     config::{Config, LedgerUnavailable},
     pricing::{Offer, Pricing},
+    usage::Meter,
 };
 use reply::Reply;
 
 pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
 pub use head::{Audience, Head};
+pub use metering::Metered;
 pub use reserved::DEADLINE;
 pub use trace::Trace;
 
@@ -42,6 +45,8 @@ pub struct Stream {
     phase: Phase,
     /// Whether there is a reading of the request that no rule is about.
     open: bool,
+    /// What measures the answer, where the price is known afterwards.
+    meter: Option<Box<Meter>>,
 }
 
 /// How far a stream is.
@@ -66,6 +71,16 @@ enum Phase {
     Served { priced: PricedRequest, deduction: DeductionId, client: ClientId, receipt: String },
     /// Answered by a gRPC API that has not said yet whether it succeeded: its trailers do.
     Streaming { priced: PricedRequest, deduction: DeductionId, client: ClientId },
+    /// Answered, and measured as the answer passes.
+    Metering {
+        priced: PricedRequest,
+        deduction: DeductionId,
+        client: ClientId,
+        /// Whether the answer is the API's own.
+        by_api: bool,
+        /// Whether a part of its body has passed.
+        answered: bool,
+    },
     /// Not deducted, since the ledger gave no answer, and on its way to the API all the same.
     Unpaid,
     /// Answered by us.
@@ -163,7 +178,7 @@ impl Stream {
     /// is loaded meanwhile.
     #[must_use]
     pub const fn new(config: Rc<Config>) -> Self {
-        Self { config, audience: Audience::Json, phase: Phase::New, open: false }
+        Self { config, audience: Audience::Json, phase: Phase::New, open: false, meter: None }
     }
 
     /// The deduction, or the question, that the ledger is being asked for.
@@ -205,14 +220,20 @@ impl Stream {
         charged_by: Option<String>,
     ) -> Step {
         let client_id = client.to_hex();
-        let receipt = match charged_by {
-            None => Receipt::spent(left, &client),
-            Some(_) => stripe402_protocol::encode(&Receipt {
+        let hold = self
+            .meter
+            .is_some()
+            .then(|| ReceiptHold { id: deduction, amount: priced.offer.price() });
+        let receipt = if charged_by.is_none() && hold.is_none() {
+            Receipt::spent(left, &client)
+        } else {
+            stripe402_protocol::encode(&Receipt {
                 success: true,
                 charge_id: charged_by,
                 credits_remaining: left,
                 client_id: client_id.clone(),
-            }),
+                hold,
+            })
         };
         let names = &self.config.identity;
         let headers = vec![

@@ -42,6 +42,7 @@ impl Stream {
         if is_options(head) {
             return self.refuse(Reply::options());
         }
+        self.meter_for(&offer, head);
         let path = without_query(&head.path).to_owned();
         let priced = PricedRequest { offer, path };
         if head.ambiguous {
@@ -129,7 +130,7 @@ impl Stream {
             currency: priced.offer.currency,
             amount: priced.offer.price(),
             route: priced.offer.name.clone(),
-            hold: None,
+            hold: priced.offer.terms(&id),
         };
         self.phase = Phase::Deducting { priced, deduction: id, client, card };
         Step::Deduct(deduction)
@@ -154,7 +155,7 @@ impl Stream {
             // Fetched from the host when the message leaves.
             source: None,
             live: Some(self.config.live),
-            hold: None,
+            hold: priced.offer.terms(&deduction_id),
         };
         self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))

@@ -2,6 +2,7 @@
 
 mod answers;
 mod audience;
+mod metering;
 mod places;
 
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Prices: a number, or one that is known only after the request was served.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
-use stripe402_protocol::Units;
+use stripe402_protocol::{DeductionId, Units, message::HoldTerms};
 
 use super::Pointer;
 
@@ -31,6 +31,8 @@ pub struct MeteredPrice {
     pub by: Option<Rc<By>>,
     /// What is captured if no source gives a number.
     pub unknown: Unknown,
+    /// For how long units are held: at the end what `unknown` says is captured.
+    pub hold_for: Duration,
 }
 
 /// Where usage is read.
@@ -122,6 +124,33 @@ impl Price {
             Self::Flat(units) => *units,
             Self::Metered(price) => price.most,
         }
+    }
+}
+
+impl MeteredPrice {
+    /// What is captured if no source gives a number.
+    #[must_use]
+    pub const fn if_unknown(&self) -> Units {
+        match self.unknown {
+            Unknown::Most => self.most,
+            Unknown::Least => self.least,
+            Unknown::Void => Units::ZERO,
+        }
+    }
+
+    /// The terms of the hold that is minted with this id.
+    #[must_use]
+    pub fn terms(&self, id: &DeductionId) -> HoldTerms {
+        let lasts = u64::try_from(self.hold_for.as_millis()).unwrap_or(u64::MAX);
+        HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end: self.if_unknown() }
+    }
+
+    /// Whether the answer's body is read: then it must not be compressed, nor a part of it.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        let reads =
+            |source: &UsageSource| matches!(source, UsageSource::Json(_) | UsageSource::Sse(_));
+        self.usage.iter().any(reads)
     }
 }
 

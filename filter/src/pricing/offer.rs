@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
-use stripe402_protocol::{Challenge, Currency, Resource, Units};
+use stripe402_protocol::{Challenge, Currency, DeductionId, Resource, Units, message::HoldTerms};
 
 use super::Price;
 
@@ -130,6 +130,15 @@ impl Offer {
         }
         let kept = if insufficient { &self.encoded.insufficient } else { &self.encoded.first };
         kept.get_or_init(make).clone()
+    }
+
+    /// The terms of a hold of this id; `None` if the price is known beforehand.
+    #[must_use]
+    pub fn terms(&self, id: &DeductionId) -> Option<HoldTerms> {
+        match &self.price {
+            Price::Flat(_) => None,
+            Price::Metered(price) => Some(price.terms(id)),
+        }
     }
 
     /// The challenge to a client that owes so much.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome, Void},
+    message::{self, Batch, BatchAnswer, Capture, Deduction, DeductionOutcome, Void},
 };
 
 use self::fair::{Admission, Fair};
@@ -24,10 +24,12 @@ const MOST_IN_FLIGHT: usize = 2;
 pub struct Queue {
     deductions: Fair<(Deduction, Traced)>,
     voids: VecDeque<Void>,
+    captures: VecDeque<Capture>,
     in_flight: usize,
     patience: Staleness,
     limits: SizeLimits,
     lost_voids: Vec<Void>,
+    lost_captures: u64,
 }
 
 /// Whether what waits goes on waiting for the batch under way.
@@ -66,6 +68,7 @@ pub enum Queued {
 pub struct Sent {
     deductions: Vec<SentDeduction>,
     voids: Vec<Void>,
+    captures: Vec<Capture>,
     traced: Traced,
 }
 
@@ -130,10 +133,12 @@ impl Queue {
         Self {
             deductions: Fair::new(limits.queue, limits.source_shares),
             voids: VecDeque::new(),
+            captures: VecDeque::new(),
             in_flight: 0,
             patience: Staleness::Fresh,
             limits,
             lost_voids: Vec::new(),
+            lost_captures: 0,
         }
     }
 
@@ -170,6 +175,25 @@ impl Queue {
         self.voids.push_back(void);
     }
 
+    /// Queues a capture. If too many wait, the oldest is lost: its hold is settled at its end.
+    pub fn capture(&mut self, capture: Capture) {
+        if self.captures.len() >= self.limits.void_queue && self.captures.pop_front().is_some() {
+            self.lost_captures = self.lost_captures.saturating_add(1);
+        }
+        self.captures.push_back(capture);
+    }
+
+    /// How many captures were lost since this was last asked.
+    pub const fn take_lost_captures(&mut self) -> u64 {
+        core::mem::replace(&mut self.lost_captures, 0)
+    }
+
+    /// Whether the end of a hold waits.
+    #[must_use]
+    pub fn has_captures(&self) -> bool {
+        !self.captures.is_empty()
+    }
+
     /// The voids that were lost since this was last asked.
     pub fn take_lost_voids(&mut self) -> Vec<Void> {
         core::mem::take(&mut self.lost_voids)
@@ -178,7 +202,7 @@ impl Queue {
     /// Whether anything waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deductions.is_empty() && self.voids.is_empty()
+        self.deductions.is_empty() && self.voids.is_empty() && self.captures.is_empty()
     }
 
     /// Whether a request waits.
@@ -226,8 +250,8 @@ impl Queue {
         };
     }
 
-    /// The next batch, if there is something to send and a call to spare. Voids go first; both
-    /// share the batch's size, deductions having at least half of it.
+    /// The next batch, if there is something to send and a call to spare. Voids and captures go first;
+    /// all share the batch's size, deductions having at least half of it.
     pub fn next_batch(&mut self) -> Option<(Batch, Sent)> {
         self.may_leave().then(|| self.batch())
     }
@@ -242,7 +266,9 @@ impl Queue {
         let deductions = self.deductions.len().min(most);
         let for_voids = most.saturating_sub(deductions.min(most.div_ceil(2)));
         let voids: Vec<Void> = self.voids.drain(..self.voids.len().min(for_voids)).collect();
-        let room = most.saturating_sub(voids.len());
+        let for_captures = for_voids.saturating_sub(voids.len()).min(self.captures.len());
+        let captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
+        let room = most.saturating_sub(voids.len()).saturating_sub(captures.len());
         let mut traced = Traced::default();
         let waiting = core::iter::from_fn(|| self.deductions.pop()).take(room);
         let (sent, deductions) = waiting
@@ -257,20 +283,24 @@ impl Queue {
             })
             .unzip();
         self.in_flight = self.in_flight.saturating_add(1);
-        let sent = Sent { deductions: sent, voids: voids.clone(), traced };
-        (Batch { version: message::VERSION, deductions, voids, captures: vec![] }, sent)
+        let (version, own) = (message::VERSION, (voids.clone(), captures.clone()));
+        let sent = Sent { deductions: sent, voids: own.0, captures: own.1, traced };
+        (Batch { version, deductions, voids, captures }, sent)
     }
 
     /// A batch did not leave: nothing of it has happened, and its voids wait again.
     pub fn unsent(&mut self, sent: Sent, trouble: LedgerError) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.wait_again(sent.voids);
+        self.wait_again(sent.voids, sent.captures);
         sent.deductions.iter().map(|deduction| deduction.unanswered(trouble)).collect()
     }
 
-    fn wait_again(&mut self, voids: Vec<Void>) {
+    fn wait_again(&mut self, voids: Vec<Void>, captures: Vec<Capture>) {
         for void in voids.into_iter().rev() {
             self.voids.push_front(void);
+        }
+        for capture in captures.into_iter().rev() {
+            self.captures.push_front(capture);
         }
     }
 
@@ -298,7 +328,7 @@ impl Queue {
                     .collect()
             }
             Err(trouble) => {
-                self.wait_again(sent.voids);
+                self.wait_again(sent.voids, sent.captures);
                 for SentDeduction { id, client, .. } in &sent.deductions {
                     self.void(Void { id: *id, client_id: Some(*client) });
                 }
@@ -311,8 +341,10 @@ impl Queue {
 fn echoes(sent: &Sent, answer: &BatchAnswer) -> bool {
     let asked = sent.deductions.iter().map(|deduction| &deduction.id);
     let voided = sent.voids.iter().map(|void| &void.id);
+    let captured = sent.captures.iter().map(|capture| &capture.id);
     asked.eq(answer.deductions.iter().map(|(id, _)| id))
         && voided.eq(answer.voids.iter().map(|(id, _)| id))
+        && captured.eq(answer.captures.iter().map(|(id, _)| id))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use self::{
     answer::{Answer, Counting},
     choice::RequestChoice,
 };
-use crate::pricing::{Body, MeteredPrice, Unknown};
+use crate::pricing::{Body, MeteredPrice};
 
 /// What a request used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,11 +185,7 @@ fn captured(price: &MeteredPrice, units: u128, wrong: Option<Wrong>) -> Usage {
 /// What is captured if no source gives a number. An answer that is an error is not expected to say what
 /// was used. A client must not get for nothing what it does not wait for.
 fn unknown(price: &MeteredPrice, end: End, failed: bool) -> Units {
-    let units = match price.unknown {
-        Unknown::Most => price.most,
-        Unknown::Least => price.least,
-        Unknown::Void => Units::ZERO,
-    };
+    let units = price.if_unknown();
     if failed {
         return units.min(price.least);
     }

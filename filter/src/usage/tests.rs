@@ -5,17 +5,24 @@ mod oracle;
 mod size;
 mod table;
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use stripe402_protocol::Units;
 
 use super::*;
-use crate::pricing::{By, Counted, Other, Pointer, Rates, UsageSource};
+use crate::pricing::{By, Counted, Other, Pointer, Rates, Unknown, UsageSource};
 
 /// A price of 1 unit per thing that is counted, up to 1,000,000, at least 5.
 fn price(usage: Vec<UsageSource>) -> MeteredPrice {
     let [most, least] = [1_000_000, 5].map(Units::from_u32);
-    MeteredPrice { most, least, usage, by: None, unknown: Unknown::Most }
+    MeteredPrice {
+        most,
+        least,
+        usage,
+        by: None,
+        unknown: Unknown::Most,
+        hold_for: Duration::from_secs(600),
+    }
 }
 
 /// Numbers at these pointers, each 1 unit.

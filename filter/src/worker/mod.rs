@@ -10,6 +10,7 @@ mod due;
 mod health;
 mod journal;
 mod log;
+mod metering;
 mod overrides;
 mod seat;
 mod steps;
@@ -32,7 +33,7 @@ use self::{
     log::Log,
     overrides::Places,
 };
-pub use self::{calls::Failed, due::MOST_DECISIONS};
+pub use self::{calls::Failed, due::MOST_DECISIONS, metering::BodyUse};
 use crate::{
     config::Config,
     gate::{
@@ -242,6 +243,9 @@ impl Worker {
             self.queue.withdraw(id);
         }
         let deduction = stream.served();
+        if stream.is_metering() {
+            return self.metered_break(host, id, &mut stream);
+        }
         // Sent with the next batch: a stream's end is no place to start a call from.
         match stream.on_end(|| origin(host, id)) {
             Some(void) => self.queue.void(void),

@@ -34,6 +34,7 @@ impl Worker {
                 for (name, value) in headers {
                     host.set_request_header(id, &name, &value);
                 }
+                self.forward_metered(host, id, passed);
                 if held {
                     host.resume(id);
                 }
@@ -60,6 +61,16 @@ impl Worker {
             Step::Ask(question) => return self.ask(host, id, question),
         }
         Verdict::Hold
+    }
+
+    /// A price that is read from the answer's body needs all of it, as it is.
+    fn forward_metered(&mut self, host: &mut impl Host, id: StreamId, passed: Passed) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if passed == Passed::Paid && stream.is_metered() && stream.on_forwarded(host.now_ms()) {
+            for name in ["accept-encoding", "range"] {
+                host.remove_request_header(id, name);
+            }
+        }
     }
 
     /// Queues a deduction; where that cannot be, the request hears what the ledger's silence means.

@@ -80,7 +80,8 @@ impl Worker {
             let (batch, sent) = self.queue.probe();
             self.send(host, &batch, sent);
         }
-        if self.queue.has_charges() && self.queue.may_leave() && !self.health.is_silent() {
+        let waits = self.queue.has_charges() || self.queue.has_captures();
+        if waits && self.queue.may_leave() && !self.health.is_silent() {
             return self.turn(host);
         }
         self.decide(host);
@@ -221,6 +222,11 @@ impl Worker {
     }
 
     fn count_lost_voids(&mut self, host: &mut impl Host) {
+        let captures = self.queue.take_lost_captures();
+        if captures > 0 {
+            self.counted.add(Counter::CAPTURES_LOST, captures);
+            self.log.warn(host, "captures were lost: their holds are settled at their end");
+        }
         let lost = self.queue.take_lost_voids();
         if lost.is_empty() {
             return;

@@ -45,6 +45,7 @@ mod logs;
 mod memory;
 mod message_versions;
 mod messages;
+mod metered;
 mod metrics;
 mod modes;
 mod nominated;

@@ -175,13 +175,13 @@ fn a_refused_answer_is_a_contradiction() {
 }
 
 #[test]
-fn no_metered_price_is_served_before_the_gate_can_hold() {
-    let error = parse(&with("/routes/1/price", full())).unwrap_err();
-    assert_eq!(error.path, "routes[1].price");
-    assert!(error.problem.contains("not available yet"), "{error}");
-    let route = pairs_of(&json!({"price": full()}));
+fn bodies_of_requests_choose_no_price() {
+    let error = parse(&with("/routes/1/price", tabled())).unwrap_err();
+    assert_eq!(error.path, "routes[1].price.by");
+    assert!(error.problem.contains("answer: true"), "{error}");
+    let route = pairs_of(&json!({"price": tabled()}));
     let error = parse(&good()).unwrap().metadata(&route, None).unwrap_err();
-    assert!(error.problem.contains("not available yet"), "{error}");
+    assert!(error.problem.contains("answer: true"), "{error}");
 }
 
 /// As Envoy hands an object over.
