@@ -213,7 +213,8 @@ fn metered(how: u8) -> Rc<MeteredPrice> {
         _ => Unknown::Most,
     };
     let [most, least] = [1_000, 10].map(Units::from_u32);
-    Rc::new(MeteredPrice { most, least, usage, by, unknown })
+    let hold_for = std::time::Duration::from_secs(600);
+    Rc::new(MeteredPrice { most, least, usage, by, unknown, hold_for })
 }
 
 /// Sends a body as the request's and as the answer's.

@@ -108,7 +108,8 @@ fn every_source_and_ending_has_its_units() {
     let reset = "upstream_reset_after_response_started{connection_termination}";
     type Ending = Box<dyn Fn(&mut Stream) -> Option<Metered>>;
     let cost = [(":status", "200"), ("x-cost", "70")];
-    let cases: [(&str, &[(&str, &str)], &str, Ending, (i64, bool)); 9] = [
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c str, Ending, (i64, bool));
+    let cases: [Case<'_>; 9] = [
         ("a header", &cost, "", Box::new(done), (70, true)),
         ("a header before a body", &cost, r#"{"usage":{"total":9}}"#, Box::new(done), (70, true)),
         ("a body", &JSON_200, r#"{"usage":{"total":9}}"#, Box::new(done), (10, true)),
