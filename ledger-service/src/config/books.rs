@@ -16,8 +16,9 @@ const COMMAND: Duration = Duration::from_secs(60);
 /// Which books, and how they are shown.
 #[derive(Clone, Debug, Args)]
 pub struct BooksArgs {
-    /// Where the books are: file:PATH (the ledger must be stopped then, a file serves one process)
-    /// redis://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
+    /// Store of the books: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
+    /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database. Stop the ledger before
+    /// a command on its file: only one process can open it
     #[arg(
         long,
         env = "LEDGER_STORE",
@@ -25,11 +26,11 @@ pub struct BooksArgs {
         default_value = "file:stripe402.redb"
     )]
     pub store: StoreUrl,
-    /// How many replicas of a Redis master must have a refund's plan before Stripe is asked, as the
-    /// ledger has it
+    /// Number of replicas of a Redis master that must have a refund's plan before the command calls
+    /// Stripe; use the ledger's value [default: 1 if the master has or had replicas, else 0]
     #[arg(long, env = "LEDGER_REDIS_WAIT_REPLICAS")]
     pub redis_wait_replicas: Option<u32>,
-    /// JSON for programs, in place of a table for people
+    /// Print JSON for programs instead of a table for people
     #[arg(long)]
     pub json: bool,
 }
@@ -37,48 +38,49 @@ pub struct BooksArgs {
 /// What is done with one client.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Balance, movements and use
+    /// Show a client's balances, movements and latest deductions
     Show(ClientArgs),
-    /// No more deductions and card charges
+    /// Freeze a client's accounts: the ledger refuses their deductions and card charges
     Freeze(FreezeArgs),
-    /// Deductions and card charges again
+    /// Unfreeze a client's accounts: the ledger takes their deductions and card charges again
     Unfreeze(FreezeArgs),
-    /// Credit or debit by hand, with a reason
+    /// Add units to a client's balance or take units from it, with a reason
     Adjust(AdjustArgs),
-    /// Give unused credits back to the cards they came from
+    /// Refund unused credits to the cards that paid for them
     Refund(RefundArgs),
 }
 
 /// How Stripe is reached.
 #[derive(Clone, Debug, Args)]
 pub struct StripeArgs {
-    /// Stripe's secret key (sk_… or rk_…)
+    /// Stripe's secret or restricted key (sk_… or rk_…)
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
     pub stripe_secret_key: Secret,
-    /// Stripe's address
+    /// Address of Stripe's API
     #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
     pub stripe_api_base: String,
-    /// For one attempt of one call to Stripe
+    /// Timeout of one attempt of one call to Stripe; after it the command retries
     #[arg(long, env = "STRIPE_TIMEOUT", default_value = "10s")]
     pub stripe_timeout: Span,
 }
 
-/// Whom to give back how much.
+/// Whom to refund how much.
 #[derive(Debug, Args)]
 pub struct RefundArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub client: ClientArgs,
-    /// Units, e.g. 10000 for $1.00; without it all that is available
+    /// Amount to refund, in units (10000 = $1.00) [default: the whole balance]
     #[arg(long)]
     pub amount: Option<i64>,
-    /// Names this refund: given again, what was cut off is finished, and nothing is given back twice
+    /// Name of this refund, of your choice. Run the command again with the same name to finish a
+    /// refund that was interrupted; the ledger never refunds twice under one name
     #[arg(long)]
     pub reference: String,
-    /// The account's currency
+    /// Currency of the account to refund
     #[arg(long, default_value = "usd")]
     pub currency: Currency,
-    /// For the record
+    /// Reason for the refund, for the audit record. If it is not set, the record has none
     #[arg(long)]
     pub reason: Option<String>,
     #[command(flatten)]
@@ -92,17 +94,20 @@ pub struct ReconcileArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub books: BooksArgs,
-    /// From how long ago on
+    /// Period to compare: from this long ago until now
     #[arg(long, default_value = "7days")]
     pub since: Span,
-    /// Post what Stripe says where the books do not know of it, once; credits are never taken back
+    /// Post the top-ups, refunds and disputes that Stripe has and the books lack. If it is not set,
+    /// the command only reports them
     #[arg(long)]
     pub repair: bool,
-    /// The name of books that were lost: what was charged for them belongs to these. It is in the
-    /// metadata of their PaymentIntents (stripe402_books)
+    /// Name of books that were lost, whose charges these books take over. It is in the metadata of
+    /// their PaymentIntents at Stripe (stripe402_books). If it is not set, charges for other books
+    /// are left alone
     #[arg(long)]
     pub lost_books: Option<Uuid>,
-    /// As the ledger has it: finds whose a charge was that the books have lost
+    /// The ledger's SERVER_SECRET. With it, reconcile finds the client of a charge that is missing
+    /// from the books
     #[arg(long, env = "SERVER_SECRET", hide_env_values = true)]
     pub server_secret: Option<Secret>,
     #[command(flatten)]
@@ -113,7 +118,8 @@ pub struct ReconcileArgs {
 /// Which client.
 #[derive(Clone, Debug, Args)]
 pub struct ClientArgs {
-    /// A client id, or its subject (16 hex digits, as in logs and in Stripe's metadata)
+    /// Client to work on: its client id, or its subject (16 hex digits, as in logs and in Stripe's
+    /// metadata)
     pub client: String,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
@@ -126,7 +132,7 @@ pub struct FreezeArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub client: ClientArgs,
-    /// For the record
+    /// Reason for this action, for the audit record
     #[arg(long)]
     pub reason: String,
 }
@@ -137,16 +143,16 @@ pub struct AdjustArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub client: ClientArgs,
-    /// Units, e.g. 50000 to credit $5.00, -100 to debit one cent
+    /// Units to add (50000 adds $5.00), or to take if negative (-100 takes one cent)
     #[arg(long, allow_negative_numbers = true)]
     pub units: i64,
-    /// The account's currency
+    /// Currency of the account to correct
     #[arg(long, default_value = "usd")]
     pub currency: Currency,
-    /// For the record
+    /// Reason for the correction, for the audit record
     #[arg(long)]
     pub reason: String,
-    /// Names this correction: given twice, it is made once
+    /// Name of this correction, of your choice; the ledger makes a correction of the same name once
     #[arg(long)]
     pub reference: String,
 }
@@ -154,14 +160,14 @@ pub struct AdjustArgs {
 /// From where to bring clients over.
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
-    /// The Express middleware's PostgreSQL tables (stop the middleware first)
+    /// Import from the Express middleware's PostgreSQL tables; stop the middleware first
     Express(ImportArgs),
 }
 
 /// From which database.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The middleware's database: postgres://user@host/database
+    /// Database of the Express middleware: postgres://user@host/database
     #[arg(long, env = "EXPRESS_DATABASE_URL", hide_env_values = true)]
     pub from: Address,
     #[command(flatten)]
@@ -175,7 +181,7 @@ pub struct TransfersArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub books: BooksArgs,
-    /// Of one client only
+    /// Client whose movements to list: its client id or subject [default: all clients]
     #[arg(long)]
     pub client: Option<String>,
 }
@@ -186,7 +192,7 @@ pub struct RevenueArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub books: BooksArgs,
-    /// A line for each
+    /// What to sum by: one line for each route, or for each day
     #[arg(long, value_enum, default_value = "route")]
     pub by: RevenueBy,
 }

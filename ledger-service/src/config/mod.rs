@@ -41,28 +41,28 @@ pub struct Cli {
 /// What the binary does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve charges, voids and card payments until SIGTERM or Ctrl-C.
+    /// Run the ledger until SIGTERM or Ctrl-C.
     Serve(Box<ServeArgs>),
-    /// Look at a client's account, freeze it, correct it.
+    /// Show, freeze, correct or refund a client's accounts.
     #[command(subcommand)]
     Client(ClientCommand),
-    /// Movements of money, oldest first.
+    /// List movements of money, oldest first.
     Transfers(TransfersArgs),
-    /// What was earned.
+    /// Sum what deductions brought, less voids.
     Revenue(RevenueArgs),
-    /// Bring clients and balances over.
+    /// Import clients and balances from another system.
     #[command(subcommand)]
     Import(ImportCommand),
-    /// Compare the books with Stripe; exit 1 if they differ.
+    /// Compare the books with Stripe, and exit with 1 if they differ.
     Reconcile(ReconcileArgs),
-    /// Recompute every balance from its movements and sums; exit 1 if one differs.
+    /// Recompute every balance from its movements, and exit with 1 if one differs.
     Verify(BooksArgs),
 }
 
 /// Where settings come from.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
-    /// A TOML file with any of the settings below.
+    /// TOML file with any of the settings below; flags and environment variables take precedence.
     #[arg(long, env = "LEDGER_CONFIG")]
     pub config: Option<PathBuf>,
     /// The settings.

@@ -29,131 +29,166 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Gateways connect here (HTTP/2 without TLS, or HTTP/1.1) [default: 127.0.0.1:8402]
+    /// Address where the ledger listens for gateways: HTTP/2 or HTTP/1.1; with TLS if
+    /// tls_certificate is set [default: 127.0.0.1:8402]
     listen: SocketAddr = "LEDGER_LISTEN",
-    /// Operators and probes connect here [default: 127.0.0.1:8403]
+    /// Address where the ledger listens for operators, probes and Prometheus [default:
+    /// 127.0.0.1:8403]
     admin_listen: SocketAddr = "LEDGER_ADMIN_LISTEN",
-    /// Stripe's webhooks arrive here, if stripe_webhook_secret is set [default: 127.0.0.1:8406]
+    /// Address where the ledger listens for Stripe's webhooks, if stripe_webhook_secret is set
+    /// [default: 127.0.0.1:8406]
     webhook_listen: SocketAddr = "LEDGER_WEBHOOK_LISTEN",
-    /// The certificate that all three listeners show (PEM, with those between it and the authority);
-    /// with it, they speak TLS only
+    /// File with the certificate of all three listeners and its intermediate certificates (PEM). If
+    /// it is set, the listeners speak TLS only; if it is not set, they speak plain TCP
     tls_certificate: PathBuf = "LEDGER_TLS_CERTIFICATE",
-    /// The key of that certificate (PEM)
+    /// File with the private key of tls_certificate (PEM)
     tls_key: PathBuf = "LEDGER_TLS_KEY",
-    /// Gateways must show a certificate of these authorities (PEM); without, the token suffices
+    /// File with certificate authorities (PEM) for mTLS with gateways: the ledger refuses a gateway
+    /// without a certificate of one of them. If it is not set, a gateway needs only the token
     tls_client_ca: PathBuf = "LEDGER_TLS_CLIENT_CA",
-    /// Operators and probes must show a certificate of these authorities (PEM); Kubernetes' own
-    /// probes cannot
+    /// File with certificate authorities (PEM) for mTLS on admin_listen: the ledger refuses
+    /// operators and probes without a certificate of one of them. Kubernetes' own probes cannot
+    /// show one. If it is not set, nobody needs a certificate
     admin_tls_client_ca: PathBuf = "LEDGER_ADMIN_TLS_CLIENT_CA",
-    /// How often renewed certificates, keys and authorities are looked for [default: 30s]
+    /// Interval between two looks for renewed certificates, keys and authorities [default: 30s]
     tls_reload: Span = "LEDGER_TLS_RELOAD",
-    /// What Stripe signs webhooks with (whsec_…)
+    /// Secret with which Stripe signs webhooks (whsec_…). If it is not set, the ledger takes no
+    /// webhooks
     stripe_webhook_secret: Secret = "STRIPE_WEBHOOK_SECRET",
-    /// Where the books are: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
-    /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database
-    /// [default: file:stripe402.redb]
+    /// Store of the books: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
+    /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database [default:
+    /// file:stripe402.redb]
     store: StoreUrl = "LEDGER_STORE",
-    /// What gateways must present as a bearer token; 16 characters or more; comma-separated, while
-    /// one takes the place of another
+    /// Bearer token that gateways must send: 16 characters or more. To rotate it, write the old and
+    /// the new one, separated by a comma; the ledger accepts both
     token: Secret = "LEDGER_TOKEN",
-    /// What operators must present: tokens of 16 characters or more, comma-separated, each with a
-    /// name before it for the record (alice:TOKEN,bob:TOKEN); without, the operator API and its
+    /// Bearer tokens of operators: 16 characters or more, separated by commas, each with a name for
+    /// the audit record before it (alice:TOKEN,bob:TOKEN). If it is not set, the operators' API and
     /// page are off
     admin_token: Secret = "LEDGER_ADMIN_TOKEN",
-    /// Derives client ids from cards; comma-separated, newest first, older ones still honoured
+    /// Secret from which the ledger derives client ids: 16 characters or more. To rotate it, write
+    /// the new one first, then the old ones, separated by commas
     server_secret: Secret = "SERVER_SECRET",
-    /// Stripe's secret key (sk_… or rk_…)
+    /// Stripe's secret or restricted key (sk_… or rk_…)
     stripe_secret_key: Secret = "STRIPE_SECRET_KEY",
-    /// Stripe's address [default: https://api.stripe.com]
+    /// Address of Stripe's API [default: https://api.stripe.com]
     stripe_api_base: String = "STRIPE_API_BASE",
-    /// For one attempt of one call to Stripe [default: 10s]
+    /// Timeout of one attempt of one call to Stripe; after it the outcome is unknown, and the
+    /// ledger retries [default: 10s]
     stripe_timeout: Span = "STRIPE_TIMEOUT",
-    /// For one card payment, all told; below the gateway's payment_timeout [default: 25s]
+    /// Longest time to answer one card payment; after it the ledger answers 503 and goes on with
+    /// the charge. Must be below the filter's ledger.payment_timeout [default: 25s]
     payment_deadline: Span = "LEDGER_PAYMENT_DEADLINE",
-    /// How long a cardholder may take to confirm (3D Secure) [default: 15m]
+    /// Longest time for a cardholder to confirm a payment (3D Secure); after it the ledger cancels
+    /// the payment [default: 15m]
     confirmation: Span = "LEDGER_CONFIRMATION",
-    /// For how long failures of Stripe's own are met with the same request, before its
-    /// PaymentIntents are looked through instead [default: 10m]
+    /// Time during which the ledger retries a charge with the same idempotency key after an error
+    /// of Stripe's own (5xx); after it the ledger looks for the charge in Stripe's list of
+    /// PaymentIntents [default: 10m]
     settle_after: Span = "LEDGER_SETTLE_AFTER",
-    /// Whether a card that never paid for a client is verified (SetupIntent) before it spends the
-    /// client's balance; without, whoever knows a card's number can spend it [default: true]
+    /// Whether the ledger verifies a card that never paid for a client (with a SetupIntent) before
+    /// it may spend the client's balance. If false, whoever knows a card's number can spend that
+    /// balance [default: true]
     verify_cards: bool = "LEDGER_VERIFY_CARDS",
-    /// Whether clients are told why the bank declined; it helps thieves, too [default: false]
+    /// Whether a refusal tells the client why the bank declined the card. The reason also helps
+    /// card thieves [default: false]
     decline_details: bool = "LEDGER_DECLINE_DETAILS",
-    /// Whether a refund that was not ordered here (in Stripe's dashboard, say) may put an account into
-    /// debt; else it takes what is available and no more [default: false]
+    /// Whether a refund that was made outside of the ledger, such as in Stripe's dashboard, may put
+    /// an account into debt. If false, it takes at most the available balance [default: false]
     refund_debt: bool = "LEDGER_REFUND_DEBT",
-    /// The time in which card attempts and declines are counted [default: 10m]
+    /// Period over which the limit_… settings count card attempts, declines and unknown ids
+    /// [default: 10m]
     limit_window: Span = "LEDGER_LIMIT_WINDOW",
-    /// Card attempts from one address in that time [default: 60]
+    /// Highest number of card attempts from one IP address (IPv6: per /64 network) per
+    /// limit_window; more are refused with rate_limited [default: 60]
     limit_source_attempts: u64 = "LEDGER_LIMIT_SOURCE_ATTEMPTS",
-    /// Declines from one address in that time [default: 20]
+    /// Highest number of declines from one IP address (IPv6: per /64 network) per limit_window;
+    /// after them its card attempts are refused with rate_limited [default: 20]
     limit_source_declines: u64 = "LEDGER_LIMIT_SOURCE_DECLINES",
-    /// Reads in that time from one address of PaymentMethods and PaymentIntents that Stripe does not
-    /// know [default: 30]
+    /// Highest number of PaymentMethods and PaymentIntents from one IP address (IPv6: per /64
+    /// network) per limit_window that Stripe does not know; after them its new ids are refused with
+    /// rate_limited [default: 30]
     limit_source_unknown: u64 = "LEDGER_LIMIT_SOURCE_UNKNOWN",
-    /// Requests from one address at once whose PaymentMethod this ledger looks up for the first time
-    /// [default: 200]
+    /// Highest number of requests in progress from one IP address (IPv6: per /64 network) with a
+    /// PaymentMethod that is new to this ledger; more are refused with rate_limited [default: 200]
     limit_source_reads: u64 = "LEDGER_LIMIT_SOURCE_READS",
-    /// How long a PaymentMethod that Stripe does not know is remembered as such [default: 5m]
+    /// Time for which the ledger remembers that Stripe does not know a PaymentMethod, and refuses
+    /// it without asking again [default: 5m]
     unknown_card_memory: Span = "LEDGER_UNKNOWN_CARD_MEMORY",
-    /// Declines of one card number in that time [default: 10]
+    /// Highest number of declines of one card number per limit_window; after them PaymentMethods of
+    /// this card that never paid are refused with rate_limited [default: 10]
     limit_card_declines: u64 = "LEDGER_LIMIT_CARD_DECLINES",
-    /// Attempts in that time with cards that never paid, all together [default: 5000]
+    /// Highest number of attempts with cards that never paid, of all clients together, per
+    /// limit_window; more are refused with rate_limited, except for limit_quiet_attempts [default:
+    /// 5000]
     limit_attempts: u64 = "LEDGER_LIMIT_ATTEMPTS",
-    /// Declines in that time, all together; past them only cards that have paid before go on
-    /// [default: 1000]
+    /// Highest number of declines of cards that never paid, of all clients together, per
+    /// limit_window; after them such cards are refused with rate_limited, except for
+    /// limit_quiet_attempts [default: 1000]
     limit_declines: u64 = "LEDGER_LIMIT_DECLINES",
-    /// Attempts in that time from an address without a decline that go on past the limits for all
-    /// together [default: 3]
+    /// Number of attempts per limit_window that an IP address without a decline may make although
+    /// limit_attempts or limit_declines is reached [default: 3]
     limit_quiet_attempts: u64 = "LEDGER_LIMIT_QUIET_ATTEMPTS",
-    /// How often top-ups that were cut off are looked for, and the store is kept up [default: 60s]
+    /// Interval between two runs that finish interrupted top-ups and delete expired records from
+    /// the store [default: 60s]
     sweep: Span = "LEDGER_SWEEP",
-    /// How long charge ids are remembered, the same on all replicas; charges up to half as old are taken
-    /// [default: 7days]
+    /// Time for which the ledger remembers the ids of deductions; it rejects a deduction that is
+    /// older than half of it. Must be the same on all replicas, and at least 2h [default: 7days]
     charge_memory: Span = "LEDGER_CHARGE_MEMORY",
-    /// How far a gateway's clock may be ahead [default: 60s]
+    /// Longest time by which a gateway's clock may be ahead of the ledger's; the ledger rejects
+    /// deductions from further ahead [default: 60s]
     clock_skew: Span = "LEDGER_CLOCK_SKEW",
-    /// Where copies of a file store are written, each in place of the one before; none without
+    /// File where the ledger writes a copy of a file store, in place of the copy before. If it is
+    /// not set, the ledger writes no copies
     backup: PathBuf = "LEDGER_BACKUP",
-    /// How often [default: 1h]
+    /// Interval between two copies to backup [default: 1h]
     backup_every: Span = "LEDGER_BACKUP_EVERY",
-    /// Transactions that may wait for the file store [default: 4096]
+    /// Highest number of transactions that wait for the file store; more are answered with 503
+    /// [default: 4096]
     store_queue: usize = "LEDGER_STORE_QUEUE",
-    /// For one transaction on a store that is a server; below the gateway's timeout [default: 1s]
+    /// Timeout of one transaction on Redis or PostgreSQL; after it the ledger answers 503. Should
+    /// be below the filter's ledger.timeout [default: 1s]
     store_timeout: Span = "LEDGER_STORE_TIMEOUT",
-    /// How many replicas of a Redis master must have a top-up, a claim or a refund's plan before Stripe is
-    /// asked; 0: none [default: 1 where the master has replicas or had some, else 0]
+    /// Number of replicas of a Redis master that must have a top-up, a claim or a refund's plan
+    /// before the ledger calls Stripe; 0 waits for none [default: 1 if the master has or had
+    /// replicas, else 0]
     redis_wait_replicas: u32 = "LEDGER_REDIS_WAIT_REPLICAS",
-    /// For how long they are waited for; past it the answer is 503; below store_timeout
-    /// [default: 500ms, half of store_timeout at most]
+    /// Longest time to wait for redis_wait_replicas; after it the ledger answers 503. Must be below
+    /// store_timeout [default: 500ms, at most half of store_timeout]
     redis_wait_timeout: Span = "LEDGER_REDIS_WAIT_TIMEOUT",
-    /// Connections to a store that is a server [default: 16]
+    /// Number of connections to Redis or PostgreSQL [default: 16]
     store_connections: u32 = "LEDGER_STORE_CONNECTIONS",
-    /// The largest request body, in bytes [default: 1048576]
+    /// Largest request body, in bytes; a larger one is answered with 413 [default: 1048576]
     max_body: usize = "LEDGER_MAX_BODY",
-    /// The largest head of a request, in bytes [default: 32768]
+    /// Largest size of a request's headers, in bytes; larger ones are answered with 431 [default:
+    /// 32768]
     max_headers: usize = "LEDGER_MAX_HEADERS",
-    /// For the head of a request; a connection that sends none is closed [default: 10s]
+    /// Longest time to receive a request's headers; after it the ledger closes the connection
+    /// [default: 10s]
     header_timeout: Span = "LEDGER_HEADER_TIMEOUT",
-    /// For the body of a request [default: 10s]
+    /// Longest time to receive a request's body; after it the ledger answers 408 [default: 10s]
     body_timeout: Span = "LEDGER_BODY_TIMEOUT",
-    /// For the answer to a request; above payment_deadline [default: 60s]
+    /// Longest time to answer a request; after it the ledger answers 503. Must be above
+    /// payment_deadline [default: 60s]
     request_timeout: Span = "LEDGER_REQUEST_TIMEOUT",
-    /// For a connection without a request [default: 10m]
+    /// Longest time for which a connection stays open without a request; after it the ledger closes
+    /// the connection [default: 10m]
     idle_timeout: Span = "LEDGER_IDLE_TIMEOUT",
-    /// Connections to one listener; more wait [default: 1024]
+    /// Highest number of open connections per listener; more wait until one is closed [default:
+    /// 1024]
     max_connections: usize = "LEDGER_MAX_CONNECTIONS",
-    /// For how long it goes on serving after SIGTERM while /readyz says 503, so that gateways turn
-    /// to another replica first [default: 5s]
+    /// Time for which the ledger goes on serving after SIGTERM; /readyz answers 503, so that
+    /// gateways turn to another replica [default: 5s]
     drain: Span = "LEDGER_DRAIN",
-    /// How long to wait after that for what is under way [default: 30s]
+    /// Longest time to finish requests in progress after SIGTERM and drain; after it the ledger
+    /// exits, and interrupted top-ups go on at the next start [default: 30s]
     shutdown_grace: Span = "LEDGER_SHUTDOWN_GRACE",
-    /// Where traces go: the base address of an OpenTelemetry collector (OTLP over HTTP), such as
-    /// http://collector:4318; without, there are none
+    /// Base address of an OpenTelemetry collector (OTLP over HTTP), such as http://collector:4318.
+    /// If it is not set, the ledger sends no traces
     otlp_endpoint: String = "OTEL_EXPORTER_OTLP_ENDPOINT",
-    /// How logs are written [default: text]
+    /// Format of the log [default: text]
     log_format: LogFormat = "LEDGER_LOG_FORMAT",
-    /// Which logs are written, as tracing directives [default: info]
+    /// Filter of the log: a level, or directives of the Rust crate tracing, such as
+    /// info,stripe402_ledger=debug [default: info]
     log: String = "LEDGER_LOG",
 }

@@ -9,9 +9,10 @@ use stripe402_protocol::{ClientId, Currency, PaymentMethodId, Units};
 
 use crate::exit::{Exit, HELP};
 
-/// HTTP requests that are paid for: answers 402 with a card or a balance, within a budget.
+/// Send HTTP requests and pay for them: by card or from a balance, within a budget.
 ///
-/// Amounts are units (500; 10,000 are one dollar) or money with its currency (0.05usd).
+/// Write amounts in units (500; 10000 units are one dollar) or as money with its currency
+/// (0.05usd).
 #[derive(Parser)]
 #[command(name = "stripe402", version, after_help = HELP)]
 pub(crate) struct Cli {
@@ -24,21 +25,21 @@ pub(crate) enum Command {
     /// Send a request, and pay for it if it costs something.
     #[command(after_help = HELP)]
     Curl(Box<CurlArgs>),
-    /// What is left at the server of this URL.
+    /// Show the balance at the server of a URL.
     #[command(after_help = HELP)]
     Balance(BalanceArgs),
-    /// What a URL costs, or what a header says, in units and money. Nothing is paid.
+    /// Show what a URL costs, or what a header says, in units and money; nothing is paid.
     #[command(after_help = HELP)]
     Explain(ExplainArgs),
-    /// Cards to pay with.
+    /// Add a card to pay with.
     #[command(subcommand)]
     Card(CardCommand),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum CardCommand {
-    /// Enter a card for the server of this URL, on a local page with Stripe's own form: the number
-    /// goes to Stripe, never through this program.
+    /// Add a card for the server of a URL, on a local page with Stripe's own form: the number goes
+    /// to Stripe, never through this program.
     #[command(after_help = HELP)]
     Add(CardArgs),
 }
@@ -46,42 +47,46 @@ pub(crate) enum CardCommand {
 /// Options in the manner of curl, and how much may be paid.
 #[derive(Args)]
 pub(crate) struct CurlArgs {
-    /// Where to.
+    /// URL to send the request to.
     pub(crate) url: Url,
-    /// The method; GET, or POST with data, unless given.
+    /// Method of the request [default: GET; POST with --data or --data-binary; PUT with
+    /// --upload-file; HEAD with --head]
     #[arg(short = 'X', long)]
     pub(crate) request: Option<reqwest::Method>,
-    /// A header, as NAME: VALUE.
+    /// Header to send, as NAME: VALUE; may be repeated.
     #[arg(short = 'H', long = "header")]
     pub(crate) headers: Vec<String>,
-    /// Data to post; @FILE reads a file, without its line ends. Several are joined by &.
+    /// Data to post; @FILE reads a file without its line ends. May be repeated: the parts are
+    /// joined by &.
     #[arg(short = 'd', long = "data")]
     pub(crate) data: Vec<String>,
-    /// Data to post as it is; @FILE reads a file, @- the standard input.
+    /// Data to post without a change; @FILE reads a file, @- reads standard input.
     #[arg(long)]
     pub(crate) data_binary: Option<String>,
-    /// A file to send with PUT; - streams the standard input, which can be sent once only.
+    /// File to send with PUT; - streams standard input, which cannot be sent a second time with a
+    /// payment.
     #[arg(short = 'T', long, conflicts_with_all = ["data", "data_binary"])]
     pub(crate) upload_file: Option<String>,
-    /// Write the answer's body there.
+    /// File to write the body of the answer to [default: standard output]
     #[arg(short = 'o', long)]
     pub(crate) output: Option<PathBuf>,
-    /// Show the answer's head, too.
+    /// Print the status and headers of the answer before its body.
     #[arg(short = 'i', long)]
     pub(crate) include: bool,
-    /// Ask for the head only.
+    /// Send a HEAD request and print the status and headers.
     #[arg(short = 'I', long)]
     pub(crate) head: bool,
-    /// Say nothing of what was paid.
+    /// Do not print what was paid.
     #[arg(short = 's', long)]
     pub(crate) silent: bool,
     /// Exit with 22 if the status is 400 or above.
     #[arg(short = 'f', long)]
     pub(crate) fail: bool,
-    /// Follow redirects; what leads to another origin is not paid for.
+    /// Follow redirects; a redirect to another origin is not paid for.
     #[arg(short = 'L', long)]
     pub(crate) location: bool,
-    /// Seconds until it is given up.
+    /// Longest time for the request, in seconds; after it the program stops. If it is not set,
+    /// there is no limit.
     #[arg(short = 'm', long)]
     pub(crate) max_time: Option<u64>,
     #[command(flatten)]
@@ -94,61 +99,66 @@ pub(crate) struct CurlArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Paying")]
 pub(crate) struct PayingArgs {
-    /// The card, pm_…; else the one of  card add.
+    /// PaymentMethod of the card to pay with (pm_…) [default: the card of `stripe402 card add`]
     #[arg(long, env = "STRIPE402_PAYMENT_METHOD", hide_env_values = true)]
     pub(crate) payment_method: Option<PaymentMethodId>,
-    /// A client id that is known already.
+    /// Client id to use [default: the one in the credentials file]
     #[arg(long, env = "STRIPE402_CLIENT_ID", hide_env_values = true, value_parser = client_id)]
     pub(crate) client_id: Option<ClientId>,
-    /// The most that this request may cost [default: 1.00, where the currency has cents]
+    /// Highest price to pay for this request; above it nothing is paid [default: 1.00, if the
+    /// currency has cents]
     #[arg(long)]
     pub(crate) max_price: Option<Amount>,
-    /// The most that the card may be charged at once [default: 10.00, where the currency has cents]
+    /// Highest amount of one card charge; above it nothing is charged [default: 10.00, if the
+    /// currency has cents]
     #[arg(long)]
     pub(crate) max_charge: Option<Amount>,
-    /// The most that cards may be charged in total, as long as the credentials are kept.
+    /// Highest sum of all card charges that the credentials file records; above it nothing is
+    /// charged. If it is not set, there is no limit.
     #[arg(long)]
     pub(crate) budget: Option<Amount>,
-    /// The most that cards may be charged in 24 hours.
+    /// Highest sum of card charges in 24 hours; above it nothing is charged. If it is not set,
+    /// there is no limit.
     #[arg(long)]
     pub(crate) budget_per_day: Option<Amount>,
-    /// What to charge the card, if the server's least is not wanted.
+    /// Amount to charge the card for new credits [default: the server's minimum]
     #[arg(long)]
     pub(crate) top_up: Option<Amount>,
-    /// The only currency that is paid in [default: usd]
+    /// Currency to pay in; a price in another one is not paid [default: the currency of the amounts
+    /// above, else usd]
     #[arg(long)]
     pub(crate) currency: Option<Currency>,
-    /// An origin that may be paid, and may be shown a card that was used elsewhere; several are
-    /// possible. Any if absent.
+    /// Origin that may be paid, and that may get a card which was used elsewhere; may be repeated.
+    /// If it is not set, any origin may be paid.
     #[arg(long = "allow-origin")]
     pub(crate) origins: Option<Vec<String>>,
-    /// Send credentials unencrypted to other machines.
+    /// Allow http:// to other machines: credentials are then sent unencrypted.
     #[arg(long)]
     pub(crate) allow_http: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct CommonArgs {
-    /// Where credentials and budgets are kept, in a file of mode 0600
+    /// File that keeps credentials and budgets, with mode 0600
     /// [default: stripe402/credentials.json in the configuration folder]
     #[arg(long, env = "STRIPE402_CREDENTIALS")]
     pub(crate) credentials: Option<PathBuf>,
-    /// Answer with one JSON object on the standard output, for programs.
+    /// Print one JSON object on standard output, for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct BalanceArgs {
-    /// Any URL of the server.
+    /// URL of the server: any of its paths.
     pub(crate) url: Url,
-    /// A client id that is known already.
+    /// Client id to use [default: the one in the credentials file]
     #[arg(long, env = "STRIPE402_CLIENT_ID", hide_env_values = true, value_parser = client_id)]
     pub(crate) client_id: Option<ClientId>,
-    /// The currency of the last receipt, where the server does not tell.
+    /// Currency of the balance in the last receipt, for a server that has no balance address.
     #[arg(long, default_value = "usd")]
     pub(crate) currency: Currency,
-    /// Send the client id unencrypted to another machine.
+    /// Allow http:// to another machine: the client id is then sent unencrypted.
     #[arg(long)]
     pub(crate) allow_http: bool,
     #[command(flatten)]
@@ -157,25 +167,25 @@ pub(crate) struct BalanceArgs {
 
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
-    /// A URL to ask, or the value of a header: payment-required, payment or payment-response.
+    /// URL to ask, or the value of a header: payment-required, payment or payment-response.
     pub(crate) what: String,
-    /// The method to ask with.
+    /// Method of the request.
     #[arg(short = 'X', long, default_value = "GET")]
     pub(crate) request: reqwest::Method,
-    /// Answer with one JSON object on the standard output, for programs.
+    /// Print one JSON object on standard output, for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct CardArgs {
-    /// Any URL of the server that asks for payment.
+    /// URL that costs something at the server: any of its paths with a price.
     pub(crate) url: Url,
-    /// Where Stripe's API is; elsewhere than at Stripe, a stand-in is asked at once, with a test
-    /// card's number.
+    /// Address of Stripe's API. At any other address a stand-in makes the card at once, from
+    /// --test-number.
     #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
     pub(crate) stripe_api_base: Url,
-    /// The test card's number, for a stand-in.
+    /// Number of the test card, for a stand-in.
     #[arg(long, default_value = "4242424242424242")]
     pub(crate) test_number: String,
     #[command(flatten)]

@@ -11,21 +11,22 @@ Exit codes:
    0  served (or answered; with --fail, below 400)
    1  no connection, or credentials cannot be read or written
    2  wrong usage
-  10  payment_required: there is nothing to pay with
+  10  payment_required: there is no card and no client id to pay with
   11  insufficient_credits, and there is no card
   12  card_declined
   13  payment_failed (frozen, payment_method_not_yours, …)
   14  invalid_payment
   15  top_up_below_minimum
   16  payment_failed: authentication_required (3D Secure); confirm, then run it again
-  17  try again later: rate_limited, or the server cannot take payments now
-  20  it costs more than --max-price, or the card would be charged more than --max-charge
-  21  over a budget
-  22  --fail, and the status is 400 or above
-  23  an origin that may not be paid, is not encrypted, or was redirected to
-  24  a challenge that is malformed, or of another scheme, currency or version; a 402 loop
-  25  the outcome of a card charge is not known; run it again, the card is not charged twice
-  26  the body cannot be sent again; run it again";
+  17  rate_limited, or the server cannot take payments now; try again later
+  20  price above --max-price, or card charge above --max-charge; nothing was paid
+  21  card charge above what is left of a budget; nothing was paid
+  22  status 400 or above, with --fail
+  23  origin that is not allowed, not encrypted, or reached by a redirect; nothing was paid there
+  24  challenge that is malformed, or of another scheme, currency or version; or a 402 after
+      a payment
+  25  unknown outcome of a card charge; run it again: the card is not charged twice
+  26  a body from standard input cannot be sent a second time; run it again";
 
 /// Why it ends early.
 pub(crate) struct Exit {
