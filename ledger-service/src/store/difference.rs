@@ -35,7 +35,8 @@ pub(crate) async fn difference(
     let mut found = None;
     for _ in 0..LOOKS {
         let before = store.account(key).await?;
-        let too_large = || StoreError::Damaged("an account's records cannot be added up".to_owned());
+        let too_large =
+            || StoreError::Damaged("an account's records cannot be added up".to_owned());
         let explained = explained(store, key).await?.ok_or_else(too_large)?;
         let held = of(before);
         if explained == held && store.account(key).await? == before {
