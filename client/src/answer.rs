@@ -34,6 +34,9 @@ pub struct Refused {
     /// The finer cause, where it is one that we know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Whether the server gave a finer cause that we do not know.
+    #[serde(skip)]
+    pub has_unknown_reason: bool,
     /// For people.
     pub message: String,
     /// Seconds after which it may be tried again.
@@ -100,10 +103,12 @@ impl Answer {
     /// The refusal in the body of a 402; a challenge is none.
     pub(crate) fn refusal(&self) -> Option<Refused> {
         let wire: RefusalWire = read(serde_json::from_str(self.body.as_deref()?).ok()?)?;
-        let reason = wire.reason.map(Value::String);
+        let is_given = wire.reason.is_some();
+        let reason = wire.reason.map(Value::String).and_then(read);
         (!wire.success).then(|| Refused {
             code: wire.error_code,
-            reason: reason.and_then(read),
+            reason,
+            has_unknown_reason: is_given && reason.is_none(),
             message: plain(&wire.error.unwrap_or_default()),
             retry_after: self.retry_after,
             payment_intent_id: wire.payment_intent_id.and_then(|id| id.parse().ok()),

@@ -166,14 +166,8 @@ pub enum Error {
 
 fn said(refused: &Refused) -> String {
     let code = refused.code.as_str();
-    let reason = refused.reason.map(|reason| format!(", {}", reason_name(reason)));
+    let reason = refused.reason.map(|reason| format!(", {}", reason.as_str()));
     format!("{} ({code}{})", refused.message, reason.unwrap_or_default())
-}
-
-/// The spelling on the wire.
-fn reason_name(reason: Reason) -> String {
-    let value = serde_json::to_value(reason).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 impl Error {
@@ -223,7 +217,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         match self {
-            Self::Refused { refused } => refused.reason.map(reason_name),
+            Self::Refused { refused } => refused.reason.map(|reason| reason.as_str().to_owned()),
             _ => None,
         }
     }
@@ -280,6 +274,7 @@ mod tests {
             let refused = Refused {
                 code,
                 reason,
+                has_unknown_reason: false,
                 message,
                 retry_after: None,
                 payment_intent_id: None,

@@ -8,14 +8,14 @@ use stripe402_ledger::{
     clock::SystemClock,
     store::{
         Embedded, EmbeddedOptions, InMemory, Store,
-        conformance::{Options, Subject},
+        conformance::{Options, StoreUnderTest},
     },
 };
 
 struct File;
 
 #[async_trait]
-impl Subject for File {
+impl StoreUnderTest for File {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         // Kept: the folder must outlive the store, and the machine clears its folder for these.
         let folder = tempfile::tempdir().unwrap().keep();
@@ -37,7 +37,7 @@ impl Subject for File {
 struct Volatile;
 
 #[async_trait]
-impl Subject for Volatile {
+impl StoreUnderTest for Volatile {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         let store = InMemory::new(SystemClock, options.charge_memory);
         Arc::new(store.keep_uncharged(options.uncharged_kept))

@@ -26,8 +26,13 @@ pub struct Challenge {
     /// `insufficient_credits` where a client id could not pay; absent on a first challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// `debt` where the client owes something, which the next top-up settles first (extension).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `debt` where the client owes something, which the next top-up settles first (extension). One that
+    /// this version does not know reads as none.
+    #[serde(
+        default,
+        deserialize_with = "Reason::deserialize_known",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reason: Option<Reason>,
     /// What the client owes, in units, with `debt` (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,58 +6,84 @@ use serde::{Deserialize, Serialize};
 
 use crate::Units;
 
-/// The six codes of version 1. Finer causes are a [`Reason`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Code {
-    /// Reserved for the first challenge, where version 1 leaves it out.
-    PaymentRequired,
-    /// A client id whose balance is below the price, and no card in the payload.
-    InsufficientCredits,
-    /// Stripe refused the card.
-    CardDeclined,
-    /// Anything else went wrong at Stripe, or the PaymentIntent did not end `succeeded`.
-    PaymentFailed,
-    /// The `payment` header cannot be decoded, or contradicts itself or an earlier one.
-    InvalidPayment,
-    /// The top-up is below the route's least, or balance and top-up together are below the price.
-    TopUpBelowMinimum,
+/// Declares a closed set of words: an enum, its spelling on the wire, and all of it.
+macro_rules! words {
+    ($(#[doc = $docs:literal])+ $name:ident {
+        $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+
+    }) => {
+        $(#[doc = $docs])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The spelling on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The spelling on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PaymentRequired => "payment_required",
-            Self::InsufficientCredits => "insufficient_credits",
-            Self::CardDeclined => "card_declined",
-            Self::PaymentFailed => "payment_failed",
-            Self::InvalidPayment => "invalid_payment",
-            Self::TopUpBelowMinimum => "top_up_below_minimum",
-        }
+words! {
+    /// The six codes of version 1. Finer causes are a [`Reason`].
+    Code {
+        /// Reserved for the first challenge, where version 1 leaves it out.
+        PaymentRequired = "payment_required",
+        /// A client id whose balance is below the price, and no card in the payload.
+        InsufficientCredits = "insufficient_credits",
+        /// Stripe refused the card.
+        CardDeclined = "card_declined",
+        /// Anything else went wrong at Stripe, or the PaymentIntent did not end `succeeded`.
+        PaymentFailed = "payment_failed",
+        /// The `payment` header cannot be decoded, or contradicts itself or an earlier one.
+        InvalidPayment = "invalid_payment",
+        /// The top-up is below the route's least, or balance and top-up together are below the price.
+        TopUpBelowMinimum = "top_up_below_minimum",
     }
 }
 
-/// The finer cause of a refusal (extension). Its [`Code`] is `invalid_payment` where the payload is at
-/// fault (`top_up_above_maximum`, `idempotency_mismatch`), else mostly `payment_failed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The cardholder must confirm (3D Secure): confirm with `clientSecret`, then retry.
-    AuthenticationRequired,
-    /// Too many attempts; retry later.
-    RateLimited,
-    /// `topUpAmount` is above the route's most.
-    TopUpAboveMaximum,
-    /// The account is frozen: it is neither deducted from nor charged.
-    Frozen,
-    /// The PaymentMethod belongs to another customer.
-    PaymentMethodNotYours,
-    /// The idempotency key was used with another card or amount.
-    IdempotencyMismatch,
-    /// The account owes more than the top-up would leave for the price: `amountOwed`.
-    Debt,
+words! {
+    /// The finer cause of a refusal (extension). Its [`Code`] is `invalid_payment` where the payload is at
+    /// fault (`top_up_above_maximum`, `idempotency_mismatch`), else mostly `payment_failed`.
+    Reason {
+        /// The cardholder must confirm (3D Secure): confirm with `clientSecret`, then retry.
+        AuthenticationRequired = "authentication_required",
+        /// Too many attempts; retry later.
+        RateLimited = "rate_limited",
+        /// `topUpAmount` is above the route's most.
+        TopUpAboveMaximum = "top_up_above_maximum",
+        /// The account is frozen: it is neither deducted from nor charged.
+        Frozen = "frozen",
+        /// The PaymentMethod belongs to another customer.
+        PaymentMethodNotYours = "payment_method_not_yours",
+        /// The idempotency key was used with another card or amount.
+        IdempotencyMismatch = "idempotency_mismatch",
+        /// The account owes more than the top-up would leave for the price: `amountOwed`.
+        Debt = "debt",
+    }
+}
+
+impl Reason {
+    /// Reads a word that is no reason of this version as none: the code beside it says enough to act on.
+    /// For fields with `serde(default, deserialize_with)`.
+    ///
+    /// # Errors
+    /// The format's, also if the field is neither text nor null.
+    pub(crate) fn deserialize_known<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        let word = Option::<String>::deserialize(deserializer)?;
+        let is_it = |reason: &&Self| word.as_deref() == Some(reason.as_str());
+        Ok(Self::ALL.iter().find(is_it).copied())
+    }
 }
 
 /// The body of a refused payment (status 402).
@@ -74,8 +100,12 @@ pub struct Refusal {
     pub error: String,
     /// For machines.
     pub error_code: Code,
-    /// Finer than the code (extension).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Finer than the code (extension). One that this version does not know reads as none.
+    #[serde(
+        default,
+        deserialize_with = "Reason::deserialize_known",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reason: Option<Reason>,
     /// The PaymentIntent to confirm, with `authentication_required` (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,5 +139,44 @@ impl Refusal {
     #[must_use]
     pub fn because(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn with_reason(reason: &Value) -> serde_json::Result<Refusal> {
+        let mut body = serde_json::to_value(Refusal::new(Code::PaymentFailed, "no")).unwrap();
+        body["reason"] = reason.clone();
+        serde_json::from_str(&body.to_string())
+    }
+
+    #[test]
+    fn every_reason_and_code_is_read_as_it_is_written() {
+        for reason in Reason::ALL {
+            let written = serde_json::to_value(reason).unwrap();
+            assert_eq!(written, reason.as_str());
+            assert_eq!(with_reason(&written).unwrap().reason, Some(*reason));
+        }
+        for code in Code::ALL {
+            let written = serde_json::to_value(code).unwrap();
+            assert_eq!(written, code.as_str());
+            assert_eq!(serde_json::from_value::<Code>(written).unwrap(), *code);
+        }
+        assert_eq!((Reason::ALL.len(), Code::ALL.len()), (7, 6));
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_reads_as_none() {
+        for reason in [json!("moon_phase"), json!(""), json!("Frozen"), Value::Null] {
+            let refusal = with_reason(&reason).unwrap();
+            assert_eq!(refusal, Refusal::new(Code::PaymentFailed, "no"), "{reason}");
+        }
+        assert!(with_reason(&json!(7)).is_err());
     }
 }

@@ -14,7 +14,8 @@ export type Reason =
   | 'top_up_above_maximum'
   | 'frozen'
   | 'payment_method_not_yours'
-  | 'idempotency_mismatch';
+  | 'idempotency_mismatch'
+  | 'debt';
 
 /** This client's own reasons not to pay, or not to be able to. */
 export type LocalCode =

@@ -127,6 +127,14 @@ impl Call {
         })
     }
 
+    /// What a refusal says of the charge that is pending, and of the budget it is counted in.
+    ///
+    /// A new [`Reason`] must be considered here. If its charge may still take effect, it needs an arm that
+    /// keeps the charge pending, as `authentication_required` has. If it says that the charge under this
+    /// key has ended, it needs an arm that settles it. Clients that do not know the reason settle only a charge
+    /// that they just made. So a server must not send a new reason while a first charge may still take effect.
+    /// A gateway that does not know the reason removes it, and `payment_failed` without a reason settles any
+    /// charge. So a reason that says nothing of an earlier attempt needs another code.
     fn refused(&self, purse: &mut Purse, fresh: bool, refused: Refused, terms: &Terms) -> Error {
         let origin = &self.request.origin;
         match (refused.code, refused.reason) {
@@ -136,7 +144,12 @@ impl Call {
                     pending.payment_intent = Some(intent.clone());
                 }
             }
-            (Code::CardDeclined, _) | (Code::PaymentFailed, None) => purse.settle(origin, false),
+            (Code::CardDeclined, _) => purse.settle(origin, false),
+            // Without a reason, the charge under this key has failed. A reason that we do not know may speak of
+            // this attempt alone, as `frozen` does: what an earlier attempt charged stays counted.
+            (Code::PaymentFailed, None) if !refused.has_unknown_reason => {
+                purse.settle(origin, false);
+            }
             // The key is of no use any more, and what it did before is not known.
             (_, Some(Reason::IdempotencyMismatch)) => purse.settle(origin, !fresh),
             _ if fresh => purse.settle(origin, false),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stripe402_client::{Answer, Call, Error, Event, Purse, Step, Terms};
-use stripe402_protocol::encode;
+use stripe402_protocol::{Code, Reason, encode};
 
 use crate::{
     server::{Server, challenge, refused},
@@ -147,28 +147,25 @@ fn a_server_that_always_wants_more_gets_one_payment() {
     }
 }
 
+/// A call that has just sent a card, and its purse.
+fn charging() -> (Call, Purse) {
+    let mut call = Call::new(Arc::new(policy()), request());
+    let mut purse = Purse::default();
+    call.step(&mut purse, Event::Start, 0);
+    call.step(&mut purse, Event::Answer(challenge(&Server::new().challenge())), 0);
+    let step = call.step(&mut purse, Event::Turn, 0);
+    assert!(matches!(step, Step::Send { card: true, .. }), "{step:?}");
+    (call, purse)
+}
+
 #[test]
 fn every_code_and_reason_is_told_as_it_came() {
-    for (code, reason) in [
-        ("insufficient_credits", None),
-        ("card_declined", None),
-        ("payment_failed", None),
-        ("payment_failed", Some("authentication_required")),
-        ("payment_failed", Some("rate_limited")),
-        ("payment_failed", Some("frozen")),
-        ("payment_failed", Some("payment_method_not_yours")),
-        ("invalid_payment", None),
-        ("invalid_payment", Some("top_up_above_maximum")),
-        ("invalid_payment", Some("idempotency_mismatch")),
-        ("top_up_below_minimum", None),
-        ("payment_required", None),
-    ] {
-        let mut call = Call::new(Arc::new(policy()), request());
-        let mut purse = Purse::default();
-        call.step(&mut purse, Event::Start, 0);
-        let told = challenge(&Server::new().challenge());
-        call.step(&mut purse, Event::Answer(told), 0);
-        call.step(&mut purse, Event::Turn, 0);
+    let reasons = Reason::ALL.iter().map(|reason| Some(reason.as_str())).chain([None]);
+    for (reason, code) in
+        reasons.flat_map(|reason| Code::ALL.iter().map(move |code| (reason, code)))
+    {
+        let code = code.as_str();
+        let (mut call, mut purse) = charging();
         let step = call.step(&mut purse, Event::Answer(refused(code, reason)), 0);
         let Step::Fail { error } = step else { panic!("{step:?}") };
         assert_eq!((error.code(), error.reason().as_deref()), (code, reason));
@@ -177,6 +174,28 @@ fn every_code_and_reason_is_told_as_it_came() {
         // Nothing was charged; only what a cardholder may still confirm is counted.
         let counted = if reason == Some("authentication_required") { 50_000 } else { 0 };
         assert_eq!(purse.spent(policy().currency).get(), counted, "{code} {reason:?}");
+    }
+}
+
+#[test]
+fn a_reason_of_a_later_version_hides_no_code_and_settles_no_earlier_attempt() {
+    for (reason, tried_before, counted) in [
+        (Some("moon_phase"), false, 0),
+        (Some("moon_phase"), true, 50_000),
+        (Some("frozen"), true, 50_000),
+        (None, true, 0),
+    ] {
+        let (mut call, mut purse) = charging();
+        if tried_before {
+            call.step(&mut purse, Event::Answer(crate::server::unavailable()), 0);
+            let step = call.step(&mut purse, Event::Resumed, 0);
+            assert!(matches!(step, Step::Send { card: true, .. }), "{step:?}");
+        }
+        let step = call.step(&mut purse, Event::Answer(refused("payment_failed", reason)), 0);
+        let Step::Fail { error } = step else { panic!("{step:?}") };
+        assert_eq!(error.code(), "payment_failed");
+        assert_eq!(error.reason().as_deref(), reason.filter(|reason| *reason == "frozen"));
+        assert_eq!(purse.spent(policy().currency).get(), counted, "{reason:?} {tried_before}");
     }
 }
 

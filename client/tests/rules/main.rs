@@ -15,3 +15,4 @@ mod random;
 mod server;
 mod table;
 mod talk;
+mod words;

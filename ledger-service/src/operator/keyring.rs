@@ -48,7 +48,7 @@ pub(crate) struct OperatorContext {
 
 impl std::fmt::Debug for OperatorContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Desk")
+        f.write_str("OperatorContext")
     }
 }
 

@@ -18,19 +18,19 @@ impl CardPayments {
     /// nothing; all that is not ours gets one and the same answer.
     pub(super) async fn settle_confirmed(
         &self,
-        visit: &PaymentAttempt<'_>,
+        attempt: &PaymentAttempt<'_>,
         id: &PaymentIntentId,
     ) -> Result<bool, PaymentAbort> {
-        let intent = match self.look_up_intent(visit.request, id).await? {
+        let intent = match self.look_up_intent(attempt.request, id).await? {
             Err(Failure::Invalid(_)) => return Err(refuse(foreign())),
             other => other.map_err(unusable)?,
         };
         let top_up = self.topups.top_up_of(&intent).await?;
-        let top_up = top_up.filter(|top_up| top_up.account == visit.account);
+        let top_up = top_up.filter(|top_up| top_up.account == attempt.account);
         let Some(top_up) = top_up else {
             return Err(refuse(foreign()));
         };
-        let same_card = intent.card.as_deref() == Some(visit.card.id.as_str());
+        let same_card = intent.card.as_deref() == Some(attempt.card.id.as_str());
         match self.topups.settle(top_up.id, &intent).await? {
             State::Credited { .. } => Ok(same_card),
             State::RequiresAction { .. } if same_card => {

@@ -99,9 +99,9 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn of(visit: &PaymentAttempt<'_>) -> Self {
-        let source = visit.request.source.as_deref().and_then(Source::read);
-        Self { source, client: visit.account.client, proven: visit.proven }
+    pub(super) fn of(attempt: &PaymentAttempt<'_>) -> Self {
+        let source = attempt.request.source.as_deref().and_then(Source::read);
+        Self { source, client: attempt.account.client, proven: attempt.proven }
     }
 
     /// A limit for each network that it comes from.

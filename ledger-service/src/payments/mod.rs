@@ -162,19 +162,19 @@ impl CardPayments {
         request: &CardPayment,
     ) -> Result<CardAnswer, PaymentAbort> {
         self.check_mode(request)?;
-        let mut visit = self.receive(request).await?;
+        let mut attempt = self.receive(request).await?;
         if let Some(intent) = &request.payment_intent_id {
-            visit.proven |= self.settle_confirmed(&visit, intent).await?;
+            attempt.proven |= self.settle_confirmed(&attempt, intent).await?;
         }
         // The PaymentIntent by which this request charged the card.
         let mut charged_by: Option<String> = None;
         // Stripe failed, and took nothing: one more is opened in this request, no third.
         let mut lapsed = false;
         loop {
-            self.verify_card_if_balance_suffices(&mut visit).await?;
-            if visit.proven
+            self.verify_card_if_balance_suffices(&mut attempt).await?;
+            if attempt.proven
                 && (charged_by.is_some() || !stripe402_mutant::mutant!("deduct_last"))
-                && let Some(answer) = self.deduct(&visit, charged_by.as_ref()).await?
+                && let Some(answer) = self.deduct(&attempt, charged_by.as_ref()).await?
             {
                 return Ok(answer);
             }
@@ -182,11 +182,11 @@ impl CardPayments {
                 // Others were quicker to spend it. The credit stays.
                 return Ok(CardAnswer::Insufficient { deduction_id: request.deduction_id });
             }
-            let (opened, end) = self.open_top_up(&visit).await?;
+            let (opened, end) = self.open_top_up(&attempt).await?;
             match opened {
                 Opened::New(_) => match end.wait().await? {
                     State::Credited { payment_intent, .. } => {
-                        visit.proven = true;
+                        attempt.proven = true;
                         charged_by = Some(payment_intent);
                     }
                     State::Refused { refusal } => return Err(refuse(*refusal)),
@@ -201,17 +201,17 @@ impl CardPayments {
                 },
                 // Credited since we looked: the next turn deducts.
                 Opened::Enough => {}
-                Opened::Busy(other) => self.wait_for_other(&mut visit, other).await?,
+                Opened::Busy(other) => self.wait_for_other(&mut attempt, other).await?,
                 Opened::Repeated(named) => {
-                    self.repeat(&mut visit, named).await?;
-                    let answer = self.deduct(&visit, None).await?;
+                    self.repeat(&mut attempt, named).await?;
+                    let answer = self.deduct(&attempt, None).await?;
                     let deduction_id = request.deduction_id;
                     return Ok(answer.unwrap_or(CardAnswer::Insufficient { deduction_id }));
                 }
                 Opened::Frozen => return Err(refuse(abort::frozen())),
                 Opened::InDebt(owed) => {
                     // What an account owes is its owner's business.
-                    self.prove(&mut visit).await?;
+                    self.prove(&mut attempt).await?;
                     return Err(refuse(abort::in_debt(owed, request.price)));
                 }
                 Opened::Mismatch => {
@@ -253,13 +253,13 @@ impl CardPayments {
 
     async fn deduct(
         &self,
-        visit: &PaymentAttempt<'_>,
+        attempt: &PaymentAttempt<'_>,
         charged_by: Option<&String>,
     ) -> Result<Option<CardAnswer>, PaymentAbort> {
-        let request = visit.request;
+        let request = attempt.request;
         let deduction = Deduction {
             id: request.deduction_id,
-            client_id: visit.account.client,
+            client_id: attempt.account.client,
             currency: request.currency,
             amount: request.price,
             route: request.route.clone(),
@@ -271,7 +271,7 @@ impl CardPayments {
         match outcome {
             DeductionOutcome::Deducted(credits_remaining) => Ok(Some(CardAnswer::Paid {
                 deduction_id: request.deduction_id,
-                client_id: visit.account.client,
+                client_id: attempt.account.client,
                 credits_remaining,
                 payment_intent_id: charged_by.cloned(),
             })),

@@ -23,56 +23,56 @@ impl CardPayments {
     /// Verifies the card if the balance would pay without charging it.
     pub(super) async fn verify_card_if_balance_suffices(
         self: &Arc<Self>,
-        visit: &mut PaymentAttempt<'_>,
+        attempt: &mut PaymentAttempt<'_>,
     ) -> Result<(), PaymentAbort> {
-        if visit.proven {
+        if attempt.proven {
             return Ok(());
         }
-        if self.store.account(visit.account).await?.available < visit.request.price {
+        if self.store.account(attempt.account).await?.available < attempt.request.price {
             return Ok(());
         }
-        self.prove(visit).await
+        self.prove(attempt).await
     }
 
     /// Verifies the card, unless it is proven or operators do not want that.
     pub(super) async fn prove(
         self: &Arc<Self>,
-        visit: &mut PaymentAttempt<'_>,
+        attempt: &mut PaymentAttempt<'_>,
     ) -> Result<(), PaymentAbort> {
-        if visit.proven {
+        if attempt.proven {
             return Ok(());
         }
         if !self.options.verify_cards {
-            visit.proven = true;
+            attempt.proven = true;
             return Ok(());
         }
         // Of many requests at once with one new card, one verifies it. The others looked at the card
         // before that, and look again now.
-        let _turn = Verifying::turn(self, &visit.card.id).await;
-        let card = self.provider.card(&visit.card.id).await.map_err(unusable)?;
-        let customer = self.store.customer(visit.account.client).await?;
+        let _turn = Verifying::turn(self, &attempt.card.id).await;
+        let card = self.provider.card(&attempt.card.id).await.map_err(unusable)?;
+        let customer = self.store.customer(attempt.account.client).await?;
         if card.customer.is_some() && card.customer == customer {
-            visit.proven = true;
+            attempt.proven = true;
             return Ok(());
         }
-        let attempt = Attempt::of(visit);
-        self.may_try(attempt).await?;
-        self.count_attempt(attempt).await?;
-        let needed_for = visit.request.deduction_id.to_string();
-        let customer = self.topups.customer(visit.account.client, &needed_for).await;
+        let tried = Attempt::of(attempt);
+        self.may_try(tried).await?;
+        self.count_attempt(tried).await?;
+        let needed_for = attempt.request.deduction_id.to_string();
+        let customer = self.topups.customer(attempt.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
-        match self.verify(visit, &customer, &needed_for).await {
+        match self.verify(attempt, &customer, &needed_for).await {
             Ok(Verification::Verified) => {
-                visit.proven = true;
+                attempt.proven = true;
                 Ok(())
             }
             Ok(Verification::RequiresAction(secret)) => Err(refuse(unconfirmed(None, secret))),
             Ok(Verification::Failed) => {
-                self.count_decline(attempt).await;
+                self.count_decline(tried).await;
                 Err(refuse(declined(None)))
             }
             Err(Failure::Card(decline)) => {
-                self.count_decline(attempt).await;
+                self.count_decline(tried).await;
                 tracing::info!(%decline, "a card was declined");
                 Err(refuse(declined(Some(&decline).filter(|_| self.options.decline_details))))
             }
@@ -83,15 +83,15 @@ impl CardPayments {
     /// Verifies the card for this customer, or for another one if this one is gone at Stripe.
     async fn verify(
         &self,
-        visit: &PaymentAttempt<'_>,
+        attempt: &PaymentAttempt<'_>,
         customer: &str,
         needed_for: &str,
     ) -> Result<Verification, Failure> {
-        let card = &visit.card.id;
+        let card = &attempt.card.id;
         let key = format!("stripe402-verify-{needed_for}");
         match self.verify_patiently(customer, card, &key).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {
-                let client = visit.account.client;
+                let client = attempt.account.client;
                 match self.topups.replace_if_gone(client, customer, needed_for).await? {
                     Some(other) => {
                         self.provider.verify(&other, card, &format!("{key}-again")).await

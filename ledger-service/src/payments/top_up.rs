@@ -40,30 +40,30 @@ impl CardPayments {
     /// hung up at that very moment must not lie there, to be charged when it is swept up.
     pub(super) async fn open_top_up(
         self: &Arc<Self>,
-        visit: &PaymentAttempt<'_>,
+        attempt: &PaymentAttempt<'_>,
     ) -> Result<(Opened, End), PaymentAbort> {
-        let balance = self.store.account(visit.account).await?.available;
-        let amount = amount::top_up_amount(visit.request, balance).map_err(refuse)?;
-        let attempt = Attempt::of(visit);
-        if let Err(limited) = self.may_try(attempt).await {
+        let balance = self.store.account(attempt.account).await?.available;
+        let amount = amount::top_up_amount(attempt.request, balance).map_err(refuse)?;
+        let tried = Attempt::of(attempt);
+        if let Err(limited) = self.may_try(tried).await {
             // What was asked before has its answer, however much was tried since.
-            let known = self.known_by_name(visit, amount).await?;
+            let known = self.known_by_name(attempt, amount).await?;
             return known.map(|opened| (opened, End::Nothing)).ok_or(limited);
         }
-        let anchor = self.anchor(&visit.card);
-        self.agree_on(anchor, visit.account.client).await?;
-        if self.postings.is_frozen_elsewhere(visit.account).await? {
+        let anchor = self.anchor(&attempt.card);
+        self.agree_on(anchor, attempt.account.client).await?;
+        if self.postings.is_frozen_elsewhere(attempt.account).await? {
             return Ok((Opened::Frozen, End::Nothing));
         }
         let id = TopUpId(self.ids.make());
         let mark = RunningTopUp::mark(&self.topups, id);
         let wanted = NewTopUp {
             id,
-            account: visit.account,
+            account: attempt.account,
             amount,
-            needed: visit.request.price,
-            payment_method: visit.card.id.clone(),
-            idempotency_key: visit.request.idempotency_key.clone(),
+            needed: attempt.request.price,
+            payment_method: attempt.card.id.clone(),
+            idempotency_key: attempt.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),
         };
         let (tell, told) = tokio::sync::oneshot::channel();
@@ -79,7 +79,7 @@ impl CardPayments {
             // Whoever asked may be gone.
             let _ = tell.send(opened);
             match new {
-                Some(top_up) => Some(this.carry_out(top_up, mark, attempt, anchor).await),
+                Some(top_up) => Some(this.carry_out(top_up, mark, tried, anchor).await),
                 None => None,
             }
         };
@@ -92,17 +92,17 @@ impl CardPayments {
     /// The top-up that the request's idempotency key names, if there is one. Nothing is opened.
     async fn known_by_name(
         &self,
-        visit: &PaymentAttempt<'_>,
+        attempt: &PaymentAttempt<'_>,
         amount: Units,
     ) -> Result<Option<Opened>, PaymentAbort> {
-        let Some(name) = &visit.request.idempotency_key else { return Ok(None) };
+        let Some(name) = &attempt.request.idempotency_key else { return Ok(None) };
         let wanted = NewTopUp {
             id: TopUpId(self.ids.make()),
-            account: visit.account,
+            account: attempt.account,
             amount,
             // Nothing is short of nothing.
             needed: Units::ZERO,
-            payment_method: visit.card.id.clone(),
+            payment_method: attempt.card.id.clone(),
             idempotency_key: Some(name.clone()),
             now_ms: self.clock.now_ms(),
         };
@@ -115,7 +115,7 @@ impl CardPayments {
         self: Arc<Self>,
         top_up: TopUp,
         mark: Option<RunningTopUp>,
-        attempt: Attempt,
+        tried: Attempt,
         anchor: Option<ClientId>,
     ) -> Result<State, PaymentAbort> {
         // What was agreed on before it was opened may have been forgotten in between, with an earlier
@@ -124,7 +124,7 @@ impl CardPayments {
             self.topups.advance(top_up.id, Some(top_up.state.clone()), State::Lapsed).await?;
             return Err(halt);
         }
-        if let Err(halt) = self.count_attempt(attempt).await {
+        if let Err(halt) = self.count_attempt(tried).await {
             // Stripe has not heard of it: others that look at this account need not wait.
             let PaymentAbort::Refuse { refusal, .. } = &halt else { return Err(halt) };
             let to = State::Refused { refusal: refusal.clone() };
@@ -137,7 +137,7 @@ impl CardPayments {
         let state = Arc::clone(&self.topups).until_known(top_up, mark).await;
         if matches!(&state, State::Refused { refusal } if refusal.error_code == Code::CardDeclined)
         {
-            self.count_decline(attempt).await;
+            self.count_decline(tried).await;
         }
         Ok(state)
     }
@@ -146,14 +146,14 @@ impl CardPayments {
     /// same card. A refusal of another card says nothing of this one.
     pub(super) async fn wait_for_other(
         self: &Arc<Self>,
-        visit: &mut PaymentAttempt<'_>,
+        attempt: &mut PaymentAttempt<'_>,
         other: TopUp,
     ) -> Result<(), PaymentAbort> {
-        let same_card = other.payment_method == visit.card.id;
+        let same_card = other.payment_method == attempt.card.id;
         match self.topups.end_of(other, same_card).await? {
             State::Refused { refusal } if same_card => Err(refuse(*refusal)),
             State::Credited { .. } if same_card => {
-                visit.proven = true;
+                attempt.proven = true;
                 Ok(())
             }
             State::RequiresAction { payment_intent } => {
@@ -168,13 +168,13 @@ impl CardPayments {
     /// The client names a top-up that there has been: its end is the answer, without a charge.
     pub(super) async fn repeat(
         self: &Arc<Self>,
-        visit: &mut PaymentAttempt<'_>,
+        attempt: &mut PaymentAttempt<'_>,
         named: TopUp,
     ) -> Result<(), PaymentAbort> {
         match self.topups.end_of(named, true).await? {
             State::Refused { refusal } => Err(refuse(*refusal)),
             State::Credited { .. } => {
-                visit.proven = true;
+                attempt.proven = true;
                 Ok(())
             }
             State::RequiresAction { payment_intent } => {

@@ -21,7 +21,7 @@ use stripe402_ledger::{
     clock::{Clock as _, SystemClock},
     store::{
         Accounts as _, Customers as _, Postgres, PostgresOptions, Store,
-        conformance::{Options, Subject},
+        conformance::{Options, StoreUnderTest},
     },
 };
 use stripe402_protocol::{
@@ -58,7 +58,7 @@ fn open(url: &str, charge_memory: Duration) -> Postgres {
 struct Shared;
 
 #[async_trait]
-impl Subject for Shared {
+impl StoreUnderTest for Shared {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         let usual = Options::default();
         let short = options.charge_memory < usual.charge_memory

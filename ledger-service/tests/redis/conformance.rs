@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stripe402_ledger::store::{
     Store,
-    conformance::{Options, Subject},
+    conformance::{Options, StoreUnderTest},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 struct Standalone(Server);
 
 #[async_trait]
-impl Subject for Standalone {
+impl StoreUnderTest for Standalone {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         Arc::new(
             opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept),
@@ -28,7 +28,7 @@ impl Subject for Standalone {
 struct Sharded(Cluster);
 
 #[async_trait]
-impl Subject for Sharded {
+impl StoreUnderTest for Sharded {
     async fn open(&self, options: Options) -> Arc<dyn Store> {
         Arc::new(
             opened(&self.0.url(), options.charge_memory).keep_uncharged(options.uncharged_kept),

@@ -159,6 +159,28 @@ mod tests {
         }
     }
 
+    /// The ledger asks for what Stripe can charge: with another list here, its tests would prove little.
+    #[test]
+    fn least_charges_are_those_of_the_protocol() {
+        let letters = 'a'..='z';
+        let codes = letters.clone().flat_map(|a| {
+            let letters = letters.clone();
+            letters.clone().flat_map(move |b| letters.clone().map(move |c| format!("{a}{b}{c}")))
+        });
+        let mut compared = 0;
+        for code in codes {
+            let here = MINIMUMS.iter().find(|(known, _)| *known == code).map(|(_, least)| *least);
+            let there = code.parse::<stripe402_protocol::Currency>().ok();
+            assert!(there.is_none() || parse(&code).is_ok(), "the stand-in does not know {code}");
+            let least = there.and_then(|currency| {
+                currency.least_charge().map(|units| currency.minor_units(units))
+            });
+            assert_eq!(here, least, "{code}");
+            compared += usize::from(here.is_some());
+        }
+        assert_eq!(compared, MINIMUMS.len());
+    }
+
     #[test]
     fn amounts_for_people() {
         for (amount, currency, text) in [

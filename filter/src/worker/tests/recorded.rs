@@ -62,3 +62,16 @@ fn card_payments() {
         assert!(world.host.calls.is_empty(), "nothing was deducted, so nothing is voided");
     }
 }
+
+/// A ledger is upgraded before its gateways: it may refuse for a reason that they do not know yet.
+#[test]
+fn a_refusal_for_a_reason_of_a_later_version() {
+    let recorded = recorded!("2/payment.refused.to-filter.json");
+    let later = str::from_utf8(recorded).unwrap().replace("rate_limited", "moon_phase");
+    let mut world = answered(&[Means::Card], later.as_bytes());
+    assert_eq!(world.host.replied, HashMap::from([(1, 1)]));
+    world.happen(Event::Tick);
+    assert_eq!(world.host.counted("stripe402_refused.code.payment_failed"), 1, "402, as before");
+    assert_eq!(world.host.counted("stripe402_unavailable"), 0);
+    assert!(world.host.calls.is_empty(), "nothing was deducted, so nothing is voided");
+}

@@ -140,3 +140,15 @@ fn a_credit_beyond_the_largest_balance_is_refused_whole() {
     assert_eq!(advance(&mut book, &id, None, credited(), 2), Ok(Advance::TooLarge));
     assert!(book.movements().is_empty());
 }
+
+/// As a ledger of a later version stored it, before the upgrade was taken back.
+#[test]
+fn a_top_up_that_was_refused_for_a_reason_of_a_later_version_can_be_read() {
+    let refusal = Refusal::new(Code::PaymentFailed, "no").because(Reason::RateLimited);
+    let refused = State::Refused { refusal: Box::new(refusal) };
+    let stored = serde_json::to_string(&refused).unwrap();
+    assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), refused);
+    let stored = stored.replace("rate_limited", "moon_phase");
+    let refusal = Box::new(Refusal::new(Code::PaymentFailed, "no"));
+    assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), State::Refused { refusal });
+}

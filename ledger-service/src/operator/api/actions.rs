@@ -64,8 +64,8 @@ async fn set_frozen(
     frozen: bool,
     reason: String,
 ) -> Result<Json<view::Client>, ApiError> {
-    let work = async move |desk: Arc<OperatorContext>| {
-        desk.operations.freeze(&actor, &client, frozen, &reason).await
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.freeze(&actor, &client, frozen, &reason).await
     };
     Ok(Json(operators.carry_out(work).await?))
 }
@@ -110,8 +110,8 @@ pub(super) async fn adjust(
     let WantedAdjustment { units, currency, reference, reason } = wanted;
     let currency = currency_named(&currency)?;
     let wanted = Adjustment { currency, units, reference, reason };
-    let work = async move |desk: Arc<OperatorContext>| {
-        desk.operations.adjust(&actor, &client, wanted).await
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.adjust(&actor, &client, wanted).await
     };
     Ok(Json(operators.carry_out(work).await?))
 }
@@ -152,8 +152,8 @@ pub(super) async fn refund(
     let WantedRefund { units, currency, reference, reason } = wanted;
     let currency = currency_named(&currency)?;
     let wanted = RefundOrder { currency, units, reference, reason };
-    let work = async move |desk: Arc<OperatorContext>| {
-        desk.operations.refund(&actor, &client, wanted).await
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.refund(&actor, &client, wanted).await
     };
     Ok(Json(operators.carry_out(work).await?))
 }

@@ -44,7 +44,7 @@ async fn set_frozen(
 ) -> Response {
     let (who, whom, why) = (actor.clone(), client.clone(), filled.reason.clone());
     let done = operators
-        .carry_out(async move |desk| desk.operations.freeze(&who, &whom, frozen, &why).await)
+        .carry_out(async move |context| context.operations.freeze(&who, &whom, frozen, &why).await)
         .await;
     let form = if frozen { "freeze" } else { "unfreeze" };
     answer(&operators, &actor, &client, (form, &filled), done.map(|_| form)).await
@@ -60,8 +60,8 @@ pub(super) async fn adjust(
         Err(problem) => Err(problem),
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
-            let work = async move |desk: Arc<OperatorContext>| {
-                desk.operations.adjust(&who, &whom, wanted).await
+            let work = async move |context: Arc<OperatorContext>| {
+                context.operations.adjust(&who, &whom, wanted).await
             };
             operators.carry_out(work).await
         }
@@ -80,8 +80,8 @@ pub(super) async fn refund(
         Err(problem) => Err(problem),
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
-            let work = async move |desk: Arc<OperatorContext>| {
-                desk.operations.refund(&who, &whom, wanted).await
+            let work = async move |context: Arc<OperatorContext>| {
+                context.operations.refund(&who, &whom, wanted).await
             };
             operators.carry_out(work).await
         }

@@ -4,14 +4,14 @@
 //! struct Mine;
 //!
 //! #[async_trait::async_trait]
-//! impl Subject for Mine {
+//! impl StoreUnderTest for Mine {
 //!     async fn open(&self, options: Options) -> Arc<dyn Store> { … }
 //! }
 //!
 //! stripe402_ledger::conformance_tests!(Mine);
 //! ```
 //!
-//! Subjects may be opened over data that other cases left: every case uses clients of its own.
+//! A store may be opened over data that other cases left: every case uses clients of its own.
 //! A failed case panics, as tests do.
 #![expect(
     clippy::panic,
@@ -54,9 +54,8 @@ impl Default for Options {
 
 /// A kind of store that can be opened.
 #[async_trait]
-pub trait Subject: Send + Sync {
-    /// A store over this subject's data: two that are open at once share it, if the subject says
-    /// that its stores are shared.
+pub trait StoreUnderTest: Send + Sync {
+    /// A store over the data of this kind: two that are open at once share it, if [`Self::is_shared`].
     async fn open(&self, options: Options) -> Arc<dyn Store>;
 
     /// Whether several stores can be open over the same data, as replicas of the ledger are.
@@ -65,11 +64,12 @@ pub trait Subject: Send + Sync {
     }
 }
 
-/// A `#[tokio::test]` for every case, on a subject given by an expression.
+/// A `#[tokio::test]` for every case, on a [`StoreUnderTest`](crate::store::conformance::StoreUnderTest)
+/// given by an expression.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($subject:expr) => {
-        $crate::conformance_tests!($subject;
+    ($under_test:expr) => {
+        $crate::conformance_tests!($under_test;
             charges_are_taken_to_the_last_unit
             refusals_come_in_order
             a_charge_that_cannot_be_booked_fails_alone
@@ -130,11 +130,11 @@ macro_rules! conformance_tests {
             concurrent_commands_have_an_order
         );
     };
-    ($subject:expr; $($case:ident)+) => {
+    ($under_test:expr; $($case:ident)+) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                $crate::store::conformance::cases::$case(&$subject).await;
+                $crate::store::conformance::cases::$case(&$under_test).await;
             }
         )+
     };

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{deduction, deduction_id, now_ms, void},
     },
     open,
@@ -17,8 +17,8 @@ use crate::accounting::{AuditEntry, AuditKey, Kind, Order, OrderKind, Outcome, S
 /// More than other cases leave.
 const ALL: usize = 100_000;
 
-pub async fn the_newest_of_all_clients_is_found(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn the_newest_of_all_clients_is_found(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let (one, other) = (store.account_with(10).await, store.account_with(10).await);
     // Times are milliseconds: what is to be newer must not be of the same.
     tokio::time::sleep(Duration::from_millis(3)).await;
@@ -48,8 +48,8 @@ pub async fn the_newest_of_all_clients_is_found(subject: &dyn Subject) {
     assert_eq!(store.0.recent_top_ups(1).await.unwrap().len(), 1);
 }
 
-pub async fn revenue_is_summed_over_all_clients(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn revenue_is_summed_over_all_clients(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let route = format!("summed {}", Uuid::new_v4());
     let (long_ago, now) = (Duration::from_secs(30 * 3600), Duration::ZERO);
     let mut voided = None;
@@ -79,8 +79,8 @@ pub async fn revenue_is_summed_over_all_clients(subject: &dyn Subject) {
     assert_eq!(lines.len(), count, "one line for each currency, hour and route");
 }
 
-pub async fn the_audit_record_stays_as_it_was_written(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn the_audit_record_stays_as_it_was_written(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let action = Uuid::new_v4();
     let entry = |at_ms, outcome| AuditEntry {
         at_ms,

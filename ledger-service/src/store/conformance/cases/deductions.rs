@@ -7,15 +7,15 @@ use stripe402_protocol::{
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{batch, deduction, deduction_id, new_account, units, void},
     },
     DAY, deducted, open,
 };
 use crate::accounting::{AccountKey, Kind, PostRefusal, Posted};
 
-pub async fn charges_are_taken_to_the_last_unit(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn charges_are_taken_to_the_last_unit(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     assert_eq!(store.deduction(&deduction(key, 60)).await, deducted(40));
     assert_eq!(store.deduction(&deduction(key, 41)).await, DeductionOutcome::Insufficient);
@@ -26,8 +26,8 @@ pub async fn charges_are_taken_to_the_last_unit(subject: &dyn Subject) {
 }
 
 /// Stale, then conflict, then voided, then frozen, then insufficient.
-pub async fn refusals_come_in_order(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn refusals_come_in_order(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     for ago in [DAY * 4, DAY * 30] {
         let old = Deduction { id: deduction_id(ago), ..deduction(key, 1_000) };
@@ -50,8 +50,8 @@ pub async fn refusals_come_in_order(subject: &dyn Subject) {
 /// A route name that is too long for an index, or has a letter that a column cannot hold: whatever
 /// a store makes of it, others of the batch are served. The gateway and the ledger's listener let no
 /// such name through; a store does not rely on that.
-pub async fn a_charge_that_cannot_be_booked_fails_alone(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_charge_that_cannot_be_booked_fails_alone(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let (one, other) = (store.account_with(100).await, store.account_with(100).await);
     let early = deduction(one, 30);
     store.deduction(&early).await;
@@ -84,9 +84,11 @@ fn random_text(length: usize) -> String {
     pieces.collect::<String>()[..length].to_owned()
 }
 
-pub async fn a_charge_that_is_repeated_has_one_effect_and_one_answer(subject: &dyn Subject) {
-    let store = open(subject).await;
-    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+pub async fn a_charge_that_is_repeated_has_one_effect_and_one_answer(
+    under_test: &dyn StoreUnderTest,
+) {
+    let store = open(under_test).await;
+    let replica = if under_test.is_shared() { open(under_test).await } else { store.clone() };
     let key = store.account_with(100).await;
     let taken = deduction(key, 60);
     for asked in [&store, &store, &replica] {
@@ -101,8 +103,8 @@ pub async fn a_charge_that_is_repeated_has_one_effect_and_one_answer(subject: &d
     store.verify(&[key]).await;
 }
 
-pub async fn an_id_with_other_content_is_a_conflict(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn an_id_with_other_content_is_a_conflict(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let taken = deduction(key, 10);
     assert_eq!(store.deduction(&taken).await, deducted(90));
@@ -115,8 +117,8 @@ pub async fn an_id_with_other_content_is_a_conflict(subject: &dyn Subject) {
     assert_eq!(store.left(key).await, 90);
 }
 
-pub async fn currencies_are_kept_apart(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn currencies_are_kept_apart(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let dollars = store.account_with(100).await;
     let euros = AccountKey { currency: "eur".parse::<Currency>().unwrap(), ..dollars };
     assert_eq!(store.deduction(&deduction(euros, 1)).await, DeductionOutcome::Insufficient);
@@ -127,8 +129,8 @@ pub async fn currencies_are_kept_apart(subject: &dyn Subject) {
 }
 
 /// Lua and JSON numbers are doubles: exact up to 2^53 − 1.
-pub async fn amounts_up_to_the_largest(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn amounts_up_to_the_largest(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let most = Units::MAX.get();
     let key = store.account_with(most).await;
     let posted = store.post(key, Kind::AdjustmentUp, "one more", 1).await;
@@ -141,8 +143,8 @@ pub async fn amounts_up_to_the_largest(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_batch_of_many_clients(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_batch_of_many_clients(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let mut keys = Vec::new();
     for amount in 0..40 {
         keys.push(if amount == 0 { new_account() } else { store.account_with(amount).await });
@@ -159,9 +161,9 @@ pub async fn a_batch_of_many_clients(subject: &dyn Subject) {
 }
 
 /// More than Lua's stack holds, more than a statement has parameters for.
-pub async fn a_large_batch_of_one_client(subject: &dyn Subject) {
+pub async fn a_large_batch_of_one_client(under_test: &dyn StoreUnderTest) {
     const MANY: usize = 5_000;
-    let store = open(subject).await;
+    let store = open(under_test).await;
     let key = store.account_with(MANY as i64 - 1).await;
     let deductions: Vec<_> = (0..MANY).map(|_| deduction(key, 1)).collect();
     let answer = store.0.batch(batch(deductions.clone(), vec![])).await.unwrap();
@@ -177,8 +179,8 @@ pub async fn a_large_batch_of_one_client(subject: &dyn Subject) {
 }
 
 /// What is given back in one batch is more than a double is exact for.
-pub async fn voids_beyond_the_largest_amount(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn voids_beyond_the_largest_amount(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let most = Units::MAX.get();
     let key = store.account_with(most).await;
     let first = deduction(key, most);

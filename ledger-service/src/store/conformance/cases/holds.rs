@@ -7,7 +7,7 @@ use stripe402_protocol::message::{Batch, Capture, CaptureOutcome, DeductionOutco
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{batch, capture, deduction, hold, hold_for, new_account, units, void},
     },
     DAY, deducted, done, open,
@@ -22,8 +22,8 @@ fn account(available: i64, pending: i64) -> Account {
     Account { available: units(available), pending: units(pending), ..Account::default() }
 }
 
-pub async fn a_hold_is_captured_in_part_and_the_rest_is_released(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_hold_is_captured_in_part_and_the_rest_is_released(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     for (asked, takes, left) in [(25, 25, 75), (0, 0, 75), (60, 60, 15), (16, 15, 0)] {
         let before = store.left(key).await;
@@ -45,8 +45,10 @@ pub async fn a_hold_is_captured_in_part_and_the_rest_is_released(subject: &dyn S
     store.verify(&[key]).await;
 }
 
-pub async fn a_hold_that_is_repeated_has_one_effect_and_one_answer(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_hold_that_is_repeated_has_one_effect_and_one_answer(
+    under_test: &dyn StoreUnderTest,
+) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let held = hold(key, 60);
     for _ in 0..2 {
@@ -63,8 +65,8 @@ pub async fn a_hold_that_is_repeated_has_one_effect_and_one_answer(subject: &dyn
     store.verify(&[key]).await;
 }
 
-pub async fn holds_captures_and_voids_commute(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn holds_captures_and_voids_commute(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     for order in ["hc", "ch", "hcv", "hvc", "chv", "cvh", "vhc", "vch"] {
         let key = store.account_with(100).await;
         let held = hold(key, 60);
@@ -81,8 +83,10 @@ pub async fn holds_captures_and_voids_commute(subject: &dyn Subject) {
     }
 }
 
-pub async fn a_capture_that_comes_first_is_paid_when_its_hold_comes(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_capture_that_comes_first_is_paid_when_its_hold_comes(
+    under_test: &dyn StoreUnderTest,
+) {
+    let store = open(under_test).await;
     let key = store.account_with(20).await;
     let held = hold(key, 60);
     for _ in 0..2 {
@@ -101,8 +105,8 @@ pub async fn a_capture_that_comes_first_is_paid_when_its_hold_comes(subject: &dy
     store.verify(&[key]).await;
 }
 
-pub async fn another_clients_capture_takes_nothing(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn another_clients_capture_takes_nothing(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let (key, stranger) = (store.account_with(100).await, new_account());
     let held = hold(key, 60);
     store.deduction(&held).await;
@@ -119,8 +123,8 @@ pub async fn another_clients_capture_takes_nothing(subject: &dyn Subject) {
 }
 
 /// What a batch gives back can be spent by its deductions, and what it holds cannot.
-pub async fn captures_of_a_batch_come_before_its_deductions(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn captures_of_a_batch_come_before_its_deductions(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(60).await;
     let (first, second, third) = (hold(key, 60), hold(key, 50), deduction(key, 10));
     store.deduction(&first).await;
@@ -136,8 +140,8 @@ pub async fn captures_of_a_batch_come_before_its_deductions(subject: &dyn Subjec
     store.verify(&[key]).await;
 }
 
-pub async fn at_its_end_a_hold_takes_what_its_terms_say(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn at_its_end_a_hold_takes_what_its_terms_say(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let (short, long) = (hold_for(key, 60, Duration::from_secs(1)), hold(key, 10));
     store.deduction(&short).await;
@@ -159,8 +163,8 @@ pub async fn at_its_end_a_hold_takes_what_its_terms_say(subject: &dyn Subject) {
 }
 
 /// A dispute that comes while a hold is open: the capture is paid, the rest settles the debt.
-pub async fn what_a_hold_releases_settles_debt_first(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn what_a_hold_releases_settles_debt_first(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let held = hold(key, 90);
     store.deduction(&held).await;
@@ -177,8 +181,8 @@ pub async fn what_a_hold_releases_settles_debt_first(subject: &dyn Subject) {
 }
 
 /// Capture, void, the sweeper and a repeated hold at once: one of them settles it.
-pub async fn whoever_settles_a_hold_first_settles_it(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn whoever_settles_a_hold_first_settles_it(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let keys: Vec<AccountKey> = join_all((0..4).map(|_| store.account_with(1_000))).await;
     let store = Arc::new(store);
     for round in 0..20 {

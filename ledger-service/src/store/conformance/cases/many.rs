@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Options, Subject, concurrent, fixture::Asked, random};
+use super::super::{Options, StoreUnderTest, concurrent, fixture::Asked, random};
 use crate::store::Store;
 
 #[expect(clippy::print_stdout, reason = "what was counted is for people to read")]
@@ -11,13 +11,13 @@ fn tell(text: &str) {
 }
 
 /// Charges, voids and top-ups of ten clients, from many tasks on several replicas at once.
-pub async fn hammering_ten_clients_loses_no_unit(subject: &dyn Subject) {
+pub async fn hammering_ten_clients_loses_no_unit(under_test: &dyn StoreUnderTest) {
     const TASKS: usize = 64;
     const ROUNDS: usize = 25;
-    let replicas = if subject.is_shared() { 4 } else { 1 };
+    let replicas = if under_test.is_shared() { 4 } else { 1 };
     let mut stores: Vec<Arc<dyn Store>> = Vec::new();
     for _ in 0..replicas {
-        stores.push(subject.open(Options::default()).await);
+        stores.push(under_test.open(Options::default()).await);
     }
     let store = Asked(Arc::clone(&stores[0]));
     let mut keys = Vec::new();
@@ -49,14 +49,14 @@ pub async fn hammering_ten_clients_loses_no_unit(subject: &dyn Subject) {
 }
 
 /// Random commands, on the store and on the pure books: the same answers, the same accounts.
-pub async fn random_commands_do_what_the_books_do(subject: &dyn Subject) {
-    let store = subject.open(Options::default()).await;
+pub async fn random_commands_do_what_the_books_do(under_test: &dyn StoreUnderTest) {
+    let store = under_test.open(Options::default()).await;
     random::compare(store.as_ref(), random::steps()).await;
 }
 
 /// Few things, and many tasks on several replicas that want them at once: their answers are those of
 /// one order. What is to collide must have done so, or nothing is shown.
-pub async fn concurrent_commands_have_an_order(subject: &dyn Subject) {
+pub async fn concurrent_commands_have_an_order(under_test: &dyn StoreUnderTest) {
     /// From so many histories on, each of these must have been answered.
     const ENOUGH: usize = 60;
     const ANSWERS: &str = "charge charged, charge voided, card charge charged, card charge voided, \
@@ -66,8 +66,8 @@ pub async fn concurrent_commands_have_an_order(subject: &dyn Subject) {
         advance finished, account read";
     let rounds = concurrent::rounds();
     let mut stores = Vec::new();
-    for _ in 0..if subject.is_shared() { 3 } else { 1 } {
-        stores.push(subject.open(Options::default()).await);
+    for _ in 0..if under_test.is_shared() { 3 } else { 1 } {
+        stores.push(under_test.open(Options::default()).await);
     }
     let began = std::time::Instant::now();
     let report = concurrent::run(&stores, rounds, random::seed()).await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use stripe402_protocol::message::DeductionOutcome;
 
 use super::{
-    Options, Subject,
+    Options, StoreUnderTest,
     fixture::{Asked, units},
 };
 use crate::accounting::{Account, Posted};
@@ -29,8 +29,8 @@ pub use self::{
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn open(subject: &dyn Subject) -> Asked {
-    Asked(subject.open(Options::default()).await)
+async fn open(under_test: &dyn StoreUnderTest) -> Asked {
+    Asked(under_test.open(Options::default()).await)
 }
 
 fn deducted(left: i64) -> DeductionOutcome {

@@ -7,7 +7,7 @@ use stripe402_protocol::{
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{deduction, new_account, units, void, wanted},
     },
     deducted, done, open,
@@ -16,8 +16,8 @@ use crate::accounting::{
     Account, AccountKey, Kind, NewTopUp, Opened, PostRefusal, Posted, Posting,
 };
 
-pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn movements_change_the_account_as_they_should(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     for (kind, reference, amount, expected) in [
         (Kind::TopUp, "pi_1", 100, done(100, 0, 0)),
@@ -48,8 +48,8 @@ pub async fn movements_change_the_account_as_they_should(subject: &dyn Subject) 
     store.verify(&[key]).await;
 }
 
-pub async fn a_movement_is_posted_once(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_movement_is_posted_once(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     let mut tasks = Vec::new();
     for _ in 0..8 {
@@ -69,8 +69,8 @@ pub async fn a_movement_is_posted_once(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn holds_are_captured_or_released_once(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn holds_are_captured_or_released_once(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let no_hold = Posted::Refused(PostRefusal::NoSuchHold);
     assert_eq!(store.post(key, Kind::Capture, "h", 10).await, no_hold);
@@ -86,8 +86,8 @@ pub async fn holds_are_captured_or_released_once(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_debt_is_settled_first(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let taken = deduction(key, 80);
     store.deduction(&taken).await;
@@ -103,8 +103,8 @@ pub async fn a_debt_is_settled_first(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_top_up_that_would_go_into_a_debt_is_not_opened(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_top_up_that_would_go_into_a_debt_is_not_opened(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     store.post(key, Kind::DisputeOpened, "dp", 130).await;
     let open = async |amount: i64, needed: u32| {
@@ -121,8 +121,8 @@ pub async fn a_top_up_that_would_go_into_a_debt_is_not_opened(subject: &dyn Subj
     store.verify(&[key]).await;
 }
 
-pub async fn a_debit_of_what_is_there_makes_no_debt(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_debit_of_what_is_there_makes_no_debt(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let post = async |reference: &str, amount: i64| {
         let (reference, note) = (reference.to_owned(), Some("of more".to_owned()));
@@ -146,8 +146,8 @@ pub async fn a_debit_of_what_is_there_makes_no_debt(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_frozen_account_neither_pays_nor_is_charged(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_frozen_account_neither_pays_nor_is_charged(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let taken = deduction(key, 10);
     store.deduction(&taken).await;

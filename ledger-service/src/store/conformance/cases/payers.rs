@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{new_account, units, wanted},
     },
     done, open,
@@ -16,8 +16,8 @@ fn fresh(prefix: &str) -> String {
     format!("{prefix}_{}", Uuid::new_v4().simple())
 }
 
-pub async fn the_books_know_whose_a_payment_intent_is(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn the_books_know_whose_a_payment_intent_is(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let (key, other) = (new_account(), new_account());
     let (waits, paid, restored) = (fresh("pi"), fresh("pi"), fresh("pi"));
     let payer = async |intent: &str| store.0.payer(intent).await.unwrap();
@@ -40,8 +40,8 @@ pub async fn the_books_know_whose_a_payment_intent_is(subject: &dyn Subject) {
     store.verify(&[key, other]).await;
 }
 
-pub async fn a_client_is_known_by_the_first_id(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_client_is_known_by_the_first_id(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let id = |name: &str| ClientId::derive(b"conformance", &fresh(name));
     let (anchor, first, second) = (id("anchor"), id("first"), id("second"));
     let agreed = async |wanted| store.0.agreed(anchor, wanted).await.unwrap();
@@ -52,18 +52,18 @@ pub async fn a_client_is_known_by_the_first_id(subject: &dyn Subject) {
     assert_eq!(store.0.agreed(first, None).await.unwrap(), None);
 }
 
-pub async fn books_have_one_name(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn books_have_one_name(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let name = store.0.identity(Uuid::new_v4()).await.unwrap();
     assert_eq!(store.0.identity(Uuid::new_v4()).await.unwrap(), name);
-    if subject.is_shared() {
-        let other = open(subject).await;
+    if under_test.is_shared() {
+        let other = open(under_test).await;
         assert_eq!(other.0.identity(Uuid::new_v4()).await.unwrap(), name);
     }
 }
 
-pub async fn movements_are_posted_together_or_not_at_all(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn movements_are_posted_together_or_not_at_all(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let hold = |name: &str, amount| Posting {
         kind: Kind::Hold,

@@ -6,15 +6,15 @@ use stripe402_protocol::message::{Deduction, DeductionOutcome, VoidOutcome};
 
 use super::{
     super::{
-        Options, Subject,
+        Options, StoreUnderTest,
         fixture::{Asked, deduction, deduction_id, void},
     },
     deducted, open,
 };
 use crate::accounting::AccountKey;
 
-pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn sums_and_single_charges_can_be_read(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(1_000).await;
     let mut ids = Vec::new();
     for (route, ago) in [("joke", 7_200), ("joke", 7_200), ("weather: {ü}", 0)] {
@@ -44,8 +44,8 @@ pub async fn sums_and_single_charges_can_be_read(subject: &dyn Subject) {
     assert_eq!(store.0.deductions(key, 1).await.unwrap().len(), 1);
 }
 
-pub async fn accounts_are_listed_in_pages(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn accounts_are_listed_in_pages(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let mut mine = BTreeSet::new();
     for _ in 0..5 {
         mine.insert(store.account_with(1).await);
@@ -70,9 +70,10 @@ pub async fn accounts_are_listed_in_pages(subject: &dyn Subject) {
     assert_eq!(own.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([one, euros]));
 }
 
-pub async fn charges_are_forgotten_and_their_sums_stay(subject: &dyn Subject) {
+pub async fn charges_are_forgotten_and_their_sums_stay(under_test: &dyn StoreUnderTest) {
     let memory = Duration::from_secs(3);
-    let store = Asked(subject.open(Options { charge_memory: memory, ..Options::default() }).await);
+    let store =
+        Asked(under_test.open(Options { charge_memory: memory, ..Options::default() }).await);
     let key = store.account_with(100).await;
     let old = deduction(key, 10);
     assert_eq!(store.deduction(&old).await, deducted(90));

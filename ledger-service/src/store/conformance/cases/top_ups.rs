@@ -7,16 +7,16 @@ use stripe402_protocol::{Code, Currency, Reason, Refusal};
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{new_account, units, wanted},
     },
     open,
 };
 use crate::accounting::{AccountKey, Advance, Claim, Limit, NewTopUp, Opened, State, TopUp};
 
-pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
-    let store = open(subject).await;
-    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+pub async fn one_open_top_up_at_a_time(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
+    let replica = if under_test.is_shared() { open(under_test).await } else { store.clone() };
     let key = new_account();
     let mut tasks = Vec::new();
     for number in 0..20 {
@@ -39,8 +39,8 @@ pub async fn one_open_top_up_at_a_time(subject: &dyn Subject) {
 }
 
 /// Whoever looked at the balance just before a top-up was credited must not charge again.
-pub async fn nothing_is_charged_where_the_balance_suffices_by_now(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn nothing_is_charged_where_the_balance_suffices_by_now(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let mut enough = wanted(key, 50, None);
     enough.needed = units(100);
@@ -54,8 +54,8 @@ pub async fn nothing_is_charged_where_the_balance_suffices_by_now(subject: &dyn 
     assert_eq!(store.0.open_top_up(enough).await.unwrap(), Opened::Enough);
 }
 
-pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_top_up_is_credited_once(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     let top_up = store.open(key, 100).await;
     let waits = State::RequiresAction { payment_intent: "pi_w".into() };
@@ -91,8 +91,8 @@ pub async fn a_top_up_is_credited_once(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_refused_top_up_credits_nothing(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_refused_top_up_credits_nothing(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     let top_up = store.open(key, 100).await;
     let refusal = Box::new(Refusal::new(Code::CardDeclined, "nö"));
@@ -116,9 +116,9 @@ pub async fn a_refused_top_up_credits_nothing(subject: &dyn Subject) {
 }
 
 /// Of many ledgers that take a claim at once, one holds it; who holds it no longer changes nothing.
-pub async fn a_claim_is_held_by_one(subject: &dyn Subject) {
-    let store = open(subject).await;
-    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+pub async fn a_claim_is_held_by_one(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
+    let replica = if under_test.is_shared() { open(under_test).await } else { store.clone() };
     let key = new_account();
     let top_up = store.open(key, 100).await;
     let mut from = State::opened();
@@ -160,8 +160,8 @@ pub async fn a_claim_is_held_by_one(subject: &dyn Subject) {
 }
 
 /// Stripe failed and took nothing: a repeat of the same request is not bound to that.
-pub async fn a_lapsed_top_up_frees_its_key(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_lapsed_top_up_frees_its_key(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     let named = || wanted(key, 100, Some("k"));
     let Opened::New(first) = store.0.open_top_up(named()).await.unwrap() else { panic!() };
@@ -170,8 +170,8 @@ pub async fn a_lapsed_top_up_frees_its_key(subject: &dyn Subject) {
     assert!(matches!(&again, Opened::New(other) if other.id != first.id), "{again:?}");
 }
 
-pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn an_idempotency_key_names_its_top_up(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = new_account();
     let named = |amount| wanted(key, amount, Some("k:1 {x}"));
     let Opened::New(first) = store.0.open_top_up(named(100)).await.unwrap() else { panic!() };
@@ -207,8 +207,8 @@ pub async fn an_idempotency_key_names_its_top_up(subject: &dyn Subject) {
 
 /// Neither the one that was changed last, nor the one that a clock says is the youngest: were a lapsed
 /// one named, whose key is free, another card charge would be opened under a key that has been paid.
-pub async fn a_key_names_the_top_up_that_was_opened_last(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_key_names_the_top_up_that_was_opened_last(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let credited = |of: &TopUp| State::Credited {
         payment_intent: format!("pi_{}", of.id),
         amount: units(100),
@@ -234,8 +234,8 @@ pub async fn a_key_names_the_top_up_that_was_opened_last(subject: &dyn Subject) 
     }
 }
 
-pub async fn unfinished_top_ups_are_listed(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn unfinished_top_ups_are_listed(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let (waiting, closed) = (store.open(new_account(), 1).await, new_account());
     let finished = store.top_up(closed, 1).await;
     let listed = store.0.unfinished_top_ups().await.unwrap();
@@ -248,8 +248,8 @@ pub async fn unfinished_top_ups_are_listed(subject: &dyn Subject) {
     assert!(listed.iter().all(|top_up| top_up.id != waiting.id));
 }
 
-pub async fn the_first_customer_stays(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn the_first_customer_stays(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let client = new_account().client;
     assert_eq!(store.0.customer(client).await.unwrap(), None);
     assert_eq!(store.0.remember_customer(client, "cus_1".into()).await.unwrap(), "cus_1");
@@ -273,8 +273,8 @@ pub async fn the_first_customer_stays(subject: &dyn Subject) {
     assert_eq!(store.0.customer(client).await.unwrap().as_deref(), Some("cus_1"));
 }
 
-pub async fn limits_let_so_many_through(subject: &dyn Subject) {
-    let store = open(subject).await.0;
+pub async fn limits_let_so_many_through(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await.0;
     let limit = |name: &str, most, millis| Limit {
         name: format!("{name} {}", uuid::Uuid::new_v4()),
         most,

@@ -6,7 +6,7 @@ use stripe402_protocol::{ClientId, Code, Currency, Refusal};
 
 use super::{
     super::{
-        Options, Subject,
+        Options, StoreUnderTest,
         fixture::{Asked, new_account, now_ms, units, wanted},
     },
     DAY,
@@ -20,8 +20,8 @@ const KEPT: Duration = Duration::from_secs(4);
 /// What clocks and servers may be late by.
 const LATE: Duration = Duration::from_millis(300);
 
-async fn forgetful(subject: &dyn Subject) -> Asked {
-    Asked(subject.open(Options { uncharged_kept: KEPT, ..Options::default() }).await)
+async fn forgetful(under_test: &dyn StoreUnderTest) -> Asked {
+    Asked(under_test.open(Options { uncharged_kept: KEPT, ..Options::default() }).await)
 }
 
 /// What is left of a card's try: the top-up, the customer, and both names of the client.
@@ -111,8 +111,10 @@ fn intent(top_up: &TopUp) -> String {
     format!("pi_{}", top_up.id.0.simple())
 }
 
-pub async fn what_a_card_leaves_that_was_never_charged_is_forgotten(subject: &dyn Subject) {
-    let store = forgetful(subject).await;
+pub async fn what_a_card_leaves_that_was_never_charged_is_forgotten(
+    under_test: &dyn StoreUnderTest,
+) {
+    let store = forgetful(under_test).await;
     let key = new_account();
     let euros = AccountKey { currency: "eur".parse().unwrap(), ..key };
     let abandoned = store.try_card(key, Some("k")).await;
@@ -148,8 +150,8 @@ pub async fn what_a_card_leaves_that_was_never_charged_is_forgotten(subject: &dy
     store.verify(&[key]).await;
 }
 
-pub async fn what_was_charged_or_is_open_stays(subject: &dyn Subject) {
-    let store = forgetful(subject).await;
+pub async fn what_was_charged_or_is_open_stays(under_test: &dyn StoreUnderTest) {
+    let store = forgetful(under_test).await;
 
     let late = new_account();
     let charged_late = store.refused(late, None).await;

@@ -4,13 +4,13 @@ use stripe402_protocol::message::{Deduction, DeductionOutcome, Void, VoidOutcome
 
 use super::{
     super::{
-        Subject,
+        StoreUnderTest,
         fixture::{batch, deduction, deduction_id, new_account, void},
     },
     DAY, deducted, open,
 };
-pub async fn a_void_gives_back_once(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_void_gives_back_once(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let taken = deduction(key, 60);
     store.deduction(&taken).await;
@@ -21,8 +21,8 @@ pub async fn a_void_gives_back_once(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_void_that_comes_first_refuses_the_charge(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_void_that_comes_first_refuses_the_charge(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let late = deduction(key, 60);
     assert_eq!(store.void(&void(&late)).await, VoidOutcome::Marked);
@@ -34,8 +34,8 @@ pub async fn a_void_that_comes_first_refuses_the_charge(subject: &dyn Subject) {
 }
 
 /// A card payment whose answer was lost: the gateway does not know whose it was.
-pub async fn a_void_without_a_client_finds_its_charge(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_void_without_a_client_finds_its_charge(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let (before, after) = (deduction(key, 10), deduction(key, 20));
     let nameless = |deduction: &Deduction| Void { id: deduction.id, client_id: None };
@@ -61,9 +61,9 @@ pub async fn a_void_without_a_client_finds_its_charge(subject: &dyn Subject) {
 }
 
 /// Both at once, many times: whichever comes first, nothing is taken for good.
-pub async fn a_void_without_a_client_races_its_charge(subject: &dyn Subject) {
-    let store = open(subject).await;
-    let replica = if subject.is_shared() { open(subject).await } else { store.clone() };
+pub async fn a_void_without_a_client_races_its_charge(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
+    let replica = if under_test.is_shared() { open(under_test).await } else { store.clone() };
     let key = store.account_with(100).await;
     for _ in 0..50 {
         let taken = deduction(key, 100);
@@ -78,8 +78,8 @@ pub async fn a_void_without_a_client_races_its_charge(subject: &dyn Subject) {
     store.verify(&[key]).await;
 }
 
-pub async fn a_void_in_another_clients_name_does_nothing(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn a_void_in_another_clients_name_does_nothing(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let taken = deduction(key, 60);
     store.deduction(&taken).await;
@@ -89,8 +89,8 @@ pub async fn a_void_in_another_clients_name_does_nothing(subject: &dyn Subject) 
     assert_eq!(store.left(key).await, 40);
 }
 
-pub async fn voids_of_a_batch_come_before_its_charges(subject: &dyn Subject) {
-    let store = open(subject).await;
+pub async fn voids_of_a_batch_come_before_its_charges(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
     let key = store.account_with(100).await;
     let first = deduction(key, 100);
     store.deduction(&first).await;

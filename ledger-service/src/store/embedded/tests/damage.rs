@@ -16,7 +16,7 @@ use super::{
 
 const CUSTOMER: &str = "cus_to_be_damaged";
 
-struct Subject {
+struct FileUnderTest {
     store: Embedded,
     turns: Turns,
     disk: Shared,
@@ -52,7 +52,7 @@ fn charge_of(key: AccountKey, number: u8) -> Deduction {
     Deduction { client_id: key.client, ..deductions.remove(0) }
 }
 
-impl Subject {
+impl FileUnderTest {
     /// Books in which two clients have something in every table.
     async fn new() -> Self {
         let disk = Shared::new(1);
@@ -65,7 +65,7 @@ impl Subject {
         };
         let clock = Arc::new(Stopped(NOW));
         let (store, turns) = Embedded::open_by(opener, Duration::ZERO, options, clock).unwrap();
-        let subject = Self { store, turns, disk };
+        let under_test = Self { store, turns, disk };
         for (name, id) in [("bad", 1), ("good", 2)] {
             let key = client(name);
             let calls = vec![
@@ -79,11 +79,11 @@ impl Subject {
                 }),
                 Call::Customer(key.client, format!("{CUSTOMER}_{name}")),
             ];
-            for answer in subject.together(calls).await {
+            for answer in under_test.together(calls).await {
                 answer.unwrap();
             }
         }
-        subject
+        under_test
     }
 
     /// Asks for all of this in one commit.
@@ -108,7 +108,7 @@ impl Subject {
 /// What is damaged, how, and which call meets it.
 struct Case {
     table: &'static str,
-    damage: fn(&Subject),
+    damage: fn(&FileUnderTest),
     call: fn() -> Call,
 }
 
@@ -144,22 +144,22 @@ fn customer() -> Call {
     Call::Customer(client("bad").client, "cus_2".to_owned())
 }
 
-fn put_movement(subject: &Subject, sequence: u64, record: &[u8]) {
-    subject.damage(|books| {
+fn put_movement(under_test: &FileUnderTest, sequence: u64, record: &[u8]) {
+    under_test.damage(|books| {
         let account = bytes(client("bad"));
         let mut movements = books.open_table(MOVEMENTS).unwrap();
         movements.insert((account.as_slice(), sequence), record).unwrap();
     });
 }
 
-fn put_top_up(subject: &Subject, record: &[u8]) {
-    subject.damage(|books| {
+fn put_top_up(under_test: &FileUnderTest, record: &[u8]) {
+    under_test.damage(|books| {
         books.open_table(TOP_UPS).unwrap().insert(Uuid::from_u128(1).as_bytes(), record).unwrap();
     });
 }
 
-fn no_top_up(subject: &Subject) {
-    subject.damage(|books| {
+fn no_top_up(under_test: &FileUnderTest) {
+    under_test.damage(|books| {
         books.open_table(TOP_UPS).unwrap().remove(Uuid::from_u128(1).as_bytes()).unwrap();
     });
 }
@@ -169,8 +169,8 @@ const CASES: &[(&str, Case)] = &[
         "an account that is no account",
         Case {
             table: "accounts",
-            damage: |subject| {
-                subject.damage(|books| {
+            damage: |under_test| {
+                under_test.damage(|books| {
                     let account = bytes(client("bad"));
                     books
                         .open_table(ACCOUNTS)
@@ -186,8 +186,8 @@ const CASES: &[(&str, Case)] = &[
         "an account with more than an account",
         Case {
             table: "accounts",
-            damage: |subject| {
-                subject.damage(|books| {
+            damage: |under_test| {
+                under_test.damage(|books| {
                     let account = bytes(client("bad"));
                     let record = [to_postcard(&Account::default()).unwrap(), vec![0]].concat();
                     let mut accounts = books.open_table(ACCOUNTS).unwrap();
@@ -201,7 +201,7 @@ const CASES: &[(&str, Case)] = &[
         "a movement that is no movement",
         Case {
             table: "movements",
-            damage: |subject| put_movement(subject, 0, NONSENSE),
+            damage: |under_test| put_movement(under_test, 0, NONSENSE),
             call: post_known,
         },
     ),
@@ -209,8 +209,8 @@ const CASES: &[(&str, Case)] = &[
         "a movement that is not there would be posted again",
         Case {
             table: "movements",
-            damage: |subject| {
-                subject.damage(|books| {
+            damage: |under_test| {
+                under_test.damage(|books| {
                     let account = bytes(client("bad"));
                     let mut movements = books.open_table(MOVEMENTS).unwrap();
                     movements.remove((account.as_slice(), 0)).unwrap();
@@ -223,9 +223,9 @@ const CASES: &[(&str, Case)] = &[
         "a movement of another reference",
         Case {
             table: "movements",
-            damage: |subject| {
+            damage: |under_test| {
                 let movement = Movement { posting: posting("other"), at_ms: NOW };
-                put_movement(subject, 0, &to_json(&movement).unwrap());
+                put_movement(under_test, 0, &to_json(&movement).unwrap());
             },
             call: post_known,
         },
@@ -234,19 +234,23 @@ const CASES: &[(&str, Case)] = &[
         "a number after which none comes is found when the account is written",
         Case {
             table: "movements",
-            damage: |subject| put_movement(subject, u64::MAX, NONSENSE),
+            damage: |under_test| put_movement(under_test, u64::MAX, NONSENSE),
             call: post_new,
         },
     ),
     (
         "a top-up that is no top-up",
-        Case { table: "top_ups", damage: |subject| put_top_up(subject, NONSENSE), call: credit },
+        Case {
+            table: "top_ups",
+            damage: |under_test| put_top_up(under_test, NONSENSE),
+            call: credit,
+        },
     ),
     (
         "a top-up of another name",
         Case {
             table: "top_ups",
-            damage: |subject| {
+            damage: |under_test| {
                 let of_other = TopUp {
                     id: TopUpId(Uuid::from_u128(9)),
                     account: client("bad"),
@@ -256,7 +260,7 @@ const CASES: &[(&str, Case)] = &[
                     created_ms: NOW,
                     state: State::opened(),
                 };
-                put_top_up(subject, &to_json(&of_other).unwrap());
+                put_top_up(under_test, &to_json(&of_other).unwrap());
             },
             call: credit,
         },
@@ -273,9 +277,9 @@ const CASES: &[(&str, Case)] = &[
         "a customer that is no text",
         Case {
             table: "customers",
-            damage: |subject| {
+            damage: |under_test| {
                 let of_bad = format!("{CUSTOMER}_bad");
-                assert!(subject.disk.lock().replace(of_bad.as_bytes(), &[0xff; 21]) > 0);
+                assert!(under_test.disk.lock().replace(of_bad.as_bytes(), &[0xff; 21]) > 0);
             },
             call: customer,
         },
@@ -285,11 +289,11 @@ const CASES: &[(&str, Case)] = &[
 #[tokio::test]
 async fn one_damaged_record_fails_one_call() {
     for (name, Case { table, damage, call }) in CASES {
-        let subject = Subject::new().await;
-        damage(&subject);
+        let under_test = FileUnderTest::new().await;
+        damage(&under_test);
         let good = |number: usize| Call::Post(client("good"), posting(&format!("r-{number}")));
         let calls = vec![good(1), call(), good(2), call(), good(3)];
-        let answers = subject.together(calls).await;
+        let answers = under_test.together(calls).await;
         for (at, answer) in answers.into_iter().enumerate() {
             match (at % 2, answer) {
                 (0, Ok(_)) => {}
@@ -301,18 +305,18 @@ async fn one_damaged_record_fails_one_call() {
                 (_, answer) => panic!("{name}: call {at} was answered {answer:?}"),
             }
         }
-        let left = subject.store.account(client("good")).await.unwrap().available;
+        let left = under_test.store.account(client("good")).await.unwrap().available;
         assert_eq!(left, Units::from_u32(100 + 3 * 100 - 10), "{name}");
-        assert_eq!(subject.store.movements(client("good")).await.unwrap().len(), 4, "{name}");
+        assert_eq!(under_test.store.movements(client("good")).await.unwrap().len(), 4, "{name}");
     }
 }
 
 #[tokio::test]
 async fn in_a_batch_one_damaged_record_fails_one_item() {
-    let subject = Subject::new().await;
+    let under_test = FileUnderTest::new().await;
     let (bad, good) = (client("bad"), client("good"));
     let key = [bytes(bad), (NOW / 3_600_000).to_be_bytes().to_vec(), b"joke".to_vec()].concat();
-    subject.damage(|books| {
+    under_test.damage(|books| {
         books.open_table(TALLIES).unwrap().insert(key.as_slice(), (1, i64::MAX)).unwrap();
         books
             .open_table(CHARGES)
@@ -328,28 +332,28 @@ async fn in_a_batch_one_damaged_record_fails_one_item() {
         voids: vec![void],
         captures: vec![],
     };
-    let mut asked = Box::pin(subject.store.batch(batch));
+    let mut asked = Box::pin(under_test.store.batch(batch));
     assert!(futures_util::poll!(&mut asked).is_pending());
-    subject.turns.take();
+    under_test.turns.take();
     let answer = asked.await.unwrap();
     let outcomes: Vec<_> = answer.deductions.iter().map(|(_, outcome)| *outcome).collect();
     let left = DeductionOutcome::Deducted(Units::from_u32(80));
     assert_eq!(outcomes, [DeductionOutcome::Frozen, left, DeductionOutcome::Frozen]);
     assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
-    assert_eq!(subject.store.account(bad).await.unwrap().available, Units::from_u32(90));
+    assert_eq!(under_test.store.account(bad).await.unwrap().available, Units::from_u32(90));
 }
 
 /// A bug in one call, or in redb, is not the end of the thread that writes.
 #[tokio::test]
 async fn a_call_that_panics_fails_alone() {
-    let subject = Subject::new().await;
+    let under_test = FileUnderTest::new().await;
     for round in 0..4_u32 {
         let good = |number: u32| {
             let call = Call::Post(client("good"), posting(&format!("{round}-{number}")));
-            call.ask(&subject.store)
+            call.ask(&under_test.store)
         };
         let broken = || {
-            subject.store.write(|book| {
+            under_test.store.write(|book| {
                 use crate::accounting::Book as _;
                 book.set_account(&client("good"), &Account::default())?;
                 if book.account(&client("good"))?.available == Units::ZERO {
@@ -363,24 +367,24 @@ async fn a_call_that_panics_fails_alone() {
         let mut bad = Box::pin(join_all((0..5).map(|_| broken())));
         assert!(futures_util::poll!(&mut bad).is_pending());
         assert!(futures_util::poll!(&mut good).is_pending());
-        subject.turns.take();
+        under_test.turns.take();
         assert!(good.await.iter().all(Result::is_ok));
         for answer in bad.await {
             let error = answer.unwrap_err().to_string();
             assert!(error.contains("a call panicked: a bug"), "{error}");
         }
     }
-    let left = subject.store.account(client("good")).await.unwrap().available;
+    let left = under_test.store.account(client("good")).await.unwrap().available;
     assert_eq!(left, Units::from_u32(100 - 10 + 8 * 100));
 }
 
 /// One record that cannot be read does not keep the others from being listed and carried out.
 #[tokio::test]
 async fn lists_leave_damaged_records_out() {
-    let subject = Subject::new().await;
-    put_top_up(&subject, NONSENSE);
-    put_movement(&subject, 0, NONSENSE);
-    subject.damage(|books| {
+    let under_test = FileUnderTest::new().await;
+    put_top_up(&under_test, NONSENSE);
+    put_movement(&under_test, 0, NONSENSE);
+    under_test.damage(|books| {
         books
             .open_table(CHARGES)
             .unwrap()
@@ -388,7 +392,7 @@ async fn lists_leave_damaged_records_out() {
             .unwrap();
         books.open_table(TALLIES).unwrap().insert(&[0xff; 4][..], (1, 1)).unwrap();
     });
-    let store = &subject.store;
+    let store = &under_test.store;
     let good = TopUpId(Uuid::from_u128(2));
     let ids = |top_ups: Vec<TopUp>| top_ups.into_iter().map(|of| of.id).collect::<Vec<_>>();
     assert_eq!(ids(store.unfinished_top_ups().await.unwrap()), [good]);

@@ -8,13 +8,13 @@ use super::{
     *,
 };
 
-struct Subject {
+struct FileUnderTest {
     disk: Shared,
     store: Embedded,
     turns: Turns,
 }
 
-impl Subject {
+impl FileUnderTest {
     fn on(disk: Shared, closed: Duration) -> Self {
         let options = EmbeddedOptions {
             path: "ledger.redb".into(),
@@ -52,50 +52,50 @@ impl Subject {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_the_store_goes_on_by_itself() {
-    let subject = Subject::on(Shared::new(1), Duration::ZERO);
-    subject.says().await.unwrap();
-    subject.disk.lock().fail(Fault::Full, 0);
-    let _ = subject.says().await.unwrap_err();
-    let said = subject.says().await.unwrap_err();
+    let under_test = FileUnderTest::on(Shared::new(1), Duration::ZERO);
+    under_test.says().await.unwrap();
+    under_test.disk.lock().fail(Fault::Full, 0);
+    let _ = under_test.says().await.unwrap_err();
+    let said = under_test.says().await.unwrap_err();
     for words in ["ledger.redb is closed after an error", "no storage space", "make room"] {
         assert!(said.contains(words), "{said}");
     }
-    subject.disk.lock().mend();
-    subject.says().await.unwrap();
-    assert_eq!(subject.left().await, 2);
+    under_test.disk.lock().mend();
+    under_test.says().await.unwrap();
+    assert_eq!(under_test.left().await, 2);
 }
 
 /// Opening it reads all of it: callers must not wait for that again and again.
 #[tokio::test]
 async fn a_file_that_failed_stays_closed_for_a_time() {
-    let subject = Subject::on(Shared::new(1), Duration::from_secs(3600));
-    subject.disk.lock().fail(Fault::Full, 0);
-    let _ = subject.says().await.unwrap_err();
-    subject.disk.lock().mend();
-    let before = subject.disk.lock().trace;
-    assert!(subject.says().await.unwrap_err().contains("ledger.redb is closed after an error"));
-    assert_eq!(subject.disk.lock().trace, before, "the disk was asked");
+    let under_test = FileUnderTest::on(Shared::new(1), Duration::from_secs(3600));
+    under_test.disk.lock().fail(Fault::Full, 0);
+    let _ = under_test.says().await.unwrap_err();
+    under_test.disk.lock().mend();
+    let before = under_test.disk.lock().trace;
+    assert!(under_test.says().await.unwrap_err().contains("ledger.redb is closed after an error"));
+    assert_eq!(under_test.disk.lock().trace, before, "the disk was asked");
 }
 
 #[tokio::test]
 async fn after_a_failed_sync_nothing_is_written_before_a_restart() {
-    let subject = Subject::on(Shared::new(1), Duration::ZERO);
-    subject.says().await.unwrap();
-    subject.disk.lock().fail(Fault::Syncs, 0);
-    let _ = subject.says().await.unwrap_err();
-    subject.disk.lock().mend();
+    let under_test = FileUnderTest::on(Shared::new(1), Duration::ZERO);
+    under_test.says().await.unwrap();
+    under_test.disk.lock().fail(Fault::Syncs, 0);
+    let _ = under_test.says().await.unwrap_err();
+    under_test.disk.lock().mend();
     for _ in 0..3 {
-        let said = subject.says().await.unwrap_err();
+        let said = under_test.says().await.unwrap_err();
         assert!(said.contains("a sync of ledger.redb failed"), "{said}");
         assert!(said.contains("until the ledger is restarted"), "{said}");
     }
-    let Subject { disk, store, turns } = subject;
+    let FileUnderTest { disk, store, turns } = under_test;
     drop((store, turns));
     disk.lock().restart();
-    let subject = Subject::on(disk, Duration::ZERO);
-    subject.says().await.unwrap();
+    let under_test = FileUnderTest::on(disk, Duration::ZERO);
+    under_test.says().await.unwrap();
     assert!(
-        [2, 3].contains(&subject.left().await),
+        [2, 3].contains(&under_test.left().await),
         "what was acknowledged, and perhaps what failed"
     );
 }

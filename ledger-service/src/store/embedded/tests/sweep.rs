@@ -17,7 +17,7 @@ impl Clock for Time {
     }
 }
 
-pub(super) struct Subject {
+pub(super) struct FileUnderTest {
     pub(super) store: Embedded,
     turns: Turns,
     pub(super) time: Time,
@@ -25,7 +25,7 @@ pub(super) struct Subject {
     folder: tempfile::TempDir,
 }
 
-impl Subject {
+impl FileUnderTest {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::over(folder, Time(Arc::new(AtomicU64::new(NOW))))
@@ -96,53 +96,53 @@ impl Subject {
 
 #[tokio::test]
 async fn a_steady_ledger_keeps_what_it_remembers_and_no_more() {
-    let mut subject = Subject::new();
+    let mut under_test = FileUnderTest::new();
     let each = MEMORY_MS / 20;
     for commit in 0..80 {
-        subject.add(1_000).await;
+        under_test.add(1_000).await;
         let remembered = 1_000 * (commit + 1_u64).min(21);
-        assert_eq!(subject.kept(), remembered, "after commit {commit}");
-        subject.pass(each);
+        assert_eq!(under_test.kept(), remembered, "after commit {commit}");
+        under_test.pass(each);
     }
 }
 
 #[tokio::test]
 async fn a_commit_removes_more_than_it_adds_and_never_all_at_once() {
-    let mut subject = Subject::new();
+    let mut under_test = FileUnderTest::new();
     for _ in 0..4 {
-        subject.add(10_000).await;
+        under_test.add(10_000).await;
     }
-    subject.pass(MEMORY_MS + 1);
+    under_test.pass(MEMORY_MS + 1);
     for (adds, removes) in [(0, 256), (1, 256), (1_000, 2_000), (9_000, 9_000), (4_500, 8_192)] {
-        let before = subject.kept();
-        subject.add(adds).await;
-        assert_eq!(before + adds - subject.kept(), removes, "of a commit that adds {adds}");
+        let before = under_test.kept();
+        under_test.add(adds).await;
+        assert_eq!(before + adds - under_test.kept(), removes, "of a commit that adds {adds}");
     }
 }
 
 #[tokio::test]
 async fn where_nobody_charges_probes_sweep() {
-    let mut subject = Subject::new();
-    subject.add(1_000).await;
-    subject.pass(MEMORY_MS + 1);
+    let mut under_test = FileUnderTest::new();
+    under_test.add(1_000).await;
+    under_test.pass(MEMORY_MS + 1);
     for left in [744, 488, 232, 0, 0] {
-        subject.ping().await;
-        assert_eq!(subject.kept(), left);
+        under_test.ping().await;
+        assert_eq!(under_test.kept(), left);
     }
 }
 
 /// It is not swept out yet, and counts as gone.
 #[tokio::test]
 async fn what_is_forgotten_is_gone_before_it_is_removed() {
-    let mut subject = Subject::new();
-    subject.add(1_000).await;
-    subject.pass(MEMORY_MS + 1);
+    let mut under_test = FileUnderTest::new();
+    under_test.add(1_000).await;
+    under_test.pass(MEMORY_MS + 1);
     let mut random = [0; 10];
     random[..8].copy_from_slice(&1_000_u64.to_be_bytes());
     let last = DeductionId::mint(NOW, random);
     let void = stripe402_protocol::message::Void { id: last, client_id: None };
     let batch = Batch { version: 1, deductions: Vec::new(), voids: vec![void], captures: vec![] };
-    let outcome = subject.run(subject.store.batch(batch)).await.voids[0].1;
-    assert!(subject.kept() > 0);
+    let outcome = under_test.run(under_test.store.batch(batch)).await.voids[0].1;
+    assert!(under_test.kept() > 0);
     assert_eq!(outcome, stripe402_protocol::message::VoidOutcome::Stale);
 }

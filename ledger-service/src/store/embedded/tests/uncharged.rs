@@ -3,7 +3,7 @@
 use redb::{ReadableTableMetadata as _, TableDefinition};
 use stripe402_protocol::{Code, Refusal};
 
-use super::{sweep::Subject, *};
+use super::{sweep::FileUnderTest, *};
 
 fn kept_ms() -> u64 {
     u64::try_from(UNCHARGED_KEPT.as_millis()).unwrap()
@@ -17,7 +17,7 @@ fn refused() -> State {
     State::Refused { refusal: Box::new(Refusal::new(Code::CardDeclined, "no")) }
 }
 
-impl Subject {
+impl FileUnderTest {
     async fn open(&self, client: ClientId) -> TopUpId {
         let id = TopUpId(Uuid::new_v4());
         let wanted = NewTopUp {
@@ -50,33 +50,33 @@ impl Subject {
 
 #[tokio::test]
 async fn a_commit_forgets_some_and_never_all_at_once() {
-    let subject = Subject::new();
+    let under_test = FileUnderTest::new();
     for number in 0..200 {
-        let id = subject.open(client(number)).await;
-        subject.end(id, refused()).await;
+        let id = under_test.open(client(number)).await;
+        under_test.end(id, refused()).await;
     }
-    subject.pass(kept_ms() - 1);
-    subject.ping().await;
-    assert_eq!(subject.left(), (200, 200));
-    subject.pass(1);
+    under_test.pass(kept_ms() - 1);
+    under_test.ping().await;
+    assert_eq!(under_test.left(), (200, 200));
+    under_test.pass(1);
     for left in [136, 72, 8, 0, 0] {
-        subject.ping().await;
-        assert_eq!(subject.left(), (left, left));
+        under_test.ping().await;
+        assert_eq!(under_test.left(), (left, left));
     }
 }
 
 /// A file of the version before has no list of them.
 #[tokio::test]
 async fn those_of_the_version_before_are_kept_from_now_on() {
-    let subject = Subject::new();
+    let under_test = FileUnderTest::new();
     for number in 0..3 {
-        let id = subject.open(client(number)).await;
-        subject.end(id, if number == 0 { State::Lapsed } else { refused() }).await;
+        let id = under_test.open(client(number)).await;
+        under_test.end(id, if number == 0 { State::Lapsed } else { refused() }).await;
     }
-    subject.open(client(3)).await;
-    let paid = subject.open(client(4)).await;
+    under_test.open(client(3)).await;
+    let paid = under_test.open(client(4)).await;
     let credited = State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(100) };
-    subject.end(paid, credited).await;
+    under_test.end(paid, credited).await;
     let before = |database: &Database| {
         let transaction = database.begin_write().unwrap();
         transaction.delete_table(schema::UNCHARGED).unwrap();
@@ -86,26 +86,26 @@ async fn those_of_the_version_before_are_kept_from_now_on() {
         transaction.commit().unwrap();
         Ok(())
     };
-    subject.store.file.write(before).unwrap();
-    subject.pass(kept_ms());
-    let subject = subject.again();
-    subject.ping().await;
-    assert_eq!(subject.left(), (5, 5), "nobody knows when they ended");
-    subject.pass(kept_ms());
+    under_test.store.file.write(before).unwrap();
+    under_test.pass(kept_ms());
+    let under_test = under_test.again();
+    under_test.ping().await;
+    assert_eq!(under_test.left(), (5, 5), "nobody knows when they ended");
+    under_test.pass(kept_ms());
     // Listed once: a restart begins no new month.
-    let subject = subject.again();
-    subject.ping().await;
-    assert_eq!(subject.left(), (2, 2), "one is open, and one was credited");
+    let under_test = under_test.again();
+    under_test.ping().await;
+    assert_eq!(under_test.left(), (2, 2), "one is open, and one was credited");
 }
 
 #[tokio::test]
 async fn one_that_is_damaged_stays_and_the_others_go() {
-    let subject = Subject::new();
+    let under_test = FileUnderTest::new();
     let mut ids = Vec::new();
     for number in 0..3 {
-        let id = subject.open(client(number)).await;
-        subject.end(id, refused()).await;
-        subject.pass(1);
+        let id = under_test.open(client(number)).await;
+        under_test.end(id, refused()).await;
+        under_test.pass(1);
         ids.push(id);
     }
     let damage = |database: &Database| {
@@ -116,12 +116,12 @@ async fn one_that_is_damaged_stays_and_the_others_go() {
         transaction.commit().unwrap();
         Ok(())
     };
-    subject.store.file.write(damage).unwrap();
-    subject.pass(kept_ms());
-    subject.ping().await;
+    under_test.store.file.write(damage).unwrap();
+    under_test.pass(kept_ms());
+    under_test.ping().await;
     // Its client keeps what it has: nobody knows what the top-up says.
-    assert_eq!(subject.left(), (1, 1));
-    assert!(matches!(subject.store.top_up(ids[0]).await, Err(StoreError::Damaged(_))));
-    subject.ping().await;
-    assert_eq!(subject.left(), (1, 1));
+    assert_eq!(under_test.left(), (1, 1));
+    assert!(matches!(under_test.store.top_up(ids[0]).await, Err(StoreError::Damaged(_))));
+    under_test.ping().await;
+    assert_eq!(under_test.left(), (1, 1));
 }

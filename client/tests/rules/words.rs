@@ -1,0 +1,30 @@
+//! The words that TypeScript knows are those of the rules.
+
+use std::collections::BTreeSet;
+
+use stripe402_protocol::{Code, Reason};
+
+const ERRORS: &str = include_str!("../../js/src/errors.ts");
+const RULES: &str = include_str!("../../src/error.rs");
+
+/// What follows `start`, up to `end`.
+fn section<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{start} is not there"));
+    rest.split_once(end).unwrap_or_else(|| panic!("{start} has no end")).0
+}
+
+fn quoted(text: &str, quote: char) -> BTreeSet<&str> {
+    text.split(quote).skip(1).step_by(2).collect()
+}
+
+#[test]
+fn a_union_in_typescript_has_the_words_of_its_enum() {
+    let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let reasons: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let local = quoted(section(RULES, "pub fn code(&self)", "\n    }\n"), '"');
+    for (union, expected) in [("Code", codes), ("Reason", reasons), ("LocalCode", local)] {
+        let told = quoted(section(ERRORS, &format!("export type {union} ="), ";"), '\'');
+        assert!(expected.len() > 5, "{expected:?}");
+        assert_eq!(told, expected, "{union} in client/js/src/errors.ts");
+    }
+}
