@@ -2,7 +2,7 @@
 //!
 //! Protocol, "What the server does with a request on a priced route".
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use stripe402_protocol::{
     Code, Intent, Payment, Reason, Refusal,
@@ -130,7 +130,7 @@ impl Stream {
             currency: priced.offer.currency,
             amount: priced.offer.price(),
             route: priced.offer.name.clone(),
-            hold: priced.offer.terms(&id),
+            hold: priced.offer.terms(&id, Duration::ZERO),
         };
         self.phase = Phase::Deducting { priced, deduction: id, client, card };
         Step::Deduct(deduction)
@@ -155,7 +155,7 @@ impl Stream {
             // Fetched from the host when the message leaves.
             source: None,
             live: Some(self.config.live),
-            hold: priced.offer.terms(&deduction_id),
+            hold: priced.offer.terms(&deduction_id, self.config.ledger.payment_timeout),
         };
         self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))

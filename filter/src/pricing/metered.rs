@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
-use stripe402_protocol::{DeductionId, Units, message::HoldTerms};
+use stripe402_protocol::{
+    DeductionId, Units,
+    message::{HoldTerms, LONGEST_HOLD_MS},
+};
 
 use super::Pointer;
 
@@ -138,10 +141,12 @@ impl MeteredPrice {
         }
     }
 
-    /// The terms of the hold that is minted with this id.
+    /// The terms of the hold that is minted with this id, and may be opened so long after it: a card
+    /// may have to be charged first.
     #[must_use]
-    pub fn terms(&self, id: &DeductionId) -> HoldTerms {
-        let lasts = u64::try_from(self.hold_for.as_millis()).unwrap_or(u64::MAX);
+    pub fn terms(&self, id: &DeductionId, opened_within: Duration) -> HoldTerms {
+        let lasts = self.hold_for.saturating_add(opened_within).as_millis();
+        let lasts = u64::try_from(lasts).unwrap_or(u64::MAX).min(LONGEST_HOLD_MS);
         HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end: self.if_unknown() }
     }
 

@@ -1,6 +1,6 @@
 //! What is for sale: one offer, and its challenges.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::{Challenge, Currency, DeductionId, Resource, Units, message::HoldTerms};
 
@@ -134,10 +134,10 @@ impl Offer {
 
     /// The terms of a hold of this id; `None` if the price is known beforehand.
     #[must_use]
-    pub fn terms(&self, id: &DeductionId) -> Option<HoldTerms> {
+    pub fn terms(&self, id: &DeductionId, opened_within: Duration) -> Option<HoldTerms> {
         match &self.price {
             Price::Flat(_) => None,
-            Price::Metered(price) => Some(price.terms(id)),
+            Price::Metered(price) => Some(price.terms(id, opened_within)),
         }
     }
 

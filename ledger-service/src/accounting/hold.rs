@@ -85,11 +85,9 @@ pub fn apply_capture<B: Book>(
         }
         Some(_) => CaptureOutcome::Conflict,
         None if window.remembers(&capture.id) => {
-            if !stripe402_mutant::mutant!("no_capture_mark") {
-                let (client, amount) = (capture.client_id, capture.amount);
-                let mark = DeductionRecord::CapturedInAdvance { client, amount };
-                book.set_charge(&capture.id, &mark)?;
-            }
+            let (client, amount) = (capture.client_id, capture.amount);
+            let mark = DeductionRecord::CapturedInAdvance { client, amount };
+            book.set_charge(&capture.id, &mark)?;
             CaptureOutcome::Marked
         }
         None => CaptureOutcome::Stale,
@@ -116,6 +114,9 @@ pub fn settle_ended<B: Book>(
     most: usize,
 ) -> Result<Vec<Settled>, B::Error> {
     let mut settled = Vec::new();
+    if stripe402_mutant::mutant!("never_swept") {
+        return Ok(settled);
+    }
     for id in book.ended_holds(window.now_ms(), most)? {
         let ended = book.hold(&id).and_then(|hold| {
             let Some(hold) = hold else { return Ok(None) };
@@ -139,7 +140,8 @@ fn settle<B: Book>(
     window: &Window,
 ) -> Result<CaptureOutcome, B::Error> {
     let OpenHold { account, amount, route, balance_after, .. } = hold;
-    let captured = asked.min(amount);
+    let captured =
+        if stripe402_mutant::mutant!("captures_all") { amount } else { asked.min(amount) };
     let before = book.account(&account)?;
     let Some(after) = before.settled(amount, captured) else {
         // Less is pending than is held: nothing is done to books like these.
@@ -170,7 +172,9 @@ pub(super) fn release<B: Book>(
     let before = book.account(&hold.account)?;
     let Some(after) = before.settled(hold.amount, Units::ZERO) else { return Ok(false) };
     book.set_account(&hold.account, &after)?;
-    book.set_hold(id, None)?;
+    if !stripe402_mutant::mutant!("void_leaves_hold") {
+        book.set_hold(id, None)?;
+    }
     if window.remembers(id) {
         book.set_charge(id, &DeductionRecord::Voided)?;
     }

@@ -18,7 +18,7 @@ use stripe402_filter::{
     config::{Config, Identity},
     gate::{Head, ResponseHead},
     host::{CallId, StreamId},
-    worker::{Failed, MOST_DECISIONS, Worker},
+    worker::{BodyUse, Failed, MOST_DECISIONS, Worker},
 };
 use stripe402_protocol::DeductionId;
 use tokio::sync::{Notify, oneshot};
@@ -108,10 +108,16 @@ impl Gateway {
     /// An Envoy that runs.
     #[must_use]
     pub fn new(world: &Arc<World>, number: usize, ledgers: &[Rc<Ledger>]) -> Rc<Self> {
+        let most = world.plan.price;
+        let price = if world.plan.is_metered() {
+            json!({"most": most, "usage": [{"header": "x-cost"}], "hold_for": "10s"})
+        } else {
+            json!(most)
+        };
         let config = json!({
             "publishable_key": "pk_test_x",
             "ledger": {"cluster": "ledger"},
-            "routes": [{"path": "/a", "price": world.plan.price, "min_top_up": BLOCK}],
+            "routes": [{"path": "/a", "price": price, "min_top_up": BLOCK}],
         });
         let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
         let vm = |_| {
@@ -322,11 +328,34 @@ impl Gateway {
         let status = if self.dice.chance(50) { 500 } else { 200 };
         let head = ResponseHead { status, ..ResponseHead::default() };
         self.enter(worker, Some(stream), |worker, proxy| worker.on_response(proxy, stream, &head));
+        self.meter(worker, stream);
         let end = if status < 500 { End::Served } else { End::Unserved };
         self.ends(stream, end);
         let receipt =
             self.streams.borrow_mut().get_mut(&stream).and_then(|live| live.receipt.take());
         self.end(stream, Some(Heard::Answer(status, receipt)));
+    }
+
+    /// The API says what the request has used. Of some answers nobody waits for the end.
+    fn meter(&self, worker: usize, stream: StreamId) {
+        let metered = self
+            .enter(worker, Some(stream), |worker, _| worker.body_use(stream) == BodyUse::Measure);
+        if !metered {
+            return;
+        }
+        let used = self.dice.below(u64::from(self.world.plan.price) + 1);
+        let ended = self.dice.below(3) > 0;
+        let streams = self.streams.borrow();
+        if let Some(random) = streams.get(&stream).and_then(|live| live.random.last()) {
+            self.world.truth().used.insert(*random, i64::try_from(used).unwrap_or(0));
+        }
+        drop(streams);
+        let used = used.to_string();
+        let headers = [(":status", "200"), ("x-cost", used.as_str())];
+        let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        self.enter(worker, Some(stream), |worker, proxy| {
+            worker.on_metered_head(proxy, stream, headers, ended);
+        });
     }
 
     /// A stream is over, whoever ended it.

@@ -127,7 +127,8 @@ impl Ledger {
         let parts = Parts::new(edges, secrets, PaymentOptions::default());
         let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups))).abort_handle();
         self.world.tell(format_args!("{name}"), format_args!("starts"));
-        let tasks = vec![sweeper];
+        let settler = tokio::spawn(settle(Arc::clone(&store))).abort_handle();
+        let tasks = vec![sweeper, settler];
         *self.process.borrow_mut() = Some(Process { life, parts, store, tasks });
     }
 
@@ -222,6 +223,14 @@ struct Gone(AbortHandle);
 impl Drop for Gone {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// As the service does: holds that nobody captured until their end.
+async fn settle(store: Arc<dyn Store>) {
+    loop {
+        let _ = store.settle_ended_holds(256).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 21] = [
+pub const ALL: [Mutant; 25] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -35,6 +35,10 @@ pub const ALL: [Mutant; 21] = [
     mutant("no_heir", "what a dead VM left under way is not given back"),
     mutant("deduct_last", "a card is charged before the balance is looked at"),
     mutant("charged_in_debt", "a card is charged for what goes into a debt"),
+    mutant("captured_twice", "a hold that was captured stays open, and ends once more"),
+    mutant("captures_all", "a capture takes all that is held"),
+    mutant("never_swept", "a hold that nobody captures is held for ever"),
+    mutant("void_leaves_hold", "a hold that was voided stays open"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 

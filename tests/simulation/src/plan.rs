@@ -225,6 +225,12 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 impl Plan {
+    /// Whether prices are known only afterwards: in every third world.
+    #[must_use]
+    pub const fn is_metered(&self) -> bool {
+        self.seed % 3 == 1
+    }
+
     /// What this seed decides.
     #[must_use]
     pub fn draw(seed: u64) -> Self {

@@ -13,6 +13,7 @@ use stripe402_protocol::DeductionId;
 use crate::{
     agent::fingerprint,
     bank::Paid,
+    gateway::random_of,
     plan::{Fault, Outage, Planned},
     world::{End, World},
 };
@@ -78,8 +79,13 @@ impl World {
 
     /// At every moment: the sums are right, and nothing was credited that Stripe did not take.
     pub fn check_books(&self) {
-        let (accounts, movements, tallies) = self.books.with_memory(|memory| {
-            (memory.accounts().clone(), memory.movements().to_vec(), memory.tallies().clone())
+        let (accounts, movements, tallies, holds) = self.books.with_memory(|memory| {
+            (
+                memory.accounts().clone(),
+                memory.movements().to_vec(),
+                memory.tallies().clone(),
+                memory.holds().clone(),
+            )
         });
         for (key, account) in &accounts {
             let of = |other: &AccountKey| other == key;
@@ -90,6 +96,24 @@ impl World {
                 .sum();
             let spent: i64 =
                 tallies.iter().filter(|(tally, _)| of(&tally.account)).map(|(_, sum)| sum.1).sum();
+            let open: i64 = holds
+                .values()
+                .filter(|hold| hold.account == *key)
+                .map(|hold| hold.amount.get())
+                .sum();
+            let of_refunds: i64 = movements
+                .iter()
+                .filter(|(other, _)| of(other))
+                .map(|(_, movement)| match movement.posting.kind {
+                    Kind::Hold => movement.posting.amount.get(),
+                    Kind::Capture | Kind::Release => -movement.posting.amount.get(),
+                    _ => 0,
+                })
+                .sum();
+            if open + of_refunds != account.pending.get() {
+                let seen = format!("{open} + {of_refunds} is not {account:?}");
+                self.violated("holds_explain_what_is_pending", seen);
+            }
             if moved - spent != account.net() {
                 let seen =
                     format!("{}: {moved} - {spent} is not {account:?}", key.client.subject());
@@ -116,10 +140,32 @@ impl World {
     pub fn check_at_rest(&self) {
         self.check_books();
         self.served_is_standing();
+        self.captured_is_used();
         self.money_is_in_the_books();
         self.refunds_are_as_ordered();
         self.frozen_is_disputed();
         self.charged_once();
+    }
+
+    /// What was used is captured; or all, where nobody said how much until the hold's end. Nothing is held
+    /// for ever.
+    fn captured_is_used(&self) {
+        let truth = self.truth();
+        let (records, open) =
+            self.books.with_memory(|memory| (memory.deductions().clone(), memory.holds().len()));
+        if open > 0 {
+            self.violated("nothing_is_held_for_ever", format!("{open} holds"));
+        }
+        let in_time = self.plan.faults.is_empty();
+        for (id, record) in &records {
+            let DeductionRecord::Captured { held, captured, .. } = record else { continue };
+            let used = truth.used.get(&random_of(id)).copied();
+            let as_used = used == Some(captured.get());
+            if !as_used && (in_time && used.is_some() || captured != held) {
+                let seen = format!("{id}: {captured} of {held}, {used:?} used");
+                self.violated("captured_is_used", seen);
+            }
+        }
     }
 
     fn served_is_standing(&self) {
@@ -128,7 +174,7 @@ impl World {
             let charges = memory.deductions().iter().map(|(id, record)| {
                 let mut random = [0; 10];
                 random.copy_from_slice(&id.as_bytes()[6..]);
-                (random, matches!(record, DeductionRecord::Deducted { .. }))
+                (random, record.taken().is_some())
             });
             let open = memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
             (charges.collect(), open.count())
@@ -321,6 +367,12 @@ impl World {
                 self.violated("charged_once", seen);
             }
         }
+    }
+
+    /// Whether something is held for a request.
+    #[must_use]
+    pub fn has_open_holds(&self) -> bool {
+        self.books.with_memory(|memory| !memory.holds().is_empty())
     }
 
     /// Whether a top-up is open.

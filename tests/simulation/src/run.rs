@@ -144,6 +144,7 @@ async fn come_to_rest(world: &Arc<World>, gateways: &[Rc<Gateway>]) {
         let events = world.bank.with(|state| state.events.len()) + world.events_under_way();
         let busy = events > 0
             || world.has_open_top_ups()
+            || world.has_open_holds()
             || gateways.iter().any(|gateway| !gateway.is_at_rest());
         quiet = if busy { 0 } else { quiet + 1 };
         if world.now_ms() > until_ms {

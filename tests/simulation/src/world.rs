@@ -69,6 +69,8 @@ pub struct Truth {
     pub charges: BTreeMap<[u8; 10], Minted>,
     /// Charges that were made, whatever became of them.
     pub deducted: BTreeSet<[u8; 10]>,
+    /// What the API said that a request had used, by the random part of its hold's id.
+    pub used: BTreeMap<[u8; 10], i64>,
     /// Refunds that operators ordered: name → most units, and whose.
     pub refunds: BTreeMap<String, (usize, i64)>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.

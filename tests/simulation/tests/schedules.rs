@@ -58,6 +58,9 @@ fn guards_that_are_missing_are_noticed() {
         "no_answer_no_void",
         "no_heir",
         "deduct_last",
+        "captured_twice",
+        "captures_all",
+        "void_leaves_hold",
         "credited_twice",
     ];
     for mutant in mutants::ALL.iter().filter(|mutant| soon.contains(&mutant.name)) {

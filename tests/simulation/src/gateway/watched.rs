@@ -31,8 +31,12 @@ impl Gateway {
         };
         let stands = self.world.books.with_memory(|memory| {
             memory.deductions().iter().any(|(id, record)| {
-                matches!(record, DeductionRecord::Deducted { .. })
-                    && random.contains(&random_of(id))
+                matches!(
+                    record,
+                    DeductionRecord::Deducted { .. }
+                        | DeductionRecord::Held { .. }
+                        | DeductionRecord::Captured { .. }
+                ) && random.contains(&random_of(id))
             })
         });
         if !stands && !self.adopts(stream) {
