@@ -145,7 +145,7 @@ impl Refunds {
             attempt: 0,
         };
         // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
-        // that this one has been given back.
+        // that this one has been refunded.
         self.store.outlives_failover(key, Kind::Hold, &reference).await?;
         let in_books = refunds_in(&self.postings.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;

@@ -229,7 +229,7 @@ impl TopUps {
                     && let Err(cause) =
                         self.give_back_if_charged_twice(&given_up, payment_intent).await
                 {
-                    tracing::error!(payment_intent, ?cause, "reconcile: it is not given back yet");
+                    tracing::error!(payment_intent, ?cause, "reconcile: it is not refunded yet");
                 }
                 Ok(Some(top_up.state))
             }
