@@ -13,14 +13,14 @@ use crate::{Budget, Refused, Terms, money};
 #[non_exhaustive]
 pub enum Error {
     /// There is neither a card nor a client id to pay with.
-    #[error("this costs {}, and there is nothing to pay with", money(terms.price, terms.currency))]
+    #[error("this costs {}, and there is no card and no client id to pay with", money(terms.price, terms.currency))]
     NothingToPayWith {
         /// What it costs.
         terms: Box<Terms>,
     },
     /// The balance does not suffice, and there is no card.
     #[error(
-        "this costs {}, the balance does not suffice, and there is no card",
+        "this costs {}, the balance is too small, and there is no card to charge",
         money(terms.price, terms.currency)
     )]
     InsufficientCredits {
@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// More than the caller pays for one request.
     #[error(
-        "this costs {}, and no more than {} is to be paid for a request",
+        "this costs {}, above the limit of {} for one request; nothing was paid",
         money(*price, *currency),
         money(*most, *currency)
     )]
@@ -49,7 +49,7 @@ pub enum Error {
     },
     /// The least top-up is more than the caller lets a card be charged at once.
     #[error(
-        "the card would be charged {}, and no more than {} is to be charged at once",
+        "the card would be charged {}, above the limit of {} for one charge; nothing was charged",
         money(*needed, *currency),
         money(*most, *currency)
     )]
@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// A budget would be overdrawn.
     #[error(
-        "the card would be charged {}, and of the budget {budget} {} is left",
+        "the card would be charged {}, but only {} is left of the budget {budget}; nothing was charged",
         money(*needed, *currency),
         money(*left, *currency)
     )]
@@ -78,7 +78,7 @@ pub enum Error {
         currency: Currency,
     },
     /// A currency that the caller does not pay in.
-    #[error("payment is asked for in {offered}{}", allowed.map(|a| format!(", not in {a}")).unwrap_or_default())]
+    #[error("the server asks for payment in {offered}{}; nothing was paid", allowed.map(|a| format!(", and this client pays only in {a}")).unwrap_or_default())]
     CurrencyNotAllowed {
         /// What the server wants.
         offered: String,
@@ -86,14 +86,14 @@ pub enum Error {
         allowed: Option<Currency>,
     },
     /// An origin that may not be paid.
-    #[error("{origin} asks for payment, and is not an origin that may be paid")]
+    #[error("{origin} asks for payment and is not among the allowed origins; nothing was paid")]
     OriginNotAllowed {
         /// Which.
         origin: String,
     },
     /// The card (or client id) was used at another origin, and the caller did not allow this one.
     #[error(
-        "{origin} asks for payment, and this card or client id is for {bound}; allow the origin by name to use it at both"
+        "{origin} asks for payment, and this card or client id was used at {bound}; nothing was paid: allow {origin} by name to use it at both"
     )]
     OtherOrigin {
         /// Who asks.
@@ -102,7 +102,9 @@ pub enum Error {
         bound: String,
     },
     /// Credentials would be sent in the clear.
-    #[error("{origin} asks for payment, and is not encrypted: whoever listens could spend")]
+    #[error(
+        "{origin} asks for payment without encryption, so that others could read and spend the credentials; nothing was paid: use https"
+    )]
     NotEncrypted {
         /// Which.
         origin: String,
@@ -111,44 +113,50 @@ pub enum Error {
     #[error("the server answered 402 without a payment-required header")]
     ChallengeMissing,
     /// A challenge that cannot be read or contradicts itself.
-    #[error("the server's challenge cannot be used: {what}")]
+    #[error("the server's payment-required header is malformed: {what}; nothing was paid")]
     ChallengeMalformed {
         /// What is wrong with it.
         what: String,
     },
     /// Not version 1.
-    #[error("the server speaks version {version} of stripe402, and this client version 1")]
+    #[error(
+        "the server uses version {version} of stripe402, and this client knows only version 1; nothing was paid"
+    )]
     UnsupportedVersion {
         /// The server's.
         version: i64,
     },
     /// No way to pay that we know.
-    #[error("the server takes payment by {}, not by stripe", schemes.join(", "))]
+    #[error("the server takes payment by {}, and this client pays only by stripe", schemes.join(", "))]
     UnsupportedScheme {
         /// The server's.
         schemes: Vec<String>,
     },
     /// Paid, and asked to pay again. What a card was charged stays as credit, and in the budget.
-    #[error("the server was sent a payment and asks for another; it was not sent a second one")]
+    #[error("the server got a payment and asks for another one; this client did not pay twice")]
     PaymentLoop {
         /// Whether a card was among what was sent.
         card_sent: bool,
     },
     /// Paid for once already, then redirected to something that costs again.
-    #[error("this was paid for, and redirected to something that asks for payment again")]
+    #[error(
+        "this request was paid for and redirected to a URL that asks for payment again; this client did not pay twice"
+    )]
     PaidAndRedirected,
     /// The answer is a redirect to somewhere that cannot be seen.
-    #[error("the server redirects, and a browser does not say where to; ask for the final address")]
+    #[error(
+        "the server redirects, and a browser does not tell where to; send the request to the final URL"
+    )]
     RedirectUnseen,
     /// The body cannot be sent a second time.
-    #[error("payment is needed, and the body cannot be sent again; the next try will pay at once")]
+    #[error("this costs {}, and the body cannot be sent a second time; send the request again: it pays at once", money(terms.price, terms.currency))]
     BodyConsumed {
         /// What it costs.
         terms: Box<Terms>,
     },
     /// A card may have been charged. The next call asks with the same key, so that it is not
     /// charged twice.
-    #[error("a card charge is under way, and its outcome is not known yet; try again")]
+    #[error("the outcome of a card charge is unknown; try again: the card is not charged twice")]
     OutcomeUnknown,
     /// The server cannot take payments now.
     #[error("the server cannot take payments now{}", retry_after.map(|s| format!("; try again in {s} s")).unwrap_or_default())]
@@ -157,10 +165,10 @@ pub enum Error {
         retry_after: Option<u32>,
     },
     /// An adapter told a call something that it did not ask for.
-    #[error("a payment was told something out of order; this is a fault of the program's")]
+    #[error("the payment steps came in the wrong order; this is a bug in the program that pays")]
     OutOfOrder,
     /// The connection failed.
-    #[error("the connection failed before an answer came")]
+    #[error("the connection failed before the server answered; try again")]
     Transport,
 }
 
@@ -266,6 +274,17 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_overdrawn_budget_is_a_sentence_with_its_amounts() {
+        let (needed, left) = (Units::from_u32(50_000), Units::from_u32(30_000));
+        let (budget, currency) = (Budget::Total, Currency::USD);
+        let error = Error::BudgetExceeded { budget, needed, left, currency };
+        let said = error.to_string();
+        let expected =
+            "the card would be charged $5.00, but only $3.00 is left of the budget in total";
+        assert!(said.starts_with(expected), "{said}");
+    }
 
     #[test]
     fn only_what_may_end_differently_by_itself_is_worth_a_retry() {

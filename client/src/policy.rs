@@ -41,7 +41,9 @@ pub struct Policy {
 #[non_exhaustive]
 pub enum PolicyError {
     /// Defaults of dollars would be millions in some currencies, and nothing in others.
-    #[error("in {0} the most per request and per charge must be given: it has no cents")]
+    #[error(
+        "{0} has no cents, so there are no default limits: set the highest price of a request and the highest amount of a charge"
+    )]
     LimitsMissing(Currency),
 }
 

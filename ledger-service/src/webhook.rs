@@ -108,7 +108,7 @@ async fn post(
         Err(error) => return Err(refused(&error)),
     }
     let told: Told = serde_json::from_str(&body)
-        .map_err(|_| ApiError::bad_request("the body is no event of Stripe's"))?;
+        .map_err(|_| ApiError::bad_request("the body is not an event of Stripe"))?;
     let id = told.id.clone();
     let sync = &listener.app.parts.sync;
     let prompt = prompt(told);
@@ -150,12 +150,14 @@ fn prompt(told: Told) -> Prompt {
 }
 
 fn parsed(intent: &str) -> Result<PaymentIntentId, ApiError> {
-    intent.parse().map_err(|_| ApiError::bad_request("the event names no PaymentIntent"))
+    intent.parse().map_err(|_| ApiError::bad_request("the event has no PaymentIntent"))
 }
 
 fn refused(error: &WebhookError) -> ApiError {
     tracing::warn!(%error, "an event was refused: its signature is not of STRIPE_WEBHOOK_SECRET");
     metrics::counter!("stripe402_webhooks_total", "about" => "unknown", "result" => "refused")
         .increment(1);
-    ApiError::bad_request("the event's signature is missing, wrong or too old")
+    ApiError::bad_request(
+        "the event's signature is missing, wrong or too old: check STRIPE_WEBHOOK_SECRET and the clock",
+    )
 }

@@ -117,7 +117,7 @@ async fn an_operator_looks_corrects_and_verifies() {
     }
     assert!(adjust("-100", "case-2").1.contains("4.99 usd available"));
     let (code, _, error) = adjust("-50000", "case-3");
-    assert_eq!((code, error.trim()), (2, "stripe402-ledger: the books refuse this: insufficient"));
+    assert!(code == 2 && error.contains("the balance is below this amount"), "{code} {error}");
 
     let (_, said, _) = run(&path, &["transfers"]);
     for expected in ["top_up", "dispute_opened", "adjustment_down", "goodwill", "freeze"] {

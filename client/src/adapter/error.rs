@@ -15,7 +15,7 @@ pub enum WalletError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// No random bytes for the name of a top-up. Retry.
-    #[error("the system gives no random bytes")]
+    #[error("the system has no source of random bytes")]
     Random,
     /// A redirect that leads nowhere. Do not retry.
     #[error("{0}")]

@@ -16,7 +16,7 @@ pub(super) fn by(path: String, value: Value) -> Checked<By> {
     let at = fields.path("json");
     let pointer = match fields.value("json") {
         Some((path, value)) => pointer(&path, &value)?,
-        None => return wrong(at, "is missing; it must be a JSON pointer: /model"),
+        None => return wrong(at, "is missing; it must be a JSON pointer, such as /model"),
     };
     let answer: bool = fields.optional("answer")?.unwrap_or_default();
     let body = if answer { Body::Answer } else { Body::Request };
@@ -25,7 +25,12 @@ pub(super) fn by(path: String, value: Value) -> Checked<By> {
     let other = match fields.optional::<String>("other")?.as_deref() {
         None if body == Body::Request => Other::Refuse,
         Some("refuse") if body == Body::Request => Other::Refuse,
-        Some("refuse") => return wrong(at, "must be a name in table: an answer cannot be refused"),
+        Some("refuse") => {
+            return wrong(
+                at,
+                "must be a name in table: with answer: true the request was served already",
+            );
+        }
         None => return wrong(at, "is missing; it must be a name in table"),
         Some(name) => match table.iter().position(|(row, _)| **row == *name) {
             Some(row) => Other::Row(row),
@@ -63,7 +68,7 @@ pub(super) fn rows_fit(by: &By, usage: &[UsageSource], at: &str) -> Checked<()> 
         }
     }
     if names.is_empty() {
-        return wrong(at, "must not be there: it is for json and sse, and usage has neither");
+        return wrong(at, "must be removed: it applies to json and sse, and usage has neither");
     }
     by.table.iter().try_for_each(|(row, rates)| fit(rates, &names, &format!("{at}.table.{row}")))
 }

@@ -94,9 +94,9 @@ impl Config {
     pub fn warning(&self) -> Option<&'static str> {
         let open = self.unmatched == Unmatched::Free && self.routes.rules().is_empty();
         open.then_some(
-            "routes is empty and unmatched is free: whatever Envoy does not match to a route with \
-             stripe402 metadata is served free, and so is a priced path in another spelling that \
-             another route takes; set unmatched: deny, or give the catch-all route a price",
+            "routes is empty and unmatched is free: Envoy serves every request free that it does not \
+             match to a route with stripe402 metadata, also another spelling of a priced path; set \
+             unmatched: deny, or give the catch-all route a price",
         )
     }
 }
@@ -104,7 +104,7 @@ impl Config {
 fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Table> {
     let listed = root.list("routes")?.unwrap_or_default();
     if listed.is_empty() && !metadata {
-        return wrong("routes", "must name at least one route, where route_metadata is false");
+        return wrong("routes", "must have at least one route if route_metadata is false");
     }
     // Each challenge is kept once it was made; not where that could fill the memory.
     let keep = listed.len() <= KEPT_CHALLENGES;
@@ -112,7 +112,10 @@ fn routes(root: &mut Fields, defaults: &Defaults, metadata: bool) -> Checked<Tab
     let rules = listed.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
     Table::new(rules).map_err(|clash| ConfigError {
         path: format!("routes[{}]", clash.later),
-        problem: format!("is about the same path, method and host as routes[{}]", clash.earlier),
+        problem: format!(
+            "has the same path, method and host as routes[{}]; remove one",
+            clash.earlier
+        ),
     })
 }
 
@@ -123,7 +126,10 @@ fn discovery(mut fields: Fields) -> Checked<Option<Discovery>> {
     let path = path.unwrap_or_else(|| "/.well-known/stripe402".to_owned());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     if !path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
-        return wrong("discovery.path", "must be a path: begins with /, without / at its end");
+        return wrong(
+            "discovery.path",
+            "must be a path that begins with / and does not end with /",
+        );
     }
     let balances_per_minute =
         per_minute.map_or(60, |number| u32::try_from(number).unwrap_or(u32::MAX));
@@ -138,7 +144,10 @@ fn paywall(mut fields: Fields) -> Checked<Option<Paywall>> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=%".contains(&byte);
     let begins = ["https://", "http://"].iter().any(|scheme| stripe_js.starts_with(scheme));
     if !begins || !stripe_js.bytes().all(safe) {
-        return wrong("paywall.stripe_js", "must be the address of Stripe.js: https://…");
+        return wrong(
+            "paywall.stripe_js",
+            "must be the address of Stripe.js, such as https://js.stripe.com/v3/",
+        );
     }
     Ok(enabled.unwrap_or(true).then_some(Paywall { stripe_js }))
 }

@@ -43,7 +43,7 @@ impl Fields {
             None => Ok(fields),
             Some(unknown) => wrong(
                 fields.path(unknown),
-                format!("is no field of ours; here are {}", known.join(", ")),
+                format!("unknown field; known fields: {}", known.join(", ")),
             ),
         }
     }
@@ -175,7 +175,7 @@ impl Read for Currency {
 }
 
 impl Read for Duration {
-    const EXPECTED: &'static str = "a length of time between 1ms and 60m: 500ms, 1s, 2m";
+    const EXPECTED: &'static str = "a duration from 1ms to 60m, such as 500ms, 1s or 2m";
 
     fn read(value: &Value) -> Option<Self> {
         let text = value.as_str()?;

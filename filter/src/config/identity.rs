@@ -48,12 +48,15 @@ pub(super) fn identity(mut fields: Fields) -> Checked<Identity> {
     for (field, name) in names {
         let token = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if name.is_empty() || !token || name.starts_with("x-envoy-") || TAKEN.contains(&name) {
-            let problem = "must be a header name of lowercase letters, digits and hyphens, and none \
-                           that HTTP or a proxy uses, such as host or x-envoy-…";
+            let problem = "must be a header name of lowercase letters, digits and hyphens that HTTP \
+                           and proxies do not use, unlike host or x-envoy-…";
             return wrong(format!("identity.{field}"), problem);
         }
         if names.iter().any(|(other, same)| *other != field && *same == name) {
-            return wrong(format!("identity.{field}"), format!("{name} is used twice"));
+            return wrong(
+                format!("identity.{field}"),
+                format!("{name} is used for two headers; choose another name"),
+            );
         }
     }
     Ok(identity)

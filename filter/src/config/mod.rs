@@ -169,7 +169,7 @@ impl Config {
             // A serialised Struct is never JSON; what is neither was most likely meant as JSON.
             structure::decode(bytes, &once).ok_or_else(|| ConfigError {
                 path: "configuration".to_owned(),
-                problem: format!("neither JSON ({error}) nor a Struct"),
+                problem: format!("must be JSON or a google.protobuf.Struct; as JSON: {error}"),
             })
         })?;
         once.check()?;
@@ -204,7 +204,7 @@ impl Config {
     ) -> Result<Option<Offer>, ConfigError> {
         let value = metadata::decode(bytes).ok_or_else(|| ConfigError {
             path: route::METADATA_PATH.to_owned(),
-            problem: "cannot be read: a field has no value?".to_owned(),
+            problem: "cannot be decoded: give every field a value".to_owned(),
         })?;
         route::metadata(value, &self.defaults, route_name)
     }

@@ -24,7 +24,7 @@ impl Once {
         match self.broken() {
             None => Ok(()),
             Some(path) => {
-                Err(ConfigError { path, problem: "is there twice; remove one of them".to_owned() })
+                Err(ConfigError { path, problem: "appears twice; remove one of them".to_owned() })
             }
         }
     }

@@ -100,10 +100,14 @@ fn matched(fields: &mut Fields) -> Checked<(Match, &'static str)> {
         (None, Some(path), None) if path.contains('{') => Ok((Match::Template(path), "path")),
         (None, Some(path), None) => Ok((Match::Exact(path), "path")),
         (None, None, Some(prefix)) => Ok((Match::Prefix(prefix), "prefix")),
-        (None, None, None) => {
-            wrong(fields.path("path"), "is missing; or name prefix or route_name")
-        }
-        _ => wrong(fields.path("path"), "must be alone: one of path, prefix and route_name"),
+        (None, None, None) => wrong(
+            fields.path("path"),
+            "is missing: a route needs one of path, prefix and route_name",
+        ),
+        _ => wrong(
+            fields.path("path"),
+            "a route needs exactly one of path, prefix and route_name, not empty",
+        ),
     }
 }
 
@@ -151,7 +155,9 @@ fn offer(
     };
     let price = match (fields.optional("free")?.unwrap_or_default(), price) {
         (true, None) => return Ok(None),
-        (true, Some(_)) => return wrong(fields.path("price"), "must not be there: it is free"),
+        (true, Some(_)) => {
+            return wrong(fields.path("price"), "must be removed: the route has free: true");
+        }
         (false, None) => {
             return wrong(fields.path("price"), format!("is missing; it must be {UNITS}"));
         }

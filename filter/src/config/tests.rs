@@ -157,6 +157,9 @@ fn what_is_wrong_is_named_by_path() {
         let error = parse(&with(pointer, value.clone())).expect_err(pointer);
         assert_eq!(error.path, path, "{pointer} = {value}: {error}");
     }
+    let nowhere = parse(&with("/routes/1/path", Value::Null)).unwrap_err().to_string();
+    let expected = "routes[1].path: is missing: a route needs one of path, prefix and route_name";
+    assert_eq!(nowhere, expected);
     assert_eq!(Config::parse(b"{").unwrap_err().path, "configuration");
     let mut nothing = good();
     nothing["routes"] = json!([]);
@@ -191,7 +194,7 @@ fn rules_of_one_path_clash_unless_their_hosts_tell_them_apart() {
             {"path": "/a", "price": 1, "hosts": one}, {"path": "/A", "price": 2, "hosts": other},
         ]);
         let problem = parse(&config).err().map(|error| error.to_string());
-        let expected = "routes[1]: is about the same path, method and host as routes[0]";
+        let expected = "routes[1]: has the same path, method and host as routes[0]; remove one";
         assert_eq!(problem, clash.then(|| expected.to_owned()), "{config}");
     }
 }

@@ -111,7 +111,7 @@ impl std::fmt::Display for AuditKey {
 
 /// Not the place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the place of an entry of the audit record")]
+#[error("must be `next` of an earlier answer")]
 pub struct ParseAuditKeyError;
 
 impl std::str::FromStr for AuditKey {

@@ -60,20 +60,29 @@ impl TryFrom<Settings> for Config {
         };
         above_zero(&config)?;
         if config.redis_wait.timeout >= config.store_timeout {
-            return Err(ConfigError::new("redis_wait_timeout", "must be below store_timeout"));
+            return Err(ConfigError::new(
+                "redis_wait_timeout",
+                "must be below store_timeout: lower it, or raise store_timeout",
+            ));
         }
         match (&config.backup, &config.store) {
             (Some(copy), StoreUrl::File(path)) if copy == path => {
-                return Err(ConfigError::new("backup", "must be another file than the store's"));
+                return Err(ConfigError::new(
+                    "backup",
+                    "is the file of the store itself: name another file",
+                ));
             }
             (Some(_), StoreUrl::Redis(_) | StoreUrl::Postgres(_)) => {
-                let problem = "is for file stores; a server is backed up with its own tools";
+                let problem = "is only for file stores: remove it, and back up Redis or PostgreSQL with its own tools";
                 return Err(ConfigError::new("backup", problem));
             }
             _ => {}
         }
         if listeners.request_time <= config.payment_deadline {
-            return Err(ConfigError::new("request_timeout", "must be above payment_deadline"));
+            return Err(ConfigError::new(
+                "request_timeout",
+                "must be above payment_deadline: raise it, or lower payment_deadline",
+            ));
         }
         if config.charge_memory < Duration::from_secs(2 * 3600) {
             // A charge is taken up to half of it late, and voided within an hour.
@@ -124,7 +133,7 @@ fn newest_first(setting: &str, list: &SecretString) -> Result<Vec<SecretString>,
         .map(|secret| match secret.trim() {
             short if short.len() < 16 => Err(ConfigError::new(
                 setting,
-                "each must have at least 16 characters (newest first, comma-separated)",
+                "each must have at least 16 characters; separate several by commas",
             )),
             secret => Ok(SecretString::from(secret)),
         })
@@ -139,12 +148,15 @@ fn admin_tokens(list: Option<Secret>) -> Result<Vec<(String, SecretString)>, Con
     let wrong = |problem| ConfigError::new("admin_token", problem);
     let is_name = |name: &str| {
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        !name.is_empty() && name.len() <= 32 && name != "cli" && name.bytes().all(is_good)
+        !name.is_empty() && name.len() <= 32 && name.bytes().all(is_good)
     };
     let tokens = list.expose_secret().split(',').map(|entry| {
         let (name, token) = entry.trim().split_once(':').unwrap_or(("operator", entry.trim()));
         if !is_name(name) {
-            return Err(wrong("names have 1 to 32 letters, digits, dots, dashes or underscores"));
+            return Err(wrong("the name before a colon must have 1 to 32 letters, digits, dots, dashes or underscores"));
+        }
+        if name == "cli" {
+            return Err(wrong("the name cli is reserved for commands in the audit record: choose another"));
         }
         if token.len() < 16 {
             return Err(wrong("every token must have at least 16 characters"));
@@ -192,10 +204,10 @@ fn tls(given: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
         (None, None) if client_ca.is_none() && admin_client_ca.is_none() => Ok(None),
         (Some(_), None) => Err(ConfigError::new(
             "tls_key",
-            "is missing beside tls_certificate; set LEDGER_TLS_KEY",
+            "is missing: tls_certificate needs its key; set LEDGER_TLS_KEY",
         )),
         (None, _) => {
-            let problem = "is missing: TLS was asked for; set LEDGER_TLS_CERTIFICATE";
+            let problem = "is missing: the other TLS settings need it; set LEDGER_TLS_CERTIFICATE";
             Err(ConfigError::new("tls_certificate", problem))
         }
     }

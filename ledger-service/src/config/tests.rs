@@ -53,6 +53,15 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn the_name_of_the_command_line_is_reserved_and_the_error_says_so() {
+    let problem = |name: &str| {
+        resolve(&format!("{GOOD}admin_token = '{name}:0123456789abcdef'")).unwrap_err().problem
+    };
+    assert!(problem("cli").contains("cli is reserved"), "{}", problem("cli"));
+    assert!(problem("a b").contains("letters, digits"), "{}", problem("a b"));
+}
+
+#[test]
 fn secrets_do_not_print() {
     let shown = format!("{:?}", resolve(GOOD).unwrap());
     assert!(!shown.contains("0123456789abcdef") && !shown.contains("sk_test_x"), "{shown}");

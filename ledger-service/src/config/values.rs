@@ -29,7 +29,7 @@ impl FromStr for Span {
         let parsed = humantime::parse_duration(text);
         parsed
             .map(Self)
-            .map_err(|_| format!("{text:?} is no length of time; write 1s, 500ms or 7days"))
+            .map_err(|_| format!("{text:?} is not a duration: write 500ms, 10s, 5m or 7days"))
     }
 }
 

@@ -27,40 +27,41 @@ impl ApiError {
     }
 
     pub(crate) fn unauthorized() -> Self {
-        let message = "the bearer token is missing or wrong: the gateway's LEDGER_TOKEN must be \
-                       the ledger's";
+        let message = "the bearer token is missing or wrong: give the gateway and the ledger the \
+                       same LEDGER_TOKEN";
         Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
     }
 
     /// Nobody has shown that they are an operator.
     pub(crate) fn not_an_operator() -> Self {
-        let message = "the operator's token is missing or wrong: send `authorization: Bearer` and \
-                       one of LEDGER_ADMIN_TOKEN";
+        let message = "the operator's token is missing or wrong: send `authorization: Bearer TOKEN` \
+                       with a token of LEDGER_ADMIN_TOKEN";
         Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
     }
 
     /// A form that comes from somewhere else.
     pub(crate) fn forbidden() -> Self {
-        let message =
-            "forms are taken from this ledger's own pages only: open /admin/ and try again";
+        let message = "the form was not sent by a page of this ledger; nothing was done: open /admin/ and try again";
         Self { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
     }
 
     pub(crate) fn too_large(most: usize) -> Self {
-        let message = format!("the body has more than {most} bytes: send less (LEDGER_MAX_BODY)");
+        let message = format!(
+            "the body has more than {most} bytes: send a smaller one, or raise LEDGER_MAX_BODY"
+        );
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "too_large", message }
     }
 
     fn newer_version(version: u16) -> Self {
         let message = format!(
-            "message version {version} is newer than this ledger, which knows {VERSION}: upgrade \
-             the ledger before the filter"
+            "the message has version {version}, and this ledger knows versions up to {VERSION}: \
+             upgrade the ledger before the filter"
         );
         Self { status: StatusCode::BAD_REQUEST, code: "newer_version", message }
     }
 
     pub(crate) fn too_slow() -> Self {
-        let message = "the body did not arrive in time (LEDGER_BODY_TIMEOUT)";
+        let message = "the body did not arrive within LEDGER_BODY_TIMEOUT: send it again";
         Self { status: StatusCode::REQUEST_TIMEOUT, code: "too_slow", message: message.into() }
     }
 
@@ -79,13 +80,13 @@ impl IntoResponse for ApiError {
 }
 
 pub(crate) async fn wrong_method() -> Response {
-    let message = "this address takes another method: see the header `allow`";
+    let message = "this path takes another method: use one of the header `allow`";
     let body = json!({"error": {"code": "method_not_allowed", "message": message}});
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }
 
 pub(crate) async fn not_found() -> Response {
-    let body = json!({"error": {"code": "not_found", "message": "there is nothing here"}});
+    let body = json!({"error": {"code": "not_found", "message": "unknown path: check the URL and the listener's port"}});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
@@ -100,7 +101,10 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
             return ApiError::newer_version(later);
         }
         // Positions and field names only: the values may be credentials.
-        ApiError::bad_request(format!("the body is not a message of ours: {}", category(&error)))
+        ApiError::bad_request(format!(
+            "the body is not a valid message for this path: {}",
+            category(&error)
+        ))
     })?;
     known(version(&message)).map(|()| message)
 }
@@ -114,7 +118,9 @@ pub(crate) fn read_compact(body: &[u8]) -> Result<Received, ApiError> {
 
 fn known(version: u16) -> Result<(), ApiError> {
     match version {
-        0 | 1 => Err(ApiError::bad_request(format!("message version {version} is not spoken"))),
+        0 | 1 => Err(ApiError::bad_request(format!(
+            "message version {version} is not supported: use 2 to {VERSION}"
+        ))),
         later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
         _ => Ok(()),
     }

@@ -23,7 +23,7 @@ pub(crate) async fn within(
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return Err(ApiError::too_large(limits.max_body));
         }
-        Ok(Err(_)) => return Err(ApiError::bad_request("the body broke off")),
+        Ok(Err(_)) => return Err(ApiError::bad_request("the body ended early: send it again")),
         Err(_elapsed) => return Err(ApiError::too_slow()),
     };
     let request = Request::from_parts(parts, Body::from(body));

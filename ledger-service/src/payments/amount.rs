@@ -3,26 +3,42 @@
 use stripe402_protocol::{Code, Reason, Refusal, Units, message::CardPayment};
 
 /// What to charge, rounded up to what Stripe can charge. Refusals in order of precedence: below
-/// the route's least, above its most, below Stripe's least, not enough for the price.
+/// the route's minimum, above its maximum, below Stripe's minimum, not enough for the price.
 ///
-/// Below the least and not enough: protocol, `top_up_below_minimum`; nothing is charged.
+/// Below a minimum and not enough: protocol, `top_up_below_minimum`; nothing is charged.
 pub(super) fn top_up_amount(request: &CardPayment, balance: Units) -> Result<Units, Refusal> {
     let least = request.min_top_up;
     let asked = request.top_up_amount.unwrap_or_else(|| least.get());
     if asked < least.get() {
-        return Err(too_small(format!("a top-up on this route is at least {least} units")));
+        return Err(too_small(format!(
+            "the top-up is {asked} units, below this route's minimum; nothing was charged: send a \
+             topUpAmount of at least {least} units"
+        )));
     }
     let asked = Units::new(asked).ok().filter(|asked| *asked <= request.max_top_up);
     let Some(amount) = asked.and_then(|asked| request.currency.chargeable(asked)) else {
-        let text = format!("a top-up on this route is at most {} units", request.max_top_up);
+        let text = format!(
+            "the top-up is above this route's maximum; nothing was charged: send a topUpAmount of at \
+             most {} units",
+            request.max_top_up
+        );
         let refusal = Refusal::new(Code::InvalidPayment, text);
         return Err(refusal.because(Reason::TopUpAboveMaximum));
     };
     if let Some(least) = request.currency.least_charge().filter(|least| amount < *least) {
-        return Err(too_small(format!("Stripe charges at least {least} units in this currency")));
+        return Err(too_small(format!(
+            "the top-up is below Stripe's minimum charge in {}; nothing was charged: send a \
+             topUpAmount of at least {least} units",
+            request.currency
+        )));
     }
     if balance.checked_add(amount).is_some_and(|sum| sum < request.price) {
-        return Err(too_small("balance and top-up together are below the price".to_owned()));
+        let missing = request.price.checked_sub(balance).unwrap_or(request.price);
+        return Err(too_small(format!(
+            "the balance and the top-up together are below the price of {} units; nothing was \
+             charged: send a topUpAmount of at least {missing} units",
+            request.price
+        )));
     }
     Ok(amount)
 }

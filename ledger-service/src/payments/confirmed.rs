@@ -55,5 +55,7 @@ impl CardPayments {
 }
 
 fn foreign() -> Refusal {
-    Refusal::new(Code::PaymentFailed, "this PaymentIntent is not a top-up of this card")
+    let text = "this PaymentIntent is not a top-up of this card; nothing was charged: send the \
+                paymentIntentId of the refusal together with the same card";
+    Refusal::new(Code::PaymentFailed, text)
 }

@@ -221,7 +221,10 @@ impl CardPayments {
 pub(super) fn limited(limit: &LimitName, wait: Duration) -> PaymentAbort {
     metrics::counter!("stripe402_card_limited_total", "limit" => limit.label()).increment(1);
     tracing::info!(%limit, ?wait, "a card attempt is refused by a limit");
-    let refusal = Refusal::new(Code::PaymentFailed, "too many card payments were tried; wait");
+    let refusal = Refusal::new(
+        Code::PaymentFailed,
+        "too many card attempts; nothing was charged: retry after the time in retry-after",
+    );
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     PaymentAbort::Refuse {
         refusal: Box::new(refusal.because(Reason::RateLimited)),

@@ -22,8 +22,8 @@ pub(crate) fn open_holds(movements: &[Movement]) -> Vec<(HoldName, Units)> {
     movements.iter().filter_map(|movement| open(&movement.posting)).collect()
 }
 
-/// What went back under this name, and stayed there. A hold that was released because its refund had been
-/// taken from the balance before went back, too.
+/// What was refunded under this name, and stayed so. A hold that was released because its refund had been
+/// taken from the balance before was refunded, too.
 pub(super) fn captured(movements: &[Movement], refund: &str) -> Vec<Refunded> {
     let postings = || movements.iter().map(|movement| &movement.posting);
     let is_there = |kind: Kind, reference: &str| {

@@ -1,4 +1,4 @@
-//! Money that goes back to cards: held, ordered, and posted as Stripe tells of it.
+//! Refunds to cards: held, ordered, and posted as Stripe tells of them.
 
 pub(crate) mod hold_name;
 pub(crate) mod holds;
@@ -18,7 +18,7 @@ use crate::{
     stripe::Provider,
 };
 
-/// Gives money back.
+/// Refunds cards.
 pub struct Refunds {
     pub(crate) postings: Arc<Postings>,
     pub(crate) provider: Arc<dyn Provider>,
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Refunds {
     }
 }
 
-/// One part of a refund: what went back to one card charge.
+/// One part of a refund: what was refunded to one card charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refunded {
     /// The PaymentIntent.
@@ -46,17 +46,34 @@ pub struct Refunded {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefundError {
-    /// A dispute is open, or an operator has frozen the account. Retry when that has ended.
-    #[error("the account is frozen: while a dispute is open a refund would be paid twice")]
+    /// An operator has frozen the account. Retry when it is unfrozen.
+    #[error("an operator has frozen the account; nothing was refunded: unfreeze it first")]
     Frozen,
+    /// A dispute of the client's is open. Retry when it has ended.
+    #[error(
+        "a dispute is open, and a refund could pay the cardholder twice; nothing was refunded: wait \
+         until the dispute ends"
+    )]
+    Disputed,
     /// More than is available. Do not retry: ask for less.
-    #[error("only {0} units are available")]
+    #[error("only {0} units are available; nothing was refunded: ask for at most that")]
     Insufficient(Units),
     /// The name was used for a refund of another amount. Do not retry: choose another name.
-    #[error("this reference was used for a refund of another amount: choose another reference")]
+    #[error(
+        "this reference was already used for a refund of another amount; nothing was refunded: choose \
+         another reference"
+    )]
     Conflict,
+    /// What Stripe says of the client's card charges cannot be added up. Do not retry: look at Stripe.
+    #[error(
+        "the amounts of the client's refunds at Stripe are too large to be added up; nothing was \
+         refunded: check its PaymentIntents in Stripe's dashboard"
+    )]
+    TooLarge,
     /// Stripe's answer is not known yet; the amount stays held. Retry under the same name.
-    #[error("{0}; what is held stays held: run this again, with the same --reference")]
+    #[error(
+        "{0}; the outcome is unknown and the amount stays held: run this again with the same --reference"
+    )]
     Unknown(#[from] Unavailable),
 }
 

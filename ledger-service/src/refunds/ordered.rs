@@ -1,4 +1,4 @@
-//! Unused credits back to the cards that they came from.
+//! Refunds of unused credits to the cards that paid for them.
 //!
 //! An amount is held first, and durably; then Stripe is asked, with a key made of the hold's name;
 //! then the hold is captured. Whatever is cut off in between is finished by the next refund of the
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
-    postings::Unavailable,
+    postings::{Unavailable, is_disputed, operators_word},
     stripe::{Failure, NewRefund, Refund, jittered},
 };
 
@@ -25,12 +25,12 @@ use crate::{
 const ATTEMPTS: u32 = 6;
 
 impl Refunds {
-    /// Gives back `amount`, or all that is available, newest card charge first. What is below the
-    /// smallest amount that Stripe refunds stays, and so does what no card charge can take back.
+    /// Refunds `amount`, or all that is available, newest card charge first. What is below the
+    /// smallest amount that Stripe refunds stays, and so does what no card charge can take.
     ///
-    /// `name` names this refund. What goes back where is decided once, in one transaction, before
+    /// `name` names this refund. What is refunded to which charge is decided once, in one transaction, before
     /// Stripe hears of it; asked for again, the same plan is carried out to its end, and nothing else.
-    /// Answers all that went back under this name.
+    /// Answers all that was refunded under this name.
     ///
     /// # Errors
     /// [`RefundError`].
@@ -59,7 +59,7 @@ impl Refunds {
         Ok(captured(&self.postings.movements(key).await?, name))
     }
 
-    /// Holds what is to go back to each card charge, all of it or nothing.
+    /// Holds what is to be refunded to each card charge, all of it or nothing.
     async fn plan_refund(
         &self,
         key: AccountKey,
@@ -69,7 +69,7 @@ impl Refunds {
     ) -> Result<(), RefundError> {
         let account = self.store.account(key).await?;
         if account.frozen {
-            return Err(RefundError::Frozen);
+            return Err(frozen_by(movements));
         }
         let wanted = amount.unwrap_or(account.available);
         if wanted > account.available {
@@ -104,10 +104,10 @@ impl Refunds {
                 let account = self.store.account(key).await?;
                 Err(RefundError::Insufficient(account.available))
             }
-            Posted::Refused(_) => {
-                Err(Unavailable::Other("the books refuse the plan of this refund".to_owned())
-                    .into())
-            }
+            Posted::Refused(_) => Err(Unavailable::Other(
+                "the books refuse to hold the amount of this refund".to_owned(),
+            )
+            .into()),
         }
     }
 
@@ -120,13 +120,13 @@ impl Refunds {
         Ok(())
     }
 
-    /// What Stripe could still give back of a PaymentIntent, in minor units.
-    async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, Unavailable> {
-        let received = self.provider.intent(intent).await?.received_minor;
-        let refunds = self.provider.refunds(intent).await?;
+    /// What Stripe could still refund of a PaymentIntent, in minor units.
+    async fn refundable(&self, intent: &PaymentIntentId) -> Result<i64, RefundError> {
+        let found = self.provider.intent(intent).await.map_err(Unavailable::from)?;
+        let refunds = self.provider.refunds(intent).await.map_err(Unavailable::from)?;
         let refunds = refunds.iter().filter(|refund| !refund.failed);
         let back = total(refunds.map(|refund| refund.amount_minor))?;
-        Ok(less(received, back)?.max(0))
+        Ok(less(found.received_minor, back)?.max(0))
     }
 
     /// Settles one hold with Stripe: `None` if the money could not go there.
@@ -145,7 +145,7 @@ impl Refunds {
             attempt: 0,
         };
         // Forgotten, this hold would be planned again: for another card charge perhaps, as Stripe says
-        // that this one has been given back.
+        // that this one has been refunded.
         self.store.outlives_failover(key, Kind::Hold, &reference).await?;
         let in_books = refunds_in(&self.postings.movements(key).await?);
         let refund = self.ask_for_refund(wanted, &in_books).await?;
@@ -222,17 +222,22 @@ impl Refunds {
 }
 
 /// The sum of amounts in minor units. What cannot be added up is not refunded.
-fn total(mut amounts: impl Iterator<Item = i64>) -> Result<i64, Unavailable> {
-    amounts.try_fold(0_i64, i64::checked_add).ok_or_else(too_large)
+fn total(mut amounts: impl Iterator<Item = i64>) -> Result<i64, RefundError> {
+    amounts.try_fold(0_i64, i64::checked_add).ok_or(RefundError::TooLarge)
 }
 
 /// One amount in minor units less another.
-fn less(amount: i64, other: i64) -> Result<i64, Unavailable> {
-    amount.checked_sub(other).ok_or_else(too_large)
+fn less(amount: i64, other: i64) -> Result<i64, RefundError> {
+    amount.checked_sub(other).ok_or(RefundError::TooLarge)
 }
 
-fn too_large() -> Unavailable {
-    Unavailable::Other("the amounts of this charge's refunds are too large to be added".to_owned())
+/// Who has frozen the account. A dispute freezes every account of its client, so it need not be among
+/// this one's movements: what no operator has frozen, a dispute has.
+fn frozen_by(movements: &[Movement]) -> RefundError {
+    match operators_word(movements) {
+        Some(true) if !is_disputed(movements) => RefundError::Frozen,
+        _ => RefundError::Disputed,
+    }
 }
 
 #[cfg(test)]
@@ -243,7 +248,8 @@ mod tests {
     fn amounts_are_added_exactly_or_not_at_all() {
         assert_eq!(total([500, 700].into_iter()).unwrap(), 1_200);
         assert_eq!(less(500, 700).unwrap(), -200);
-        assert!(total([i64::MAX, 1].into_iter()).is_err());
-        assert!(less(i64::MIN, 1).is_err());
+        // Definite: the next try would have the same amounts.
+        assert!(matches!(total([i64::MAX, 1].into_iter()), Err(RefundError::TooLarge)));
+        assert!(matches!(less(i64::MIN, 1), Err(RefundError::TooLarge)));
     }
 }

@@ -77,7 +77,7 @@ impl FromStr for StoreUrl {
             }
             // The rest may hold a password: only the scheme is repeated.
             _ => Err(format!(
-                "{scheme:?} is no store's address; write file:PATH, redis://HOST:PORT, \
+                "{scheme:?} is not a kind of store; write file:PATH, redis://HOST:PORT, \
                  rediss://HOST:PORT (TLS), redis+cluster://HOST:PORT,HOST:PORT or \
                  postgres://user@host/database"
             )),

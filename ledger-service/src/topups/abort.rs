@@ -68,15 +68,24 @@ pub(crate) fn declined(told: Option<&Decline>) -> Refusal {
 
 /// Neither deducted from nor charged.
 pub(crate) fn frozen() -> Refusal {
-    Refusal::new(Code::PaymentFailed, "this account is frozen").because(Reason::Frozen)
+    let text = "this account is frozen, by a dispute or by the seller; nothing was deducted or charged: \
+                ask the seller to unfreeze it";
+    Refusal::new(Code::PaymentFailed, text).because(Reason::Frozen)
+}
+
+/// Stripe takes the PaymentMethod for nothing that can be charged.
+pub(crate) fn unaccepted() -> Refusal {
+    let text = "Stripe does not accept this PaymentMethod: it does not exist, is no card, or cannot be \
+                used again; nothing was charged: send another paymentMethodId";
+    Refusal::new(Code::PaymentFailed, text)
 }
 
 /// The account owes so much that a top-up of this amount would go into it: more has to be offered.
 pub(crate) fn in_debt(owed: Units, price: Units) -> Refusal {
     let least = owed.checked_add(price).unwrap_or(Units::MAX);
     let text = format!(
-        "this account owes {owed} units, which refunds or disputes took beyond its balance; nothing \
-         was charged: a topUpAmount of at least {least} units settles that and pays for the request"
+        "this account owes {owed} units after a refund or dispute that was above its balance; nothing \
+         was charged: send a topUpAmount of at least {least} units to settle that and pay"
     );
     let refusal = Refusal::new(Code::TopUpBelowMinimum, text).because(Reason::Debt);
     Refusal { amount_owed: Some(owed), ..refusal }
@@ -99,7 +108,7 @@ pub(crate) fn unusable(failure: Failure) -> PaymentAbort {
         }
         Failure::Invalid(code) => {
             tracing::info!(code, "Stripe does not take this PaymentMethod");
-            refuse(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be used"))
+            refuse(unaccepted())
         }
         Failure::Account(cause) => {
             tracing::error!(

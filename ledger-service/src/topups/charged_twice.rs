@@ -46,7 +46,7 @@ impl TopUps {
             payment_intent,
             units = amount.get(),
             client = subject,
-            "a card was charged twice: a charge that was given up has succeeded; it is given back"
+            "a card was charged twice: a charge that was given up has succeeded; it is refunded"
         );
         let Ok(intent) = payment_intent.parse::<PaymentIntentId>() else { return Ok(true) };
         let hold = HoldName::new(intent, NAME);

@@ -7,11 +7,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use stripe402_protocol::{Code, Currency, Refusal};
+use stripe402_protocol::Currency;
 
 use super::{
     PaymentAbort, TopUps,
-    abort::{declined, unusable},
+    abort::{declined, unaccepted, unusable},
     under_way::RunningTopUp,
 };
 use crate::{
@@ -55,9 +55,7 @@ pub(crate) fn next(currency: Currency, answer: Result<Intent, Failure>, details:
             IntentStatus::Open => Next::Again(format!("{} is still open", intent.id)),
         },
         Err(Failure::Card(decline)) => refused(declined(Some(&decline).filter(|_| details))),
-        Err(Failure::Invalid(_)) => {
-            refused(Refusal::new(Code::PaymentFailed, "this PaymentMethod cannot be charged"))
-        }
+        Err(Failure::Invalid(_)) => refused(unaccepted()),
         Err(Failure::Unknown(cause) | Failure::Account(cause) | Failure::Broken { cause, .. }) => {
             Next::Again(cause)
         }
@@ -231,7 +229,7 @@ impl TopUps {
                     && let Err(cause) =
                         self.give_back_if_charged_twice(&given_up, payment_intent).await
                 {
-                    tracing::error!(payment_intent, ?cause, "reconcile: it is not given back yet");
+                    tracing::error!(payment_intent, ?cause, "reconcile: it is not refunded yet");
                 }
                 Ok(Some(top_up.state))
             }

@@ -140,7 +140,7 @@ pub enum CaptureOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoidOutcome {
-    /// The deduction or hold was given back.
+    /// The deduction was voided, or the hold released.
     Voided,
     /// No such deduction yet; it will be refused if it comes.
     Marked,

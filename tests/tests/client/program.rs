@@ -64,7 +64,10 @@ async fn a_session_at_a_terminal() {
 
     let said = here.run(&["curl", &weather]).await;
     assert_eq!((said.code, said.out.as_str()), (10, ""), "{said:?}");
-    assert!(said.error.contains("this costs $0.05, and there is nothing to pay with"), "{said:?}");
+    assert!(
+        said.error.contains("this costs $0.05, and there is no card and no client id to pay with"),
+        "{said:?}"
+    );
 
     let card = here.card().await;
     let limits = ["--max-price", "0.05usd", "--budget", "5usd"];

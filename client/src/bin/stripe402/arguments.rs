@@ -217,7 +217,9 @@ impl CommonArgs {
             .or_else(|| variable("APPDATA"))
             .or_else(|| variable("HOME").map(|home| home.join(".config")));
         let folder = folder.ok_or_else(|| {
-            Exit::usage("there is no home folder: name a file with --credentials".to_owned())
+            Exit::usage(
+                "there is no home folder for the credentials file: set --credentials".to_owned(),
+            )
         })?;
         Ok(File::new(folder.join("stripe402/credentials.json")))
     }
@@ -236,7 +238,9 @@ impl PayingArgs {
         let mut currency = self.currency;
         for other in written {
             if *currency.get_or_insert(other) != other {
-                return Err(Exit::usage("amounts of different currencies".to_owned()));
+                return Err(Exit::usage(
+                    "the amounts have different currencies: write all of them in one".to_owned(),
+                ));
             }
         }
         let units = |amount: Option<Amount>| -> Option<Units> { amount.map(|amount| amount.units) };

@@ -83,7 +83,7 @@ pub(super) async fn movements(
     let limit = limit(which.limit)?;
     let currency = which.currency.as_deref().map(currency_named).transpose()?;
     if which.cursor.is_some_and(|cursor| cursor > LAST_CURSOR) {
-        return Err(ApiError::bad_request("cursor: must be `next` of an answer"));
+        return Err(ApiError::bad_request("cursor: must be `next` of an earlier answer"));
     }
     let operations = &operators.0.operations;
     Ok(Json(operations.movements_of(&client, currency, which.cursor, limit).await?))

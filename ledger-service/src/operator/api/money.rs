@@ -67,7 +67,7 @@ pub(super) struct WhichRevenue {
     days: Option<u64>,
 }
 
-/// What deductions brought, less what was given back
+/// What deductions brought, less voids
 #[utoipa::path(get, path = "/admin/v1/revenue", tag = "money", operation_id = "revenue",
     params(WhichRevenue), responses((status = 200, body = view::Revenue), Usual))]
 pub(super) async fn revenue(

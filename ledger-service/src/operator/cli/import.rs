@@ -61,7 +61,7 @@ pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
     let done = operations.recorded(&Actor::command_line(), order, work).await?;
     let Imported { imported, repeated, units, rows, values } = done;
     let mut lines = vec![format!(
-        "{imported} clients imported with {units} units, {repeated} had been before, {} refused",
+        "{imported} clients imported with {units} units, {repeated} imported before, {} refused",
         rows.len()
     )];
     let good = rows.is_empty();
@@ -93,7 +93,7 @@ async fn import_all(store: &dyn Store, clients: Vec<Client>) -> Result<Imported,
                 done.imported = done.imported.saturating_add(1);
                 let units = done.units.checked_add(client.balance);
                 done.units = units.ok_or_else(|| {
-                    let text = "the balances are too large to be added: import them in parts";
+                    let text = "the balances are too large to be added up: import them in parts";
                     OperatorError::Invalid(text.to_owned())
                 })?;
             }
@@ -132,15 +132,19 @@ async fn read(url: &str) -> Result<Vec<Client>, CliError> {
 
 async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, OperatorError> {
     let refused = |why: &str| Ok(Outcome::Refused(why.to_owned()));
-    let Ok(id) = client.id.parse::<ClientId>() else { return refused("not a client id") };
-    let Ok(currency) = client.currency.to_ascii_lowercase().parse::<Currency>() else {
-        return refused("not a currency that Stripe charges in");
+    let Ok(id) = client.id.parse::<ClientId>() else {
+        return refused("its id is not a client id (64 lowercase hex digits)");
     };
-    let Ok(amount) = Units::new(client.balance) else { return refused("not a balance") };
+    let Ok(currency) = client.currency.to_ascii_lowercase().parse::<Currency>() else {
+        return refused("its currency is not one that Stripe charges in");
+    };
+    let Ok(amount) = Units::new(client.balance) else {
+        return refused("its balance is not between 0 and 2^53 - 1 units");
+    };
     if !client.customer.is_empty() {
         let known = store.remember_customer(id, client.customer.clone()).await?;
         if known != client.customer {
-            return refused("known here with another Stripe customer");
+            return refused("the books have another Stripe customer for it");
         }
     }
     let posting = Posting {
@@ -152,8 +156,8 @@ async fn import(store: &dyn Store, client: &Client) -> Result<Outcome, OperatorE
     Ok(match store.post(AccountKey { client: id, currency }, posting).await? {
         Posted::Done(_) => Outcome::Imported,
         Posted::Repeated(_) => Outcome::Repeated,
-        Posted::Refused(_) => {
-            Outcome::Refused("imported before with another balance: settle by hand".to_owned())
-        }
+        Posted::Refused(_) => Outcome::Refused(
+            "imported before with another balance: correct it with client adjust".to_owned(),
+        ),
     })
 }

@@ -45,16 +45,16 @@ pub enum CliError {
     #[error(transparent)]
     Work(#[from] OperatorError),
     /// The Express middleware's database cannot be read. Retry.
-    #[error("--from: {0}")]
+    #[error("--from: the Express middleware's database cannot be read: {0}")]
     Express(#[source] sqlx::Error),
     /// A setting is wrong. Do not retry.
     #[error("{0}")]
     Setting(String),
     /// An answer is none of JSON's. Do not retry.
-    #[error("--json: {0}")]
+    #[error("--json: the answer cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// The machine lets no command run. Retry.
-    #[error("{0}")]
+    #[error("the command cannot run on this machine: {0}")]
     Machine(#[from] std::io::Error),
 }
 

@@ -48,15 +48,15 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, CliError> {
         lines.push(table(&repaired));
     }
     lines.extend(failures.iter().map(|failure| format!("not repaired: {failure}")));
-    lines.push(format!("the last {span}: {} differences", found.len()));
+    lines.push(format!("differences in the last {span}: {}", found.len()));
     if !found.is_empty() {
         lines.push(table(&found));
     }
     let other_books = sync.other_books(since_ms).await?;
     for (books, charges) in &other_books {
         lines.push(format!(
-            "{charges} charges of these cards are for other books, {books}: if those were lost, and no ledger uses them, add \
-             --lost-books {books}"
+            "{charges} charges of these cards belong to other books, {books}: if those were lost and no \
+             ledger uses them, run reconcile again with --lost-books {books}"
         ));
     }
     let good = found.is_empty() && failures.is_empty();

@@ -115,10 +115,9 @@ fn units(amount: &str) -> Result<i64, OperatorError> {
 }
 
 fn currency(filled: &Filled) -> Result<Currency, OperatorError> {
-    filled
-        .currency
-        .parse()
-        .map_err(|_| OperatorError::Invalid("there is no such currency".to_owned()))
+    filled.currency.parse().map_err(|_| {
+        OperatorError::Invalid("unknown currency: use a lowercase code such as usd".to_owned())
+    })
 }
 
 /// Back to the client's page, by its subject; what did not work is shown above what was sent.

@@ -120,9 +120,7 @@ fn said(done: &str) -> Option<&'static str> {
         "adjust" => Some("The correction is in the books."),
         "repeated" => Some("It was in the books already, by the same reference: nothing happened."),
         "refund" => Some("The refund is on its way to the card."),
-        "short" => {
-            Some("Less went back than was asked for: no card charge can take back the rest.")
-        }
+        "short" => Some("Less was refunded than was asked for: no card charge can take the rest."),
         _ => None,
     }
 }

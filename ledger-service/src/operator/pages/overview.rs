@@ -189,7 +189,7 @@ fn tiles(overview: &Overview, span: Span, currency: Currency) -> Markup {
     };
     html! {
         dl.tiles {
-            (tile("Revenue", money(units, currency), "deducted, less given back".to_owned()))
+            (tile("Revenue", money(units, currency), "deductions, less voids".to_owned()))
             (tile("Paid requests", html! { (number(requests)) }, "that stood".to_owned()))
             (tile("Topped up", money(charged, currency), format!("{} card charges", number(credited))))
             (tile("Declined", html! { (number(refused)) }, format!("of {} card charges", number(credited.saturating_add(refused)))))

@@ -38,7 +38,7 @@ pub struct RefundOrder {
     pub currency: Currency,
     /// Units; all that is available without.
     pub units: Option<i64>,
-    /// Names it: asked for again, what was cut off is finished, and nothing goes back twice.
+    /// Names it: asked for again, what was cut off is finished, and nothing is refunded twice.
     pub reference: String,
     /// Why.
     pub reason: Option<String>,
@@ -79,7 +79,9 @@ impl Operations {
                 all.push((key, self.store.movements(key).await?));
             }
             if !frozen && all.iter().any(|(_, movements)| is_disputed(movements)) {
-                let text = "a dispute is open: the client's accounts thaw when it ends".to_owned();
+                let text =
+                    "a dispute is open; the ledger unfreezes the client's accounts when it ends"
+                        .to_owned();
                 return Err(OperatorError::Refused { code: "disputed", text });
             }
             for (key, movements) in all {
@@ -117,7 +119,9 @@ impl Operations {
         let kind = if wanted.units < 0 { Kind::AdjustmentDown } else { Kind::AdjustmentUp };
         let amount = wanted.units.checked_abs().and_then(|units| Units::new(units).ok());
         let amount = amount.ok_or_else(|| {
-            OperatorError::Invalid("units must be a number of at most 2^53 - 1".to_owned())
+            OperatorError::Invalid(
+                "units must be a whole number from -(2^53 - 1) to 2^53 - 1".to_owned(),
+            )
         })?;
         if amount.is_zero() {
             let text = "units must be a number other than 0".to_owned();
@@ -146,7 +150,7 @@ impl Operations {
         self.on_record(actor, order, work).await
     }
 
-    /// Gives unused credits back to the cards they came from.
+    /// Refunds unused credits to the cards that paid for them.
     ///
     /// # Errors
     /// [`OperatorError`].
@@ -167,12 +171,15 @@ impl Operations {
         }
         let amount = wanted.units.map(|units| {
             Units::new(units).ok().filter(|amount| !amount.is_zero()).ok_or_else(|| {
-                OperatorError::Invalid("the amount must be a number of units above 0".to_owned())
+                OperatorError::Invalid(
+                    "the amount must be a whole number of units above 0, at most 2^53 - 1"
+                        .to_owned(),
+                )
             })
         });
         let amount = amount.transpose()?;
         let parts = self.parts.as_ref().ok_or_else(|| {
-            OperatorError::Invalid("refunds need Stripe: set STRIPE_SECRET_KEY".to_owned())
+            OperatorError::Invalid("a refund needs Stripe's key: set STRIPE_SECRET_KEY".to_owned())
         })?;
         let found = self.accounts_of(client).await?;
         let key = found.into_iter().find(|key| key.currency == wanted.currency);
@@ -190,7 +197,9 @@ impl Operations {
             let went = parts.refunds.refund(key, amount, name).await?;
             let sum = went.iter().try_fold(Units::ZERO, |sum, part| sum.checked_add(part.amount));
             let refunded = sum.ok_or_else(|| {
-                StoreError::Damaged("more went back than the books can hold".to_owned())
+                StoreError::Damaged(
+                    "the parts of this refund are too large to be added up".to_owned(),
+                )
             })?;
             let parts = went.into_iter().map(|part| RefundedPart {
                 payment_intent: part.payment_intent,
@@ -203,7 +212,7 @@ impl Operations {
                 parts: parts.collect(),
                 account: view::Account::of(&key, &self.store.account(key).await?),
             };
-            let detail = Some(format!("{refunded} units went back in all under this reference"));
+            let detail = Some(format!("{refunded} units refunded in total under this reference"));
             Ok(Deed { detail, ..Deed::done(given) })
         };
         self.on_record(actor, order, work).await

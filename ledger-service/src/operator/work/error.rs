@@ -54,13 +54,25 @@ impl OperatorError {
 
 impl From<PostRefusal> for OperatorError {
     fn from(refusal: PostRefusal) -> Self {
-        let code = match refusal {
-            PostRefusal::Conflict => "conflict",
-            PostRefusal::NoSuchHold => "no_such_hold",
-            PostRefusal::Insufficient => "insufficient",
-            PostRefusal::TooLarge => "too_large",
+        let (code, text) = match refusal {
+            PostRefusal::Conflict => (
+                "conflict",
+                "this reference was already used for another amount; nothing was changed: choose \
+                 another reference",
+            ),
+            PostRefusal::NoSuchHold => {
+                ("no_such_hold", "there is no open hold of this name; nothing was changed")
+            }
+            PostRefusal::Insufficient => (
+                "insufficient",
+                "the balance is below this amount; nothing was changed: take at most what is \
+                 available",
+            ),
+            PostRefusal::TooLarge => {
+                ("too_large", "the balance would be above 2^53 - 1 units; nothing was changed")
+            }
         };
-        Self::Refused { code, text: format!("the books refuse this: {code}") }
+        Self::Refused { code, text: text.to_owned() }
     }
 }
 
@@ -68,8 +80,9 @@ impl From<RefundError> for OperatorError {
     fn from(error: RefundError) -> Self {
         let code = match error {
             RefundError::Conflict => "conflict",
-            RefundError::Frozen => "frozen",
+            RefundError::Frozen | RefundError::Disputed => "frozen",
             RefundError::Insufficient(_) => "insufficient",
+            RefundError::TooLarge => "too_large",
             RefundError::Unknown(_) => return Self::RefundUnknown(error),
         };
         Self::Refused { code, text: error.to_string() }

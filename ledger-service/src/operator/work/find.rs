@@ -54,7 +54,7 @@ impl Operations {
             return Ok(client);
         }
         if !is_subject(name) {
-            let text = "a client is named by its id (64 hex digits) or its subject (16)";
+            let text = "name a client by its id (64 hex digits) or its subject (16 hex digits)";
             return Err(OperatorError::Invalid(text.to_owned()));
         }
         if let Some(client) = self.directory.get(name) {
@@ -102,7 +102,7 @@ impl Operations {
         let search = search.unwrap_or_default();
         let is_hex = search.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_hex || search.len() > 64 {
-            let text = "search takes the beginning of a client id, or a subject: hex digits";
+            let text = "search must be the beginning of a client id or a subject: up to 64 lowercase hex digits";
             return Err(OperatorError::Invalid(text.to_owned()));
         }
         if is_subject(search) && after.is_none() {

@@ -112,7 +112,7 @@ impl Operations {
         Ok(Movements { movements, next: None })
     }
 
-    /// What deductions brought, less what was given back: of the last so many days, or of all time.
+    /// What deductions brought, less voids: of the last so many days, or of all time.
     ///
     /// # Errors
     /// [`OperatorError`] if the store cannot be read.

@@ -146,8 +146,8 @@ impl File {
             Current::Open(database) => Ok(database),
             Current::Closed { why, .. } => Err(self.closed(why)),
             Current::Distrusted(why) => Err(StoreError::Unavailable(format!(
-                "a sync of {} failed, so nobody knows what is on the disk ({why}): nothing more is \
-                 written until the ledger is restarted; look after the disk first",
+                "a sync of {} failed ({why}), so its state on the disk is unknown: check the disk, then \
+                 restart the ledger; until then it writes nothing",
                 self.opener.name()
             ))),
         }

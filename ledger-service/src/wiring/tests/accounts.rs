@@ -360,6 +360,38 @@ async fn an_operator_thaws_nothing_while_a_dispute_is_open_in_any_currency() {
     assert!(case.stands(key).await.2 && case.stands(other).await.2);
 }
 
+#[tokio::test]
+async fn a_refund_says_who_has_frozen_the_account() {
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let refund = || case.parts.refunds.refund(key, Some(Units::from_u32(10_000)), "a");
+    let operations = Operations::new(Arc::clone(&case.store), None, Arc::new(SystemClock));
+    let (actor, client) = (Actor::command_line(), key.client.to_hex());
+    operations.freeze(&actor, &client, true, "chargebacks").await.unwrap();
+    assert!(matches!(refund().await, Err(RefundError::Frozen)));
+    operations.freeze(&actor, &client, false, "cleared").await.unwrap();
+    case.post(key, Kind::Freeze, "dp_1", 0).await;
+    assert!(matches!(refund().await, Err(RefundError::Disputed)));
+    operations.freeze(&actor, &client, true, "chargebacks").await.unwrap();
+    case.post(key, Kind::DisputeOpened, "dp_1", 700).await;
+    assert!(matches!(refund().await, Err(RefundError::Disputed)), "both have");
+}
+
+#[tokio::test]
+async fn amounts_that_cannot_be_added_up_are_no_reason_to_retry() {
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let other = Refund { id: "re_2".into(), ..refund_of(i64::MAX) };
+    *case.bank.refunds.lock().unwrap() = vec![refund_of(i64::MAX), other];
+    let refused = case.parts.refunds.refund(key, Some(Units::from_u32(10_000)), "a").await;
+    let refused = work::OperatorError::from(refused.unwrap_err());
+    assert!(
+        matches!(refused, work::OperatorError::Refused { code: "too_large", .. }),
+        "{refused:?}"
+    );
+    assert_eq!(case.stands(key).await.1, 0, "nothing is held");
+}
+
 /// A ledger that has lost its claim while it made the customer does not charge any more.
 #[tokio::test]
 async fn nothing_is_sent_that_another_ledger_looks_for() {

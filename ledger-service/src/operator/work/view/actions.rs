@@ -6,13 +6,13 @@ use utoipa::ToSchema;
 
 use super::Account;
 
-/// What went back to the cards
+/// What was refunded to the cards
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Refunded {
     /// Whose it was
     #[schema(pattern = "^[0-9a-f]{16}$")]
     pub subject: String,
-    /// All that went back under this reference
+    /// All that was refunded under this reference
     #[schema(value_type = i64)]
     pub refunded: Units,
     /// Whether it is less than was asked for
@@ -23,7 +23,7 @@ pub struct Refunded {
     pub account: Account,
 }
 
-/// What went back to one card charge
+/// What was refunded to one card charge
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RefundedPart {
     /// Which

@@ -79,7 +79,7 @@ pub struct AccountDetails {
     /// What it holds
     #[serde(flatten)]
     pub account: Account,
-    /// Deductions, less those that were given back
+    /// Deductions, less voids
     pub requests: i64,
     /// What they took
     pub spent: i64,
@@ -96,7 +96,7 @@ pub struct Deduction {
     pub at_ms: u64,
     /// The priced route
     pub route: String,
-    /// The price; 0 if it was given back
+    /// The price; 0 if it was voided
     #[schema(value_type = i64)]
     pub amount: Units,
 }

@@ -79,9 +79,9 @@ pub struct RevenueLine {
     /// ISO 4217, lowercase
     #[schema(value_type = String, pattern = "^[a-z]{3}$")]
     pub currency: Currency,
-    /// How many, less those that were given back
+    /// How many, less voids
     pub requests: i64,
-    /// How much, less what was given back
+    /// How much, less voids
     pub units: i64,
 }
 
