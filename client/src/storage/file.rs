@@ -52,7 +52,10 @@ impl File {
     fn read(&self) -> Result<Purse, StorageError> {
         match fs::read(&self.path) {
             Ok(bytes) => parse(&bytes).map_err(|cause| StorageError {
-                what: format!("{} is not a credentials file of stripe402: name another file", self.path.display()),
+                what: format!(
+                    "{} is not a credentials file of stripe402: name another file",
+                    self.path.display()
+                ),
                 cause,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Purse::default()),

@@ -74,9 +74,8 @@ impl Line {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         self.through("batch", async {
             let answer = self.world.books.batch(batch).await?;
-            let made = answer.deductions.iter().filter_map(|(id, outcome)| {
-                matches!(outcome, DeductionOutcome::Deducted(_)).then(|| random_of(id))
-            });
+            let deducted = |(_, outcome): &&_| matches!(outcome, DeductionOutcome::Deducted(_));
+            let made = answer.deductions.iter().filter(deducted).map(|(id, _)| random_of(id));
             self.world.truth().deducted.extend(made);
             let charges = answer.deductions.iter().map(|(id, of)| format!("{id} {of:?}"));
             let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));

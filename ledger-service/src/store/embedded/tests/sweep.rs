@@ -22,16 +22,13 @@ pub(super) struct FileUnderTest {
     turns: Turns,
     pub(super) time: Time,
     minted: u64,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl FileUnderTest {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, Time(Arc::new(AtomicU64::new(NOW))))
-    }
-
-    fn over(folder: tempfile::TempDir, time: Time) -> Self {
+        let time = Time(Arc::new(AtomicU64::new(NOW)));
         let path = folder.path().join("ledger.redb");
         let options = EmbeddedOptions {
             path: path.clone(),
@@ -42,14 +39,7 @@ impl FileUnderTest {
         let opener = Opener::of(path);
         let clock = Arc::new(time.clone());
         let (store, turns) = Embedded::open_by(opener, Duration::ZERO, options, clock).unwrap();
-        Self { store, turns, time, minted: 0, folder }
-    }
-
-    /// As after a restart.
-    pub(super) fn again(self) -> Self {
-        let Self { store, turns, time, folder, .. } = self;
-        drop((store, turns));
-        Self::over(folder, time)
+        Self { store, turns, time, minted: 0, _folder: folder }
     }
 
     /// What a call says that has a commit of its own.

@@ -1,6 +1,6 @@
 //! Top-ups without a charge go as deductions do; those of versions before, and damaged ones.
 
-use redb::{ReadableTableMetadata as _, TableDefinition};
+use redb::ReadableTableMetadata as _;
 use stripe402_protocol::{Code, Refusal};
 
 use super::{sweep::FileUnderTest, *};
@@ -63,39 +63,6 @@ async fn a_commit_forgets_some_and_never_all_at_once() {
         under_test.ping().await;
         assert_eq!(under_test.left(), (left, left));
     }
-}
-
-/// A file of the version before has no list of them.
-#[tokio::test]
-async fn those_of_the_version_before_are_kept_from_now_on() {
-    let under_test = FileUnderTest::new();
-    for number in 0..3 {
-        let id = under_test.open(client(number)).await;
-        under_test.end(id, if number == 0 { State::Lapsed } else { refused() }).await;
-    }
-    under_test.open(client(3)).await;
-    let paid = under_test.open(client(4)).await;
-    let credited = State::Credited { payment_intent: "pi_1".into(), amount: Units::from_u32(100) };
-    under_test.end(paid, credited).await;
-    let before = |database: &Database| {
-        let transaction = database.begin_write().unwrap();
-        transaction.delete_table(schema::UNCHARGED).unwrap();
-        transaction.delete_table(schema::UNCHARGED_OF).unwrap();
-        let meta = TableDefinition::<&str, u64>::new("stripe402");
-        transaction.open_table(meta).unwrap().remove("uncharged_listed").unwrap();
-        transaction.commit().unwrap();
-        Ok(())
-    };
-    under_test.store.file.write(before).unwrap();
-    under_test.pass(kept_ms());
-    let under_test = under_test.again();
-    under_test.ping().await;
-    assert_eq!(under_test.left(), (5, 5), "nobody knows when they ended");
-    under_test.pass(kept_ms());
-    // Listed once: a restart begins no new month.
-    let under_test = under_test.again();
-    under_test.ping().await;
-    assert_eq!(under_test.left(), (2, 2), "one is open, and one was credited");
 }
 
 #[tokio::test]
