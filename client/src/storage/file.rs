@@ -179,7 +179,7 @@ mod tests {
         for other in ["my novel", "[]", "", r#"{"origins": 7}"#] {
             fs::write(file.path(), other).unwrap();
             let error = file.change(&mut |_| panic!("nothing to change")).unwrap_err();
-            assert!(error.to_string().contains("is no purse"), "{other}: {error}");
+            assert!(error.to_string().contains("is not a credentials file"), "{other}: {error}");
             assert!(std::error::Error::source(&error).is_some(), "{other}");
             assert_eq!(fs::read(file.path()).unwrap(), other.as_bytes());
         }

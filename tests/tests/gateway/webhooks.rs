@@ -146,6 +146,10 @@ async fn a_client_in_debt_is_told_what_it_owes() {
         assert!(owed >= 49_500, "{owed}");
     }
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, charged, "nothing was charged");
+    let alone = pay(&stack, "/api/weather", json!({"clientId": spent})).await.challenge();
+    assert_eq!(alone["error"], "insufficient_credits");
+    assert_eq!(alone["reason"], "debt");
+    assert_eq!(alone["amountOwed"], owed);
     let balance = pay(&stack, "/.well-known/stripe402/balance", json!({"clientId": spent})).await;
     let expected = json!({"creditsRemaining": 0, "currency": "usd", "amountOwed": owed});
     assert_eq!(balance.body, expected);
