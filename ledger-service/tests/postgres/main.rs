@@ -264,12 +264,12 @@ async fn clients_of_the_express_middleware_are_brought_over_once() {
     let (code, said) = ledger(&import, &server.url());
     assert_eq!(code, 1, "a row was refused");
     assert!(
-        said.contains("2 clients imported with 49500 units, 0 had been before, 1 refused"),
+        said.contains("2 clients imported with 49500 units, 0 imported before, 1 refused"),
         "{said}"
     );
     assert!(said.contains("not a client id"), "{said}");
     let (_, said) = ledger(&import, &server.url());
-    assert!(said.contains("0 clients imported with 0 units, 2 had been before"), "{said}");
+    assert!(said.contains("0 clients imported with 0 units, 2 imported before"), "{said}");
 
     let store = open(&server.url(), Duration::from_secs(3600));
     let key = AccountKey { client: rich.parse().unwrap(), currency: Currency::USD };
