@@ -295,8 +295,10 @@ async fn what_is_within_the_limits_is_served() {
         stack.client.get(ledger.url("/healthz")).header("x", headers).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let batch = |size: usize| {
-        let body = format!(r#"{{"version":2{}}}"#, " ".repeat(size - 13));
-        let request = stack.client.post(ledger.url("/v1/batch")).body(body);
+        let question = r#"{"version":3,"clientId":"CLIENT","currency":"usd"}"#;
+        let question = question.replace("CLIENT", &"0".repeat(64));
+        let body = format!("{question}{}", " ".repeat(size - question.len()));
+        let request = stack.client.post(ledger.url("/v1/balance")).body(body);
         request.bearer_auth(&stack.secrets.ledger_token).send()
     };
     assert_eq!(batch(65_536).await.unwrap().status(), 200);

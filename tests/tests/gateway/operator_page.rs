@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use stripe402_protocol::{
     Currency, DeductionId, Units,
-    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
+    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome, compact},
 };
 use stripe402_tests::{
     browser::Browser,
@@ -98,8 +98,9 @@ async fn two_days(stack: &Stack, clients: &[String]) {
         captures: vec![],
     };
     let url = stack.ledgers[0].url("/v1/batch");
-    let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token).json(&batch);
-    let answer: BatchAnswer = sent.send().await.unwrap().json().await.unwrap();
+    let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token);
+    let sent = sent.body(compact::to_bytes(&batch)).send().await.unwrap();
+    let answer: BatchAnswer = compact::from_bytes(&sent.bytes().await.unwrap()).unwrap();
     assert!(answer.deductions.iter().all(|of| matches!(of.1, DeductionOutcome::Deducted(_))));
 }
 
