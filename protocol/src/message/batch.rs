@@ -9,14 +9,18 @@ use crate::{ClientId, Currency, DeductionId, Units};
 /// `POST /v1/batch`. Voids are carried out first, then captures, then deductions. The order of fields
 /// is the encoding's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Batch {
     /// [`super::VERSION`] of the sender.
     pub version: u16,
     /// Deductions to make.
+    #[serde(default, rename = "charges")]
     pub deductions: Vec<Deduction>,
     /// Deductions to take back.
+    #[serde(default)]
     pub voids: Vec<Void>,
     /// Holds to settle. Since version 3.
+    #[serde(default)]
     pub captures: Vec<Capture>,
 }
 
@@ -35,6 +39,7 @@ pub const LONGEST_HOLD_MS: u64 = 86_400_000;
 
 /// One request's price, to be taken from one client's balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Deduction {
     /// Minted by the gateway; applied at most once.
     pub id: DeductionId,
@@ -75,6 +80,7 @@ pub struct Capture {
 
 /// A deduction to take back, or to refuse if it is yet to come: batches can overtake each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Void {
     /// The deduction.
     pub id: DeductionId,
@@ -86,10 +92,13 @@ pub struct Void {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchAnswer {
     /// One per deduction.
+    #[serde(default, rename = "charges")]
     pub deductions: Vec<(DeductionId, DeductionOutcome)>,
     /// One per void.
+    #[serde(default)]
     pub voids: Vec<(DeductionId, VoidOutcome)>,
     /// One per capture. Since version 3.
+    #[serde(default)]
     pub captures: Vec<(DeductionId, CaptureOutcome)>,
 }
 
