@@ -181,7 +181,7 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.type_into("#adjust-reason", "all of it").await.unwrap();
     browser.click("form[action$=adjust] button").await.unwrap();
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
-    assert!(text(&browser).await.contains("insufficient"));
+    assert!(text(&browser).await.contains("the balance is below this amount"));
     browser.until("document.querySelector('#adjust-reason').value == 'all of it'").await.unwrap();
     browser.type_into("#freeze-reason", "looks odd").await.unwrap();
     browser.click("form[action$='/freeze'] button").await.unwrap();

@@ -18,7 +18,7 @@ pub struct Account {
     /// What can be spent
     #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub available: Units,
-    /// What is held back, for a refund that is under way
+    /// What is held: for requests whose price is not known yet, and for refunds under way
     #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub pending: Units,
     /// What refunds and disputes took beyond the balance
