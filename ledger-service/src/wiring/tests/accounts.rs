@@ -8,6 +8,8 @@ use crate::{
     stripe::DisputePhase,
 };
 
+mod refunds;
+
 /// Payments over books in memory, and a bank.
 struct Case {
     parts: Parts,
@@ -319,77 +321,6 @@ async fn comparing_is_linear_in_accounts_and_mending_in_differences() {
     let each = read() / DIFFERENT;
     assert!(each <= 3, "{each} accounts were read for each difference");
     assert_eq!(parts.sync.differences(&accounts, now_ms).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
-    let case = Case::new(PaymentOptions::default());
-    let (key, intent) = case.topped_up().await;
-    let refund = async |units: u32| {
-        let parts = case.parts.refunds.refund(key, Some(Units::from_u32(units)), "a").await;
-        parts.map(|parts| parts.iter().map(|part| part.amount.get()).sum::<i64>())
-    };
-    assert_eq!(refund(10_000).await.unwrap(), 10_000);
-    assert!(matches!(refund(20_000).await, Err(RefundError::Conflict)));
-    assert_eq!(refund(10_000).await.unwrap(), 10_000, "the same again is the same");
-    assert_eq!(case.stands(key).await, (39_900, 0, false));
-    assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
-    let hold = Some(HoldName::new(intent.clone(), "a").to_string());
-    case.list(Refund { hold, failed: true, ..refund_of(100) });
-    case.parts.sync.sync_refunds(&intent).await.unwrap();
-    assert_eq!(case.stands(key).await, (49_900, 0, false));
-    assert_eq!(refund(10_000).await.unwrap(), 0, "it did not arrive");
-}
-
-#[tokio::test]
-async fn an_operator_thaws_nothing_while_a_dispute_is_open_in_any_currency() {
-    let case = Case::new(PaymentOptions::default());
-    let (key, _) = case.topped_up().await;
-    let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
-    case.post(other, Kind::AdjustmentUp, "given", 700).await;
-    case.post(other, Kind::DisputeOpened, "dp_1", 700).await;
-    let operations = Operations::new(Arc::clone(&case.store), None, Arc::new(SystemClock));
-    let actor = Actor::command_line();
-    let (client, reason) = (key.client.to_hex(), "asked by phone");
-    operations.freeze(&actor, &client, true, reason).await.unwrap();
-    let thawed = operations.freeze(&actor, &client, false, reason).await;
-    assert!(
-        matches!(thawed, Err(work::OperatorError::Refused { code: "disputed", .. })),
-        "{thawed:?}"
-    );
-    assert!(case.stands(key).await.2 && case.stands(other).await.2);
-}
-
-#[tokio::test]
-async fn a_refund_says_who_has_frozen_the_account() {
-    let case = Case::new(PaymentOptions::default());
-    let (key, _) = case.topped_up().await;
-    let refund = || case.parts.refunds.refund(key, Some(Units::from_u32(10_000)), "a");
-    let operations = Operations::new(Arc::clone(&case.store), None, Arc::new(SystemClock));
-    let (actor, client) = (Actor::command_line(), key.client.to_hex());
-    operations.freeze(&actor, &client, true, "chargebacks").await.unwrap();
-    assert!(matches!(refund().await, Err(RefundError::Frozen)));
-    operations.freeze(&actor, &client, false, "cleared").await.unwrap();
-    case.post(key, Kind::Freeze, "dp_1", 0).await;
-    assert!(matches!(refund().await, Err(RefundError::Disputed)));
-    operations.freeze(&actor, &client, true, "chargebacks").await.unwrap();
-    case.post(key, Kind::DisputeOpened, "dp_1", 700).await;
-    assert!(matches!(refund().await, Err(RefundError::Disputed)), "both have");
-}
-
-#[tokio::test]
-async fn amounts_that_cannot_be_added_up_are_no_reason_to_retry() {
-    let case = Case::new(PaymentOptions::default());
-    let (key, _) = case.topped_up().await;
-    let other = Refund { id: "re_2".into(), ..refund_of(i64::MAX) };
-    *case.bank.refunds.lock().unwrap() = vec![refund_of(i64::MAX), other];
-    let refused = case.parts.refunds.refund(key, Some(Units::from_u32(10_000)), "a").await;
-    let refused = work::OperatorError::from(refused.unwrap_err());
-    assert!(
-        matches!(refused, work::OperatorError::Refused { code: "too_large", .. }),
-        "{refused:?}"
-    );
-    assert_eq!(case.stands(key).await.1, 0, "nothing is held");
 }
 
 /// A ledger that has lost its claim while it made the customer does not charge any more.
