@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, EXTENSIONS, Reason, Units, VERSION};
+use crate::{Currency, EXTENSIONS, Pricing, Reason, Units, VERSION};
 
 /// The challenge: the `payment-required` header of a 402, and its body.
 ///
@@ -37,6 +37,9 @@ pub struct Challenge {
     /// What the client owes, in units, with `debt` (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_owed: Option<Units>,
+    /// How the price is known, where it is known only after the request was served (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pricing: Option<Pricing>,
     /// Which extensions of `payment` this server understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
@@ -102,6 +105,7 @@ impl Challenge {
             error: None,
             reason: None,
             amount_owed: None,
+            pricing: None,
             extensions: EXTENSIONS.map(ToOwned::to_owned).to_vec(),
         }
     }

@@ -15,6 +15,7 @@ mod header;
 pub mod hex;
 pub mod message;
 mod payment;
+mod pricing;
 mod receipt;
 mod refusal;
 mod stripe_id;
@@ -28,6 +29,7 @@ pub use header::{
     HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode, encode_bytes,
 };
 pub use payment::{Intent, Payment, PaymentError, is_idempotency_key};
+pub use pricing::{Pricing, UnitPrice};
 pub use receipt::{Receipt, ReceiptHold};
 pub use refusal::{Code, Reason, Refusal};
 pub use stripe_id::{ParseStripeIdError, PaymentIntentId, PaymentMethodId};

@@ -31,6 +31,9 @@ pub struct ReceiptHold {
     pub id: DeductionId,
     /// The most that the request can cost.
     pub amount: Units,
+    /// What it cost, in a receipt that comes as a trailer after the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Units>,
 }
 
 impl Receipt {

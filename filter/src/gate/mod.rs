@@ -220,10 +220,11 @@ impl Stream {
         charged_by: Option<String>,
     ) -> Step {
         let client_id = client.to_hex();
-        let hold = self
-            .meter
-            .is_some()
-            .then(|| ReceiptHold { id: deduction, amount: priced.offer.price() });
+        let hold = self.meter.is_some().then(|| ReceiptHold {
+            id: deduction,
+            amount: priced.offer.price(),
+            captured: None,
+        });
         let receipt = if charged_by.is_none() && hold.is_none() {
             Receipt::spent(left, &client)
         } else {

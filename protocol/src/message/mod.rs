@@ -1,5 +1,5 @@
-//! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments` and
-//! `POST /v1/balance`.
+//! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments`,
+//! `POST /v1/balance` and `POST /v1/settlement`.
 //!
 //! JSON with a version; batches are [`compact`]. A ledger takes its own version and the one before; it
 //! refuses a later one.
@@ -9,6 +9,7 @@ mod batch;
 mod card;
 pub mod compact;
 mod received;
+mod settlement;
 
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{
@@ -17,6 +18,7 @@ pub use batch::{
 };
 pub use card::{CardAnswer, CardPayment};
 pub use received::{Received, Refused};
+pub use settlement::{Settlement, SettlementQuery, SettlementState};
 
 /// The version of these messages, in every request.
 pub const VERSION: u16 = 3;
