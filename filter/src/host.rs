@@ -30,6 +30,10 @@ pub trait Host {
     fn set_response_header(&mut self, stream: StreamId, name: &str, value: &str);
     /// Removes a header of the response, every occurrence.
     fn remove_response_header(&mut self, stream: StreamId, name: &str);
+    /// Replaces a trailer of the response, which has trailers.
+    fn set_response_trailer(&mut self, stream: StreamId, name: &str, value: &str);
+    /// Removes a trailer of the response, every occurrence.
+    fn remove_response_trailer(&mut self, stream: StreamId, name: &str);
 
     /// Answers in the API's stead. At most once per stream.
     fn reply(&mut self, stream: StreamId, reply: &EncodedReply);
@@ -47,6 +51,10 @@ pub trait Host {
     fn route_name(&mut self, stream: StreamId) -> Option<String>;
     /// Where the request comes from, behind the proxies that the operator trusts; without its port.
     fn source_address(&mut self, stream: StreamId) -> Option<String>;
+
+    /// What a filter of Envoy's wrote into the stream's dynamic metadata under this namespace and these
+    /// keys, with a zero byte between them.
+    fn dynamic_metadata(&mut self, stream: StreamId, key: &str) -> Option<Vec<u8>>;
 
     /// Whether the request was handed to a connection to the API.
     fn reached_upstream(&mut self, stream: StreamId) -> bool;

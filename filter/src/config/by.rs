@@ -63,12 +63,19 @@ fn table(fields: &mut Fields) -> Checked<Vec<(Box<str>, Rates)>> {
 pub(super) fn rows_fit(by: &By, usage: &[UsageSource], at: &str) -> Checked<()> {
     let mut names: Vec<Box<str>> = Vec::new();
     for source in usage {
-        if let UsageSource::Json(counted) | UsageSource::Sse(counted) = source {
-            names.extend_from_slice(&counted.names);
+        match source {
+            UsageSource::Json(counted) | UsageSource::Sse(counted) => {
+                names.extend_from_slice(&counted.names);
+            }
+            UsageSource::Metadata(written) => names.extend_from_slice(&written.names),
+            _ => {}
         }
     }
     if names.is_empty() {
-        return wrong(at, "must be removed: it applies to json and sse, and usage has neither");
+        return wrong(
+            at,
+            "must be removed: it applies to json, sse and metadata, and usage has none of them",
+        );
     }
     by.table.iter().try_for_each(|(row, rates)| fit(rates, &names, &format!("{at}.table.{row}")))
 }

@@ -40,6 +40,7 @@ const PRICE: &[(&str, Shape)] = &[
 const SOURCE: &[(&str, Shape)] = &[
     ("json", Shape::Names(&Shape::Text)),
     ("sse", Shape::Names(&Shape::Text)),
+    ("metadata", Shape::Names(&Shape::Text)),
     ("per_1000", Shape::Names(&Shape::Number)),
     ("bytes", Shape::Fields(&[("per_mib", Shape::Number)])),
     ("seconds", Shape::Fields(&[("each", Shape::Number)])),

@@ -9,14 +9,17 @@ use super::{
     by,
     fields::{Checked, Fields, Read, entries, wrong},
 };
-use crate::pricing::{By, Counted, MeteredPrice, Pointer, Price, Rates, Unknown, UsageSource};
+use crate::pricing::{
+    By, Counted, MeteredPrice, Pointer, Price, Rates, Unknown, UsageSource, Written,
+};
 
 /// What a flat price must be.
 pub(super) const UNITS: &str = "a whole number of units without quotes; $0.05 are 500";
 
 /// The fields of a metered price.
 const PRICE: [&str; 6] = ["most", "least", "usage", "by", "unknown", "hold_for"];
-const SOURCE: [&str; 7] = ["header", "json", "sse", "grpc_trailer", "bytes", "seconds", "per_1000"];
+const SOURCE: [&str; 8] =
+    ["header", "json", "sse", "grpc_trailer", "metadata", "bytes", "seconds", "per_1000"];
 const BYTES: [&str; 1] = ["per_mib"];
 const SECONDS: [&str; 1] = ["each"];
 /// How long a request may take by default, before what is held is settled without it.
@@ -29,6 +32,8 @@ const PER_1000: &str = "per_1000";
 /// A request has a reader for each source, with a few hundred bytes for each number.
 const MOST_SOURCES: usize = 8;
 const MOST_NUMBERS: usize = 8;
+/// Bytes of a namespace and its keys.
+const LONGEST_KEY: usize = 256;
 
 pub(super) fn price(path: String, value: Value) -> Checked<Price> {
     if value.is_object() {
@@ -103,18 +108,22 @@ fn source(mut fields: Fields, by: Option<&By>) -> Checked<UsageSource> {
     let rates = fields.value(PER_1000);
     let mut kinds = SOURCE.into_iter().filter_map(|kind| Some((kind, fields.value(kind)?)));
     let (Some((kind, (path, value))), None) = (kinds.next(), kinds.next()) else {
-        let problem =
-            "must have one of header, json, sse, grpc_trailer, bytes and seconds, and no two";
+        let problem = "must have one of header, json, sse, grpc_trailer, metadata, bytes and seconds, and no two";
         return wrong(fields.here(), problem);
     };
-    if rates.is_some() && !matches!(kind, "json" | "sse") {
-        return wrong(at, "must not be there: it is for json and sse");
+    if rates.is_some() && !matches!(kind, "json" | "sse" | "metadata") {
+        return wrong(at, "must not be there: it is for json, sse and metadata");
     }
     Ok(match kind {
         "header" => UsageSource::Header(header(path, &value)?),
         "grpc_trailer" => UsageSource::GrpcTrailer(trailer(path, &value)?),
         "bytes" => UsageSource::Bytes { per_mib: rate(path, value, &BYTES)? },
         "seconds" => UsageSource::Seconds { each: rate(path, value, &SECONDS)? },
+        "metadata" => {
+            let (names, keys) = written(path, value)?;
+            let per_1000 = per_1000(&names, rates, at, by)?;
+            UsageSource::Metadata(Written { names, keys, per_1000 })
+        }
         _ => {
             let (names, pointers) = pointers(path, value)?;
             let per_1000 = per_1000(&names, rates, at, by)?;
@@ -158,6 +167,33 @@ fn pointers(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Pointer>)> 
         pointers.push(pointer);
     }
     Ok((names, pointers))
+}
+
+/// Where numbers are in dynamic metadata: a namespace, and keys below it.
+fn written(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Box<str>>)> {
+    let numbers = entries(&at, value)?;
+    if numbers.is_empty() || numbers.len() > MOST_NUMBERS {
+        return wrong(at, format!("must name 1 to {MOST_NUMBERS} numbers"));
+    }
+    let (mut names, mut keys) = (Vec::new(), Vec::new());
+    for (name, path, value) in numbers {
+        let text = value.as_str().unwrap_or_default();
+        let whole = text.split('/').all(|part| !part.is_empty() && !part.contains('\0'));
+        if !whole || !text.contains('/') || text.len() > LONGEST_KEY {
+            let problem = format!(
+                "must be a namespace and a key of dynamic metadata, such as \
+                 envoy.ai.token_usage/input_tokens, of at most {LONGEST_KEY} bytes"
+            );
+            return wrong(path, problem);
+        }
+        let key = text.replace('/', "\0").into_boxed_str();
+        if keys.contains(&key) {
+            return wrong(path, "is there twice: it would count twice");
+        }
+        names.push(name);
+        keys.push(key);
+    }
+    Ok((names, keys))
 }
 
 pub(super) fn pointer(path: &str, value: &Value) -> Checked<Pointer> {

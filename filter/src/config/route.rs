@@ -11,7 +11,7 @@ use super::{
     fields::{Checked, Fields, Read, wrong},
     price::{self, UNITS},
 };
-use crate::pricing::{Body, EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
+use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Rule, VoidOn};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
@@ -181,7 +181,6 @@ fn offer(
         );
         return wrong(most_at, problem);
     }
-    refuse_request_bodies(&price, fields.path("price.by"))?;
     let encoded = EncodedChallenges::of(kept_for);
     Ok(Some(Offer {
         name,
@@ -194,20 +193,6 @@ fn offer(
         void_on,
         encoded,
     }))
-}
-
-/// The gate does not read the bodies of requests.
-fn refuse_request_bodies(price: &Price, path: String) -> Checked<()> {
-    let by = match price {
-        Price::Metered(price) => price.by.as_ref(),
-        Price::Flat(_) => None,
-    };
-    match by.filter(|by| by.body == Body::Request) {
-        Some(_) => {
-            wrong(path, "must be of the answer (answer: true): requests' bodies are not read")
-        }
-        None => Ok(()),
-    }
 }
 
 fn hosts(fields: &mut Fields) -> Checked<Hosts> {

@@ -26,6 +26,7 @@ impl Map {
 pub(super) struct Buffer(u32);
 
 impl Buffer {
+    pub(super) const REQUEST_BODY: Self = Self(0);
     pub(super) const RESPONSE_BODY: Self = Self(1);
     pub(super) const CALL_RESPONSE: Self = Self(4);
     pub(super) const PLUGIN_CONFIGURATION: Self = Self(7);
@@ -174,7 +175,12 @@ pub(super) fn remove_header(map: Map, name: &str) -> bool {
 }
 
 pub(super) fn buffer(buffer: Buffer, most: usize) -> Option<Vec<u8>> {
-    returning!(proxy_get_buffer_bytes(buffer.0, 0, most))
+    buffer_from(buffer, 0, most)
+}
+
+/// Bytes from `start` on.
+pub(super) fn buffer_from(buffer: Buffer, start: usize, most: usize) -> Option<Vec<u8>> {
+    returning!(proxy_get_buffer_bytes(buffer.0, start, most))
 }
 
 /// A property; the path's parts are separated by zero bytes.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    gate::{Head, ResponseHead},
+    gate::{Head, RequestBodyUse, ResponseHead},
     host::{Host as _, OnlyIf},
     pairs,
     proxy::Release,
@@ -63,6 +63,8 @@ pub(super) struct Root {
 struct Gate {
     id: u32,
     shared: Option<Rc<RefCell<Shared>>>,
+    /// Bytes of the request's body that were read and are held back: the host shows them again.
+    held: usize,
 }
 
 impl Root {
@@ -229,7 +231,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Gate { id, shared: self.shared.clone() }))
+        Some(Box::new(Gate { id, shared: self.shared.clone(), held: 0 }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -243,10 +245,27 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// The next piece of the request's body, of which the host shows `size` bytes in all.
+    fn on_piece(&mut self, size: usize, chunk: &[u8], end: bool) -> Action {
+        let id = self.id;
+        match self.with(|worker, host| Some(worker.on_request_body(host, id, chunk, end))) {
+            Some(Verdict::Continue) => {
+                self.held = 0;
+                Action::Continue
+            }
+            Some(Verdict::Hold) | None => {
+                self.held = size;
+                Action::Pause
+            }
+        }
+    }
+}
+
 impl Context for Gate {}
 
 impl HttpContext for Gate {
-    fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         let Some(headers) = abi::headers(Map::REQUEST) else {
             // What cannot be read cannot be priced.
             abi::log(Level::WARN, "a request without headers was refused");
@@ -259,7 +278,7 @@ impl HttpContext for Gate {
         }
         let verdict = self.with(|worker, host| {
             let config = Rc::clone(worker.config());
-            let head = Head::read(pairs::read(&headers), &config.identity);
+            let head = Head { ends: end, ..Head::read(pairs::read(&headers), &config.identity) };
             Some(worker.on_request(host, self.id, &head))
         });
         match verdict {
@@ -274,7 +293,19 @@ impl HttpContext for Gate {
         }
     }
 
-    /// Trailers can carry what headers must not.
+    /// A piece is held back only while the request's unit prices are not known.
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        match self.with(|worker, _| worker.request_body_use(self.id)) {
+            RequestBodyUse::Nothing => return Action::Continue,
+            RequestBodyUse::Wait => return Action::Pause,
+            RequestBodyUse::Read => {}
+        }
+        let new = size.saturating_sub(self.held);
+        let chunk = abi::buffer_from(Buffer::REQUEST_BODY, self.held, new).unwrap_or_default();
+        self.on_piece(size, &chunk, end)
+    }
+
+    /// Trailers can carry what headers must not. They end the body.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         if let Some(trailers) = abi::headers(Map::REQUEST_TRAILERS) {
             self.with(|worker, _| {
@@ -284,7 +315,11 @@ impl HttpContext for Gate {
                 }
             });
         }
-        Action::Continue
+        match self.with(|worker, _| worker.request_body_use(self.id)) {
+            RequestBodyUse::Nothing => Action::Continue,
+            RequestBodyUse::Wait => Action::Pause,
+            RequestBodyUse::Read => self.on_piece(self.held, b"", true),
+        }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {

@@ -111,6 +111,16 @@ impl Host for EnvoyHost {
         abi::remove_header(Map::RESPONSE, name);
     }
 
+    fn set_response_trailer(&mut self, stream: StreamId, name: &str, value: &str) {
+        self.about(stream);
+        abi::set_header(Map::RESPONSE_TRAILERS, name, value);
+    }
+
+    fn remove_response_trailer(&mut self, stream: StreamId, name: &str) {
+        self.about(stream);
+        abi::remove_header(Map::RESPONSE_TRAILERS, name);
+    }
+
     fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.about(stream);
         let headers = reply.headers.iter().map(|(name, value)| (*name, &**value));
@@ -152,6 +162,11 @@ impl Host for EnvoyHost {
         let address = abi::property(b"source\0address");
         let address = String::from_utf8(address?).ok()?;
         Some(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned())
+    }
+
+    fn dynamic_metadata(&mut self, stream: StreamId, key: &str) -> Option<Vec<u8>> {
+        self.about(stream);
+        abi::property_if_there(format!("metadata\0filter_metadata\0{key}").as_bytes())
     }
 
     fn reached_upstream(&mut self, stream: StreamId) -> bool {

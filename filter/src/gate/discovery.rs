@@ -1,14 +1,15 @@
-//! What is for sale, and what a client has left: answered by the gate itself, free of deduction.
+//! What is for sale, what a client has left, and what became of its requests: answered by the gate
+//! itself, free of deduction.
 
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use stripe402_protocol::{
-    EXTENSIONS, Intent, Payment, Units, VERSION,
-    message::{self, Balance, BalanceAnswer},
+    ClientId, DeductionId, EXTENSIONS, Intent, Payment, Units, VERSION,
+    message::{self, Balance, SettlementQuery},
 };
 
-use super::{Head, LedgerError, Mint, Phase, Reply, Step, Stream};
+use super::{Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream};
 use crate::{
     config::{Config, Discovery},
     pricing::{Match, Rule, without_query},
@@ -24,65 +25,87 @@ impl Stream {
         let discovery = config.discovery.as_ref()?;
         let path = without_query(&head.path);
         let below = path.strip_prefix(discovery.path.as_str())?;
-        if !matches!(below, "" | "/balance") {
+        let receipt = below.strip_prefix("/receipts/");
+        if !matches!(below, "" | "/balance") && receipt.is_none() {
             return None;
         }
-        Some(match &*head.method {
-            "GET" | "HEAD" if below.is_empty() => {
+        Some(match (&*head.method, receipt) {
+            ("GET" | "HEAD", None) if below.is_empty() => {
                 let list = || listing(&config, discovery).to_string().into_bytes().into();
                 let list = discovery.listing.get_or_init(list);
                 self.refuse(Reply::found(Rc::clone(list), "stripe402_discovery"))
             }
-            "GET" | "HEAD" => self.balance(head, mint),
-            "OPTIONS" => self.refuse(Reply::options()),
+            ("GET" | "HEAD", None) => self.balance(head, mint),
+            ("GET" | "HEAD", Some(id)) => self.receipt(head, id, mint),
+            ("OPTIONS", _) => self.refuse(Reply::options()),
             _ => self.refuse(Reply::wrong_method()),
         })
     }
 
     fn balance(&mut self, head: &Head<'_>, mint: Mint<'_>) -> Step {
-        let limit = self.config.limits.payment_header_bytes;
-        let header = head.payment.filter(|header| !head.ambiguous && header.len() <= limit);
-        let Some(Ok(payment)) = header.map(Payment::decode) else {
-            return self.refuse(Reply::no_client());
-        };
-        let client = match payment.intent() {
-            Intent::Spend { client_id: Some(client), .. } => client,
-            // An id that is none is an unknown client, which has as little as an empty one.
-            Intent::Spend { client_id: None, .. } => {
-                return self.refuse(self.credits(0, None));
+        match self.asker(head) {
+            Asker::Client(client_id) => {
+                let currency = self.config.defaults.currency;
+                let balance = Balance { version: message::VERSION, client_id, currency };
+                self.ask(Question::Balance(balance), mint)
             }
-            Intent::Card(_) | Intent::Nothing => return self.refuse(Reply::no_client()),
-        };
-        let Some(question) = mint() else { return self.without_balance() };
-        self.phase = Phase::Asking { question };
-        Step::Ask(Balance {
-            version: message::VERSION,
-            client_id: client,
-            currency: self.config.defaults.currency,
-        })
+            Asker::Unknown => self.refuse(self.credits(0, None)),
+            Asker::Nobody => self.refuse(Reply::no_client()),
+        }
     }
 
-    /// The ledger's word on the balance.
-    pub fn on_balance(&mut self, answer: Result<BalanceAnswer, LedgerError>) -> Option<Step> {
+    /// What became of a request that the client paid for.
+    fn receipt(&mut self, head: &Head<'_>, id: &str, mint: Mint<'_>) -> Step {
+        match (self.asker(head), id.parse::<DeductionId>()) {
+            (Asker::Client(client_id), Ok(id)) => {
+                let query = SettlementQuery { version: message::VERSION, client_id, id };
+                self.ask(Question::Settlement(query), mint)
+            }
+            (Asker::Client(_) | Asker::Unknown, _) => self.refuse(Reply::no_receipt()),
+            (Asker::Nobody, _) => self.refuse(Reply::no_client()),
+        }
+    }
+
+    /// Who asks, by the `payment` header.
+    fn asker(&self, head: &Head<'_>) -> Asker {
+        let limit = self.config.limits.payment_header_bytes;
+        let header = head.payment.filter(|header| !head.ambiguous && header.len() <= limit);
+        let Some(Ok(payment)) = header.map(Payment::decode) else { return Asker::Nobody };
+        match payment.intent() {
+            Intent::Spend { client_id: Some(client), .. } => Asker::Client(client),
+            Intent::Spend { client_id: None, .. } => Asker::Unknown,
+            Intent::Card(_) | Intent::Nothing => Asker::Nobody,
+        }
+    }
+
+    fn ask(&mut self, question: Question, mint: Mint<'_>) -> Step {
+        let Some(id) = mint() else { return self.refuse(Reply::unavailable()) };
+        self.phase = Phase::Asking { question: id };
+        Step::Ask(question)
+    }
+
+    /// The ledger's word on what was asked.
+    pub fn on_question(&mut self, answer: Result<QuestionAnswer, LedgerError>) -> Option<Step> {
         if !matches!(self.phase, Phase::Asking { .. }) {
             return None;
         }
         Some(match answer {
-            Ok(answer) => {
+            Ok(QuestionAnswer::Balance(answer)) => {
                 let owed = answer.amount_owed.map(Units::get);
                 self.refuse(self.credits(answer.credits_remaining.get(), owed))
             }
-            Err(_) => self.without_balance(),
+            Ok(QuestionAnswer::Settlement(Some(settlement))) => {
+                let body = serde_json::to_vec(&settlement).unwrap_or_default();
+                self.refuse(Reply::found(body.into(), "stripe402_receipt"))
+            }
+            Ok(QuestionAnswer::Settlement(None)) => self.refuse(Reply::no_receipt()),
+            Err(_) => self.refuse(Reply::unavailable()),
         })
     }
 
-    /// Too many balances were asked for.
+    /// Too much was asked.
     pub fn too_many(&mut self) -> Step {
         self.refuse(Reply::too_many())
-    }
-
-    fn without_balance(&mut self) -> Step {
-        self.refuse(Reply::unavailable())
     }
 
     fn credits(&self, credits: i64, owed: Option<i64>) -> Reply {
@@ -95,6 +118,16 @@ impl Stream {
     }
 }
 
+/// Who asks for a balance or a receipt.
+enum Asker {
+    /// A client.
+    Client(ClientId),
+    /// An id that is none: an unknown client, which has as little as an empty one.
+    Unknown,
+    /// Nobody says who.
+    Nobody,
+}
+
 /// What is for sale, from the configuration.
 fn listing(config: &Config, discovery: &Discovery) -> Value {
     let rules = config.routes.rules();
@@ -104,6 +137,7 @@ fn listing(config: &Config, discovery: &Discovery) -> Value {
         "currency": config.defaults.currency.as_str(),
         "extensions": EXTENSIONS,
         "balance": format!("{}/balance", discovery.path),
+        "receipts": format!("{}/receipts/{{id}}", discovery.path),
         "routes": rules.iter().take(MOST_LISTED).map(|rule| listed(rule)).collect::<Vec<_>>(),
     });
     if rules.len() > MOST_LISTED
@@ -135,6 +169,9 @@ fn listed(rule: &Rule) -> Value {
             put("price", priced.price().get().into());
             put("currency", priced.currency.as_str().into());
             put("minTopUp", priced.min_top_up.get().into());
+            if let Some(pricing) = priced.price.told() {
+                put("pricing", json!(pricing));
+            }
             for (name, text) in
                 [("description", &priced.description), ("mimeType", &priced.mime_type)]
             {

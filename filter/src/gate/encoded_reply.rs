@@ -147,7 +147,7 @@ mod tests {
         };
         let error = body(Reply::too_many())["error"].clone();
         assert_eq!(error["code"], "rate_limited");
-        assert_eq!(error["message"], "too many balances were asked for; retry later");
+        assert_eq!(error["message"], "too many balances and receipts were asked for; retry later");
         let refusal = Refusal::new(Code::CardDeclined, "declined");
         let refusal = body(Reply::refusal(refusal, challenge(), None));
         assert_eq!(

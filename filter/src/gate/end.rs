@@ -7,7 +7,7 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Audience, Phase, PricedRequest, ResponseStep, Stream,
+    AnsweredBy, Audience, Phase, PricedRequest, ResponseStep, Stream,
     cache::{is_private, is_targeted, named, vary_by_payment},
     describe::of_sale,
     head::is_grpc,
@@ -100,21 +100,19 @@ impl Stream {
         }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Served { receipt, priced, deduction, client } => {
-                let Stands { by_api } =
-                    match verdict(priced.offer.void_on, head, self.audience, origin) {
-                        Some(stands) => stands,
-                        None => {
-                            return ResponseStep {
-                                remove: step.remove,
-                                ..self.give_back(&priced, deduction, client)
-                            };
-                        }
-                    };
+                let by = match verdict(priced.offer.void_on, head, self.audience, origin) {
+                    Some(by) => by,
+                    None => {
+                        return ResponseStep {
+                            remove: step.remove,
+                            ..self.give_back(&priced, deduction, client)
+                        };
+                    }
+                };
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
                 step.set.push((PAYMENT_RESPONSE, receipt));
                 if self.is_metered() {
-                    self.phase =
-                        Phase::Metering { priced, deduction, client, by_api, answered: false };
+                    self.phase = Phase::Metering { priced, deduction, client, by, answered: false };
                 } else if head.grpc && head.grpc_status.is_none() {
                     self.phase = Phase::Streaming { priced, deduction, client };
                 }
@@ -209,42 +207,41 @@ pub(super) fn is_of_the_api(details: &str) -> bool {
     details.starts_with("upstream_") || details == "response_timeout"
 }
 
-/// That a deduction stands, and whether the answer is the API's own.
-struct Stands {
-    by_api: bool,
-}
-
-/// `None` if the deduction is given back.
+/// Whose answer is paid for; `None` if the deduction is given back.
 fn verdict(
     on: VoidOn,
     head: &ResponseHead,
     audience: Audience,
     origin: impl FnOnce() -> Origin,
-) -> Option<Stands> {
+) -> Option<AnsweredBy> {
     let status = head.status;
     let good = (200..300).contains(&status);
     // Envoy's own answers to gRPC calls are 200, and say in `grpc-status` what went wrong.
     if good && audience != Audience::Grpc && !head.grpc {
-        return Some(Stands { by_api: true });
+        return Some(AnsweredBy::Api);
     }
     let Origin { details, reached } = origin();
-    let by_api = matches!(details.as_deref(), None | Some("via_upstream"));
-    let voids = match details.as_deref() {
+    let (by, voids) = match details.as_deref() {
         // Envoy says so of every answer that came from the API itself.
-        None | Some("via_upstream") => match status {
-            304 => on.not_modified,
-            400..=499 => on.upstream_4xx,
-            500.. => on.upstream_5xx,
-            _ => head.grpc && on.grpc_failure && head.grpc_failed(),
-        },
+        None | Some("via_upstream") => {
+            let voids = match status {
+                304 => on.not_modified,
+                400..=499 => on.upstream_4xx,
+                500.. => on.upstream_5xx,
+                _ => head.grpc && on.grpc_failure && head.grpc_failed(),
+            };
+            (AnsweredBy::Api, voids)
+        }
         // Envoy's own answer, and nobody has worked.
-        Some(_) if !reached => true,
+        Some(_) if !reached => return None,
         // Envoy blames the client: it broke its request off, or sent nothing for too long. The
         // API has the request all the same, and a nonsensical end must not make it free.
         // To gRPC every answer of Envoy's is 200, so there it is told by the name of the cause.
-        Some(own) if status < 500 && !(good && is_of_the_api(own)) => on.client_gone,
-        Some(own) if own.contains("timeout") => on.upstream_timeout,
-        Some(_) => on.upstream_reset,
+        Some(own) if status < 500 && !(good && is_of_the_api(own)) => {
+            (AnsweredBy::EnvoyForClient, on.client_gone)
+        }
+        Some(own) if own.contains("timeout") => (AnsweredBy::EnvoyForApi, on.upstream_timeout),
+        Some(_) => (AnsweredBy::EnvoyForApi, on.upstream_reset),
     };
-    (!voids).then_some(Stands { by_api })
+    (!voids).then_some(by)
 }

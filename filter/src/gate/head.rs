@@ -33,6 +33,12 @@ pub struct Head<'h> {
     pub connection: Option<String>,
     /// Whether the client chose how long the request may take, by [`DEADLINE`].
     pub deadline: bool,
+    /// Whether the client takes trailers (`te: trailers`).
+    pub takes_trailers: bool,
+    /// `content-encoding`.
+    pub content_encoding: Option<&'h [u8]>,
+    /// Whether the request has no body.
+    pub ends: bool,
 }
 
 /// To whom the gate speaks.
@@ -65,6 +71,8 @@ impl<'h> Head<'h> {
                     head.audience = Audience::Html;
                 }
                 b"content-type" if is_grpc(value) => head.audience = Audience::Grpc,
+                b"te" => head.takes_trailers |= names_trailers(value),
+                b"content-encoding" => head.content_encoding = Some(value),
                 b"x-request-id" => head.trace.request_id = request_id(value),
                 b"traceparent" => head.trace.parent = parent(value),
                 b"connection" => match connection(value, identity) {
@@ -102,6 +110,12 @@ fn wants_html(accept: &[u8]) -> bool {
         let name = range.split(|byte| *byte == b';').next().unwrap_or_default();
         name.trim_ascii().eq_ignore_ascii_case(b"text/html")
     })
+}
+
+/// RFC 9110, section 10.1.4.
+fn names_trailers(te: &[u8]) -> bool {
+    let codings = te.split(|byte| *byte == b',');
+    codings.into_iter().any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// `application/grpc`, `application/grpc+proto`; not gRPC-Web, which is answered as HTTP.

@@ -2,18 +2,31 @@
 
 use std::rc::Rc;
 
-use stripe402_protocol::message::{Capture, Void};
+use stripe402_protocol::{
+    Receipt, Units,
+    message::{Capture, Void},
+};
 
 use super::{
-    Origin, Phase, PricedRequest, ResponseHead, Stream,
+    AnsweredBy, Origin, Phase, PricedRequest, ResponseHead, Step, Stream,
     describe::of_sale,
     end::{BROKEN_OFF, is_of_the_api},
     head::Head,
+    reply::Reply,
 };
 use crate::{
     pricing::{Offer, Price},
-    usage::{End, Meter, Request, Usage},
+    usage::{Choice, End, Meter, Request, Usage},
 };
+
+/// What a stream remembers whose price is known afterwards.
+#[derive(Debug)]
+pub(super) struct Metering {
+    meter: Meter,
+    /// What the client was told at the head, once it was.
+    pub(super) receipt: Option<Receipt>,
+    takes_trailers: bool,
+}
 
 /// How a metered request ended.
 #[derive(Clone, Debug)]
@@ -28,19 +41,59 @@ pub enum Metered {
         offer: Rc<Offer>,
         /// What access logs are told anew.
         describe: Option<String>,
+        /// `payment-response`, for a client that takes trailers.
+        receipt: Option<String>,
     },
     /// What is held is released.
-    Voided(Void),
+    Voided {
+        /// For the ledger.
+        void: Void,
+        /// `payment-response`, for a client that takes trailers.
+        receipt: Option<String>,
+    },
+}
+
+/// What the body of a request is wanted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestBodyUse {
+    /// Nothing: it passes.
+    Nothing,
+    /// It waits until the request is paid for. Most hosts show no body before; one that does
+    /// (`allow_on_headers_stop_iteration`) would take its passing for the request's.
+    #[default]
+    Wait,
+    /// It chooses the unit prices.
+    Read,
+}
+
+/// What becomes of a piece of a request's body.
+#[derive(Debug)]
+pub enum BodyStep {
+    /// It goes on, with all that was held back before it.
+    Pass,
+    /// It is held back.
+    Hold,
+    /// The request is answered here, and its hold released.
+    Refuse(Box<Step>, Void),
 }
 
 impl Stream {
     /// A meter for a request of an offer whose price is known afterwards.
     pub(super) fn meter_for(&mut self, offer: &Offer, head: &Head<'_>) {
-        if let Price::Metered(price) = &offer.price {
-            let request = Request { method: &head.method, content_encoding: None };
-            let window = self.config.limits.by_window_bytes;
-            self.meter = Some(Box::new(Meter::new(price, request, window)));
+        let Price::Metered(price) = &offer.price else { return };
+        let request = Request { method: &head.method, content_encoding: head.content_encoding };
+        let mut meter = Meter::new(price, request, self.config.limits.by_window_bytes);
+        if head.ends {
+            meter.on_request_body(b"", true);
         }
+        let (receipt, takes_trailers) = (None, head.takes_trailers);
+        self.metering = Some(Box::new(Metering { meter, receipt, takes_trailers }));
+    }
+
+    /// Whether it is known at the head that the request has no unit prices: its body would choose them,
+    /// and it has none.
+    pub(super) fn has_no_unit_price(&self) -> bool {
+        self.metering.as_ref().is_some_and(|metering| metering.meter.choice() == Choice::Refused)
     }
 
     /// The request is forwarded now. Answers whether its answer's body will be read: then it must not be
@@ -49,8 +102,8 @@ impl Stream {
         let Phase::Served { priced, .. } = &self.phase else { return false };
         let Price::Metered(price) = &priced.offer.price else { return false };
         let reads_body = price.reads_body();
-        if let Some(meter) = &mut self.meter {
-            meter.on_forwarded(now_ms);
+        if let Some(metering) = &mut self.metering {
+            metering.meter.on_forwarded(now_ms);
         }
         reads_body
     }
@@ -58,7 +111,7 @@ impl Stream {
     /// Whether the request's price depends on what its meter counts.
     #[must_use]
     pub const fn is_metered(&self) -> bool {
-        self.meter.is_some()
+        self.metering.is_some()
     }
 
     /// Whether the answer is being measured.
@@ -67,21 +120,56 @@ impl Stream {
         matches!(self.phase, Phase::Metering { .. })
     }
 
+    /// Whether a hold of this stream is still to be settled.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.is_metering() || self.is_metered() && matches!(self.phase, Phase::Served { .. })
+    }
+
+    /// What the request's body is wanted for.
+    #[must_use]
+    pub fn request_body_use(&self) -> RequestBodyUse {
+        let reads = |metering: &Metering| metering.meter.reads_request_body();
+        match &self.phase {
+            Phase::New | Phase::Deducting { .. } | Phase::Paying { .. } => RequestBodyUse::Wait,
+            Phase::Asking { .. } | Phase::Refused => RequestBodyUse::Wait,
+            _ if self.metering.as_deref().is_some_and(reads) => RequestBodyUse::Read,
+            _ => RequestBodyUse::Nothing,
+        }
+    }
+
+    /// The next piece of the request's body. Once the answer has begun nothing is refused: the API had
+    /// no need of the body.
+    pub fn on_request_body(&mut self, chunk: &[u8], end: bool) -> BodyStep {
+        let Some(metering) = &mut self.metering else { return BodyStep::Pass };
+        let choice = metering.meter.on_request_body(chunk, end);
+        match (choice, &self.phase) {
+            (Choice::Made, _) => BodyStep::Pass,
+            (Choice::Waiting, Phase::Served { .. }) => BodyStep::Hold,
+            (Choice::Refused, Phase::Served { deduction, client, .. }) => {
+                let void = Void { id: *deduction, client_id: Some(*client) };
+                BodyStep::Refuse(Box::new(self.refuse(Reply::no_unit_price())), void)
+            }
+            (Choice::Waiting | Choice::Refused, _) => BodyStep::Pass,
+        }
+    }
+
     /// The head of the API's own answer.
     pub fn on_metered_head<'h>(&mut self, headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) {
-        if let (Phase::Metering { by_api: true, .. }, Some(meter)) = (&self.phase, &mut self.meter)
+        if let (Phase::Metering { by: AnsweredBy::Api, .. }, Some(metering)) =
+            (&self.phase, &mut self.metering)
         {
-            meter.on_head(headers);
+            metering.meter.on_head(headers);
         }
     }
 
     /// A part of the answer's body.
     pub fn on_metered_body(&mut self, chunk: &[u8]) {
-        if let (Phase::Metering { by_api: true, answered, .. }, Some(meter)) =
-            (&mut self.phase, &mut self.meter)
+        if let (Phase::Metering { by: AnsweredBy::Api, answered, .. }, Some(metering)) =
+            (&mut self.phase, &mut self.metering)
         {
             *answered |= !chunk.is_empty();
-            meter.on_body(chunk);
+            metering.meter.on_body(chunk);
         }
     }
 
@@ -93,50 +181,103 @@ impl Stream {
         raw: impl Iterator<Item = (&'h [u8], &'h [u8])>,
         now_ms: u64,
     ) -> Option<Metered> {
-        let Phase::Metering { priced, answered, deduction, client, .. } = &self.phase else {
-            return None;
-        };
+        let Phase::Metering { priced, answered, .. } = &self.phase else { return None };
         if !answered && priced.offer.void_on.grpc_failure && trailers.grpc_failed() {
-            let void = Void { id: *deduction, client_id: Some(*client) };
-            self.phase = Phase::Settled;
-            return Some(Metered::Voided(void));
+            return self.release();
         }
-        if let Some(meter) = &mut self.meter {
-            meter.on_trailers(raw);
+        if let Some(metering) = &mut self.metering {
+            metering.meter.on_trailers(raw);
         }
         self.on_metered_end(End::Done, now_ms)
+    }
+
+    /// What filters of Envoy's say was used, by the name of what they wrote it down under.
+    pub fn on_metadata(&mut self, found: impl FnMut(&str) -> Option<Vec<u8>>) {
+        if let (Phase::Metering { by: AnsweredBy::Api, .. }, Some(metering)) =
+            (&self.phase, &mut self.metering)
+        {
+            metering.meter.on_metadata(found);
+        }
     }
 
     /// The answer is over.
     pub fn on_metered_end(&mut self, end: End, now_ms: u64) -> Option<Metered> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
-        let Phase::Metering { priced, deduction, client, .. } = phase else {
-            self.phase = phase;
-            return None;
+        let (priced, deduction, client, by) = match phase {
+            Phase::Metering { priced, deduction, client, by, .. } => {
+                (priced, deduction, client, by)
+            }
+            Phase::Served { priced, deduction, client, .. } if self.metering.is_some() => {
+                (priced, deduction, client, AnsweredBy::Api)
+            }
+            phase => {
+                self.phase = phase;
+                return None;
+            }
         };
-        let usage = self.meter.take()?.finish(end, now_ms);
+        let end = match by {
+            AnsweredBy::Api => end,
+            AnsweredBy::EnvoyForApi => End::ApiReset,
+            AnsweredBy::EnvoyForClient => End::ClientGone,
+        };
+        let Metering { meter, receipt, takes_trailers } = *self.metering.take()?;
+        let usage = meter.finish(end, now_ms);
         let describe = self.config.access_log.then(|| {
             let sale = of_sale("captured", &priced, deduction, client);
             format!("{sale} captured={}", usage.captured)
         });
         let capture = Capture { id: deduction, client_id: client, amount: usage.captured };
         let PricedRequest { offer, .. } = priced;
-        Some(Metered::Captured { capture, usage, offer, describe })
+        let receipt = receipt.filter(|_| takes_trailers).and_then(|r| at_end(r, usage.captured));
+        Some(Metered::Captured { capture, usage, offer, describe, receipt })
     }
 
-    /// The stream is over before its answer was: the API broke it off, or the client left.
+    /// The stream is over before its answer was: the API broke it off, or the client left. Once a part of
+    /// the answer's body has passed, the API may have broken off because the client would not read on: that
+    /// is as good as leaving.
     pub fn on_metered_break(&mut self, origin: &Origin, now_ms: u64) -> Option<Metered> {
-        let Phase::Metering { priced, deduction, client, .. } = &self.phase else { return None };
+        let (void_on, begun, answered) = match &self.phase {
+            Phase::Metering { priced, answered, .. } => (priced.offer.void_on, true, *answered),
+            Phase::Served { priced, .. } if self.is_metered() => {
+                (priced.offer.void_on, false, false)
+            }
+            _ => return None,
+        };
         let details = origin.details.as_deref().unwrap_or_default();
-        let broken_off = details.starts_with(BROKEN_OFF);
-        if broken_off && priced.offer.void_on.upstream_reset
-            || !broken_off && priced.offer.void_on.client_gone
-        {
-            let void = Void { id: *deduction, client_id: Some(*client) };
-            self.phase = Phase::Settled;
-            return Some(Metered::Voided(void));
+        let of_the_api = begun && (details.starts_with(BROKEN_OFF) || is_of_the_api(details));
+        let released = match (of_the_api, answered) {
+            (true, true) => false,
+            (true, false) => details.starts_with(BROKEN_OFF) && void_on.upstream_reset,
+            (false, _) => void_on.client_gone || !begun && !origin.reached,
+        };
+        if released {
+            return self.release();
         }
-        let of_the_api = broken_off || is_of_the_api(details);
-        self.on_metered_end(if of_the_api { End::ApiReset } else { End::ClientGone }, now_ms)
+        let end = if of_the_api && !answered { End::ApiReset } else { End::ClientGone };
+        self.on_metered_end(end, now_ms)
     }
+
+    fn release(&mut self) -> Option<Metered> {
+        let phase = core::mem::replace(&mut self.phase, Phase::Settled);
+        let (Phase::Metering { deduction, client, .. } | Phase::Served { deduction, client, .. }) =
+            phase
+        else {
+            self.phase = phase;
+            return None;
+        };
+        let Metering { receipt, takes_trailers, .. } = *self.metering.take()?;
+        let void = Void { id: deduction, client_id: Some(client) };
+        let receipt = receipt.filter(|_| takes_trailers).and_then(|r| at_end(r, Units::ZERO));
+        Some(Metered::Voided { void, receipt })
+    }
+}
+
+/// The receipt after an answer: what the request cost, and what is left of what was left at its head.
+fn at_end(receipt: Receipt, captured: Units) -> Option<String> {
+    let Receipt { credits_remaining, hold: Some(mut hold), .. } = receipt else { return None };
+    hold.captured = Some(captured);
+    let released = hold.amount.checked_sub(captured)?;
+    let credits_remaining = credits_remaining.checked_add(released)?;
+    let receipt = Receipt { credits_remaining, hold: Some(hold), ..receipt };
+    Some(stripe402_protocol::encode(&receipt))
 }

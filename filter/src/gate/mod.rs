@@ -20,20 +20,20 @@ use std::{borrow::Cow, rc::Rc};
 
 use stripe402_protocol::{
     ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
-    message::{Balance, CardPayment, Deduction, Void},
+    message::{Balance, BalanceAnswer, CardPayment, Deduction, Settlement, SettlementQuery, Void},
 };
 
 use crate::{
     config::{Config, LedgerUnavailable},
     pricing::{Offer, Pricing},
-    usage::Meter,
 };
 use reply::Reply;
 
 pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
 pub use head::{Audience, Head};
-pub use metering::Metered;
+use metering::Metering;
+pub use metering::{BodyStep, Metered, RequestBodyUse};
 pub use reserved::DEADLINE;
 pub use trace::Trace;
 
@@ -46,7 +46,7 @@ pub struct Stream {
     /// Whether there is a reading of the request that no rule is about.
     open: bool,
     /// What measures the answer, where the price is known afterwards.
-    meter: Option<Box<Meter>>,
+    metering: Option<Box<Metering>>,
 }
 
 /// How far a stream is.
@@ -65,7 +65,7 @@ enum Phase {
     },
     /// A card payment is on its way to the ledger.
     Paying { priced: PricedRequest, deduction: DeductionId },
-    /// The ledger is asked for a balance.
+    /// The ledger is asked for a balance, or a receipt.
     Asking { question: DeductionId },
     /// Deducted, and on its way to the API.
     Served { priced: PricedRequest, deduction: DeductionId, client: ClientId, receipt: String },
@@ -76,8 +76,8 @@ enum Phase {
         priced: PricedRequest,
         deduction: DeductionId,
         client: ClientId,
-        /// Whether the answer is the API's own.
-        by_api: bool,
+        /// Whose answer it is.
+        by: AnsweredBy,
         /// Whether a part of its body has passed.
         answered: bool,
     },
@@ -87,6 +87,17 @@ enum Phase {
     Refused,
     /// Nothing more to decide.
     Settled,
+}
+
+/// Whose answer a client gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnsweredBy {
+    /// The API's own.
+    Api,
+    /// Envoy's, for what the API did or did not do.
+    EnvoyForApi,
+    /// Envoy's, for what the client did.
+    EnvoyForClient,
 }
 
 /// What is being bought.
@@ -140,10 +151,28 @@ pub enum Step {
     Deduct(Deduction),
     /// It waits while this card payment is made.
     Pay(Box<CardPayment>),
-    /// It waits while the ledger is asked for this balance.
-    Ask(Balance),
+    /// It waits while the ledger is asked.
+    Ask(Question),
     /// It is answered here.
     Reply(EncodedReply),
+}
+
+/// What the ledger is asked for a client, and nothing is bought.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// What it has left.
+    Balance(Balance),
+    /// What became of a request that it paid for.
+    Settlement(SettlementQuery),
+}
+
+/// The ledger's answer to a [`Question`].
+#[derive(Clone, Copy, Debug)]
+pub enum QuestionAnswer {
+    /// What is left.
+    Balance(BalanceAnswer),
+    /// What became of a request; `None` if it knows no such request of the client's.
+    Settlement(Option<Settlement>),
 }
 
 /// Why a request goes on.
@@ -178,7 +207,7 @@ impl Stream {
     /// is loaded meanwhile.
     #[must_use]
     pub const fn new(config: Rc<Config>) -> Self {
-        Self { config, audience: Audience::Json, phase: Phase::New, open: false, meter: None }
+        Self { config, audience: Audience::Json, phase: Phase::New, open: false, metering: None }
     }
 
     /// The deduction, or the question, that the ledger is being asked for.
@@ -220,7 +249,7 @@ impl Stream {
         charged_by: Option<String>,
     ) -> Step {
         let client_id = client.to_hex();
-        let hold = self.meter.is_some().then(|| ReceiptHold {
+        let hold = self.metering.is_some().then(|| ReceiptHold {
             id: deduction,
             amount: priced.offer.price(),
             captured: None,
@@ -228,13 +257,18 @@ impl Stream {
         let receipt = if charged_by.is_none() && hold.is_none() {
             Receipt::spent(left, &client)
         } else {
-            stripe402_protocol::encode(&Receipt {
+            let receipt = Receipt {
                 success: true,
                 charge_id: charged_by,
                 credits_remaining: left,
                 client_id: client_id.clone(),
                 hold,
-            })
+            };
+            let encoded = stripe402_protocol::encode(&receipt);
+            if let Some(metering) = &mut self.metering {
+                metering.receipt = Some(receipt);
+            }
+            encoded
         };
         let names = &self.config.identity;
         let headers = vec![

@@ -117,6 +117,13 @@ impl Reply {
         Self::error(403, "not_for_sale", "there is nothing for sale here", "stripe402_unmatched")
     }
 
+    /// 400: nothing in the route's table is for what the request's body says.
+    pub(super) fn no_unit_price() -> Self {
+        let message = "there is no price for what this request's body asks for (such as its model); \
+                       nothing was deducted; the 402 challenge's pricing names what has one";
+        Self::error(400, "no_unit_price", message, "stripe402_no_unit_price")
+    }
+
     /// 500: the route's metadata is wrong. Its price is not known, so it is not served.
     pub(super) fn misconfigured() -> Self {
         let message = "the price of this is misconfigured at the gateway";
@@ -129,9 +136,16 @@ impl Reply {
         Self::new(200, Content::Found(body), details)
     }
 
-    /// 400: a balance is asked for, and nobody is named.
+    /// 404: the ledger knows no such request of this client's.
+    pub(super) fn no_receipt() -> Self {
+        let message = "this client paid for no request of this id, or it was too long ago";
+        Self::error(404, "no_receipt", message, "stripe402_receipt")
+    }
+
+    /// 400: a balance or a receipt is asked for, and nobody is named.
     pub(super) fn no_client() -> Self {
-        let message = "send a payment header with a clientId, whose balance you ask for";
+        let message =
+            "send a payment header with the clientId whose balance or receipt you ask for";
         Self::error(400, "invalid_payment", message, "stripe402_balance")
     }
 
@@ -141,9 +155,9 @@ impl Reply {
             .with("allow", "GET, HEAD, OPTIONS")
     }
 
-    /// 429: balances are asked for too often.
+    /// 429: balances and receipts are asked for too often.
     pub(super) fn too_many() -> Self {
-        let message = "too many balances were asked for; retry later";
+        let message = "too many balances and receipts were asked for; retry later";
         Self::error(429, "rate_limited", message, "stripe402_balance").with("retry-after", "60")
     }
 

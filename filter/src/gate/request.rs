@@ -107,6 +107,9 @@ impl Stream {
         if payment.max_price.is_some_and(|most| priced.offer.price().get() > most) {
             return self.challenge(&priced, false);
         }
+        if self.has_no_unit_price() {
+            return self.refuse(Reply::no_unit_price());
+        }
         let (client, card) = match intent {
             Intent::Spend { client_id, card } => (client_id, card),
             Intent::Card(card) => (None, Some(card)),

@@ -2,8 +2,10 @@
 
 mod answers;
 mod audience;
+mod leaving;
 mod metering;
 mod places;
+mod told;
 
 use serde_json::{Value, json};
 use stripe402_protocol::{

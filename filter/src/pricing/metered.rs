@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use stripe402_protocol::{
-    DeductionId, Units,
+    DeductionId, Pricing, Units,
     message::{HoldTerms, LONGEST_HOLD_MS},
 };
 
@@ -49,6 +49,8 @@ pub enum UsageSource {
     Sse(Counted),
     /// A trailer of a gRPC answer, in units. The name is in lower case.
     GrpcTrailer(Box<str>),
+    /// Numbers that other filters of Envoy's wrote into the request's dynamic metadata.
+    Metadata(Written),
     /// The size of the answer's body.
     Bytes {
         /// Units for 1,048,576 bytes.
@@ -68,6 +70,17 @@ pub struct Counted {
     pub names: Vec<Box<str>>,
     /// Where they are.
     pub pointers: Rc<[Pointer]>,
+    /// The unit prices; `None` if [`By`] chooses them.
+    pub per_1000: Option<Rates>,
+}
+
+/// Numbers in dynamic metadata, and their unit prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The numbers' names, in the order of their keys.
+    pub names: Vec<Box<str>>,
+    /// Where they are: the namespace and the keys below it, with a zero byte between them.
+    pub keys: Vec<Box<str>>,
     /// The unit prices; `None` if [`By`] chooses them.
     pub per_1000: Option<Rates>,
 }
@@ -126,6 +139,15 @@ impl Price {
         match self {
             Self::Flat(units) => *units,
             Self::Metered(price) => price.most,
+        }
+    }
+
+    /// How its challenge tells it; `None` where the amount says all.
+    #[must_use]
+    pub fn told(&self) -> Option<Pricing> {
+        match self {
+            Self::Flat(_) => None,
+            Self::Metered(price) => Some(price.told()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod prefix;
 mod reading;
 mod table;
 mod template;
+mod told;
 
 use std::rc::Rc;
 
@@ -29,7 +30,7 @@ pub use self::{
     host::Hosts,
     metered::{
         Body, By, Counted, LONGEST_NAME, MeteredPrice, Other, Price, Rates, Unknown, UsageSource,
-        proportion,
+        Written, proportion,
     },
     offer::{EncodedChallenge, Offer, Pricing, VoidOn},
     pointer::Pointer,

@@ -158,7 +158,9 @@ impl Offer {
             description: self.description.clone(),
             mime_type: self.mime_type.clone(),
         };
-        Challenge::new(resource, self.price(), self.min_top_up, self.currency, publishable_key)
+        let (price, currency) = (self.price(), self.currency);
+        let challenge = Challenge::new(resource, price, self.min_top_up, currency, publishable_key);
+        Challenge { pricing: self.price.told(), ..challenge }
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     choice::reader,
     is_encoded,
     json::{Names, Reader, Reading, Wants},
+    metadata::{self, Found},
     sse::Events,
     units::Said,
 };
@@ -29,6 +30,7 @@ pub(super) struct Answer {
 enum Counter {
     Said(Said),
     Document(Box<Document>),
+    Found(Found),
     /// Nothing: time and size are counted once for all.
     None,
 }
@@ -48,6 +50,8 @@ pub(super) struct Counting<'p> {
     pub(super) millis: u64,
     /// The unit prices that were chosen.
     pub(super) row: Option<&'p Rates>,
+    /// Whether there is no body to measure: then only what the API says itself counts.
+    pub(super) bodiless: bool,
 }
 
 impl Answer {
@@ -127,6 +131,18 @@ impl Answer {
         trailers.for_each(|(name, value)| self.sight(price, name, value));
     }
 
+    pub(super) fn on_metadata(
+        &mut self,
+        price: &MeteredPrice,
+        mut found: impl FnMut(&str) -> Option<Vec<u8>>,
+    ) {
+        for (source, counter) in price.usage.iter().zip(&mut self.counters) {
+            if let UsageSource::Metadata(written) = source {
+                *counter = Counter::Found(metadata::numbers(written, &mut found));
+            }
+        }
+    }
+
     /// The sources that are named by a header, and their counters.
     fn said<'s>(
         &'s mut self,
@@ -174,6 +190,8 @@ impl Answer {
         counting: Counting<'_>,
     ) -> Result<Option<u128>, Wrong> {
         match (source, counter) {
+            (_, Counter::Said(said)) if !self.upgraded => Ok(said.number()?.map(u128::from)),
+            _ if counting.bodiless => Ok(None),
             // Nothing was sent because of the client: that is no measure of what the API did.
             (UsageSource::Bytes { .. }, _)
                 if self.bytes == 0 && counting.end == End::ClientGone =>
@@ -186,7 +204,14 @@ impl Answer {
                 Ok(proportion(*each, counting.millis.max(1), 1_000))
             }
             _ if self.upgraded => Ok(None),
-            (_, Counter::Said(said)) => Ok(said.number()?.map(u128::from)),
+            (UsageSource::Metadata(written), Counter::Found(found)) => match found {
+                Ok(Some(numbers)) => {
+                    let rates = written.per_1000.as_ref().or(counting.row).ok_or(Wrong::NoRow)?;
+                    rates.units(&written.names, numbers).map(Some).ok_or(Wrong::TooLarge)
+                }
+                Ok(None) => Ok(None),
+                Err(wrong) => Err(*wrong),
+            },
             (
                 UsageSource::Json(counted) | UsageSource::Sse(counted),
                 Counter::Document(document),

@@ -6,6 +6,7 @@
 mod answer;
 mod choice;
 mod json;
+mod metadata;
 mod scan;
 mod sse;
 mod units;
@@ -148,19 +149,30 @@ impl Meter {
         self.answer.on_trailers(&self.price, trailers);
     }
 
+    /// Whether the request's body chooses the unit prices.
+    #[must_use]
+    pub const fn reads_request_body(&self) -> bool {
+        self.choice.is_some()
+    }
+
+    /// The answer is over, or broken off: what other filters wrote down of it is there now, each number
+    /// under its namespace and keys, with a zero byte between them.
+    pub fn on_metadata(&mut self, found: impl FnMut(&str) -> Option<Vec<u8>>) {
+        self.answer.on_metadata(&self.price, found);
+    }
+
     /// The request is over, and was not given back.
     #[must_use]
     pub fn finish(self, end: End, now_ms: u64) -> Usage {
         let Self { price, head, choice, forwarded_ms, answer, .. } = self;
-        if head || matches!(answer.status(), 204 | 304) {
-            return Usage { captured: price.least, known: true, wrong: None };
-        }
-        let failed = answer.status() >= 400 && end != End::ClientGone;
+        let bodiless = head || matches!(answer.status(), 204 | 304);
+        let failed = answer.status() >= 400;
         let row = price.by.as_ref().and_then(|by| match &choice {
             Some(choice) => by.rates(choice.row()?),
             None => by.rates(answer.row(by)?),
         });
-        let counting = Counting { end, millis: now_ms.saturating_sub(forwarded_ms), row };
+        let millis = now_ms.saturating_sub(forwarded_ms);
+        let counting = Counting { end, millis, row, bodiless };
         let mut wrong = None;
         for units in answer.counts(&price, counting) {
             match units {
@@ -168,6 +180,9 @@ impl Meter {
                 Ok(None) => {}
                 Err(found) => wrong = wrong.or(Some(found)),
             }
+        }
+        if bodiless && wrong.is_none() {
+            return Usage { captured: price.least, known: true, wrong: None };
         }
         Usage { captured: unknown(&price, end, failed), known: false, wrong }
     }

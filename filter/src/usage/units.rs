@@ -38,7 +38,7 @@ impl Said {
     }
 }
 
-fn units(value: &[u8]) -> Result<u64, Wrong> {
+pub(super) fn units(value: &[u8]) -> Result<u64, Wrong> {
     let value = value.trim_ascii();
     let digits = value.strip_prefix(b"-").unwrap_or(value);
     if digits.is_empty() {

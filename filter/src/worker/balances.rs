@@ -1,14 +1,13 @@
-//! Balances: asked of the ledger one by one, and not too often.
+//! Balances and receipts: asked of the ledger one by one, and not too often.
 //!
 //! Limited here and not in the ledger, so that a refusal costs no call. An unknown client has 0, as an
 //! empty one has: nobody can find out which ids exist.
 
 use rustc_hash::FxHashMap;
-use stripe402_protocol::message::Balance;
 
 use super::{Call, Decision, Verdict, Worker};
 use crate::{
-    gate::{LedgerError, Trace},
+    gate::{LedgerError, Question, Trace},
     host::{Host, Message, StreamId},
     metrics::Service,
     source::Source,
@@ -44,14 +43,19 @@ impl Balances {
 }
 
 impl Worker {
-    pub(super) fn ask(&mut self, host: &mut impl Host, id: StreamId, question: Balance) -> Verdict {
+    pub(super) fn ask(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        question: Question,
+    ) -> Verdict {
         let most = self.config.discovery.as_ref().map_or(0, |found| found.balances_per_minute);
         let source = Source::of(&host.source_address(id).unwrap_or_default());
         let waiting = self.questions.len().saturating_add(self.count(Service::Balance));
         let now_ms = host.now_ms();
         if self.health.is_silent() {
             let step = self.streams.get_mut(&id);
-            let step = step.and_then(|stream| stream.on_balance(Err(LedgerError::Unreachable)));
+            let step = step.and_then(|stream| stream.on_question(Err(LedgerError::Unreachable)));
             return self.apply_if_any(host, id, step, Trace::default(), false);
         }
         if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
@@ -65,18 +69,22 @@ impl Worker {
         Verdict::Hold
     }
 
-    pub(super) fn call_balance(
+    pub(super) fn call_question(
         &mut self,
         host: &mut impl Host,
         stream: StreamId,
-        question: &Balance,
+        question: &Question,
     ) {
         let Some(id) = self.streams.get(&stream).and_then(|waiting| waiting.waits_for()) else {
             return;
         };
-        let body = serde_json::to_vec(question).unwrap_or_default();
+        let (path, body, receipt) = match question {
+            Question::Balance(balance) => ("/v1/balance", serde_json::to_vec(balance), false),
+            Question::Settlement(query) => ("/v1/settlement", serde_json::to_vec(query), true),
+        };
+        let body = body.unwrap_or_default();
         let message = Message {
-            path: "/v1/balance",
+            path,
             content_type: "application/json",
             body: &body,
             timeout: self.config.ledger.timeout,
@@ -84,11 +92,11 @@ impl Worker {
             trace_parent: None,
         };
         match host.call(&message) {
-            Ok(call) => self.under_way(call, Call::Balance { stream, question: id }),
+            Ok(call) => self.under_way(call, Call::Question { stream, question: id, receipt }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Balance);
                 let answer = Err(trouble);
-                self.due.push(Decision::Balance { stream, question: id, answer });
+                self.due.push(Decision::Question { stream, question: id, answer });
             }
         }
     }

@@ -2,15 +2,12 @@
 
 use stripe402_protocol::{
     DeductionId,
-    message::{
-        BalanceAnswer, BatchAnswer, CardAnswer, CardPayment, DeductionOutcome, Void, VoidOutcome,
-        compact,
-    },
+    message::{BatchAnswer, CardAnswer, CardPayment, DeductionOutcome, Void, VoidOutcome, compact},
 };
 
 use super::{Call, Decision, PendingCall, Worker};
 use crate::{
-    gate::LedgerError,
+    gate::{LedgerError, QuestionAnswer},
     host::{CallId, Host, Message, NoCall, StreamId},
     metrics::{CallOutcome, Counter, Service},
     queue::{Sent, Traced},
@@ -57,11 +54,24 @@ impl Worker {
                 });
                 self.card_answered(host, stream, deduction, answer);
             }
-            Call::Balance { stream, question } => {
-                let answer = self.read(host, service, answer, |body| {
-                    serde_json::from_slice::<BalanceAnswer>(body).ok()
-                });
-                self.due.push(Decision::Balance { stream, question, answer });
+            Call::Question { stream, question, receipt } => {
+                let no_receipt = matches!(
+                    answer,
+                    Err(Failed { status: 404, of_ledger: true, .. }) if receipt
+                );
+                let answer = if no_receipt {
+                    self.counted.count(service.counter(CallOutcome::Ok));
+                    Ok(QuestionAnswer::Settlement(None))
+                } else {
+                    self.read(host, service, answer, |body| {
+                        if receipt {
+                            let settlement = serde_json::from_slice(body).ok()?;
+                            return Some(QuestionAnswer::Settlement(Some(settlement)));
+                        }
+                        serde_json::from_slice(body).ok().map(QuestionAnswer::Balance)
+                    })
+                };
+                self.due.push(Decision::Question { stream, question, answer });
             }
         }
         self.decide(host);
@@ -222,7 +232,7 @@ impl Call {
         match self {
             Self::Batch(_) => Service::Batch,
             Self::Card { .. } => Service::Card,
-            Self::Balance { .. } => Service::Balance,
+            Self::Question { .. } => Service::Balance,
         }
     }
 }
@@ -243,7 +253,7 @@ fn failure(service: Service, failed: Option<Failed>) -> String {
     let to = match service {
         Service::Batch => "a batch",
         Service::Card => "a card payment",
-        Service::Balance => "a balance",
+        Service::Balance => "a balance or a receipt",
     };
     let cause = match failed {
         None => "the answer is not one of this version's".to_owned(),

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 
 use stripe402_protocol::{
     DeductionId,
-    message::{BalanceAnswer, CardAnswer, DeductionOutcome, Void},
+    message::{CardAnswer, DeductionOutcome, Void},
 };
 
 use super::{Worker, mint};
 use crate::{
-    gate::{LedgerError, Trace},
+    gate::{LedgerError, QuestionAnswer, Trace},
     host::{Host, StreamId},
     queue::Outcome,
 };
@@ -32,8 +32,16 @@ pub(super) struct Due {
 #[derive(Debug)]
 pub(super) enum Decision {
     Deduction(Outcome),
-    Card { stream: StreamId, deduction: DeductionId, answer: Result<CardAnswer, LedgerError> },
-    Balance { stream: StreamId, question: DeductionId, answer: Result<BalanceAnswer, LedgerError> },
+    Card {
+        stream: StreamId,
+        deduction: DeductionId,
+        answer: Result<CardAnswer, LedgerError>,
+    },
+    Question {
+        stream: StreamId,
+        question: DeductionId,
+        answer: Result<QuestionAnswer, LedgerError>,
+    },
 }
 
 impl Due {
@@ -58,7 +66,7 @@ impl Due {
                     *outcome = Err(LedgerError::InvalidResponse)
                 }
                 Decision::Card { answer, .. } => *answer = Err(LedgerError::InvalidResponse),
-                Decision::Balance { .. } => {}
+                Decision::Question { .. } => {}
             }
         }
     }
@@ -78,9 +86,9 @@ impl Worker {
                 Decision::Card { stream, deduction, answer } => {
                     self.decide_card(host, stream, deduction, answer);
                 }
-                Decision::Balance { stream, question, answer } => {
+                Decision::Question { stream, question, answer } => {
                     let waiting = self.waiting(stream, question);
-                    if let Some(step) = waiting.and_then(|stream| stream.on_balance(answer)) {
+                    if let Some(step) = waiting.and_then(|stream| stream.on_question(answer)) {
                         self.apply_step(host, stream, step, Trace::default(), true);
                     }
                 }

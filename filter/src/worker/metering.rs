@@ -1,8 +1,10 @@
 //! Requests whose price is known afterwards: their answers are measured, and what they used captured.
 
-use super::{Worker, origin};
+use stripe402_protocol::PAYMENT_RESPONSE;
+
+use super::{Verdict, Worker, origin};
 use crate::{
-    gate::{Metered, ResponseHead, Stream},
+    gate::{BodyStep, Metered, RequestBodyUse, ResponseHead, Stream, Trace},
     host::{Host, StreamId},
     metrics::Counter,
     usage::End,
@@ -28,6 +30,31 @@ impl Worker {
             Some(stream) if stream.is_metering() => BodyUse::Measure,
             Some(stream) if stream.wants_trailers() => BodyUse::Notice,
             _ => BodyUse::Nothing,
+        }
+    }
+
+    /// What the body of this stream's request is wanted for.
+    #[must_use]
+    pub fn request_body_use(&self, id: StreamId) -> RequestBodyUse {
+        self.streams.get(&id).map(Stream::request_body_use).unwrap_or_default()
+    }
+
+    /// The next piece of a request's body.
+    pub fn on_request_body(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        chunk: &[u8],
+        end: bool,
+    ) -> Verdict {
+        let Some(stream) = self.streams.get_mut(&id) else { return Verdict::Continue };
+        match stream.on_request_body(chunk, end) {
+            BodyStep::Pass => Verdict::Continue,
+            BodyStep::Hold => Verdict::Hold,
+            BodyStep::Refuse(step, void) => {
+                self.void(host, void);
+                self.apply_step(host, id, *step, Trace::default(), true)
+            }
         }
     }
 
@@ -65,13 +92,24 @@ impl Worker {
     ) {
         let now_ms = host.now_ms();
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.on_metadata(|key| host.dynamic_metadata(id, key));
         let metered = stream.on_metered_trailers(trailers, raw, now_ms);
+        // Whatever the API says under a name of the gate's.
+        if trailers.forged {
+            host.remove_response_trailer(id, PAYMENT_RESPONSE);
+        }
+        if let Some(Metered::Captured { receipt, .. } | Metered::Voided { receipt, .. }) = &metered
+            && let Some(receipt) = receipt
+        {
+            host.set_response_trailer(id, PAYMENT_RESPONSE, receipt);
+        }
         self.settle(host, id, metered);
     }
 
     fn metered_done(&mut self, host: &mut impl Host, id: StreamId) {
         let now_ms = host.now_ms();
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.on_metadata(|key| host.dynamic_metadata(id, key));
         let metered = stream.on_metered_end(End::Done, now_ms);
         self.settle(host, id, metered);
     }
@@ -83,6 +121,7 @@ impl Worker {
         stream: &mut Stream,
     ) {
         let (origin, now_ms) = (origin(host, id), host.now_ms());
+        stream.on_metadata(|key| host.dynamic_metadata(id, key));
         let metered = stream.on_metered_break(&origin, now_ms);
         self.settle(host, id, metered);
     }
@@ -91,7 +130,7 @@ impl Worker {
     /// started for it alone.
     fn settle(&mut self, host: &mut impl Host, id: StreamId, metered: Option<Metered>) {
         match metered {
-            Some(Metered::Captured { capture, usage, offer, describe }) => {
+            Some(Metered::Captured { capture, usage, offer, describe, .. }) => {
                 self.counted.count(Counter::CAPTURES);
                 if !usage.known {
                     self.counted.count(Counter::USAGE_UNKNOWN);
@@ -106,7 +145,7 @@ impl Worker {
                 }
                 self.queue.capture(capture);
             }
-            Some(Metered::Voided(void)) => self.queue.void(void),
+            Some(Metered::Voided { void, .. }) => self.queue.void(void),
             None => {}
         }
     }

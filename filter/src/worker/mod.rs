@@ -21,7 +21,7 @@ use std::{collections::VecDeque, rc::Rc};
 use rustc_hash::FxHashMap;
 use stripe402_protocol::{
     DeductionId,
-    message::{Balance, CardPayment, Void},
+    message::{CardPayment, Void},
 };
 
 use self::{
@@ -37,8 +37,8 @@ pub use self::{calls::Failed, due::MOST_DECISIONS, metering::BodyUse};
 use crate::{
     config::Config,
     gate::{
-        DEADLINE, Head, LedgerError, Origin, Passed, ResponseHead, ResponseStep, Step, Stream,
-        Trace,
+        DEADLINE, Head, LedgerError, Origin, Passed, Question, ResponseHead, ResponseStep, Step,
+        Stream, Trace,
     },
     host::{CallId, Host, StreamId},
     metrics::Pending,
@@ -54,7 +54,7 @@ pub struct Worker {
     queue: Queue,
     cards: VecDeque<WaitingCard>,
     card_places: CardPlaces,
-    questions: VecDeque<(StreamId, Balance)>,
+    questions: VecDeque<(StreamId, Question)>,
     calls: FxHashMap<CallId, PendingCall>,
     due: Due,
     health: Health,
@@ -88,8 +88,17 @@ struct PendingCall {
 #[derive(Debug)]
 enum Call {
     Batch(Sent),
-    Card { stream: StreamId, deduction: DeductionId, source: Source },
-    Balance { stream: StreamId, question: DeductionId },
+    Card {
+        stream: StreamId,
+        deduction: DeductionId,
+        source: Source,
+    },
+    /// `receipt` tells whether it is a receipt that is asked for.
+    Question {
+        stream: StreamId,
+        question: DeductionId,
+        receipt: bool,
+    },
 }
 
 /// What the host does with a request after its head was seen.
@@ -243,8 +252,9 @@ impl Worker {
             self.queue.withdraw(id);
         }
         let deduction = stream.served();
-        if stream.is_metering() {
-            return self.metered_break(host, id, &mut stream);
+        if stream.is_held() {
+            self.metered_break(host, id, &mut stream);
+            return self.journal.settled(host, deduction);
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
         match stream.on_end(|| origin(host, id)) {

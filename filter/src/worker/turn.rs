@@ -92,7 +92,7 @@ impl Worker {
             self.send_card(host, card);
         }
         while let Some((stream, question)) = self.questions.pop_front() {
-            self.call_balance(host, stream, &question);
+            self.call_question(host, stream, &question);
         }
         if self.health.is_silent() {
             if self.health.take_probe(self.now_ms) {
@@ -209,7 +209,7 @@ impl Worker {
                         (*stream, *deduction, Err(LedgerError::InvalidResponse));
                     self.due.push(Decision::Card { stream, deduction, answer });
                 }
-                Call::Balance { .. } => {}
+                Call::Question { .. } => {}
             }
         }
         self.decide_later(lost);

@@ -175,13 +175,25 @@ fn a_refused_answer_is_a_contradiction() {
 }
 
 #[test]
-fn bodies_of_requests_choose_no_price() {
-    let error = parse(&with("/routes/1/price", tabled())).unwrap_err();
-    assert_eq!(error.path, "routes[1].price.by");
-    assert!(error.problem.contains("answer: true"), "{error}");
-    let route = pairs_of(&json!({"price": tabled()}));
-    let error = parse(&good()).unwrap().metadata(&route, None).unwrap_err();
-    assert!(error.problem.contains("answer: true"), "{error}");
+fn metadata_is_named_by_its_namespace_and_keys() {
+    let of = |key: Value| {
+        json!({
+            "most": 9,
+            "usage": [{"metadata": {"n": key}, "per_1000": {"n": 1}}],
+        })
+    };
+    let read = price("price".to_owned(), of(json!("envoy.ai.token_usage/a/b"))).unwrap();
+    let Price::Metered(read) = read else { panic!() };
+    let UsageSource::Metadata(written) = &read.usage[0] else { panic!() };
+    assert_eq!(&*written.keys[0], "envoy.ai.token_usage\0a\0b");
+    let twice = json!({"most": 9, "usage": [{"metadata": {"a": "x/y", "b": "x/y"},
+        "per_1000": {"a": 1, "b": 1}}]});
+    for wrong in [of(json!("tokens")), of(json!("a//b")), of(json!("/a")), of(json!(7)), twice] {
+        let error = price("price".to_owned(), wrong).unwrap_err();
+        assert!(error.path.starts_with("price.usage[0].metadata"), "{error}");
+    }
+    let route = pairs_of(&json!({"price": of(json!("x/y"))}));
+    assert!(parse(&good()).unwrap().metadata(&route, None).is_ok());
 }
 
 /// As Envoy hands an object over.

@@ -100,7 +100,7 @@ fn what_is_for_sale_is_listed_and_the_gates_own_addresses_are_free() {
                 let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
                 (reply.status, body)
             }
-            Step::Ask(question) => (0, json!(question.client_id.to_hex())),
+            Step::Ask(Question::Balance(balance)) => (0, json!(balance.client_id.to_hex())),
             _ => (1, Value::Null),
         }
     };

@@ -20,6 +20,7 @@ pub(super) struct Recorder {
     pub(super) decisions: usize,
     pub(super) woken: bool,
     pub(super) reached: HashSet<StreamId>,
+    pub(super) trailers: Vec<(StreamId, String, String)>,
     pub(super) metadata: Option<Vec<u8>>,
     pub(super) virtual_host: Option<Vec<u8>>,
     pub(super) warnings: Vec<String>,
@@ -45,6 +46,7 @@ impl Default for Recorder {
             decisions: 0,
             woken: false,
             reached: HashSet::new(),
+            trailers: Vec::new(),
             metadata: None,
             virtual_host: None,
             warnings: Vec::new(),
@@ -70,6 +72,13 @@ impl Host for Recorder {
     fn remove_request_header(&mut self, _: StreamId, _: &str) {}
     fn set_response_header(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn set_response_trailer(&mut self, stream: StreamId, name: &str, value: &str) {
+        self.trailers.push((stream, name.to_owned(), value.to_owned()));
+    }
+    fn remove_response_trailer(&mut self, _: StreamId, _: &str) {}
+    fn dynamic_metadata(&mut self, _: StreamId, _: &str) -> Option<Vec<u8>> {
+        None
+    }
     fn reply(&mut self, stream: StreamId, _: &EncodedReply) {
         *self.replied.entry(stream).or_default() += 1;
         self.decisions += 1;

@@ -43,6 +43,11 @@ impl Host for Proxy<'_> {
         }
     }
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn set_response_trailer(&mut self, _: StreamId, _: &str, _: &str) {}
+    fn remove_response_trailer(&mut self, _: StreamId, _: &str) {}
+    fn dynamic_metadata(&mut self, _: StreamId, _: &str) -> Option<Vec<u8>> {
+        None
+    }
     fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.decisions += 1;
         self.effects.push(Effect::Reply(stream, reply.status, reply.body.to_vec()));
