@@ -152,7 +152,10 @@ fn trailer(path: String, value: &Value) -> Checked<Box<str>> {
     Ok(name)
 }
 
-fn pointers(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Pointer>)> {
+/// Names, and where the number of each is.
+type Named<T> = (Vec<Box<str>>, Vec<T>);
+
+fn pointers(at: String, value: Value) -> Checked<Named<Pointer>> {
     let numbers = entries(&at, value)?;
     if numbers.is_empty() || numbers.len() > MOST_NUMBERS {
         return wrong(at, format!("must name 1 to {MOST_NUMBERS} numbers"));
@@ -170,7 +173,7 @@ fn pointers(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Pointer>)> 
 }
 
 /// Where numbers are in dynamic metadata: a namespace, and keys below it.
-fn written(at: String, value: Value) -> Checked<(Vec<Box<str>>, Vec<Box<str>>)> {
+fn written(at: String, value: Value) -> Checked<Named<Box<str>>> {
     let numbers = entries(&at, value)?;
     if numbers.is_empty() || numbers.len() > MOST_NUMBERS {
         return wrong(at, format!("must name 1 to {MOST_NUMBERS} numbers"));
