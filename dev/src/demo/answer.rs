@@ -23,8 +23,24 @@ impl Answer {
         url: &str,
         payment: Option<&Value>,
     ) -> Result<Self> {
-        let what = format!("GET {url}");
-        let mut request = client.get(url);
+        Self::of(format!("GET {url}"), client.get(url), payment).await
+    }
+
+    /// Sends JSON with a payment.
+    pub(super) async fn post(
+        client: &reqwest::Client,
+        url: &str,
+        payment: &Value,
+        body: &Value,
+    ) -> Result<Self> {
+        Self::of(format!("POST {url}"), client.post(url).json(body), Some(payment)).await
+    }
+
+    async fn of(
+        what: String,
+        mut request: reqwest::RequestBuilder,
+        payment: Option<&Value>,
+    ) -> Result<Self> {
         if let Some(payment) = payment {
             request = request.header(wire::PAYMENT, wire::encode(payment));
         }

@@ -1,6 +1,7 @@
 //! `make demo`: pays for requests step by step, shows what goes over the wire and what it means, and checks it.
 
 mod answer;
+mod metered;
 mod money;
 mod screen;
 mod spend;

@@ -14,7 +14,7 @@ const JOKE: &str = "/api/joke";
 const FAIL: &str = "/api/fail";
 
 /// When to look whether a reversed charge is back; it rides in a batch after the answer.
-const LOOK_AFTER_MS: [u64; 6] = [0, 100, 300, 600, 1000, 2000];
+pub(super) const LOOK_AFTER_MS: [u64; 6] = [0, 100, 300, 600, 1000, 2000];
 
 impl<W: Write> Walk<'_, W> {
     pub(super) async fn spend_a_credit(

@@ -38,6 +38,7 @@ pub(super) async fn walk<W: Write>(places: &Places, screen: Screen<W>) -> Result
     let mut account = walk.pay_with_the_card(&offer, &card).await?;
     let joke_price = walk.spend_a_credit(&offer, &mut account).await?;
     walk.a_failure_costs_nothing(&offer, joke_price, &mut account).await?;
+    walk.a_price_that_is_known_afterwards(&offer, &mut account).await?;
     walk.spend_all(&offer, &mut account).await?;
     walk.nothing_left(&account).await?;
     walk.screen.end(&format!(
@@ -187,6 +188,11 @@ impl<W: Write> Walk<'_, W> {
         );
         screen.checked("charged once, credited in full, and this request deducted");
         Ok(account)
+    }
+
+    pub(super) async fn post(&self, path: &str, payment: &Value, body: &Value) -> Result<Answer> {
+        let url = format!("{}{path}", self.places.gateway);
+        Answer::post(&self.client, &url, payment, body).await
     }
 
     pub(super) async fn get(&self, path: &str, payment: Option<&Value>) -> Result<Answer> {

@@ -29,7 +29,8 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Route> {
     let reads = method == Method::GET || method == Method::HEAD;
     match lower.strip_suffix('/').unwrap_or(&lower) {
         "/api/echo" => Some(Route::Echo),
-        "/api/chat" if method == Method::POST => Some(Route::Chat),
+        // The second is where clients of OpenAI look for it.
+        "/api/chat" | "/v1/chat/completions" if method == Method::POST => Some(Route::Chat),
         "/api/metered" if reads => Some(Route::Metered),
         "/api/joke" if reads => Some(Route::Joke),
         "/api/weather" if reads => Some(Route::Weather),

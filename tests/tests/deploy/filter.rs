@@ -9,7 +9,12 @@ use crate::manifests::of_kind;
 /// Every configuration that is shipped, and where it stands.
 fn configurations() -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    for file in ["envoy/envoy.yaml", "envoy/minimal/envoy.yaml", "envoy/full/envoy.yaml"] {
+    for file in [
+        "envoy/envoy.yaml",
+        "envoy/minimal/envoy.yaml",
+        "envoy/llm/envoy.yaml",
+        "envoy/full/envoy.yaml",
+    ] {
         let mut config = EnvoyConfig::read(&binary::workspace().join(file)).unwrap();
         found.push((file.to_owned(), config.filter().unwrap().clone()));
     }

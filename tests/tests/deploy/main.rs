@@ -14,6 +14,7 @@ mod filter;
 mod full;
 mod images;
 mod listeners;
+mod llm;
 mod manifests;
 mod minimal;
 mod overlays;

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 
 use stripe402_tests::binary;
 
-const READMES: [&str; 7] = [
+const READMES: [&str; 8] = [
     "envoy/ecds/README.md",
     "envoy/minimal/README.md",
+    "envoy/llm/README.md",
     "envoy/full/README.md",
     "envoy/istio/README.md",
     "envoy/envoy-gateway/README.md",
