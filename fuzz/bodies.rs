@@ -214,7 +214,7 @@ fn metered(how: u8) -> Rc<MeteredPrice> {
     };
     let [most, least] = [1_000, 10].map(Units::from_u32);
     let hold_for = std::time::Duration::from_secs(600);
-    Rc::new(MeteredPrice { most, least, usage, by, unknown, hold_for })
+    Rc::new(MeteredPrice { most, least, usage, by, unknown, hold_for, extend: None })
 }
 
 /// Sends a body as the request's and as the answer's.
@@ -238,5 +238,5 @@ fn measure(price: &Rc<MeteredPrice>, how: u8, body: &[u8], pieces: usize) -> Usa
         1 => End::ClientGone,
         _ => End::Done,
     };
-    meter.finish(end, 1_500)
+    meter.finish(end, 1_500, price.most)
 }

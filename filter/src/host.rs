@@ -37,6 +37,8 @@ pub trait Host {
 
     /// Answers in the API's stead. At most once per stream.
     fn reply(&mut self, stream: StreamId, reply: &EncodedReply);
+    /// Cuts a stream off, in mid-answer.
+    fn close(&mut self, stream: StreamId);
     /// Lets a held request go on. At most once per stream.
     fn resume(&mut self, stream: StreamId);
     /// Why the proxy answers as it does (`response.code_details`).

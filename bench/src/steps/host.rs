@@ -56,6 +56,7 @@ impl Host for Counting {
     }
 
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn close(&mut self, _: StreamId) {}
     fn set_response_trailer(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_trailer(&mut self, _: StreamId, _: &str) {}
     fn dynamic_metadata(&mut self, _: StreamId, _: &str) -> Option<Vec<u8>> {

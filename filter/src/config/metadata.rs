@@ -36,6 +36,7 @@ const PRICE: &[(&str, Shape)] = &[
     ("least", Shape::Number),
     ("usage", Shape::List(&Shape::Fields(SOURCE))),
     ("by", Shape::Fields(BY)),
+    ("extend", Shape::Fields(&[("by", Shape::Number)])),
 ];
 const SOURCE: &[(&str, Shape)] = &[
     ("json", Shape::Names(&Shape::Text)),

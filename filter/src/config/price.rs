@@ -10,16 +10,17 @@ use super::{
     fields::{Checked, Fields, Read, entries, wrong},
 };
 use crate::pricing::{
-    By, Counted, MeteredPrice, Pointer, Price, Rates, Unknown, UsageSource, Written,
+    By, Counted, Extend, MeteredPrice, Pointer, Price, Rates, Then, Unknown, UsageSource, Written,
 };
 
 /// What a flat price must be.
 pub(super) const UNITS: &str = "a whole number of units without quotes; $0.05 are 500";
 
 /// The fields of a metered price.
-const PRICE: [&str; 6] = ["most", "least", "usage", "by", "unknown", "hold_for"];
+const PRICE: [&str; 7] = ["most", "least", "usage", "by", "unknown", "hold_for", "extend"];
 const SOURCE: [&str; 8] =
     ["header", "json", "sse", "grpc_trailer", "metadata", "bytes", "seconds", "per_1000"];
+const EXTEND: [&str; 3] = ["at", "by", "then"];
 const BYTES: [&str; 1] = ["per_mib"];
 const SECONDS: [&str; 1] = ["each"];
 /// How long a request may take by default, before what is held is settled without it.
@@ -75,7 +76,25 @@ fn metered(mut fields: Fields) -> Checked<MeteredPrice> {
     if !(SHORTEST_HOLD..=LONGEST_HOLD).contains(&hold_for) {
         return wrong(fields.path("hold_for"), "must be from 10s to 24h");
     }
-    Ok(MeteredPrice { most, least, usage, by, unknown, hold_for })
+    let extend = fields.value("extend").map(|(path, value)| extend(path, value)).transpose()?;
+    let at = fields.path("extend");
+    let price = MeteredPrice { most, least, usage, by, unknown, hold_for, extend };
+    if price.extend.is_some() && !price.counts_on_the_way() {
+        let problem = "needs a source that counts while the answer goes on: sse, bytes or seconds";
+        return wrong(at, problem);
+    }
+    Ok(price)
+}
+
+fn extend(path: String, value: Value) -> Checked<Extend> {
+    let mut fields = Fields::of(path, value, &EXTEND)?;
+    let Percent(at) = fields.optional("at")?.unwrap_or(Percent(80));
+    let Amount(by) = fields.required("by")?;
+    if by.is_zero() {
+        return wrong(fields.path("by"), "must be above 0");
+    }
+    let then = fields.optional("then")?.unwrap_or_default();
+    Ok(Extend { at, by, then })
 }
 
 fn sources(fields: &mut Fields, by: Option<&By>) -> Checked<Vec<UsageSource>> {
@@ -259,6 +278,30 @@ impl Read for Amount {
 
     fn read(value: &Value) -> Option<Self> {
         Units::new(i64::read(value)?).ok().map(Self)
+    }
+}
+
+/// Per cent, written `80%`.
+struct Percent(u32);
+
+impl Read for Percent {
+    const EXPECTED: &'static str = "per cent from 1% to 99%, such as 80%";
+
+    fn read(value: &Value) -> Option<Self> {
+        let number = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+        (1..=99).contains(&number).then_some(Self(number))
+    }
+}
+
+impl Read for Then {
+    const EXPECTED: &'static str = "end or continue";
+
+    fn read(value: &Value) -> Option<Self> {
+        Some(match value.as_str()? {
+            "end" => Self::End,
+            "continue" => Self::Continue,
+            _ => return None,
+        })
     }
 }
 

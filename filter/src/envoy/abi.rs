@@ -90,6 +90,14 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_get_shared_data(
         key: *const u8,
@@ -181,6 +189,17 @@ pub(super) fn buffer(buffer: Buffer, most: usize) -> Option<Vec<u8>> {
 /// Bytes from `start` on.
 pub(super) fn buffer_from(buffer: Buffer, start: usize, most: usize) -> Option<Vec<u8>> {
     returning!(proxy_get_buffer_bytes(buffer.0, start, most))
+}
+
+/// Puts these bytes in the place of all that the buffer shows.
+pub(super) fn replace(buffer: Buffer, bytes: &[u8]) -> bool {
+    plain!(proxy_set_buffer_bytes(buffer.0, 0, usize::MAX, bytes.as_ptr(), bytes.len()))
+}
+
+/// Resets the response of the effective context.
+pub(super) fn close_response() -> bool {
+    const RESPONSE: u32 = 1;
+    plain!(proxy_close_stream(RESPONSE))
 }
 
 /// A property; the path's parts are separated by zero bytes.

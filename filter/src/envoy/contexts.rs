@@ -338,15 +338,21 @@ impl HttpContext for Gate {
         Action::Continue
     }
 
-    /// Whatever is read of a body, it passes at once.
+    /// Whatever is read of a body, it passes at once, but for what nobody pays for.
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         match self.with(|worker, _| worker.body_use(self.id)) {
             BodyUse::Nothing => {}
+            BodyUse::Drop => drop(abi::replace(Buffer::RESPONSE_BODY, b"")),
             BodyUse::Notice if size == 0 => {}
             BodyUse::Notice => self.with(|worker, host| worker.on_data(host, self.id)),
             BodyUse::Measure => {
                 let chunk = abi::buffer(Buffer::RESPONSE_BODY, size).unwrap_or_default();
-                self.with(|worker, host| worker.on_metered_body(host, self.id, &chunk, end));
+                let id = self.id;
+                let instead =
+                    self.with(|worker, host| worker.on_metered_body(host, id, &chunk, end));
+                if let Some(last) = instead {
+                    abi::replace(Buffer::RESPONSE_BODY, &last);
+                }
             }
         }
         Action::Continue

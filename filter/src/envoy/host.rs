@@ -111,6 +111,11 @@ impl Host for EnvoyHost {
         abi::remove_header(Map::RESPONSE, name);
     }
 
+    fn close(&mut self, stream: StreamId) {
+        self.about(stream);
+        abi::close_response();
+    }
+
     fn set_response_trailer(&mut self, stream: StreamId, name: &str, value: &str) {
         self.about(stream);
         abi::set_header(Map::RESPONSE_TRAILERS, name, value);

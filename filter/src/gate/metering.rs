@@ -11,6 +11,7 @@ use super::{
     AnsweredBy, Origin, Phase, PricedRequest, ResponseHead, Step, Stream,
     describe::of_sale,
     end::{BROKEN_OFF, is_of_the_api},
+    extend::Extension,
     head::Head,
     reply::Reply,
 };
@@ -22,10 +23,11 @@ use crate::{
 /// What a stream remembers whose price is known afterwards.
 #[derive(Debug)]
 pub(super) struct Metering {
-    meter: Meter,
+    pub(super) meter: Meter,
     /// What the client was told at the head, once it was.
     pub(super) receipt: Option<Receipt>,
     takes_trailers: bool,
+    pub(super) extension: Extension,
 }
 
 /// How a metered request ended.
@@ -33,8 +35,8 @@ pub(super) struct Metering {
 pub enum Metered {
     /// So much of what is held is captured.
     Captured {
-        /// For the ledger.
-        capture: Capture,
+        /// For the ledger, one for each hold.
+        captures: Vec<Capture>,
         /// What was used.
         usage: Usage,
         /// What was bought.
@@ -46,8 +48,8 @@ pub enum Metered {
     },
     /// What is held is released.
     Voided {
-        /// For the ledger.
-        void: Void,
+        /// For the ledger, one for each hold.
+        voids: Vec<Void>,
         /// `payment-response`, for a client that takes trailers.
         receipt: Option<String>,
     },
@@ -87,7 +89,8 @@ impl Stream {
             meter.on_request_body(b"", true);
         }
         let (receipt, takes_trailers) = (None, head.takes_trailers);
-        self.metering = Some(Box::new(Metering { meter, receipt, takes_trailers }));
+        let extension = Extension::default();
+        self.metering = Some(Box::new(Metering { meter, receipt, takes_trailers, extension }));
     }
 
     /// Whether it is known at the head that the request has no unit prices: its body would choose them,
@@ -118,6 +121,12 @@ impl Stream {
     #[must_use]
     pub const fn is_metering(&self) -> bool {
         matches!(self.phase, Phase::Metering { .. })
+    }
+
+    /// Whether the answer was cut off, because what is held is used up.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
     }
 
     /// Whether a hold of this stream is still to be settled.
@@ -220,16 +229,19 @@ impl Stream {
             AnsweredBy::EnvoyForApi => End::ApiReset,
             AnsweredBy::EnvoyForClient => End::ClientGone,
         };
-        let Metering { meter, receipt, takes_trailers } = *self.metering.take()?;
-        let usage = meter.finish(end, now_ms);
+        let Metering { meter, receipt, takes_trailers, extension } = *self.metering.take()?;
+        let most = priced.offer.price();
+        let usage = meter.finish(end, now_ms, extension.held(most));
         let describe = self.config.access_log.then(|| {
             let sale = of_sale("captured", &priced, deduction, client);
             format!("{sale} captured={}", usage.captured)
         });
-        let capture = Capture { id: deduction, client_id: client, amount: usage.captured };
+        let capture = |(id, amount)| Capture { id, client_id: client, amount };
+        let shares = extension.shares((deduction, most), usage.captured);
+        let captures = shares.into_iter().map(capture).collect();
         let PricedRequest { offer, .. } = priced;
         let receipt = receipt.filter(|_| takes_trailers).and_then(|r| at_end(r, usage.captured));
-        Some(Metered::Captured { capture, usage, offer, describe, receipt })
+        Some(Metered::Captured { captures, usage, offer, describe, receipt })
     }
 
     /// The stream is over before its answer was: the API broke it off, or the client left. Once a part of
@@ -265,10 +277,12 @@ impl Stream {
             self.phase = phase;
             return None;
         };
-        let Metering { receipt, takes_trailers, .. } = *self.metering.take()?;
-        let void = Void { id: deduction, client_id: Some(client) };
+        let Metering { receipt, takes_trailers, extension, .. } = *self.metering.take()?;
+        let void = |(id, _)| Void { id, client_id: Some(client) };
+        let shares = extension.shares((deduction, Units::ZERO), Units::ZERO);
+        let voids = shares.into_iter().map(void).collect();
         let receipt = receipt.filter(|_| takes_trailers).and_then(|r| at_end(r, Units::ZERO));
-        Some(Metered::Voided { void, receipt })
+        Some(Metered::Voided { voids, receipt })
     }
 }
 

@@ -8,6 +8,7 @@ mod describe;
 mod discovery;
 mod encoded_reply;
 mod end;
+mod extend;
 mod head;
 mod metering;
 mod paywall;
@@ -31,6 +32,8 @@ use reply::Reply;
 
 pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
+use extend::Extension;
+pub use extend::{Ended, Extending};
 pub use head::{Audience, Head};
 use metering::Metering;
 pub use metering::{BodyStep, Metered, RequestBodyUse};
@@ -81,6 +84,8 @@ enum Phase {
         /// Whether a part of its body has passed.
         answered: bool,
     },
+    /// Measured, and cut off: what is held is used up.
+    Ended,
     /// Not deducted, since the ledger gave no answer, and on its way to the API all the same.
     Unpaid,
     /// Answered by us.
@@ -212,12 +217,13 @@ impl Stream {
 
     /// The deduction, or the question, that the ledger is being asked for.
     #[must_use]
-    pub const fn waits_for(&self) -> Option<DeductionId> {
+    pub fn waits_for(&self) -> Option<DeductionId> {
         match &self.phase {
             Phase::Deducting { deduction, .. } | Phase::Paying { deduction, .. } => {
                 Some(*deduction)
             }
             Phase::Asking { question } => Some(*question),
+            Phase::Metering { .. } => self.metering.as_ref()?.extension.asking(),
             _ => None,
         }
     }

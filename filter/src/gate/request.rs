@@ -10,7 +10,7 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Audience, CardOffer, Head, LedgerError, Mint, Passed, Phase, PricedRequest, Reply,
+    Audience, CardOffer, Extension, Head, LedgerError, Mint, Passed, Phase, PricedRequest, Reply,
     RouteOverride, Step, Stream, paywall,
 };
 use crate::{
@@ -106,6 +106,9 @@ impl Stream {
         }
         if payment.max_price.is_some_and(|most| priced.offer.price().get() > most) {
             return self.challenge(&priced, false);
+        }
+        if let Some(metering) = &mut self.metering {
+            metering.extension = Extension::of(payment.max_price);
         }
         if self.has_no_unit_price() {
             return self.refuse(Reply::no_unit_price());

@@ -2,6 +2,7 @@
 
 mod answers;
 mod audience;
+mod extending;
 mod leaving;
 mod metering;
 mod places;

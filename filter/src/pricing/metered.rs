@@ -36,6 +36,29 @@ pub struct MeteredPrice {
     pub unknown: Unknown,
     /// For how long units are held: at the end what `unknown` says is captured.
     pub hold_for: Duration,
+    /// Whether more is held while an answer goes on.
+    pub extend: Option<Extend>,
+}
+
+/// How what is held grows while an answer goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extend {
+    /// Per cent of the last hold that are used up when more is asked for: 1 to 99.
+    pub at: u32,
+    /// Units that are held then.
+    pub by: Units,
+    /// What happens where there is no more.
+    pub then: Then,
+}
+
+/// What happens to an answer that has used all that can be held for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// It ends.
+    #[default]
+    End,
+    /// It goes on, at the seller's expense.
+    Continue,
 }
 
 /// Where usage is read.
@@ -172,12 +195,36 @@ impl MeteredPrice {
         HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end: self.if_unknown() }
     }
 
+    /// The terms of one more hold, by its id: at its end only what is not known costs something, since the
+    /// least is in the first hold.
+    pub fn extension_terms(&self) -> impl Fn(&DeductionId) -> HoldTerms + 'static {
+        let lasts = u64::try_from(self.hold_for.as_millis()).unwrap_or(u64::MAX);
+        let (unknown, extend) = (self.unknown, self.extend);
+        move |id| {
+            let by = extend.map_or(Units::ZERO, |extend| extend.by);
+            let at_end = if unknown == Unknown::Most { by } else { Units::ZERO };
+            HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end }
+        }
+    }
+
     /// Whether the answer's body is read: then it must not be compressed, nor a part of it.
     #[must_use]
     pub fn reads_body(&self) -> bool {
         let reads =
             |source: &UsageSource| matches!(source, UsageSource::Json(_) | UsageSource::Sse(_));
         self.usage.iter().any(reads)
+    }
+
+    /// Whether what was used is known while the answer goes on.
+    #[must_use]
+    pub fn counts_on_the_way(&self) -> bool {
+        let counts = |source: &UsageSource| {
+            matches!(
+                source,
+                UsageSource::Sse(_) | UsageSource::Bytes { .. } | UsageSource::Seconds { .. }
+            )
+        };
+        self.usage.iter().any(counts)
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) use self::reading::without_query;
 pub use self::{
     host::Hosts,
     metered::{
-        Body, By, Counted, LONGEST_NAME, MeteredPrice, Other, Price, Rates, Unknown, UsageSource,
-        Written, proportion,
+        Body, By, Counted, Extend, LONGEST_NAME, MeteredPrice, Other, Price, Rates, Then, Unknown,
+        UsageSource, Written, proportion,
     },
     offer::{EncodedChallenge, Offer, Pricing, VoidOn},
     pointer::Pointer,

@@ -17,6 +17,7 @@ pub(super) struct Answer {
     /// 0 before the head.
     status: u16,
     upgraded: bool,
+    events: bool,
     encoded: bool,
     bytes: u64,
     /// One for each source of the price.
@@ -58,7 +59,15 @@ impl Answer {
     /// Before the head: only time passes.
     pub(super) fn before(price: &MeteredPrice) -> Self {
         let counters = price.usage.iter().map(|_| Counter::None).collect();
-        Self { status: 0, upgraded: false, encoded: false, bytes: 0, counters, choice: None }
+        Self {
+            status: 0,
+            upgraded: false,
+            events: false,
+            encoded: false,
+            bytes: 0,
+            counters,
+            choice: None,
+        }
     }
 
     /// Begins with the head. `None` if it is an interim answer, after which the real one comes.
@@ -101,9 +110,14 @@ impl Answer {
                 _ => {}
             }
         }
+        answer.events = events;
         let by = price.by.as_ref().filter(|by| by.body == Body::Answer);
         answer.choice = by.map(|by| Document::new(reader(by, Names::Exact), events));
         Some(answer)
+    }
+
+    pub(super) const fn is_events(&self) -> bool {
+        self.events
     }
 
     pub(super) const fn status(&self) -> u16 {

@@ -20,7 +20,7 @@ use self::{
     answer::{Answer, Counting},
     choice::RequestChoice,
 };
-use crate::pricing::{Body, MeteredPrice};
+use crate::pricing::{Body, MeteredPrice, Rates, Unknown};
 
 /// What a request used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,22 +161,41 @@ impl Meter {
         self.answer.on_metadata(&self.price, found);
     }
 
-    /// The request is over, and was not given back.
+    /// Whether the answer is a stream of events.
     #[must_use]
-    pub fn finish(self, end: End, now_ms: u64) -> Usage {
-        let Self { price, head, choice, forwarded_ms, answer, .. } = self;
-        let bodiless = head || matches!(answer.status(), 204 | 304);
-        let failed = answer.status() >= 400;
-        let row = price.by.as_ref().and_then(|by| match &choice {
+    pub const fn is_events(&self) -> bool {
+        self.answer.is_events()
+    }
+
+    /// Units that were used so far, as far as a source says so while the answer goes on.
+    #[must_use]
+    pub fn so_far(&self, now_ms: u64) -> Option<u128> {
+        let millis = now_ms.saturating_sub(self.forwarded_ms);
+        let counting = Counting { end: End::ClientGone, millis, row: self.row(), bodiless: false };
+        self.answer.counts(&self.price, counting).find_map(|units| units.ok().flatten())
+    }
+
+    /// The unit prices that were chosen.
+    fn row(&self) -> Option<&Rates> {
+        self.price.by.as_ref().and_then(|by| match &self.choice {
             Some(choice) => by.rates(choice.row()?),
-            None => by.rates(answer.row(by)?),
-        });
-        let millis = now_ms.saturating_sub(forwarded_ms);
+            None => by.rates(self.answer.row(by)?),
+        })
+    }
+
+    /// The request is over, and was not given back. `held` is all that is held for it.
+    #[must_use]
+    pub fn finish(self, end: End, now_ms: u64, held: Units) -> Usage {
+        let row = self.row();
+        let Self { price, head, forwarded_ms, answer, .. } = &self;
+        let bodiless = *head || matches!(answer.status(), 204 | 304);
+        let failed = answer.status() >= 400;
+        let millis = now_ms.saturating_sub(*forwarded_ms);
         let counting = Counting { end, millis, row, bodiless };
         let mut wrong = None;
-        for units in answer.counts(&price, counting) {
+        for units in answer.counts(price, counting) {
             match units {
-                Ok(Some(units)) => return captured(&price, units, wrong),
+                Ok(Some(units)) => return captured(price, units, wrong, held),
                 Ok(None) => {}
                 Err(found) => wrong = wrong.or(Some(found)),
             }
@@ -184,27 +203,27 @@ impl Meter {
         if bodiless && wrong.is_none() {
             return Usage { captured: price.least, known: true, wrong: None };
         }
-        Usage { captured: unknown(&price, end, failed), known: false, wrong }
+        Usage { captured: unknown(price, end, failed, held), known: false, wrong }
     }
 }
 
 /// What is captured of a number of units.
-fn captured(price: &MeteredPrice, units: u128, wrong: Option<Wrong>) -> Usage {
+fn captured(price: &MeteredPrice, units: u128, wrong: Option<Wrong>, held: Units) -> Usage {
     let units = i64::try_from(units).ok().and_then(|units| Units::new(units).ok());
-    match units.filter(|units| *units <= price.most) {
+    match units.filter(|units| *units <= held) {
         Some(units) => Usage { captured: units.max(price.least), known: true, wrong },
-        None => Usage { captured: price.most, known: true, wrong: Some(Wrong::AboveMost) },
+        None => Usage { captured: held, known: true, wrong: Some(Wrong::AboveMost) },
     }
 }
 
 /// What is captured if no source gives a number. An answer that is an error is not expected to say what
 /// was used. A client must not get for nothing what it does not wait for.
-fn unknown(price: &MeteredPrice, end: End, failed: bool) -> Units {
-    let units = price.if_unknown();
+fn unknown(price: &MeteredPrice, end: End, failed: bool, held: Units) -> Units {
+    let units = if price.unknown == Unknown::Most { held } else { price.if_unknown() };
     if failed {
         return units.min(price.least);
     }
-    if end == End::ClientGone && units.is_zero() { price.most } else { units }
+    if end == End::ClientGone && units.is_zero() { held } else { units }
 }
 
 /// Whether a body with this `content-encoding` must be decoded to be read.

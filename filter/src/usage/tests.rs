@@ -22,6 +22,7 @@ fn price(usage: Vec<UsageSource>) -> MeteredPrice {
         by: None,
         unknown: Unknown::Most,
         hold_for: Duration::from_secs(600),
+        extend: None,
     }
 }
 
@@ -115,7 +116,7 @@ impl Script {
         meter.on_head(bytes(&self.head));
         self.body.iter().for_each(|chunk| meter.on_body(chunk));
         meter.on_trailers(bytes(&self.trailers));
-        meter.finish(self.end, self.millis)
+        meter.finish(self.end, self.millis, price.most)
     }
 }
 

@@ -103,6 +103,9 @@ impl Worker {
         let Outcome { stream: id, deduction, client, outcome } = outcome;
         let now_ms = self.now_ms;
         let waiting = self.waiting(id, deduction);
+        if waiting.as_ref().is_some_and(|stream| stream.is_metering()) {
+            return self.extended(host, id, deduction, outcome);
+        }
         match waiting.and_then(|stream| stream.on_deduction(outcome, &mut || mint(host, now_ms))) {
             Some(step) => {
                 self.apply_step(host, id, step, Trace::default(), true);

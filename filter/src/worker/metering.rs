@@ -1,12 +1,17 @@
 //! Requests whose price is known afterwards: their answers are measured, and what they used captured.
 
-use stripe402_protocol::PAYMENT_RESPONSE;
+use stripe402_protocol::{DeductionId, PAYMENT_RESPONSE, message::DeductionOutcome};
 
-use super::{Verdict, Worker, origin};
+use super::{Verdict, Worker, mint, origin};
 use crate::{
-    gate::{BodyStep, Metered, RequestBodyUse, ResponseHead, Stream, Trace},
+    gate::{
+        BodyStep, Ended, Extending, LedgerError, Metered, RequestBodyUse, ResponseHead, Stream,
+        Trace,
+    },
     host::{Host, StreamId},
     metrics::Counter,
+    queue::{Queued, Traced},
+    source::Source,
     usage::End,
 };
 
@@ -20,6 +25,8 @@ pub enum BodyUse {
     Notice,
     /// Its bytes are counted and read.
     Measure,
+    /// It is dropped: what is held is used up.
+    Drop,
 }
 
 impl Worker {
@@ -28,6 +35,7 @@ impl Worker {
     pub fn body_use(&self, id: StreamId) -> BodyUse {
         match self.streams.get(&id) {
             Some(stream) if stream.is_metering() => BodyUse::Measure,
+            Some(stream) if stream.is_ended() => BodyUse::Drop,
             Some(stream) if stream.wants_trailers() => BodyUse::Notice,
             _ => BodyUse::Nothing,
         }
@@ -70,16 +78,87 @@ impl Worker {
         stream.on_metered_head(headers);
         if end {
             self.metered_done(host, id);
+        } else if stream.may_extend() {
+            self.extending.push(id);
         }
     }
 
-    /// A part of the body of an answer that is measured.
-    pub fn on_metered_body(&mut self, host: &mut impl Host, id: StreamId, chunk: &[u8], end: bool) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+    /// A part of the body of an answer that is measured. Answers what is sent in its place, if not the
+    /// part itself.
+    pub fn on_metered_body(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        chunk: &[u8],
+        end: bool,
+    ) -> Option<Vec<u8>> {
+        let stream = self.streams.get_mut(&id)?;
         stream.on_metered_body(chunk);
         if end {
             self.metered_done(host, id);
+            return None;
         }
+        self.progress(host, id)
+    }
+
+    /// Asks for more where what is held will soon be used up, and ends the answer where it is. Answers what
+    /// is sent last.
+    fn progress(&mut self, host: &mut impl Host, id: StreamId) -> Option<Vec<u8>> {
+        let now_ms = self.now_ms;
+        let stream = self.streams.get_mut(&id)?;
+        match stream.on_progress(now_ms, &mut || mint(host, now_ms)) {
+            Extending::Nothing => None,
+            Extending::Ask(deduction) => {
+                let queued =
+                    self.queue.deduction(id, Source::ANY, now_ms, deduction, Traced::default());
+                if queued == Queued::Full {
+                    stream.on_extension(Err(LedgerError::InvalidResponse), now_ms);
+                } else {
+                    self.make_room(host, queued);
+                    self.wake(host);
+                }
+                None
+            }
+            Extending::End(ended) => {
+                let Ended { metered, last } = *ended;
+                self.settle(host, id, Some(metered));
+                // The last event has left by then.
+                self.closing.push(id);
+                Some(last)
+            }
+        }
+    }
+
+    /// The ledger's word on more for a stream that goes on.
+    pub(super) fn extended(
+        &mut self,
+        host: &mut impl Host,
+        id: StreamId,
+        deduction: DeductionId,
+        outcome: Result<DeductionOutcome, LedgerError>,
+    ) {
+        let now_ms = self.now_ms;
+        if let Some(stream) = self.waiting(id, deduction) {
+            stream.on_extension(outcome, now_ms);
+        }
+        // Should this VM end, the hold is settled at its end.
+        self.journal.settled(host, [deduction]);
+    }
+
+    /// Time has passed: closes what has ended, and looks at streams that cost by the second.
+    pub(super) fn progress_all(&mut self, host: &mut impl Host) {
+        for id in core::mem::take(&mut self.closing) {
+            if self.streams.get(&id).is_some_and(Stream::is_ended) {
+                host.close(id);
+            }
+        }
+        let mut extending = core::mem::take(&mut self.extending);
+        extending.retain(|id| {
+            self.progress(host, *id);
+            self.streams.get(id).is_some_and(Stream::may_extend)
+        });
+        extending.append(&mut self.extending);
+        self.extending = extending;
     }
 
     /// The trailers of an answer that is measured.
@@ -130,7 +209,7 @@ impl Worker {
     /// started for it alone.
     fn settle(&mut self, host: &mut impl Host, id: StreamId, metered: Option<Metered>) {
         match metered {
-            Some(Metered::Captured { capture, usage, offer, describe, .. }) => {
+            Some(Metered::Captured { captures, usage, offer, describe, .. }) => {
                 self.counted.count(Counter::CAPTURES);
                 if !usage.known {
                     self.counted.count(Counter::USAGE_UNKNOWN);
@@ -143,9 +222,11 @@ impl Worker {
                 if let Some(text) = describe {
                     host.describe(id, &text);
                 }
-                self.queue.capture(capture);
+                captures.into_iter().for_each(|capture| self.queue.capture(capture));
             }
-            Some(Metered::Voided { void, .. }) => self.queue.void(void),
+            Some(Metered::Voided { voids, .. }) => {
+                voids.into_iter().for_each(|void| self.queue.void(void));
+            }
             None => {}
         }
     }

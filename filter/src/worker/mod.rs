@@ -62,6 +62,10 @@ pub struct Worker {
     places: Places,
     balances: Balances,
     counted: Pending,
+    /// Streams whose holds may have to grow.
+    extending: Vec<StreamId>,
+    /// Streams that are cut off at the next pulse.
+    closing: Vec<StreamId>,
     log: Log,
     woken: bool,
     /// Unix milliseconds, as of the last event that asked the host: at most a pulse ago.
@@ -130,6 +134,8 @@ impl Worker {
             places: Places::default(),
             balances: Balances::default(),
             counted: Pending::default(),
+            extending: Vec::new(),
+            closing: Vec::new(),
             log: Log::default(),
             woken: false,
             now_ms: 0,

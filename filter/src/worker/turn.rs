@@ -74,6 +74,7 @@ impl Worker {
 
     fn pulse(&mut self, host: &mut impl Host) {
         self.queue.on_pulse();
+        self.progress_all(host);
         self.give_up_overdue();
         let probes = self.health.take_probe(self.now_ms);
         if probes {

@@ -67,7 +67,8 @@ pub(super) fn answer(stream: &mut Stream, headers: &[(&str, &str)], details: &st
 
 pub(super) fn captured(metered: Option<Metered>) -> (i64, bool, Option<Wrong>) {
     match metered {
-        Some(Metered::Captured { capture, usage, describe, .. }) => {
+        Some(Metered::Captured { captures, usage, describe, .. }) => {
+            let [capture] = &*captures else { panic!("{captures:?}") };
             assert_eq!(capture.client_id, CLIENT.parse().unwrap());
             assert_eq!(capture.id, DeductionId::mint(NOW, [7; 10]));
             let describe = describe.unwrap();

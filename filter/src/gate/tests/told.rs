@@ -22,11 +22,11 @@ fn trailers_tell_a_client_that_takes_them_what_it_cost() {
         let said = ResponseHead::read(raw(&trailers));
         let metered = stream.on_metered_trailers(&said, raw(&trailers), NOW);
         // The header was not there, so that only the body counts, which there was none of.
-        let Some(Metered::Captured { capture, receipt, .. }) = metered else { panic!() };
+        let Some(Metered::Captured { captures, receipt, .. }) = metered else { panic!() };
         assert_eq!(receipt.is_some(), takes_trailers);
         let Some(receipt) = receipt else { continue };
         let receipt: Value = stripe402_protocol::decode(receipt.as_bytes()).unwrap();
-        let captured = capture.amount.get();
+        let captured = captures[0].amount.get();
         assert_eq!(receipt["hold"]["captured"], captured);
         assert_eq!(receipt["creditsRemaining"], 5_000 + 1_000 - captured);
     }

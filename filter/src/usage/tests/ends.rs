@@ -37,7 +37,7 @@ fn the_first_millisecond_has_a_price() {
 fn a_clock_that_goes_back_is_no_time() {
     let mut meter = Meter::new(&Rc::new(price(vec![seconds()])), Request::default(), 0);
     meter.on_forwarded(5_000);
-    assert_eq!(meter.finish(End::Done, 4_000), known(5));
+    assert_eq!(meter.finish(End::Done, 4_000, Units::from_u32(1_000_000)), known(5));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_retry_counts_its_own_answer_and_all_of_the_time() {
         meter.on_head(bytes(&[(":status", "200")]));
         meter.on_body(br#"{"n":70} "#);
         meter.on_head(bytes(&[(":status", "103")]));
-        meter.finish(End::Done, 2_000)
+        meter.finish(End::Done, 2_000, Units::from_u32(1_000_000))
     };
     assert_eq!(run(vec![header("x-cost"), json(&["/n"])]), known(70));
     assert_eq!(run(vec![bytes_of()]), known(9));
@@ -178,7 +178,7 @@ fn before_the_head_only_time_counts() {
     let run = |usage, end| {
         let mut meter = Meter::new(&Rc::new(price(usage)), Request::default(), 0);
         meter.on_forwarded(0);
-        meter.finish(end, 2_000)
+        meter.finish(end, 2_000, Units::from_u32(1_000_000))
     };
     assert_eq!(run(vec![header("x-cost"), seconds()], End::ClientGone), known(20));
     assert_eq!(run(vec![header("x-cost"), json(&["/n"])], End::ClientGone), most(None));

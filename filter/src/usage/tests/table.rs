@@ -31,7 +31,7 @@ fn send(price: &Rc<MeteredPrice>, pieces: &[&[u8]], window: usize) -> (Vec<Choic
     choices.push(meter.on_request_body(last, true));
     meter.on_head(bytes(&[(":status", "200")]));
     meter.on_body(br#"{"n":100}"#);
-    (choices, meter.finish(End::Done, 0))
+    (choices, meter.finish(End::Done, 0, Units::from_u32(1_000_000)))
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn an_answer_that_comes_before_the_whole_request_takes_what_was_said_by_then() {
     assert_eq!(meter.on_request_body(br#"{"model":"small","#, false), Choice::Made);
     meter.on_head(bytes(&[(":status", "200")]));
     meter.on_body(br#"{"n":100}"#);
-    assert_eq!(meter.finish(End::Done, 0), known(100));
+    assert_eq!(meter.finish(End::Done, 0, Units::from_u32(1_000_000)), known(100));
     let mut meter = Meter::new(&tabled(Body::Request, Other::Row(1)), Request::default(), 0);
     assert_eq!(meter.on_request_body(br#"{"model":"small" x"#, false), Choice::Made);
     meter.on_head(bytes(&[(":status", "200")]));
     meter.on_body(br#"{"n":100}"#);
-    assert_eq!(meter.finish(End::Done, 0), known(1_000));
+    assert_eq!(meter.finish(End::Done, 0, Units::from_u32(1_000_000)), known(1_000));
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(super) struct Recorder {
     /// Replies and resumptions since the last VM call began.
     pub(super) decisions: usize,
     pub(super) woken: bool,
+    pub(super) closed: Vec<StreamId>,
     pub(super) reached: HashSet<StreamId>,
     pub(super) trailers: Vec<(StreamId, String, String)>,
     pub(super) metadata: Option<Vec<u8>>,
@@ -45,6 +46,7 @@ impl Default for Recorder {
             writes: 0,
             decisions: 0,
             woken: false,
+            closed: Vec::new(),
             reached: HashSet::new(),
             trailers: Vec::new(),
             metadata: None,
@@ -72,6 +74,9 @@ impl Host for Recorder {
     fn remove_request_header(&mut self, _: StreamId, _: &str) {}
     fn set_response_header(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn close(&mut self, stream: StreamId) {
+        self.closed.push(stream);
+    }
     fn set_response_trailer(&mut self, stream: StreamId, name: &str, value: &str) {
         self.trailers.push((stream, name.to_owned(), value.to_owned()));
     }
