@@ -4,6 +4,7 @@
 mod audit;
 mod deductions;
 mod holds;
+mod known;
 mod many;
 mod movements;
 mod payers;
@@ -23,7 +24,7 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, holds::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
+    audit::*, deductions::*, holds::*, known::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
     uncharged::*, voids::*,
 };
 
