@@ -78,7 +78,9 @@ pub fn apply_capture<B: Book>(
         {
             CaptureOutcome::Captured { captured, left }
         }
-        Some(DeductionRecord::Voided { .. } | DeductionRecord::RefusedInAdvance) => CaptureOutcome::Voided,
+        Some(DeductionRecord::Voided { .. } | DeductionRecord::RefusedInAdvance) => {
+            CaptureOutcome::Voided
+        }
         Some(DeductionRecord::CapturedInAdvance { client, .. }) if client == capture.client_id => {
             CaptureOutcome::Marked
         }

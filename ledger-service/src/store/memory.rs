@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind, Limit, Memory,
-        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
-        UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
+        Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+        TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };

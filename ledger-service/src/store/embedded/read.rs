@@ -62,14 +62,15 @@ impl Snapshot {
         let ends = self.0.open_table(HOLD_ENDS).map_err(failed)?;
         let holds = self.0.open_table(HOLDS).map_err(failed)?;
         let mut found = Vec::new();
-        for id in ended(&ends, u64::MAX, usize::MAX)? {
+        for row in ends.iter().map_err(failed)? {
+            if found.len() >= most {
+                break;
+            }
+            let id = DeductionId::from_bytes(*row.map_err(failed)?.0.value().1);
             let Some(hold) = holds.get(id.as_bytes()).map_err(failed)? else { continue };
             let hold = usable(schema::read_hold(&id, hold.value()))?;
             let own = |hold: &OpenHold| client.is_none_or(|of| *of == hold.account.client);
             found.extend(hold.filter(own).map(|hold| (id, hold)));
-            if found.len() >= most {
-                break;
-            }
         }
         Ok(found)
     }

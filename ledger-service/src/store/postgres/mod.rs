@@ -39,8 +39,8 @@ use super::{
     TopUps,
 };
 use crate::accounting::{
-    self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement, NewTopUp,
-    OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit,
+    Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.

@@ -37,8 +37,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement, NewTopUp,
-        OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement,
+        NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+        UNCHARGED_KEPT,
     },
     clock::Clock,
 };

@@ -24,8 +24,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, holds::*, known::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
-    uncharged::*, voids::*,
+    audit::*, deductions::*, holds::*, known::*, many::*, movements::*, payers::*, reading::*,
+    top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
