@@ -205,13 +205,13 @@ async fn look_at_holds(stack: &Stack, browser: &Browser, clients: &[String]) {
     assert!(text(browser).await.contains("Nothing is held."));
     look(browser, "holds-empty").await;
     hold(stack, &clients[0], (EVIL, 20_000), (65, 12_059)).await;
-    hold(stack, &clients[1], ("GET /v1/chat/completions", 12_300), (7, 600)).await;
+    hold(stack, &clients[1], ("GET /v1/chat/completions", 12_300), (7, 630)).await;
     browser.open(&page).await.unwrap();
     let shown = text(browser).await;
     let first = shown.find("completions").expect("the earliest end first");
     assert!(first < shown.find(EVIL).unwrap(), "{shown}");
     for expected in
-        ["1.23 usd", "0.1230 usd", "9 min", "2.00 usd", "0.20 usd", "1 min", "3 h 20 min"]
+        ["1.23 usd", "0.1230 usd", "10 min", "2.00 usd", "0.20 usd", "1 min", "3 h 20 min"]
     {
         assert!(shown.contains(expected), "{expected} is not among the holds: {shown}");
     }
