@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve(*arguments),
         Command::Client(command) => on_books(|| cli::client(command)),
         Command::Transfers(arguments) => on_books(|| cli::transfers(arguments)),
+        Command::Holds(arguments) => on_books(|| cli::holds(arguments)),
         Command::Revenue(arguments) => on_books(|| cli::revenue(arguments)),
         Command::Import(ImportCommand::Express(arguments)) => {
             on_books(|| cli::import_express(arguments))

@@ -32,6 +32,8 @@ use crate::{
 const HOLDS_EVERY: Duration = Duration::from_secs(5);
 /// How many ended holds are settled in one transaction.
 const HOLDS_AT_ONCE: usize = 256;
+/// How many open holds are counted.
+const HOLDS_COUNTED: usize = 1_000;
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 
@@ -247,7 +249,8 @@ async fn sweep(topups: Arc<TopUps>, interval: Duration) {
     }
 }
 
-/// At the start, then at intervals: holds that nobody captured until their end.
+/// At the start, then at intervals: holds that nobody captured until their end. Then what is open is
+/// counted.
 async fn settle_holds(store: Arc<dyn Store>) {
     loop {
         match store.settle_ended_holds(HOLDS_AT_ONCE).await {
@@ -256,6 +259,10 @@ async fn settle_holds(store: Arc<dyn Store>) {
             Err(error) => {
                 tracing::warn!(%error, "ended holds cannot be settled, which is tried again");
             }
+        }
+        match store.open_holds(None, HOLDS_COUNTED).await {
+            Ok(open) => observe::show_holds(&open, SystemClock.now_ms()),
+            Err(error) => tracing::warn!(%error, "open holds cannot be counted"),
         }
         tokio::time::sleep(HOLDS_EVERY).await;
     }

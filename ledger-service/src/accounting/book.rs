@@ -20,7 +20,10 @@ pub enum DeductionRecord {
         balance_after: Units,
     },
     /// The amount was taken and given back, or held and released.
-    Voided,
+    Voided {
+        /// To where.
+        account: AccountKey,
+    },
     /// The void came first; the deduction will be refused.
     RefusedInAdvance,
     /// The amount is held; see [`OpenHold`].
@@ -71,10 +74,29 @@ impl DeductionRecord {
         }
     }
 
-    /// Whether it is known whose it is.
+    /// What a client may know of an id, by the open hold and the record of this id. Of marks, which come
+    /// before any money moves, and of other clients' ids it learns nothing, as of ids that were never used.
     #[must_use]
-    pub const fn is_of_somebody(&self) -> bool {
-        !matches!(self, Self::Voided | Self::RefusedInAdvance)
+    pub fn shown_to(
+        client: &ClientId,
+        open: Option<OpenHold>,
+        record: Option<Self>,
+    ) -> Option<Self> {
+        let known = open.map(OpenHold::into_record).or(record)?;
+        let is_own = known.payer().is_some_and(|account| account.client == *client);
+        is_own.then_some(known)
+    }
+
+    /// Whose money moved; nobody's if only a mark is there.
+    #[must_use]
+    pub const fn payer(&self) -> Option<&AccountKey> {
+        match self {
+            Self::Deducted { account, .. }
+            | Self::Voided { account }
+            | Self::Held { account, .. }
+            | Self::Captured { account, .. } => Some(account),
+            Self::RefusedInAdvance | Self::CapturedInAdvance { .. } => None,
+        }
     }
 }
 
@@ -91,6 +113,15 @@ pub struct OpenHold {
     pub terms: HoldTerms,
     /// The answer given to the hold.
     pub balance_after: Units,
+}
+
+impl OpenHold {
+    /// What is remembered of its id while it is open.
+    #[must_use]
+    pub fn into_record(self) -> DeductionRecord {
+        let Self { account, amount, route, terms: _, balance_after } = self;
+        DeductionRecord::Held { account, amount, route, balance_after }
+    }
 }
 
 /// One transaction's view of the books.

@@ -121,7 +121,7 @@ impl DeductionRecord {
             | Self::Captured { account, held: amount, route, balance_after, .. } => {
                 (account, amount, route, balance_after, true)
             }
-            Self::Voided | Self::RefusedInAdvance => return Some(DeductionOutcome::Voided),
+            Self::Voided { .. } | Self::RefusedInAdvance => return Some(DeductionOutcome::Voided),
             Self::CapturedInAdvance { .. } => return None,
         };
         let same = *of == account
@@ -163,7 +163,7 @@ pub fn apply_void<B: Book>(
             give_back(book, &void.id, account, amount, &route)?;
             Ok(VoidOutcome::Voided)
         }
-        Some(DeductionRecord::Voided | DeductionRecord::RefusedInAdvance) => {
+        Some(DeductionRecord::Voided { .. } | DeductionRecord::RefusedInAdvance) => {
             Ok(VoidOutcome::Repeated)
         }
         Some(DeductionRecord::CapturedInAdvance { client, .. })
@@ -202,7 +202,7 @@ fn give_back<B: Book>(
     if stripe402_mutant::mutant!("void_leaves_charge") {
         return Ok(());
     }
-    book.set_charge(id, &DeductionRecord::Voided)
+    book.set_charge(id, &DeductionRecord::Voided { account })
 }
 
 #[cfg(test)]

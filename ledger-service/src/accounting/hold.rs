@@ -24,11 +24,10 @@ pub(super) fn open<B: Book>(
     };
     let (amount, balance_after) = (deduction.amount, after.available);
     let route = deduction.route.clone();
-    let hold = OpenHold { account, amount, route: route.clone(), terms, balance_after };
+    let hold = OpenHold { account, amount, route, terms, balance_after };
     book.set_hold(&deduction.id, Some(&hold))?;
     book.set_account(&account, &after)?;
-    let record = DeductionRecord::Held { account, amount, route, balance_after };
-    book.set_charge(&deduction.id, &record)?;
+    book.set_charge(&deduction.id, &hold.into_record())?;
     Ok(DeductionOutcome::Deducted(balance_after))
 }
 
@@ -79,7 +78,9 @@ pub fn apply_capture<B: Book>(
         {
             CaptureOutcome::Captured { captured, left }
         }
-        Some(DeductionRecord::Voided | DeductionRecord::RefusedInAdvance) => CaptureOutcome::Voided,
+        Some(DeductionRecord::Voided { .. } | DeductionRecord::RefusedInAdvance) => {
+            CaptureOutcome::Voided
+        }
         Some(DeductionRecord::CapturedInAdvance { client, .. }) if client == capture.client_id => {
             CaptureOutcome::Marked
         }
@@ -176,7 +177,7 @@ pub(super) fn release<B: Book>(
         book.set_hold(id, None)?;
     }
     if window.remembers(id) {
-        book.set_charge(id, &DeductionRecord::Voided)?;
+        book.set_charge(id, &DeductionRecord::Voided { account: hold.account })?;
     }
     Ok(true)
 }

@@ -38,7 +38,7 @@ pub struct BooksArgs {
 /// What is done with one client.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Show a client's balances, movements and latest deductions
+    /// Show a client's balances, movements, latest deductions and open holds
     Show(ClientArgs),
     /// Freeze a client's accounts: the ledger refuses their deductions and card charges
     Freeze(FreezeArgs),
@@ -182,6 +182,17 @@ pub struct TransfersArgs {
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub books: BooksArgs,
     /// Client whose movements to list: its client id or subject [default: all clients]
+    #[arg(long)]
+    pub client: Option<String>,
+}
+
+/// Which holds.
+#[derive(Debug, Args)]
+pub struct HoldsArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+    /// Client whose holds to list: its client id or subject [default: all clients]
     #[arg(long)]
     pub client: Option<String>,
 }

@@ -23,8 +23,8 @@ use crate::{
 };
 
 pub use books::{
-    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, ImportArgs, ImportCommand,
-    ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, HoldsArgs, ImportArgs,
+    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
 };
 pub use settings::Settings;
 pub use values::{LogFormat, Secret, Span};
@@ -48,6 +48,8 @@ pub enum Command {
     Client(ClientCommand),
     /// List movements of money, oldest first.
     Transfers(TransfersArgs),
+    /// List what is held for requests whose price is not known yet, the earliest end first.
+    Holds(HoldsArgs),
     /// Sum what deductions brought, less voids.
     Revenue(RevenueArgs),
     /// Import clients and balances from another system.

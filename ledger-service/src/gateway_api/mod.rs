@@ -1,9 +1,10 @@
-//! What gateways ask: `POST /v1/batch`, `POST /v1/payments` and `POST /v1/balance`, behind a bearer
-//! token; and the probes, for whoever probes this listener.
+//! What gateways ask: `POST /v1/batch`, `POST /v1/payments`, `POST /v1/balance` and
+//! `POST /v1/settlement`, behind a bearer token; and the probes, for whoever probes this listener.
 
 mod balance;
 mod batch;
 mod payments;
+mod settlement;
 
 use axum::{Router, middleware, routing};
 
@@ -20,11 +21,13 @@ pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
+        .route("/v1/settlement", routing::post(settlement::post))
         .route_layer(middleware::from_fn_with_state(limits, receive::within))
         // Before a body is read.
         .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
         .fallback(error::not_found);
-    let routes = ["/v1/balance", "/v1/batch", "/v1/payments", "/healthz", "/readyz"];
+    let routes =
+        ["/v1/balance", "/v1/batch", "/v1/payments", "/v1/settlement", "/healthz", "/readyz"];
     measured(router, &routes).with_state(app)
 }

@@ -5,13 +5,14 @@
 //! Labels come from short, fixed lists: never a client, a card, an address or a path.
 
 mod call;
+mod holds;
 mod http;
 mod names;
 mod provider;
 mod store;
 pub mod trace;
 
-pub(crate) use self::http::measured;
+pub(crate) use self::{holds::show_holds, http::measured};
 pub use self::{
     names::{names, start, text, upkeep},
     provider::ObservedProvider,

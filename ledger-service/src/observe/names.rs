@@ -58,12 +58,18 @@ const COUNTERS: [(&str, &str); 22] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 4] = [
+const GAUGES: [(&str, &str); 7] = [
     (
         "stripe402_top_ups_open",
         "Top-ups in the store that are not finished, by state, at the last sweep",
     ),
     ("stripe402_top_up_oldest_seconds", "Age of the oldest of them, by state"),
+    (
+        "stripe402_holds_open",
+        "Holds in the store that are not settled; no more than 1,000 are counted",
+    ),
+    ("stripe402_hold_oldest_seconds", "Age of the oldest of them"),
+    ("stripe402_hold_overdue_seconds", "Time since the first end of them has come; 0 if none has"),
     (
         "stripe402_file_sync_failed",
         "1 if a sync of the file store failed: nothing is written until the ledger is restarted",

@@ -25,6 +25,16 @@ pub(super) fn clock(unix_ms: u64) -> String {
     written(unix_ms, format_description!("[hour]:[minute]"))
 }
 
+/// `45 s`, `12 min`, `3 h 20 min`.
+pub(super) fn span(seconds: u64) -> String {
+    match (seconds / 3_600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// Whole seconds in this format.
 fn written(unix_ms: u64, format: &(impl Formattable + ?Sized)) -> String {
     let seconds = i64::try_from(unix_ms / 1_000).ok();
@@ -48,5 +58,20 @@ mod tests {
             assert_eq!((day(unix_ms).as_str(), clock(unix_ms).as_str()), (of_the_year, of_the_day));
         }
         assert_eq!(moment(u64::MAX), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn spans_are_as_short_as_people_need() {
+        for (seconds, shown) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (3_600, "1 h"),
+            (12_059, "3 h 20 min"),
+            (86_400, "24 h"),
+        ] {
+            assert_eq!(span(seconds), shown);
+        }
     }
 }

@@ -20,6 +20,7 @@ macro_rules! forward_store {
                 batch(batch: Batch) -> BatchAnswer;
                 deduct_for_card(deduction: Deduction) -> DeductionOutcome;
                 settle_ended_holds(most: usize) -> Vec<Settled>;
+                deduction(client: ClientId, id: DeductionId) -> Option<DeductionRecord>;
                 account(key: AccountKey) -> Account;
                 post(key: AccountKey, posting: Posting) -> Posted;
                 post_up_to(key: AccountKey, posting: Posting) -> Posted;
@@ -74,8 +75,9 @@ macro_rules! forward_store {
 
             use $crate::{
                 accounting::{
-                    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement,
-                    NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+                    Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind,
+                    Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+                    TopUp, TopUpId,
                 },
                 store::{
                     Accounts, Audit, Counters, Customers, Reports, Store, StoreError,

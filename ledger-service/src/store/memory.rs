@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, Kind, Limit, Memory,
-        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
-        UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
+        Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+        TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -101,6 +101,17 @@ impl Accounts for InMemory {
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
         let window = self.window();
         Ok(known(accounting::settle_ended(&mut self.books()?.memory, &window, most)))
+    }
+
+    async fn deduction(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError> {
+        let first = self.window().first_remembered();
+        let books = self.books()?;
+        let record = books.memory.deductions().get(&id).filter(|_| id >= first).cloned();
+        Ok(DeductionRecord::shown_to(&client, known(books.memory.hold(&id)), record))
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {

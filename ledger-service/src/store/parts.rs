@@ -10,8 +10,8 @@ use stripe402_protocol::{
 
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
-    Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp, OpenHold,
-    Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement,
+    NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -30,6 +30,15 @@ pub trait Accounts: Send + Sync + 'static {
     /// Settles holds whose end has come by the store's clock, as [`crate::accounting::settle_ended`]
     /// says: at most `most`, the earliest first. Every ledger may ask.
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError>;
+
+    /// What became of a client's deduction or hold: the record of its id, while that is remembered, and
+    /// [`DeductionRecord::Held`] for as long as a hold is open. `None` for ids that nobody used or that
+    /// are forgotten, for another client's, and for marks ([`DeductionRecord::shown_to`]).
+    async fn deduction(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError>;
 
     /// What an account holds; one that was never topped up is empty.
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError>;

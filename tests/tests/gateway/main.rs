@@ -51,6 +51,7 @@ mod modes;
 mod nominated;
 mod operator;
 mod operator_api;
+mod operator_holds;
 mod operator_page;
 mod operator_shapes;
 mod other_api;

@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use stripe402_protocol::ClientId;
+use stripe402_protocol::{
+    ClientId, Currency, DeductionId, Units,
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, HoldTerms, VERSION, compact},
+};
 use stripe402_tests::stack::Stack;
 
 use crate::answer::{Answer, send};
@@ -28,4 +31,44 @@ pub(crate) async fn post(stack: &Stack, path: &str, body: Value) -> Answer {
 /// How people name a client.
 pub(crate) fn subject(client: &str) -> String {
     client.parse::<ClientId>().unwrap().subject()
+}
+
+/// Sends a batch to the first ledger, as a gateway would.
+pub(crate) async fn send_batch(stack: &Stack, batch: Batch) -> BatchAnswer {
+    let url = stack.ledgers[0].url("/v1/batch");
+    let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token);
+    let sent = sent.body(compact::to_bytes(&batch)).send().await.unwrap();
+    compact::from_bytes(&sent.bytes().await.unwrap()).unwrap()
+}
+
+pub(crate) fn batch(deductions: Vec<Deduction>) -> Batch {
+    Batch { version: VERSION, deductions, ..Batch::default() }
+}
+
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+/// A hold for this route, opened so many seconds ago, which ends in so many and takes a tenth then.
+pub(crate) async fn hold(
+    stack: &Stack,
+    client: &str,
+    (route, amount): (&str, u32),
+    (ago, ends): (u64, u64),
+) -> Deduction {
+    let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos().to_be_bytes();
+    let random = *nanoseconds.last_chunk().unwrap();
+    let terms =
+        HoldTerms { ends_ms: now_ms() + ends * 1_000, at_end: Units::from_u32(amount / 10) };
+    let hold = Deduction {
+        id: DeductionId::mint(now_ms() - ago * 1_000, random),
+        client_id: client.parse().unwrap(),
+        currency: Currency::USD,
+        amount: Units::from_u32(amount),
+        route: route.to_owned(),
+        hold: Some(terms),
+    };
+    let answer = send_batch(stack, batch(vec![hold.clone()])).await;
+    assert!(matches!(answer.deductions[0].1, DeductionOutcome::Deducted(_)), "{answer:?}");
+    hold
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use stripe402_protocol::{
     Currency, DeductionId, Units,
-    message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome, compact},
+    message::{Deduction, DeductionOutcome},
 };
 use stripe402_tests::{
     browser::Browser,
@@ -14,7 +14,7 @@ use stripe402_tests::{
 
 use crate::{
     answer::{pay, send},
-    operator::{get, subject},
+    operator::{batch, get, hold, now_ms, send_batch, subject},
 };
 
 /// A text that a page must not believe.
@@ -63,8 +63,7 @@ async fn sign_in(stack: &Stack, browser: &Browser) {
 
 /// Charges of the last two days, as a gateway would have sent them then.
 async fn two_days(stack: &Stack, clients: &[String]) {
-    let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    let now_ms = u64::try_from(now_ms).unwrap();
+    let now_ms = now_ms();
     let routes: [(&str, u32); 5] = [
         ("weather", 500),
         ("joke", 100),
@@ -91,16 +90,7 @@ async fn two_days(stack: &Stack, clients: &[String]) {
             });
         }
     }
-    let batch = Batch {
-        version: message::VERSION,
-        deductions: charges,
-        voids: Vec::new(),
-        captures: vec![],
-    };
-    let url = stack.ledgers[0].url("/v1/batch");
-    let sent = stack.client.post(url).bearer_auth(&stack.secrets.ledger_token);
-    let sent = sent.body(compact::to_bytes(&batch)).send().await.unwrap();
-    let answer: BatchAnswer = compact::from_bytes(&sent.bytes().await.unwrap()).unwrap();
+    let answer = send_batch(stack, batch(charges)).await;
     assert!(answer.deductions.iter().all(|of| matches!(of.1, DeductionOutcome::Deducted(_))));
 }
 
@@ -160,6 +150,7 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     look(&browser, "days").await;
     browser.open(&stack.ledgers[0].admin_url("/admin/clients")).await.unwrap();
     look(&browser, "clients").await;
+    look_at_holds(&stack, &browser, &clients).await;
 
     // Found by the client's id, which leaves no trace in an address.
     browser.type_into("#search", &clients[0]).await.unwrap();
@@ -205,6 +196,33 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.click(".who button").await.unwrap();
     browser.until("location.pathname == '/admin/login'").await.unwrap();
     println!("screenshots: {}", screenshots().display());
+}
+
+/// Empty; then with one that ends soon before one that ends tomorrow, and on their client's page, too.
+async fn look_at_holds(stack: &Stack, browser: &Browser, clients: &[String]) {
+    let page = stack.ledgers[0].admin_url("/admin/holds");
+    browser.open(&page).await.unwrap();
+    assert!(text(browser).await.contains("Nothing is held."));
+    look(browser, "holds-empty").await;
+    hold(stack, &clients[0], (EVIL, 20_000), (65, 12_059)).await;
+    hold(stack, &clients[1], ("GET /v1/chat/completions", 12_300), (7, 630)).await;
+    browser.open(&page).await.unwrap();
+    let shown = text(browser).await;
+    let first = shown.find("completions").expect("the earliest end first");
+    assert!(first < shown.find(EVIL).unwrap(), "{shown}");
+    for expected in
+        ["1.23 usd", "0.1230 usd", "10 min", "2.00 usd", "0.20 usd", "1 min", "3 h 20 min"]
+    {
+        assert!(shown.contains(expected), "{expected} is not among the holds: {shown}");
+    }
+    look(browser, "holds").await;
+    browser.click(&format!("a[href$='{}']", subject(&clients[0]))).await.unwrap();
+    let path = format!("/admin/clients/{}", subject(&clients[0]));
+    browser.until(&format!("location.pathname == '{path}'")).await.unwrap();
+    let shown = text(browser).await;
+    assert!(shown.contains("Open holds") && shown.contains("0.20 usd"), "{shown}");
+    look(browser, "client-with-a-hold").await;
+    browser.open(&stack.ledgers[0].admin_url("/admin/clients")).await.unwrap();
 }
 
 /// What is not a form of our own pages does nothing, whoever's cookie comes with it.

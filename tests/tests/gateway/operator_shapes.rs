@@ -1,6 +1,6 @@
 //! The operator API and `--json` of the commands show the same objects of the same books.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stripe402_tests::{
     redis::Redis,
     stack::{Stack, StackOptions},
@@ -9,7 +9,7 @@ use stripe402_tests::{
 use crate::{
     answer::{paid_client, pay},
     command::ledger,
-    operator::{get, post, subject},
+    operator::{get, hold, post, subject},
 };
 
 #[tokio::test]
@@ -46,10 +46,22 @@ async fn the_commands_show_what_the_api_shows() {
     assert_eq!((&refunded["short"], &refunded["refunded"]), (&json!(true), &json!(10_000)));
     assert_eq!(command(&refund, 1), refunded);
 
-    // What looks shows the same.
+    // What looks shows the same. How old a hold is has gone on meanwhile.
+    hold(&stack, &client, ("chat", 900), (5, 600)).await;
+    let without_age = |mut shown: Value| {
+        for hold in shown["holds"].as_array_mut().unwrap() {
+            assert!(hold.as_object_mut().unwrap().remove("age_seconds").is_some(), "{hold}");
+        }
+        shown
+    };
+    let held = without_age(get(&stack, "/holds").await);
+    assert_eq!(held["holds"].as_array().unwrap().len(), 1, "{held}");
+    assert_eq!(without_age(command(&["holds"], 0)), held);
+    assert_eq!(without_age(command(&["holds", "--client", &subject], 0)), held);
     let shown = get(&stack, &format!("/clients/{subject}")).await;
     assert_eq!(shown["accounts"][0]["requests"], 2);
-    assert_eq!(command(&["client", "show", &subject], 0), shown);
+    assert_eq!(shown["holds"].as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(without_age(command(&["client", "show", &subject], 0)), without_age(shown));
     let movements = get(&stack, "/transfers?limit=500").await;
     assert!(movements["movements"].as_array().unwrap().len() > 5, "{movements}");
     assert_eq!(command(&["transfers"], 0), movements);

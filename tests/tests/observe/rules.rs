@@ -20,7 +20,7 @@ const RISES: &str = "0x10 1+1x9 10x120";
 /// One that always grows.
 const GROWS: &str = "0+60x140";
 
-const CASES: [Case; 29] = [
+const CASES: [Case; 31] = [
     Case {
         alert: "Stripe402FileSyncFailed",
         series: &[("stripe402_file_sync_failed", "0x10 1x10 0x120")],
@@ -153,6 +153,23 @@ const CASES: [Case; 29] = [
     Case {
         alert: "Stripe402MovementRefused",
         series: &[(r#"stripe402_movements_refused_total{kind="refund"}"#, "0x10 1x120")],
+        fires: 15,
+        quiet: &[9, 100],
+    },
+    Case {
+        alert: "Stripe402HoldsOverdue",
+        series: &[("stripe402_hold_overdue_seconds", "0x10 60+60x9 0x60")],
+        fires: 18,
+        quiet: &[9, 14, 40],
+    },
+    // That a capture comes before its hold, or after a void, is no fault.
+    Case {
+        alert: "Stripe402CapturesRefused",
+        series: &[
+            (r#"stripe402_captures_total{outcome="stale"}"#, "0x10 1x120"),
+            (r#"stripe402_captures_total{outcome="marked"}"#, GROWS),
+            (r#"stripe402_captures_total{outcome="voided"}"#, GROWS),
+        ],
         fires: 15,
         quiet: &[9, 100],
     },

@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod clients;
 mod error;
+mod holds;
 mod money;
 pub mod openapi;
 mod state;
@@ -39,6 +40,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/transfers", get(money::transfers))
         .route("/revenue", get(money::revenue))
         .route("/top-ups", get(money::top_ups))
+        .route("/holds", get(holds::list))
         .route("/audit", get(audit::list))
         .route("/health", get(state::health))
         .method_not_allowed_fallback(replies::wrong_method)

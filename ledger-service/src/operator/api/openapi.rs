@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{actions, audit, clients, money, state};
+use super::{actions, audit, clients, holds, money, state};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,7 @@ use super::{actions, audit, clients, money, state};
         money::transfers,
         money::revenue,
         money::top_ups,
+        holds::list,
         audit::list,
         state::health,
     ),

@@ -1,6 +1,6 @@
 //! `client show | freeze | unfreeze | adjust`.
 
-use super::{CliError, Report, operations, report, transfers};
+use super::{CliError, Report, holds, operations, report, transfers};
 use crate::{
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
     operator::{
@@ -40,6 +40,9 @@ async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
             vec![at, kept.route.clone(), report::amount(kept.amount, currency)]
         });
         lines.push(report::table(&["last deductions", "route", "amount"], &[2], rows.collect()));
+    }
+    if !found.holds.is_empty() {
+        lines.push(holds::table_of(&found.holds));
     }
     Report::new(lines, &found, arguments.books.json)
 }

@@ -1,6 +1,7 @@
 //! Commands for operators, on the books of any store: look, correct, sum up, verify.
 
 mod client;
+mod holds;
 mod import;
 mod reconcile;
 mod refund;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use client::client;
+pub use holds::holds;
 pub use import::import_express;
 pub use reconcile::reconcile;
 pub use report::Report;

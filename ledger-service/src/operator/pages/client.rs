@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     super::keyring::Operators,
-    clients,
+    clients, holds,
     layout::{self, Place},
     text::{moment, money, number, plain},
 };
@@ -106,6 +106,12 @@ pub(super) async fn page(
             @if let Some(customer) = customer { p.muted { "At Stripe: " code { (customer) } } }
         }
         @for past in &pasts { (account(past, &subject)) }
+        @if !found.holds.is_empty() {
+            section.card {
+                h3 { "Open holds" }
+                (holds::table(&found.holds, false))
+            }
+        }
         h2 { "Do something" }
         p.hint { "Whatever is done here is in the audit record, under " strong { (actor.0) } "." }
         (forms(&subject, frozen, &pasts, failed))

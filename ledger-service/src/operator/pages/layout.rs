@@ -13,6 +13,7 @@ use crate::operator::work::{Actor, OperatorError};
 pub(super) enum Place {
     Overview,
     Clients,
+    Holds,
     Audit,
 }
 
@@ -30,6 +31,7 @@ pub(super) fn page(actor: &Actor, place: Place, title: &str, main: Markup) -> Ma
                 nav aria-label="Pages" {
                     (link(Place::Overview, "/admin/", "Overview"))
                     (link(Place::Clients, "/admin/clients", "Clients"))
+                    (link(Place::Holds, "/admin/holds", "Holds"))
                     (link(Place::Audit, "/admin/audit", "Audit"))
                 }
                 form.who method="post" action="/admin/logout" {

@@ -8,6 +8,7 @@ mod audit;
 mod chart;
 mod client;
 mod clients;
+mod holds;
 mod layout;
 mod overview;
 mod session;
@@ -45,6 +46,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/unfreeze", post(act::unfreeze))
         .route("/admin/clients/{client}/adjust", post(act::adjust))
         .route("/admin/clients/{client}/refund", post(act::refund))
+        .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))
         .route_layer(middleware::from_fn_with_state(operators.clone(), session::require));
     Router::new()

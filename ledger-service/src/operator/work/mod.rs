@@ -4,6 +4,7 @@
 mod act;
 mod error;
 mod find;
+mod holds;
 mod overview;
 mod record;
 mod show;

@@ -18,6 +18,8 @@ use crate::accounting::{AccountKey, AuditKey, Kind, State};
 
 /// How many deductions are shown one by one.
 const RECENT: usize = 20;
+/// How many of a client's holds.
+const HELD: usize = 100;
 const HOUR_MS: u64 = 3_600_000;
 
 /// What one line of revenue is about: an hour, a route, and a currency.
@@ -43,7 +45,8 @@ impl Operations {
         let client = keys.first().ok_or(UNKNOWN)?.client;
         let customer = self.store.customer(client).await?;
         let accounts = try_join_all(keys.iter().map(|key| self.account_details(*key))).await?;
-        Ok(ClientDetails { subject: client.subject(), customer, accounts })
+        let holds = self.open_holds(Some(client), HELD).await?.holds;
+        Ok(ClientDetails { subject: client.subject(), customer, accounts, holds })
     }
 
     async fn account_details(&self, key: AccountKey) -> Result<AccountDetails, OperatorError> {

@@ -90,6 +90,9 @@ macro_rules! conformance_tests {
             at_its_end_a_hold_takes_what_its_terms_say
             what_a_hold_releases_settles_debt_first
             whoever_settles_a_hold_first_settles_it
+            what_became_of_a_deduction_can_be_asked
+            only_its_payer_is_told_what_became_of_a_deduction
+            an_open_hold_is_known_beyond_the_memory
             currencies_are_kept_apart
             amounts_up_to_the_largest
             a_batch_of_many_clients

@@ -43,8 +43,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit,
+        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+        UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -164,6 +165,14 @@ impl Accounts for Embedded {
             return Ok(Vec::new());
         }
         self.write(move |book| accounting::settle_ended(book, &window, most)).await
+    }
+
+    async fn deduction(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError> {
+        self.snapshot()?.deduction(&client, &id, &self.window().first_remembered())
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {

@@ -31,6 +31,23 @@ impl Snapshot {
         schema::account(&self.0.open_table(ACCOUNTS).map_err(failed)?, key)
     }
 
+    /// What a client may know of an id.
+    pub(super) fn deduction(
+        &self,
+        client: &ClientId,
+        id: &DeductionId,
+        first_remembered: &DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError> {
+        let holds = self.0.open_table(HOLDS).map_err(failed)?;
+        let open = holds.get(id.as_bytes()).map_err(failed)?;
+        let open = open.map(|hold| schema::read_hold(id, hold.value())).transpose()?;
+        let records = self.0.open_table(CHARGES).map_err(failed)?;
+        let record = records.get(id.as_bytes()).map_err(failed)?;
+        let record = record.filter(|_| id >= first_remembered);
+        let record = record.map(|record| schema::read_charge(id, record.value())).transpose()?;
+        Ok(DeductionRecord::shown_to(client, open, record))
+    }
+
     pub(super) fn has_ended_hold(&self, now_ms: u64) -> Result<bool, StoreError> {
         let ends = self.0.open_table(HOLD_ENDS).map_err(failed)?;
         Ok(!ended(&ends, now_ms, 1)?.is_empty())
@@ -45,14 +62,15 @@ impl Snapshot {
         let ends = self.0.open_table(HOLD_ENDS).map_err(failed)?;
         let holds = self.0.open_table(HOLDS).map_err(failed)?;
         let mut found = Vec::new();
-        for id in ended(&ends, u64::MAX, usize::MAX)? {
+        for row in ends.iter().map_err(failed)? {
+            if found.len() >= most {
+                break;
+            }
+            let id = DeductionId::from_bytes(*row.map_err(failed)?.0.value().1);
             let Some(hold) = holds.get(id.as_bytes()).map_err(failed)? else { continue };
             let hold = usable(schema::read_hold(&id, hold.value()))?;
             let own = |hold: &OpenHold| client.is_none_or(|of| *of == hold.account.client);
             found.extend(hold.filter(own).map(|hold| (id, hold)));
-            if found.len() >= most {
-                break;
-            }
         }
         Ok(found)
     }

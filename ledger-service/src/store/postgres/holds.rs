@@ -1,10 +1,10 @@
-//! Holds that are not settled.
+//! Holds that are not settled, and what became of the others.
 
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{ClientId, DeductionId, message::HoldTerms};
 
 use super::rows;
-use crate::accounting::OpenHold;
+use crate::accounting::{DeductionRecord, OpenHold};
 
 /// Settles those that have ended.
 pub(super) async fn settle_ended(
@@ -35,6 +35,57 @@ pub(super) async fn open(
     .try_map(|row: PgRow| hold(&row))
     .fetch_all(pool)
     .await
+}
+
+/// What is remembered of an id: the open hold before the record, which is read after it.
+pub(super) async fn deduction(
+    pool: &PgPool,
+    id: DeductionId,
+    memory_ms: i64,
+) -> Result<Option<DeductionRecord>, sqlx::Error> {
+    let known = sqlx::query(
+        "SELECT 0 AS place, 'held' AS state, client, currency, amount, route, balance_after,
+                NULL::bigint AS captured, NULL::bigint AS balance_captured
+           FROM open_holds WHERE id = $1
+         UNION ALL
+         SELECT 1, state, client, currency, amount, route, balance_after, captured, balance_captured
+           FROM known_charges(ARRAY[$1]) WHERE id >= first_id_at(greatest(now_ms() - $2, 0))
+         ORDER BY place LIMIT 1",
+    )
+    .bind(id.as_bytes().as_slice())
+    .bind(memory_ms)
+    .try_map(|row: PgRow| record(&row))
+    .fetch_optional(pool)
+    .await?;
+    Ok(known.flatten())
+}
+
+/// A record of money that moved; `None` for a mark.
+fn record(row: &PgRow) -> Result<Option<DeductionRecord>, sqlx::Error> {
+    let state: &str = row.try_get("state")?;
+    if matches!(state, "refused" | "capture_first") {
+        return Ok(None);
+    }
+    let account = rows::key(row)?;
+    if state == "voided" {
+        return Ok(Some(DeductionRecord::Voided { account }));
+    }
+    let amount = rows::units(row.try_get("amount")?)?;
+    let route = row.try_get("route")?;
+    let balance_after = rows::units(row.try_get("balance_after")?)?;
+    Ok(Some(match state {
+        "deducted" => DeductionRecord::Deducted { account, amount, route, balance_after },
+        "held" => DeductionRecord::Held { account, amount, route, balance_after },
+        "captured" => DeductionRecord::Captured {
+            account,
+            held: amount,
+            captured: rows::units(row.try_get("captured")?)?,
+            route,
+            balance_after,
+            left: rows::units(row.try_get("balance_captured")?)?,
+        },
+        _ => return Err(sqlx::Error::Decode("an unknown state of a deduction".into())),
+    }))
 }
 
 fn hold(row: &PgRow) -> Result<(DeductionId, OpenHold), sqlx::Error> {

@@ -39,8 +39,8 @@ use super::{
     TopUps,
 };
 use crate::accounting::{
-    self, Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-    OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit,
+    Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -114,6 +114,16 @@ impl Accounts for Postgres {
         let memory = millis(self.options.charge_memory);
         let settled = self.retried(|| holds::settle_ended(pool, most, memory)).await?;
         Ok(settled.into_iter().map(|(id, hold)| Settled { id, hold }).collect())
+    }
+
+    async fn deduction(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError> {
+        let memory = millis(self.options.charge_memory);
+        let known = holds::deduction(self.pool().await?, id, memory).await;
+        Ok(DeductionRecord::shown_to(&client, None, known.map_err(unavailable)?))
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {

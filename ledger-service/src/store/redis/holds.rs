@@ -152,10 +152,18 @@ impl Redis {
         entry: &str,
     ) -> Result<Option<(DeductionId, OpenHold)>, StoreError> {
         let (client, id) = read_entry(entry)?;
+        Ok(self.read_hold(client, id).await?.map(|hold| (id, hold)))
+    }
+
+    pub(super) async fn read_hold(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<OpenHold>, StoreError> {
         let mut command = redis::cmd("HGET");
         command.arg(ClientKeys::of(&client).holds()).arg(id.to_string());
         let stored: Option<String> = self.connection.command(&command).await?;
-        stored.map(|stored| Ok((id, stored_hold(client, &stored)?))).transpose()
+        stored.map(|stored| stored_hold(client, &stored)).transpose()
     }
 }
 

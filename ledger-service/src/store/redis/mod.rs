@@ -7,6 +7,7 @@ mod accounts;
 mod audit;
 mod batch;
 mod connection;
+mod deductions;
 mod durability;
 mod holds;
 mod keys;
@@ -36,8 +37,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Kind, Limit, Movement, NewTopUp,
-        OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement,
+        NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+        UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -119,6 +121,14 @@ impl Accounts for Redis {
 
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {
         self.settle_holds(most).await
+    }
+
+    async fn deduction(
+        &self,
+        client: ClientId,
+        id: DeductionId,
+    ) -> Result<Option<DeductionRecord>, StoreError> {
+        self.read_deduction(client, id).await
     }
 
     async fn account(&self, key: AccountKey) -> Result<Account, StoreError> {

@@ -1,16 +1,14 @@
-//! What operators look at: movements, sums and single deductions of an account.
+//! What operators look at: movements and sums of an account.
 
 use std::collections::BTreeMap;
 
-use stripe402_protocol::{DeductionId, Units};
-
 use super::{
-    super::{StoreError, StoredDeduction, Tally},
+    super::{StoreError, Tally},
     Redis,
-    keys::{BUCKET_MS, ClientKeys},
+    keys::ClientKeys,
     reply::{damaged, parse, units},
 };
-use crate::accounting::{AccountKey, Kind, Movement, Posting, Window};
+use crate::accounting::{AccountKey, Kind, Movement, Posting};
 
 /// How many fields of a hash are read at a time: a large one must not hold up the server.
 const PAGE: usize = 500;
@@ -90,36 +88,6 @@ impl Redis {
             .map(|((hour, route), (count, amount))| Tally { route, hour, count, amount })
             .collect())
     }
-
-    /// Bucket after bucket, newest first, until there are enough.
-    pub(super) async fn read_charges(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        let keys = ClientKeys::of(&key.client);
-        let window = Window::at(self.clock.now_ms(), self.charge_memory, self.clock_skew);
-        let oldest = window.first_remembered();
-        let newest = self.clock.now_ms().saturating_add(self.clock_skew_ms());
-        let mut kept = Vec::new();
-        let mut minted = newest;
-        while minted.saturating_add(BUCKET_MS) >= oldest.minted_ms() && kept.len() < most {
-            let mut bucket = BTreeMap::new();
-            for (id, stored) in self.scan(&keys.deductions(minted)).await? {
-                let id: DeductionId = parse(&id, "a charge's id")?;
-                if let Some((amount, route)) = deducted(&stored, key)
-                    && id >= oldest
-                {
-                    bucket.insert(id, StoredDeduction { id, route, amount: amount? });
-                }
-            }
-            kept.extend(bucket.into_values().rev());
-            let Some(earlier) = minted.checked_sub(BUCKET_MS) else { break };
-            minted = earlier;
-        }
-        kept.truncate(most);
-        Ok(kept)
-    }
 }
 
 /// A movement as `lua/account.lua` keeps it, and its number: `seq amount at -` or `seq amount at +note`.
@@ -137,21 +105,4 @@ fn stored_movement(
     let note = part()?.strip_prefix('+').map(ToOwned::to_owned);
     let posting = Posting { kind, reference: reference.to_owned(), amount, note };
     Ok((sequence, Movement { posting, at_ms }))
-}
-
-/// Amount and route of a deduction of this account that stands.
-fn deducted(stored: &str, key: AccountKey) -> Option<(Result<Units, StoreError>, String)> {
-    let of = |currency: &str| (currency == key.currency.as_str()).then_some(());
-    if let Some(captured) = stored.strip_prefix("c ") {
-        let parts: Vec<&str> = captured.splitn(6, ' ').collect();
-        let [_held, _after, currency, captured, _left, route] = parts.as_slice() else {
-            return None;
-        };
-        of(currency)?;
-        return Some((units(captured), (*route).to_owned()));
-    }
-    let mut parts = stored.splitn(4, ' ');
-    let (amount, _after) = (parts.next()?, parts.next()?);
-    of(parts.next()?)?;
-    Some((units(amount), parts.next()?.to_owned()))
 }

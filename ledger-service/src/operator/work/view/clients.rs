@@ -4,6 +4,7 @@ use serde::Serialize;
 use stripe402_protocol::{Currency, Units};
 use utoipa::ToSchema;
 
+use super::Hold;
 use crate::{
     accounting::{self, AccountKey},
     store::StoredDeduction,
@@ -71,6 +72,8 @@ pub struct ClientDetails {
     pub customer: Option<String>,
     /// One for each currency
     pub accounts: Vec<AccountDetails>,
+    /// Its holds that are not settled, in every currency: the first 100, the earliest end first
+    pub holds: Vec<Hold>,
 }
 
 /// An account, and what it was used for

@@ -7,6 +7,7 @@ mod actions;
 mod audit;
 mod clients;
 mod health;
+mod holds;
 mod money;
 
 pub use self::{
@@ -14,5 +15,6 @@ pub use self::{
     audit::{Entries, Entry},
     clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction},
     health::{Health, Part},
+    holds::{Hold, Holds},
     money::{Movement, Movements, Revenue, RevenueLine, Stage, SumBy, TopUp, TopUps},
 };

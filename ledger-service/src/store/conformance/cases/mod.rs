@@ -4,6 +4,7 @@
 mod audit;
 mod deductions;
 mod holds;
+mod known;
 mod many;
 mod movements;
 mod payers;
@@ -23,8 +24,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, holds::*, many::*, movements::*, payers::*, reading::*, top_ups::*,
-    uncharged::*, voids::*,
+    audit::*, deductions::*, holds::*, known::*, many::*, movements::*, payers::*, reading::*,
+    top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -2,7 +2,7 @@
 
 use super::{super::shown, world::World};
 use crate::{
-    accounting::{self, AccountKey, TopUp},
+    accounting::{self, AccountKey, DeductionRecord, TopUp},
     store::Store,
 };
 
@@ -28,6 +28,11 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         let held = world.books.holds().iter().filter(|(_, hold)| hold.account == *key);
         let held: Vec<_> = held.map(|(id, hold)| (*id, hold.clone())).collect();
         assert_eq!(open, held, "{seed}");
+        for (id, record) in world.books.deductions() {
+            let own = DeductionRecord::shown_to(&key.client, None, Some(record.clone()));
+            let shown = store.deduction(key.client, *id).await.unwrap();
+            assert_eq!(shown, own, "{seed}: {id}");
+        }
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }

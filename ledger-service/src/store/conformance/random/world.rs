@@ -126,7 +126,7 @@ impl World {
             let Minted { id, client, for_card } = self.minted();
             // A gateway that does not know whose a card's charge is may have learnt it since.
             let known = accounting::Book::deduction(&self.books, &id).unwrap();
-            let is_charged = known.is_some_and(|known| known.is_of_somebody());
+            let is_charged = known.is_some_and(|known| known.payer().is_some());
             let nameless = for_card && !(is_charged && self.dice.throw(3) > 0);
             voids.push(Void { id, client_id: Some(client).filter(|_| !nameless) });
         }
@@ -135,7 +135,7 @@ impl World {
             let Minted { id, client, for_card } = self.minted();
             // Of a card's hold a gateway knows whose it is once it is there.
             let known = accounting::Book::deduction(&self.books, &id).unwrap();
-            if !for_card || known.is_some_and(|known| known.is_of_somebody()) {
+            if !for_card || known.is_some_and(|known| known.payer().is_some()) {
                 captures.push(Capture { id, client_id: client, amount: self.amount() });
             }
         }

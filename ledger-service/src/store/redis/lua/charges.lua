@@ -3,8 +3,8 @@
 --
 -- KEYS[7…] buckets by the time of minting: id = "amount balance_after currency route" (deducted),
 --          "h amount balance_after currency route" (held),
---          "c held balance_after currency captured left route" (captured), 'v' (voided), 'r' (refused in
---          advance), "m amount" (captured in advance)
+--          "c held balance_after currency captured left route" (captured), "v currency" (voided), 'r'
+--          (refused in advance), "m amount" (captured in advance)
 -- ARGV[2…4] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
 -- ARGV[5…] for each: its kind, its bucket's index in KEYS, id, when minted (ms), and
 --          'v' (void): nothing more; 'k' (capture): amount; 'c' (deduction): currency, amount, route;
@@ -78,6 +78,10 @@ local function parse(value)
     }
 end
 
+local function is_void(value)
+    return value and (value == 'r' or string.sub(value, 1, 2) == 'v ')
+end
+
 -- The amount of a capture that came first.
 local function mark(value)
     return value and string.match(value, '^m (%d+)$')
@@ -97,7 +101,7 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
         return 'stale'
     end
     local known = find(bucket, id)
-    if known == 'v' or known == 'r' then
+    if is_void(known) then
         return 'voided'
     end
     local wanted, first = amount(units, 'the price'), mark(known)
@@ -170,7 +174,7 @@ local function capture_hold(bucket, id, minted, asked)
     if not is_remembered(minted) then
         return 'stale'
     end
-    if known == 'v' or known == 'r' then
+    if is_void(known) then
         return 'voided'
     end
     if not known then
@@ -190,18 +194,19 @@ end
 local function void(bucket, id, minted)
     local known = find(bucket, id)
     if (known and string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
-        if not settle(id, hold(id), 0) then
+        local open = hold(id)
+        if not settle(id, open, 0) then
             return 'conflict'
         end
         if is_remembered(minted) then
-            write(bucket, id, 'v')
+            write(bucket, id, 'v ' .. open.currency)
         end
         return 'voided'
     end
     if not is_remembered(minted) then
         return 'stale'
     end
-    if known == 'v' or known == 'r' then
+    if is_void(known) then
         return 'repeated'
     end
     if not known then
@@ -221,7 +226,7 @@ local function void(bucket, id, minted)
     local units = amount(was.captured or was.units, 'a charge')
     credit(account(was.currency), units)
     tally(minted, was.currency, was.route, -1, units)
-    write(bucket, id, 'v')
+    write(bucket, id, 'v ' .. was.currency)
     return 'voided'
 end
 
