@@ -11,7 +11,7 @@ use reqwest_middleware::{Next, Result};
 use stripe402_protocol::hex;
 
 use super::{Wallet, WalletError, body, trailer, turn::Held};
-use crate::{Call, Event, Outcome, Paid, Pays, Secret, Step};
+use crate::{Call, Event, Outcome, Pays, Secret, Step};
 
 /// What leads to an answer: the request again if it can be sent again, else the one there is.
 struct Sendable {
@@ -79,11 +79,8 @@ pub(super) async fn carry_out(
             }
             Step::Done { outcome } => {
                 drop(turn);
-                let mut response = last.ok_or(WalletError::Payment(crate::Error::OutOfOrder))?;
-                if let Outcome::Paid(Paid { hold: Some(hold), .. }) = &outcome {
-                    response = trailer::watched(wallet, hold.clone(), response);
-                }
-                return Ok((response, outcome));
+                let response = last.ok_or(WalletError::Payment(crate::Error::OutOfOrder))?;
+                return Ok((trailer::watched(wallet, &outcome, response), outcome));
             }
             Step::Fail { error } => return Err(failure(*error, lost)),
         };

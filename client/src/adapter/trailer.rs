@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::{Response, ResponseBuilderExt as _};
 
 use super::Wallet;
-use crate::Hold;
+use crate::{Hold, Outcome, Paid};
 
 /// A body that is looked at as its reader takes it.
 struct Watched {
@@ -18,15 +18,17 @@ struct Watched {
     wallet: Wallet,
 }
 
-/// The same response; the wallet learns from its trailer what the request cost.
-pub(super) fn watched(wallet: &Wallet, hold: Hold, response: Response) -> Response {
+/// The same response; where it was paid for by a hold, the wallet learns from its trailer what it
+/// cost.
+pub(super) fn watched(wallet: &Wallet, outcome: &Outcome, response: Response) -> Response {
+    let Outcome::Paid(Paid { hold: Some(hold), .. }) = outcome else { return response };
     let url = response.url().clone();
     let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     // Its address is lost on the way, and comes back by an extension.
     if let Ok(addressed) = http::Response::builder().url(url).body(()) {
         parts.extensions.extend(addressed.into_parts().0.extensions);
     }
-    let body = reqwest::Body::wrap(Watched { body, hold, wallet: wallet.clone() });
+    let body = reqwest::Body::wrap(Watched { body, hold: hold.clone(), wallet: wallet.clone() });
     Response::from(http::Response::from_parts(parts, body))
 }
 
