@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stripe402_protocol::{ClientId, Code, PaymentIntentId, Reason, Units, decode};
+use stripe402_protocol::{
+    ClientId, Code, Currency, PaymentIntentId, Reason, ReceiptHold, Units, decode,
+};
 
-use crate::{Secret, terms::plain};
+use crate::{Hold, Secret, terms::plain};
 
 /// An answer as an adapter hands it over. Headers that came several times are joined by commas,
 /// and so cannot be decoded: two challenges are none.
@@ -59,6 +61,7 @@ pub(crate) struct GoodReceipt {
     pub(crate) client_id: ClientId,
     pub(crate) left: Units,
     pub(crate) charge_id: Option<String>,
+    pub(crate) hold: Option<ReceiptHold>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +71,8 @@ struct ReceiptWire {
     credits_remaining: Units,
     client_id: ClientId,
     charge_id: Option<String>,
+    /// Any JSON: a hold that cannot be read does not hide the receipt.
+    hold: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -92,12 +97,7 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// The receipt, if there is one that can be read and says that it was paid.
     pub(crate) fn receipt(&self) -> Option<GoodReceipt> {
-        let wire: ReceiptWire = read(decode(self.payment_response.as_ref()?.as_bytes()).ok()?)?;
-        wire.success.then(|| GoodReceipt {
-            client_id: wire.client_id,
-            left: wire.credits_remaining,
-            charge_id: wire.charge_id.map(|id| plain(&id)).filter(|id| !id.is_empty()),
-        })
+        GoodReceipt::read(self.payment_response.as_ref()?)
     }
 
     /// The refusal in the body of a 402; a challenge is none.
@@ -125,6 +125,25 @@ impl Answer {
         let code = body.pointer("/error/code").and_then(Value::as_str);
         // With a receipt it was paid for, and served by somebody who has a ledger of that name, too.
         self.status == 503 && code == Some("ledger_unavailable") && self.payment_response.is_none()
+    }
+}
+
+impl GoodReceipt {
+    /// Reads a `payment-response`, of the head or of a trailer.
+    pub(crate) fn read(header: &str) -> Option<Self> {
+        let wire: ReceiptWire = read(decode(header.as_bytes()).ok()?)?;
+        wire.success.then(|| Self {
+            client_id: wire.client_id,
+            left: wire.credits_remaining,
+            charge_id: wire.charge_id.map(|id| plain(&id)).filter(|id| !id.is_empty()),
+            hold: wire.hold.and_then(read),
+        })
+    }
+
+    /// What it holds, as a value that can be settled later.
+    pub(crate) fn held(&self, origin: &str, currency: Currency) -> Option<Hold> {
+        let ReceiptHold { id, amount, .. } = self.hold?;
+        Some(Hold { id, amount, currency, origin: origin.to_owned() })
     }
 }
 

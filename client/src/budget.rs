@@ -99,7 +99,7 @@ impl Purse {
 }
 
 /// The sum; beyond every amount there is, the largest: no budget has that left, so nothing is charged.
-fn total(amounts: impl Iterator<Item = Units>) -> Units {
+pub(crate) fn total(amounts: impl Iterator<Item = Units>) -> Units {
     amounts.fold(Units::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(Units::MAX))
 }
 

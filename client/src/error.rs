@@ -164,6 +164,13 @@ pub enum Error {
         /// Seconds, if the server says so.
         retry_after: Option<u32>,
     },
+    /// What a request cost that was served under a hold. Until it is known, the whole hold counts as
+    /// spent.
+    #[error("what the request cost is not known: the server {}; the whole hold counts as spent", status.map(|status| format!("answered {status}")).unwrap_or_else(|| "did not answer".to_owned()))]
+    Unsettled {
+        /// What the receipts address answered; `None` if it did not, or nothing that makes sense.
+        status: Option<u16>,
+    },
     /// An adapter told a call something that it did not ask for.
     #[error("the payment steps came in the wrong order; this is a bug in the program that pays")]
     OutOfOrder,
@@ -189,6 +196,7 @@ impl Error {
             | Self::Transport
             | Self::BodyConsumed { .. } => true,
             Self::Refused { refused } => refused.reason == Some(Reason::RateLimited),
+            Self::Unsettled { status } => status.is_none_or(crate::hold::may_change),
             _ => false,
         }
     }
@@ -216,6 +224,7 @@ impl Error {
             Self::BodyConsumed { .. } => "body_consumed",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Unavailable { .. } => "unavailable",
+            Self::Unsettled { .. } => "unsettled",
             Self::OutOfOrder => "out_of_order",
             Self::Transport => "transport",
         }
@@ -258,6 +267,7 @@ impl Error {
             Self::UnsupportedScheme { schemes } => json!({"schemes": schemes}),
             Self::PaymentLoop { card_sent } => json!({"cardSent": card_sent}),
             Self::Unavailable { retry_after } => json!({"retryAfter": retry_after}),
+            Self::Unsettled { status } => json!({"status": status}),
             _ => json!({}),
         };
         if let Some(fields) = json.as_object_mut() {
@@ -306,6 +316,9 @@ mod tests {
             (Error::OutcomeUnknown, true),
             (Error::Unavailable { retry_after: None }, true),
             (Error::Transport, true),
+            (Error::Unsettled { status: None }, true),
+            (Error::Unsettled { status: Some(429) }, true),
+            (Error::Unsettled { status: Some(404) }, false),
             (refused(Code::PaymentFailed, Some(Reason::RateLimited)), true),
             (refused(Code::PaymentFailed, Some(Reason::Frozen)), false),
             (refused(Code::CardDeclined, None), false),

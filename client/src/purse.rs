@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{ClientId, Currency, PaymentIntentId, PaymentMethodId, Units};
+use stripe402_protocol::{
+    ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Units,
+};
 
-use crate::{Secret, Terms, answer::GoodReceipt};
+use crate::{OpenHold, Secret, Terms, answer::GoodReceipt};
 
 /// Everything that is kept. Its JSON is the same in every adapter, so that a file can be shared.
 /// It holds bearer credentials.
@@ -47,6 +49,9 @@ pub struct Known {
     /// A card charge whose outcome is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// Holds of requests whose cost is not known yet. `balances` leaves them out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<DeductionId, OpenHold>,
 }
 
 /// A card charge that was begun: what a repetition must say to be the same one.
@@ -99,7 +104,8 @@ impl Purse {
         if known.routes.len() >= MOST_ROUTES && !known.routes.contains_key(route) {
             known.routes.pop_first();
         }
-        known.routes.insert(route.to_owned(), terms.clone());
+        // What a metered price is made of is read by people, who ask for it anew.
+        known.routes.insert(route.to_owned(), Terms { pricing: None, ..terms.clone() });
     }
 
     /// Whom the receipt names pays from now on; `used` is who was asked to.
@@ -119,6 +125,9 @@ impl Purse {
         known.balances.insert(currency.as_str().to_owned(), receipt.left);
         if by_card {
             known.top_ups = known.top_ups.saturating_add(1);
+        }
+        if let Some(hold) = receipt.held(origin, currency) {
+            self.hold(&hold);
         }
     }
 

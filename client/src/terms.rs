@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stripe402_protocol::{Currency, Units, VERSION, decode};
+use stripe402_protocol::{Currency, Pricing, Units, VERSION, decode};
 
-use crate::{Error, Policy, answer::read};
+use crate::{Error, Policy, answer::read, pricing};
 
 /// What a resource costs, as its server says; every number checked against every other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
-    /// What one request costs.
+    /// What one request costs; where [`Self::pricing`] is there, the most that it can cost.
     pub price: Units,
     /// The least that a card is charged.
     pub min_top_up: Units,
@@ -21,6 +21,9 @@ pub struct Terms {
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// How the price is known, where it is known only after the request was served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pricing: Option<Pricing>,
     /// Whether a server takes no more than `maxPrice` says.
     pub knows_max_price: bool,
     /// Whether a top-up can be repeated without a second charge.
@@ -37,6 +40,8 @@ struct Wire {
     publishable_key: Option<String>,
     resource: Option<Resource>,
     accepts: Option<Vec<Offer>>,
+    /// Any JSON: other kinds of prices have other fields.
+    pricing: Option<Value>,
     #[serde(default)]
     extensions: Vec<String>,
 }
@@ -99,6 +104,7 @@ impl Terms {
         if price.is_zero() {
             return Err(malformed("it asks for payment of nothing"));
         }
+        let pricing = pricing::read_from(wire.pricing, price).map_err(malformed)?;
         let least = offer.and_then(|offer| offer.min_top_up);
         let min_top_up = one(wire.min_top_up, least, "the least top-up")?;
         let code = offer.and_then(|offer| offer.currency.as_deref()).or(wire.currency.as_deref());
@@ -119,6 +125,7 @@ impl Terms {
             currency,
             publishable_key: plain(key.or(wire.publishable_key.as_deref()).unwrap_or_default()),
             description: described.map(|text| plain(&text)),
+            pricing,
             knows_max_price: knows("maxPrice"),
             knows_idempotency_key: knows("idempotencyKey"),
         })

@@ -2,7 +2,7 @@
 import init, { Core, explain as explainHeader, type Call } from './generated/core.js';
 import { WASM } from './generated/wasm.js';
 import { toError, type Failure } from './errors.js';
-import type { Paid, Terms } from './types.js';
+import type { Paid, Settlement, Terms } from './types.js';
 
 export type Step = { keepsTurn: boolean; changed: boolean } & (
   | { step: 'send'; payment: string | null }
@@ -13,6 +13,14 @@ export type Step = { keepsTurn: boolean; changed: boolean } & (
   | { step: 'done'; paid: Paid | null }
   | { step: 'fail'; error: Failure }
 );
+
+/** What an answer about a hold leads to: an end, another question after so many milliseconds, or neither. */
+export interface Settling {
+  changed: boolean;
+  settlement?: Settlement;
+  after?: number;
+  error?: Failure;
+}
 
 export type Event =
   | { event: 'start' | 'lost' | 'turn' | 'resumed' }

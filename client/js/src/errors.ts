@@ -35,6 +35,7 @@ export type LocalCode =
   | 'body_consumed'
   | 'outcome_unknown'
   | 'unavailable'
+  | 'unsettled'
   | 'out_of_order'
   | 'transport';
 

@@ -1,6 +1,7 @@
 import { pay } from './pay.js';
 import { Target, type Init } from './request.js';
-import type { Balance, Options, Paid } from './types.js';
+import { isPrivate, settle, showing } from './settle.js';
+import type { Balance, Hold, Options, Paid, Settlement } from './types.js';
 import { Wallet } from './wallet.js';
 
 type Fetch = typeof globalThis.fetch;
@@ -10,6 +11,13 @@ export interface PayingFetch {
   (input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response>;
   /** What is left at the origin of a URL: its gateway says, or else its last receipt did. */
   balance(url: string | URL): Promise<Balance | undefined>;
+  /**
+   * What a metered request cost: of its answer, once that was read to its end, or of the `hold` of its
+   * receipt, which can be kept. Asks for a few seconds while it is not known; `held` after that means
+   * to ask again later. `undefined` if nothing was held. Fails with `unsettled` where the origin does
+   * not say: the whole hold then stays missing from the remembered balance.
+   */
+  settle(of: Hold | object): Promise<Settlement | undefined>;
   /** Who we are at the origin of a URL: a bearer credential. */
   clientId(url: string | URL): Promise<string | undefined>;
   /** What cards were charged, and may have been, in units. */
@@ -27,6 +35,10 @@ export function receiptOf(response: object): Paid | undefined {
 
 export function keepReceipt(response: object, paid: Paid): void {
   receipts.set(response, paid);
+}
+
+function isHold(of: object): of is Hold {
+  return 'id' in of && 'amount' in of && 'origin' in of;
 }
 
 /** fetch, wrapped: what asks for payment is paid for, within the limits of `options`. */
@@ -56,6 +68,10 @@ export function wrapFetch(fetch: Fetch, options: Options = {}): PayingFetch {
       const left = known?.balances?.[currency];
       return left === undefined ? undefined : { creditsRemaining: left, currency, now: false };
     },
+    async settle(of: Hold | object): Promise<Settlement | undefined> {
+      const hold = isHold(of) ? of : receiptOf(of)?.hold;
+      return hold && settle(wallet, fetch, hold);
+    },
     clientId: async (url: string | URL): Promise<string | undefined> => (await wallet.known(origin(url)))?.clientId,
     spent: (): Promise<number> => wallet.spent(),
     purse: (): Promise<string> => wallet.dump(),
@@ -75,9 +91,8 @@ async function ask(
   clientId: string,
   allowHttp: boolean,
 ): Promise<{ creditsRemaining: number; currency: string } | undefined> {
-  const here = /^http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(origin);
-  if (!origin.startsWith('https://') && !here && !allowHttp) return undefined;
-  const payment = btoa(JSON.stringify({ stripe402Version: 1, clientId }));
+  if (!isPrivate(origin, allowHttp)) return undefined;
+  const payment = showing(clientId);
   try {
     const url = `${origin}/.well-known/stripe402/balance`;
     const answer = await fetch(url, { headers: { payment }, redirect: 'manual' });

@@ -3,4 +3,16 @@ export { explain } from './core.js';
 export * from './errors.js';
 export { createStripe402Fetch, receiptOf, wrapFetch, type PayingFetch } from './fetch.js';
 export { localStoragePurse } from './storage.js';
-export type { Amount, Balance, Options, Paid, PurseStorage, Terms } from './types.js';
+export type {
+  Amount,
+  Balance,
+  Hold,
+  Options,
+  Paid,
+  Pricing,
+  PurseStorage,
+  Settlement,
+  SettlementState,
+  Terms,
+  UnitPrice,
+} from './types.js';

@@ -1,20 +1,74 @@
 /** An amount: units (10,000 are one dollar), or money with its currency, such as `0.05usd`. */
 export type Amount = number | string;
 
+/** What something costs that is counted. */
+export interface UnitPrice {
+  /** What is counted: a name of the seller's, such as `prompt`, or `bytes` or `seconds`. */
+  of: string;
+  /** For which choice (a model's name), where the price depends on one. */
+  when?: string;
+  /** So many units of money. */
+  units: number;
+  /** For so many of what is counted. */
+  per: number;
+}
+
+/** A price that is known only after the request was served. Amounts are in units. */
+export interface Pricing {
+  kind: 'upto';
+  /** The most that one request can cost; held before it is served. */
+  most: number;
+  /** The least that a request costs which reached the API. */
+  least: number;
+  /** What is paid for, in words. */
+  description: string;
+  /** Absent where the API says itself what a request costs. */
+  unitPrices?: UnitPrice[];
+}
+
 /** What a resource costs. Amounts are in units. */
 export interface Terms {
+  /** Where there is a `pricing`, the most that it can cost. */
   price: number;
   minTopUp: number;
   currency: string;
   publishableKey: string;
   description?: string;
+  /** How the price is known, where it is known only after the request was served. */
+  pricing?: Pricing;
   knowsMaxPrice: boolean;
   knowsIdempotencyKey: boolean;
 }
 
+/** What is held for a request whose price is known only after its answer. */
+export interface Hold {
+  /** Its id. The API gets the same one. */
+  id: string;
+  /** The most that the request can cost. */
+  amount: number;
+  currency: string;
+  /** Who holds it, such as `https://api.example`. */
+  origin: string;
+}
+
+/** How far a request's payment is: `released` means that nothing was taken. */
+export type SettlementState = 'held' | 'captured' | 'released';
+
+/** What became of a hold. Amounts are in units. */
+export interface Settlement {
+  id: string;
+  state: SettlementState;
+  held?: number;
+  /** What the request cost; absent while that is not known. */
+  captured?: number;
+  currency: string;
+  /** What can be spent now. */
+  creditsRemaining: number;
+}
+
 /** How an answer was paid for. Amounts are in units. */
 export interface Paid {
-  /** What is left. */
+  /** What is left, without what is held. */
   creditsRemaining: number;
   /** The id that pays from now on; a bearer credential. */
   clientId: string;
@@ -22,6 +76,8 @@ export interface Paid {
   chargeId?: string;
   /** What the card was charged. */
   charged?: number;
+  /** What is held, where the price is known only after the answer: see `settle`. */
+  hold?: Hold;
 }
 
 /** What is left at an origin. */

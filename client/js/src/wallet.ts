@@ -1,6 +1,6 @@
-import { makeCore, type Call, type Core, type Event, type Facts, type Step } from './core.js';
+import { makeCore, type Call, type Core, type Event, type Facts, type Settling, type Step } from './core.js';
 import { chosen } from './storage.js';
-import type { Options, PurseStorage } from './types.js';
+import type { Hold, Options, PurseStorage } from './types.js';
 
 /** What is known of one origin. */
 interface Known {
@@ -50,6 +50,15 @@ export class Wallet {
       const step = JSON.parse(core.step(call, JSON.stringify(event), Date.now() / 1000)) as Step;
       if (step.changed) await this.storage?.save(core.dump());
       return step;
+    });
+  }
+
+  /** What an answer about a hold leads to; what is remembered of it is kept first. */
+  async settle(hold: Hold, told: { status: number; body: string } | null, waited: number): Promise<Settling> {
+    return this.withPurse(async (core) => {
+      const heard = JSON.parse(core.settle(JSON.stringify(hold), JSON.stringify(told), waited)) as Settling;
+      if (heard.changed) await this.storage?.save(core.dump());
+      return heard;
     });
   }
 

@@ -10,6 +10,17 @@ const adapter = process.argv[2];
 
 const streamed = (text) => Readable.toWeb(Readable.from(text.match(/.{1,7}/gs).map((part) => Buffer.from(part))));
 
+/** The receipt, and what became of its hold. */
+const paid = async (fetch, response) => {
+  const receipt = receiptOf(response);
+  if (!receipt?.hold) return { paid: receipt ?? null };
+  try {
+    return { paid: { ...receipt, settlement: await fetch.settle(response) } };
+  } catch (error) {
+    return { paid: { ...receipt, settlementError: error.details } };
+  }
+};
+
 const makers = {
   fetch(settings) {
     const fetch = wrapFetch(globalThis.fetch, settings);
@@ -19,7 +30,7 @@ const makers = {
       const forms = [() => headers, () => new Headers(headers), () => Object.entries(headers)];
       init.headers = forms[number % 3]();
       const response = await (number % 2 && !stream ? fetch(new Request(url, init)) : fetch(url, init));
-      return { status: response.status, body: await response.text(), paid: receiptOf(response) ?? null };
+      return { status: response.status, body: await response.text(), ...(await paid(fetch, response)) };
     };
   },
   axios(settings) {
@@ -27,7 +38,7 @@ const makers = {
     return async ({ url, method = 'GET', headers = {}, body, stream }) => {
       const data = stream ? streamed(body) : body;
       const response = await instance.request({ url, method, headers, data });
-      return { status: response.status, body: response.data, paid: receiptOf(response) ?? null };
+      return { status: response.status, body: response.data, ...(await paid(instance.stripe402, response)) };
     };
   },
 };

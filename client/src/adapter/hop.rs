@@ -10,7 +10,7 @@ use reqwest::{Request, Response, header};
 use reqwest_middleware::{Next, Result};
 use stripe402_protocol::hex;
 
-use super::{Wallet, WalletError, body, turn::Held};
+use super::{Wallet, WalletError, body, trailer, turn::Held};
 use crate::{Call, Event, Outcome, Pays, Secret, Step};
 
 /// What leads to an answer: the request again if it can be sent again, else the one there is.
@@ -80,7 +80,7 @@ pub(super) async fn carry_out(
             Step::Done { outcome } => {
                 drop(turn);
                 let response = last.ok_or(WalletError::Payment(crate::Error::OutOfOrder))?;
-                return Ok((response, outcome));
+                return Ok((trailer::watched(wallet, &outcome, response), outcome));
             }
             Step::Fail { error } => return Err(failure(*error, lost)),
         };
@@ -149,6 +149,9 @@ impl Sendable {
             // Not shown by Debug.
             value.set_sensitive(true);
             request.headers_mut().insert(stripe402_protocol::PAYMENT, value);
+            // What a metered request cost comes as a trailer, to those who say that they take them.
+            let takes = header::HeaderValue::from_static("trailers");
+            request.headers_mut().entry(header::TE).or_insert(takes);
         }
         Ok(request)
     }

@@ -6,6 +6,8 @@ mod error;
 mod hop;
 mod middleware;
 mod redirect;
+mod settle;
+mod trailer;
 mod turn;
 
 use std::{pin::Pin, sync::Arc};
@@ -20,6 +22,7 @@ use crate::{
 
 pub use balance::Balance;
 pub use error::{WalletError, outcome, paid, payment_error};
+use settle::Settled;
 use turn::Turns;
 
 /// Somebody who is asked for a card.
@@ -46,6 +49,7 @@ pub struct Wallet {
     turns: Turns,
     chooser: Option<Arc<Chooser>>,
     redirects: usize,
+    settled: Settled,
 }
 
 impl Wallet {
@@ -71,6 +75,7 @@ impl Wallet {
             turns: Turns::default(),
             chooser: None,
             redirects: 10,
+            settled: Settled::default(),
         })
     }
 
@@ -112,6 +117,7 @@ impl Wallet {
         builder: reqwest::ClientBuilder,
     ) -> Result<reqwest_middleware::ClientBuilder, reqwest::Error> {
         let client = builder.redirect(reqwest::redirect::Policy::none()).build()?;
+        self.settled.by(client.clone());
         Ok(reqwest_middleware::ClientBuilder::new(client).with(middleware::Pays(self.clone())))
     }
 

@@ -119,6 +119,7 @@ impl Call {
         purse.settle(&origin, charged);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
+                hold: receipt.held(&origin, terms.currency),
                 credits_remaining: receipt.left,
                 client_id: receipt.client_id,
                 charged: amount.filter(|_| charged),

@@ -50,6 +50,7 @@ impl Call {
         purse.receipt(&self.request.origin, &receipt, self.policy.currency, false, used);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
+                hold: receipt.held(&self.request.origin, self.policy.currency),
                 credits_remaining: receipt.left,
                 client_id: receipt.client_id,
                 charge_id: receipt.charge_id,

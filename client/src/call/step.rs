@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, PaymentMethodId, Units};
 
-use crate::{Answer, Error, Secret, Terms};
+use crate::{Answer, Error, Hold, Secret, Terms};
 
 /// What the rules have to know of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -120,6 +120,10 @@ pub struct Paid {
     /// What the card was charged, in units of credit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charged: Option<Units>,
+    /// What is held, where the price is known only after the answer. [`Self::credits_remaining`]
+    /// leaves it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 impl Request {

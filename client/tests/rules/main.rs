@@ -11,6 +11,7 @@
 )]
 
 mod hostile;
+mod metered;
 mod random;
 mod server;
 mod table;

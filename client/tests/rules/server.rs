@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use stripe402_client::Answer;
-use stripe402_protocol::{ClientId, Intent, Payment, encode};
+use stripe402_protocol::{ClientId, DeductionId, Intent, Payment, encode};
 
 /// Something that goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub(crate) struct Server {
     pub(crate) min_top_up: i64,
     pub(crate) extensions: bool,
     pub(crate) declines: bool,
+    /// Whether the price is known only afterwards: then it is held.
+    pub(crate) meters: bool,
+    /// What is held and for which card, and what it cost where that is known.
+    pub(crate) holds: BTreeMap<DeductionId, (String, i64, Option<i64>)>,
     /// Balances by card.
     pub(crate) balances: BTreeMap<String, i64>,
     /// Keys that topped up.
@@ -50,6 +54,8 @@ impl Server {
             min_top_up: 50_000,
             extensions: true,
             declines: false,
+            meters: false,
+            holds: BTreeMap::new(),
             balances: BTreeMap::new(),
             keys: BTreeSet::new(),
             charges: Vec::new(),
@@ -73,6 +79,11 @@ impl Server {
                 "minTopUp": self.min_top_up, "publishableKey": "pk_test_1",
             }],
         });
+        if self.meters {
+            challenge["pricing"] = json!({
+                "kind": "upto", "most": self.price, "least": 0, "description": "Tokens",
+            });
+        }
         if self.extensions {
             challenge["extensions"] = json!(["maxPrice", "idempotencyKey", "paymentIntentId"]);
         }
@@ -157,7 +168,35 @@ impl Server {
         if let Some(charge) = charge {
             receipt["chargeId"] = json!(charge);
         }
+        if self.meters {
+            let id = DeductionId::mint(u64::try_from(self.served.len()).unwrap(), [7; 10]);
+            self.holds.insert(id, (card.to_owned(), self.price, None));
+            receipt["hold"] = json!({"id": id, "amount": self.price});
+        }
         Answer { status: 200, payment_response: Some(encode(&receipt)), ..Answer::default() }
+    }
+
+    /// The answer has ended, and cost so much: the rest is released.
+    pub(crate) fn capture(&mut self, id: DeductionId, cost: i64) {
+        let (card, amount, captured) = self.holds.get_mut(&id).unwrap();
+        *captured = Some(cost);
+        *self.balances.get_mut(card).unwrap() += *amount - cost;
+    }
+
+    /// What the address of receipts answers.
+    pub(crate) fn settlement(&self, id: DeductionId) -> (u16, Value) {
+        let Some((card, amount, captured)) = self.holds.get(&id) else {
+            return (404, json!({"error": {"code": "not_found"}}));
+        };
+        let state = if captured.is_some() { "captured" } else { "held" };
+        let mut told = json!({
+            "id": id, "state": state, "held": amount, "currency": "usd",
+            "creditsRemaining": self.balances[card],
+        });
+        if let Some(cost) = captured {
+            told["captured"] = json!(cost);
+        }
+        (200, told)
     }
 
     fn short(&self) -> Answer {

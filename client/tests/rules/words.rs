@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+use stripe402_client::SettlementState;
 use stripe402_protocol::{Code, Reason};
 
 const ERRORS: &str = include_str!("../../js/src/errors.ts");
+const TYPES: &str = include_str!("../../js/src/types.ts");
 const RULES: &str = include_str!("../../src/error.rs");
 
 /// What follows `start`, up to `end`.
@@ -27,4 +30,21 @@ fn a_union_in_typescript_has_the_words_of_its_enum() {
         assert!(expected.len() > 5, "{expected:?}");
         assert_eq!(told, expected, "{union} in client/js/src/errors.ts");
     }
+}
+
+#[test]
+fn typescript_knows_how_far_a_payment_can_be() {
+    use SettlementState::{Captured, Held, Released};
+    let states = [Held, Captured, Released];
+    for state in states {
+        // A state more does not compile here, and belongs into the list above.
+        match state {
+            Held | Captured | Released => {}
+        }
+    }
+    let expected: BTreeSet<String> =
+        states.iter().map(|state| json!(state).as_str().unwrap().to_owned()).collect();
+    let told = quoted(section(TYPES, "export type SettlementState =", ";"), '\'');
+    let told: BTreeSet<String> = told.into_iter().map(str::to_owned).collect();
+    assert_eq!(told, expected, "SettlementState in client/js/src/types.ts");
 }

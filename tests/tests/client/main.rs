@@ -10,6 +10,8 @@
 
 mod cli;
 mod elsewhere;
+mod metered;
+mod metered_api;
 mod node;
 mod package;
 mod payer;

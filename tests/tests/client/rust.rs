@@ -12,11 +12,12 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use reqwest::{Body, Method};
 use reqwest_middleware::ClientWithMiddleware;
 use serde_json::{Value, json};
-use stripe402_client::{Policy, Wallet, paid, payment_error};
+use stripe402_client::{Paid, Policy, Wallet, WalletError, paid, payment_error};
 use stripe402_protocol::{Currency, Units};
 use stripe402_tests::stack::{Stack, StackOptions};
 
 pub(crate) struct Payer {
+    wallet: Wallet,
     client: ClientWithMiddleware,
 }
 
@@ -25,7 +26,7 @@ impl Payer {
         let policy: Policy = serde_json::from_value(settings).unwrap();
         let wallet = Wallet::new(policy).unwrap();
         let client = wallet.client(reqwest::Client::builder().no_proxy()).unwrap();
-        Self { client }
+        Self { wallet, client }
     }
 
     pub(crate) async fn calls(&self, calls: &[Value]) -> Vec<Value> {
@@ -48,15 +49,31 @@ impl Payer {
         }
         match request.send().await {
             Ok(response) => {
-                let paid = paid(&response).map(|paid| json!(paid));
+                let paid = paid(&response).cloned();
                 let status = response.status().as_u16();
-                json!({"status": status, "body": response.text().await.unwrap(), "paid": paid})
+                let body = response.text().await.unwrap();
+                json!({"status": status, "body": body, "paid": self.settled(paid).await})
             }
             Err(error) => match payment_error(&error) {
                 Some(error) => json!({"error": error.to_json()}),
                 None => panic!("{error:?}"),
             },
         }
+    }
+}
+
+impl Payer {
+    /// The receipt, and what became of its hold.
+    async fn settled(&self, paid: Option<Paid>) -> Value {
+        let mut told = json!(paid);
+        if let Some(hold) = paid.and_then(|paid| paid.hold) {
+            match self.wallet.settle(&hold).await {
+                Ok(settlement) => told["settlement"] = json!(settlement),
+                Err(WalletError::Payment(error)) => told["settlementError"] = error.to_json(),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        told
     }
 }
 

@@ -6,7 +6,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use stripe402_client::{Policy, Purse, Terms};
+use stripe402_client::{Hold, Policy, Purse, Terms};
 use wasm_bindgen::prelude::*;
 
 /// A policy, and what is remembered.
@@ -77,6 +77,22 @@ impl Core {
         let before = self.purse.clone();
         let step = call.call.step(&mut self.purse, event, now);
         Ok(wire::step(step, self.purse != before))
+    }
+
+    /// Reads what the receipts address of a hold answered (`{status, body}`, or `null` for no
+    /// answer), `waited` milliseconds after it was asked first.
+    ///
+    /// # Errors
+    /// In words, if the hold or the answer cannot be read.
+    pub fn settle(&mut self, hold: &str, told: &str, waited: f64) -> Result<String, String> {
+        let hold: Hold = wire::read(wire::value(hold)?)?;
+        let told = wire::told(told)?;
+        #[expect(clippy::as_conversions, reason = "saturates, and NaN is 0")]
+        let waited = waited as u64;
+        let before = self.purse.clone();
+        let told = told.as_ref().map(|(status, body)| (*status, body.as_str()));
+        let heard = hold.heard(&mut self.purse, told, waited);
+        Ok(wire::settling(heard, self.purse != before))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stripe402_client::{Event, Outcome, Step};
+use stripe402_client::{Event, Outcome, Settling, Step};
 
 pub(crate) fn event(json: &str) -> Result<Event, String> {
     let mut told = value(json)?;
@@ -27,6 +27,26 @@ pub(crate) fn value(json: &str) -> Result<Value, String> {
 /// By way of [`Value`] always: one reader of each type, not one per source.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// A status and a body, or `null` where there was no answer.
+pub(crate) fn told(json: &str) -> Result<Option<(u16, String)>, String> {
+    let mut told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if told.is_null() {
+        return Ok(None);
+    }
+    let mut field = |name: &str| told.get_mut(name).map(Value::take).unwrap_or_default();
+    Ok(Some((read(field("status"))?, read(field("body"))?)))
+}
+
+/// With `changed` if there is something to be kept first.
+pub(crate) fn settling(settling: Settling, changed: bool) -> String {
+    match settling {
+        Settling::Done(settlement) => json!({"settlement": settlement, "changed": changed}),
+        Settling::Again { after } => json!({"after": after, "changed": changed}),
+        Settling::Fail(error) => json!({"error": error.to_json(), "changed": changed}),
+    }
+    .to_string()
 }
 
 /// With `keepsTurn`, and `changed` if there is something to be kept first.

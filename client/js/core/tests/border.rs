@@ -67,6 +67,49 @@ fn a_conversation_in_json() {
     assert_eq!(again.dump(), kept);
 }
 
+/// What is held, what it cost, and what cannot be known, as JavaScript hears it.
+#[on_each]
+fn a_hold_is_settled_in_json() {
+    let mut core = Core::new(r#"{"clientId": null, "maxPrice": "2usd"}"#).unwrap();
+    let id = "019b0000000007070707070707070707";
+    let origin = "https://api.example";
+    let hold = json!({"id": id, "amount": 20_000, "currency": "usd", "origin": origin});
+    let kept = json!({"origins": {origin: {
+        "balances": {"usd": 30_000}, "holds": {id: {"amount": 20_000, "currency": "usd"}},
+    }}});
+    core.load(&kept.to_string()).unwrap();
+    let mut settle = |told: Value, waited: f64| -> Value {
+        let said = core.settle(&hold.to_string(), &told.to_string(), waited).unwrap();
+        let mut said: Value = serde_json::from_str(&said).unwrap();
+        let kept: Value = serde_json::from_str(&core.dump()).unwrap();
+        said["left"] = kept["origins"][origin]["balances"]["usd"].clone();
+        said
+    };
+    let body = |state: &str, left: i64, captured: Option<i64>| {
+        let mut told =
+            json!({"id": id, "state": state, "currency": "usd", "creditsRemaining": left});
+        if let Some(captured) = captured {
+            told["captured"] = json!(captured);
+        }
+        told
+    };
+    let answer = |told: &Value| json!({"status": 200, "body": told.to_string()});
+    let said = settle(Value::Null, 0.0);
+    assert_eq!(said, json!({"after": 100, "changed": false, "left": 30_000}));
+    let said = settle(answer(&body("held", 30_000, None)), 400.0);
+    assert_eq!(said, json!({"after": 400, "changed": false, "left": 30_000}));
+    let told = body("captured", 49_875, Some(125));
+    let said = settle(answer(&told), 500.0);
+    assert_eq!(said, json!({"settlement": told, "changed": true, "left": 49_875}));
+    let said = settle(json!({"status": 404, "body": ""}), 0.0);
+    assert_eq!(
+        (&said["error"]["code"], &said["error"]["status"]),
+        (&json!("unsettled"), &json!(404))
+    );
+    assert!(core.settle("{}", "null", 0.0).is_err());
+    assert!(core.settle(&hold.to_string(), r#"{"status": "200"}"#, 0.0).is_err());
+}
+
 #[on_each]
 fn a_challenge_is_explained() {
     let explained: Value = serde_json::from_str(&explain(&encode(&challenge()))).unwrap();

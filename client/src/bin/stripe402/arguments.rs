@@ -105,8 +105,8 @@ pub(crate) struct PayingArgs {
     /// Client id to use [default: the one in the credentials file]
     #[arg(long, env = "STRIPE402_CLIENT_ID", hide_env_values = true, value_parser = client_id)]
     pub(crate) client_id: Option<ClientId>,
-    /// Highest price to pay for this request; above it nothing is paid [default: 1.00, if the
-    /// currency has cents]
+    /// Highest price to pay for this request; above it nothing is paid. A metered request counts with
+    /// the most that it can cost [default: 1.00, if the currency has cents]
     #[arg(long)]
     pub(crate) max_price: Option<Amount>,
     /// Highest amount of one card charge; above it nothing is charged [default: 10.00, if the

@@ -11,7 +11,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Map, Value, json};
-use stripe402_client::paid;
+use stripe402_client::{Paid, Settlement, Wallet, WalletError, paid};
 use stripe402_protocol::Currency;
 
 use crate::{arguments::CurlArgs, exit::Exit, show};
@@ -40,10 +40,12 @@ pub(crate) async fn curl(arguments: CurlArgs) -> Result<u8, Exit> {
     }
     let response = request.send().await?;
     let status = response.status().as_u16();
+    let paid = paid(&response).cloned();
     if common.json {
-        as_json(response, currency).await?;
+        as_json(&wallet, response, paid.as_ref(), currency).await?;
     } else {
-        if !silent && let Some(paid) = paid(&response) {
+        let shown = paid.as_ref().filter(|_| !silent);
+        if let Some(paid) = shown.filter(|paid| paid.hold.is_none()) {
             show::receipt(paid, currency);
         }
         match output {
@@ -59,8 +61,19 @@ pub(crate) async fn curl(arguments: CurlArgs) -> Result<u8, Exit> {
             }
             None => copy(response, include, std::io::stdout()).await?,
         }
+        // Settled in silence, too: what is left is remembered.
+        if let Some(told) = settled(&wallet, paid.as_ref()).await
+            && let Some(paid) = shown
+        {
+            show::settlement(paid, currency, &told.map_err(Exit::from));
+        }
     }
     Ok(if fail && status >= 400 { 22 } else { 0 })
+}
+
+/// What became of the hold, if there is one; the answer's body must have been read.
+async fn settled(wallet: &Wallet, paid: Option<&Paid>) -> Option<Result<Settlement, WalletError>> {
+    Some(wallet.settle(paid?.hold.as_ref()?).await)
 }
 
 type Sent = (Option<Body>, Option<&'static str>, Method);
@@ -152,14 +165,12 @@ async fn copy(mut response: Response, include: bool, mut out: impl Write) -> Res
 }
 
 /// The status, the headers, the body as text, and what was paid.
-async fn as_json(response: Response, currency: Currency) -> Result<(), Exit> {
-    let paid = paid(&response).map(|paid| {
-        let mut json = json!(paid);
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("currency".to_owned(), json!(currency));
-        }
-        json
-    });
+async fn as_json(
+    wallet: &Wallet,
+    response: Response,
+    paid: Option<&Paid>,
+    currency: Currency,
+) -> Result<(), Exit> {
     let status = response.status().as_u16();
     let headers: Map<String, Value> = response
         .headers()
@@ -167,7 +178,18 @@ async fn as_json(response: Response, currency: Currency) -> Result<(), Exit> {
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
     let body = response.text().await.map_err(|error| Exit::local(error.to_string()))?;
-    show::json(&json!({"status": status, "headers": headers, "body": body, "paid": paid}));
+    let mut told = json!(paid);
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert("currency".to_owned(), json!(currency));
+        match settled(wallet, paid).await {
+            Some(Ok(settlement)) => fields.insert("settlement".to_owned(), json!(settlement)),
+            Some(Err(error)) => {
+                fields.insert("settlementError".to_owned(), Exit::from(error).error)
+            }
+            None => None,
+        };
+    }
+    show::json(&json!({"status": status, "headers": headers, "body": body, "paid": told}));
     show::flush();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use reqwest::{Client, Method, Response, Url};
 use serde_json::{Value, json};
-use stripe402_client::{Error, Policy, Terms, money};
+use stripe402_client::{Error, Policy, Terms, money, pricing_in_words};
 use stripe402_protocol::{PAYMENT_REQUIRED, Payment, Receipt, decode};
 
 use crate::{arguments::ExplainArgs, exit::Exit, show};
@@ -54,10 +54,20 @@ fn show_terms(terms: &Terms) {
     if let Some(description) = &terms.description {
         show::row("sold", description);
     }
-    show::row("price", &format!("{} per request", amount(terms.price)));
+    match &terms.pricing {
+        Some(pricing) => {
+            if !pricing.description.is_empty() {
+                show::row("paid for", &pricing.description);
+            }
+            show::row("price", &pricing_in_words(pricing, terms.currency));
+            show::row("held", &format!("{} until the answer has ended", amount(pricing.most)));
+        }
+        None => show::row("price", &format!("{} per request", amount(terms.price))),
+    }
     show::row("card charge", &format!("{} at least, kept as credit", amount(terms.min_top_up)));
     let requests = terms.min_top_up.get().checked_div(terms.price.get()).unwrap_or_default();
-    show::row("that is", &format!("{requests} requests at this price"));
+    let this = if terms.pricing.is_some() { "the highest" } else { "this" };
+    show::row("that is", &format!("{requests} requests at {this} price"));
     show::row("with Stripe key", &terms.publishable_key);
     let extensions = match (terms.knows_max_price, terms.knows_idempotency_key) {
         (true, true) => "takes no more than agreed; a repeated top-up is charged once",
@@ -104,9 +114,13 @@ fn explain_receipt(receipt: &Receipt, as_json: bool) -> u8 {
         let charge = &receipt.charge_id;
         let left = receipt.credits_remaining;
         show::json(&json!({"receipt": {
-            "creditsRemaining": left, "chargeId": charge, "clientId": client,
+            "creditsRemaining": left, "chargeId": charge, "clientId": client, "hold": receipt.hold,
         }}));
     } else {
+        if let Some(hold) = &receipt.hold {
+            let cost = hold.captured.map(|cost| format!("; cost {cost} units")).unwrap_or_default();
+            show::row("held", &format!("{} units{cost}", hold.amount));
+        }
         show::row("left", &format!("{} units", receipt.credits_remaining));
         show::row("card charged", receipt.charge_id.as_deref().unwrap_or("no"));
         show::row("client id", &client);

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
-use stripe402_client::{Paid, money};
+use stripe402_client::{Paid, Settlement, SettlementState, money};
 use stripe402_protocol::Currency;
 
 use crate::exit::Exit;
@@ -32,14 +32,39 @@ pub(crate) fn json(value: &Value) {
 /// What was paid, in one line.
 pub(crate) fn receipt(paid: &Paid, currency: Currency) {
     let left = format!("{} left", money(paid.credits_remaining, currency));
-    let mut text = format!("{} {}", "paid".green().bold(), left);
-    if let Some(charged) = paid.charged {
-        text = format!("{text}, {}", format!("card charged {}", money(charged, currency)).yellow());
-        if let Some(id) = &paid.charge_id {
-            text = format!("{text} {}", format!("({id})").dimmed());
-        }
+    aside(&format!("{} {left}{}", "paid".green().bold(), charge(paid, currency)));
+}
+
+/// What was held and what it cost in the end, in one line.
+pub(crate) fn settlement(paid: &Paid, currency: Currency, told: &Result<Settlement, Exit>) {
+    let Some(hold) = &paid.hold else { return };
+    let held = format!("{} {}", "held".green().bold(), money(hold.amount, currency));
+    let left = match told {
+        Ok(told) => told.credits_remaining,
+        Err(_) => paid.credits_remaining,
+    };
+    let end = format!("{} left{}", money(left, currency), charge(paid, currency));
+    let cost = match told {
+        Ok(Settlement { state: SettlementState::Released, .. }) => "cost nothing".to_owned(),
+        Ok(Settlement { captured: Some(cost), .. }) => format!("cost {}", money(*cost, currency)),
+        Ok(_) => warning("what it cost is not known yet; the whole hold counts as spent"),
+        Err(exit) => warning(&exit.message),
+    };
+    aside(&format!("{held}; {cost}; {end}"));
+}
+
+fn warning(text: &str) -> String {
+    format!("{} {text}", "warning:".yellow().bold())
+}
+
+/// What the card was charged, to go on a line.
+fn charge(paid: &Paid, currency: Currency) -> String {
+    let Some(charged) = paid.charged else { return String::new() };
+    let text = format!(", {}", format!("card charged {}", money(charged, currency)).yellow());
+    match &paid.charge_id {
+        Some(id) => format!("{text} {}", format!("({id})").dimmed()),
+        None => text,
     }
-    aside(&text);
 }
 
 pub(crate) fn failed(exit: &Exit, as_json: bool) {
