@@ -51,6 +51,10 @@ pub fn pricing_in_words(pricing: &Pricing, currency: Currency) -> String {
     if !pricing.least.is_zero() {
         parts.push(format!("at least {}", money(pricing.least, currency)));
     }
+    if let Some(by) = pricing.extend_by {
+        let by = money(by, currency);
+        parts.push(format!("a longer answer costs {by} more at a time, up to --max-price"));
+    }
     parts.join("; ")
 }
 

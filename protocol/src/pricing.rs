@@ -19,6 +19,10 @@ pub struct Pricing {
     pub least: Units,
     /// What is paid for, in words.
     pub description: String,
+    /// What is held beside, again and again, while an answer goes on that uses up its hold: only for a
+    /// payment whose `maxPrice` allows it, and never beyond that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extend_by: Option<Units>,
     /// The same in numbers; empty where the API says itself what a request costs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unit_prices: Vec<UnitPrice>,

@@ -22,6 +22,8 @@ export interface Pricing {
   least: number;
   /** What is paid for, in words. */
   description: string;
+  /** What a longer answer costs at a time beyond `most`, up to the `maxPrice` that was sent. */
+  extendBy?: number;
   /** Absent where the API says itself what a request costs. */
   unitPrices?: UnitPrice[];
 }

@@ -31,6 +31,7 @@ impl MeteredPrice {
             kind: Pricing::UP_TO.to_owned(),
             most,
             least,
+            extend_by: self.extend.map(|extend| extend.by),
             description: format!("{}; at most {most} units", words.join(", or else ")),
             unit_prices,
         }

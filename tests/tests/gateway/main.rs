@@ -46,6 +46,7 @@ mod memory;
 mod message_versions;
 mod messages;
 mod metered;
+mod metered_extend;
 mod metrics;
 mod modes;
 mod nominated;

@@ -16,29 +16,10 @@ use crate::answer::{Answer, paid_client, send};
 /// What the shipped demo charges for a card payment's first request: $5.00 less the weather's price.
 const BOUGHT: i64 = 49_500;
 
+/// The demo's own metered routes, and one that fails.
 fn options() -> StackOptions {
     StackOptions::new().filter(|filter| {
         let routes = filter["routes"].as_array_mut().unwrap();
-        routes.push(json!({
-            "name": "chat",
-            "path": "/api/chat",
-            "methods": ["POST"],
-            "price": {
-                "most": 20_000,
-                "least": 100,
-                "usage": [
-                    {"json": {"prompt": "/usage/prompt_tokens", "completion": "/usage/completion_tokens"},
-                     "per_1000": {"prompt": 25, "completion": 100}},
-                    {"sse": {"prompt": "/usage/prompt_tokens", "completion": "/usage/completion_tokens"},
-                     "per_1000": {"prompt": 25, "completion": 100}},
-                ],
-            },
-        }));
-        routes.push(json!({
-            "name": "metered",
-            "path": "/api/metered",
-            "price": {"most": 1_000, "usage": [{"header": "x-stripe402-cost"}]},
-        }));
         routes.push(json!({
             "name": "failing",
             "path": "/api/echo",
@@ -53,7 +34,7 @@ async fn metered(stack: &Stack, client: &str, cost: &str) -> Answer {
 }
 
 /// What can be spent once nothing is held any more: captures come after the answers.
-async fn balance(stack: &mut Stack, client: &str) -> i64 {
+pub(crate) async fn balance(stack: &mut Stack, client: &str) -> i64 {
     let subject = client.parse::<stripe402_protocol::ClientId>().unwrap().subject();
     for _ in 0..100 {
         let account = account(stack, &subject).await;

@@ -1,0 +1,104 @@
+//! Streams of unknown length: more is held while they go on, within what the client agreed to.
+
+use serde_json::{Value, json};
+use stripe402_protocol::encode;
+use stripe402_tests::stack::{Stack, StackOptions};
+
+use crate::{answer::paid_client, metered::balance};
+
+/// A unit a byte: 2,000 are held, and 1,000 more when 500 are left.
+fn options(then: &'static str) -> StackOptions {
+    StackOptions::new().filter(move |filter| {
+        let routes = filter["routes"].as_array_mut().unwrap();
+        routes.retain(|route| route["name"] != "chat");
+        routes.push(json!({
+            "name": "stream",
+            "path": "/api/chat",
+            "methods": ["POST"],
+            "price": {
+                "most": 2_000,
+                "usage": [{"bytes": {"per_mib": 1 << 20}}],
+                "extend": {"at": "50%", "by": 1_000, "then": then},
+            },
+        }));
+    })
+}
+
+/// The bytes that the client got, and whether the answer was whole.
+async fn stream(stack: &Stack, client: &str, max_price: Option<i64>) -> (Vec<u8>, bool) {
+    let body = json!({"stream": true, "max_tokens": 120, "pause_ms": 15});
+    let mut payment = json!({"clientId": client});
+    if let Some(most) = max_price {
+        payment["maxPrice"] = most.into();
+    }
+    let request = stack.client.post(stack.url("/api/chat")).json(&body);
+    let mut answer = request.header("payment", encode(&payment)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut got = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => got.extend_from_slice(&chunk),
+            Ok(None) => return (got, true),
+            Err(_) => return (got, false),
+        }
+    }
+}
+
+/// The data of the last event, if it is the gate's.
+fn last_word(got: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(got).unwrap();
+    let (_, data) = text.split_once("event: stripe402\ndata: ")?;
+    Some(serde_json::from_str(data.trim_end()).unwrap())
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_as_long_as_the_client_agreed_to() {
+    let mut stack = Stack::start(options("end")).await.unwrap();
+    let client = paid_client(&stack).await;
+    let mut left = balance(&mut stack, &client).await;
+
+    let (got, whole) = stream(&stack, &client, Some(100_000)).await;
+    assert!(whole && got.ends_with(b"data: [DONE]\n\n"), "{}", got.len());
+    let size = i64::try_from(got.len()).unwrap();
+    assert!(size > 6_000, "{size} bytes are several holds");
+    left -= size;
+    assert_eq!(balance(&mut stack, &client).await, left, "a unit a byte");
+
+    for (max_price, paid) in [(Some(4_000), 4_000), (Some(2_999), 2_000), (None, 2_000)] {
+        let (got, whole) = stream(&stack, &client, max_price).await;
+        assert!(!whole, "{max_price:?}: cut off");
+        let challenge = last_word(&got).unwrap();
+        assert_eq!(challenge["error"], "insufficient_credits");
+        let event = got.windows(8).position(|bytes| bytes == b"event: s").unwrap();
+        assert!(i64::try_from(event).unwrap() <= paid, "{event} bytes for {paid} units");
+        left -= paid;
+        assert_eq!(balance(&mut stack, &client).await, left, "{max_price:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_credits_end_the_stream_does() {
+    let mut stack = Stack::start(options("end")).await.unwrap();
+    let client = paid_client(&stack).await;
+    // Down to what the first hold and two more need.
+    let spend = balance(&mut stack, &client).await - 4_500;
+    for _ in 0..spend / 500 {
+        let paid = stack.pay("/api/weather", &json!({"clientId": client})).send().await.unwrap();
+        assert_eq!(paid.status(), 200);
+    }
+    assert_eq!(balance(&mut stack, &client).await, 4_500);
+    let (got, whole) = stream(&stack, &client, Some(100_000)).await;
+    assert!(!whole);
+    assert_eq!(last_word(&got).unwrap()["pricing"]["extendBy"], 1_000);
+    assert_eq!(balance(&mut stack, &client).await, 500);
+}
+
+#[tokio::test]
+async fn a_seller_may_let_it_go_on() {
+    let mut stack = Stack::start(options("continue")).await.unwrap();
+    let client = paid_client(&stack).await;
+    let left = balance(&mut stack, &client).await;
+    let (got, whole) = stream(&stack, &client, None).await;
+    assert!(whole && last_word(&got).is_none());
+    assert_eq!(balance(&mut stack, &client).await, left - 2_000);
+}
