@@ -28,6 +28,7 @@ enum Fault {
     KeepsTheMoneyOfFailures,
     ReceiptForFailures,
     NamesAnotherClient,
+    CapturesAll,
     ServesTheBroke,
     TakesRealCards,
 }
@@ -38,6 +39,9 @@ struct Gateway {
 }
 
 const MIN_TOP_UP: i64 = 2_000;
+/// What is held for a chat, and what it costs.
+const HELD: i64 = 600;
+const CAPTURED: i64 = 200;
 
 impl Gateway {
     fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
@@ -48,6 +52,7 @@ impl Gateway {
                 return Json(json!({"id": "pm_made_up_1234567890"})).into_response();
             }
             "/api/weather" => 500,
+            "/api/chat" => HELD,
             _ => 100,
         };
         let Some(payment) = payment else {
@@ -58,6 +63,13 @@ impl Gateway {
             return self.challenge(price, error);
         };
         let mut balance = self.balance.lock().unwrap();
+        if path == "/.well-known/stripe402/receipts/0197" {
+            let captured = if self.fault == Fault::CapturesAll { HELD } else { CAPTURED };
+            *balance += HELD - captured;
+            let settled =
+                json!({"state": "captured", "captured": captured, "creditsRemaining": *balance});
+            return Json(settled).into_response();
+        }
         let mut receipt = json!({"success": true, "clientId": "ab".repeat(32)});
         if payment.get("paymentMethodId").is_some() || self.fault == Fault::ChargesTheCardAgain {
             *balance += MIN_TOP_UP;
@@ -80,6 +92,9 @@ impl Gateway {
         }
         *balance -= if self.fault == Fault::ChargesTooMuch { price + 100 } else { price };
         receipt["creditsRemaining"] = json!(*balance);
+        if path == "/api/chat" {
+            receipt["hold"] = json!({"id": "0197", "amount": HELD});
+        }
         if self.fault == Fault::NamesAnotherClient && receipt.get("chargeId").is_none() {
             receipt["clientId"] = json!("cd".repeat(32));
         }
@@ -131,7 +146,7 @@ async fn walks_to_the_end_where_all_is_right() {
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
-    assert!(text.contains("One card charge of $0.20, 8 paid requests"), "{text}");
+    assert!(text.contains("One card charge of $0.20, 7 paid requests"), "{text}");
     let whole = "ab".repeat(32);
     assert!(
         !text.contains(&whole) && !text.contains("pm_made_up_1234567890"),
@@ -153,6 +168,7 @@ async fn fails_where_the_gateway_is_wrong() {
             Fault::KeepsTheMoneyOfFailures,
             "some seconds after a failed request is 700, where 800 was expected",
         ),
+        (Fault::CapturesAll, "captured is 600, where 200 was expected"),
         (Fault::ServesTheBroke, "answered 200 OK, where 402 was expected"),
     ];
     for (fault, expected) in rows {
