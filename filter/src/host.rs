@@ -81,6 +81,8 @@ pub trait Host {
     fn describe(&mut self, stream: StreamId, text: &str);
     /// Adds to a counter.
     fn add(&mut self, counter: Counter, by: u64);
+    /// Adds to one of [`crate::metrics::ROUTE_COUNTERS`], by its place there, for this route.
+    fn add_of_route(&mut self, counter: usize, route: &str, by: u64);
     /// Adds to a distribution.
     fn record(&mut self, histogram: Histogram, value: u64);
 }

@@ -1,7 +1,7 @@
 //! What is counted and measured.
 //!
 //! Counters are added up in the VM and handed over once a second, since each host call costs a request
-//! up to a microsecond. There is none by route: the books have revenue by route.
+//! up to a microsecond. By route there are only those of metered prices: the books have revenue by route.
 
 use stripe402_protocol::Code;
 
@@ -15,7 +15,7 @@ pub struct Histogram(usize);
 
 /// What the counters are called at the proxy. What follows `.code.`, `.call.` or `.result.` is a
 /// tag: the shipped YAML tells Envoy so.
-pub const COUNTERS: [&str; 29] = [
+pub const COUNTERS: [&str; 26] = [
     "stripe402_challenges",
     "stripe402_paid",
     "stripe402_free",
@@ -41,8 +41,14 @@ pub const COUNTERS: [&str; 29] = [
     "stripe402_ledger_calls.call.balance.result.useless",
     "stripe402_ledger_calls.call.balance.result.silent",
     "stripe402_inherited",
-    "stripe402_captures",
     "stripe402_captures_lost",
+];
+
+/// What is counted for each route whose price is metered; `.route.` and its name follow.
+pub const ROUTE_COUNTERS: [&str; 5] = [
+    "stripe402_captures",
+    "stripe402_held_units",
+    "stripe402_captured_units",
     "stripe402_usage_unknown",
     "stripe402_usage_wrong",
 ];
@@ -80,14 +86,8 @@ impl Counter {
     /// Charges that a dead VM left under way, and that are given back.
     pub const INHERITED: Self = Self(24);
 
-    /// Holds whose requests are over: what was used is captured.
-    pub const CAPTURES: Self = Self(25);
     /// Captures that should have been handed over: their holds are settled at their end.
-    pub const CAPTURES_LOST: Self = Self(26);
-    /// Captures by rule, since no source said how much was used.
-    pub const USAGE_UNKNOWN: Self = Self(27);
-    /// Captures where the API said something that is wrong.
-    pub const USAGE_WRONG: Self = Self(28);
+    pub const CAPTURES_LOST: Self = Self(25);
 
     /// Payments that were refused for this.
     #[must_use]
@@ -108,6 +108,9 @@ impl Counter {
         self.0
     }
 }
+
+/// What was counted of one route since it was last handed over, in the order of [`ROUTE_COUNTERS`].
+pub type RouteCounts = [u64; ROUTE_COUNTERS.len()];
 
 /// Which of the ledger's services is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,13 +48,14 @@ const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) 
 }
 
 /// All rows; plain Envoy is the first.
-pub(super) const ROWS: [Row; 10] = [
+pub(super) const ROWS: [Row; 11] = [
     row("plain Envoy", Kind::Plain, "/api/joke", Asks::Free),
     row("filter disabled on the route", Kind::Embedded, "/off", Asks::Free),
     row("free route", Kind::Embedded, "/api/health", Asks::Free),
     row("402", Kind::Embedded, "/api/joke", Asks::Unpaid),
     row("paid, embedded", Kind::Embedded, "/api/joke", Asks::Paid),
     row("paid, Redis", Kind::Redis, "/api/joke", Asks::Paid),
+    row("held and captured, Redis", Kind::Redis, "/api/metered?cost=1", Asks::Paid),
     row("paid, Redis, many clients", Kind::Redis, "/api/joke", Asks::PaidByMany),
     row("paid, Redis, fsync always", Kind::RedisAlways, "/api/joke", Asks::Paid),
     row("paid, PostgreSQL", Kind::Postgres, "/api/joke", Asks::Paid),

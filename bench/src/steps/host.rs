@@ -57,6 +57,7 @@ impl Host for Counting {
 
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
     fn close(&mut self, _: StreamId) {}
+    fn add_of_route(&mut self, _: usize, _: &str, _: u64) {}
     fn set_response_trailer(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_trailer(&mut self, _: StreamId, _: &str) {}
     fn dynamic_metadata(&mut self, _: StreamId, _: &str) -> Option<Vec<u8>> {

@@ -1,12 +1,13 @@
 //! [`Host`] on Envoy.
 
 use proxy_wasm::types::Status;
+use rustc_hash::FxHashMap;
 
 use super::abi::{self, Level, Map, Metric};
 use crate::{
     gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
-    metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram},
+    metrics::{COUNTERS, Counter, HISTOGRAMS, Histogram, ROUTE_COUNTERS},
     pairs,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct EnvoyHost {
     cluster: String,
     authorization: String,
     random: Vec<u8>,
+    /// Counters of routes, by their place and the route, once they were needed.
+    of_routes: FxHashMap<(usize, String), Option<u32>>,
     counters: Vec<Option<u32>>,
     histograms: Vec<Option<u32>>,
 }
@@ -38,6 +41,7 @@ impl EnvoyHost {
             cluster,
             authorization: format!("Bearer {token}"),
             random: Vec::new(),
+            of_routes: FxHashMap::default(),
             counters: COUNTERS.map(|name| abi::define_metric(Metric::COUNTER, name)).to_vec(),
             histograms: HISTOGRAMS.map(|name| abi::define_metric(Metric::HISTOGRAM, name)).to_vec(),
         }
@@ -239,6 +243,16 @@ impl Host for EnvoyHost {
 
     fn add(&mut self, counter: Counter, by: u64) {
         if let Some(Some(id)) = self.counters.get(counter.index()) {
+            abi::increment_metric(*id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn add_of_route(&mut self, counter: usize, route: &str, by: u64) {
+        let Some(prefix) = ROUTE_COUNTERS.get(counter) else { return };
+        let name: String = route.chars().map(|c| if c <= ' ' { '_' } else { c }).collect();
+        let define = || abi::define_metric(Metric::COUNTER, &format!("{prefix}.route.{name}"));
+        let id = self.of_routes.entry((counter, route.to_owned())).or_insert_with(define);
+        if let Some(id) = id {
             abi::increment_metric(*id, i64::try_from(by).unwrap_or(i64::MAX));
         }
     }

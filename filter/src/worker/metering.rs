@@ -9,11 +9,16 @@ use crate::{
         Trace,
     },
     host::{Host, StreamId},
-    metrics::Counter,
+    pricing::{Offer, Price},
     queue::{Queued, Traced},
     source::Source,
-    usage::End,
+    usage::{End, Usage},
 };
+
+/// Routes that are counted each by itself.
+const MOST_ROUTES: usize = 1_000;
+/// As what the others are counted.
+const OTHER_ROUTES: &str = "other";
 
 /// What a part of a response's body is wanted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,17 +210,52 @@ impl Worker {
         self.settle(host, id, metered);
     }
 
+    /// Counts a request that is over, with so many holds beyond its first.
+    fn count_of_route(&mut self, offer: &Offer, extended: usize, usage: &Usage) {
+        let more = match &offer.price {
+            Price::Metered(price) => price.extend.map_or(0, |extend| extend.by.get()),
+            Price::Flat(_) => 0,
+        };
+        let extended = i64::try_from(extended).unwrap_or(i64::MAX);
+        let held = offer.price().get().saturating_add(more.saturating_mul(extended));
+        let units = |units: i64| u64::try_from(units).unwrap_or(0);
+        let found = [
+            1,
+            units(held),
+            units(usage.captured.get()),
+            u64::from(!usage.known),
+            u64::from(usage.wrong.is_some()),
+        ];
+        let name = if self.routes.len() < MOST_ROUTES || self.routes.contains_key(&offer.name) {
+            offer.name.clone()
+        } else {
+            OTHER_ROUTES.to_owned()
+        };
+        let counts = self.routes.entry(name).or_default();
+        for (count, by) in counts.iter_mut().zip(found) {
+            *count = count.saturating_add(by);
+        }
+    }
+
+    /// Hands over what was counted by route since the last time.
+    pub(super) fn hand_over_routes(&mut self, host: &mut impl Host) {
+        for (route, counts) in &mut self.routes {
+            for (at, by) in
+                core::mem::take(counts).into_iter().enumerate().filter(|(_, by)| *by > 0)
+            {
+                host.add_of_route(at, route, by);
+            }
+        }
+    }
+
     /// Hands over what became of a hold. It leaves with the next batch, or at the next pulse: no call is
     /// started for it alone.
     fn settle(&mut self, host: &mut impl Host, id: StreamId, metered: Option<Metered>) {
         match metered {
             Some(Metered::Captured { captures, usage, offer, describe, .. }) => {
-                self.counted.count(Counter::CAPTURES);
-                if !usage.known {
-                    self.counted.count(Counter::USAGE_UNKNOWN);
-                }
+                let held = captures.len().saturating_sub(1);
+                self.count_of_route(&offer, held, &usage);
                 if let Some(wrong) = usage.wrong {
-                    self.counted.count(Counter::USAGE_WRONG);
                     let text = format!("the usage of route {} is wrong: {wrong}", offer.name);
                     self.log.warn(host, &text);
                 }

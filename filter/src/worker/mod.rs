@@ -41,7 +41,7 @@ use crate::{
         Stream, Trace,
     },
     host::{CallId, Host, StreamId},
-    metrics::Pending,
+    metrics::{Pending, RouteCounts},
     queue::{Outcome, Queue, Queued, Sent, Traced},
     source::Source,
 };
@@ -62,6 +62,8 @@ pub struct Worker {
     places: Places,
     balances: Balances,
     counted: Pending,
+    /// What was counted by route, of those whose price is metered.
+    routes: FxHashMap<String, RouteCounts>,
     /// Streams whose holds may have to grow.
     extending: Vec<StreamId>,
     /// Streams that are cut off at the next pulse.
@@ -134,6 +136,7 @@ impl Worker {
             places: Places::default(),
             balances: Balances::default(),
             counted: Pending::default(),
+            routes: FxHashMap::default(),
             extending: Vec::new(),
             closing: Vec::new(),
             log: Log::default(),

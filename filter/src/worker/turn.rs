@@ -64,6 +64,7 @@ impl Worker {
         for (counter, by) in self.counted.take() {
             host.add(counter, by);
         }
+        self.hand_over_routes(host);
     }
 
     /// Nothing is under way any more, and this worker ends.

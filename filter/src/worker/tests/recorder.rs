@@ -19,6 +19,7 @@ pub(super) struct Recorder {
     /// Replies and resumptions since the last VM call began.
     pub(super) decisions: usize,
     pub(super) woken: bool,
+    pub(super) of_routes: HashMap<(usize, String), u64>,
     pub(super) closed: Vec<StreamId>,
     pub(super) reached: HashSet<StreamId>,
     pub(super) trailers: Vec<(StreamId, String, String)>,
@@ -46,6 +47,7 @@ impl Default for Recorder {
             writes: 0,
             decisions: 0,
             woken: false,
+            of_routes: HashMap::new(),
             closed: Vec::new(),
             reached: HashSet::new(),
             trailers: Vec::new(),
@@ -74,6 +76,9 @@ impl Host for Recorder {
     fn remove_request_header(&mut self, _: StreamId, _: &str) {}
     fn set_response_header(&mut self, _: StreamId, _: &str, _: &str) {}
     fn remove_response_header(&mut self, _: StreamId, _: &str) {}
+    fn add_of_route(&mut self, counter: usize, route: &str, by: u64) {
+        *self.of_routes.entry((counter, route.to_owned())).or_default() += by;
+    }
     fn close(&mut self, stream: StreamId) {
         self.closed.push(stream);
     }
