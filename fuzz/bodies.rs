@@ -219,7 +219,7 @@ fn metered(how: u8) -> Rc<MeteredPrice> {
 
 /// Sends a body as the request's and as the answer's.
 fn measure(price: &Rc<MeteredPrice>, how: u8, body: &[u8], pieces: usize) -> Usage {
-    let mut meter = Meter::new(price, Request { method: "POST", content_encoding: None }, 64);
+    let mut meter = Meter::new(price, Request { method: "POST", encoded: false }, 64);
     for piece in body.chunks(pieces.max(1)) {
         let _ = meter.on_request_body(piece, false);
     }

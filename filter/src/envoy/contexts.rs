@@ -262,6 +262,14 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// An answer that was cut off must not end in order: who reads it would take it for whole, and over
+    /// HTTP/1.1 the next answer for its rest. It is reset at the next pulse.
+    const fn cut_off(&self, end: bool) -> Action {
+        if end { Action::Pause } else { Action::Continue }
+    }
+}
+
 impl Context for Gate {}
 
 impl HttpContext for Gate {
@@ -342,7 +350,10 @@ impl HttpContext for Gate {
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         match self.with(|worker, _| worker.body_use(self.id)) {
             BodyUse::Nothing => {}
-            BodyUse::Drop => drop(abi::replace(Buffer::RESPONSE_BODY, b"")),
+            BodyUse::Drop => {
+                abi::replace(Buffer::RESPONSE_BODY, b"");
+                return self.cut_off(end);
+            }
             BodyUse::Notice if size == 0 => {}
             BodyUse::Notice => self.with(|worker, host| worker.on_data(host, self.id)),
             BodyUse::Measure => {
@@ -352,6 +363,7 @@ impl HttpContext for Gate {
                     self.with(|worker, host| worker.on_metered_body(host, id, &chunk, end));
                 if let Some(last) = instead {
                     abi::replace(Buffer::RESPONSE_BODY, &last);
+                    return self.cut_off(end);
                 }
             }
         }
@@ -361,6 +373,9 @@ impl HttpContext for Gate {
     /// A gRPC API says in its trailers whether it succeeded.
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         let wanted = self.with(|worker, _| worker.body_use(self.id));
+        if wanted == BodyUse::Drop {
+            return self.cut_off(true);
+        }
         if wanted != BodyUse::Nothing
             && let Some(raw) = abi::headers(Map::RESPONSE_TRAILERS)
         {

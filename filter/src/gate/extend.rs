@@ -8,10 +8,7 @@ use stripe402_protocol::{
 };
 
 use super::{AnsweredBy, LedgerError, Metered, Mint, Phase, Stream};
-use crate::{
-    pricing::{Extend, MeteredPrice, Offer, Price, Then},
-    usage::End,
-};
+use crate::pricing::{Extend, MeteredPrice, Offer, Price, Then};
 
 /// For how long a ledger that gave no answer is not asked again, in milliseconds.
 const RETRY_MS: u64 = 1_000;
@@ -23,10 +20,14 @@ pub(super) struct Extension {
     /// who did not.
     limit: Units,
     parts: Vec<(DeductionId, Units)>,
-    asking: Option<DeductionId>,
+    asking: Option<(DeductionId, Units)>,
     /// Whether there is no more to be had.
     exhausted: bool,
+    /// Whether the ledger gave no answer when it was last asked.
+    silent: bool,
     not_before_ms: u64,
+    /// Units of all that has passed.
+    passed: u128,
 }
 
 /// What a stream needs now.
@@ -36,17 +37,26 @@ pub enum Extending {
     Nothing,
     /// This much more to be held.
     Ask(Deduction),
-    /// Its end: what is held is used up.
+    /// Its end: there is no more for what would pass now.
     End(Box<Ended>),
 }
 
 /// The end of a stream whose credits have ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What is captured.
+    /// What is captured: what has passed.
     pub metered: Metered,
     /// What the client gets in place of what it cannot pay for: its last event, where these are events.
     pub last: Vec<u8>,
+}
+
+/// Units, as far as they are counted here.
+fn count(units: Units) -> u128 {
+    u128::try_from(units.get()).unwrap_or(0)
+}
+
+fn units(count: u128) -> Units {
+    i64::try_from(count).ok().and_then(|count| Units::new(count).ok()).unwrap_or(Units::MAX)
 }
 
 impl Extension {
@@ -56,13 +66,21 @@ impl Extension {
     }
 
     /// All that is held, the first hold included.
-    pub(super) fn held(&self, most: Units) -> Units {
+    fn held(&self, most: Units) -> Units {
         let sum = |held: Units, (_, part): &(_, Units)| held.checked_add(*part);
         self.parts.iter().try_fold(most, sum).unwrap_or(Units::MAX)
     }
 
-    pub(super) const fn asking(&self) -> Option<DeductionId> {
-        self.asking
+    pub(super) fn asking(&self) -> Option<DeductionId> {
+        self.asking.map(|(id, _)| id)
+    }
+
+    /// The stream is over. What the ledger has not answered for is captured too, in advance: it takes
+    /// effect where the hold comes about. Answers all that is or may be held, and which is not sure.
+    pub(super) fn close(&mut self, most: Units) -> (Units, Option<DeductionId>) {
+        let ahead = self.asking();
+        self.parts.extend(self.asking.take());
+        (self.held(most), ahead)
     }
 
     /// What each hold is captured for, the first ones whole.
@@ -82,25 +100,21 @@ impl Extension {
     }
 
     /// Whether more has to be asked for: of the last hold so little is left.
-    fn is_due(&self, extend: &Extend, most: Units, used: u128, now_ms: u64) -> bool {
-        let held = self.held(most);
+    fn is_due(&self, extend: Extend, most: Units, used: u128, now_ms: u64) -> bool {
         let last = self.parts.last().map_or(most, |(_, part)| *part);
-        let left = units(held).saturating_sub(used);
-        let low = units(last).saturating_mul(u128::from(100_u32.saturating_sub(extend.at)));
+        let left = count(self.held(most)).saturating_sub(used);
+        let low = count(last).saturating_mul(u128::from(100_u32.saturating_sub(extend.at)));
         !self.exhausted
             && self.asking.is_none()
             && now_ms >= self.not_before_ms
             && left.saturating_mul(100) <= low
     }
 
-    /// Whether the client agreed to so much.
-    fn allows(&self, extend: &Extend, most: Units) -> bool {
-        self.held(most).checked_add(extend.by).is_some_and(|next| next <= self.limit)
+    /// How often more can be had, by what the client agreed to and has left.
+    fn steps(&self, extend: Extend, most: Units, credits: Units) -> u128 {
+        let agreed = count(self.limit).saturating_sub(count(self.held(most)));
+        agreed.min(count(credits)).checked_div(count(extend.by)).unwrap_or(0)
     }
-}
-
-fn units(units: Units) -> u128 {
-    u128::try_from(units.get()).unwrap_or(0)
 }
 
 impl Stream {
@@ -116,57 +130,58 @@ impl Stream {
         Some((&priced.offer, price, price.extend?))
     }
 
-    /// A part of the answer passed, or time did.
+    /// A part of the answer is about to pass, or time has.
     pub fn on_progress(&mut self, now_ms: u64, mint: Mint<'_>) -> Extending {
         let Some((offer, price, extend)) = self.extends() else { return Extending::Nothing };
-        let (most, name, currency) = (price.most, offer.name.clone(), offer.currency);
-        let terms = price.extension_terms();
+        let (most, currency) = (price.most, offer.currency);
+        let (terms, offer) = (price.extension_terms(), Rc::clone(offer));
         let Phase::Metering { client, .. } = &self.phase else { return Extending::Nothing };
         let client_id = *client;
         let Some(metering) = &mut self.metering else { return Extending::Nothing };
         let Some(used) = metering.meter.so_far(now_ms) else { return Extending::Nothing };
+        let credits = metering.receipt.as_ref().map(|receipt| receipt.credits_remaining);
         let extension = &mut metering.extension;
-        let held = units(extension.held(most));
-        if extension.is_due(&extend, most, used, now_ms) {
-            match extension.allows(&extend, most).then(mint) {
-                Some(Some(id)) => {
-                    extension.asking = Some(id);
-                    let hold = Some(terms(&id));
-                    let amount = extend.by;
-                    let route = name;
-                    return Extending::Ask(Deduction {
-                        id,
-                        client_id,
-                        currency,
-                        amount,
-                        route,
-                        hold,
-                    });
-                }
-                Some(None) | None => extension.exhausted = true,
+        let (held, by) = (count(extension.held(most)), count(extend.by));
+        let steps = extension.steps(extend, most, credits.unwrap_or(Units::ZERO));
+        let due = extension.is_due(extend, most, used, now_ms);
+        extension.exhausted |= due && steps == 0;
+        // While the ledger's word is awaited, what passes is taken from what it grants.
+        let bound = match (extension.exhausted, extension.silent) {
+            (true, _) => held,
+            (false, true) => held.saturating_add(by),
+            (false, false) => held.saturating_add(by.saturating_mul(steps)),
+        };
+        if extend.then == Then::End && used > bound {
+            return self.ended();
+        }
+        extension.passed = used;
+        let wanted = used.saturating_add(by).saturating_sub(held).div_ceil(by.max(1));
+        let asked = (due && steps > 0).then(|| by.saturating_mul(wanted.clamp(1, steps)));
+        match asked.and_then(|asked| Some((asked, mint()?))) {
+            None => Extending::Nothing,
+            Some((asked, id)) => {
+                let amount = units(asked);
+                extension.asking = Some((id, amount));
+                let hold = Some(terms(&id, amount));
+                let route = offer.name.clone();
+                Extending::Ask(Deduction { id, client_id, currency, amount, route, hold })
             }
         }
-        // Where the ledger's word is awaited, what passes meanwhile is taken from what it grants.
-        let bound = if extension.exhausted { held } else { held.saturating_add(units(extend.by)) };
-        if extend.then == Then::Continue || used < bound {
-            return Extending::Nothing;
-        }
-        self.ended(now_ms)
     }
 
     /// The ledger's word on more.
     pub fn on_extension(&mut self, outcome: Result<DeductionOutcome, LedgerError>, now_ms: u64) {
-        let Some((_, _, extend)) = self.extends() else { return };
         let Some(metering) = &mut self.metering else { return };
         let extension = &mut metering.extension;
-        let Some(id) = extension.asking.take() else { return };
+        let Some((id, amount)) = extension.asking.take() else { return };
+        extension.silent = outcome.is_err();
         match outcome {
             Ok(DeductionOutcome::Deducted(left)) => {
-                extension.parts.push((id, extend.by));
+                extension.parts.push((id, amount));
                 if let Some(receipt) = &mut metering.receipt {
                     receipt.credits_remaining = left;
                     if let Some(hold) = &mut receipt.hold {
-                        hold.amount = hold.amount.checked_add(extend.by).unwrap_or(hold.amount);
+                        hold.amount = hold.amount.checked_add(amount).unwrap_or(hold.amount);
                     }
                 }
             }
@@ -175,19 +190,21 @@ impl Stream {
         }
     }
 
-    /// All that is held is captured, and nothing more passes.
-    fn ended(&mut self, now_ms: u64) -> Extending {
+    /// What has passed is captured, and nothing more passes.
+    fn ended(&mut self) -> Extending {
         let events = self.metering.as_ref().is_some_and(|metering| metering.meter.is_events());
+        let passed = self.metering.as_ref().map_or(0, |metering| metering.extension.passed);
         let challenge = match &self.phase {
             Phase::Metering { priced, .. } if events => {
                 Some(self.config.challenge(&priced.offer, &priced.path, true))
             }
             _ => None,
         };
+        // The empty lines end whatever event was begun.
         let last = challenge.map_or_else(Vec::new, |challenge| {
-            [b"event: stripe402\ndata: ", &*challenge.body, b"\n\n"].concat()
+            [b"\n\nevent: stripe402\ndata: ", &*challenge.body, b"\n\n"].concat()
         });
-        match self.on_metered_end(End::Done, now_ms) {
+        match self.capture(|meter, held| meter.finish_at(passed, held)) {
             Some(metered) => {
                 self.phase = Phase::Ended;
                 Extending::End(Box::new(Ended { metered, last }))

@@ -6,7 +6,10 @@ use super::{
     reserved::{DEADLINE, connection, is_reserved, same_header},
     trace::{Trace, parent, request_id},
 };
-use crate::config::Identity;
+use crate::{
+    config::Identity,
+    usage::{is_encoded, is_in_other_charset},
+};
 
 /// What the gate needs of a request's headers, and which of them it removes.
 #[derive(Debug, Default)]
@@ -35,8 +38,8 @@ pub struct Head<'h> {
     pub deadline: bool,
     /// Whether the client takes trailers (`te: trailers`).
     pub takes_trailers: bool,
-    /// `content-encoding`.
-    pub content_encoding: Option<&'h [u8]>,
+    /// Whether the body is compressed, or in another charset than UTF-8, as far as the headers say.
+    pub encoded: bool,
     /// Whether the request has no body.
     pub ends: bool,
 }
@@ -57,6 +60,7 @@ impl<'h> Head<'h> {
     /// Reads the headers in one pass.
     pub fn read(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>, identity: &Identity) -> Self {
         let mut head = Self::default();
+        let mut typed = false;
         for (name, value) in headers {
             match name {
                 b":method" => head.method = text(value),
@@ -70,9 +74,16 @@ impl<'h> Head<'h> {
                 b"accept" if head.audience == Audience::Json && wants_html(value) => {
                     head.audience = Audience::Html;
                 }
-                b"content-type" if is_grpc(value) => head.audience = Audience::Grpc,
+                b"content-type" => {
+                    if is_grpc(value) {
+                        head.audience = Audience::Grpc;
+                    }
+                    // Of two an API takes either.
+                    head.encoded |= typed || value.contains(&b',') || is_in_other_charset(value);
+                    typed = true;
+                }
                 b"te" => head.takes_trailers |= names_trailers(value),
-                b"content-encoding" => head.content_encoding = Some(value),
+                b"content-encoding" => head.encoded |= is_encoded(value),
                 b"x-request-id" => head.trace.request_id = request_id(value),
                 b"traceparent" => head.trace.parent = parent(value),
                 b"connection" => match connection(value, identity) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use stripe402_protocol::{
-    Receipt, Units,
+    DeductionId, Receipt, Units,
     message::{Capture, Void},
 };
 
@@ -37,6 +37,10 @@ pub enum Metered {
     Captured {
         /// For the ledger, one for each hold.
         captures: Vec<Capture>,
+        /// Units that were held.
+        held: Units,
+        /// The hold that the ledger has not answered for.
+        ahead: Option<DeductionId>,
         /// What was used.
         usage: Usage,
         /// What was bought.
@@ -83,7 +87,7 @@ impl Stream {
     /// A meter for a request of an offer whose price is known afterwards.
     pub(super) fn meter_for(&mut self, offer: &Offer, head: &Head<'_>) {
         let Price::Metered(price) = &offer.price else { return };
-        let request = Request { method: &head.method, content_encoding: head.content_encoding };
+        let request = Request { method: &head.method, encoded: head.encoded };
         let mut meter = Meter::new(price, request, self.config.limits.by_window_bytes);
         if head.ends {
             meter.on_request_body(b"", true);
@@ -211,27 +215,34 @@ impl Stream {
 
     /// The answer is over.
     pub fn on_metered_end(&mut self, end: End, now_ms: u64) -> Option<Metered> {
+        let end = match &self.phase {
+            Phase::Metering { by: AnsweredBy::EnvoyForApi, .. } => End::ApiReset,
+            Phase::Metering { by: AnsweredBy::EnvoyForClient, .. } => End::ClientGone,
+            _ => end,
+        };
+        self.capture(|meter, held| meter.finish(end, now_ms, held))
+    }
+
+    /// Captures what a meter says in the end, of all that is held.
+    pub(super) fn capture(
+        &mut self,
+        finish: impl FnOnce(Meter, Units) -> Usage,
+    ) -> Option<Metered> {
         let phase = core::mem::replace(&mut self.phase, Phase::Settled);
-        let (priced, deduction, client, by) = match phase {
-            Phase::Metering { priced, deduction, client, by, .. } => {
-                (priced, deduction, client, by)
-            }
+        let (priced, deduction, client) = match phase {
+            Phase::Metering { priced, deduction, client, .. } => (priced, deduction, client),
             Phase::Served { priced, deduction, client, .. } if self.metering.is_some() => {
-                (priced, deduction, client, AnsweredBy::Api)
+                (priced, deduction, client)
             }
             phase => {
                 self.phase = phase;
                 return None;
             }
         };
-        let end = match by {
-            AnsweredBy::Api => end,
-            AnsweredBy::EnvoyForApi => End::ApiReset,
-            AnsweredBy::EnvoyForClient => End::ClientGone,
-        };
-        let Metering { meter, receipt, takes_trailers, extension } = *self.metering.take()?;
+        let Metering { meter, receipt, takes_trailers, mut extension } = *self.metering.take()?;
         let most = priced.offer.price();
-        let usage = meter.finish(end, now_ms, extension.held(most));
+        let (held, ahead) = extension.close(most);
+        let usage = finish(meter, held);
         let describe = self.config.access_log.then(|| {
             let sale = of_sale("captured", &priced, deduction, client);
             format!("{sale} captured={}", usage.captured)
@@ -241,7 +252,7 @@ impl Stream {
         let captures = shares.into_iter().map(capture).collect();
         let PricedRequest { offer, .. } = priced;
         let receipt = receipt.filter(|_| takes_trailers).and_then(|r| at_end(r, usage.captured));
-        Some(Metered::Captured { captures, usage, offer, describe, receipt })
+        Some(Metered::Captured { captures, held, ahead, usage, offer, describe, receipt })
     }
 
     /// The stream is over before its answer was: the API broke it off, or the client left. Once a part of

@@ -195,14 +195,13 @@ impl MeteredPrice {
         HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end: self.if_unknown() }
     }
 
-    /// The terms of one more hold, by its id: at its end only what is not known costs something, since the
+    /// The terms of one more hold, by its id and amount: at its end only what is not known costs something, since the
     /// least is in the first hold.
-    pub fn extension_terms(&self) -> impl Fn(&DeductionId) -> HoldTerms + 'static {
+    pub fn extension_terms(&self) -> impl Fn(&DeductionId, Units) -> HoldTerms + 'static {
         let lasts = u64::try_from(self.hold_for.as_millis()).unwrap_or(u64::MAX);
-        let (unknown, extend) = (self.unknown, self.extend);
-        move |id| {
-            let by = extend.map_or(Units::ZERO, |extend| extend.by);
-            let at_end = if unknown == Unknown::Most { by } else { Units::ZERO };
+        let unknown = self.unknown;
+        move |id, amount| {
+            let at_end = if unknown == Unknown::Most { amount } else { Units::ZERO };
             HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end }
         }
     }

@@ -16,7 +16,8 @@ pub enum Choice {
     Refused,
 }
 
-/// Reads the text in a request's body. A client writes it, so that whatever is ambiguous is as good as not
+/// Reads the text in a request's body. Where something is refused, a body that fits the window is waited
+/// for to its end: the text may be there twice. A client writes it, so that whatever is ambiguous is as good as not
 /// there: the API could read it in another way.
 #[derive(Debug)]
 pub(super) struct RequestChoice {
@@ -67,18 +68,17 @@ impl RequestChoice {
         if self.choice != Choice::Waiting {
             return;
         }
+        let broken = self.reader.broken().is_some();
         let listed = match self.reader.so_far() {
-            Reading::Text(text) => self.by.row(&text).is_some(),
-            Reading::Absent if self.left > 0 && !self.is_over() => return,
+            _ if broken => false,
+            Reading::Wrong(_) => false,
+            Reading::Text(text) if self.by.row(&text).is_none() => false,
+            // The window is full, or all of it is here.
+            _ if self.left > 0 && !self.ended => return,
+            Reading::Text(_) => !self.ended || self.reader.is_whole(),
             _ => false,
         };
-        let broken = self.reader.broken().is_some();
-        self.choice = if listed && !broken { Choice::Made } else { Choice::Refused };
-    }
-
-    /// Whether nothing more can come.
-    const fn is_over(&self) -> bool {
-        self.ended || self.reader.broken().is_some()
+        self.choice = if listed { Choice::Made } else { Choice::Refused };
     }
 
     /// The row that holds; `None` if none does.

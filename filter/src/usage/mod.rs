@@ -78,8 +78,8 @@ pub enum End {
 pub struct Request<'r> {
     /// `:method`.
     pub method: &'r str,
-    /// `content-encoding`.
-    pub content_encoding: Option<&'r [u8]>,
+    /// Whether its body is not plain UTF-8: compressed, or in another charset.
+    pub encoded: bool,
 }
 
 /// Measures one request.
@@ -99,9 +99,12 @@ impl Meter {
     #[must_use]
     pub fn new(price: &Rc<MeteredPrice>, request: Request<'_>, window: usize) -> Self {
         let by = price.by.as_ref().filter(|by| by.body == Body::Request).map(Rc::clone);
-        let encoded = request.content_encoding.is_some_and(is_encoded);
         let choice = by.map(|by| {
-            if encoded { RequestChoice::unreadable(by) } else { RequestChoice::new(by, window) }
+            if request.encoded {
+                RequestChoice::unreadable(by)
+            } else {
+                RequestChoice::new(by, window)
+            }
         });
         Self {
             price: Rc::clone(price),
@@ -183,11 +186,19 @@ impl Meter {
         })
     }
 
+    /// The answer was cut off: this is what had passed of it.
+    #[must_use]
+    pub fn finish_at(self, passed: u128, held: Units) -> Usage {
+        captured(&self.price, passed, None, held)
+    }
+
     /// The request is over, and was not given back. `held` is all that is held for it.
     #[must_use]
     pub fn finish(self, end: End, now_ms: u64, held: Units) -> Usage {
         let row = self.row();
-        let Self { price, head, forwarded_ms, answer, .. } = &self;
+        let Self { price, head, choice, forwarded_ms, answer, .. } = &self;
+        // A body that no unit prices are for is the client's doing, as leaving is.
+        let unpriced = choice.is_some() && row.is_none();
         let bodiless = *head || matches!(answer.status(), 204 | 304);
         let failed = answer.status() >= 400;
         let millis = now_ms.saturating_sub(*forwarded_ms);
@@ -203,7 +214,11 @@ impl Meter {
         if bodiless && wrong.is_none() {
             return Usage { captured: price.least, known: true, wrong: None };
         }
-        Usage { captured: unknown(price, end, failed, held), known: false, wrong }
+        Usage {
+            captured: unknown(price, if unpriced { End::ClientGone } else { end }, failed, held),
+            known: false,
+            wrong,
+        }
     }
 }
 
@@ -226,8 +241,26 @@ fn unknown(price: &MeteredPrice, end: End, failed: bool, held: Units) -> Units {
     if end == End::ClientGone && units.is_zero() { held } else { units }
 }
 
+/// Whether a body of this `content-type` may be in another charset than UTF-8 (RFC 8259, section 8.1, knows no
+/// other; some APIs do).
+pub(crate) fn is_in_other_charset(content_type: &[u8]) -> bool {
+    let mut parameters = content_type.split(|byte| *byte == b';').skip(1);
+    parameters.any(|parameter| {
+        let (name, value) = match parameter.iter().position(|byte| *byte == b'=') {
+            Some(at) => parameter.split_at(at),
+            None => (parameter, &b""[..]),
+        };
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        let value: Vec<u8> = value.iter().copied().filter(plain).collect();
+        name.to_ascii_lowercase().windows(7).any(|part| part == b"charset")
+            && ![&b"utf-8"[..], b"utf8", b"us-ascii"]
+                .iter()
+                .any(|own| value.eq_ignore_ascii_case(own))
+    })
+}
+
 /// Whether a body with this `content-encoding` must be decoded to be read.
-fn is_encoded(value: &[u8]) -> bool {
+pub(crate) fn is_encoded(value: &[u8]) -> bool {
     let codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     codings
         .into_iter()

@@ -110,7 +110,7 @@ impl Script {
     }
 
     fn run(&self, price: &MeteredPrice) -> Usage {
-        let request = Request { method: self.method, content_encoding: None };
+        let request = Request { method: self.method, encoded: false };
         let mut meter = Meter::new(&Rc::new(price.clone()), request, 0);
         meter.on_forwarded(0);
         meter.on_head(bytes(&self.head));

@@ -102,6 +102,9 @@ impl Worker {
     fn decide_charge(&mut self, host: &mut impl Host, outcome: Outcome) {
         let Outcome { stream: id, deduction, client, outcome } = outcome;
         let now_ms = self.now_ms;
+        if self.ahead.remove(&deduction) {
+            return self.journal.settled(host, [deduction]);
+        }
         let waiting = self.waiting(id, deduction);
         if waiting.as_ref().is_some_and(|stream| stream.is_metering()) {
             return self.extended(host, id, deduction, outcome);

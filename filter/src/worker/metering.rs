@@ -1,6 +1,8 @@
 //! Requests whose price is known afterwards: their answers are measured, and what they used captured.
 
-use stripe402_protocol::{DeductionId, PAYMENT_RESPONSE, message::DeductionOutcome};
+use stripe402_protocol::{
+    DeductionId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, Units, message::DeductionOutcome,
+};
 
 use super::{Verdict, Worker, mint, origin};
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
         Trace,
     },
     host::{Host, StreamId},
-    pricing::{Offer, Price},
+    pricing::Offer,
     queue::{Queued, Traced},
     source::Source,
     usage::{End, Usage},
@@ -99,11 +101,11 @@ impl Worker {
     ) -> Option<Vec<u8>> {
         let stream = self.streams.get_mut(&id)?;
         stream.on_metered_body(chunk);
-        if end {
+        let last = self.progress(host, id);
+        if end && last.is_none() {
             self.metered_done(host, id);
-            return None;
         }
-        self.progress(host, id)
+        last
     }
 
     /// Asks for more where what is held will soon be used up, and ends the answer where it is. Answers what
@@ -145,6 +147,7 @@ impl Worker {
         let now_ms = self.now_ms;
         if let Some(stream) = self.waiting(id, deduction) {
             stream.on_extension(outcome, now_ms);
+            self.progress(host, id);
         }
         // Should this VM end, the hold is settled at its end.
         self.journal.settled(host, [deduction]);
@@ -180,7 +183,9 @@ impl Worker {
         let metered = stream.on_metered_trailers(trailers, raw, now_ms);
         // Whatever the API says under a name of the gate's.
         if trailers.forged {
-            host.remove_response_trailer(id, PAYMENT_RESPONSE);
+            for name in [PAYMENT_RESPONSE, PAYMENT_REQUIRED] {
+                host.remove_response_trailer(id, name);
+            }
         }
         if let Some(Metered::Captured { receipt, .. } | Metered::Voided { receipt, .. }) = &metered
             && let Some(receipt) = receipt
@@ -210,18 +215,12 @@ impl Worker {
         self.settle(host, id, metered);
     }
 
-    /// Counts a request that is over, with so many holds beyond its first.
-    fn count_of_route(&mut self, offer: &Offer, extended: usize, usage: &Usage) {
-        let more = match &offer.price {
-            Price::Metered(price) => price.extend.map_or(0, |extend| extend.by.get()),
-            Price::Flat(_) => 0,
-        };
-        let extended = i64::try_from(extended).unwrap_or(i64::MAX);
-        let held = offer.price().get().saturating_add(more.saturating_mul(extended));
+    /// Counts a request that is over.
+    fn count_of_route(&mut self, offer: &Offer, held: Units, usage: &Usage) {
         let units = |units: i64| u64::try_from(units).unwrap_or(0);
         let found = [
             1,
-            units(held),
+            units(held.get()),
             units(usage.captured.get()),
             u64::from(!usage.known),
             u64::from(usage.wrong.is_some()),
@@ -252,8 +251,8 @@ impl Worker {
     /// started for it alone.
     fn settle(&mut self, host: &mut impl Host, id: StreamId, metered: Option<Metered>) {
         match metered {
-            Some(Metered::Captured { captures, usage, offer, describe, .. }) => {
-                let held = captures.len().saturating_sub(1);
+            Some(Metered::Captured { captures, held, ahead, usage, offer, describe, .. }) => {
+                self.ahead.extend(ahead);
                 self.count_of_route(&offer, held, &usage);
                 if let Some(wrong) = usage.wrong {
                     let text = format!("the usage of route {} is wrong: {wrong}", offer.name);

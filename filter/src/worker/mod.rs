@@ -18,7 +18,7 @@ mod turn;
 
 use std::{collections::VecDeque, rc::Rc};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use stripe402_protocol::{
     DeductionId,
     message::{CardPayment, Void},
@@ -68,6 +68,8 @@ pub struct Worker {
     extending: Vec<StreamId>,
     /// Streams that are cut off at the next pulse.
     closing: Vec<StreamId>,
+    /// Holds that were captured before the ledger answered for them.
+    ahead: FxHashSet<DeductionId>,
     log: Log,
     woken: bool,
     /// Unix milliseconds, as of the last event that asked the host: at most a pulse ago.
@@ -139,6 +141,7 @@ impl Worker {
             routes: FxHashMap::default(),
             extending: Vec::new(),
             closing: Vec::new(),
+            ahead: FxHashSet::default(),
             log: Log::default(),
             woken: false,
             now_ms: 0,
@@ -257,13 +260,13 @@ impl Worker {
     /// its answer comes.
     pub fn on_end(&mut self, host: &mut impl Host, id: StreamId) {
         let Some(mut stream) = self.streams.remove(&id) else { return };
-        if stream.waits_for().is_some() {
-            self.queue.withdraw(id);
-        }
         let deduction = stream.served();
         if stream.is_held() {
             self.metered_break(host, id, &mut stream);
             return self.journal.settled(host, deduction);
+        }
+        if stream.waits_for().is_some() {
+            self.queue.withdraw(id);
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
         match stream.on_end(|| origin(host, id)) {

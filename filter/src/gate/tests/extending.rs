@@ -91,17 +91,18 @@ fn more_is_held_before_the_last_hold_is_used_up() {
 fn nobody_pays_more_than_they_agreed_to() {
     for (max_price, holds) in [(1_000, 1), (1_499, 1), (1_500, 2), (2_000, 3)] {
         let mut stream = streaming("end", max_price);
-        let mut held = 1;
+        let (mut held, mut passed) = (1, 0);
         for mark in 1..9 {
             match pass(&mut stream, 400, mark) {
-                Extending::Nothing => {}
+                Extending::Nothing => passed += 400,
                 Extending::Ask(_) => {
-                    held += 1;
-                    granted(&mut stream, 0);
+                    (held, passed) = (held + 1, passed + 400);
+                    granted(&mut stream, 9_000);
                 }
                 Extending::End(ended) => {
-                    let all = 1_000 + 500 * (i64::from(held) - 1);
-                    assert_eq!(shares(Some(ended.metered)).iter().sum::<i64>(), all);
+                    let captured = shares(Some(ended.metered)).iter().sum::<i64>();
+                    assert_eq!(captured, passed, "what did not pass is not paid for");
+                    assert!(captured <= max_price);
                     break;
                 }
             }
@@ -119,10 +120,10 @@ fn where_the_credits_end_the_stream_does() {
     assert!(matches!(pass(&mut stream, 99, 2), Extending::Nothing), "what is held is served");
     let Extending::End(ended) = pass(&mut stream, 50, 2) else { panic!() };
     let last = String::from_utf8(ended.last).unwrap();
-    let challenge = last.strip_prefix("event: stripe402\ndata: ").unwrap();
+    let challenge = last.strip_prefix("\n\nevent: stripe402\ndata: ").unwrap();
     let challenge: Value = serde_json::from_str(challenge.trim_end()).unwrap();
     assert_eq!(challenge["error"], "insufficient_credits");
-    assert_eq!(shares(Some(ended.metered)), [1_000]);
+    assert_eq!(shares(Some(ended.metered)), [999]);
     assert!(stream.is_ended() && !stream.is_held());
     assert!(stream.on_end(reached).is_none(), "and nothing is settled twice");
     assert!(stream.on_metered_break(&reached(), NOW).is_none());
@@ -144,6 +145,7 @@ fn a_silent_ledger_gives_no_more_than_one_hold_away() {
         matches!(pass(&mut stream, 99, 2), Extending::Nothing),
         "it is not asked at once again"
     );
+    assert!(matches!(pass(&mut stream, 1, 2), Extending::Nothing));
     let Extending::End(ended) = pass(&mut stream, 1, 2) else { panic!() };
     assert_eq!(shares(Some(ended.metered)), [1_000]);
     let mut stream = streaming("end", 10_000);
@@ -174,4 +176,24 @@ fn a_failure_releases_every_hold() {
         Some(Metered::Voided { voids, .. }) => assert_eq!(voids.len(), 2),
         other => panic!("{other:?}"),
     }
+}
+
+/// A fast stream of a client that agreed and has the credits is not broken off, and pays for all.
+#[test]
+fn what_passes_while_the_ledger_is_asked_is_paid_for() {
+    let mut stream = streaming("end", 100_000);
+    let more = asked(pass(&mut stream, 3_000, 1));
+    assert_eq!(more.amount, Units::from_u32(2_500), "as much as it needs, and one hold more");
+    assert!(matches!(pass(&mut stream, 6_000, 2), Extending::Nothing), "the credits are there");
+    match stream.on_metered_end(End::Done, NOW) {
+        Some(Metered::Captured { captures, ahead, held, .. }) => {
+            let shares: Vec<i64> = captures.iter().map(|capture| capture.amount.get()).collect();
+            assert_eq!((shares, held), (vec![1_000, 2_500], Units::from_u32(3_500)));
+            assert_eq!(ahead, Some(more.id), "its word is heard, and it is not voided");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut stream = streaming("end", 2_600);
+    let Extending::End(ended) = pass(&mut stream, 3_000, 1) else { panic!() };
+    assert_eq!(shares(Some(ended.metered)), [0], "nothing has passed");
 }

@@ -69,7 +69,7 @@ fn the_requests_body_chooses_the_unit_prices() {
         (held, Some(captured(stream.on_metered_end(End::Done, NOW)).0))
     };
     assert_eq!(run("refuse", &[r#"{"model": "small"}"#]), (0, Some(7)));
-    assert_eq!(run("refuse", &[r#"{"mod"#, r#"el": "large""#, "}"]), (1, Some(70)));
+    assert_eq!(run("refuse", &[r#"{"mod"#, r#"el": "large""#, "}"]), (2, Some(70)));
     assert_eq!(run("refuse", &[r#"{"model": "#, r#""huge"}"#]), (1, None));
     assert_eq!(run("refuse", &["{}"]), (0, None));
     assert_eq!(run("large", &[r#"{"model": "#, r#""huge"}"#]), (0, Some(70)), "nothing waits");

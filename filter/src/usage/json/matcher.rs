@@ -123,14 +123,18 @@ impl Matcher {
         self.measure();
     }
 
-    /// Marks the pointers that some API would take this name for, too.
+    /// Marks the pointers that some API would take this name for, too. A name that is no text, or has a
+    /// zero byte, may be cut off or mended there to any other.
     fn doubt(&mut self, depth: usize, name: &[u8]) {
-        let Ok(name) = core::str::from_utf8(name) else { return };
+        let text = core::str::from_utf8(name).ok().filter(|name| !name.contains('\0'));
         for (track, pointer) in self.tracks.iter_mut().zip(self.pointers.iter()) {
             let step = pointer.step(depth).filter(|_| track.level >= depth.saturating_sub(1));
-            let alike = |key: &str| match key.is_ascii() && name.is_ascii() {
-                true => key != name && key.eq_ignore_ascii_case(name),
-                false => key != name && letters(key) == letters(name),
+            let alike = |key: &str| match text {
+                None => true,
+                Some(name) if key.is_ascii() && name.is_ascii() => {
+                    key != name && key.eq_ignore_ascii_case(name)
+                }
+                Some(name) => key != name && letters(key) == letters(name),
             };
             if step.is_some_and(|step| alike(&step.key)) {
                 track.found = Found::Wrong(Wrong::Repeated);

@@ -40,7 +40,12 @@ fn the_requests_body_chooses_or_the_request_is_refused() {
     let price = tabled(Body::Request, Other::Refuse);
     for (pieces, expected) in [
         (vec![r#"{"model":"small"}"#], vec![Waiting, Made]),
-        (vec![r#"{"mod"#, r#"el":"small""#, "}"], vec![Waiting, Waiting, Made, Made]),
+        (vec![r#"{"mod"#, r#"el":"small""#, "}"], vec![Waiting, Waiting, Waiting, Made]),
+        (vec![r#"{"model":"small","#, r#""model":"large"}"#], vec![Waiting, Waiting, Refused]),
+        (vec![r#"{"model":"small""#], vec![Waiting, Refused]),
+        (vec![r#"{"model":"small"}"#, "\n{}"], vec![Waiting, Waiting, Refused]),
+        (vec![r#"{"model\u0000":"large","model":"small"}"#], vec![Waiting, Refused]),
+        (vec![r#"{"model\ud800":"large","model":"small"}"#], vec![Waiting, Refused]),
         (vec![r#"{"a":1,"#, r#""model":"large"}"#], vec![Waiting, Waiting, Made]),
         (vec![r#"{"model":"medium"#, r#"","#], vec![Waiting, Waiting, Refused]),
         (vec![r#"{"model":"Small"}"#], vec![Waiting, Refused]),
@@ -61,7 +66,7 @@ fn the_requests_body_chooses_or_the_request_is_refused() {
         let (choices, _) = send(&price, &pieces, 1_000);
         assert_eq!(choices, expected, "{pieces:?}");
     }
-    let request = Request { method: "POST", content_encoding: Some(b"gzip") };
+    let request = Request { method: "POST", encoded: true };
     let mut meter = Meter::new(&price, request, 1_000);
     assert_eq!(meter.choice(), Refused);
     assert_eq!(meter.on_request_body(br#"{"model":"small"}"#, true), Refused);
@@ -114,7 +119,7 @@ fn no_more_than_the_window_is_waited_for() {
     use Choice::{Made, Refused, Waiting};
     let [refuse, large] = [Other::Refuse, Other::Row(1)].map(|other| tabled(Body::Request, other));
     let (early, late) = (br#"{"model":"small","a":""#, br#"{"a":"","model":"small"}"#);
-    assert_eq!(send(&refuse, &[early], early.len()).0, [Waiting, Made]);
+    assert_eq!(send(&refuse, &[early], 17).0, [Waiting, Made]);
     assert_eq!(send(&refuse, &[late], 22).0, [Waiting, Refused]);
     assert_eq!(send(&refuse, &[&late[..10], &late[10..]], 22).0, [Waiting, Waiting, Refused]);
     assert_eq!(send(&refuse, &[late], 23).0, [Waiting, Made]);
@@ -125,7 +130,7 @@ fn no_more_than_the_window_is_waited_for() {
 
 #[test]
 fn an_answer_that_comes_before_the_whole_request_takes_what_was_said_by_then() {
-    let mut meter = Meter::new(&tabled(Body::Request, Other::Refuse), Request::default(), 1_000);
+    let mut meter = Meter::new(&tabled(Body::Request, Other::Refuse), Request::default(), 17);
     assert_eq!(meter.on_request_body(br#"{"model":"small","#, false), Choice::Made);
     meter.on_head(bytes(&[(":status", "200")]));
     meter.on_body(br#"{"n":100}"#);
