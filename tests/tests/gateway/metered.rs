@@ -14,6 +14,7 @@ use stripe402_tests::{
 use crate::answer::{Answer, paid_client, send};
 
 mod bodies;
+mod endings;
 mod guard;
 mod leaving;
 mod scene;
