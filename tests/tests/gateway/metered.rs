@@ -16,8 +16,10 @@ use crate::answer::{Answer, paid_client, send};
 mod bodies;
 mod endings;
 mod guard;
+mod latency;
 mod leaving;
 mod scene;
+mod soak;
 mod sources;
 mod trailers;
 
