@@ -45,7 +45,7 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	cargo test --quiet -p stripe402-dev -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, fuzzing
+soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, metered ones on every store, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_HISTORIES=5000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis concurrent_ -- --nocapture
 	STRIPE402_FAULTS=10000 cargo test --profile simulation -p stripe402-ledger --lib store::embedded::faults -- --nocapture
@@ -58,6 +58,9 @@ soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of 
 	STRIPE402_FAILOVERS=30 cargo test -p stripe402-tests --test gateway failover:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
+	STRIPE402_ENDINGS=all cargo test -p stripe402-tests --test gateway metered::endings -- --nocapture
+	STRIPE402_METERED=100000 cargo test -p stripe402-tests --test gateway metered::soak -- --test-threads=1 --nocapture
+	STRIPE402_STREAMS=500 cargo test -p stripe402-tests --test gateway metered::latency -- --nocapture
 	STRIPE402_EXAMPLES=1000 cargo test -p stripe402-tests --test gateway the_api_keeps -- --nocapture
 	STRIPE402_PATHS=5000000 cargo test --release -p stripe402-filter --test corpus
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)

@@ -65,6 +65,8 @@ struct Gate {
     shared: Option<Rc<RefCell<Shared>>>,
     /// Bytes of the request's body that were read and are held back: the host shows them again.
     held: usize,
+    /// Whether they came before the request was paid for.
+    early: bool,
 }
 
 impl Root {
@@ -231,7 +233,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Gate { id, shared: self.shared.clone(), held: 0 }))
+        Some(Box::new(Gate { id, shared: self.shared.clone(), held: 0, early: false }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -250,11 +252,11 @@ impl Gate {
     fn on_piece(&mut self, size: usize, chunk: &[u8], end: bool) -> Action {
         let id = self.id;
         match self.with(|worker, host| Some(worker.on_request_body(host, id, chunk, end))) {
-            Some(Verdict::Continue) => {
+            Some(Verdict::Continue) if !self.early => {
                 self.held = 0;
                 Action::Continue
             }
-            Some(Verdict::Hold) | None => {
+            _ => {
                 self.held = size;
                 Action::Pause
             }
@@ -306,6 +308,9 @@ impl HttpContext for Gate {
         match self.with(|worker, _| worker.request_body_use(self.id)) {
             RequestBodyUse::Nothing => return Action::Continue,
             RequestBodyUse::Wait => return Action::Pause,
+            RequestBodyUse::WaitAndRead => self.early = true,
+            // What was held back before went on with the head.
+            RequestBodyUse::Read if core::mem::take(&mut self.early) => self.held = 0,
             RequestBodyUse::Read => {}
         }
         let new = size.saturating_sub(self.held);
@@ -326,7 +331,10 @@ impl HttpContext for Gate {
         match self.with(|worker, _| worker.request_body_use(self.id)) {
             RequestBodyUse::Nothing => Action::Continue,
             RequestBodyUse::Wait => Action::Pause,
-            RequestBodyUse::Read => self.on_piece(self.held, b"", true),
+            waits_or_reads => {
+                self.early = waits_or_reads == RequestBodyUse::WaitAndRead;
+                self.on_piece(self.held, b"", true)
+            }
         }
     }
 

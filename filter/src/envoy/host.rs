@@ -175,7 +175,17 @@ impl Host for EnvoyHost {
 
     fn dynamic_metadata(&mut self, stream: StreamId, key: &str) -> Option<Vec<u8>> {
         self.about(stream);
-        abi::property_if_there(format!("metadata\0filter_metadata\0{key}").as_bytes())
+        let untyped = format!("metadata\0filter_metadata\0{key}");
+        abi::property_if_there(untyped.as_bytes()).or_else(|| {
+            // Typed metadata are messages, whose counts come as integers of eight bytes.
+            let typed =
+                abi::property(format!("metadata\0typed_filter_metadata\0{key}").as_bytes())?;
+            match typed.first_chunk::<8>().filter(|count| count.len() == typed.len()) {
+                Some(count) => Some(i64::from_le_bytes(*count).to_string().into_bytes()),
+                // A count that is not there is empty.
+                None => Some(typed).filter(|typed| !typed.is_empty()),
+            }
+        })
     }
 
     fn reached_upstream(&mut self, stream: StreamId) -> bool {

@@ -68,6 +68,8 @@ pub enum RequestBodyUse {
     /// (`allow_on_headers_stop_iteration`) would take its passing for the request's.
     #[default]
     Wait,
+    /// It waits as well, and is read meanwhile: nobody shows it again.
+    WaitAndRead,
     /// It chooses the unit prices.
     Read,
 }
@@ -142,11 +144,13 @@ impl Stream {
     /// What the request's body is wanted for.
     #[must_use]
     pub fn request_body_use(&self) -> RequestBodyUse {
-        let reads = |metering: &Metering| metering.meter.reads_request_body();
+        let metering = self.metering.as_deref();
+        let reads = metering.is_some_and(|metering| metering.meter.reads_request_body());
         match &self.phase {
+            Phase::Deducting { .. } | Phase::Paying { .. } if reads => RequestBodyUse::WaitAndRead,
             Phase::New | Phase::Deducting { .. } | Phase::Paying { .. } => RequestBodyUse::Wait,
             Phase::Asking { .. } | Phase::Refused => RequestBodyUse::Wait,
-            _ if self.metering.as_deref().is_some_and(reads) => RequestBodyUse::Read,
+            _ if reads => RequestBodyUse::Read,
             _ => RequestBodyUse::Nothing,
         }
     }

@@ -13,7 +13,7 @@ use stripe402_protocol::{
 
 use super::{Worker, mint};
 use crate::{
-    gate::{LedgerError, QuestionAnswer, Trace},
+    gate::{BodyStep, LedgerError, QuestionAnswer, Step, Trace},
     host::{Host, StreamId},
     queue::Outcome,
 };
@@ -111,7 +111,7 @@ impl Worker {
         }
         match waiting.and_then(|stream| stream.on_deduction(outcome, &mut || mint(host, now_ms))) {
             Some(step) => {
-                self.apply_step(host, id, step, Trace::default(), true);
+                self.apply_unless_refused(host, id, step);
             }
             // Deducted for a stream that is gone. An unusable answer has been voided with its
             // whole batch; what was not deducted needs no void.
@@ -121,6 +121,19 @@ impl Worker {
             }
             None => {}
         }
+    }
+
+    /// A host may have shown a body by now that no unit prices are for.
+    fn apply_unless_refused(&mut self, host: &mut impl Host, id: StreamId, step: Step) {
+        let seen = self.streams.get_mut(&id).map(|stream| stream.on_request_body(b"", false));
+        let step = match seen {
+            Some(BodyStep::Refuse(refusal, void)) => {
+                self.void(host, void);
+                *refusal
+            }
+            _ => step,
+        };
+        self.apply_step(host, id, step, Trace::default(), true);
     }
 
     fn decide_card(
@@ -136,7 +149,7 @@ impl Worker {
         };
         match self.waiting(id, deduction).and_then(|stream| stream.on_card(answer)) {
             Some(step) => {
-                self.apply_step(host, id, step, Trace::default(), true);
+                self.apply_unless_refused(host, id, step);
             }
             // Paid for a stream that is gone.
             None if client_id.is_some() => self.void(host, Void { id: deduction, client_id }),

@@ -13,6 +13,16 @@ use stripe402_tests::{
 
 use crate::answer::{Answer, paid_client, send};
 
+mod bodies;
+mod endings;
+mod guard;
+mod latency;
+mod leaving;
+mod scene;
+mod soak;
+mod sources;
+mod trailers;
+
 /// What the shipped demo charges for a card payment's first request: $5.00 less the weather's price.
 const BOUGHT: i64 = 49_500;
 
@@ -34,7 +44,7 @@ async fn metered(stack: &Stack, client: &str, cost: &str) -> Answer {
 }
 
 /// What can be spent once nothing is held any more: captures come after the answers.
-pub(crate) async fn balance(stack: &mut Stack, client: &str) -> i64 {
+pub(crate) async fn balance(stack: &Stack, client: &str) -> i64 {
     let subject = client.parse::<stripe402_protocol::ClientId>().unwrap().subject();
     for _ in 0..100 {
         let account = account(stack, &subject).await;
@@ -46,21 +56,18 @@ pub(crate) async fn balance(stack: &mut Stack, client: &str) -> i64 {
     panic!("units are held for ever: {}", account(stack, &subject).await)
 }
 
-async fn account(stack: &mut Stack, subject: &str) -> Value {
-    let ledger = stack.ledger().unwrap();
-    let (url, token) = (
-        ledger.admin_url(&format!("/admin/v1/clients/{subject}")),
-        ledger.admin_token().to_owned(),
-    );
-    let answer = stack.client.get(url).bearer_auth(token).send().await.unwrap();
+async fn account(stack: &Stack, subject: &str) -> Value {
+    let ledger = &stack.ledgers[0];
+    let url = ledger.admin_url(&format!("/admin/v1/clients/{subject}"));
+    let answer = stack.client.get(url).bearer_auth(ledger.admin_token()).send().await.unwrap();
     answer.json::<Value>().await.unwrap()["accounts"][0].clone()
 }
 
 #[tokio::test]
 async fn what_the_api_says_is_captured() {
-    let mut stack = Stack::start(options()).await.unwrap();
+    let stack = Stack::start(options()).await.unwrap();
     let client = paid_client(&stack).await;
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT);
+    assert_eq!(balance(&stack, &client).await, BOUGHT);
     let mut left = BOUGHT;
     // (what the API says, what is captured): wrong numbers are captured by rule, here the most.
     for (cost, captured) in [
@@ -81,13 +88,13 @@ async fn what_the_api_says_is_captured() {
         assert_eq!(receipt["hold"]["amount"], 1_000, "{cost}");
         assert_eq!(receipt["creditsRemaining"], left - 1_000, "{cost}");
         left -= captured;
-        assert_eq!(balance(&mut stack, &client).await, left, "{cost}");
+        assert_eq!(balance(&stack, &client).await, left, "{cost}");
     }
 }
 
 #[tokio::test]
 async fn tokens_of_a_model_are_captured_in_json_and_in_events() {
-    let mut stack = Stack::start(options()).await.unwrap();
+    let stack = Stack::start(options()).await.unwrap();
     let client = paid_client(&stack).await;
     let mut left = BOUGHT;
     for (stream, words, captured) in [(false, 30_u32, 100), (false, 9_000, 901), (true, 2_000, 201)]
@@ -109,7 +116,7 @@ async fn tokens_of_a_model_are_captured_in_json_and_in_events() {
         let text = answer.text().await.unwrap();
         assert_eq!(text.contains("[DONE]"), stream);
         left -= captured;
-        assert_eq!(balance(&mut stack, &client).await, left, "{words} words, stream: {stream}");
+        assert_eq!(balance(&stack, &client).await, left, "{words} words, stream: {stream}");
     }
     let seen = stack.upstream.recorder().last().unwrap();
     assert!(!seen.headers.iter().any(|(name, _)| name == "accept-encoding"), "{seen:?}");
@@ -117,7 +124,7 @@ async fn tokens_of_a_model_are_captured_in_json_and_in_events() {
 
 #[tokio::test]
 async fn a_stream_passes_chunk_for_chunk_and_a_client_that_leaves_pays() {
-    let mut stack = Stack::start(options()).await.unwrap();
+    let stack = Stack::start(options()).await.unwrap();
     let client = paid_client(&stack).await;
     let body = json!({"stream": true, "max_tokens": 200, "pause_ms": 50});
     let payment = encode(&json!({"clientId": client}));
@@ -130,7 +137,7 @@ async fn a_stream_passes_chunk_for_chunk_and_a_client_that_leaves_pays() {
     }
     drop(stream);
     // The usage comes in the last event, which was never sent: the most, by the default rule.
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT - 20_000);
+    assert_eq!(balance(&stack, &client).await, BOUGHT - 20_000);
 }
 
 #[tokio::test]
@@ -141,18 +148,18 @@ async fn a_failure_releases_all_and_no_number_is_captured_by_rule() {
     let failed = send(stack.pay("/api/echo?status=503", &payment)).await;
     assert_eq!(failed.status, 503);
     assert!(failed.header(wire::PAYMENT_RESPONSE).is_none());
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT);
+    assert_eq!(balance(&stack, &client).await, BOUGHT);
     assert_eq!(send(stack.pay("/api/echo", &payment)).await.status, 200);
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT - 7);
+    assert_eq!(balance(&stack, &client).await, BOUGHT - 7);
     stack.upstream.stop();
     assert_eq!(send(stack.pay("/api/echo", &payment)).await.status, 503);
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT - 7);
+    assert_eq!(balance(&stack, &client).await, BOUGHT - 7);
 }
 
 /// The challenge asks for the most; what is held cannot be spent twice; a card tops up for the most.
 #[tokio::test]
 async fn the_most_must_be_there() {
-    let mut stack = Stack::start(options()).await.unwrap();
+    let stack = Stack::start(options()).await.unwrap();
     let challenge = send(stack.get("/api/metered?cost=1")).await;
     assert_eq!(challenge.status, 402);
     assert_eq!(challenge.challenge()["accepts"][0]["amount"], 1_000);
@@ -172,14 +179,14 @@ async fn the_most_must_be_there() {
     for answer in open {
         answer.bytes().await.unwrap();
     }
-    assert_eq!(balance(&mut stack, &client).await, BOUGHT - 200, "the least, twice");
+    assert_eq!(balance(&stack, &client).await, BOUGHT - 200, "the least, twice");
     let card = stack.sim.fresh_card().await.unwrap();
     let answer = send(stack.pay("/api/metered?cost=300", &json!({"paymentMethodId": card}))).await;
     assert_eq!(answer.status, 200);
     let receipt = answer.receipt();
     assert_eq!(receipt["creditsRemaining"], 49_000);
     let client = receipt["clientId"].as_str().unwrap().to_owned();
-    assert_eq!(balance(&mut stack, &client).await, 49_700);
+    assert_eq!(balance(&stack, &client).await, 49_700);
 }
 
 /// A gateway that is killed in mid-stream captures nothing: the ledger does at the hold's end.
@@ -207,13 +214,13 @@ async fn a_hold_ends_by_itself_on_every_store() {
         stack.envoy.process().kill9();
         drop(answer);
         let subject = client.parse::<stripe402_protocol::ClientId>().unwrap().subject();
-        assert_eq!(account(&mut stack, &subject).await["pending"], 20_000);
+        assert_eq!(account(&stack, &subject).await["pending"], 20_000);
         for _ in 0..200 {
-            if account(&mut stack, &subject).await["pending"] == 0 {
+            if account(&stack, &subject).await["pending"] == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(balance(&mut stack, &client).await, BOUGHT - 100, "{store:?}");
+        assert_eq!(balance(&stack, &client).await, BOUGHT - 100, "{store:?}");
     }
 }
