@@ -76,7 +76,7 @@ impl<W: Write> Walk<'_, W> {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             let answer = self.get(path, Some(payment)).await?.expect(200)?;
             last = serde_json::from_str(&answer.body).unwrap_or_default();
-            if last["state"] == "captured" {
+            if last.get("state").is_some_and(|state| state == "captured") {
                 return Ok(last);
             }
         }

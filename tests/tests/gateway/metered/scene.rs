@@ -28,7 +28,11 @@ pub(super) fn before(api: SocketAddr, prices: &[(&str, Value)]) -> StackOptions 
         })
         .collect();
     StackOptions::new()
-        .filter(|filter| filter["routes"].as_array_mut().unwrap().extend(routes))
+        .filter(|filter| {
+            let all = filter["routes"].as_array_mut().unwrap();
+            all.retain(|shipped| routes.iter().all(|own| own["path"] != shipped["path"]));
+            all.extend(routes);
+        })
         .config(move |config| {
             add_cluster(config, "own", api)?;
             let route = json!({
