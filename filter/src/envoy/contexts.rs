@@ -262,9 +262,7 @@ impl Gate {
             }
         }
     }
-}
 
-impl Gate {
     /// An answer that was cut off must not end in order: who reads it would take it for whole, and over
     /// HTTP/1.1 the next answer for its rest. It is reset at the next pulse.
     const fn cut_off(&self, end: bool) -> Action {
@@ -333,7 +331,15 @@ impl HttpContext for Gate {
             RequestBodyUse::Wait => Action::Pause,
             waits_or_reads => {
                 self.early = waits_or_reads == RequestBodyUse::WaitAndRead;
-                self.on_piece(self.held, b"", true)
+                let held_back = self.held > 0;
+                let action = self.on_piece(self.held, b"", true);
+                // Trailers that pass leave the body behind that was held back (Envoy 1.40,
+                // `commonHandleAfterTrailersCallback`): all of it is resumed instead.
+                if action == Action::Continue && held_back {
+                    self.with(|_, host| host.resume(self.id));
+                    return Action::Pause;
+                }
+                action
             }
         }
     }

@@ -53,6 +53,10 @@ impl RequestChoice {
 
     /// The next piece of the body; it is read to its end, so that a text that is there twice is noticed.
     pub(super) fn on_body(&mut self, chunk: &[u8], end: bool) -> Choice {
+        // A host that resumes a body after its trailers shows it once more.
+        if self.ended {
+            return self.choice;
+        }
         let within = self.left.min(chunk.len());
         let (first, rest) = chunk.split_at_checked(within).unwrap_or((chunk, &[]));
         self.reader.feed(first);

@@ -87,7 +87,8 @@ impl Expected<'_> {
         assert_eq!(scene.captured().await, self.captured.unwrap_or(0), "{what}");
         let got = std::mem::take(&mut *arrived.lock().unwrap());
         let sent: &[&[u8]] = if refused { &[] } else { &[self.body] };
-        assert!(got == sent, "{what}: {} bodies arrived, or another", got.len());
+        let lengths: Vec<usize> = got.iter().map(|body| body.len()).collect();
+        assert!(got == sent, "{what}: bodies of {lengths:?} bytes arrived, or another");
     }
 }
 
