@@ -46,7 +46,6 @@ mod memory;
 mod message_versions;
 mod messages;
 mod metered;
-mod metered_extend;
 mod metrics;
 mod modes;
 mod nominated;

@@ -15,6 +15,7 @@ use crate::answer::{Answer, paid_client, send};
 
 mod bodies;
 mod endings;
+mod extend;
 mod guard;
 mod latency;
 mod leaving;
@@ -44,7 +45,7 @@ async fn metered(stack: &Stack, client: &str, cost: &str) -> Answer {
 }
 
 /// What can be spent once nothing is held any more: captures come after the answers.
-pub(crate) async fn balance(stack: &Stack, client: &str) -> i64 {
+async fn balance(stack: &Stack, client: &str) -> i64 {
     let subject = client.parse::<stripe402_protocol::ClientId>().unwrap().subject();
     for _ in 0..100 {
         let account = account(stack, &subject).await;

@@ -1,10 +1,21 @@
 //! Streams of unknown length: more is held while they go on, within what the client agreed to.
 
+use std::time::Duration;
+
+use axum::{Router, routing::get};
 use serde_json::{Value, json};
 use stripe402_protocol::encode;
 use stripe402_tests::stack::{Stack, StackOptions};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::{answer::paid_client, metered::balance};
+use super::{
+    balance,
+    scene::{Scene, before},
+};
+use crate::{answer::paid_client, other_api};
 
 /// A unit a byte: 2,000 are held, and 1,000 more when 500 are left.
 fn options(then: &'static str) -> StackOptions {
@@ -103,4 +114,35 @@ async fn a_seller_may_let_it_go_on() {
     let (got, whole) = stream(&stack, &client, None).await;
     assert!(whole && last_word(&got).is_none());
     assert_eq!(balance(&stack, &client).await, left - 2_000);
+}
+
+/// An answer that is cut off must not end in order: over HTTP/1.1 the next answer on the connection would
+/// be taken for its rest.
+#[tokio::test]
+async fn no_other_answer_is_taken_for_the_rest_of_one_that_was_cut_off() {
+    let big = || async { "x".repeat(1 << 20) };
+    let api = other_api::serve(Router::new().route("/own/big", get(big))).await;
+    let price = json!({
+        "most": 1_000,
+        "usage": [{"bytes": {"per_mib": 16_000}}],
+        "extend": {"by": 1_000},
+    });
+    let mut scene = Scene::start(before(api, &[("/own/big", price)])).await;
+    let payment = scene.payment();
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(scene.stack.envoy.address()).await.unwrap();
+        let ask =
+            |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\npayment: {payment}\r\n\r\n");
+        stream.write_all(ask("/own/big").as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        // As a proxy before the gateway would for another client of its own. It may be closed by now.
+        let _ = stream.write_all(ask("/api/joke").as_bytes()).await;
+        let mut got = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut got)).await;
+        let _closed = read.expect("the connection is closed");
+        let text = String::from_utf8_lossy(&got);
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{} bytes", got.len());
+        assert!(got.len() < 1 << 20, "{} bytes", got.len());
+        assert!(scene.captured().await <= 1_000);
+    }
 }
