@@ -41,7 +41,8 @@ const THREE_DECIMAL: &str = "bhd jod kwd omr tnd";
 const ZERO_WRITTEN_AS_TWO: &str = "isk ugx";
 
 /// Stripe's least charge, in units. Currencies that are not listed have a least that depends on
-/// the account's settlement currency; Stripe itself refuses what is below it.
+/// the account's settlement currency; Stripe itself refuses what is below it. Stripe's stand-in has its own
+/// copy, in minor units (`tests/stripe-sim/src/currency.rs`), and a test that compares the two.
 ///
 /// Source: docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
 const LEAST_CHARGE: [(&str, u32); 24] = [

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::values::{LogFormat, Secret, Span};
 use crate::store::StoreUrl;
 
-/// Declares every setting once: a field, a flag, an environment variable, a TOML key.
+/// Declares every setting once: a field, a flag, an environment variable, a TOML key. A new one needs its
+/// default in the help (`[default: VALUE]`, as the flag takes it), a field of [`super::Config`], its default and
+/// bounds in `resolve.rs`, a row in `tests.rs`, and its variable in a document.
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $variable:literal,)+) => {
         /// Settings as given; what is absent is looked for elsewhere.

@@ -2,12 +2,12 @@
 
 /// Implements [`super::Store`] and its parts for a store around another one. Each method becomes
 /// `$call!(self method(arguments))`, a macro of the caller's that says how it is forwarded, and
-/// which methods are not.
+/// which methods are not. What refuses in `batch` must refuse in `deduct_for_card`, too; the rules for its
+/// answers are at the end of `docs/ledger.md`.
 ///
 /// ```text
 /// macro_rules! counted {
 ///     ($self:ident account($key:ident)) => { $self.count_and_read($key).await }; // in its own way
-///     ($self:ident deduct_for_card($of:ident)) => { deduct_alone($self, $of).await }; // through `batch`
 ///     ($self:ident $method:ident($($a:ident),*)) => { $self.books.$method($($a),*).await }; // as it is
 /// }
 /// stripe402_ledger::forward_store!(Counted, counted);

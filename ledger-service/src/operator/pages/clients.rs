@@ -102,6 +102,8 @@ async fn found(
     })
 }
 
+/// One row for each account. Columns of the class `wide` are hidden on phones: the table must fit 390
+/// pixels (`tests/tests/gateway/operator_page.rs`).
 fn table(clients: &[Client]) -> Markup {
     html! {
         table {

@@ -31,7 +31,8 @@ use crate::{
 };
 
 const HOUR_MS: u64 = 3_600_000;
-/// How many hours, routes and lines are shown.
+/// How many hours, routes and lines are shown; no further back than the overview reads
+/// (`operator::work::overview`).
 const HOURS: u64 = 48;
 const ROUTES: usize = 8;
 const LINES: usize = 10;
