@@ -10,6 +10,8 @@ use stripe402_protocol::{
 use super::{AnsweredBy, LedgerError, Metered, Mint, Phase, Stream};
 use crate::pricing::{Extend, MeteredPrice, Offer, Price, Then};
 
+/// How many times what came beyond the hold is asked for: about as much comes until the ledger answers.
+const AHEAD: u128 = 3;
 /// For how long a ledger that gave no answer is not asked again, in milliseconds.
 const RETRY_MS: u64 = 1_000;
 
@@ -25,6 +27,8 @@ pub(super) struct Extension {
     exhausted: bool,
     /// Whether the ledger gave no answer when it was last asked.
     silent: bool,
+    /// Whether it refused more than one step: less may be there.
+    one_step: bool,
     not_before_ms: u64,
     /// Units of all that has passed.
     passed: u128,
@@ -145,21 +149,24 @@ impl Stream {
         let steps = extension.steps(extend, most, credits.unwrap_or(Units::ZERO));
         let due = extension.is_due(extend, most, used, now_ms);
         extension.exhausted |= due && steps == 0;
-        // While the ledger's word is awaited, what passes is taken from what it grants.
-        let bound = match (extension.exhausted, extension.silent) {
-            (true, _) => held,
-            (false, true) => held.saturating_add(by),
-            (false, false) => held.saturating_add(by.saturating_mul(steps)),
+        let beyond = used.saturating_sub(held).saturating_mul(AHEAD);
+        let wanted = beyond.div_ceil(by.max(1)).saturating_add(1);
+        let most_steps = if extension.one_step { steps.min(1) } else { steps };
+        let asks = due && most_steps > 0;
+        let asked = match extension.asking {
+            Some((_, asked)) => count(asked),
+            None if asks => by.saturating_mul(wanted.clamp(1, most_steps)),
+            None if extension.silent && !extension.exhausted => by,
+            None => 0,
         };
-        if extend.then == Then::End && used > bound {
+        // What passes while the ledger is asked is taken from what it grants, and never more than that.
+        if extend.then == Then::End && used > held.saturating_add(asked) {
             return self.ended();
         }
         extension.passed = used;
-        let wanted = used.saturating_add(by).saturating_sub(held).div_ceil(by.max(1));
-        let asked = (due && steps > 0).then(|| by.saturating_mul(wanted.clamp(1, steps)));
-        match asked.and_then(|asked| Some((asked, mint()?))) {
+        match asks.then(mint).flatten() {
             None => Extending::Nothing,
-            Some((asked, id)) => {
+            Some(id) => {
                 let amount = units(asked);
                 extension.asking = Some((id, amount));
                 let hold = Some(terms(&id, amount));
@@ -171,12 +178,14 @@ impl Stream {
 
     /// The ledger's word on more.
     pub fn on_extension(&mut self, outcome: Result<DeductionOutcome, LedgerError>, now_ms: u64) {
+        let by = self.extends().map_or(Units::ZERO, |(_, _, extend)| extend.by);
         let Some(metering) = &mut self.metering else { return };
         let extension = &mut metering.extension;
         let Some((id, amount)) = extension.asking.take() else { return };
         extension.silent = outcome.is_err();
         match outcome {
             Ok(DeductionOutcome::Deducted(left)) => {
+                extension.one_step = false;
                 extension.parts.push((id, amount));
                 if let Some(receipt) = &mut metering.receipt {
                     receipt.credits_remaining = left;
@@ -185,6 +194,7 @@ impl Stream {
                     }
                 }
             }
+            Ok(_) if amount > by && !extension.one_step => extension.one_step = true,
             Ok(_) => extension.exhausted = true,
             Err(_) => extension.not_before_ms = now_ms.saturating_add(RETRY_MS),
         }

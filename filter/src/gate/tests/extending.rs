@@ -46,6 +46,12 @@ fn asked(extending: Extending) -> Deduction {
     }
 }
 
+/// A piece that is beyond what was asked for: what passed before it is captured, and in advance.
+fn asked_and_cut(stream: &mut Stream, bytes: usize, captured: Vec<i64>) {
+    let Extending::End(ended) = pass(stream, bytes, 2) else { panic!() };
+    assert_eq!(shares(Some(ended.metered)), captured);
+}
+
 fn granted(stream: &mut Stream, left: u32) {
     let id = stream.waits_for().expect("it waits for the ledger's word");
     assert_ne!(id, DeductionId::mint(NOW, [7; 10]));
@@ -182,18 +188,34 @@ fn a_failure_releases_every_hold() {
 #[test]
 fn what_passes_while_the_ledger_is_asked_is_paid_for() {
     let mut stream = streaming("end", 100_000);
-    let more = asked(pass(&mut stream, 3_000, 1));
-    assert_eq!(more.amount, Units::from_u32(2_500), "as much as it needs, and one hold more");
-    assert!(matches!(pass(&mut stream, 6_000, 2), Extending::Nothing), "the credits are there");
+    let more = asked(pass(&mut stream, 2_000, 1));
+    assert_eq!(more.amount, Units::from_u32(3_500), "three times what came beyond, and a step");
+    assert!(matches!(pass(&mut stream, 2_500, 2), Extending::Nothing), "all that was asked for");
     match stream.on_metered_end(End::Done, NOW) {
         Some(Metered::Captured { captures, ahead, held, .. }) => {
             let shares: Vec<i64> = captures.iter().map(|capture| capture.amount.get()).collect();
-            assert_eq!((shares, held), (vec![1_000, 2_500], Units::from_u32(3_500)));
+            assert_eq!((shares, held), (vec![1_000, 3_500], Units::from_u32(4_500)));
             assert_eq!(ahead, Some(more.id), "its word is heard, and it is not voided");
         }
         other => panic!("{other:?}"),
     }
+    let mut stream = streaming("end", 100_000);
+    asked(pass(&mut stream, 2_000, 1));
+    asked_and_cut(&mut stream, 2_501, vec![1_000, 1_000]);
     let mut stream = streaming("end", 2_600);
     let Extending::End(ended) = pass(&mut stream, 3_000, 1) else { panic!() };
     assert_eq!(shares(Some(ended.metered)), [0], "nothing has passed");
+}
+
+#[test]
+fn where_several_steps_are_refused_one_may_be_there() {
+    let mut stream = streaming("end", 100_000);
+    let more = asked(pass(&mut stream, 1_100, 1));
+    assert_eq!(more.amount, Units::from_u32(1_000));
+    stream.on_extension(Ok(DeductionOutcome::Insufficient), NOW);
+    let one = asked(stream.on_progress(NOW, &mut || Some(DeductionId::mint(NOW, [2; 10]))));
+    assert_eq!(one.amount, Units::from_u32(500));
+    stream.on_extension(Ok(DeductionOutcome::Insufficient), NOW);
+    let Extending::End(ended) = pass(&mut stream, 1, 3) else { panic!() };
+    assert_eq!(shares(Some(ended.metered)), [1_000]);
 }
