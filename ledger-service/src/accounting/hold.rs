@@ -73,15 +73,6 @@ pub fn apply_capture<B: Book>(
         return settle(book, &capture.id, hold, capture.amount, window);
     }
     Ok(match book.deduction(&capture.id)? {
-        Some(DeductionRecord::Voided { account })
-            if stripe402_mutant::mutant!("captured_after_release") =>
-        {
-            let before = book.account(&account)?;
-            if let Some(after) = before.debited(capture.amount) {
-                book.set_account(&account, &after)?;
-            }
-            CaptureOutcome::Voided
-        }
         Some(DeductionRecord::Captured { account, captured, left, .. })
             if account.client == capture.client_id =>
         {
