@@ -40,7 +40,7 @@ pub(super) const ENDINGS: [Ending; 9] = [
     VmTrapped,
     GatewayKilled,
 ];
-pub(super) const OF_A_STORE: [Ending; 4] = [Done, LedgerAway, LedgerKilled, GatewayKilled];
+pub(super) const OF_A_STORE: [Ending; 3] = [Done, LedgerAway, LedgerKilled];
 
 pub(super) const ROWS: [(Source, Protocol); 11] = [
     (Source::Header, Protocol::Http1),
