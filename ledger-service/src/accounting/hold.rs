@@ -171,7 +171,10 @@ pub(super) fn release<B: Book>(
     window: &Window,
 ) -> Result<bool, B::Error> {
     let before = book.account(&hold.account)?;
-    let Some(after) = before.settled(hold.amount, Units::ZERO) else { return Ok(false) };
+    let Some(mut after) = before.settled(hold.amount, Units::ZERO) else { return Ok(false) };
+    if stripe402_mutant::mutant!("released_twice") {
+        after = after.settled(hold.amount, Units::ZERO).unwrap_or(after);
+    }
     book.set_account(&hold.account, &after)?;
     if !stripe402_mutant::mutant!("void_leaves_hold") {
         book.set_hold(id, None)?;
