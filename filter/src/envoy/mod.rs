@@ -3,6 +3,7 @@
 mod abi;
 mod contexts;
 mod host;
+mod stream;
 
 use proxy_wasm::traits::RootContext;
 
