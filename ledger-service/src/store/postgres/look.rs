@@ -28,7 +28,13 @@ pub(super) async fn latest_movements(
     most: usize,
 ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    sqlx::query("SELECT * FROM movements WHERE kind = ANY ($1) ORDER BY sequence DESC LIMIT $2")
+    // The identity says which come last; the time by the ledger's clock, in what order they are
+    // shown: two ledgers that post at once may get their places the other way round.
+    sqlx::query(
+        "SELECT * FROM (SELECT * FROM movements WHERE kind = ANY ($1)
+                        ORDER BY sequence DESC LIMIT $2) AS latest
+         ORDER BY at_ms DESC, sequence DESC",
+    )
         .bind(kinds)
         .bind(number(most))
         .try_map(|row: PgRow| Ok((rows::key(&row)?, rows::movement(&row)?)))
