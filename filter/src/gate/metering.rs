@@ -251,7 +251,7 @@ impl Stream {
             let sale = of_sale("captured", &priced, deduction, client);
             format!("{sale} captured={}", usage.captured)
         });
-        let capture = |(id, amount)| Capture { id, client_id: client, amount };
+        let capture = |(id, amount)| Capture { id, client_id: client, amount, count: 1 };
         let shares = extension.shares((deduction, most), usage.captured);
         let captures = shares.into_iter().map(capture).collect();
         let PricedRequest { offer, .. } = priced;

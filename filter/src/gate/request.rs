@@ -6,7 +6,7 @@ use std::{rc::Rc, time::Duration};
 
 use stripe402_protocol::{
     Code, Intent, Payment, Reason, Refusal,
-    message::{self, CardAnswer, CardPayment, Deduction, DeductionOutcome},
+    message::{self, CardAnswer, CardHold, CardPayment, Deduction, DeductionOutcome},
 };
 
 use super::{
@@ -161,7 +161,10 @@ impl Stream {
             // Fetched from the host when the message leaves.
             source: None,
             live: Some(self.config.live),
-            hold: priced.offer.terms(&deduction_id, self.config.ledger.payment_timeout),
+            hold: priced
+                .offer
+                .terms(&deduction_id, self.config.ledger.payment_timeout)
+                .map(CardHold::from),
         };
         self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))
@@ -198,7 +201,14 @@ impl Stream {
             }
             // The ledger takes no such deduction of ours: its clock or ours is off.
             (
-                Ok(DeductionOutcome::Voided | DeductionOutcome::Conflict | DeductionOutcome::Stale),
+                Ok(
+                    DeductionOutcome::Voided
+                    | DeductionOutcome::Conflict
+                    | DeductionOutcome::Stale
+                    | DeductionOutcome::LeaseRefused
+                    // The worker asks again until its patience ends.
+                    | DeductionOutcome::Leased,
+                ),
                 _,
             ) => self.without_ledger(LedgerError::InvalidResponse),
             (Err(trouble), _) => self.without_ledger(trouble),

@@ -192,7 +192,8 @@ impl MeteredPrice {
     pub fn terms(&self, id: &DeductionId, opened_within: Duration) -> HoldTerms {
         let lasts = self.hold_for.saturating_add(opened_within).as_millis();
         let lasts = u64::try_from(lasts).unwrap_or(u64::MAX).min(LONGEST_HOLD_MS);
-        HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end: self.if_unknown() }
+        let ends_ms = id.minted_ms().saturating_add(lasts);
+        HoldTerms { ends_ms, at_end: self.if_unknown(), lease: None }
     }
 
     /// The terms of one more hold, by its id and amount: at its end only what is not known costs something, since the
@@ -202,7 +203,7 @@ impl MeteredPrice {
         let unknown = self.unknown;
         move |id, amount| {
             let at_end = if unknown == Unknown::Most { amount } else { Units::ZERO };
-            HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end }
+            HoldTerms { ends_ms: id.minted_ms().saturating_add(lasts), at_end, lease: None }
         }
     }
 

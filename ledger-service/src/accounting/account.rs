@@ -1,7 +1,7 @@
 //! What an account holds, and how amounts come and go.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{ClientId, Currency, Units};
+use stripe402_protocol::{ClientId, Currency, Units, message::MOST_LEASES};
 
 /// One client's account in one currency: units of one never pay in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +23,12 @@ pub struct Account {
     pub debt: Units,
     /// Whether it is neither deducted from nor topped up.
     pub frozen: bool,
+    /// How much of what is held is out on leases: it may come back at any moment.
+    pub leased: Units,
+    /// How many leases are out.
+    pub leases: u8,
+    /// Whether they are called back: none is given until all are settled.
+    pub recalled: bool,
 }
 
 /// An amount that would exceed the largest that is kept.
@@ -83,6 +89,35 @@ impl Account {
         let rest = held.checked_sub(captured)?;
         let without = self.captured(held)?;
         Some(without.credited(rest).unwrap_or(without))
+    }
+
+    /// With `amount` held back as a lease: at most `percent` of what is available, and not while
+    /// [`MOST_LEASES`] are out or leases are called back.
+    #[must_use]
+    pub fn lent(self, amount: Units, percent: u8) -> Option<Self> {
+        let share = i128::from(self.available.get()).checked_mul(i128::from(percent))?;
+        let wanted = i128::from(amount.get()).checked_mul(100)?;
+        if self.recalled || self.leases >= MOST_LEASES || wanted > share {
+            return None;
+        }
+        let leased = self.leased.checked_add(amount)?;
+        let leases = self.leases.checked_add(1)?;
+        Some(Self { leased, leases, ..self.held(amount)? })
+    }
+
+    /// With one lease of `amount` back. What is done to what it held is [`Account::settled`].
+    #[must_use]
+    pub fn returned(self, amount: Units) -> Option<Self> {
+        let leased = self.leased.checked_sub(amount)?;
+        let leases = self.leases.checked_sub(1)?;
+        Some(Self { leased, leases, recalled: self.recalled && leases > 0, ..self })
+    }
+
+    /// Whether leases that are out may bring back what is missing for `amount`.
+    #[must_use]
+    pub fn is_leased(self, amount: Units) -> bool {
+        let with_leases = self.available.checked_add(self.leased);
+        self.leases > 0 && with_leases.is_none_or(|sum| sum >= amount)
     }
 
     /// What the account's movements and deductions must sum up to: it can be negative.

@@ -51,6 +51,8 @@ pub enum DeductionRecord {
         balance_after: Units,
         /// What was left after the capture.
         left: Units,
+        /// How many requests it was taken for.
+        count: u32,
     },
     /// The capture came first; of the hold only so much will be taken.
     CapturedInAdvance {
@@ -58,6 +60,8 @@ pub enum DeductionRecord {
         client: ClientId,
         /// How much.
         amount: Units,
+        /// For how many requests.
+        count: u32,
     },
 }
 

@@ -50,7 +50,7 @@ fn or_if_damaged<B: Book, T>(outcome: Result<T, B::Error>, instead: T) -> Result
 }
 
 /// Takes one deduction from its account, or holds its amount there, or says why not. Refusals in order
-/// of precedence: stale, conflict, voided, frozen, in debt, insufficient.
+/// of precedence: stale, conflict, voided, frozen, leased, in debt, insufficient.
 ///
 /// # Errors
 /// The store's.
@@ -76,8 +76,8 @@ pub fn apply_deduction<B: Book>(
             return Ok(DeductionOutcome::Conflict);
         }
         // What was served is paid for, whenever its hold comes.
-        (Some(_), Some(DeductionRecord::CapturedInAdvance { amount, .. })) => {
-            return hold::open_captured(book, deduction, amount, before);
+        (Some(_), Some(DeductionRecord::CapturedInAdvance { amount, count, .. })) => {
+            return hold::open_captured(book, deduction, (amount, count), before);
         }
         (Some(_), _) if ended => return Ok(DeductionOutcome::Stale),
         _ if before.frozen => return Ok(DeductionOutcome::Frozen),
@@ -85,7 +85,7 @@ pub fn apply_deduction<B: Book>(
         (None, _) => {}
     }
     let Some(after) = before.debited(deduction.amount) else {
-        return Ok(short(before));
+        return short(book, &account, before, deduction.amount);
     };
     // The sum first: it is read, too, and may be damaged.
     let key = TallyKey::of(&deduction.id, account, &deduction.route);
@@ -99,13 +99,35 @@ pub fn apply_deduction<B: Book>(
     Ok(DeductionOutcome::Deducted(balance_after))
 }
 
-/// The answer where the balance does not suffice.
-pub(super) const fn short(before: Account) -> DeductionOutcome {
-    if before.debt.is_zero() {
+/// The answer where the balance does not suffice for `amount`. Leases that may bring it back are called
+/// back.
+pub(super) fn short<B: Book>(
+    book: &mut B,
+    account: &AccountKey,
+    before: Account,
+    amount: Units,
+) -> Result<DeductionOutcome, B::Error> {
+    if before.is_leased(amount) && !stripe402_mutant::mutant!("short_while_leased") {
+        recall(book, account, before)?;
+        return Ok(DeductionOutcome::Leased);
+    }
+    Ok(if before.debt.is_zero() {
         DeductionOutcome::Insufficient
     } else {
         DeductionOutcome::InDebt(before.debt)
+    })
+}
+
+/// Calls an account's leases back.
+pub(super) fn recall<B: Book>(
+    book: &mut B,
+    account: &AccountKey,
+    before: Account,
+) -> Result<(), B::Error> {
+    if before.recalled {
+        return Ok(());
     }
+    book.set_account(account, &Account { recalled: true, ..before })
 }
 
 impl DeductionRecord {
@@ -154,13 +176,17 @@ pub fn apply_void<B: Book>(
     }
     match book.deduction(&void.id)? {
         Some(
-            DeductionRecord::Deducted { account, amount, route, .. }
-            | DeductionRecord::Captured { account, captured: amount, route, .. },
+            ref known @ (DeductionRecord::Deducted { account, amount, ref route, .. }
+            | DeductionRecord::Captured { account, captured: amount, ref route, .. }),
         ) => {
             if void.client_id.is_some_and(|client| client != account.client) {
                 return Ok(VoidOutcome::Conflict);
             }
-            give_back(book, &void.id, account, amount, &route)?;
+            let count = match known {
+                DeductionRecord::Captured { count, .. } => *count,
+                _ => 1,
+            };
+            give_back(book, &void.id, account, (amount, count), route)?;
             Ok(VoidOutcome::Voided)
         }
         Some(DeductionRecord::Voided { .. } | DeductionRecord::RefusedInAdvance) => {
@@ -191,13 +217,14 @@ fn give_back<B: Book>(
     book: &mut B,
     id: &DeductionId,
     account: AccountKey,
-    amount: Units,
+    (amount, count): (Units, u32),
     route: &str,
 ) -> Result<(), B::Error> {
     // What a dispute took meanwhile is settled first, as by any credit. Only an account at the
     // largest amount there is could not take its own units back; it keeps what it has.
     let before = book.account(&account)?;
-    book.tally(&TallyKey::of(id, account, route), -1, amount.get().saturating_neg())?;
+    let key = TallyKey::of(id, account, route);
+    book.tally(&key, i64::from(count).saturating_neg(), amount.get().saturating_neg())?;
     book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
     if stripe402_mutant::mutant!("void_leaves_charge") {
         return Ok(());

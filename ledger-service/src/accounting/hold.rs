@@ -19,8 +19,15 @@ pub(super) fn open<B: Book>(
     before: Account,
 ) -> Result<DeductionOutcome, B::Error> {
     let account = AccountKey { client: deduction.client_id, currency: deduction.currency };
-    let Some(after) = before.held(deduction.amount) else {
-        return Ok(short(before));
+    let after = match terms.lease {
+        Some(percent) => match before.lent(deduction.amount, percent) {
+            Some(after) => after,
+            None => return Ok(DeductionOutcome::LeaseRefused),
+        },
+        None => match before.held(deduction.amount) {
+            Some(after) => after,
+            None => return short(book, &account, before, deduction.amount),
+        },
     };
     let (amount, balance_after) = (deduction.amount, after.available);
     let route = deduction.route.clone();
@@ -35,15 +42,16 @@ pub(super) fn open<B: Book>(
 pub(super) fn open_captured<B: Book>(
     book: &mut B,
     deduction: &Deduction,
-    asked: Units,
+    (asked, count): (Units, u32),
     before: Account,
 ) -> Result<DeductionOutcome, B::Error> {
     let account = AccountKey { client: deduction.client_id, currency: deduction.currency };
     let captured = asked.min(deduction.amount);
     let Some(after) = before.debited(captured) else {
-        return Ok(short(before));
+        return short(book, &account, before, captured);
     };
-    book.tally(&TallyKey::of(&deduction.id, account, &deduction.route), 1, captured.get())?;
+    let key = TallyKey::of(&deduction.id, account, &deduction.route);
+    book.tally(&key, i64::from(count), captured.get())?;
     book.set_account(&account, &after)?;
     let record = DeductionRecord::Captured {
         account,
@@ -52,6 +60,7 @@ pub(super) fn open_captured<B: Book>(
         route: deduction.route.clone(),
         balance_after: after.available,
         left: after.available,
+        count,
     };
     book.set_charge(&deduction.id, &record)?;
     Ok(DeductionOutcome::Deducted(after.available))
@@ -70,7 +79,7 @@ pub fn apply_capture<B: Book>(
         if hold.account.client != capture.client_id {
             return Ok(CaptureOutcome::Conflict);
         }
-        return settle(book, &capture.id, hold, capture.amount, window);
+        return settle(book, &capture.id, hold, (capture.amount, capture.count), window);
     }
     Ok(match book.deduction(&capture.id)? {
         Some(DeductionRecord::Captured { account, captured, left, .. })
@@ -86,8 +95,8 @@ pub fn apply_capture<B: Book>(
         }
         Some(_) => CaptureOutcome::Conflict,
         None if window.remembers(&capture.id) => {
-            let (client, amount) = (capture.client_id, capture.amount);
-            let mark = DeductionRecord::CapturedInAdvance { client, amount };
+            let Capture { client_id: client, amount, count, .. } = *capture;
+            let mark = DeductionRecord::CapturedInAdvance { client, amount, count };
             book.set_charge(&capture.id, &mark)?;
             CaptureOutcome::Marked
         }
@@ -121,7 +130,9 @@ pub fn settle_ended<B: Book>(
     for id in book.ended_holds(window.now_ms(), most)? {
         let ended = book.hold(&id).and_then(|hold| {
             let Some(hold) = hold else { return Ok(None) };
-            let outcome = settle(book, &id, hold.clone(), hold.terms.at_end, window)?;
+            // What a lease has paid for is not known: it is given to the client.
+            let at_end = (hold.terms.at_end, u32::from(hold.terms.lease.is_none()));
+            let outcome = settle(book, &id, hold.clone(), at_end, window)?;
             let captured = matches!(outcome, CaptureOutcome::Captured { .. });
             Ok(captured.then_some(Settled { id, hold }))
         });
@@ -137,18 +148,20 @@ fn settle<B: Book>(
     book: &mut B,
     id: &DeductionId,
     hold: OpenHold,
-    asked: Units,
+    (asked, count): (Units, u32),
     window: &Window,
 ) -> Result<CaptureOutcome, B::Error> {
-    let OpenHold { account, amount, route, balance_after, .. } = hold;
+    let OpenHold { account, amount, route, balance_after, terms } = hold;
     let captured =
         if stripe402_mutant::mutant!("captures_all") { amount } else { asked.min(amount) };
     let before = book.account(&account)?;
-    let Some(after) = before.settled(amount, captured) else {
+    let Some(after) = settled(before, amount, captured, terms) else {
         // Less is pending than is held: nothing is done to books like these.
         return Ok(CaptureOutcome::Conflict);
     };
-    book.tally(&TallyKey::of(id, account, &route), 1, captured.get())?;
+    if count > 0 || !captured.is_zero() {
+        book.tally(&TallyKey::of(id, account, &route), i64::from(count), captured.get())?;
+    }
     book.set_account(&account, &after)?;
     if !stripe402_mutant::mutant!("captured_twice") {
         book.set_hold(id, None)?;
@@ -156,11 +169,27 @@ fn settle<B: Book>(
     let left = after.available;
     if window.remembers(id) {
         let held = amount;
-        let record =
-            DeductionRecord::Captured { account, held, captured, route, balance_after, left };
+        let record = DeductionRecord::Captured {
+            account,
+            held,
+            captured,
+            route,
+            balance_after,
+            left,
+            count,
+        };
         book.set_charge(id, &record)?;
     }
     Ok(CaptureOutcome::Captured { captured, left })
+}
+
+/// The account with a hold settled that has these terms.
+fn settled(before: Account, held: Units, captured: Units, terms: HoldTerms) -> Option<Account> {
+    let after = before.settled(held, captured)?;
+    if terms.lease.is_none() || stripe402_mutant::mutant!("lease_stays_out") {
+        return Some(after);
+    }
+    after.returned(held)
 }
 
 /// Releases a hold whole.
@@ -171,7 +200,9 @@ pub(super) fn release<B: Book>(
     window: &Window,
 ) -> Result<bool, B::Error> {
     let before = book.account(&hold.account)?;
-    let Some(mut after) = before.settled(hold.amount, Units::ZERO) else { return Ok(false) };
+    let Some(mut after) = settled(before, hold.amount, Units::ZERO, hold.terms) else {
+        return Ok(false);
+    };
     if stripe402_mutant::mutant!("released_twice") {
         after = after.settled(hold.amount, Units::ZERO).unwrap_or(after);
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stripe402_protocol::{PaymentMethodId, Reason, Refusal, Units};
 use uuid::Uuid;
 
-use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, post};
+use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, deduction::recall, post};
 
 /// Names one top-up, here and in Stripe's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,6 +167,9 @@ pub enum Opened {
     Mismatch,
     /// The account is frozen: it is not charged.
     Frozen,
+    /// Leases of the account's are out that hold enough. They are called back: ask again then. It is not
+    /// charged.
+    Leased,
     /// The account owes so much that the price could not be paid after this charge: the debt would
     /// take it. It is not charged.
     InDebt(Units),
@@ -187,8 +190,8 @@ impl TopUp {
 /// How long an idempotency key names its top-up: as long as Stripe's do.
 const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
-/// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now,
-/// one is under way, or the account's debt would leave too little of it, in this order. The balance is looked at here because whoever looked
+/// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now, or with
+/// what is leased, one is under way, or the account's debt would leave too little of it, in this order. The balance is looked at here because whoever looked
 /// before may have done so just before another's top-up was credited and closed.
 ///
 /// # Errors
@@ -212,6 +215,10 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         && !stripe402_mutant::mutant!("deduct_last")
     {
         return Ok(Opened::Enough);
+    }
+    if account.is_leased(wanted.needed) && !stripe402_mutant::mutant!("charged_while_leased") {
+        recall(book, &wanted.account, account)?;
+        return Ok(Opened::Leased);
     }
     if !stripe402_mutant::mutant!("two_at_a_time")
         && let Some(id) = book.unfinished(&wanted.account)?

@@ -31,7 +31,7 @@ mod tests {
             account: AccountKey { client, currency: Currency::USD },
             amount: Units::from_u32(1),
             route: "chat".to_owned(),
-            terms: HoldTerms { ends_ms, at_end: Units::ZERO },
+            terms: HoldTerms { ends_ms, at_end: Units::ZERO, lease: None },
             balance_after: Units::ZERO,
         };
         (DeductionId::mint(minted_ms, [0; 10]), hold)

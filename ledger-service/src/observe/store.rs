@@ -43,8 +43,17 @@ impl Kinds for StoreError {
     }
 }
 
-const CHARGES: [&str; 7] =
-    ["charged", "insufficient", "frozen", "voided", "conflict", "stale", "in_debt"];
+const CHARGES: [&str; 9] = [
+    "charged",
+    "insufficient",
+    "frozen",
+    "voided",
+    "conflict",
+    "stale",
+    "in_debt",
+    "leased",
+    "lease_refused",
+];
 const CAPTURES: [&str; 5] = ["captured", "marked", "voided", "conflict", "stale"];
 const VOIDS: [&str; 5] = ["voided", "marked", "repeated", "stale", "conflict"];
 
@@ -82,7 +91,7 @@ pub struct ObservedStore {
     inner: Arc<dyn Store>,
     name: &'static str,
     transactions: Transactions,
-    deductions: [Counter; 7],
+    deductions: [Counter; 9],
     captures: [Counter; 5],
     settled: Counter,
     voids: [Counter; 5],
@@ -133,7 +142,17 @@ impl ObservedStore {
     }
 
     fn count_charge(&self, outcome: DeductionOutcome) {
-        let [charged, insufficient, frozen, voided, conflict, stale, in_debt] = &self.deductions;
+        let [
+            charged,
+            insufficient,
+            frozen,
+            voided,
+            conflict,
+            stale,
+            in_debt,
+            leased,
+            lease_refused,
+        ] = &self.deductions;
         match outcome {
             DeductionOutcome::Deducted(_) => charged,
             DeductionOutcome::Insufficient => insufficient,
@@ -142,6 +161,8 @@ impl ObservedStore {
             DeductionOutcome::Conflict => conflict,
             DeductionOutcome::Stale => stale,
             DeductionOutcome::InDebt(_) => in_debt,
+            DeductionOutcome::Leased => leased,
+            DeductionOutcome::LeaseRefused => lease_refused,
         }
         .increment(1);
     }

@@ -20,12 +20,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use secrecy::SecretString;
 use stripe402_protocol::{
     Code, PaymentMethodId, Reason, Refusal, Units,
-    message::{CardAnswer, CardPayment, Deduction, DeductionOutcome},
+    message::{CardAnswer, CardPayment, Deduction, DeductionOutcome, HoldTerms},
 };
 use tracing::Instrument as _;
 
@@ -68,6 +69,9 @@ impl std::fmt::Debug for CardPayments {
         f.debug_struct("CardPayments").field("options", &self.options).finish_non_exhaustive()
     }
 }
+
+/// How long a payment waits for leases that are called back: as long as a gateway may let one last.
+const LEASES_COME_BACK: Duration = Duration::from_secs(10);
 
 const MODES_DIFFER: &str = "a gateway's publishable_key and this ledger's STRIPE_SECRET_KEY are of \
                             different modes: both must be test keys or both live keys";
@@ -170,6 +174,7 @@ impl CardPayments {
         let mut charged_by: Option<String> = None;
         // Stripe failed, and took nothing: one more is opened in this request, no third.
         let mut lapsed = false;
+        let mut patience = LEASES_COME_BACK;
         loop {
             self.verify_card_if_balance_suffices(&mut attempt).await?;
             if attempt.proven
@@ -201,6 +206,7 @@ impl CardPayments {
                 },
                 // Credited since we looked: the next turn deducts.
                 Opened::Enough => {}
+                Opened::Leased => self.wait_for_leases(&mut patience).await?,
                 Opened::Busy(other) => self.wait_for_other(&mut attempt, other).await?,
                 Opened::Repeated(named) => {
                     self.repeat(&mut attempt, named).await?;
@@ -221,6 +227,16 @@ impl CardPayments {
                 }
             }
         }
+    }
+
+    /// Leases of the client's hold enough: they are called back, and the card is not charged meanwhile.
+    async fn wait_for_leases(&self, patience: &mut Duration) -> Result<(), PaymentAbort> {
+        let Some(left) = patience.checked_sub(self.options.poll) else {
+            return Err(PaymentAbort::unavailable("leases did not come back"));
+        };
+        *patience = left;
+        tokio::time::sleep(self.options.poll).await;
+        Ok(())
     }
 
     /// Looks the card up, and refuses one that is somebody else's before anything is touched.
@@ -263,7 +279,7 @@ impl CardPayments {
             currency: request.currency,
             amount: request.price,
             route: request.route.clone(),
-            hold: request.hold,
+            hold: request.hold.map(HoldTerms::from),
         };
         crate::failpoint!("before_deduction");
         let outcome = self.store.deduct_for_card(deduction).await?;
@@ -275,10 +291,15 @@ impl CardPayments {
                 credits_remaining,
                 payment_intent_id: charged_by.cloned(),
             })),
-            DeductionOutcome::Insufficient | DeductionOutcome::InDebt(_) => Ok(None),
+            DeductionOutcome::Insufficient
+            | DeductionOutcome::InDebt(_)
+            | DeductionOutcome::Leased => Ok(None),
             DeductionOutcome::Frozen => Err(refuse(abort::frozen())),
             // The gateway gave this request up, or its clock is off: not the client's fault.
-            DeductionOutcome::Voided | DeductionOutcome::Conflict | DeductionOutcome::Stale => {
+            DeductionOutcome::Voided
+            | DeductionOutcome::Conflict
+            | DeductionOutcome::Stale
+            | DeductionOutcome::LeaseRefused => {
                 Err(PaymentAbort::unavailable("the charge id is not usable any more"))
             }
         }

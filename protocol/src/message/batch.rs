@@ -57,14 +57,42 @@ pub struct Deduction {
     pub hold: Option<HoldTerms>,
 }
 
+/// Leases that one account may have out at once.
+pub const MOST_LEASES: u8 = 8;
+
 /// What a hold comes to if nobody captures it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldTerms {
     /// When it ends, Unix milliseconds; at most [`LONGEST_HOLD_MS`] after it was minted.
     pub ends_ms: u64,
     /// How much is captured at its end; at most what is held. The rest is released.
     pub at_end: Units,
+    /// Makes it a lease, from which a gateway pays for many requests by itself: refused if it is more
+    /// than so many percent of what is available, if the account has [`MOST_LEASES`] out, or while its
+    /// leases are called back. Since version 4.
+    pub lease: Option<u8>,
+}
+
+/// [`HoldTerms`] in a message of JSON: a card pays for one request, never for a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CardHold {
+    /// See [`HoldTerms::ends_ms`].
+    pub ends_ms: u64,
+    /// See [`HoldTerms::at_end`].
+    pub at_end: Units,
+}
+
+impl From<CardHold> for HoldTerms {
+    fn from(CardHold { ends_ms, at_end }: CardHold) -> Self {
+        Self { ends_ms, at_end, lease: None }
+    }
+}
+
+impl From<HoldTerms> for CardHold {
+    fn from(HoldTerms { ends_ms, at_end, lease: _ }: HoldTerms) -> Self {
+        Self { ends_ms, at_end }
+    }
 }
 
 /// Ends a hold: so much is taken, the rest is released.
@@ -76,6 +104,8 @@ pub struct Capture {
     pub client_id: ClientId,
     /// How much was used. More than is held takes what is held.
     pub amount: Units,
+    /// How many requests used it, for the books: one, or as many as a lease has paid for. Since version 4.
+    pub count: u32,
 }
 
 /// A deduction to take back, or to refuse if it is yet to come: batches can overtake each other.
@@ -123,6 +153,11 @@ pub enum DeductionOutcome {
     Stale,
     /// As [`DeductionOutcome::Insufficient`], and the client owes this much. Since version 3.
     InDebt(Units),
+    /// As [`DeductionOutcome::Insufficient`], but leases of this account's are out that hold enough. They
+    /// are called back: the same deduction may be asked for again until they are. Since version 4.
+    Leased,
+    /// The lease is more than may be leased. Nothing was held. Since version 4.
+    LeaseRefused,
 }
 
 /// What became of a capture. The order of variants is the encoding's.

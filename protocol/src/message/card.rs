@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use super::HoldTerms;
+use super::CardHold;
 use crate::{
     ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
 };
@@ -49,7 +49,7 @@ pub struct CardPayment {
     pub live: Option<bool>,
     /// Makes the deduction a hold. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<HoldTerms>,
+    pub hold: Option<CardHold>,
 }
 
 /// The answer to a [`CardPayment`], with status 200.

@@ -86,11 +86,13 @@ mod tests {
     /// Gateways and ledgers of other releases read these numbers.
     #[test]
     fn outcomes_have_the_numbers_they_always_had() {
-        use DeductionOutcome::{Conflict, Deducted, Frozen, InDebt, Insufficient, Stale, Voided};
+        use DeductionOutcome::{
+            Conflict, Deducted, Frozen, InDebt, Insufficient, LeaseRefused, Leased, Stale, Voided,
+        };
         let three = Units::from_u32(3);
-        let deductions =
-            [Deducted(three), Insufficient, Frozen, Voided, Conflict, Stale, InDebt(three)];
-        assert_eq!(to_bytes(&deductions), [0, 6, 1, 2, 3, 4, 5, 6, 6]);
+        let first = [Deducted(three), Insufficient, Frozen, Voided, Conflict, Stale];
+        assert_eq!(to_bytes(&first), [0, 6, 1, 2, 3, 4, 5]);
+        assert_eq!(to_bytes(&[InDebt(three), Leased, LeaseRefused]), [6, 6, 7, 8]);
         use VoidOutcome as Void;
         let voids = [Void::Voided, Void::Marked, Void::Repeated, Void::Stale, Void::Conflict];
         assert_eq!(to_bytes(&voids), [0, 1, 2, 3, 4]);

@@ -13,12 +13,12 @@ mod settlement;
 
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{
-    Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
-    LONGEST_HOLD_MS, LONGEST_ROUTE, Void, VoidOutcome, is_route_name,
+    Batch, BatchAnswer, Capture, CaptureOutcome, CardHold, Deduction, DeductionOutcome, HoldTerms,
+    LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
 };
 pub use card::{CardAnswer, CardPayment};
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
@@ -13,7 +13,7 @@ use super::{
 use crate::{ClientId, Currency, DeductionId, Units};
 
 /// The version before, which is still answered.
-const BEFORE: u16 = 2;
+const BEFORE: u16 = 3;
 
 /// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
 /// one that is wrong must not fail the others.
@@ -40,34 +40,29 @@ struct Unchecked {
     version: u16,
     deductions: Vec<UncheckedDeduction>,
     voids: Vec<Void>,
-    captures: Vec<(DeductionId, ClientId, i64)>,
+    captures: Vec<(DeductionId, ClientId, i64, u32)>,
 }
 
-/// A batch of version 2.
+/// A batch of version 3: without leases.
 #[derive(Deserialize)]
 struct UncheckedBefore {
     version: u16,
-    deductions: Vec<UncheckedDeductionBefore>,
+    deductions: Vec<(UncheckedPart, Option<(u64, i64)>)>,
     voids: Vec<Void>,
-}
-
-/// The answer to a batch of version 2.
-#[derive(Serialize)]
-struct AnswerBefore<'a> {
-    deductions: Vec<(DeductionId, DeductionOutcome)>,
-    voids: &'a [(DeductionId, VoidOutcome)],
+    captures: Vec<(DeductionId, ClientId, i64)>,
 }
 
 /// A [`Deduction`] in the compact encoding, where every currency is three bytes and every amount an
 /// integer.
 #[derive(Deserialize)]
 struct UncheckedDeduction {
-    deduction: UncheckedDeductionBefore,
-    hold: Option<(u64, i64)>,
+    part: UncheckedPart,
+    hold: Option<(u64, i64, Option<u8>)>,
 }
 
+/// What every version knows of a deduction.
 #[derive(Deserialize)]
-struct UncheckedDeductionBefore {
+struct UncheckedPart {
     id: DeductionId,
     client_id: ClientId,
     currency: [u8; 3],
@@ -75,7 +70,7 @@ struct UncheckedDeductionBefore {
     route: String,
 }
 
-impl UncheckedDeductionBefore {
+impl UncheckedPart {
     fn check(self) -> Result<Deduction, DeductionId> {
         let Self { id, client_id, currency, amount, route } = self;
         let currency = core::str::from_utf8(&currency).ok();
@@ -91,12 +86,12 @@ impl UncheckedDeductionBefore {
 
 impl UncheckedDeduction {
     fn check(self) -> Result<Deduction, DeductionId> {
-        let deduction = self.deduction.check()?;
-        let Some((ends_ms, at_end)) = self.hold else { return Ok(deduction) };
+        let deduction = self.part.check()?;
+        let Some((ends_ms, at_end, lease)) = self.hold else { return Ok(deduction) };
         let latest = deduction.id.minted_ms().saturating_add(LONGEST_HOLD_MS);
         match Units::new(at_end) {
             Ok(at_end) if at_end <= deduction.amount && ends_ms <= latest => {
-                Ok(Deduction { hold: Some(HoldTerms { ends_ms, at_end }), ..deduction })
+                Ok(Deduction { hold: Some(HoldTerms { ends_ms, at_end, lease }), ..deduction })
             }
             _ => Err(deduction.id),
         }
@@ -110,24 +105,29 @@ impl Received {
     /// [`NotCompact`] if the bytes are none, cut off, or followed by others.
     pub fn from_compact(bytes: &[u8]) -> Result<Self, NotCompact> {
         if version(bytes) == Some(BEFORE) {
-            let UncheckedBefore { version, deductions, voids } = from_bytes(bytes)?;
-            let deductions = deductions.into_iter().map(UncheckedDeductionBefore::check);
-            return Ok(Self::sorted(version, deductions, voids, Vec::new()));
+            let UncheckedBefore { version, deductions, voids, captures } = from_bytes(bytes)?;
+            let deductions = deductions.into_iter().map(|(part, hold)| {
+                let hold = hold.map(|(ends_ms, at_end)| (ends_ms, at_end, None));
+                UncheckedDeduction { part, hold }.check()
+            });
+            let captures = captures.into_iter();
+            let captures = captures.map(|(id, client_id, amount)| (id, client_id, amount, 1));
+            return Ok(Self::sorted(version, deductions, voids, captures));
         }
         let Unchecked { version, deductions, voids, captures } = from_bytes(bytes)?;
         let deductions = deductions.into_iter().map(UncheckedDeduction::check);
-        Ok(Self::sorted(version, deductions, voids, captures))
+        Ok(Self::sorted(version, deductions, voids, captures.into_iter()))
     }
 
     fn sorted(
         version: u16,
         deductions: impl Iterator<Item = Result<Deduction, DeductionId>>,
         voids: Vec<Void>,
-        captures: Vec<(DeductionId, ClientId, i64)>,
+        captures: impl Iterator<Item = (DeductionId, ClientId, i64, u32)>,
     ) -> Self {
-        let captures = captures.into_iter().map(|(id, client_id, amount)| {
+        let captures = captures.map(|(id, client_id, amount, count)| {
             let amount = Units::new(amount).map_err(|_| id)?;
-            Ok(Capture { id, client_id, amount })
+            Ok(Capture { id, client_id, amount, count })
         });
         let (deductions, refused_deductions) = apart(deductions);
         let (captures, refused_captures) = apart(captures);
@@ -170,18 +170,18 @@ impl Refused {
 }
 
 impl BatchAnswer {
-    /// The answer in the version of the batch.
+    /// The answer in the version of the batch. To a gateway that knows of no leases, what is out on them
+    /// is not there.
     #[must_use]
-    pub fn encode(&self, version: u16) -> Vec<u8> {
-        if version >= VERSION {
-            return to_bytes(self);
+    pub fn encode(mut self, version: u16) -> Vec<u8> {
+        if version < VERSION {
+            for (_, outcome) in &mut self.deductions {
+                if matches!(outcome, DeductionOutcome::Leased | DeductionOutcome::LeaseRefused) {
+                    *outcome = DeductionOutcome::Insufficient;
+                }
+            }
         }
-        let before = |outcome| match outcome {
-            DeductionOutcome::InDebt(_) => DeductionOutcome::Insufficient,
-            outcome => outcome,
-        };
-        let deductions = self.deductions.iter().map(|(id, outcome)| (*id, before(*outcome)));
-        to_bytes(&AnswerBefore { deductions: deductions.collect(), voids: &self.voids })
+        to_bytes(&self)
     }
 }
 
@@ -212,9 +212,13 @@ mod tests {
 
     /// What another release may write: deductions, holds with their end and what it takes, captures.
     fn written(deductions: &[(Fields, Option<(u64, i64)>)], captures: &[(u8, i64)]) -> Vec<u8> {
+        let lease = |(of, hold): &(Fields, Option<(u64, i64)>)| {
+            (of.clone(), hold.map(|(ends, at_end)| (ends, at_end, None::<u8>)))
+        };
+        let deductions: Vec<_> = deductions.iter().map(lease).collect();
         let voids = vec![Void { id: deduction(9).id, client_id: None }];
         let of = |(number, amount): &(u8, i64)| {
-            (deduction(*number).id, deduction(*number).client_id, *amount)
+            (deduction(*number).id, deduction(*number).client_id, *amount, 1_u32)
         };
         let captures: Vec<_> = captures.iter().map(of).collect();
         to_bytes(&(VERSION, deductions, voids, captures))
@@ -265,10 +269,11 @@ mod tests {
 
     #[test]
     fn what_a_gateway_writes_is_received_as_it_is() {
-        let terms = HoldTerms { ends_ms: NOW + 1, at_end: Units::from_u32(7) };
+        let at_end = Units::from_u32(7);
+        let terms = HoldTerms { ends_ms: NOW + 1, at_end, lease: Some(5) };
         let held = Deduction { hold: Some(terms), ..deduction(2) };
-        let capture =
-            Capture { id: held.id, client_id: held.client_id, amount: Units::from_u32(3) };
+        let (amount, count) = (Units::from_u32(3), 2);
+        let capture = Capture { id: held.id, client_id: held.client_id, amount, count };
         let batch = Batch {
             version: VERSION,
             deductions: vec![deduction(1), held],
@@ -283,28 +288,44 @@ mod tests {
         }
     }
 
-    /// Of the version before: no holds, no captures, and no word on debt.
+    /// Of the version before: no leases, one request a capture, and no word on what is leased.
     #[test]
     fn the_version_before_is_answered_as_it_was() {
-        let sent = vec![fields(&deduction(1), *b"usd", 100), fields(&deduction(2), *b"xxx", 1)];
+        let day = Some((NOW + LONGEST_HOLD_MS, 7_i64));
+        let sent = vec![
+            (fields(&deduction(1), *b"usd", 100), None),
+            (fields(&deduction(2), *b"xxx", 1), None),
+            (fields(&deduction(3), *b"usd", 100), day),
+        ];
         let voids = vec![Void { id: deduction(9).id, client_id: None }];
+        let captured = vec![(deduction(4).id, deduction(4).client_id, 5_i64)];
         let Received { batch, refused } =
-            Received::from_compact(&to_bytes(&(BEFORE, sent, voids))).unwrap();
-        assert_eq!(batch.deductions, [deduction(1)]);
+            Received::from_compact(&to_bytes(&(BEFORE, sent, voids, captured))).unwrap();
+        let at_end = Units::from_u32(7);
+        let terms = HoldTerms { ends_ms: NOW + LONGEST_HOLD_MS, at_end, lease: None };
+        assert_eq!(
+            batch.deductions,
+            [deduction(1), Deduction { hold: Some(terms), ..deduction(3) }]
+        );
+        assert_eq!(batch.captures.first().map(|capture| capture.count), Some(1));
         let owed = DeductionOutcome::InDebt(Units::from_u32(5));
         let answer = BatchAnswer {
-            deductions: vec![(deduction(1).id, owed)],
+            deductions: vec![(deduction(1).id, owed), (deduction(3).id, DeductionOutcome::Leased)],
             voids: vec![(deduction(9).id, VoidOutcome::Marked)],
-            captures: vec![],
+            captures: vec![(deduction(4).id, CaptureOutcome::Marked)],
         };
-        let bytes = refused.complete(answer).encode(batch.version);
-        let expected: (Vec<_>, Vec<_>) = (
+        let bytes = refused.complete(answer.clone()).encode(batch.version);
+        let expected: (Vec<_>, Vec<_>, Vec<_>) = (
             vec![
-                (deduction(1).id, DeductionOutcome::Insufficient),
+                (deduction(1).id, owed),
                 (deduction(2).id, DeductionOutcome::Conflict),
+                (deduction(3).id, DeductionOutcome::Insufficient),
             ],
             vec![(deduction(9).id, VoidOutcome::Marked)],
+            vec![(deduction(4).id, CaptureOutcome::Marked)],
         );
         assert_eq!(bytes, to_bytes(&expected));
+        let answer = answer.encode(VERSION);
+        assert_eq!(answer.get(35), Some(&7), "told as it is to who knows of leases");
     }
 }

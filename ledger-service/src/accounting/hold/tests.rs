@@ -32,12 +32,12 @@ fn hold() -> Deduction {
         currency: Currency::USD,
         amount: units(100),
         route: "chat".to_owned(),
-        hold: Some(HoldTerms { ends_ms: NOW + 10 * MINUTE, at_end: units(10) }),
+        hold: Some(HoldTerms { ends_ms: NOW + 10 * MINUTE, at_end: units(10), lease: None }),
     }
 }
 
 fn capture(amount: u32) -> Capture {
-    Capture { id: hold().id, client_id: key().client, amount: units(amount) }
+    Capture { id: hold().id, client_id: key().client, amount: units(amount), count: 1 }
 }
 
 fn void() -> Void {
@@ -53,7 +53,7 @@ fn book(available: u32) -> Memory {
 
 fn account(available: u32, pending: u32, debt: u32) -> Account {
     let (available, pending, debt) = (units(available), units(pending), units(debt));
-    Account { available, pending, debt, frozen: false }
+    Account { available, pending, debt, ..Account::default() }
 }
 
 fn held(book: &mut Memory) -> DeductionOutcome {

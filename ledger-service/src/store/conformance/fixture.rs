@@ -59,12 +59,19 @@ pub(super) fn hold(key: AccountKey, amount: i64) -> Deduction {
 /// A hold that takes a third of it at its end.
 pub(super) fn hold_for(key: AccountKey, amount: i64, lasts: Duration) -> Deduction {
     let at_end = units(amount / 3);
-    let terms = HoldTerms { ends_ms: now_ms() + lasts.as_millis() as u64, at_end };
+    let terms = HoldTerms { ends_ms: now_ms() + lasts.as_millis() as u64, at_end, lease: None };
+    Deduction { hold: Some(terms), ..deduction(key, amount) }
+}
+
+/// A lease of at most so many percent of what is available, for an hour.
+pub(super) fn lease(key: AccountKey, amount: i64, percent: u8) -> Deduction {
+    let terms =
+        HoldTerms { ends_ms: now_ms() + 3_600_000, at_end: Units::ZERO, lease: Some(percent) };
     Deduction { hold: Some(terms), ..deduction(key, amount) }
 }
 
 pub(super) fn capture(hold: &Deduction, amount: i64) -> Capture {
-    Capture { id: hold.id, client_id: hold.client_id, amount: units(amount) }
+    Capture { id: hold.id, client_id: hold.client_id, amount: units(amount), count: 1 }
 }
 
 pub(super) fn void(deduction: &Deduction) -> Void {

@@ -83,9 +83,15 @@ fn record(row: &PgRow) -> Result<Option<DeductionRecord>, sqlx::Error> {
             route,
             balance_after,
             left: rows::units(row.try_get("balance_captured")?)?,
+            count: count(row)?,
         },
         _ => return Err(sqlx::Error::Decode("an unknown state of a deduction".into())),
     }))
+}
+
+fn count(row: &PgRow) -> Result<u32, sqlx::Error> {
+    let count: i64 = row.try_get("count")?;
+    u32::try_from(count).map_err(|_| sqlx::Error::Decode("a count out of range".into()))
 }
 
 fn hold(row: &PgRow) -> Result<(DeductionId, OpenHold), sqlx::Error> {
@@ -96,6 +102,11 @@ fn hold(row: &PgRow) -> Result<(DeductionId, OpenHold), sqlx::Error> {
     let terms = HoldTerms {
         ends_ms: u64::try_from(ends_ms).unwrap_or(0),
         at_end: rows::units(row.try_get("at_end")?)?,
+        lease: row
+            .try_get::<Option<i16>, _>("lease")?
+            .map(u8::try_from)
+            .transpose()
+            .map_err(|_| sqlx::Error::Decode("a share out of range".into()))?,
     };
     let hold = OpenHold {
         account: rows::key(row)?,

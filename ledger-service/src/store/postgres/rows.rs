@@ -25,6 +25,10 @@ pub(super) fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
         pending: units(row.try_get("pending")?)?,
         debt: units(row.try_get("debt")?)?,
         frozen: row.try_get("frozen")?,
+        leased: units(row.try_get("leased")?)?,
+        leases: u8::try_from(row.try_get::<i16, _>("leases")?)
+            .map_err(|_| as_sqlx("a number of leases out of range"))?,
+        recalled: row.try_get("recalled")?,
     })
 }
 

@@ -79,7 +79,10 @@ fn stored_record(client: ClientId, stored: &str) -> Result<DeductionRecord, Stor
     Ok(match part()? {
         "r" => DeductionRecord::RefusedInAdvance,
         "v" => DeductionRecord::Voided { account: account(part()?)? },
-        "m" => DeductionRecord::CapturedInAdvance { client, amount: units(part()?)? },
+        "m" => {
+            let (amount, count) = (units(part()?)?, parse(part()?, "a capture's count")?);
+            DeductionRecord::CapturedInAdvance { client, amount, count }
+        }
         "h" => {
             let (amount, balance_after, account) =
                 (units(part()?)?, units(part()?)?, account(part()?)?);
@@ -88,11 +91,12 @@ fn stored_record(client: ClientId, stored: &str) -> Result<DeductionRecord, Stor
         "c" => {
             let (held, balance_after, account) =
                 (units(part()?)?, units(part()?)?, account(part()?)?);
-            let mut rest = part()?.splitn(3, ' ');
+            let mut rest = part()?.splitn(4, ' ');
             let mut part = || rest.next().ok_or_else(|| damaged(&client, "a capture is cut short"));
             let (captured, left) = (units(part()?)?, units(part()?)?);
+            let count = parse(part()?, "a capture's count")?;
             let route = part()?.to_owned();
-            DeductionRecord::Captured { account, held, captured, route, balance_after, left }
+            DeductionRecord::Captured { account, held, captured, route, balance_after, left, count }
         }
         _ => {
             let mut parts = stored.splitn(4, ' ');

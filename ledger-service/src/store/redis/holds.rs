@@ -181,14 +181,19 @@ fn read_entry(entry: &str) -> Result<(ClientId, DeductionId), StoreError> {
     Ok((parse(client, "a client id")?, parse(id, "a hold's id")?))
 }
 
-/// A hold as `lua/holds.lua` keeps it: `ends at_end amount balance_after currency route`.
+/// A hold as `lua/holds.lua` keeps it: `ends at_end amount balance_after currency lease route`,
+/// where the lease is its share in percent, or `-`.
 fn stored_hold(client: ClientId, stored: &str) -> Result<OpenHold, StoreError> {
-    let mut parts = stored.splitn(6, ' ');
+    let mut parts = stored.splitn(7, ' ');
     let mut part = || parts.next().ok_or_else(|| damaged(&client, "a hold cannot be read"));
     let ends_ms = parse(part()?, "a hold's end")?;
     let at_end = units(part()?)?;
     let (amount, balance_after) = (units(part()?)?, units(part()?)?);
     let account = AccountKey { client, currency: parse(part()?, "a hold's currency")? };
-    let terms = HoldTerms { ends_ms, at_end };
+    let lease = match part()? {
+        "-" => None,
+        share => Some(parse(share, "a lease's share")?),
+    };
+    let terms = HoldTerms { ends_ms, at_end, lease };
     Ok(OpenHold { account, amount, route: part()?.to_owned(), terms, balance_after })
 }

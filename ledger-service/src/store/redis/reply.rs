@@ -31,13 +31,16 @@ impl Reply {
         units(&self.text()?)
     }
 
-    /// Available, pending, debt, frozen.
+    /// Available, pending, debt, frozen; then, of leases: how much, how many, whether called back.
     pub(super) fn account(&mut self) -> Result<Account, StoreError> {
         Ok(Account {
             available: self.units()?,
             pending: self.units()?,
             debt: self.units()?,
             frozen: self.text()? == "1",
+            leased: self.units()?,
+            leases: self.parse("a number of leases")?,
+            recalled: self.text()? == "1",
         })
     }
 }

@@ -30,6 +30,7 @@ fn captured(account: AccountKey, of: &Deduction, taken: i64, left: i64) -> Optio
         route: of.route.clone(),
         balance_after: units(left - (of.amount.get() - taken)),
         left: units(left),
+        count: 1,
     })
 }
 

@@ -43,6 +43,6 @@ fn done(available: i64, pending: i64, debt: i64) -> Posted {
         available: units(available),
         pending: units(pending),
         debt: units(debt),
-        frozen: false,
+        ..Account::default()
     })
 }

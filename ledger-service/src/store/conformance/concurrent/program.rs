@@ -192,7 +192,7 @@ impl Scene {
         }
         let Deduction { id, client_id, .. } = dice.pick(from).deduction;
         let amount = units(i64::try_from(dice.throw(32)).unwrap());
-        Operation::Capture(Capture { id, client_id, amount })
+        Operation::Capture(Capture { id, client_id, amount, count: 1 })
     }
 
     fn post(&self, dice: &mut Dice) -> Operation {

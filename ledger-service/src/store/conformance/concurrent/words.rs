@@ -95,6 +95,10 @@ impl Words {
             Answer::Deduction(DeductionOutcome::Deducted(_)) => "charged",
             Answer::Deduction(DeductionOutcome::Insufficient) => "insufficient",
             Answer::Deduction(DeductionOutcome::InDebt(_)) => "in debt",
+            Answer::Deduction(DeductionOutcome::Leased) | Answer::Opened(Opened::Leased) => {
+                "leased"
+            }
+            Answer::Deduction(DeductionOutcome::LeaseRefused) => "no lease",
             Answer::Captured(CaptureOutcome::Captured { .. }) => "captured",
             Answer::Deduction(DeductionOutcome::Frozen) => "frozen",
             Answer::Deduction(DeductionOutcome::Voided)

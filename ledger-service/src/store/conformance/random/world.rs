@@ -89,8 +89,12 @@ impl World {
         let minted_ms = minted.id.minted_ms();
         let at_end = units(0);
         let hold = match minted_ms % 5 {
-            0 | 1 => Some(HoldTerms { ends_ms: minted_ms + 3_600_000, at_end }),
-            2 if self.dice.throw(8) == 0 => Some(HoldTerms { ends_ms: minted_ms - 1, at_end }),
+            0 => Some(HoldTerms { ends_ms: minted_ms + 3_600_000, at_end, lease: None }),
+            // Most would be refused at a share that gateways ask for.
+            1 => Some(HoldTerms { ends_ms: minted_ms + 3_600_000, at_end, lease: Some(60) }),
+            2 if self.dice.throw(8) == 0 => {
+                Some(HoldTerms { ends_ms: minted_ms - 1, at_end, lease: None })
+            }
             _ => None,
         };
         Deduction {
@@ -136,7 +140,8 @@ impl World {
             // Of a card's hold a gateway knows whose it is once it is there.
             let known = accounting::Book::deduction(&self.books, &id).unwrap();
             if !for_card || known.is_some_and(|known| known.payer().is_some()) {
-                captures.push(Capture { id, client_id: client, amount: self.amount() });
+                let (amount, count) = (self.amount(), u32::from(self.dice.throw(4) == 0) + 1);
+                captures.push(Capture { id, client_id: client, amount, count });
             }
         }
         let batch = Batch { captures, ..batch(deductions, voids) };
