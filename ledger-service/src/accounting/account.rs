@@ -113,11 +113,16 @@ impl Account {
         Some(Self { leased, leases, recalled: self.recalled && leases > 0, ..self })
     }
 
+    /// What can be spent once all leases are back, if nothing was paid from them: debt is settled first.
+    #[must_use]
+    pub fn with_leases(self) -> Units {
+        self.credited(self.leased).map_or(Units::MAX, |after| after.available)
+    }
+
     /// Whether leases that are out may bring back what is missing for `amount`.
     #[must_use]
     pub fn is_leased(self, amount: Units) -> bool {
-        let with_leases = self.available.checked_add(self.leased);
-        self.leases > 0 && with_leases.is_none_or(|sum| sum >= amount)
+        self.leases > 0 && self.with_leases() >= amount
     }
 
     /// What the account's movements and deductions must sum up to: it can be negative.

@@ -18,5 +18,5 @@ pub(super) async fn post(
     let account = app.store.account(key).await;
     let account = account.map_err(|error| ApiError::unavailable(error.to_string()))?;
     let amount_owed = Some(account.debt).filter(|owed| !owed.is_zero());
-    Ok(Json(BalanceAnswer { credits_remaining: account.available, amount_owed }))
+    Ok(Json(BalanceAnswer { credits_remaining: account.with_leases(), amount_owed }))
 }

@@ -13,6 +13,10 @@ pub(crate) struct Sums {
     pub(crate) net: i64,
     /// Held.
     pub(crate) pending: i64,
+    /// Out on leases.
+    pub(crate) leased: i64,
+    /// How many of these there are.
+    pub(crate) leases: usize,
 }
 
 /// An account whose records do not explain it.
@@ -48,7 +52,12 @@ pub(crate) async fn difference(
 }
 
 const fn of(account: Account) -> Sums {
-    Sums { net: account.net(), pending: account.pending.get() }
+    Sums {
+        net: account.net(),
+        pending: account.pending.get(),
+        leased: account.leased.get(),
+        leases: account.leases as usize,
+    }
 }
 
 /// `None` if a sum overflows.
@@ -65,12 +74,16 @@ async fn explained(store: &dyn Store, key: AccountKey) -> Result<Option<Sums>, S
             _ => Some(0),
         }
     });
-    let open = open.iter().filter(|(_, hold)| hold.account == key);
-    let open = open.map(|(_, hold)| Some(hold.amount.get()));
+    let open: Vec<_> = open.iter().filter(|(_, hold)| hold.account == key).collect();
+    let leases = open.iter().filter(|(_, hold)| hold.terms.lease.is_some());
+    let (leased, leases) =
+        (sum(leases.clone().map(|(_, hold)| Some(hold.amount.get()))), leases.count());
+    let open = open.iter().map(|(_, hold)| Some(hold.amount.get()));
     let spent = tallies.iter().map(|tally| tally.amount.checked_neg());
     let net = sum(moved.map(Some).chain(spent));
     let pending = sum(of_refunds.chain(open));
-    Ok(net.zip(pending).map(|(net, pending)| Sums { net, pending }))
+    let sums = net.zip(pending).zip(leased);
+    Ok(sums.map(|((net, pending), leased)| Sums { net, pending, leased, leases }))
 }
 
 fn sum(mut amounts: impl Iterator<Item = Option<i64>>) -> Option<i64> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
-    LONGEST_HOLD_MS, VERSION, Void, VoidOutcome,
+    LONGEST_HOLD_MS, VERSION, Void,
     compact::{NotCompact, from_bytes, to_bytes, version},
     is_route_name,
 };
@@ -189,7 +189,7 @@ impl BatchAnswer {
 mod tests {
     use alloc::{string::ToString, vec};
 
-    use super::*;
+    use super::{super::VoidOutcome, *};
 
     const NOW: u64 = 1_795_000_000_123;
 

@@ -36,6 +36,8 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
                 money(explained.net),
                 money(held.pending),
                 money(explained.pending),
+                format!("{} of {}", money(held.leased), held.leases),
+                format!("{} of {}", money(explained.leased), explained.leases),
             ]);
             values.push(json!({
                 "subject": key.client.subject(),
@@ -44,6 +46,10 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
                 "explained": explained.net,
                 "pending": held.pending,
                 "pendingExplained": explained.pending,
+                "leased": held.leased,
+                "leasedExplained": explained.leased,
+                "leases": held.leases,
+                "leasesExplained": explained.leases,
             }));
         }
     }
@@ -51,8 +57,8 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
     let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
     lines.extend(damaged.iter().map(|what| format!("damaged: {what}")));
     if !rows.is_empty() {
-        let head = ["client", "holds", "explained", "pending", "explained"];
-        lines.push(report::table(&head, &[1, 2, 3, 4], rows));
+        let head = ["client", "holds", "explained", "pending", "explained", "leased", "explained"];
+        lines.push(report::table(&head, &[1, 2, 3, 4, 5, 6], rows));
     }
     let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
     let found = Report::new(lines, &value, arguments.json)?;

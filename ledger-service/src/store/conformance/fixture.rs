@@ -172,8 +172,12 @@ impl Asked {
             let spent: i64 = tallies.iter().map(|tally| tally.amount).sum();
             assert_eq!(moved - spent, account.net(), "{account:?} is not explained");
             let open = self.0.open_holds(Some(key.client), usize::MAX).await.unwrap();
-            let open = open.iter().filter(|(_, hold)| hold.account == *key);
-            let open: i64 = open.map(|(_, hold)| hold.amount.get()).sum();
+            let open: Vec<_> = open.iter().filter(|(_, hold)| hold.account == *key).collect();
+            let leases = open.iter().filter(|(_, hold)| hold.terms.lease.is_some());
+            let leased: i64 = leases.clone().map(|(_, hold)| hold.amount.get()).sum();
+            let out = (account.leased.get(), usize::from(account.leases));
+            assert_eq!(out, (leased, leases.count()), "leased by nothing, or not leased");
+            let open: i64 = open.iter().map(|(_, hold)| hold.amount.get()).sum();
             let of_refunds: i64 = movements
                 .iter()
                 .map(|movement| match movement.posting.kind {

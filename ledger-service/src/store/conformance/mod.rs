@@ -93,6 +93,10 @@ macro_rules! conformance_tests {
             what_became_of_a_deduction_can_be_asked
             only_its_payer_is_told_what_became_of_a_deduction
             an_open_hold_is_known_beyond_the_memory
+            a_lease_is_a_share_and_counted
+            a_lease_pays_for_many_requests
+            nothing_is_refused_while_a_lease_holds_enough
+            leases_that_nobody_captures_come_back
             currencies_are_kept_apart
             amounts_up_to_the_largest
             a_batch_of_many_clients

@@ -5,6 +5,7 @@ mod audit;
 mod deductions;
 mod holds;
 mod known;
+mod leases;
 mod many;
 mod movements;
 mod payers;
@@ -24,8 +25,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, holds::*, known::*, many::*, movements::*, payers::*, reading::*,
-    top_ups::*, uncharged::*, voids::*,
+    audit::*, deductions::*, holds::*, known::*, leases::*, many::*, movements::*, payers::*,
+    reading::*, top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
