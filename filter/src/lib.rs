@@ -2,12 +2,13 @@
 //!
 //! The rules are pure and know no host: configuration ([`config`]), which route is priced how
 //! ([`pricing`]), what an answer says was used ([`usage`]), what becomes of one request ([`gate`]), what
-//! travels to the ledger together ([`queue`]), and one worker's streams and calls ([`worker`]), over a
+//! is paid from credit that was leased ([`lease`]), what travels to the ledger together ([`queue`]), and one worker's streams and calls ([`worker`]), over a
 //! narrow host trait ([`host`]). The proxy-wasm adapter exists in wasm only.
 
 pub mod config;
 pub mod gate;
 pub mod host;
+pub mod lease;
 pub mod metrics;
 pub mod pairs;
 pub mod pricing;

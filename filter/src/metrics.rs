@@ -15,7 +15,7 @@ pub struct Histogram(usize);
 
 /// What the counters are called at the proxy. What follows `.code.`, `.call.` or `.result.` is a
 /// tag: the shipped YAML tells Envoy so.
-pub const COUNTERS: [&str; 26] = [
+pub const COUNTERS: [&str; 30] = [
     "stripe402_challenges",
     "stripe402_paid",
     "stripe402_free",
@@ -42,6 +42,10 @@ pub const COUNTERS: [&str; 26] = [
     "stripe402_ledger_calls.call.balance.result.silent",
     "stripe402_inherited",
     "stripe402_captures_lost",
+    "stripe402_leased",
+    "stripe402_leases",
+    "stripe402_leases_refused",
+    "stripe402_leased_units_lost",
 ];
 
 /// What is counted for each route whose price is metered; `.route.` and its name follow.
@@ -88,6 +92,15 @@ impl Counter {
 
     /// Captures that should have been handed over: their holds are settled at their end.
     pub const CAPTURES_LOST: Self = Self(25);
+
+    /// Requests that were paid from a lease.
+    pub const LEASED: Self = Self(26);
+    /// Leases that were given.
+    pub const LEASES: Self = Self(27);
+    /// Leases that were refused.
+    pub const LEASES_REFUSED: Self = Self(28);
+    /// Units that were paid from a lease and did not reach the ledger in time: the client has them.
+    pub const LEASED_UNITS_LOST: Self = Self(29);
 
     /// Payments that were refused for this.
     #[must_use]
@@ -216,6 +229,11 @@ mod tests {
             (Counter::VOIDED, "stripe402_voided"),
             (Counter::VOIDS_LOST, "stripe402_voids_lost"),
             (Counter::INHERITED, "stripe402_inherited"),
+            (Counter::CAPTURES_LOST, "stripe402_captures_lost"),
+            (Counter::LEASED, "stripe402_leased"),
+            (Counter::LEASES, "stripe402_leases"),
+            (Counter::LEASES_REFUSED, "stripe402_leases_refused"),
+            (Counter::LEASED_UNITS_LOST, "stripe402_leased_units_lost"),
         ] {
             assert_eq!(name(counter), expected);
         }

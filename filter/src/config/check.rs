@@ -10,13 +10,14 @@ use super::{
     Unmatched, VoidOn,
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
+    leases::{LEASES, leases},
     route::{ROUTE, route},
 };
 use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
-const ROOT: [&str; 15] = [
+const ROOT: [&str; 16] = [
     "publishable_key",
     "currency",
     "min_top_up",
@@ -32,6 +33,7 @@ const ROOT: [&str; 15] = [
     "discovery",
     "paywall",
     "limits",
+    "leases",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
 const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
@@ -54,12 +56,14 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         return wrong("publishable_key", "must be a publishable key: pk_test_… or pk_live_…");
     }
     let live = publishable_key.starts_with("pk_live_");
+    let leases = leases(root.object("leases", &LEASES)?)?;
     let defaults = Defaults {
         publishable_key,
         currency: root.optional("currency")?.unwrap_or(Currency::USD),
         min_top_up: root.optional("min_top_up")?,
         max_top_up: root.optional("max_top_up")?,
         void_on: root.values("void_on")?.map_or_else(VoidOn::usual, |causes| VoidOn::of(&causes)),
+        leases: leases.enabled,
     };
     let ledger = ledger(root.object("ledger", &LEDGER)?)?;
     let route_metadata = root.optional("route_metadata")?.unwrap_or(true);
@@ -83,6 +87,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         discovery,
         paywall,
         limits,
+        leases,
         live,
     })
 }

@@ -4,6 +4,7 @@ mod by;
 mod check;
 mod fields;
 mod identity;
+mod leases;
 mod metadata;
 mod once;
 mod price;
@@ -14,6 +15,7 @@ use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::Currency;
 
+pub use self::leases::LeaseSettings;
 use crate::pricing::{EncodedChallenge, Offer, Table, VoidOn};
 
 /// A configuration that can be served.
@@ -41,6 +43,8 @@ pub struct Config {
     pub paywall: Option<Paywall>,
     /// Sizes.
     pub limits: SizeLimits,
+    /// Credit leases.
+    pub leases: LeaseSettings,
     /// Whether the publishable key is one for real money: the ledger's must be, too.
     pub live: bool,
 }
@@ -68,6 +72,7 @@ pub struct Defaults {
     min_top_up: Option<i64>,
     max_top_up: Option<i64>,
     void_on: VoidOn,
+    leases: bool,
 }
 
 /// What happens to requests that no route matches.

@@ -11,13 +11,13 @@ use super::{
     fields::{Checked, Fields, Read, wrong},
     price::{self, UNITS},
 };
-use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Rule, VoidOn};
+use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
 
 const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
 /// The fields of a route.
-pub(super) const ROUTE: [&str; 15] = [
+pub(super) const ROUTE: [&str; 16] = [
     "name",
     "route_name",
     "hosts",
@@ -33,9 +33,10 @@ pub(super) const ROUTE: [&str; 15] = [
     "description",
     "mime_type",
     "void_on",
+    "leases",
 ];
 /// What a route in Envoy can say of itself.
-const METADATA: [&str; 9] = [
+const METADATA: [&str; 10] = [
     "name",
     "free",
     "price",
@@ -45,6 +46,7 @@ const METADATA: [&str; 9] = [
     "description",
     "mime_type",
     "void_on",
+    "leases",
 ];
 /// Where it says so.
 pub(super) const METADATA_PATH: &str = "filter_metadata.stripe402";
@@ -153,6 +155,8 @@ fn offer(
         Some(causes) => VoidOn::of(&causes),
         None => defaults.void_on,
     };
+    let leases: Option<bool> = fields.optional("leases")?;
+    let leases_at = fields.path("leases");
     let price = match (fields.optional("free")?.unwrap_or_default(), price) {
         (true, None) => return Ok(None),
         (true, Some(_)) => {
@@ -181,6 +185,13 @@ fn offer(
         );
         return wrong(most_at, problem);
     }
+    let is_flat = matches!(price, Price::Flat(_));
+    if leases == Some(true) && !is_flat {
+        let problem =
+            "must be false or absent: each request of a metered price is a hold of its own";
+        return wrong(leases_at, problem);
+    }
+    let leases = leases.unwrap_or(defaults.leases) && is_flat;
     let encoded = EncodedChallenges::of(kept_for);
     Ok(Some(Offer {
         name,
@@ -191,6 +202,7 @@ fn offer(
         description,
         mime_type,
         void_on,
+        leases,
         encoded,
     }))
 }

@@ -170,6 +170,7 @@ impl Context for Root {
             return true;
         };
         let Shared { worker, host, .. } = &mut *shared;
+        worker.retire(host);
         if worker.is_at_rest() {
             worker.close(host);
             return true;

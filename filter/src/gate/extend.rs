@@ -14,6 +14,8 @@ use crate::pricing::{Extend, MeteredPrice, Offer, Price, Then};
 const AHEAD: u128 = 3;
 /// For how long a ledger that gave no answer is not asked again, in milliseconds.
 const RETRY_MS: u64 = 1_000;
+/// For how long leases are waited for that hold what is asked for, in milliseconds.
+const LEASED_RETRY_MS: u64 = 200;
 
 /// What is held for a stream beyond its first hold.
 #[derive(Debug, Default)]
@@ -193,6 +195,11 @@ impl Stream {
                         hold.amount = hold.amount.checked_add(amount).unwrap_or(hold.amount);
                     }
                 }
+            }
+            // They are called back, and come.
+            Ok(DeductionOutcome::Leased) => {
+                extension.silent = true;
+                extension.not_before_ms = now_ms.saturating_add(LEASED_RETRY_MS);
             }
             Ok(_) if amount > by && !extension.one_step => extension.one_step = true,
             Ok(_) => extension.exhausted = true,

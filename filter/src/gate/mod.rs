@@ -17,7 +17,7 @@ mod request;
 mod reserved;
 mod trace;
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
     ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
@@ -111,6 +111,21 @@ struct PricedRequest {
     offer: Rc<Offer>,
     /// As the client wrote it, without the query.
     path: String,
+}
+
+impl PricedRequest {
+    /// What it takes from a client's credit.
+    fn deduction(&self, id: DeductionId, client: ClientId) -> Deduction {
+        let offer = &self.offer;
+        Deduction {
+            id,
+            client_id: client,
+            currency: offer.currency,
+            amount: offer.price(),
+            route: offer.name.clone(),
+            hold: offer.terms(&id, Duration::ZERO),
+        }
+    }
 }
 
 /// What the route in Envoy says of its price.
@@ -226,6 +241,22 @@ impl Stream {
             Phase::Metering { .. } => self.metering.as_ref()?.extension.asking(),
             _ => None,
         }
+    }
+
+    /// What a request buys that waits for a deduction, if a lease may pay for it.
+    #[must_use]
+    pub fn leasing(&self) -> Option<&Offer> {
+        match &self.phase {
+            Phase::Deducting { priced, .. } if priced.offer.leases => Some(&priced.offer),
+            _ => None,
+        }
+    }
+
+    /// The deduction that a request waits for, once more.
+    #[must_use]
+    pub fn deduction_again(&self) -> Option<Deduction> {
+        let Phase::Deducting { priced, deduction, client, .. } = &self.phase else { return None };
+        Some(priced.deduction(*deduction, *client))
     }
 
     /// The deduction of a request that went on, while it is not decided whether it stands.

@@ -2,11 +2,11 @@
 //!
 //! Protocol, "What the server does with a request on a priced route".
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use stripe402_protocol::{
     Code, Intent, Payment, Reason, Refusal,
-    message::{self, CardAnswer, CardHold, CardPayment, Deduction, DeductionOutcome},
+    message::{self, CardAnswer, CardHold, CardPayment, DeductionOutcome},
 };
 
 use super::{
@@ -130,14 +130,7 @@ impl Stream {
             };
         };
         let Some(id) = mint() else { return self.without_ledger(LedgerError::InvalidResponse) };
-        let deduction = Deduction {
-            id,
-            client_id: client,
-            currency: priced.offer.currency,
-            amount: priced.offer.price(),
-            route: priced.offer.name.clone(),
-            hold: priced.offer.terms(&id, Duration::ZERO),
-        };
+        let deduction = priced.deduction(id, client);
         self.phase = Phase::Deducting { priced, deduction: id, client, card };
         Step::Deduct(deduction)
     }

@@ -58,6 +58,8 @@ pub struct Offer {
     pub mime_type: Option<String>,
     /// Which failures give the price back.
     pub void_on: VoidOn,
+    /// Whether busy clients may be paid for from leases.
+    pub leases: bool,
     pub(crate) encoded: EncodedChallenges,
 }
 

@@ -25,6 +25,8 @@ pub struct Queue {
     deductions: Fair<(Deduction, Traced)>,
     voids: VecDeque<Void>,
     captures: VecDeque<Capture>,
+    /// Deductions of the worker's own: no request waits for them.
+    own: VecDeque<Deduction>,
     in_flight: usize,
     patience: Staleness,
     limits: SizeLimits,
@@ -69,6 +71,7 @@ pub struct Sent {
     deductions: Vec<SentDeduction>,
     voids: Vec<Void>,
     captures: Vec<Capture>,
+    own: Vec<Deduction>,
     traced: Traced,
 }
 
@@ -107,6 +110,11 @@ impl Sent {
 }
 
 impl SentDeduction {
+    /// No request waits for it: its id says what it is.
+    const fn of_worker(own: &Deduction) -> Self {
+        Self { stream: 0, id: own.id, client: own.client_id, since_ms: None }
+    }
+
     const fn unanswered(&self, trouble: LedgerError) -> Outcome {
         let Self { stream, id, client, .. } = *self;
         Outcome { stream, deduction: id, client, outcome: Err(trouble) }
@@ -134,6 +142,7 @@ impl Queue {
             deductions: Fair::new(limits.queue, limits.source_shares),
             voids: VecDeque::new(),
             captures: VecDeque::new(),
+            own: VecDeque::new(),
             in_flight: 0,
             patience: Staleness::Fresh,
             limits,
@@ -183,15 +192,20 @@ impl Queue {
         self.captures.push_back(capture);
     }
 
+    /// Queues a deduction of the worker's own: a lease, or a request that was paid from one.
+    pub fn own(&mut self, deduction: Deduction) {
+        self.own.push_back(deduction);
+    }
+
     /// How many captures were lost since this was last asked.
     pub const fn take_lost_captures(&mut self) -> u64 {
         core::mem::replace(&mut self.lost_captures, 0)
     }
 
-    /// Whether the end of a hold waits.
+    /// Whether the end of a hold, or a deduction of the worker's own, waits.
     #[must_use]
-    pub fn has_captures(&self) -> bool {
-        !self.captures.is_empty()
+    pub fn has_own(&self) -> bool {
+        !self.captures.is_empty() || !self.own.is_empty()
     }
 
     /// The voids that were lost since this was last asked.
@@ -202,7 +216,7 @@ impl Queue {
     /// Whether anything waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deductions.is_empty() && self.voids.is_empty() && self.captures.is_empty()
+        self.deductions.is_empty() && self.voids.is_empty() && !self.has_own()
     }
 
     /// Whether a request waits.
@@ -269,9 +283,12 @@ impl Queue {
         let for_captures = for_voids.saturating_sub(voids.len()).min(self.captures.len());
         let captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
         let room = most.saturating_sub(voids.len()).saturating_sub(captures.len());
+        let for_own = self.own.len().min(room.div_ceil(2));
+        let own: Vec<Deduction> = self.own.drain(..for_own).collect();
+        let room = room.saturating_sub(own.len());
         let mut traced = Traced::default();
         let waiting = core::iter::from_fn(|| self.deductions.pop()).take(room);
-        let (sent, deductions) = waiting
+        let (mut sent, mut deductions): (Vec<_>, Vec<_>) = waiting
             .map(|(stream, waiting)| {
                 let (deduction, names) = waiting.item;
                 if traced.request_id.is_none() {
@@ -282,17 +299,25 @@ impl Queue {
                 (SentDeduction { stream, id, client, since_ms }, deduction)
             })
             .unzip();
+        sent.extend(own.iter().map(SentDeduction::of_worker));
+        deductions.extend(own.iter().cloned());
         self.in_flight = self.in_flight.saturating_add(1);
-        let (version, own) = (message::VERSION, (voids.clone(), captures.clone()));
-        let sent = Sent { deductions: sent, voids: own.0, captures: own.1, traced };
+        let (version, kept) = (message::VERSION, (voids.clone(), captures.clone()));
+        let sent = Sent { deductions: sent, voids: kept.0, captures: kept.1, own, traced };
         (Batch { version, deductions, voids, captures }, sent)
     }
 
-    /// A batch did not leave: nothing of it has happened, and its voids wait again.
+    /// A batch did not leave: nothing of it has happened, and its voids, and what is the worker's own,
+    /// wait again.
     pub fn unsent(&mut self, sent: Sent, trouble: LedgerError) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.wait_again(sent.voids, sent.captures);
-        sent.deductions.iter().map(|deduction| deduction.unanswered(trouble)).collect()
+        let of_requests = sent.deductions.len().saturating_sub(sent.own.len());
+        for own in sent.own.into_iter().rev() {
+            self.own.push_front(own);
+        }
+        let deductions = sent.deductions.iter().take(of_requests);
+        deductions.map(|deduction| deduction.unanswered(trouble)).collect()
     }
 
     fn wait_again(&mut self, voids: Vec<Void>, captures: Vec<Capture>) {

@@ -85,7 +85,9 @@ impl Worker {
     ) {
         let answered = answer.is_ok();
         let mut settled: Vec<DeductionId> = Vec::new();
+        let mut captures = Vec::new();
         if let Ok(answer) = &answer {
+            captures.clone_from(&answer.captures);
             let voided = |outcome: &&(_, VoidOutcome)| outcome.1 == VoidOutcome::Voided;
             let voided = answer.voids.iter().filter(voided).count();
             self.counted.add(Counter::VOIDED, u64::try_from(voided).unwrap_or(0));
@@ -97,6 +99,7 @@ impl Worker {
         });
         settled.extend(nothing.map(|outcome| outcome.deduction));
         self.journal.settled(host, settled);
+        let outcomes = self.hear_of_leases(host, &captures, outcomes);
         self.decide_later(outcomes);
         // Voids alone do not press a ledger that is in trouble; they wait for a tick.
         let presses = self.queue.has_charges() || answered && !self.queue.is_empty();

@@ -106,6 +106,11 @@ impl Worker {
             return self.journal.settled(host, [deduction]);
         }
         let waiting = self.waiting(id, deduction);
+        let again = waiting.as_ref().and_then(|stream| stream.deduction_again());
+        if let Some(again) = again.filter(|_| outcome == Ok(DeductionOutcome::Leased)) {
+            return self.await_leases(id, &again);
+        }
+        let waiting = self.waiting(id, deduction);
         if waiting.as_ref().is_some_and(|stream| stream.is_metering()) {
             return self.extended(host, id, deduction, outcome);
         }

@@ -9,6 +9,7 @@ mod card_places;
 mod due;
 mod health;
 mod journal;
+mod leases;
 mod log;
 mod metering;
 mod overrides;
@@ -30,6 +31,7 @@ use self::{
     due::{Decision, Due},
     health::Health,
     journal::Journal,
+    leases::AwaitingLeases,
     log::Log,
     overrides::Places,
 };
@@ -41,6 +43,7 @@ use crate::{
         Stream, Trace,
     },
     host::{CallId, Host, StreamId},
+    lease::Leases,
     metrics::{Pending, RouteCounts},
     queue::{Outcome, Queue, Queued, Sent, Traced},
     source::Source,
@@ -70,6 +73,9 @@ pub struct Worker {
     closing: Vec<StreamId>,
     /// Holds that were captured before the ledger answered for them.
     ahead: FxHashSet<DeductionId>,
+    leases: Leases,
+    /// Requests that wait for leases to come back.
+    awaiting_leases: FxHashMap<StreamId, AwaitingLeases>,
     log: Log,
     woken: bool,
     /// Unix milliseconds, as of the last event that asked the host: at most a pulse ago.
@@ -124,6 +130,7 @@ impl Worker {
     pub fn new(config: Rc<Config>) -> Self {
         let queue = Queue::new(config.limits);
         let journal = Journal::new(&config.ledger.cluster);
+        let leases = Leases::new(config.leases);
         Self {
             config,
             streams: FxHashMap::default(),
@@ -142,6 +149,8 @@ impl Worker {
             extending: Vec::new(),
             closing: Vec::new(),
             ahead: FxHashSet::default(),
+            leases,
+            awaiting_leases: FxHashMap::default(),
             log: Log::default(),
             woken: false,
             now_ms: 0,
@@ -169,6 +178,7 @@ impl Worker {
             && self.questions.is_empty()
             && self.due.is_empty()
             && self.journal.is_settled()
+            && self.leases.is_empty()
     }
 
     /// The head of a request.
@@ -213,7 +223,7 @@ impl Worker {
         let stands = deduction.filter(|_| step.void.is_none() && stream.served().is_none());
         self.answered(host, id, step);
         // The last that is done: whatever ends this VM before ends the answer, too.
-        self.journal.settled(host, stands);
+        self.stands(host, stands);
     }
 
     /// Whether the trailers of this stream's response matter.
@@ -228,7 +238,7 @@ impl Worker {
         let deduction = stream.served();
         stream.on_data();
         let stands = deduction.filter(|_| stream.served().is_none());
-        self.journal.settled(host, stands);
+        self.stands(host, stands);
     }
 
     /// The trailers of the API's response.
@@ -238,7 +248,7 @@ impl Worker {
         let step = stream.on_trailers(trailers);
         let stands = deduction.filter(|_| step.void.is_none() && stream.served().is_none());
         self.answered(host, id, step);
-        self.journal.settled(host, stands);
+        self.stands(host, stands);
     }
 
     fn answered(&mut self, host: &mut impl Host, id: StreamId, step: ResponseStep) {
@@ -251,8 +261,18 @@ impl Worker {
         if let Some(text) = step.describe {
             host.describe(id, &text);
         }
-        if let Some(void) = step.void {
+        if let Some(void) = step.void
+            && !self.leases.void(void.id)
+        {
             self.void(host, void);
+        }
+    }
+
+    /// A deduction stands: its answer went to the client.
+    fn stands(&mut self, host: &mut impl Host, deduction: Option<DeductionId>) {
+        if let Some(id) = deduction {
+            self.leases.stands(id);
+            self.journal.settled(host, [id]);
         }
     }
 
@@ -270,8 +290,9 @@ impl Worker {
         }
         // Sent with the next batch: a stream's end is no place to start a call from.
         match stream.on_end(|| origin(host, id)) {
+            Some(void) if self.leases.void(void.id) => {}
             Some(void) => self.queue.void(void),
-            None => self.journal.settled(host, deduction),
+            None => self.stands(host, deduction),
         }
     }
 

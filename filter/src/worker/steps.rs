@@ -82,6 +82,11 @@ impl Worker {
         trace: Trace<'_>,
         held: bool,
     ) -> Verdict {
+        if let Some(outcome) = self.lease(host, id, &deduction) {
+            let stream = self.streams.get_mut(&id);
+            let step = stream.and_then(|stream| stream.on_deduction(Ok(outcome), &mut || None));
+            return self.apply_if_any(host, id, step, trace, held);
+        }
         let error = if self.health.is_silent() {
             LedgerError::Unreachable
         } else {

@@ -48,6 +48,7 @@ impl Worker {
         self.begin(host);
         self.pulse(host);
         self.beat(host);
+        self.leases.on_tick(self.now_ms);
         for void in self.journal.inherit(host) {
             self.counted.count(Counter::INHERITED);
             self.queue.void(void);
@@ -76,13 +77,14 @@ impl Worker {
     fn pulse(&mut self, host: &mut impl Host) {
         self.queue.on_pulse();
         self.progress_all(host);
+        self.lease_pulse(host);
         self.give_up_overdue();
         let probes = self.health.take_probe(self.now_ms);
         if probes {
             let (batch, sent) = self.queue.probe();
             self.send(host, &batch, sent);
         }
-        let waits = self.queue.has_charges() || self.queue.has_captures();
+        let waits = self.queue.has_charges() || self.queue.has_own();
         if waits && self.queue.may_leave() && !self.health.is_silent() {
             return self.turn(host);
         }

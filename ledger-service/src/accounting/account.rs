@@ -92,12 +92,12 @@ impl Account {
     }
 
     /// With `amount` held back as a lease: at most `percent` of what is available, and not while
-    /// [`MOST_LEASES`] are out or leases are called back.
+    /// [`MOST_LEASES`] are out or leases are called back; never one of nothing.
     #[must_use]
     pub fn lent(self, amount: Units, percent: u8) -> Option<Self> {
-        let share = i128::from(self.available.get()).checked_mul(i128::from(percent))?;
+        let share = i128::from(self.available.get()).checked_mul(i128::from(percent.min(100)))?;
         let wanted = i128::from(amount.get()).checked_mul(100)?;
-        if self.recalled || self.leases >= MOST_LEASES || wanted > share {
+        if amount.is_zero() || self.recalled || self.leases >= MOST_LEASES || wanted > share {
             return None;
         }
         let leased = self.leased.checked_add(amount)?;

@@ -118,14 +118,16 @@ pub(crate) fn read_compact(body: &[u8]) -> Result<Received, ApiError> {
 
 fn known(version: u16) -> Result<(), ApiError> {
     match version {
-        0 | 1 => Err(ApiError::bad_request(format!(
-            "message version {version} is not supported: use 2 to {VERSION}"
+        ..BEFORE_OURS => Err(ApiError::bad_request(format!(
+            "message version {version} is not supported: use {BEFORE_OURS} to {VERSION}"
         ))),
         later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
         _ => Ok(()),
     }
 }
 
+/// The earliest version that this ledger answers.
+const BEFORE_OURS: u16 = VERSION - 1;
 /// The first version that this ledger does not know.
 const AFTER_OURS: u16 = VERSION + 1;
 

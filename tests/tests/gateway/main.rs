@@ -39,6 +39,7 @@ mod filter_order;
 mod grpc_failures;
 mod http3;
 mod identity;
+mod leases;
 mod ledger_trouble;
 mod limits;
 mod logs;

@@ -51,11 +51,11 @@ fn voids() {
 
 #[test]
 fn card_payments() {
-    let paid = answered(&[Means::Card], recorded!("2/payment.paid.to-filter.json"));
+    let paid = answered(&[Means::Card], recorded!("3/payment.paid.to-filter.json"));
     assert_eq!(paid.host.resumed, HashMap::from([(1, 1)]));
     for answer in [
-        recorded!("2/payment.insufficient.to-filter.json"),
-        recorded!("2/payment.refused.to-filter.json"),
+        recorded!("3/payment.insufficient.to-filter.json"),
+        recorded!("3/payment.refused.to-filter.json"),
     ] {
         let world = answered(&[Means::Card], answer);
         assert_eq!(world.host.replied, HashMap::from([(1, 1)]));
@@ -66,7 +66,7 @@ fn card_payments() {
 /// A ledger is upgraded before its gateways: it may refuse for a reason that they do not know yet.
 #[test]
 fn a_refusal_for_a_reason_of_a_later_version() {
-    let recorded = recorded!("2/payment.refused.to-filter.json");
+    let recorded = recorded!("3/payment.refused.to-filter.json");
     let later = str::from_utf8(recorded).unwrap().replace("rate_limited", "moon_phase");
     let mut world = answered(&[Means::Card], later.as_bytes());
     assert_eq!(world.host.replied, HashMap::from([(1, 1)]));
