@@ -123,7 +123,9 @@ impl Leases {
             let id = lease.id;
             let open = self.undecided.extract_if(|_, of| of.lease == id);
             for (id, Undecided { amount, .. }) in open {
-                lease.give_back(amount);
+                if !stripe402_mutant::mutant!("undecided_twice") {
+                    lease.give_back(amount);
+                }
                 let (client_id, currency) = key;
                 let route = route.name.clone();
                 let deduction = Deduction { id, client_id, currency, amount, route, hold: None };

@@ -56,6 +56,22 @@ impl People {
                     let _ = call.await;
                 }
             }
+            Act::Burst { card, agent, at_once, calls } => {
+                let Some(agent) = self.agents.get(card).and_then(|of| of.get(agent)) else {
+                    return;
+                };
+                let lanes = (0..at_once).map(|_| {
+                    let agent = Rc::clone(agent);
+                    tokio::task::spawn_local(async move {
+                        for _ in 0..calls {
+                            let _ = agent.call(None, PATIENCE_MS, None).await;
+                        }
+                    })
+                });
+                for lane in lanes.collect::<Vec<_>>() {
+                    let _ = lane.await;
+                }
+            }
             Act::Refund { card, amount, again_ms, fails } => {
                 let name = format!("order{number}");
                 let most = amount.map_or(i64::MAX, i64::from);

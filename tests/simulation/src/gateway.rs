@@ -18,7 +18,7 @@ use stripe402_filter::{
     config::{Config, Identity},
     gate::{Head, ResponseHead},
     host::{CallId, StreamId},
-    worker::{BodyUse, Failed, MOST_DECISIONS, Worker},
+    worker::{BodyUse, Failed, MOST_DECISIONS, Verdict, Worker},
 };
 use stripe402_protocol::DeductionId;
 use tokio::sync::{Notify, oneshot};
@@ -69,6 +69,10 @@ struct Live {
     resumed: bool,
     decided: u32,
     receipt: Option<String>,
+    /// Whether a lease paid for it.
+    leased: bool,
+    /// Whether it was counted as served.
+    counted: bool,
 }
 
 /// What an agent hears.
@@ -118,6 +122,7 @@ impl Gateway {
             "publishable_key": "pk_test_x",
             "ledger": {"cluster": "ledger"},
             "routes": [{"path": "/a", "price": price, "min_top_up": BLOCK}],
+            "leases": {"enabled": world.plan.is_leased(), "most": "50%"},
         });
         let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
         let vm = |_| {
@@ -175,13 +180,19 @@ impl Gateway {
             resumed: false,
             decided: 0,
             receipt: None,
+            leased: false,
+            counted: false,
         };
         self.streams.borrow_mut().insert(stream, live);
         let payment = stripe402_protocol::encode(payment);
         let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
         let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let head = Head::read(headers, &Identity::default());
-        self.enter(worker, Some(stream), |worker, proxy| worker.on_request(proxy, stream, &head));
+        let verdict = self
+            .enter(worker, Some(stream), |worker, proxy| worker.on_request(proxy, stream, &head));
+        if verdict == Verdict::Continue {
+            self.passes_at_once(stream, card);
+        }
         Some((stream, told))
     }
 
@@ -378,9 +389,12 @@ impl Gateway {
 
     /// How the request of a stream ended, for whichever of its charges stands.
     fn ends(&self, stream: StreamId, end: End) {
-        let streams = self.streams.borrow();
-        let Some(live) = streams.get(&stream) else { return };
+        let mut streams = self.streams.borrow_mut();
+        let Some(live) = streams.get_mut(&stream) else { return };
         let mut truth = self.world.truth();
+        if end == End::Served && !std::mem::replace(&mut live.counted, true) {
+            truth.requests.entry(live.card).or_default().served += 1;
+        }
         // Of several the last: the others were refused, which is why there is another one.
         if let Some(minted) = live.random.last().and_then(|random| truth.charges.get_mut(random))
             && minted.end == End::Unserved

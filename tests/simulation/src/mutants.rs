@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 26] = [
+pub const ALL: [Mutant; 30] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -40,6 +40,10 @@ pub const ALL: [Mutant; 26] = [
     mutant("never_swept", "a hold that nobody captures is held for ever"),
     mutant("void_leaves_hold", "a hold that was voided stays open"),
     mutant("released_twice", "a hold that is voided brings back another's units, too"),
+    mutant("lease_stays_out", "a lease that was captured is still counted as out"),
+    mutant("short_while_leased", "a request is refused though a lease holds enough"),
+    mutant("charged_while_leased", "a card is charged though a lease holds enough"),
+    mutant("undecided_twice", "a request that becomes its own deduction stays in the lease, too"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 

@@ -87,6 +87,17 @@ pub enum Act {
         /// After how long it hangs up, if it does.
         patience_ms: Option<u64>,
     },
+    /// An agent makes so many calls one after the other, so many times at once.
+    Burst {
+        /// Of which card.
+        card: usize,
+        /// Which of its agents.
+        agent: usize,
+        /// How many at once.
+        at_once: usize,
+        /// How many one after the other.
+        calls: usize,
+    },
     /// An operator refunds, under a name; the same again after a while, perhaps at another ledger.
     Refund {
         /// Of which card's client.
@@ -231,6 +242,12 @@ impl Plan {
         self.seed % 3 == 1
     }
 
+    /// Whether busy clients are paid for from leases: in every other third.
+    #[must_use]
+    pub const fn is_leased(&self) -> bool {
+        self.seed % 3 == 2
+    }
+
     /// What this seed decides.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
@@ -239,6 +256,9 @@ impl Plan {
         let workers = 1 + dice.place(2);
         let ledgers = 1 + dice.place(3);
         let price = *dice.pick(&[100, 100, 20_000]);
+        // A block pays for two hundred: a lease has fifty at the least, and the last credit is reached.
+        let leased = seed % 3 == 2;
+        let price = if leased { 250 } else { price };
         let skew = |_| match dice.below(6) {
             0 => i64::try_from(dice.between(0, 40_000)).unwrap_or(0) - 20_000,
             _ => 0,
@@ -251,6 +271,10 @@ impl Plan {
             (0..2 + dice.below(8)).map(|_| act(&dice, &cards, horizon)).collect();
         let first = Act::Ask { card: 0, agent: 0, calls: 1, named: false, patience_ms: None };
         acts.push(Planned { at_ms: dice.below(500), lasts_ms: 0, what: first });
+        if leased {
+            let bursts = 1 + dice.below(4);
+            acts.extend((0..bursts).map(|_| burst(&dice, &cards)));
+        }
         acts.sort_by_key(|act| act.at_ms);
         let shape = (gateways, workers, ledgers);
         let mut faults: Vec<_> = (0..dice.below(5)).map(|_| fault(&dice, shape, horizon)).collect();
@@ -268,6 +292,10 @@ impl Plan {
             let ask = Act::Ask { card: 0, agent, calls: 1, named: false, patience_ms: None };
             acts.push(Planned { at_ms: dice.below(3_000), lasts_ms: 0, what: ask });
             acts.sort_by_key(|act| act.at_ms);
+        }
+        if leased {
+            // Whose requests these are is told by the account: one for each card.
+            faults.retain(|fault| fault.what != Fault::Rotation);
         }
         faults.sort_by_key(|fault| fault.at_ms);
         Self { seed, gateways, workers, ledgers, price, skews, cards, acts, faults }
@@ -296,6 +324,15 @@ fn card(dice: &Dice) -> Card {
         _ => Bank::Pays,
     };
     Card { bank, agents: 1 + dice.place(2) }
+}
+
+fn burst(dice: &Dice, cards: &[Card]) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let agent = dice.place(cards[card].agents);
+    let (at_once, calls) = (dice.between(4, 16), dice.between(10, 40));
+    let [at_once, calls] = [at_once, calls].map(|of| usize::try_from(of).unwrap_or(1));
+    let what = Act::Burst { card, agent, at_once, calls };
+    Planned { at_ms: dice.below(6_000), lasts_ms: 0, what }
 }
 
 fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {

@@ -8,7 +8,7 @@ use stripe402_ledger::{
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
 
-use stripe402_protocol::DeductionId;
+use stripe402_protocol::{ClientId, Currency, DeductionId, message::Deduction};
 
 use crate::{
     agent::fingerprint,
@@ -56,6 +56,9 @@ impl World {
         let account = self.books.with_memory(|memory| {
             memory.accounts().get(&wanted.account).copied().unwrap_or_default()
         });
+        if account.is_leased(wanted.needed) {
+            self.violated("no_charge_while_leased", format!("{account:?}, {wanted:?}"));
+        }
         let after = account.credited(wanted.amount).unwrap_or(account);
         if after.available < wanted.needed {
             let seen = format!("{} units for {account:?}, {wanted:?}", wanted.amount);
@@ -96,11 +99,14 @@ impl World {
                 .sum();
             let spent: i64 =
                 tallies.iter().filter(|(tally, _)| of(&tally.account)).map(|(_, sum)| sum.1).sum();
-            let open: i64 = holds
-                .values()
-                .filter(|hold| hold.account == *key)
-                .map(|hold| hold.amount.get())
-                .sum();
+            let own: Vec<_> = holds.values().filter(|hold| hold.account == *key).collect();
+            let leases = own.iter().filter(|hold| hold.terms.lease.is_some());
+            let leased: i64 = leases.clone().map(|hold| hold.amount.get()).sum();
+            if (leased, leases.count()) != (account.leased.get(), usize::from(account.leases)) {
+                let seen = format!("{leased} is not {account:?}");
+                self.violated("leases_explain_what_is_leased", seen);
+            }
+            let open: i64 = own.iter().map(|hold| hold.amount.get()).sum();
             let of_refunds: i64 = movements
                 .iter()
                 .filter(|(other, _)| of(other))
@@ -139,8 +145,12 @@ impl World {
     /// When nothing is under way any more.
     pub fn check_at_rest(&self) {
         self.check_books();
-        self.served_is_standing();
-        self.captured_is_used();
+        if self.plan.is_leased() {
+            self.served_is_counted();
+        } else {
+            self.served_is_standing();
+            self.captured_is_used();
+        }
         self.money_is_in_the_books();
         self.refunds_are_as_ordered();
         self.frozen_is_disputed();
@@ -170,6 +180,47 @@ impl World {
                 let seen = format!("{id}: {captured} of {held}, {used:?} used");
                 self.violated("captured_is_used", seen);
             }
+        }
+    }
+
+    /// Where leases pay: as many requests are in the books as were served. Fewer only where something
+    /// broke, and at most as many as leases paid for.
+    fn served_is_counted(&self) {
+        let (counted, open) = self.books.with_memory(|memory| {
+            let mut counted = BTreeMap::<AccountKey, i64>::new();
+            for (tally, (count, _)) in memory.tallies() {
+                *counted.entry(tally.account).or_default() += count;
+            }
+            let open = memory.top_ups().values().filter(|top_up| !top_up.state.is_finished());
+            (counted, open.count() + memory.holds().len())
+        });
+        if open > 0 {
+            self.violated("nothing_unfinished", format!("{open} top-ups and holds"));
+        }
+        let unbroken = self.plan.faults.is_empty() && self.plan.skews.iter().all(|of| *of == 0);
+        for (card, requests) in self.truth().requests.clone() {
+            let client = ClientId::derive(b"older", &fingerprint(card));
+            let key = AccountKey { client, currency: Currency::USD };
+            let counted = counted.get(&key).copied().unwrap_or(0);
+            let lost = if unbroken { 0 } else { requests.leased };
+            let seen = format!("card {}: {counted} in the books, {requests:?}", card + 1);
+            if counted > requests.served + requests.unknown {
+                self.violated("no_charge_without_service", seen);
+            } else if counted < requests.served - lost {
+                self.violated("no_service_without_charge", seen);
+            }
+        }
+    }
+
+    /// When a deduction was refused: leases could not have brought back what it needs.
+    pub fn at_refusal(&self, deduction: &Deduction) {
+        let key = AccountKey { client: deduction.client_id, currency: deduction.currency };
+        let account = self.books.with_memory(|memory| {
+            memory.accounts().get(&key).copied().unwrap_or_default()
+        });
+        if account.is_leased(deduction.amount) {
+            let seen = format!("{} units of {account:?}", deduction.amount);
+            self.violated("nothing_is_refused_that_is_leased", seen);
         }
     }
 

@@ -73,7 +73,13 @@ impl Line {
 impl Line {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
         self.through("batch", async {
+            let asked = batch.deductions.clone();
             let answer = self.world.books.batch(batch).await?;
+            for (deduction, (_, outcome)) in asked.iter().zip(&answer.deductions) {
+                if *outcome == DeductionOutcome::Insufficient {
+                    self.world.at_refusal(deduction);
+                }
+            }
             let deducted = |(_, outcome): &&_| matches!(outcome, DeductionOutcome::Deducted(_));
             let made = answer.deductions.iter().filter(deducted).map(|(id, _)| random_of(id));
             self.world.truth().deducted.extend(made);

@@ -71,10 +71,23 @@ pub struct Truth {
     pub deducted: BTreeSet<[u8; 10]>,
     /// What the API said that a request had used, by the random part of its hold's id.
     pub used: BTreeMap<[u8; 10], i64>,
+    /// How the requests of each card ended, where leases pay.
+    pub requests: BTreeMap<usize, Requests>,
     /// Refunds that operators ordered: name → most units, and whose.
     pub refunds: BTreeMap<String, (usize, i64)>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.
     pub touched: BTreeSet<usize>,
+}
+
+/// Requests of one card.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// The API did its work.
+    pub served: i64,
+    /// The process that knew of them died.
+    pub unknown: i64,
+    /// They passed at once: a lease paid.
+    pub leased: i64,
 }
 
 /// What became of a charge.

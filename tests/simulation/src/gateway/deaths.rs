@@ -22,6 +22,7 @@ impl Gateway {
         };
         self.orphans.borrow_mut().retain(|orphan| orphan.worker != at);
         for live in dead {
+            self.world.truth().requests.entry(live.card).or_default().unknown += 1;
             if let Some(tell) = live.tell {
                 let _ = tell.send(Heard::Broken);
             }

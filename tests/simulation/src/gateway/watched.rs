@@ -1,11 +1,14 @@
 //! What is watched at the gateway: that a request which goes on has a charge in the books.
 
 use stripe402_filter::host::StreamId;
-use stripe402_ledger::accounting::DeductionRecord;
-use stripe402_protocol::message::CardPayment;
+use stripe402_ledger::accounting::{Account, AccountKey, DeductionRecord};
+use stripe402_protocol::{ClientId, Currency, Units, message::CardPayment};
 
 use super::{Gateway, Orphan, random_of};
-use crate::world::{End, Minted};
+use crate::{
+    agent::fingerprint,
+    world::{End, Minted},
+};
 
 impl Gateway {
     /// A card payment leaves. Its charge may have been minted when another answer came, for a stream
@@ -25,6 +28,9 @@ impl Gateway {
 
     /// A request that goes on has a charge in the books.
     pub(super) async fn check_paid(&self, stream: StreamId) {
+        if self.streams.borrow().get(&stream).is_some_and(|live| live.leased) {
+            return;
+        }
         let random = {
             let streams = self.streams.borrow();
             streams.get(&stream).map(|live| live.random.clone()).unwrap_or_default()
@@ -42,6 +48,28 @@ impl Gateway {
         if !stands && !self.adopts(stream) {
             self.world.violated("paid_before_served", format!("stream {stream}"));
         }
+    }
+
+    /// A priced request passes at once: a lease pays for it, which is out, and holds so much.
+    pub(super) fn passes_at_once(&self, stream: StreamId, card: usize) {
+        self.world.truth().requests.entry(card).or_default().leased += 1;
+        let price = Units::from_u32(self.world.plan.price);
+        let pays = self.account(card).is_some_and(|account| account.leased >= price);
+        if !pays {
+            self.world.violated("paid_before_served", format!("stream {stream} passes at once"));
+        }
+        if let Some(live) = self.streams.borrow_mut().get_mut(&stream) {
+            live.leased = true;
+        }
+        self.decided(stream);
+        let Some(me) = self.me.upgrade() else { return };
+        tokio::task::spawn_local(async move { me.serve(stream).await });
+    }
+
+    fn account(&self, card: usize) -> Option<Account> {
+        let client = ClientId::derive(b"older", &fingerprint(card));
+        let key = AccountKey { client, currency: Currency::USD };
+        self.world.books.with_memory(|memory| memory.accounts().get(&key).copied())
     }
 
     /// Whether a charge was made that was minted for some stream of this card: it is this one's, or as
