@@ -35,12 +35,12 @@ pub(super) async fn latest_movements(
                         ORDER BY sequence DESC LIMIT $2) AS latest
          ORDER BY at_ms DESC, sequence DESC",
     )
-        .bind(kinds)
-        .bind(number(most))
-        .try_map(|row: PgRow| Ok((rows::key(&row)?, rows::movement(&row)?)))
-        .fetch_all(pool)
-        .await
-        .map_err(unavailable)
+    .bind(kinds)
+    .bind(number(most))
+    .try_map(|row: PgRow| Ok((rows::key(&row)?, rows::movement(&row)?)))
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)
 }
 
 pub(super) async fn revenue(
