@@ -10,6 +10,7 @@
 )]
 
 mod conformance;
+mod crowd;
 mod express;
 mod failover;
 mod faults;

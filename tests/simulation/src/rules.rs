@@ -215,9 +215,9 @@ impl World {
     /// When a deduction was refused: leases could not have brought back what it needs.
     pub fn at_refusal(&self, deduction: &Deduction) {
         let key = AccountKey { client: deduction.client_id, currency: deduction.currency };
-        let account = self.books.with_memory(|memory| {
-            memory.accounts().get(&key).copied().unwrap_or_default()
-        });
+        let account = self
+            .books
+            .with_memory(|memory| memory.accounts().get(&key).copied().unwrap_or_default());
         if account.is_leased(deduction.amount) {
             let seen = format!("{} units of {account:?}", deduction.amount);
             self.violated("nothing_is_refused_that_is_leased", seen);

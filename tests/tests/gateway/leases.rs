@@ -44,7 +44,12 @@ async fn leased(stack: &Stack, least: u64) -> u64 {
 }
 
 /// Asks so often, so many at a time; how often each status came.
-async fn ask(stack: &Arc<Stack>, payment: Value, times: usize, at_once: usize) -> BTreeMap<u16, usize> {
+async fn ask(
+    stack: &Arc<Stack>,
+    payment: Value,
+    times: usize,
+    at_once: usize,
+) -> BTreeMap<u16, usize> {
     let tasks: Vec<_> = (0..at_once)
         .map(|_| {
             let (stack, payment) = (Arc::clone(stack), payment.clone());
@@ -182,7 +187,8 @@ async fn a_gateway_that_is_killed_gives_away_what_it_had_not_handed_over() {
         let killed = Instant::now();
         stack.envoy.process().kill9();
         // What was paid within one hand-over before.
-        let window = recent.iter().filter(|at| killed.duration_since(**at) < Duration::from_millis(320));
+        let window =
+            recent.iter().filter(|at| killed.duration_since(**at) < Duration::from_millis(320));
         longest += i64::try_from(window.count()).unwrap();
         assert!(served > before);
         stack.envoy.restart().await.unwrap();

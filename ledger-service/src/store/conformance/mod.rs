@@ -101,6 +101,8 @@ macro_rules! conformance_tests {
             amounts_up_to_the_largest
             a_batch_of_many_clients
             a_large_batch_of_one_client
+            a_crowd_in_one_batch_pays_each_for_itself
+            a_crowd_with_an_id_twice_pays_it_once
             voids_beyond_the_largest_amount
             one_open_top_up_at_a_time
             nothing_is_charged_where_the_balance_suffices_by_now

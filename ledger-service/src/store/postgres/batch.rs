@@ -1,4 +1,4 @@
-//! A batch: one call of `apply_batch`.
+//! A batch: `deduct_plain` where it can be, `apply_batch` for what is left.
 
 use sqlx::{PgPool, Row, postgres::PgRow};
 use stripe402_protocol::{
@@ -9,7 +9,9 @@ use stripe402_protocol::{
 use super::{
     super::StoreError,
     Postgres, PostgresOptions, millis,
+    plain::Plain,
     rows::{damaged, units},
+    unavailable,
 };
 
 /// A batch as columns.
@@ -106,6 +108,27 @@ impl Postgres {
         pool: &PgPool,
         batch: &Batch,
     ) -> Result<BatchAnswer, StoreError> {
+        let Some(plain) = Plain::of(batch) else { return self.run_any(pool, batch).await };
+        let left = self.retried(|| plain.run(pool, &self.options)).await?;
+        let outcomes = plain.outcomes(&left).map_err(unavailable)?;
+        let undecided = batch.deductions.iter().zip(&outcomes).filter(|(_, known)| known.is_none());
+        let deductions: Vec<_> = undecided.map(|(deduction, _)| deduction.clone()).collect();
+        let mut others = Vec::new().into_iter();
+        if !deductions.is_empty() {
+            let rest = Batch { deductions, ..Batch::default() };
+            others = self.run_any(pool, &rest).await?.deductions.into_iter();
+        }
+        let ids = batch.deductions.iter().map(|deduction| deduction.id);
+        let deductions = ids
+            .zip(outcomes)
+            .map(|(id, known)| known.map(|known| (id, known)).or_else(|| others.next()))
+            .collect::<Option<_>>();
+        let deductions = deductions.ok_or_else(|| damaged("a deduction has no outcome"))?;
+        Ok(BatchAnswer { deductions, ..BatchAnswer::default() })
+    }
+
+    /// A batch of any kind, one entry after the other.
+    async fn run_any(&self, pool: &PgPool, batch: &Batch) -> Result<BatchAnswer, StoreError> {
         let arguments = Arguments::of(batch);
         answer(batch, self.retried(|| arguments.run(pool, &self.options)).await?)
     }

@@ -11,6 +11,7 @@ mod durability;
 mod holds;
 mod look;
 mod migrate;
+mod plain;
 mod query;
 mod reports;
 mod rows;

@@ -38,7 +38,7 @@ impl Redis {
         Err(StoreError::Damaged("a script does not see the index of accounts".to_owned()))
     }
 
-    async fn list(&self, client: &ClientId) -> Result<(), StoreError> {
+    pub(super) async fn list(&self, client: &ClientId) -> Result<(), StoreError> {
         let first = client.as_bytes().first().copied().unwrap_or_default();
         let mut command = redis::cmd("ZADD");
         command.arg(keys::accounts(first)).arg(0).arg(client.to_hex());

@@ -1,38 +1,26 @@
-//! A batch: one script for each client in it, all at once.
+//! A batch: one script for many clients on a server, one for each client in a cluster.
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{
-        Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
-    },
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 
 use super::{
     super::StoreError,
     Redis,
-    keys::{self, BUCKET_MS, ClientKeys},
-    reply::{Reply, units},
+    keys::{self, BUCKET_MS},
+    part::{Call, Part, PartAnswer, unanswered, void_outcome},
+    reply::Reply,
     script::{CARD_CHARGE, CARD_VOID, CHARGES},
 };
 
-/// What one client's script has to do; each with its place in the batch.
-#[derive(Default)]
-struct Group<'b> {
-    voids: Vec<(usize, &'b Void)>,
-    captures: Vec<(usize, &'b Capture)>,
-    deductions: Vec<(usize, &'b Deduction)>,
-}
-
-/// What became of one client's part.
-#[derive(Default)]
-struct GroupAnswer {
-    voids: Vec<(usize, VoidOutcome)>,
-    captures: Vec<(usize, CaptureOutcome)>,
-    deductions: Vec<(usize, DeductionOutcome)>,
-}
+/// So many clients share a call of the script at the most, and so many of their entries: while a script
+/// runs, Redis serves nobody else. That is a millisecond or two. The part of one client is never divided.
+const CLIENTS_A_CALL: usize = 64;
+const ENTRIES_A_CALL: usize = 256;
 
 impl Redis {
     /// # Errors
@@ -42,30 +30,22 @@ impl Redis {
         let mut voids = vec![None; batch.voids.len()];
         let mut captures = vec![None; batch.captures.len()];
         let mut deductions = vec![None; batch.deductions.len()];
-        let mut groups: BTreeMap<ClientId, Group<'_>> = BTreeMap::new();
+        let mut parts: BTreeMap<ClientId, Part<'_>> = BTreeMap::new();
         let owners = self.owners(&batch.voids).await?;
         for ((at, void), owner) in batch.voids.iter().enumerate().zip(owners) {
             match owner {
-                Owner::Known(client) => groups.entry(client).or_default().voids.push((at, void)),
+                Owner::Known(client) => parts.entry(client).or_default().voids.push((at, void)),
                 Owner::Unknown(outcome) => set(&mut voids, at, outcome),
             }
         }
         for (at, capture) in batch.captures.iter().enumerate() {
-            groups.entry(capture.client_id).or_default().captures.push((at, capture));
+            parts.entry(capture.client_id).or_default().captures.push((at, capture));
         }
         self.list_holds(&batch.deductions).await?;
         for (at, deduction) in batch.deductions.iter().enumerate() {
-            groups.entry(deduction.client_id).or_default().deductions.push((at, deduction));
+            parts.entry(deduction.client_id).or_default().deductions.push((at, deduction));
         }
-        let answers = groups.iter().map(|(client, group)| self.apply_group(client, group));
-        for (answer, group) in join_all(answers).await.into_iter().zip(groups.values()) {
-            let answer = match answer {
-                Err(StoreError::Damaged(what)) => {
-                    tracing::error!(what, "a client's charges and voids are refused");
-                    group.refused()
-                }
-                answer => answer?,
-            };
+        for answer in self.apply_parts(&parts).await? {
             answer.voids.into_iter().for_each(|(at, outcome)| set(&mut voids, at, outcome));
             answer.captures.into_iter().for_each(|(at, outcome)| set(&mut captures, at, outcome));
             answer
@@ -102,8 +82,9 @@ impl Redis {
         }
         let client = deduction.client_id;
         self.list_holds(core::slice::from_ref(&deduction)).await?;
-        let group = Group { deductions: vec![(0, &deduction)], ..Group::default() };
-        let answer = self.apply_group(&client, &group).await?;
+        let part = Part { deductions: vec![(0, &deduction)], ..Part::default() };
+        let answer = self.apply_call(&[(&client, &part)]).await?.into_iter().next();
+        let answer = answer.ok_or_else(unanswered)??;
         let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(unanswered)
     }
@@ -138,58 +119,89 @@ impl Redis {
         }
     }
 
-    async fn apply_group(
+    /// Carries out the parts of all clients. A damaged client's is refused, and the log names it.
+    async fn apply_parts(
         &self,
-        client: &ClientId,
-        group: &Group<'_>,
-    ) -> Result<GroupAnswer, StoreError> {
-        let client_keys = ClientKeys::of(client);
-        // After the record, the state and the movements: the sums, the holds, then the buckets.
-        let mut more_keys = vec![client_keys.sums(), client_keys.holds(), client_keys.hold_ends()];
-        let mut arguments =
-            vec![number(self.charge_memory_ms()), number(self.clock_skew_ms()), number(BUCKET_MS)];
-        let mut push = |what: &str, id: &DeductionId, rest: Vec<Vec<u8>>| {
-            let bucket = client_keys.deductions(id.minted_ms());
-            let known = more_keys.iter().position(|key| *key == bucket);
-            let place = known.unwrap_or_else(|| {
-                more_keys.push(bucket);
-                more_keys.len().saturating_sub(1)
-            });
-            // Lua counts from 1, and three keys are in front.
-            let index = place.saturating_add(4).to_string().into_bytes();
-            let id_text = id.to_string().into_bytes();
-            arguments.extend([what.into(), index, id_text, number(id.minted_ms())]);
-            arguments.extend(rest);
-        };
-        for (_, void) in &group.voids {
-            push("v", &void.id, vec![]);
+        parts: &BTreeMap<ClientId, Part<'_>>,
+    ) -> Result<Vec<PartAnswer>, StoreError> {
+        let most_clients = if self.connection.is_cluster() { 1 } else { CLIENTS_A_CALL };
+        let calls = divided(parts, most_clients);
+        let answers = join_all(calls.iter().map(|call| self.apply_call(call))).await;
+        let mut done = Vec::with_capacity(parts.len());
+        for (call, answers) in calls.iter().zip(answers) {
+            for ((_, part), answer) in call.iter().zip(answers?) {
+                done.push(match answer {
+                    Err(StoreError::Damaged(what)) => {
+                        tracing::error!(what, "a client's charges and voids are refused");
+                        part.refused()
+                    }
+                    answer => answer?,
+                });
+            }
         }
-        for (_, capture) in &group.captures {
-            push("k", &capture.id, vec![capture.amount.to_string().into_bytes()]);
-        }
-        for (_, deduction) in &group.deductions {
-            let currency = deduction.currency.as_str().into();
-            let amount = deduction.amount.to_string().into_bytes();
-            let mut rest = vec![currency, amount, deduction.route.clone().into_bytes()];
-            let kind = deduction.hold.map_or("c", |terms| {
-                rest.extend([number(terms.ends_ms), terms.at_end.to_string().into_bytes()]);
-                "h"
-            });
-            push(kind, &deduction.id, rest);
-        }
-        let mut reply = self.on_accounts(&CHARGES, client, &more_keys, &arguments).await?;
-        let mut answer = GroupAnswer::default();
-        for (at, _) in &group.voids {
-            answer.voids.push((*at, void_outcome(&reply.text()?)?));
-        }
-        for (at, _) in &group.captures {
-            answer.captures.push((*at, capture_outcome(&reply.text()?)?));
-        }
-        for (at, _) in &group.deductions {
-            answer.deductions.push((*at, charge_outcome(&reply.text()?)?));
-        }
-        Ok(answer)
+        Ok(done)
     }
+
+    /// One call of the script, and a second one for clients that must be put into the index of accounts
+    /// first. Answers for each client, in order.
+    async fn apply_call(
+        &self,
+        parts: &[(&ClientId, &Part<'_>)],
+    ) -> Result<Vec<Result<PartAnswer, StoreError>>, StoreError> {
+        let mut answers = self.call_charges(parts, false).await?;
+        let unlisted = |answer: &Result<Option<PartAnswer>, _>| matches!(answer, Ok(None));
+        let again: Vec<_> = parts
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| unlisted(answer))
+            .map(|(part, _)| *part)
+            .collect();
+        if !again.is_empty() {
+            try_join_all(again.iter().map(|(client, _)| self.list(client))).await?;
+            let listed = self.call_charges(&again, true).await?;
+            let places = answers.iter_mut().filter(|answer| unlisted(answer));
+            places.zip(listed).for_each(|(place, answer)| *place = answer);
+        }
+        let known = |answer: Option<PartAnswer>| answer.ok_or_else(unanswered);
+        Ok(answers.into_iter().map(|answer| answer.and_then(known)).collect())
+    }
+
+    /// `None` for a client that must be put into the index of accounts first.
+    async fn call_charges(
+        &self,
+        parts: &[(&ClientId, &Part<'_>)],
+        listed: bool,
+    ) -> Result<Vec<Result<Option<PartAnswer>, StoreError>>, StoreError> {
+        let mut call = Call::new(self.charge_memory_ms(), self.clock_skew_ms(), BUCKET_MS, listed);
+        for (client, part) in parts {
+            call.add(client, part);
+        }
+        let said = self.connection.call(&CHARGES, &call.keys, &call.arguments).await?;
+        let mut reply = Reply::new(said);
+        Ok(parts.iter().map(|(client, part)| part.answer(client, &mut reply)).collect())
+    }
+}
+
+/// The parts, in the order of the clients, as they share calls.
+fn divided<'p, 'b>(
+    parts: &'p BTreeMap<ClientId, Part<'b>>,
+    most_clients: usize,
+) -> Vec<Vec<(&'p ClientId, &'p Part<'b>)>> {
+    let mut calls: Vec<Vec<(&ClientId, &Part<'_>)>> = Vec::new();
+    let mut entries = 0_usize;
+    for (client, part) in parts {
+        entries = entries.saturating_add(part.len());
+        match calls.last_mut() {
+            Some(call) if call.len() < most_clients && entries <= ENTRIES_A_CALL => {
+                call.push((client, part));
+            }
+            _ => {
+                entries = part.len();
+                calls.push(vec![(client, part)]);
+            }
+        }
+    }
+    calls
 }
 
 /// Whose a voided deduction is.
@@ -197,60 +209,6 @@ enum Owner {
     Known(ClientId),
     /// Nobody knows; this became of the void.
     Unknown(VoidOutcome),
-}
-
-impl Group<'_> {
-    /// Nothing was done: the only answers to single deductions and voids that say so.
-    fn refused(&self) -> GroupAnswer {
-        let deductions = self.deductions.iter().map(|(at, _)| (*at, DeductionOutcome::Frozen));
-        let voids = self.voids.iter().map(|(at, _)| (*at, VoidOutcome::Conflict));
-        let captures = self.captures.iter().map(|(at, _)| (*at, CaptureOutcome::Conflict));
-        GroupAnswer {
-            deductions: deductions.collect(),
-            voids: voids.collect(),
-            captures: captures.collect(),
-        }
-    }
-}
-
-fn charge_outcome(text: &str) -> Result<DeductionOutcome, StoreError> {
-    match text {
-        "insufficient" => Ok(DeductionOutcome::Insufficient),
-        "frozen" => Ok(DeductionOutcome::Frozen),
-        "voided" => Ok(DeductionOutcome::Voided),
-        "conflict" => Ok(DeductionOutcome::Conflict),
-        "stale" => Ok(DeductionOutcome::Stale),
-        _ => match text.split_once(' ') {
-            Some(("charged", left)) => units(left).map(DeductionOutcome::Deducted),
-            Some(("in_debt", owed)) => units(owed).map(DeductionOutcome::InDebt),
-            _ => Err(unanswered()),
-        },
-    }
-}
-
-fn capture_outcome(text: &str) -> Result<CaptureOutcome, StoreError> {
-    match text {
-        "marked" => Ok(CaptureOutcome::Marked),
-        "voided" => Ok(CaptureOutcome::Voided),
-        "conflict" => Ok(CaptureOutcome::Conflict),
-        "stale" => Ok(CaptureOutcome::Stale),
-        _ => {
-            let amounts = text.strip_prefix("captured ").and_then(|rest| rest.split_once(' '));
-            let (captured, left) = amounts.ok_or_else(unanswered)?;
-            Ok(CaptureOutcome::Captured { captured: units(captured)?, left: units(left)? })
-        }
-    }
-}
-
-fn void_outcome(text: &str) -> Result<VoidOutcome, StoreError> {
-    match text {
-        "voided" => Ok(VoidOutcome::Voided),
-        "marked" => Ok(VoidOutcome::Marked),
-        "repeated" => Ok(VoidOutcome::Repeated),
-        "stale" => Ok(VoidOutcome::Stale),
-        "conflict" => Ok(VoidOutcome::Conflict),
-        _ => Err(unanswered()),
-    }
 }
 
 fn set<T>(outcomes: &mut [Option<T>], at: usize, outcome: T) {
@@ -270,8 +228,4 @@ fn named<T>(
 
 fn number(of: u64) -> Vec<u8> {
     of.to_string().into_bytes()
-}
-
-fn unanswered() -> StoreError {
-    StoreError::Damaged("a script did not answer for everything it was asked".to_owned())
 }

@@ -11,6 +11,7 @@ mod deductions;
 mod durability;
 mod holds;
 mod keys;
+mod part;
 mod payers;
 mod read;
 mod replicated;

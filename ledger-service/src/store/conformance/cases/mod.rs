@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "their names say what they show")]
 
 mod audit;
+mod crowd;
 mod deductions;
 mod holds;
 mod known;
@@ -25,8 +26,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, deductions::*, holds::*, known::*, leases::*, many::*, movements::*, payers::*,
-    reading::*, top_ups::*, uncharged::*, voids::*,
+    audit::*, crowd::*, deductions::*, holds::*, known::*, leases::*, many::*, movements::*,
+    payers::*, reading::*, top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

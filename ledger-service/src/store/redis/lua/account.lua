@@ -1,5 +1,8 @@
--- A client's accounts: read at the beginning of a script, written at its end, nothing between.
--- What goes wrong in the middle has therefore changed nothing.
+-- A client's accounts: read at the beginning of the client's part of a script, written at its end, nothing
+-- between. What goes wrong in the middle has therefore changed nothing of that client.
+--
+-- Most scripts are for one client. `charges.lua` turns to one after the other: the keys below are the first
+-- three of each.
 --
 -- KEYS[1] the record shared with the Express middleware: `balance` is what can be spent of the
 --         client's first currency, and nothing while that account is frozen
@@ -11,17 +14,39 @@
 
 local MAX = 9007199254740991 -- 2^53 - 1: up to here a double is exact
 
-local RECORD, STATE, MOVEMENTS = KEYS[1], KEYS[2], KEYS[3]
+-- Each look into a table of all scripts costs as much as what is done with it.
+local call, format, match = redis.call, string.format, string.match
+
+local RECORD, STATE, MOVEMENTS, LISTED
+local record, state, accounts, changed, new_movements
 local damaged, unlisted
+
+-- An empty table: the same one if nothing was put there.
+local function empty(list)
+    return list and not next(list) and list or {}
+end
+
+-- From here on all is about the client whose keys begin there.
+local function turn_to(first, listed)
+    RECORD, STATE, MOVEMENTS, LISTED = KEYS[first], KEYS[first + 1], KEYS[first + 2], listed
+    record, accounts, changed = { balance = nil, currency = nil }, {}, {}
+    -- With room for these, so that it need not grow.
+    state = { first = nil, seen = nil, seq = nil, ext = nil }
+    new_movements = empty(new_movements)
+    damaged, unlisted = nil, nil
+end
 
 local function fail(what)
     damaged = what
     error('damaged')
 end
 
--- Never exponent notation, as tostring would from 1e14 on. Not '%d', which is a C long: 32 bits on some.
+-- Never exponent notation, as tostring would from 1e14 on. '%d' is faster, and a C long: 32 bits on some.
 local function text(number)
-    return string.format('%.0f', number)
+    if number == 0 then
+        return '0'
+    end
+    return format(number < 2147483648 and number > -2147483648 and '%d' or '%.0f', number)
 end
 
 local function amount(stored, name)
@@ -35,7 +60,7 @@ local function amount(stored, name)
     fail(name .. ' is not an amount')
 end
 
-local clock = redis.call('TIME')
+local clock = call('TIME')
 local NOW = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 
 -- 2026-01-31T23:59:59.999Z. Days to a date as in Howard Hinnant's "chrono-Compatible Low-Level
@@ -54,13 +79,18 @@ local function iso(ms)
     local month = mp < 10 and mp + 3 or mp - 9
     local year = yoe + era * 400 + (month <= 2 and 1 or 0)
     local seconds = math.floor(rest / 1000)
-    return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day,
+    return format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, day,
         math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60,
         rest - seconds * 1000)
 end
 
-local record, state = {}, {}
-local accounts, changed, new_movements = {}, {}, {}
+-- NOW as the shared record writes it: made once, and only if it is needed.
+local now_iso
+
+local function updated_at()
+    now_iso = now_iso or iso(NOW)
+    return now_iso
+end
 
 local function account(currency)
     local known = accounts[currency]
@@ -71,7 +101,7 @@ local function account(currency)
     local stored = state[name]
     if stored then
         local available, pending, debt, frozen =
-            string.match(stored, '^(%d+) (%d+) (%d+) ([01])$')
+            match(stored, '^(%d+) (%d+) (%d+) ([01])$')
         known = {
             available = amount(available, name), pending = amount(pending, name),
             debt = amount(debt, name), frozen = frozen == '1', stored = stored,
@@ -85,7 +115,7 @@ end
 
 -- Nothing is written for a client that the index of accounts does not list.
 local function must_be_listed()
-    if ARGV[1] ~= '1' then
+    if LISTED ~= '1' then
         unlisted = true
         error('unlisted')
     end
@@ -115,8 +145,8 @@ end
 
 local function movement(currency, kind, reference)
     local name = currency .. ':' .. kind .. ':' .. reference
-    local stored = new_movements[name] or redis.call('HGET', MOVEMENTS, name)
-    return stored and string.match(stored, '^%d+ (%d+) ')
+    local stored = new_movements[name] or call('HGET', MOVEMENTS, name)
+    return stored and match(stored, '^%d+ (%d+) ')
 end
 
 local function append(currency, kind, reference, units, note)
@@ -137,9 +167,11 @@ local function post_external(currency)
             fail('balance is too large')
         end
     else
-        local seen = amount(state.seen, 'seen')
+        local seen = state.seen == record.balance and balance or amount(state.seen, 'seen')
         known.available = seen
-        if balance >= seen then
+        if balance == seen then
+            return
+        elseif balance > seen then
             kind, difference = 'external_up', balance - seen
             if not credit(known, difference) then
                 fail('balance is too large')
@@ -161,9 +193,9 @@ local function post_external(currency)
 end
 
 local function load()
-    local shared = redis.call('HMGET', RECORD, 'balance', 'currency')
+    local shared = call('HMGET', RECORD, 'balance', 'currency')
     record.balance, record.currency = shared[1] or nil, shared[2] or nil
-    local flat = redis.call('HGETALL', STATE)
+    local flat = call('HGETALL', STATE)
     for at = 1, #flat, 2 do
         state[flat[at]] = flat[at + 1]
     end
@@ -183,43 +215,58 @@ local function load()
     post_external(state.first)
 end
 
-local function save()
+local function write_movements()
+    local last
     for name, stored in pairs(new_movements) do
-        redis.call('HSET', MOVEMENTS, name, stored)
+        call('HSET', MOVEMENTS, name, stored)
+        last = name
     end
-    if next(new_movements) then
-        redis.call('HSET', STATE, 'seq', text(state.seq))
-        if state.ext then
-            redis.call('HSET', STATE, 'ext', text(tonumber(state.ext)))
-        end
+    if not last then
+        return
     end
+    if state.ext then
+        call('HSET', STATE, 'seq', text(state.seq), 'ext', text(tonumber(state.ext)))
+    else
+        call('HSET', STATE, 'seq', text(state.seq))
+    end
+end
+
+-- What the middleware sees of the first account: what can be spent, and nothing while it is frozen.
+local function write_record(currency, known, spendable)
+    if record.balance ~= spendable then
+        call('HSET', RECORD, 'balance', spendable, 'updatedAt', updated_at())
+    end
+    if not record.currency then
+        call('HSETNX', RECORD, 'clientId', match(RECORD, '[^:]*$'))
+        call('HSETNX', RECORD, 'createdAt', updated_at())
+        call('HSET', RECORD, 'currency', currency)
+    end
+    if not record.currency or not known.stored then
+        call('HSET', STATE, 'first', currency)
+    end
+end
+
+local function save()
+    write_movements()
     for currency in pairs(changed) do
         local known = account(currency)
-        local kept = known.available
+        local kept, seen = known.available, nil
         if currency == state.first then
-            local spendable = kept
-            if known.frozen then
-                spendable = 0
-            else
+            seen = known.frozen and '0' or text(kept)
+            if not known.frozen then
                 kept = 0
             end
-            if record.balance ~= text(spendable) then
-                redis.call('HSET', RECORD, 'balance', text(spendable), 'updatedAt', iso(NOW))
-            end
-            if not record.currency then
-                redis.call('HSETNX', RECORD, 'clientId', string.match(RECORD, '[^:]*$'))
-                redis.call('HSETNX', RECORD, 'createdAt', iso(NOW))
-                redis.call('HSET', RECORD, 'currency', currency)
-                redis.call('HSET', STATE, 'first', currency)
-            elseif not known.stored then
-                redis.call('HSET', STATE, 'first', currency)
-            end
-            redis.call('HSET', STATE, 'seen', text(spendable))
+            write_record(currency, known, seen)
         end
         local stored = text(kept) .. ' ' .. text(known.pending) .. ' ' .. text(known.debt)
             .. ' ' .. (known.frozen and '1' or '0')
-        if stored ~= known.stored then
-            redis.call('HSET', STATE, 'account:' .. currency, stored)
+        local is_new = stored ~= known.stored
+        if seen and is_new then
+            call('HSET', STATE, 'seen', seen, 'account:' .. currency, stored)
+        elseif seen then
+            call('HSET', STATE, 'seen', seen)
+        elseif is_new then
+            call('HSET', STATE, 'account:' .. currency, stored)
         end
     end
 end
@@ -230,23 +277,46 @@ local function shown(currency)
         known.frozen and '1' or '0'
 end
 
--- Runs a script's body between reading and writing; answers 'ok' and what the body answers,
--- 'damaged' and what is, or 'unlisted'.
-local function run(body)
-    local ok, answer = pcall(function()
-        load()
-        return body()
-    end)
-    if damaged then
-        return { 'damaged', damaged }
-    end
-    if unlisted then
-        return { 'unlisted' }
-    end
-    if not ok then
-        return type(answer) == 'table' and answer or redis.error_reply(tostring(answer))
-    end
+-- A key that holds something else is one client's trouble, not the server's.
+local function is_of_another_type(failure)
+    local said = type(failure) == 'table' and failure.err or failure
+    return type(said) == 'string' and string.find(said, 'WRONGTYPE', 1, true)
+end
+
+local function load_act_and_save(body)
+    load()
+    local answer = body()
     save()
-    table.insert(answer, 1, 'ok')
     return answer
+end
+
+-- Runs the client's part between reading and writing: 'ok' and what the body answers, 'damaged' and what is,
+-- 'unlisted', or 'failed' and the error. What the body must write itself, it writes last.
+local function attempt(body)
+    local ok, answer = pcall(load_act_and_save, body)
+    if ok then
+        return 'ok', answer
+    elseif unlisted then
+        return 'unlisted'
+    elseif damaged or is_of_another_type(answer) then
+        return 'damaged', damaged or 'a key holds a value of another type'
+    end
+    return 'failed', type(answer) == 'table' and answer or redis.error_reply(tostring(answer))
+end
+
+-- A script for one client, once all is about it.
+local function run_part(body)
+    local outcome, answer = attempt(body)
+    if outcome == 'failed' then
+        return answer
+    elseif outcome == 'ok' then
+        table.insert(answer, 1, 'ok')
+        return answer
+    end
+    return { outcome, answer }
+end
+
+local function run(body)
+    turn_to(1, ARGV[1])
+    return run_part(body)
 end

@@ -1,74 +1,90 @@
--- Voids, captures, deductions and holds of one client, in this order, as `accounting/deduction.rs` and
--- `accounting/hold.rs` say.
+-- Voids, captures, deductions and holds of some clients, of each in this order, as
+-- `accounting/deduction.rs` and `accounting/hold.rs` say. One client's part is carried out after the other's;
+-- what goes wrong in one has changed nothing of that client, and the others go on.
 --
--- KEYS[7…] buckets by the time of minting: id = "amount balance_after currency route" (deducted),
---          "h amount balance_after currency route" (held),
+-- KEYS     of each client: those of `account.lua`, the sums and, if it is a client of kind 'n', the other two of
+--          `holds.lua`; then the buckets of its deductions, by the time of minting: id =
+--          "amount balance_after currency route" (deducted), "h amount balance_after currency route" (held),
 --          "c held balance_after currency captured left route" (captured), "v currency" (voided), 'r'
 --          (refused in advance), "m amount" (captured in advance)
--- ARGV[2…4] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
--- ARGV[5…] for each: its kind, its bucket's index in KEYS, id, when minted (ms), and
---          'v' (void): nothing more; 'k' (capture): amount; 'c' (deduction): currency, amount, route;
---          'h' (hold): currency, amount, route, when it ends (ms), what is captured then
+-- ARGV[1…3] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
+-- ARGV[4]  '1' if all these clients are in the index of accounts
+-- ARGV[5…] for each client: 'p' if it has nothing but plain deductions, else 'n'; the number of its keys; the
+--          number of its entries' arguments; and then for each entry: its kind, its bucket's index in KEYS, id,
+--          when minted (ms), and 'v' (void): nothing more; 'k' (capture): amount; 'c' (deduction): currency,
+--          amount, route; 'h' (hold): currency, amount, route, when it ends (ms), what is captured then
+-- Answers for each client, in one list: 'ok' and what became of each entry, 'damaged' and what is, or 'unlisted'.
 
 local SIZES = { v = 4, k = 5, c = 7, h = 9 }
-local memory, skew, bucket_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local memory, skew, bucket_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
 local newest = NOW + skew
 
+-- The arguments of the client's entries: where they begin, and where the next client's begin.
+local entries_at, next_at
+
 -- Commands cost more than what is done with their answers: each bucket is read and written by one.
-local found, written = {}, {}
+local found, written
 
 -- Lua's stack holds some 8,000 values.
 local PIECE = 2000
 
-local function in_pieces(list, act)
+local function in_pieces(list, act, bucket)
     for first = 1, #list, PIECE do
-        act(first, unpack(list, first, math.min(first + PIECE - 1, #list)))
+        act(bucket, list, first, math.min(first + PIECE - 1, #list))
     end
 end
 
+local function find_these(bucket, ids, first, last)
+    for at, value in ipairs(call('HMGET', bucket, unpack(ids, first, last))) do
+        found[ids[first + at - 1]] = value
+    end
+end
+
+local function write_these(bucket, records, first, last)
+    call('HSET', bucket, unpack(records, first, last))
+end
+
+-- Reads the records of all ids: those of one bucket that follow each other at once.
 local function find_all()
-    local wanted, at = {}, 5
-    while ARGV[at] do
-        local bucket = KEYS[tonumber(ARGV[at + 1])]
-        wanted[bucket] = wanted[bucket] or {}
-        table.insert(wanted[bucket], ARGV[at + 2])
+    local at, ids, bucket = entries_at, {}, nil
+    found, written = {}, {}
+    while at < next_at do
+        if bucket and bucket ~= ARGV[at + 1] then
+            in_pieces(ids, find_these, KEYS[tonumber(bucket)])
+            ids = {}
+        end
+        bucket = ARGV[at + 1]
+        ids[#ids + 1] = ARGV[at + 2]
         at = at + SIZES[ARGV[at]]
     end
-    for bucket, ids in pairs(wanted) do
-        found[bucket] = {}
-        in_pieces(ids, function(first, ...)
-            for at, value in ipairs(redis.call('HMGET', bucket, ...)) do
-                found[bucket][ids[first + at - 1]] = value
-            end
-        end)
-    end
-end
-
-local function find(bucket, id)
-    return found[bucket][id]
+    in_pieces(ids, find_these, KEYS[tonumber(bucket)])
 end
 
 local function write(bucket, id, value)
-    found[bucket][id] = value
-    written[bucket] = written[bucket] or {}
-    table.insert(written[bucket], id)
-    table.insert(written[bucket], value)
+    found[id] = value
+    local records = written[bucket]
+    if not records then
+        records = {}
+        written[bucket] = records
+    end
+    records[#records + 1] = id
+    records[#records + 1] = value
 end
 
 local function parse(value)
-    local units, after, currency, route = string.match(value, '^(%d+) (%d+) (%l%l%l) (.*)$')
+    local units, after, currency, route = match(value, '^(%d+) (%d+) (%l%l%l) (.*)$')
     if units then
         return { units = units, after = after, currency = currency, route = route }
     end
-    units, after, currency, route = string.match(value, '^h (%d+) (%d+) (%l%l%l) (.*)$')
+    units, after, currency, route = match(value, '^h (%d+) (%d+) (%l%l%l) (.*)$')
     if units then
         return { units = units, after = after, currency = currency, route = route, held = true }
     end
     local captured, left
     units, after, currency, captured, left, route =
-        string.match(value, '^c (%d+) (%d+) (%l%l%l) (%d+) (%d+) (.*)$')
+        match(value, '^c (%d+) (%d+) (%l%l%l) (%d+) (%d+) (.*)$')
     if not units then
         fail('a charge')
     end
@@ -84,7 +100,7 @@ end
 
 -- The amount of a capture that came first.
 local function mark(value)
-    return value and string.match(value, '^m (%d+)$')
+    return value and match(value, '^m (%d+)$')
 end
 
 local function short(from)
@@ -100,11 +116,11 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
     if minted < oldest or minted > newest then
         return 'stale'
     end
-    local known = find(bucket, id)
+    local known = found[id]
     if is_void(known) then
         return 'voided'
     end
-    local wanted, first = amount(units, 'the price'), mark(known)
+    local wanted, first = tonumber(units), mark(known)
     if first then
         if not ends then
             return 'conflict'
@@ -167,7 +183,7 @@ local function take_hold(bucket, id, minted, asked)
 end
 
 local function capture_hold(bucket, id, minted, asked)
-    local known = find(bucket, id)
+    local known = found[id]
     if (not known or string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
         return take_hold(bucket, id, minted, amount(asked, 'a capture'))
     end
@@ -192,7 +208,7 @@ local function capture_hold(bucket, id, minted, asked)
 end
 
 local function void(bucket, id, minted)
-    local known = find(bucket, id)
+    local known = found[id]
     if (known and string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
         local open = hold(id)
         if not settle(id, open, 0) then
@@ -231,40 +247,63 @@ local function void(bucket, id, minted)
 end
 
 local function write_all()
+    check_holds()
     write_sums()
     write_holds()
     for bucket, records in pairs(written) do
-        in_pieces(records, function(_, ...)
-            redis.call('HSET', bucket, ...)
-        end)
-        if redis.call('PTTL', bucket) < 0 then
-            local begins = tonumber(string.match(bucket, '%d+$')) * bucket_ms
-            redis.call('PEXPIREAT', bucket, text(begins + bucket_ms + memory))
+        in_pieces(records, write_these, bucket)
+        if call('PTTL', bucket) < 0 then
+            -- From near its end: a pattern is tried at each place of a text.
+            local begins = tonumber(match(bucket, ':(%d+)$', -20)) * bucket_ms
+            call('PEXPIREAT', bucket, text(begins + bucket_ms + memory))
         end
     end
 end
 
-return run(function()
-    local answers = {}
+local function entry(at)
+    local kind, bucket, id, minted =
+        ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], tonumber(ARGV[at + 3])
+    if kind == 'c' then
+        return charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6])
+    elseif kind == 'v' then
+        return void(bucket, id, minted)
+    elseif kind == 'k' then
+        return capture_hold(bucket, id, minted, ARGV[at + 4])
+    end
+    return charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6],
+        tonumber(ARGV[at + 7]), amount(ARGV[at + 8], 'a hold'))
+end
+
+local function all_entries()
     find_all()
-    local at = 5
-    while ARGV[at] do
-        local kind, bucket, id, minted =
-            ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], tonumber(ARGV[at + 3])
-        if kind == 'v' then
-            table.insert(answers, void(bucket, id, minted))
-        elseif kind == 'k' then
-            table.insert(answers, capture_hold(bucket, id, minted, ARGV[at + 4]))
-        elseif kind == 'c' then
-            table.insert(answers,
-                charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]))
-        else
-            table.insert(answers,
-                charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6],
-                    tonumber(ARGV[at + 7]), amount(ARGV[at + 8], 'a hold')))
-        end
-        at = at + SIZES[kind]
+    local answers, at = {}, entries_at
+    while at < next_at do
+        answers[#answers + 1] = entry(at)
+        at = at + SIZES[ARGV[at]]
     end
     write_all()
     return answers
-end)
+end
+
+-- One list for all: Redis looks many times into each list of an answer.
+local said, at, first_key = {}, 5, 1
+while ARGV[at] do
+    turn_to_holds(first_key, ARGV[4], ARGV[at] == 'n')
+    first_key = first_key + tonumber(ARGV[at + 1])
+    entries_at = at + 3
+    next_at = entries_at + tonumber(ARGV[at + 2])
+    local outcome, answer = attempt(all_entries)
+    if outcome == 'failed' then
+        return answer
+    end
+    said[#said + 1] = outcome
+    if outcome == 'ok' then
+        for _, of_entry in ipairs(answer) do
+            said[#said + 1] = of_entry
+        end
+    elseif outcome == 'damaged' then
+        said[#said + 1] = answer
+    end
+    at = next_at
+end
+return said

@@ -7,9 +7,9 @@ return run(function()
     if known and known ~= '' and known ~= ARGV[3] then
         return { known }
     end
-    redis.call('HSET', RECORD, 'stripeCustomerId', ARGV[2], 'updatedAt', iso(NOW))
+    redis.call('HSET', RECORD, 'stripeCustomerId', ARGV[2], 'updatedAt', updated_at())
     redis.call('HSETNX', RECORD, 'clientId', string.match(RECORD, '[^:]*$'))
     redis.call('HSETNX', RECORD, 'balance', '0')
-    redis.call('HSETNX', RECORD, 'createdAt', iso(NOW))
+    redis.call('HSETNX', RECORD, 'createdAt', updated_at())
     return { ARGV[2] }
 end)

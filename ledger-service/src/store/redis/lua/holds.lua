@@ -1,13 +1,24 @@
 -- Holds of one client that are not settled, and the sums of what is taken: for scripts over `account.lua`.
--- Read at the beginning of a script, written at its end, as accounts are.
+-- Read at the beginning of the client's part, written at its end, as accounts are. The keys are the next
+-- three of the client.
 --
 -- KEYS[4] sums: `n:<hour>:<currency>:<route>` = how many, `u:…` = how many units
 -- KEYS[5] holds: id = "ends at_end amount balance_after currency route"
 -- KEYS[6] their ids by when they end (ms)
 
-local SUMS, HOLDS, ENDS = KEYS[4], KEYS[5], KEYS[6]
-local tallied, full = {}, {}
-local holds, holds_changed = {}, {}
+local SUMS, HOLDS, ENDS
+local tallied, full
+local holds, holds_changed
+
+-- As `turn_to`, with the sums and, for whoever needs them, the holds.
+local function turn_to_holds(first, listed, with_holds)
+    turn_to(first, listed)
+    SUMS = KEYS[first + 3]
+    HOLDS = with_holds and KEYS[first + 4]
+    ENDS = with_holds and KEYS[first + 5]
+    tallied, full = {}, empty(full)
+    holds, holds_changed = empty(holds), empty(holds_changed)
+end
 
 -- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
 local function tally(minted, currency, route, sign, units)
@@ -24,25 +35,29 @@ local function tally(minted, currency, route, sign, units)
     sum.count, sum.units = sum.count + sign, sum.units + sign * units
 end
 
+local function write_sum(sum)
+    call('HINCRBY', SUMS, 'n:' .. sum.name, text(sum.count))
+    call('HINCRBY', SUMS, 'u:' .. sum.name, text(sum.units))
+end
+
 local function write_sums()
-    for _, sum in pairs(tallied) do
-        table.insert(full, sum)
-    end
     for _, sum in ipairs(full) do
-        redis.call('HINCRBY', SUMS, 'n:' .. sum.name, text(sum.count))
-        redis.call('HINCRBY', SUMS, 'u:' .. sum.name, text(sum.units))
+        write_sum(sum)
+    end
+    for _, sum in pairs(tallied) do
+        write_sum(sum)
     end
 end
 
 local function hold(id)
     if holds[id] == nil then
-        local stored = redis.call('HGET', HOLDS, id)
+        local stored = call('HGET', HOLDS, id)
         if not stored then
             holds[id] = false
             return nil
         end
         local ends, at_end, units, after, currency, route =
-            string.match(stored, '^(%d+) (%d+) (%d+) (%d+) (%l%l%l) (.*)$')
+            match(stored, '^(%d+) (%d+) (%d+) (%d+) (%l%l%l) (.*)$')
         if not ends then
             fail('a hold')
         end
@@ -91,16 +106,24 @@ local function captured_record(known, captured, left)
         .. left .. ' ' .. known.route
 end
 
+-- A key of another type must fail before anything of the client is written.
+local function check_holds()
+    if next(holds_changed) then
+        call('HLEN', HOLDS)
+        call('ZCARD', ENDS)
+    end
+end
+
 local function write_holds()
     for id in pairs(holds_changed) do
         local known = holds[id]
         if known then
-            redis.call('HSET', HOLDS, id, text(known.ends) .. ' ' .. text(known.at_end) .. ' '
+            call('HSET', HOLDS, id, text(known.ends) .. ' ' .. text(known.at_end) .. ' '
                 .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. known.route)
-            redis.call('ZADD', ENDS, text(known.ends), id)
+            call('ZADD', ENDS, text(known.ends), id)
         else
-            redis.call('HDEL', HOLDS, id)
-            redis.call('ZREM', ENDS, id)
+            call('HDEL', HOLDS, id)
+            call('ZREM', ENDS, id)
         end
     end
 end

@@ -6,12 +6,14 @@
 
 local forgotten_before = math.max(0, NOW - tonumber(ARGV[2]))
 
-return run(function()
+turn_to_holds(1, ARGV[1], true)
+
+return run_part(function()
     local answers, records = {}, {}
     for at = 3, #ARGV, 2 do
         local id, minted, bucket = ARGV[at], tonumber(ARGV[at + 1]), KEYS[7 + (at - 3) / 2]
         local known = hold(id)
-        local stored = known and redis.call('HGET', HOLDS, id)
+        local stored = known and call('HGET', HOLDS, id)
         if not known then
             table.insert(answers, 'gone')
         elseif known.ends > NOW then
@@ -28,10 +30,11 @@ return run(function()
             end
         end
     end
+    check_holds()
     write_sums()
     write_holds()
     for _, record in ipairs(records) do
-        redis.call('HSET', record[1], record[2], record[3])
+        call('HSET', record[1], record[2], record[3])
     end
     return answers
 end)
