@@ -12,6 +12,10 @@ CREATE TABLE accounts (
     pending   units     NOT NULL DEFAULT 0,
     debt      units     NOT NULL DEFAULT 0,
     frozen    boolean   NOT NULL DEFAULT false,
+    -- Of what is pending, what is out on leases; how many; whether they are called back.
+    leased    units     NOT NULL DEFAULT 0 CHECK (leased <= pending),
+    leases    smallint  NOT NULL DEFAULT 0 CHECK (leases BETWEEN 0 AND 8),
+    recalled  boolean   NOT NULL DEFAULT false,
     PRIMARY KEY (client, currency)
 ) WITH (fillfactor = 50); -- room for updates in place: every request updates one row
 

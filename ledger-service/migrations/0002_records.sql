@@ -14,6 +14,8 @@ CREATE TABLE charge_records (
     balance_after units,
     captured         units, -- of a hold
     balance_captured units,
+    -- How many requests it was taken for.
+    count         bigint NOT NULL DEFAULT 1,
     CHECK (state NOT IN ('deducted', 'held', 'captured')
            OR (client, currency, amount, route, balance_after) IS NOT NULL),
     CHECK (state <> 'captured' OR (captured, balance_captured) IS NOT NULL)
@@ -92,7 +94,8 @@ CREATE TABLE open_holds (
     route         text      NOT NULL,
     ends_ms       bigint    NOT NULL,
     at_end        units     NOT NULL CHECK (at_end <= amount),
-    balance_after units     NOT NULL
+    balance_after units     NOT NULL,
+    lease         smallint  -- a lease's largest share of what was available, in percent
 );
 CREATE INDEX open_holds_by_end ON open_holds (ends_ms, id);
 CREATE INDEX open_holds_by_client ON open_holds (client, currency);

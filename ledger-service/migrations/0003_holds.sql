@@ -6,8 +6,12 @@ CREATE FUNCTION settle_hold(h open_holds, captured bigint) RETURNS bigint LANGUA
 DECLARE
     balance bigint;
 BEGIN
-    UPDATE accounts SET pending = pending - h.amount
+    UPDATE accounts SET pending = pending - h.amount,
+                        leased = leased - CASE WHEN h.lease IS NULL THEN 0 ELSE h.amount END,
+                        leases = leases - CASE WHEN h.lease IS NULL THEN 0 ELSE 1 END,
+                        recalled = recalled AND (h.lease IS NULL OR leases > 1)
      WHERE client = h.client AND currency = h.currency AND pending >= h.amount
+       AND (h.lease IS NULL OR leased >= h.amount AND leases > 0)
      RETURNING available INTO balance;
     IF NOT FOUND THEN
         RETURN NULL;
@@ -18,8 +22,9 @@ BEGIN
     RETURN balance;
 END $$;
 
--- Captures so much of a hold. Its id is written down unless that is forgotten by now.
-CREATE FUNCTION capture_hold(h open_holds, asked bigint, since bytea, OUT captured bigint, OUT balance bigint)
+-- Captures so much of a hold, for so many requests. Its id is written down unless that is forgotten by now.
+CREATE FUNCTION capture_hold(
+    h open_holds, asked bigint, requests bigint, since bytea, OUT captured bigint, OUT balance bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
     captured := least(asked, h.amount);
@@ -27,18 +32,22 @@ BEGIN
     IF balance IS NULL THEN
         RETURN;
     END IF;
-    PERFORM tally(h.client, h.currency, h.id, h.route, 1, captured);
+    IF requests > 0 OR captured > 0 THEN
+        PERFORM tally(h.client, h.currency, h.id, h.route, requests, captured);
+    END IF;
     IF h.id >= greatest(since, first_kept_id()) THEN
-        INSERT INTO charge_records (id, state, client, currency, amount, route, balance_after, captured, balance_captured)
+        INSERT INTO charge_records (id, state, client, currency, amount, route, balance_after, captured,
+                                    balance_captured, count)
         VALUES (h.id, 'captured', h.client, h.currency, h.amount, h.route, h.balance_after,
-                capture_hold.captured, balance)
+                capture_hold.captured, balance, requests)
         ON CONFLICT (id) DO UPDATE SET state = 'captured', captured = excluded.captured,
-                                       balance_captured = excluded.balance_captured;
+                                       balance_captured = excluded.balance_captured,
+                                       count = excluded.count;
     END IF;
 END $$;
 
 CREATE FUNCTION capture_record(
-    c_id bytea, c_client bytea, asked bigint, since bytea, beyond bytea,
+    c_id bytea, c_client bytea, asked bigint, requests bigint, since bytea, beyond bytea,
     OUT outcome text, OUT captured bigint, OUT balance bigint
 ) LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -52,7 +61,7 @@ BEGIN
                 outcome := 'conflict';
                 RETURN;
             END IF;
-            SELECT k.captured, k.balance INTO captured, balance FROM capture_hold(h, asked, since) k;
+            SELECT k.captured, k.balance INTO captured, balance FROM capture_hold(h, asked, requests, since) k;
             outcome := CASE WHEN balance IS NULL THEN 'conflict' ELSE 'captured' END;
             RETURN;
         END IF;
@@ -76,8 +85,8 @@ BEGIN
             outcome := 'stale';
             RETURN;
         END IF;
-        INSERT INTO charge_records (id, state, client, amount) VALUES (c_id, 'capture_first', c_client, asked)
-            ON CONFLICT DO NOTHING;
+        INSERT INTO charge_records (id, state, client, amount, count)
+            VALUES (c_id, 'capture_first', c_client, asked, requests) ON CONFLICT DO NOTHING;
         IF FOUND THEN
             outcome := 'marked';
             RETURN;
@@ -106,7 +115,9 @@ BEGIN
         SELECT * INTO h FROM open_holds o WHERE o.id = one FOR UPDATE;
         -- Else it was captured meanwhile.
         IF FOUND THEN
-            SELECT k.balance INTO balance FROM capture_hold(h, h.at_end, since) k;
+            -- What a lease has paid for is not known: it is given to the client.
+            SELECT k.balance INTO balance
+              FROM capture_hold(h, h.at_end, CASE WHEN h.lease IS NULL THEN 1 ELSE 0 END, since) k;
             IF balance IS NOT NULL THEN
                 RETURN NEXT h;
             END IF;

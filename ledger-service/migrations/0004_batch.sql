@@ -24,7 +24,7 @@ BEGIN
         RETURN 'stale';
     END IF;
     LOOP
-        SELECT k.state, k.client, k.currency, coalesce(k.captured, k.amount) AS amount, k.route
+        SELECT k.state, k.client, k.currency, coalesce(k.captured, k.amount) AS amount, k.route, k.count
           INTO known FROM charge_records k WHERE k.id = v_id FOR UPDATE;
         EXIT WHEN FOUND;
         IF v_id >= beyond OR v_id < first_kept_id() THEN
@@ -52,7 +52,7 @@ BEGIN
         RETURN 'marked';
     END IF;
     PERFORM give_back(known.client, known.currency, known.amount);
-    PERFORM tally(known.client, known.currency, v_id, known.route, -1, -known.amount);
+    PERFORM tally(known.client, known.currency, v_id, known.route, -known.count, -known.amount);
     UPDATE charge_records SET state = 'voided' WHERE id = v_id;
     RETURN 'voided';
 END $$;
@@ -71,7 +71,7 @@ BEGIN
             outcome := 'charged';
             RETURN;
         END IF;
-        SELECT frozen, available, debt INTO found_now FROM accounts WHERE client = c AND currency = cur;
+        SELECT frozen, available, debt, leased, leases INTO found_now FROM accounts WHERE client = c AND currency = cur;
         IF NOT FOUND AND a > 0 THEN
             outcome := 'insufficient';
             RETURN;
@@ -80,6 +80,11 @@ BEGIN
             INSERT INTO accounts (client, currency) VALUES (c, cur) ON CONFLICT DO NOTHING;
         ELSIF found_now.frozen THEN
             outcome := 'frozen';
+            RETURN;
+        ELSIF found_now.available < a AND found_now.leases > 0
+              AND found_now.available + greatest(found_now.leased - found_now.debt, 0) >= a THEN
+            UPDATE accounts SET recalled = true WHERE client = c AND currency = cur AND leases > 0;
+            outcome := 'leased';
             RETURN;
         ELSIF found_now.available < a THEN
             outcome := CASE WHEN found_now.debt > 0 THEN 'in_debt' ELSE 'insufficient' END;
@@ -93,18 +98,20 @@ END $$;
 -- Writes a deduction down that was taken, or a hold, or, with `captured`, a hold whose capture came first.
 CREATE FUNCTION write_deduction(
     d_id bytea, c bytea, cur text, a bigint, r text, balance bigint, ends bigint, end_takes bigint,
-    taken bigint
+    share smallint, taken bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    requests bigint;
 BEGIN
     IF taken IS NOT NULL THEN
         UPDATE charge_records
            SET state = 'captured', client = c, currency = cur, amount = a, route = r,
                balance_after = balance, captured = taken, balance_captured = balance
-         WHERE id = d_id AND state = 'capture_first';
+         WHERE id = d_id AND state = 'capture_first' RETURNING count INTO requests;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'a void came in between' USING ERRCODE = 'serialization_failure';
         END IF;
-        PERFORM tally(c, cur, d_id, r, 1, taken);
+        PERFORM tally(c, cur, d_id, r, requests, taken);
         RETURN;
     END IF;
     INSERT INTO charge_records (id, state, client, currency, amount, route, balance_after)
@@ -112,7 +119,7 @@ BEGIN
     IF ends IS NULL THEN
         PERFORM tally(c, cur, d_id, r, 1, a);
     ELSE
-        INSERT INTO open_holds VALUES (d_id, c, cur, a, r, ends, end_takes, balance);
+        INSERT INTO open_holds VALUES (d_id, c, cur, a, r, ends, end_takes, balance, share);
     END IF;
 END $$;
 
@@ -180,9 +187,9 @@ END $$;
 -- ledger-service/src/accounting/deduction.rs; the store's tests hold the two against each other.
 CREATE FUNCTION apply_batch(
     void_ids bytea[], void_clients bytea[],
-    capture_ids bytea[], capture_clients bytea[], capture_amounts bigint[],
+    capture_ids bytea[], capture_clients bytea[], capture_amounts bigint[], capture_counts bigint[],
     ids bytea[], clients bytea[], currencies text[], amounts bigint[], routes text[],
-    hold_ends bigint[], at_ends bigint[], memory_ms bigint, skew_ms bigint
+    hold_ends bigint[], at_ends bigint[], shares smallint[], memory_ms bigint, skew_ms bigint
 ) RETURNS TABLE (outcome text, balance bigint, captured bigint) LANGUAGE plpgsql AS $$
 DECLARE
     now       bigint := now_ms();
@@ -201,6 +208,10 @@ DECLARE
     held      bigint[];
     debts     bigint[];
     stopped   boolean[];
+    lent      bigint[];
+    out       smallint[];
+    recalls   boolean[];
+    recalls_at boolean[];
     wanted    bigint;
     written   bigint;
 BEGIN
@@ -224,37 +235,44 @@ BEGIN
         balance := NULL;
         RETURN NEXT;
     END LOOP;
-    FOR asked IN SELECT * FROM unnest(capture_ids, capture_clients, capture_amounts) AS u(id, client, amount)
+    FOR asked IN SELECT * FROM unnest(capture_ids, capture_clients, capture_amounts, capture_counts)
+                           AS u(id, client, amount, requests)
     LOOP
         SELECT k.outcome, k.captured, k.balance INTO outcome, captured, balance
-          FROM capture_record(asked.id, asked.client, asked.amount, since, beyond) k;
+          FROM capture_record(asked.id, asked.client, asked.amount, asked.requests, since, beyond) k;
         RETURN NEXT;
     END LOOP;
     captured := NULL;
     -- Each account is read once, as its charges' number, and written once: however many charges, and
     -- however many versions of its row a snapshot keeps.
     WITH locked AS MATERIALIZED (
-        SELECT a.ctid AS place, a.client, a.currency, a.available, a.debt, a.frozen FROM accounts a
+        SELECT a.ctid AS place, a.client, a.currency, a.available, a.debt, a.frozen,
+               a.leased, a.leases, a.recalled
+          FROM accounts a
          WHERE (a.client, a.currency) IN (SELECT * FROM unnest(clients, currencies))
          ORDER BY a.client, a.currency FOR UPDATE)
     SELECT array_agg(l.place ORDER BY d.client, d.currency),
            array_agg(l.available::bigint ORDER BY d.client, d.currency),
            array_agg(l.debt::bigint ORDER BY d.client, d.currency),
            array_agg(l.frozen ORDER BY d.client, d.currency),
-           array_agg(0::bigint)
-      INTO places, funds, debts, stopped, held
+           array_agg(0::bigint),
+           array_agg(l.leased::bigint ORDER BY d.client, d.currency),
+           array_agg(l.leases ORDER BY d.client, d.currency),
+           array_agg(l.recalled ORDER BY d.client, d.currency)
+      INTO places, funds, debts, stopped, held, lent, out, recalls
       FROM (SELECT DISTINCT u.client, u.currency FROM unnest(clients, currencies) AS u(client, currency)) d
       LEFT JOIN locked l ON l.client = d.client AND l.currency = d.currency;
     funds_at := funds;
+    recalls_at := recalls;
     -- Ids that are not new, or are here twice: rare, so they are looked up one by one.
     suspects := ARRAY(
         SELECT k.id FROM known_charges(ids) k
         UNION ALL SELECT u.id FROM unnest(ids) AS u(id) GROUP BY u.id HAVING count(*) > 1);
     kept := first_kept_id();
     FOR asked IN SELECT u.*, dense_rank() OVER (ORDER BY u.client, u.currency)::int AS account
-                   FROM unnest(ids, clients, currencies, amounts, routes, hold_ends, at_ends)
+                   FROM unnest(ids, clients, currencies, amounts, routes, hold_ends, at_ends, shares)
                         WITH ORDINALITY
-                        AS u(id, client, currency, amount, route, ends_ms, at_end, turn)
+                        AS u(id, client, currency, amount, route, ends_ms, at_end, share, turn)
                   ORDER BY u.turn
     LOOP
         outcome := NULL;
@@ -295,11 +313,22 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        IF places[asked.account] IS NULL THEN
+        IF places[asked.account] IS NULL AND asked.share IS NOT NULL AND known.state IS NULL THEN
+            -- Nothing was there a moment ago.
+            outcome := 'lease_refused';
+        ELSIF places[asked.account] IS NULL THEN
             SELECT d.outcome, d.balance INTO outcome, balance
               FROM deduct(asked.client, asked.currency, wanted) d;
         ELSIF stopped[asked.account] AND known.state IS NULL THEN
             outcome := 'frozen';
+        ELSIF asked.share IS NOT NULL AND known.state IS NULL
+              AND (wanted = 0 OR recalls[asked.account] OR out[asked.account] >= 8
+                   OR wanted * 100 > funds[asked.account] * least(asked.share, 100)) THEN
+            outcome := 'lease_refused';
+        ELSIF funds[asked.account] < wanted AND out[asked.account] > 0
+              AND funds[asked.account] + greatest(lent[asked.account] - debts[asked.account], 0) >= wanted THEN
+            outcome := 'leased';
+            recalls[asked.account] := true;
         ELSIF funds[asked.account] < wanted THEN
             outcome := CASE WHEN debts[asked.account] > 0 THEN 'in_debt' ELSE 'insufficient' END;
             balance := debts[asked.account];
@@ -307,6 +336,10 @@ BEGIN
             outcome := 'charged';
             balance := funds[asked.account] - wanted;
             funds[asked.account] := balance;
+            IF asked.share IS NOT NULL AND known.state IS NULL THEN
+                lent[asked.account] := lent[asked.account] + wanted;
+                out[asked.account] := out[asked.account] + 1;
+            END IF;
         END IF;
         IF outcome = 'charged' AND asked.ends_ms IS NOT NULL AND known.state IS NULL THEN
             IF places[asked.account] IS NULL THEN
@@ -321,18 +354,21 @@ BEGIN
         ELSE
             -- It may be looked up in this very batch.
             PERFORM write_deduction(asked.id, asked.client, asked.currency, asked.amount, asked.route,
-                                    balance, asked.ends_ms, asked.at_end,
+                                    balance, asked.ends_ms, asked.at_end, asked.share,
                                     CASE WHEN known.state IS NOT NULL THEN wanted END);
             fresh := fresh || NULL::bigint;
         END IF;
         RETURN NEXT;
     END LOOP;
-    UPDATE accounts a SET available = t.available, pending = a.pending + t.held
-      FROM unnest(places, funds, funds_at, held) AS t(place, available, before, held)
-     WHERE a.ctid = t.place AND t.available <> t.before;
+    UPDATE accounts a SET available = t.available, pending = a.pending + t.held,
+                          leased = t.lent, leases = t.leases, recalled = t.recalled
+      FROM unnest(places, funds, funds_at, held, lent, out, recalls, recalls_at)
+           AS t(place, available, before, held, lent, leases, recalled, was_recalled)
+     WHERE a.ctid = t.place AND (t.available, t.recalled) <> (t.before, t.was_recalled);
     GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> (SELECT count(*) FROM unnest(funds, funds_at) AS t(available, before)
-                    WHERE t.available <> t.before) THEN
+    IF written <> (SELECT count(*) FROM unnest(funds, funds_at, recalls, recalls_at)
+                                     AS t(available, before, recalled, was_recalled)
+                    WHERE (t.available, t.recalled) <> (t.before, t.was_recalled)) THEN
         RAISE EXCEPTION 'a locked account was moved' USING ERRCODE = 'serialization_failure';
     END IF;
     IF suspects <> '{}' THEN
@@ -345,9 +381,9 @@ BEGIN
      WHERE u.left_over IS NOT NULL;
     IF array_remove(hold_ends, NULL) <> '{}' THEN
         INSERT INTO open_holds
-        SELECT u.id, u.client, u.currency, u.amount, u.route, u.ends_ms, u.at_end, u.left_over
-          FROM unnest(ids, clients, currencies, amounts, routes, fresh, hold_ends, at_ends)
-               AS u(id, client, currency, amount, route, left_over, ends_ms, at_end)
+        SELECT u.id, u.client, u.currency, u.amount, u.route, u.ends_ms, u.at_end, u.left_over, u.share
+          FROM unnest(ids, clients, currencies, amounts, routes, fresh, hold_ends, at_ends, shares)
+               AS u(id, client, currency, amount, route, left_over, ends_ms, at_end, share)
          WHERE u.left_over IS NOT NULL AND u.ends_ms IS NOT NULL;
     END IF;
     INSERT INTO tallies AS t

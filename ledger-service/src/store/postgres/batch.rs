@@ -21,6 +21,7 @@ struct Arguments {
     capture_ids: Vec<Vec<u8>>,
     capture_clients: Vec<Vec<u8>>,
     capture_amounts: Vec<i64>,
+    capture_counts: Vec<i64>,
     ids: Vec<Vec<u8>>,
     clients: Vec<Vec<u8>>,
     currencies: Vec<String>,
@@ -28,6 +29,7 @@ struct Arguments {
     routes: Vec<String>,
     hold_ends: Vec<Option<i64>>,
     at_ends: Vec<Option<i64>>,
+    shares: Vec<Option<i16>>,
 }
 
 /// What the function said of one entry.
@@ -54,6 +56,7 @@ impl Arguments {
                 .map(|capture| capture.client_id.as_bytes().to_vec())
                 .collect(),
             capture_amounts: captures().map(|capture| capture.amount.get()).collect(),
+            capture_counts: captures().map(|capture| i64::from(capture.count)).collect(),
             ids: deductions().map(|deduction| deduction.id.as_bytes().to_vec()).collect(),
             clients: deductions()
                 .map(|deduction| deduction.client_id.as_bytes().to_vec())
@@ -63,6 +66,7 @@ impl Arguments {
             routes: deductions().map(|deduction| deduction.route.clone()).collect(),
             hold_ends: terms().map(|terms| terms.map(|terms| ms(terms.ends_ms))).collect(),
             at_ends: terms().map(|terms| terms.map(|terms| terms.at_end.get())).collect(),
+            shares: terms().map(|terms| terms?.lease.map(i16::from)).collect(),
         }
     }
 
@@ -74,13 +78,14 @@ impl Arguments {
     ) -> Result<Vec<Said>, sqlx::Error> {
         sqlx::query(
             "SELECT outcome, balance, captured FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9,
-                                                                $10, $11, $12, $13, $14)",
+                                                                $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(&self.void_ids)
         .bind(&self.void_clients)
         .bind(&self.capture_ids)
         .bind(&self.capture_clients)
         .bind(&self.capture_amounts)
+        .bind(&self.capture_counts)
         .bind(&self.ids)
         .bind(&self.clients)
         .bind(&self.currencies)
@@ -88,6 +93,7 @@ impl Arguments {
         .bind(&self.routes)
         .bind(&self.hold_ends)
         .bind(&self.at_ends)
+        .bind(&self.shares)
         .bind(millis(options.charge_memory))
         .bind(millis(options.clock_skew))
         .try_map(|row: PgRow| {
@@ -232,6 +238,8 @@ fn charge_outcome(said: &Said) -> Result<DeductionOutcome, StoreError> {
         ("voided", _) => DeductionOutcome::Voided,
         ("conflict", _) => DeductionOutcome::Conflict,
         ("stale", _) => DeductionOutcome::Stale,
+        ("leased", _) => DeductionOutcome::Leased,
+        ("lease_refused", _) => DeductionOutcome::LeaseRefused,
         _ => return Err(damaged("apply_batch answered a charge with something else")),
     })
 }

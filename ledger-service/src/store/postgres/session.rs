@@ -175,9 +175,10 @@ impl Session {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO accounts VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO accounts VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (client, currency) DO UPDATE
-                SET available = $3, pending = $4, debt = $5, frozen = $6",
+                SET available = $3, pending = $4, debt = $5, frozen = $6, leased = $7, leases = $8,
+                    recalled = $9",
         )
         .bind(self.key.client.as_bytes().as_slice())
         .bind(self.key.currency.as_str())
@@ -185,6 +186,9 @@ impl Session {
         .bind(account.pending.get())
         .bind(account.debt.get())
         .bind(account.frozen)
+        .bind(account.leased.get())
+        .bind(i16::from(account.leases))
+        .bind(account.recalled)
         .execute(&mut *self.transaction)
         .await?;
         Ok(())

@@ -64,7 +64,8 @@ impl Call {
         }
         for (_, capture) in &part.captures {
             entries.push("k", &capture.id);
-            entries.arguments.push(capture.amount.to_string().into_bytes());
+            let count = number(u64::from(capture.count));
+            entries.arguments.extend([capture.amount.to_string().into_bytes(), count]);
         }
         for (_, deduction) in &part.deductions {
             entries.push(if deduction.hold.is_some() { "h" } else { "c" }, &deduction.id);
@@ -75,7 +76,9 @@ impl Call {
             ]);
             if let Some(terms) = deduction.hold {
                 let at_end = terms.at_end.to_string().into_bytes();
-                entries.arguments.extend([number(terms.ends_ms), at_end]);
+                let lease =
+                    terms.lease.map_or_else(|| "-".into(), |share| number(u64::from(share)));
+                entries.arguments.extend([number(terms.ends_ms), at_end, lease]);
             }
         }
         let Entries { buckets, arguments, .. } = entries;
@@ -176,6 +179,8 @@ fn charge_outcome(text: &str) -> Result<DeductionOutcome, StoreError> {
         "voided" => Ok(DeductionOutcome::Voided),
         "conflict" => Ok(DeductionOutcome::Conflict),
         "stale" => Ok(DeductionOutcome::Stale),
+        "leased" => Ok(DeductionOutcome::Leased),
+        "lease_refused" => Ok(DeductionOutcome::LeaseRefused),
         _ => match text.split_once(' ') {
             Some(("charged", left)) => units(left).map(DeductionOutcome::Deducted),
             Some(("in_debt", owed)) => units(owed).map(DeductionOutcome::InDebt),

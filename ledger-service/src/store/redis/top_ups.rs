@@ -69,6 +69,7 @@ impl Redis {
             "repeated" => Opened::Repeated(read(&mut reply, key.client)?),
             "mismatch" => Opened::Mismatch,
             "frozen" => Opened::Frozen,
+            "leased" => Opened::Leased,
             "in_debt" => Opened::InDebt(reply.units()?),
             _ => return Err(damaged(&key.client, "an unknown answer to a top-up")),
         };

@@ -8,7 +8,8 @@
 --         client's first currency, and nothing while that account is frozen
 -- KEYS[2] our state: `first` (currency), `seen` (the balance we wrote last), `seq` and `ext`
 --         (counters), and an `account:<currency>` each: "available pending debt frozen", where
---         available is 0 if it lies in the shared record
+--         available is 0 if it lies in the shared record; while leases are out, a
+--         `leases:<currency>`: "how much, how many, whether they are called back"
 -- KEYS[3] movements: `<currency>:<kind>:<reference>` = "seq amount at -" or "seq amount at +note"
 -- ARGV[1] '1' if the client is in the index of accounts, which must come first
 
@@ -105,9 +106,19 @@ local function account(currency)
         known = {
             available = amount(available, name), pending = amount(pending, name),
             debt = amount(debt, name), frozen = frozen == '1', stored = stored,
+            leased = 0, leases = 0, recalled = false,
         }
+        local lent = state['leases:' .. currency]
+        if lent then
+            local leased, leases, recalled = match(lent, '^(%d+) (%d+) ([01])$')
+            known.leased, known.leases = amount(leased, 'leases'), amount(leases, 'leases')
+            known.recalled, known.lent = recalled == '1', lent
+        end
     else
-        known = { available = 0, pending = 0, debt = 0, frozen = false }
+        known = {
+            available = 0, pending = 0, debt = 0, frozen = false,
+            leased = 0, leases = 0, recalled = false,
+        }
     end
     accounts[currency] = known
     return known
@@ -141,6 +152,20 @@ local function credit(known, units)
     known.debt = known.debt - settled
     known.available = after
     return true
+end
+
+-- Whether leases that are out may bring back what is missing: what comes back settles debt first.
+local function is_leased(known, units)
+    return known.leases > 0
+        and known.available + math.max(known.leased - known.debt, 0) >= units
+end
+
+-- None is given until all are back.
+local function recall(currency, known)
+    if not known.recalled then
+        change(currency)
+        known.recalled = true
+    end
 end
 
 local function movement(currency, kind, reference)
@@ -246,6 +271,18 @@ local function write_record(currency, known, spendable)
     end
 end
 
+local function write_leases(currency, known)
+    local name = 'leases:' .. currency
+    if known.leases == 0 then
+        call('HDEL', STATE, name)
+        return
+    end
+    local lent = text(known.leased) .. ' ' .. text(known.leases) .. ' ' .. (known.recalled and '1' or '0')
+    if lent ~= known.lent then
+        call('HSET', STATE, name, lent)
+    end
+end
+
 local function save()
     write_movements()
     for currency in pairs(changed) do
@@ -268,13 +305,17 @@ local function save()
         elseif is_new then
             call('HSET', STATE, 'account:' .. currency, stored)
         end
+        if known.leases > 0 or known.lent then
+            write_leases(currency, known)
+        end
     end
 end
 
 local function shown(currency)
     local known = account(currency)
     return text(known.available), text(known.pending), text(known.debt),
-        known.frozen and '1' or '0'
+        known.frozen and '1' or '0',
+        text(known.leased), text(known.leases), known.recalled and '1' or '0'
 end
 
 -- A key that holds something else is one client's trouble, not the server's.

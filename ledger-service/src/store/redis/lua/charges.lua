@@ -5,17 +5,22 @@
 -- KEYS     of each client: those of `account.lua`, the sums and, if it is a client of kind 'n', the other two of
 --          `holds.lua`; then the buckets of its deductions, by the time of minting: id =
 --          "amount balance_after currency route" (deducted), "h amount balance_after currency route" (held),
---          "c held balance_after currency captured left route" (captured), "v currency" (voided), 'r'
---          (refused in advance), "m amount" (captured in advance)
+--          "c held balance_after currency captured left count route" (captured), "v currency" (voided), 'r'
+--          (refused in advance), "m amount count" (captured in advance)
 -- ARGV[1…3] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
 -- ARGV[4]  '1' if all these clients are in the index of accounts
 -- ARGV[5…] for each client: 'p' if it has nothing but plain deductions, else 'n'; the number of its keys; the
 --          number of its entries' arguments; and then for each entry: its kind, its bucket's index in KEYS, id,
---          when minted (ms), and 'v' (void): nothing more; 'k' (capture): amount; 'c' (deduction): currency,
---          amount, route; 'h' (hold): currency, amount, route, when it ends (ms), what is captured then
+--          when minted (ms), and 'v' (void): nothing more; 'k' (capture): amount, for how many requests; 'c' (deduction): currency,
+--          amount, route; 'h' (hold): currency, amount, route, when it ends (ms), what is captured then, a lease's
+--          share in percent or -
 -- Answers for each client, in one list: 'ok' and what became of each entry, 'damaged' and what is, or 'unlisted'.
 
-local SIZES = { v = 4, k = 5, c = 7, h = 9 }
+local SIZES = { v = 4, k = 6, c = 7, h = 10 }
+
+-- Leases that one account may have out: `MOST_LEASES`.
+local MOST_LEASES = 8
+
 local memory, skew, bucket_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
@@ -82,15 +87,15 @@ local function parse(value)
     if units then
         return { units = units, after = after, currency = currency, route = route, held = true }
     end
-    local captured, left
-    units, after, currency, captured, left, route =
-        match(value, '^c (%d+) (%d+) (%l%l%l) (%d+) (%d+) (.*)$')
+    local captured, left, count
+    units, after, currency, captured, left, count, route =
+        match(value, '^c (%d+) (%d+) (%l%l%l) (%d+) (%d+) (%d+) (.*)$')
     if not units then
         fail('a charge')
     end
     return {
         units = units, after = after, currency = currency, route = route, held = true,
-        captured = captured, left = left,
+        captured = captured, left = left, count = tonumber(count),
     }
 end
 
@@ -98,12 +103,19 @@ local function is_void(value)
     return value and (value == 'r' or string.sub(value, 1, 2) == 'v ')
 end
 
--- The amount of a capture that came first.
+-- The amount of a capture that came first, and for how many requests it is.
 local function mark(value)
-    return value and match(value, '^m (%d+)$')
+    if value then
+        return match(value, '^m (%d+) (%d+)$')
+    end
 end
 
-local function short(from)
+-- Why there is not enough; leases that may bring it back are called back.
+local function short(currency, from, wanted)
+    if is_leased(from, wanted) then
+        recall(currency, from)
+        return 'leased'
+    end
     return from.debt > 0 and 'in_debt ' .. text(from.debt) or 'insufficient'
 end
 
@@ -111,8 +123,20 @@ local function is_remembered(minted)
     return minted >= forgotten_before and minted <= newest
 end
 
--- `ends` and `at_end` if it is a hold.
-local function charge(bucket, id, minted, currency, units, route, ends, at_end)
+-- Exact for every amount: products of amounts are not.
+local function is_within_share(units, available, percent)
+    local hundredth = math.floor(available / 100)
+    local rest = available - hundredth * 100
+    return units <= hundredth * percent + math.floor(rest * percent / 100)
+end
+
+local function may_lease(from, units, percent)
+    return units > 0 and not from.recalled and from.leases < MOST_LEASES
+        and is_within_share(units, from.available, math.min(percent, 100))
+end
+
+-- `ends`, `at_end` and `lease` if it is a hold.
+local function charge(bucket, id, minted, currency, units, route, ends, at_end, lease)
     if minted < oldest or minted > newest then
         return 'stale'
     end
@@ -120,7 +144,7 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
     if is_void(known) then
         return 'voided'
     end
-    local wanted, first = tonumber(units), mark(known)
+    local wanted, first, count = tonumber(units), mark(known)
     if first then
         if not ends then
             return 'conflict'
@@ -144,8 +168,12 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
             return 'frozen'
         end
     end
+    local is_lease = ends and lease ~= '-' and not first
+    if is_lease and not may_lease(from, wanted, tonumber(lease)) then
+        return 'lease_refused'
+    end
     if from.available < wanted then
-        return short(from)
+        return short(currency, from, wanted)
     end
     change(currency)
     from.available = from.available - wanted
@@ -157,12 +185,16 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
     end
     local opened = {
         ends = ends, at_end = at_end, units = tonumber(units), after = after, currency = currency,
-        route = route,
+        lease = lease, route = route,
     }
     if first then
-        tally(minted, currency, route, 1, wanted)
-        write(bucket, id, captured_record(opened, text(wanted), after))
+        count = tonumber(count)
+        tally(minted, currency, route, count, wanted)
+        write(bucket, id, captured_record(opened, text(wanted), after, count))
     else
+        if is_lease then
+            from.leased, from.leases = from.leased + wanted, from.leases + 1
+        end
         from.pending = from.pending + wanted
         set_hold(id, opened)
         write(bucket, id, 'h ' .. units .. ' ' .. after .. ' ' .. currency .. ' ' .. route)
@@ -170,22 +202,22 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end)
     return 'charged ' .. after
 end
 
-local function take_hold(bucket, id, minted, asked)
+local function take_hold(bucket, id, minted, asked, count)
     local known = hold(id)
-    local captured, left = capture(id, minted, asked)
+    local captured, left = capture(id, minted, asked, count)
     if not captured then
         return 'conflict'
     end
     if is_remembered(minted) then
-        write(bucket, id, captured_record(known, captured, left))
+        write(bucket, id, captured_record(known, captured, left, count))
     end
     return 'captured ' .. captured .. ' ' .. left
 end
 
-local function capture_hold(bucket, id, minted, asked)
+local function capture_hold(bucket, id, minted, asked, count)
     local known = found[id]
     if (not known or string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
-        return take_hold(bucket, id, minted, amount(asked, 'a capture'))
+        return take_hold(bucket, id, minted, amount(asked, 'a capture'), tonumber(count))
     end
     if not is_remembered(minted) then
         return 'stale'
@@ -194,7 +226,7 @@ local function capture_hold(bucket, id, minted, asked)
         return 'voided'
     end
     if not known then
-        write(bucket, id, 'm ' .. asked)
+        write(bucket, id, 'm ' .. asked .. ' ' .. count)
         return 'marked'
     end
     if mark(known) then
@@ -241,7 +273,7 @@ local function void(bucket, id, minted)
     -- Only an account at the largest amount could not take its own units back; it keeps them.
     local units = amount(was.captured or was.units, 'a charge')
     credit(account(was.currency), units)
-    tally(minted, was.currency, was.route, -1, units)
+    tally(minted, was.currency, was.route, -(was.count or 1), -units)
     write(bucket, id, 'v ' .. was.currency)
     return 'voided'
 end
@@ -268,10 +300,10 @@ local function entry(at)
     elseif kind == 'v' then
         return void(bucket, id, minted)
     elseif kind == 'k' then
-        return capture_hold(bucket, id, minted, ARGV[at + 4])
+        return capture_hold(bucket, id, minted, ARGV[at + 4], ARGV[at + 5])
     end
     return charge(bucket, id, minted, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6],
-        tonumber(ARGV[at + 7]), amount(ARGV[at + 8], 'a hold'))
+        tonumber(ARGV[at + 7]), amount(ARGV[at + 8], 'a hold'), ARGV[at + 9])
 end
 
 local function all_entries()

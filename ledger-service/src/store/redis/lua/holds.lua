@@ -3,7 +3,8 @@
 -- three of the client.
 --
 -- KEYS[4] sums: `n:<hour>:<currency>:<route>` = how many, `u:…` = how many units
--- KEYS[5] holds: id = "ends at_end amount balance_after currency route"
+-- KEYS[5] holds: id = "ends at_end amount balance_after currency lease route", where the lease is its share in
+--         percent, or -
 -- KEYS[6] their ids by when they end (ms)
 
 local SUMS, HOLDS, ENDS
@@ -21,10 +22,10 @@ local function turn_to_holds(first, listed, with_holds)
 end
 
 -- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
-local function tally(minted, currency, route, sign, units)
+local function tally(minted, currency, route, count, units)
     local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
     local sum = tallied[name]
-    if sum and math.abs(sum.units + sign * units) > MAX then
+    if sum and math.abs(sum.units + units) > MAX then
         table.insert(full, sum)
         sum = nil
     end
@@ -32,7 +33,7 @@ local function tally(minted, currency, route, sign, units)
         sum = { name = name, count = 0, units = 0 }
         tallied[name] = sum
     end
-    sum.count, sum.units = sum.count + sign, sum.units + sign * units
+    sum.count, sum.units = sum.count + count, sum.units + units
 end
 
 local function write_sum(sum)
@@ -56,14 +57,14 @@ local function hold(id)
             holds[id] = false
             return nil
         end
-        local ends, at_end, units, after, currency, route =
-            match(stored, '^(%d+) (%d+) (%d+) (%d+) (%l%l%l) (.*)$')
+        local ends, at_end, units, after, currency, lease, route =
+            match(stored, '^(%d+) (%d+) (%d+) (%d+) (%l%l%l) ([-%d]+) (.*)$')
         if not ends then
             fail('a hold')
         end
         holds[id] = {
             ends = tonumber(ends), at_end = amount(at_end, 'a hold'), units = amount(units, 'a hold'),
-            after = after, currency = currency, route = route,
+            after = after, currency = currency, lease = lease, route = route,
         }
     end
     return holds[id] or nil
@@ -78,32 +79,39 @@ end
 -- An account at the largest amount keeps what it has.
 local function settle(id, known, captured)
     local from = account(known.currency)
-    if from.pending < known.units then
+    local is_lease = known.lease ~= '-'
+    if from.pending < known.units or is_lease and (from.leases < 1 or from.leased < known.units) then
         return nil
     end
     change(known.currency)
+    if is_lease then
+        from.leased, from.leases = from.leased - known.units, from.leases - 1
+        from.recalled = from.recalled and from.leases > 0
+    end
     from.pending = from.pending - known.units
     credit(from, known.units - captured)
     set_hold(id, nil)
     return text(from.available)
 end
 
--- The same, in the sums, too: what was taken, and what is left.
-local function capture(id, minted, asked)
+-- The same for so many requests, in the sums, too: what was taken, and what is left.
+local function capture(id, minted, asked, count)
     local known = hold(id)
     local captured = math.min(asked, known.units)
     local left = settle(id, known, captured)
     if not left then
         return nil
     end
-    tally(minted, known.currency, known.route, 1, captured)
+    if count > 0 or captured > 0 then
+        tally(minted, known.currency, known.route, count, captured)
+    end
     return text(captured), left
 end
 
 -- What is remembered of a hold that is settled.
-local function captured_record(known, captured, left)
+local function captured_record(known, captured, left, count)
     return 'c ' .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. captured .. ' '
-        .. left .. ' ' .. known.route
+        .. left .. ' ' .. text(count) .. ' ' .. known.route
 end
 
 -- A key of another type must fail before anything of the client is written.
@@ -119,7 +127,8 @@ local function write_holds()
         local known = holds[id]
         if known then
             call('HSET', HOLDS, id, text(known.ends) .. ' ' .. text(known.at_end) .. ' '
-                .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. known.route)
+                .. text(known.units) .. ' ' .. known.after .. ' ' .. known.currency .. ' ' .. known.lease
+                .. ' ' .. known.route)
             call('ZADD', ENDS, text(known.ends), id)
         else
             call('HDEL', HOLDS, id)

@@ -43,6 +43,10 @@ return run(function()
     if holder.available >= amount(needed, 'what is needed') then
         return { 'enough' }
     end
+    if is_leased(holder, amount(needed, 'what is needed')) then
+        recall(currency, holder)
+        return { 'leased' }
+    end
     local open = redis.call('HGET', TOP_UPS, 'open:' .. currency)
     local stored = top_up(open)
     if stored then

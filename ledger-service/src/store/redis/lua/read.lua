@@ -1,4 +1,5 @@
--- ARGV[2] a currency. Answers the account: available, pending, debt, frozen.
+-- ARGV[2] a currency. Answers the account: available, pending, debt, frozen; then of leases: how much, how many,
+-- whether they are called back.
 
 return run(function()
     return { shown(ARGV[2]) }

@@ -19,14 +19,16 @@ return run_part(function()
         elseif known.ends > NOW then
             table.insert(answers, 'open')
         else
-            local captured, left = capture(id, minted, known.at_end)
+            -- What a lease has paid for is not known: it is given to the client.
+            local count = known.lease == '-' and 1 or 0
+            local captured, left = capture(id, minted, known.at_end, count)
             if not captured then
                 fail('a hold')
             end
             table.insert(answers, 'settled')
             table.insert(answers, stored)
             if minted >= forgotten_before then
-                table.insert(records, { bucket, id, captured_record(known, captured, left) })
+                table.insert(records, { bucket, id, captured_record(known, captured, left, count) })
             end
         end
     end
