@@ -58,8 +58,8 @@ pub(crate) async fn hold(
 ) -> Deduction {
     let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos().to_be_bytes();
     let random = *nanoseconds.last_chunk().unwrap();
-    let terms =
-        HoldTerms { ends_ms: now_ms() + ends * 1_000, at_end: Units::from_u32(amount / 10) };
+    let (ends_ms, at_end) = (now_ms() + ends * 1_000, Units::from_u32(amount / 10));
+    let terms = HoldTerms { ends_ms, at_end, lease: None };
     let hold = Deduction {
         id: DeductionId::mint(now_ms() - ago * 1_000, random),
         client_id: client.parse().unwrap(),

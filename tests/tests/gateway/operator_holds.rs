@@ -47,7 +47,8 @@ async fn open_holds_are_listed_the_earliest_end_first() {
         let answer = send(request(&stack, Method::GET, &format!("/holds?{query}"))).await;
         assert_eq!(answer.status, status, "{query}: {answer:?}");
     }
-    let capture = Capture { id: late.id, client_id: late.client_id, amount: late.amount };
+    let Deduction { id, client_id, amount, .. } = late;
+    let capture = Capture { id, client_id, amount, count: 1 };
     send_batch(&stack, Batch { captures: vec![capture], ..batch(vec![]) }).await;
     assert_eq!(get(&stack, &format!("/holds?client={client}")).await["holds"], json!([]));
 }
@@ -87,6 +88,7 @@ async fn a_payer_is_told_what_became_of_a_request() {
         id: held.id,
         client_id: held.client_id,
         amount: stripe402_protocol::Units::from_u32(300),
+        count: 1,
     };
     send_batch(&stack, Batch { captures: vec![capture], ..batch(vec![]) }).await;
     let expected =
