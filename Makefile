@@ -89,7 +89,13 @@ bench-check: setup-rust ## Instructions of the gate's step and of the ledger's b
 .PHONY: bench-build
 bench-build: setup wasm
 	@./scripts/setup-load.sh
+	@./scripts/build-bench-noop.sh
 	@cargo build --quiet --release $(PARTS) --bins -p stripe402-bench
+
+.PHONY: bench-call
+bench-call: setup ## What one call of a gateway costs a ledger in CPU time: LEDGERS="old/ledger new/ledger" compares several
+	@cargo build --quiet --release -p stripe402-ledger -p stripe402-bench --bins
+	@exec $(RELEASE)/stripe402-bench-call $(addprefix --ledger ,$(LEDGERS))
 
 .PHONY: bench-store
 bench-store: setup ## What a deduction costs on each store, beside redis-benchmark and pgbench
@@ -123,7 +129,7 @@ lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, sh
 	@./scripts/setup-shellcheck.sh
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
-	cargo clippy --quiet -p stripe402-filter --target wasm32-wasip1 -- -D warnings
+	cargo clippy --quiet -p stripe402-filter -p stripe402-bench-noop --target wasm32-wasip1 -- -D warnings
 	cargo clippy --quiet -p stripe402-protocol -p stripe402-client-js --target wasm32-unknown-unknown -- -D warnings
 	./scripts/lint-dependencies.sh
 	.tools/venv/bin/shellcheck -x -P scripts scripts/*.sh .ci/run

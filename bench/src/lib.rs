@@ -9,6 +9,7 @@
 )]
 
 pub mod accounts;
+pub mod call;
 pub mod cpu;
 pub mod figures;
 pub mod gateway;

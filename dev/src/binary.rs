@@ -91,6 +91,17 @@ pub fn filter_that_traps() -> Result<PathBuf> {
     })
 }
 
+/// A filter that does nothing, for the benchmark. `STRIPE402_NOOP_WASM`, else what `make bench` built.
+///
+/// # Errors
+/// If it is not there.
+pub fn filter_that_does_nothing() -> Result<PathBuf> {
+    let remedy = "build it with  scripts/build-bench-noop.sh";
+    locate("the filter that does nothing", "STRIPE402_NOOP_WASM", remedy, || {
+        workspace().join("dist/bench/noop.wasm")
+    })
+}
+
 fn built(name: &str, variable: &str) -> Result<PathBuf> {
     locate(name, variable, "build it with  make parts", || beside_us().join(name))
 }

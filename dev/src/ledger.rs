@@ -55,7 +55,15 @@ impl Ledger {
     /// # Errors
     /// If it is not built or cannot be started.
     pub fn spawn(options: &LedgerOptions) -> Result<Self> {
-        let mut spec = Spec::new(&options.name, binary::ledger()?, &options.log)
+        Self::spawn_program(binary::ledger()?, options)
+    }
+
+    /// As [`Ledger::spawn`], of another program than the one that is built here.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn_program(program: PathBuf, options: &LedgerOptions) -> Result<Self> {
+        let mut spec = Spec::new(&options.name, program, &options.log)
             .arg("serve")
             .env("LEDGER_LISTEN", local(options.port).to_string())
             .env("LEDGER_ADMIN_LISTEN", local(options.admin_port).to_string())

@@ -9,7 +9,10 @@ use stripe402_ledger::{
     operator::cli,
     serve::Stop,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 use tracing_subscriber::{EnvFilter, Layer as _, prelude::*};
 
 fn main() -> ExitCode {
@@ -33,9 +36,8 @@ fn main() -> ExitCode {
 fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     command: impl FnOnce() -> F,
 ) -> ExitCode {
-    let outcome = tokio::runtime::Runtime::new()
-        .map_err(cli::CliError::from)
-        .and_then(|runtime| runtime.block_on(command()));
+    let outcome =
+        Runtime::new().map_err(cli::CliError::from).and_then(|runtime| runtime.block_on(command()));
     match outcome {
         Ok(report) => match report.print(&mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::from(u8::from(!report.good)),
@@ -58,15 +60,15 @@ fn serve(arguments: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    let (gateways, beside) = match runtimes() {
+        Ok(runtimes) => runtimes,
         Err(error) => {
             eprintln!("stripe402-ledger: {error}");
             return ExitCode::FAILURE;
         }
     };
     let traces = {
-        let _within = runtime.enter();
+        let _within = beside.enter();
         match start_observing(&config) {
             Ok(traces) => traces,
             Err(error) => {
@@ -75,7 +77,7 @@ fn serve(arguments: ServeArgs) -> ExitCode {
             }
         }
     };
-    let served = runtime.block_on(run(config));
+    let served = gateways.block_on(run(config, beside.handle()));
     if let Some(traces) = traces {
         traces.finish();
     }
@@ -88,7 +90,13 @@ fn serve(arguments: ServeArgs) -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+/// One for gateways, on this thread, and one for everything beside them.
+fn runtimes() -> std::io::Result<(Runtime, Runtime)> {
+    let gateways = Builder::new_current_thread().enable_all().build()?;
+    Ok((gateways, Runtime::new()?))
+}
+
+async fn run(config: Config, beside: &Handle) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {
@@ -97,7 +105,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             _ = interrupt.recv() => Stop::AtOnce,
         }
     };
-    Ok(stripe402_ledger::serve::serve(config, stop).await?)
+    Ok(stripe402_ledger::serve::serve(config, beside, stop).await?)
 }
 
 /// Logs and, if they are wanted, traces.
@@ -116,10 +124,12 @@ fn start_observing(config: &Config) -> Result<Option<Traces>, String> {
         LogFormat::Text => logs.boxed(),
         LogFormat::Json => logs.json().boxed(),
     };
-    tracing_subscriber::registry()
-        .with(logs.with_filter(filter))
-        .with(traces.as_ref().map(Traces::layer))
-        .try_init()
-        .map_err(|error| format!("log: {error}"))?;
+    let registry = tracing_subscriber::registry().with(logs.with_filter(filter));
+    // A layer that is `None` would take every span, and keep it for nobody.
+    match &traces {
+        Some(traces) => registry.with(traces.layer()).try_init(),
+        None => registry.try_init(),
+    }
+    .map_err(|error| format!("log: {error}"))?;
     Ok(traces)
 }

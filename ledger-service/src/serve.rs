@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
     app::{App, Readiness},
@@ -80,9 +80,17 @@ pub enum Stop {
 /// Serves until `stop` resolves, and as long as it says after that; then finishes what is under way,
 /// within the grace time.
 ///
+/// Gateways are served on the runtime that this runs on. One thread does best: no call is then handed
+/// from one to another. Operators and webhooks have a runtime of their own, `beside`: however long they
+/// take, gateways do not wait.
+///
 /// # Errors
 /// [`ServeError`], before anything was served or when a listener fails.
-pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    beside: &Handle,
+    stop: impl Future<Output = Stop>,
+) -> Result<(), ServeError> {
     observe::start();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store::open(&config.store, config.store_options(), Arc::clone(&clock))?;
@@ -93,7 +101,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     let app = App { store, parts: parts.clone(), readiness: readiness.clone() };
     let Listeners { gateways, operator, webhooks, renewals: _renewals } =
         Listeners::bind(&config).await?;
-    let mut background = background(&config, &app);
+    let mut background = background(&config, &app, beside);
     let tls = config.tls.is_some();
     tracing::info!(listen = %config.listen, admin = %config.admin_listen, tls, "serving");
 
@@ -104,10 +112,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = Stop>) -> Result<(
     servers.spawn(net::serve(gateways, router, limits, stopped.clone()));
     if let Some((listener, secret)) = webhooks {
         let router = webhook::routes(app.clone(), secret, limits);
-        servers.spawn(net::serve(listener, router, limits, stopped.clone()));
+        servers.spawn_on(net::serve(listener, router, limits, stopped.clone()), beside);
     }
     let router = operator::routes(app, operators, limits);
-    servers.spawn(net::serve(operator, router, limits, stopped));
+    servers.spawn_on(net::serve(operator, router, limits, stopped), beside);
 
     let stop = async {
         if stop.await == Stop::Drain {
@@ -209,10 +217,12 @@ impl Listeners {
     }
 }
 
-/// What goes on by itself, until it is told to stop.
-fn background(config: &Config, app: &App) -> JoinSet<()> {
+/// What goes on by itself, until it is told to stop. Whoever asks the store first makes its connection,
+/// and the runtime of that one then reads its answers: that must be the gateways' runtime. Here, all that
+/// asks it regularly runs there.
+fn background(config: &Config, app: &App, beside: &Handle) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(observe::upkeep());
+    tasks.spawn_on(observe::upkeep(), beside);
     tasks.spawn(sweep(Arc::clone(&app.parts.topups), config.sweep));
     tasks.spawn(settle_holds(Arc::clone(&app.store)));
     tasks.spawn(keep_up(Arc::clone(&app.store), config.sweep));

@@ -55,13 +55,12 @@ async fn with_workers(options: &Options, workers: u16, behind: &mut Behind) -> R
     let mut subjects: Vec<(Kind, Subject)> = Vec::new();
     for row in &rows {
         if !subjects.iter().any(|(kind, _)| *kind == row.subject) {
-            anstream::eprintln!("  starting a gateway: {}", row.name);
+            anstream::eprintln!("  starting: {}", row.name);
             let mut subject = Subject::start(row.subject, workers, behind).await?;
-            let first = subject.starts_within().await?;
-            anstream::eprintln!(
-                "  its first answer comes {} ms after its start",
-                first.as_millis()
-            );
+            if subject.direct.is_none() {
+                let first = subject.starts_within().await?.as_millis();
+                anstream::eprintln!("  its first answer comes {first} ms after its start");
+            }
             subjects.push((row.subject, subject));
         }
     }
@@ -93,7 +92,7 @@ async fn with_workers(options: &Options, workers: u16, behind: &mut Behind) -> R
                 }
             }
         }
-        for (_, subject) in subjects.iter_mut().filter(|(kind, _)| *kind != Kind::Plain) {
+        for (_, subject) in subjects.iter_mut().filter(|(kind, _)| kind.sells()) {
             check(subject).await?;
         }
         let of_cell = rows.iter().zip(&rounds);
@@ -103,7 +102,7 @@ async fn with_workers(options: &Options, workers: u16, behind: &mut Behind) -> R
         anstream::println!("  balances add up on every store");
         figures.extend(of_cell);
     }
-    for (_, subject) in subjects.iter_mut().filter(|(kind, _)| *kind != Kind::Plain) {
+    for (_, subject) in subjects.iter_mut().filter(|(kind, _)| kind.sells()) {
         subject.verify()?;
     }
     anstream::println!("  verify finds nothing in any store");
@@ -118,7 +117,7 @@ async fn measure(
     time: Duration,
     api: u32,
 ) -> Result<Round> {
-    let url = subject.stack.url(row.path);
+    let url = subject.url(row.path);
     let pays = row.asks.pays();
     let payment = subject.payment.clone().filter(|_| pays);
     let crowd = subject.crowd.as_ref().map(Crowd::clients);
@@ -128,7 +127,11 @@ async fn measure(
         Some(authorizer) => authorizer.pid(),
         None => subject.stack.ledger()?.process().pid(),
     };
-    let pids = [Some(envoy_pid), Some(ledger), subject.store.filter(|_| pays), Some(api)];
+    let store = subject.store.filter(|_| pays);
+    let pids = match &subject.direct {
+        Some((node, _)) => [None, None, store, Some(node.pid())],
+        None => [Some(envoy_pid), Some(ledger), store, Some(api)],
+    };
     let used = || pids.map(|pid| pid.map_or(Duration::ZERO, cpu::of));
     let calls = "cluster.stripe402_ledger.upstream_rq_total";
     let called = subject.stack.envoy.stat(calls).await?;
@@ -177,7 +180,7 @@ async fn measure(
         ledger: micros(ledger, ledger_0),
         store: micros(store, store_0),
         api: micros(api, api_0),
-        memory: cpu::memory(envoy_pid) as f64 / 1e6,
+        memory: if subject.direct.is_none() { cpu::memory(envoy_pid) as f64 / 1e6 } else { 0.0 },
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{Cell, Figure};
 
 const WIDTH: f64 = 760.0;
-const LABEL: f64 = 210.0;
+const LABEL: f64 = 230.0;
 const BAR: f64 = 22.0;
 const GAP: f64 = 12.0;
 const PARTS: [(&str, &str); 4] =

@@ -37,9 +37,11 @@ impl Asks {
 }
 
 impl Row {
-    /// Whether it can be asked so: the load writes many names over HTTP/1.1 only.
+    /// Whether it can be asked so: the load writes many names over HTTP/1.1 only, and Node without TLS
+    /// speaks nothing else.
     pub(super) fn fits(&self, cell: Cell) -> bool {
-        self.asks != Asks::PaidByMany || cell.protocol == Protocol::Http1
+        let any = self.asks != Asks::PaidByMany && self.subject != Kind::Node;
+        any || cell.protocol == Protocol::Http1
     }
 }
 
@@ -47,9 +49,13 @@ const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) 
     Row { name, subject, path, asks }
 }
 
+/// What any filter of this kind costs, whatever it does.
+pub(super) const NO_OP: &str = "a wasm filter that does nothing";
+
 /// All rows; plain Envoy is the first.
-pub(super) const ROWS: [Row; 11] = [
+pub(super) const ROWS: [Row; 13] = [
     row("plain Envoy", Kind::Plain, "/api/joke", Asks::Free),
+    row(NO_OP, Kind::NoOp, "/api/joke", Asks::Free),
     row("filter disabled on the route", Kind::Embedded, "/off", Asks::Free),
     row("free route", Kind::Embedded, "/api/health", Asks::Free),
     row("402", Kind::Embedded, "/api/joke", Asks::Unpaid),
@@ -60,6 +66,7 @@ pub(super) const ROWS: [Row; 11] = [
     row("paid, Redis, fsync always", Kind::RedisAlways, "/api/joke", Asks::Paid),
     row("paid, PostgreSQL", Kind::Postgres, "/api/joke", Asks::Paid),
     row("ext_authz, Redis", Kind::ExtAuthz, "/api/joke", Asks::Paid),
+    row("no gateway: Node, Redis", Kind::Node, "/api/joke", Asks::Paid),
 ];
 
 /// One round of a row.
@@ -134,5 +141,11 @@ impl Figure {
     #[must_use]
     pub fn cpu(&self) -> f64 {
         self.envoy + self.ledger + self.store + self.api
+    }
+
+    /// Requests that one core serves in a second, if it does all that a request needs.
+    #[must_use]
+    pub fn rate_per_core(&self) -> f64 {
+        1e6 / self.cpu().max(1.0)
     }
 }

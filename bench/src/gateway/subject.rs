@@ -31,6 +31,8 @@ pub(super) const CREDIT: i64 = 10_000_000;
 pub(super) enum Kind {
     /// Envoy without the filter.
     Plain,
+    /// A filter that does nothing.
+    NoOp,
     /// The filter, and the ledger on its file.
     Embedded,
     /// The ledger on Redis, which syncs its file every second.
@@ -41,6 +43,15 @@ pub(super) enum Kind {
     Postgres,
     /// Envoy's own ext_authz asks the same ledger code, on that Redis, for each request.
     ExtAuthz,
+    /// No gateway: an API in Node that takes payments by itself, on that Redis.
+    Node,
+}
+
+impl Kind {
+    /// Whether somebody pays there.
+    pub(super) const fn sells(self) -> bool {
+        !matches!(self, Self::Plain | Self::NoOp)
+    }
 }
 
 /// The stores' servers, and the API: the same for all gateways.
@@ -75,13 +86,14 @@ pub(super) struct Subject {
     pub(super) stack: Stack,
     /// Its `payment` header; none where nothing is paid.
     pub(super) payment: Option<String>,
-    client: Option<String>,
     /// Where its books are, if not in a file of the stack's.
     store_url: Option<String>,
     /// The store's process, if it is a server.
     pub(super) store: Option<u32>,
     /// What answers instead of the ledger.
     pub(super) authorizer: Option<Process>,
+    /// An API that is asked without the gateway, and its port.
+    pub(super) direct: Option<(Process, u16)>,
     /// Paid requests that were answered.
     pub(super) served: u64,
     /// The most that can have been paid and not answered, where a load ended.
@@ -138,6 +150,8 @@ impl Subject {
         let redis = |redis: &Redis| (redis.url(), redis.pid());
         let store = match kind {
             Kind::Plain => return Self::plain(api, workers).await,
+            Kind::NoOp => return Self::no_op(api, workers).await,
+            Kind::Node => return Self::node(api, workers, &behind.redis).await,
             Kind::Embedded => None,
             Kind::Redis | Kind::ExtAuthz => Some(redis(&behind.redis)),
             Kind::RedisAlways => Some(redis(&behind.redis_always)),
@@ -163,6 +177,13 @@ impl Subject {
             Ok(())
         });
         Ok(Self::of(Stack::start(without).await?, None))
+    }
+
+    /// Another module in the filter's place, which needs nothing of what the filter is told.
+    async fn no_op(api: u16, workers: u16) -> Result<Self> {
+        let module = binary::filter_that_does_nothing()?;
+        let with = options(api, workers, None).config(move |config| config.module(&module));
+        Ok(Self::of(Stack::start(with).await?, None))
     }
 
     /// The gateway as it is shipped, on a store; one more route switches the filter off.
@@ -198,22 +219,48 @@ impl Subject {
         let mut authorizer = Process::spawn(spec)?;
         authorizer.wait_ready(&Probe::Tcp(local(port)), Duration::from_secs(20)).await?;
         let asking = options(api, workers, None).config(move |config| authorize(config, port));
-        let (payment, client) = (subject.payment.take(), subject.client.take());
+        let payment = subject.payment.take();
         subject = Self::of(Stack::start(asking).await?, Some(store.1));
-        (subject.payment, subject.client) = (payment, client);
+        subject.payment = payment;
         subject.served = 1;
         subject.authorizer = Some(authorizer);
         Ok(subject)
+    }
+
+    /// An API in Node with a client that has credit there; the gateway beside it has nothing to do.
+    async fn node(api: u16, workers: u16, redis: &Redis) -> Result<Self> {
+        let mut subject = Self::plain(api, workers).await?;
+        let (port, client) = (ports::free()?, "a".repeat(64));
+        let spec = Spec::new("Node", "node", subject.stack.dir().join("node.log"))
+            .arg(binary::workspace().join("bench/node/server.mjs"))
+            .arg(port.to_string())
+            .arg(redis.port().to_string())
+            .arg(&client)
+            .arg(CREDIT.to_string());
+        let mut node = Process::spawn(spec)?;
+        node.wait_ready(&Probe::Tcp(local(port)), Duration::from_secs(20)).await?;
+        subject.store = Some(redis.pid());
+        subject.payment = Some(wire::encode(&json!({"clientId": client})));
+        subject.direct = Some((node, port));
+        Ok(subject)
+    }
+
+    /// Where this path is asked for.
+    pub(super) fn url(&self, path: &str) -> String {
+        match &self.direct {
+            Some((_, port)) => format!("http://{}{path}", local(*port)),
+            None => self.stack.url(path),
+        }
     }
 
     fn of(stack: Stack, store: Option<u32>) -> Self {
         Self {
             stack,
             payment: None,
-            client: None,
             store_url: None,
             store,
             authorizer: None,
+            direct: None,
             served: 0,
             cut_off: 0,
             crowd: None,
@@ -222,8 +269,8 @@ impl Subject {
 
     /// Whether the movements explain every balance, by the ledger's own word; it has to stop for that.
     pub(super) fn verify(&mut self) -> Result<()> {
-        if self.authorizer.is_some() {
-            return Ok(()); // Its books are those of the other gateway on Redis.
+        if self.authorizer.is_some() || self.direct.is_some() {
+            return Ok(()); // Its books are those of the other gateway on Redis, or it has none.
         }
         self.stack.ledger()?.process().stop();
         let file = || format!("file:{}", self.stack.dir().join("ledger.redb").display());
@@ -262,15 +309,15 @@ impl Subject {
         let receipt = wire::header(answer.headers(), wire::PAYMENT_RESPONSE)?;
         let client = receipt["clientId"].as_str().ok_or("a receipt without an id")?.to_owned();
         self.payment = Some(wire::encode(&json!({"clientId": client})));
-        self.client = Some(client);
         self.served = 1;
         Ok(())
     }
 
     /// What the client has left, seen by spending one unit.
     pub(super) async fn left(&self) -> Result<i64> {
-        let client = self.client.as_deref().ok_or("nobody pays here")?;
-        let answer = self.stack.pay("/api/joke", &json!({"clientId": client})).send().await?;
+        let payment = self.payment.as_deref().ok_or("nobody pays here")?;
+        let asked = self.stack.client.get(self.url("/api/joke")).header("payment", payment);
+        let answer = asked.send().await?;
         let header = wire::header(answer.headers(), wire::PAYMENT_RESPONSE)?;
         Ok(header["creditsRemaining"].as_i64().ok_or("a receipt without a balance")?)
     }

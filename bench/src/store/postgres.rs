@@ -1,4 +1,4 @@
-//! `pgbench` with the statement that the ledger runs.
+//! `pgbench` with the statement that the ledger runs for any batch.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -11,12 +11,14 @@ fn script() -> String {
     format!(
         "\\set first random(0, {most})
 SELECT outcome, balance FROM stripe402.apply_batch('{{}}'::bytea[], '{{}}'::bytea[],
+  '{{}}'::bytea[], '{{}}'::bytea[], '{{}}'::bigint[],
   ARRAY(SELECT substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
         || substring(uuid_send(gen_random_uuid()) FROM 7) FROM generate_series(0, {last})),
   ARRAY(SELECT decode(repeat('00', 24), 'hex') || int8send((:first + n) % {CLIENTS})
         FROM generate_series(0, {last}) AS n),
   array_fill('usd'::text, ARRAY[{BATCH}]), array_fill(1::bigint, ARRAY[{BATCH}]),
-  array_fill('joke'::text, ARRAY[{BATCH}]), 604800000, 60000);\n",
+  array_fill('joke'::text, ARRAY[{BATCH}]), array_fill(NULL::bigint, ARRAY[{BATCH}]),
+  array_fill(NULL::bigint, ARRAY[{BATCH}]), 604800000, 60000);\n",
         most = CLIENTS.saturating_sub(1),
     )
 }

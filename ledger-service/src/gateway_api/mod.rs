@@ -6,6 +6,8 @@ mod batch;
 mod payments;
 mod settlement;
 
+use std::sync::Arc;
+
 use axum::{Router, middleware, routing};
 
 use crate::{
@@ -17,9 +19,9 @@ use crate::{
 
 /// The routes for gateways.
 pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
+    let batches = batch::route(Arc::clone(&app.store), tokens.clone(), limits);
     let router = Router::new()
         .route("/v1/balance", routing::post(balance::post))
-        .route("/v1/batch", routing::post(batch::post))
         .route("/v1/payments", routing::post(payments::post))
         .route("/v1/settlement", routing::post(settlement::post))
         .route_layer(middleware::from_fn_with_state(limits, receive::within))
@@ -27,7 +29,6 @@ pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
         .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
         .fallback(error::not_found);
-    let routes =
-        ["/v1/balance", "/v1/batch", "/v1/payments", "/v1/settlement", "/healthz", "/readyz"];
-    measured(router, &routes).with_state(app)
+    let routes = ["/v1/balance", "/v1/payments", "/v1/settlement", "/healthz", "/readyz"];
+    measured(router, &routes).route(batch::PATH, batches).with_state(app)
 }

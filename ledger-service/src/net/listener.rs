@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::net::tls::Listener;
+use super::{activity::Activity, tls::Listener};
 
 /// How much of everything a listener gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,33 +97,6 @@ fn builder(limits: &ListenerLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-/// What a connection has to do.
-#[derive(Clone, Copy, Default)]
-struct Activity {
-    under_way: usize,
-    /// Whether there was a request at all.
-    served: bool,
-}
-
-/// A request that is under way, until it is dropped.
-struct ActiveConnection(Arc<watch::Sender<Activity>>);
-
-impl ActiveConnection {
-    fn begin(activity: &Arc<watch::Sender<Activity>>) -> Self {
-        activity.send_modify(|now| {
-            now.under_way = now.under_way.saturating_add(1);
-            now.served = true;
-        });
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for ActiveConnection {
-    fn drop(&mut self) {
-        self.0.send_modify(|now| now.under_way = now.under_way.saturating_sub(1));
-    }
-}
-
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: OwnedSemaphorePermit,
@@ -132,10 +105,10 @@ async fn connection(
     limits: ListenerLimits,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let (activity, mut seen) = watch::channel(Activity::default());
-    let (activity, router) = (Arc::new(activity), TowerToHyperService::new(router));
+    let (activity, router) = (Activity::new(), TowerToHyperService::new(router));
+    let of_requests = Arc::clone(&activity);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let under_way = ActiveConnection::begin(&activity);
+        let under_way = of_requests.begin();
         let answer = router.call(request);
         async move {
             let answer = answer.await;
@@ -144,25 +117,16 @@ async fn connection(
         }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    let why = loop {
-        let now = *seen.borrow_and_update();
-        let patience = if now.served { limits.idle_time } else { limits.header_time };
-        tokio::select! {
-            ended = connection.as_mut() => return log(ended),
-            () = told(&mut stopped) => break "the ledger stops",
-            () = tokio::time::sleep(patience), if now.under_way == 0 => break "nothing came in time",
-            _ = seen.changed() => {}
-        }
+    let why = tokio::select! {
+        ended = connection.as_mut() => return log(ended),
+        () = told(&mut stopped) => "the ledger stops",
+        () = activity.idle(limits.header_time, limits.idle_time) => "nothing came in time",
     };
     tracing::debug!(why, "the ledger closes a connection");
     connection.as_mut().graceful_shutdown();
-    loop {
-        let now = *seen.borrow_and_update();
-        tokio::select! {
-            ended = connection.as_mut() => return log(ended),
-            () = tokio::time::sleep(LINGER), if now.under_way == 0 => break,
-            _ = seen.changed() => {}
-        }
+    tokio::select! {
+        ended = connection.as_mut() => return log(ended),
+        () = activity.idle(LINGER, LINGER) => {}
     }
     drop(place);
 }

@@ -1,5 +1,6 @@
 //! The edges of the network: listeners with their limits, TLS, tokens, and answers that are errors.
 
+mod activity;
 pub(crate) mod error;
 pub(crate) mod listener;
 pub(crate) mod receive;

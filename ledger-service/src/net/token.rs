@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
-    http::header::AUTHORIZATION,
+    http::{HeaderMap, HeaderValue, header::AUTHORIZATION},
     middleware::Next,
     response::Response,
 };
@@ -58,27 +59,37 @@ impl Tokens {
         Self(tokens.iter().map(Token::new).collect())
     }
 
+    /// Whether a request with these headers presents one.
+    pub(crate) fn are_in(&self, headers: &HeaderMap) -> bool {
+        let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let presented = header.and_then(|value| value.strip_prefix(b"Bearer "));
+        presented.is_some_and(|presented| self.have(presented))
+    }
+
     /// Every one is compared, whichever it is.
     fn have(&self, presented: &[u8]) -> bool {
         self.0.iter().fold(false, |found, token| token.is(presented) | found)
     }
 }
 
+/// A layer that lets nobody through without a token.
 pub(crate) async fn require(
     State(tokens): State<Tokens>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let header = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
-    match header.and_then(|value| value.strip_prefix(b"Bearer ")) {
-        Some(presented) if tokens.have(presented) => Ok(next.run(request).await),
-        _ => {
-            tracing::warn!("a request with a missing or wrong token was refused");
-            // Over HTTP/2 an answer before the body is read resets the stream, and some clients
-            // then see the reset and not the answer.
-            let rest = axum::body::to_bytes(request.into_body(), DRAINED);
-            let _ = tokio::time::timeout(DRAINED_WITHIN, rest).await;
-            Err(ApiError::unauthorized())
-        }
+    if tokens.are_in(request.headers()) {
+        return Ok(next.run(request).await);
     }
+    Err(refuse(request.into_body()).await)
+}
+
+/// What whoever has no token is answered, after some of the body was read.
+pub(crate) async fn refuse(body: Body) -> ApiError {
+    tracing::warn!("a request with a missing or wrong token was refused");
+    // Over HTTP/2 an answer before the body is read resets the stream, and some clients
+    // then see the reset and not the answer.
+    let rest = axum::body::to_bytes(body, DRAINED);
+    let _ = tokio::time::timeout(DRAINED_WITHIN, rest).await;
+    ApiError::unauthorized()
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::{self, Next},
     response::Response,
 };
@@ -19,20 +19,47 @@ const OTHER: &str = "other";
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// The numbers of one route.
-struct Route {
+pub(crate) struct Route {
+    name: &'static str,
     seconds: Histogram,
     classes: [Counter; 4],
 }
 
 impl Route {
-    fn new(route: &'static str) -> Self {
+    /// They begin at 0.
+    pub(crate) fn new(route: &'static str) -> Self {
         let classes = CLASSES.map(|status| {
             let counter =
                 counter!("stripe402_http_requests_total", "route" => route, "status" => status);
             counter.absolute(0);
             counter
         });
-        Self { seconds: histogram!("stripe402_http_seconds", "route" => route), classes }
+        let seconds = histogram!("stripe402_http_seconds", "route" => route);
+        Self { name: route, seconds, classes }
+    }
+
+    /// The span of a request with these headers. Probes and scrapes are not worth one.
+    pub(crate) fn span(&self, headers: &HeaderMap) -> Span {
+        if !self.name.starts_with("/v1/") {
+            return Span::none();
+        }
+        trace::request(self.name, headers)
+    }
+
+    /// Waits for an answer in its request's span, and counts it.
+    pub(crate) async fn measure(
+        &self,
+        span: Span,
+        answer: impl Future<Output = Response>,
+    ) -> Response {
+        let start = Instant::now();
+        let response = answer.instrument(span.clone()).await;
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        self.seconds.record(start.elapsed());
+        self.count(response.status());
+        response
     }
 
     fn count(&self, status: StatusCode) {
@@ -62,22 +89,10 @@ async fn measure(
     request: Request,
     next: Next,
 ) -> Response {
-    let start = Instant::now();
     let path = request.extensions().get::<MatchedPath>().map_or(OTHER, MatchedPath::as_str);
-    let known = routes.get_key_value(path).or_else(|| routes.get_key_value(OTHER));
-    let known = known.map(|(name, _)| *name);
-    // Probes and scrapes are not worth a trace.
-    let span = match known {
-        Some(name) if name.starts_with("/v1/") => trace::request(name, request.headers()),
-        _ => Span::none(),
+    let Some(route) = routes.get(path).or_else(|| routes.get(OTHER)) else {
+        return next.run(request).await;
     };
-    let response = next.run(request).instrument(span.clone()).await;
-    if response.status().is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
-    if let Some(route) = known.and_then(|name| routes.get(name)) {
-        route.seconds.record(start.elapsed());
-        route.count(response.status());
-    }
-    response
+    let span = route.span(request.headers());
+    route.measure(span, next.run(request)).await
 }

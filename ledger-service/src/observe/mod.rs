@@ -12,7 +12,10 @@ mod provider;
 mod store;
 pub mod trace;
 
-pub(crate) use self::{holds::show_holds, http::measured};
+pub(crate) use self::{
+    holds::show_holds,
+    http::{Route, measured},
+};
 pub use self::{
     names::{names, start, text, upkeep},
     provider::ObservedProvider,

@@ -1,6 +1,9 @@
 //! A store whose transactions are measured, and their outcomes counted.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use metrics::{Counter, Histogram, counter, histogram};
 use stripe402_protocol::{
@@ -94,6 +97,7 @@ pub struct ObservedStore {
     deductions: [Counter; 9],
     captures: [Counter; 5],
     settled: Counter,
+    units: Units,
     voids: [Counter; 5],
     batch_size: Histogram,
 }
@@ -123,6 +127,7 @@ impl ObservedStore {
                 from_zero(counter!("stripe402_captures_total", "outcome" => outcome))
             }),
             settled: from_zero(counter!("stripe402_holds_ended_total")),
+            units: Units::default(),
             voids: VOIDS
                 .map(|outcome| from_zero(counter!("stripe402_voids_total", "outcome" => outcome))),
             batch_size: histogram!("stripe402_batch_size"),
@@ -192,15 +197,17 @@ impl ObservedStore {
     }
 }
 
-/// What was earned, as it is answered: one look-up for each currency of a batch.
-fn count_units(mut charged: Vec<(Currency, u64)>) {
-    charged.sort_unstable_by_key(|(currency, _)| *currency);
-    for same in charged.chunk_by(|(one, _), (other, _)| one == other) {
-        // A number to look at, not one that money is made of.
-        let sum = same.iter().fold(0_u64, |sum, (_, units)| sum.saturating_add(*units));
-        if let Some((currency, _)) = same.first() {
-            counter!("stripe402_charged_units_total", "currency" => currency.as_str().to_owned())
-                .increment(sum);
+/// Units that were charged, by currency; each counter is looked up when its currency is first met.
+#[derive(Default)]
+struct Units(Mutex<BTreeMap<Currency, Counter>>);
+
+impl Units {
+    /// Adds what was earned, as it is answered.
+    fn count(&self, charged: impl Iterator<Item = (Currency, u64)>) {
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (currency, units) in charged {
+            let new = || counter!("stripe402_charged_units_total", "currency" => currency.as_str().to_owned());
+            counters.entry(currency).or_insert_with(new).increment(units);
         }
     }
 }
@@ -234,7 +241,7 @@ impl ObservedStore {
         let answer = measured!(self batch(batch))?;
         let mut outcomes = answer.deductions.iter().map(|(_, outcome)| *outcome);
         charged.retain(|_| matches!(outcomes.next(), Some(DeductionOutcome::Deducted(_))));
-        count_units(charged);
+        self.units.count(charged.into_iter());
         answer.deductions.iter().for_each(|(_, outcome)| self.count_charge(*outcome));
         answer.captures.iter().for_each(|(_, outcome)| self.count_capture(*outcome));
         answer.voids.iter().for_each(|(_, outcome)| self.count_void(*outcome));
@@ -249,7 +256,7 @@ impl ObservedStore {
         let outcome = measured!(self deduct_for_card(deduction))?;
         self.count_charge(outcome);
         if let DeductionOutcome::Deducted(_) = outcome {
-            count_units(vec![amount]);
+            self.units.count(std::iter::once(amount));
         }
         Ok(outcome)
     }
