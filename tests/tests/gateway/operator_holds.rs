@@ -29,7 +29,7 @@ async fn open_holds_are_listed_the_earliest_end_first() {
     assert!((90..100).contains(&age.as_u64().unwrap()), "{age}");
     let expected = json!({"charge": late.id, "subject": subject(&client), "currency": "usd",
         "amount": 2_000, "route": "chat", "at_ms": late.id.minted_ms(),
-        "ends_ms": late.hold.unwrap().ends_ms, "at_end": 200});
+        "ends_ms": late.hold.unwrap().ends_ms, "at_end": 200, "lease": false});
     assert_eq!((shown, own["holds"].as_array().unwrap().len()), (expected, 1));
     assert!(!all.to_string().contains(&client), "a client id is a credential");
     let one = get(&stack, "/holds?limit=1").await;

@@ -28,7 +28,7 @@ fn row(hold: &Hold) -> Vec<String> {
     vec![
         moment(hold.at_ms),
         hold.subject.clone(),
-        hold.route.clone(),
+        hold.shown_route(),
         report::amount(hold.amount, hold.currency),
         span(hold.ends_in_seconds()),
         report::amount(hold.at_end, hold.currency),

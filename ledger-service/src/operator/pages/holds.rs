@@ -70,7 +70,7 @@ fn line(hold: &Hold, of_all: bool) -> Markup {
     html! {
         tr {
             @if of_all { td { (layout::client(&hold.subject)) } }
-            td.reference { (hold.route) }
+            td.reference { (hold.shown_route()) }
             td.number { (money(hold.amount.get(), hold.currency)) }
             td.number.wide title=(moment(hold.at_ms)) { (span(hold.age_seconds)) }
             td.number title=(moment(hold.ends_ms)) { (span(hold.ends_in_seconds())) }

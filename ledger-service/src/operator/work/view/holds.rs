@@ -31,6 +31,8 @@ pub struct Hold {
     pub at_end: Units,
     /// For how long it has been held, by the gateway's and the ledger's clocks
     pub age_seconds: u64,
+    /// Whether it is a lease, from which a gateway pays for many requests
+    pub lease: bool,
 }
 
 impl Hold {
@@ -46,7 +48,13 @@ impl Hold {
             ends_ms: hold.terms.ends_ms,
             at_end: hold.terms.at_end,
             age_seconds: now_ms.saturating_sub(at_ms) / 1_000,
+            lease: hold.terms.lease.is_some(),
         }
+    }
+
+    /// The route, and whether it is a lease, for people.
+    pub(crate) fn shown_route(&self) -> String {
+        if self.lease { format!("{} (lease)", self.route) } else { self.route.clone() }
     }
 
     /// Seconds until it ends, when it was shown; 0 if its end has come.
