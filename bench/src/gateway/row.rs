@@ -53,7 +53,7 @@ const fn row(name: &'static str, subject: Kind, path: &'static str, asks: Asks) 
 pub(super) const NO_OP: &str = "a wasm filter that does nothing";
 
 /// All rows; plain Envoy is the first.
-pub(super) const ROWS: [Row; 13] = [
+pub(super) const ROWS: [Row; 16] = [
     row("plain Envoy", Kind::Plain, "/api/joke", Asks::Free),
     row(NO_OP, Kind::NoOp, "/api/joke", Asks::Free),
     row("filter disabled on the route", Kind::Embedded, "/off", Asks::Free),
@@ -61,10 +61,13 @@ pub(super) const ROWS: [Row; 13] = [
     row("402", Kind::Embedded, "/api/joke", Asks::Unpaid),
     row("paid, embedded", Kind::Embedded, "/api/joke", Asks::Paid),
     row("paid, Redis", Kind::Redis, "/api/joke", Asks::Paid),
+    row("leased, Redis", Kind::Redis, "/leased", Asks::Paid),
+    row("leased, Redis, many clients", Kind::Redis, "/leased", Asks::PaidByMany),
     row("held and captured, Redis", Kind::Redis, "/api/metered?cost=1", Asks::Paid),
     row("paid, Redis, many clients", Kind::Redis, "/api/joke", Asks::PaidByMany),
     row("paid, Redis, fsync always", Kind::RedisAlways, "/api/joke", Asks::Paid),
     row("paid, PostgreSQL", Kind::Postgres, "/api/joke", Asks::Paid),
+    row("leased, PostgreSQL", Kind::Postgres, "/leased", Asks::Paid),
     row("ext_authz, Redis", Kind::ExtAuthz, "/api/joke", Asks::Paid),
     row("no gateway: Node, Redis", Kind::Node, "/api/joke", Asks::Paid),
 ];

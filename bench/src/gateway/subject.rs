@@ -26,6 +26,9 @@ const PRICE: i64 = 1;
 /// What the client is credited: the most that a card is charged at once.
 pub(super) const CREDIT: i64 = 10_000_000;
 
+/// Idle leases are handed over within a quarter of a second and a pulse.
+const LEASES_ARE_BACK: Duration = Duration::from_millis(700);
+
 /// Which gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -199,6 +202,7 @@ impl Subject {
             });
             if let Some(routes) = config.routes()?.as_array_mut() {
                 routes.insert(0, off);
+                routes.insert(0, leased());
             }
             Ok(())
         });
@@ -313,14 +317,26 @@ impl Subject {
         Ok(())
     }
 
-    /// What the client has left, seen by spending one unit.
+    /// What the client has left, seen by spending one unit, once no lease is out any more.
     pub(super) async fn left(&self) -> Result<i64> {
+        tokio::time::sleep(LEASES_ARE_BACK).await;
         let payment = self.payment.as_deref().ok_or("nobody pays here")?;
         let asked = self.stack.client.get(self.url("/api/joke")).header("payment", payment);
         let answer = asked.send().await?;
         let header = wire::header(answer.headers(), wire::PAYMENT_RESPONSE)?;
         Ok(header["creditsRemaining"].as_i64().ok_or("a receipt without a balance")?)
     }
+}
+
+/// The same joke, paid from leases where a client is busy.
+fn leased() -> Value {
+    json!({
+        "match": {"prefix": "/leased"},
+        "route": {"cluster": "api", "prefix_rewrite": "/api/joke"},
+        "metadata": {"filter_metadata": {
+            "stripe402": {"name": "leased", "price": PRICE, "leases": true},
+        }},
+    })
 }
 
 /// ext_authz in the filter's place, with a cluster of its own.

@@ -12,7 +12,7 @@ use stripe402_filter::{
 };
 use stripe402_protocol::{
     Units,
-    message::{BatchAnswer, DeductionOutcome, compact},
+    message::{Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, compact},
 };
 
 use super::{
@@ -24,13 +24,14 @@ use crate::Result;
 const CLIENT: &str = "1f0cfa3c6a2d4b578b6b1e9a3d0a8a111f0cfa3c6a2d4b578b6b1e9a3d0a8a11";
 
 /// The shipped configuration's first route, and so many others.
-fn worker(routes: u32) -> Result<Worker> {
+fn worker(routes: u32, leases: bool) -> Result<Worker> {
     let joke = json!({"name": "joke", "path": "/api/joke", "methods": ["GET"], "price": 100});
     let others = (1..routes).map(|at| json!({"path": format!("/api/other/{at}"), "price": 100}));
     let config = json!({
         "publishable_key": "pk_test_standin",
         "ledger": {"cluster": "stripe402_ledger"},
         "access_log": false,
+        "leases": {"enabled": leases},
         "routes": std::iter::once(joke).chain(others).collect::<Vec<_>>(),
     });
     let config = Config::parse(config.to_string().as_bytes());
@@ -50,7 +51,7 @@ fn answer(worker: &mut Worker, host: &mut Counting, id: StreamId, headers: &[u8]
 }
 
 pub(super) fn free(times: u32) -> Result<()> {
-    let (mut worker, mut host) = (worker(10)?, Counting::default());
+    let (mut worker, mut host) = (worker(10, false)?, Counting::default());
     let (request, response) = (host::request("/api/health", None), host::response());
     for id in 1..=times {
         if ask(&mut worker, &mut host, id, &request) != Verdict::Continue {
@@ -62,7 +63,7 @@ pub(super) fn free(times: u32) -> Result<()> {
 }
 
 pub(super) fn challenge(times: u32) -> Result<()> {
-    let (mut worker, mut host) = (worker(10)?, Counting::default());
+    let (mut worker, mut host) = (worker(10, false)?, Counting::default());
     let (request, response) = (host::request("/api/joke", None), host::response());
     for id in 1..=times {
         ask(&mut worker, &mut host, id, &request);
@@ -71,8 +72,53 @@ pub(super) fn challenge(times: u32) -> Result<()> {
     if host.replied == times { Ok(()) } else { Err("not every request was challenged".into()) }
 }
 
+/// As fast as a worker can be: forty requests a millisecond.
+const REQUESTS_A_PULSE: u32 = 2_000;
+
+pub(super) fn leased(times: u32) -> Result<()> {
+    let (mut worker, mut host) = (worker(10, true)?, Counting::default());
+    let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
+    let (request, response) = (host::request("/api/joke", Some(&payment)), host::response());
+    let mut asked = 0;
+    for id in 1..=times {
+        if ask(&mut worker, &mut host, id, &request) == Verdict::Hold {
+            asked += 1;
+        }
+        if std::mem::take(&mut host.woken) {
+            worker.on_wake(&mut host);
+        }
+        answer_all(&mut worker, &mut host)?;
+        answer(&mut worker, &mut host, id, &response);
+        if id % REQUESTS_A_PULSE == 0 {
+            host.passed_ms += 50;
+            worker.on_pulse(&mut host);
+            answer_all(&mut worker, &mut host)?;
+        }
+    }
+    // Until a client is known to be busy the ledger is asked.
+    if asked < 20 { Ok(()) } else { Err(format!("the ledger was asked {asked} times").into()) }
+}
+
+/// The ledger's word on whatever it was asked: there is enough.
+fn answer_all(worker: &mut Worker, host: &mut Counting) -> Result<()> {
+    let left = Units::MAX;
+    for call in std::mem::take(&mut host.calls) {
+        let batch: Batch = compact::from_bytes(&host.said).map_err(|error| error.to_string())?;
+        let captured =
+            |of: &Capture| (of.id, CaptureOutcome::Captured { captured: of.amount, left });
+        let deducted = |of: &Deduction| (of.id, DeductionOutcome::Deducted(left));
+        let said = BatchAnswer {
+            deductions: batch.deductions.iter().map(deducted).collect(),
+            voids: Vec::new(),
+            captures: batch.captures.iter().map(captured).collect(),
+        };
+        worker.on_answer(host, call, Ok(&compact::to_bytes(&said)));
+    }
+    Ok(())
+}
+
 pub(super) fn paid(times: u32, routes: u32) -> Result<()> {
-    let (mut worker, mut host) = (worker(routes)?, Counting::default());
+    let (mut worker, mut host) = (worker(routes, false)?, Counting::default());
     let payment = stripe402_protocol::encode(&json!({"clientId": CLIENT}));
     let (request, response) = (host::request("/api/joke", Some(&payment)), host::response());
     let mut next = 1;

@@ -30,6 +30,12 @@ pub(super) struct Counting {
     pub(super) headers_set: u32,
     /// Calls that nobody has answered yet.
     pub(super) calls: Vec<CallId>,
+    /// What the last of them said.
+    pub(super) said: Vec<u8>,
+    /// Whether the worker is to be woken.
+    pub(super) woken: bool,
+    /// Milliseconds that have passed.
+    pub(super) passed_ms: u64,
     /// How often random bytes were asked for.
     pub(super) minted: u64,
     next_call: CallId,
@@ -37,7 +43,7 @@ pub(super) struct Counting {
 
 impl Host for Counting {
     fn now_ms(&mut self) -> u64 {
-        NOW_MS
+        NOW_MS + self.passed_ms
     }
 
     fn random(&mut self) -> Option<[u8; 10]> {
@@ -96,9 +102,13 @@ impl Host for Counting {
         true
     }
 
-    fn wake(&mut self) {}
+    fn wake(&mut self) {
+        self.woken = true;
+    }
 
-    fn call(&mut self, _: &Message<'_>) -> Result<CallId, NoCall> {
+    fn call(&mut self, message: &Message<'_>) -> Result<CallId, NoCall> {
+        self.said.clear();
+        self.said.extend_from_slice(message.body);
         self.next_call += 1;
         self.calls.push(self.next_call);
         Ok(self.next_call)

@@ -26,14 +26,16 @@ pub enum Step {
     Paid,
     /// The same, among 100,000 routes.
     PaidOfMany,
+    /// A request that a lease pays for, its share of the leases included.
+    Leased,
     /// A deduction's share of a batch at the ledger: read, deducted in memory, answered.
     Ledger,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Free, Self::Challenge, Self::Paid, Self::PaidOfMany, Self::Ledger];
+    pub const ALL: [Self; 6] =
+        [Self::Free, Self::Challenge, Self::Paid, Self::PaidOfMany, Self::Leased, Self::Ledger];
 
     /// As it is called in files and tables.
     #[must_use]
@@ -43,6 +45,7 @@ impl Step {
             Self::Challenge => "challenge",
             Self::Paid => "paid",
             Self::PaidOfMany => "paid-of-many",
+            Self::Leased => "leased",
             Self::Ledger => "ledger",
         }
     }
@@ -57,6 +60,7 @@ impl Step {
             Self::Challenge => gate::challenge(times),
             Self::Paid => gate::paid(times, 10),
             Self::PaidOfMany => gate::paid(times, 100_000),
+            Self::Leased => gate::leased(times),
             Self::Ledger => ledger::batches(times),
         }
     }
