@@ -26,9 +26,6 @@ const PRICE: i64 = 1;
 /// What the client is credited: the most that a card is charged at once.
 pub(super) const CREDIT: i64 = 10_000_000;
 
-/// Idle leases are handed over within a quarter of a second and a pulse.
-const LEASES_ARE_BACK: Duration = Duration::from_millis(700);
-
 /// Which gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -317,9 +314,8 @@ impl Subject {
         Ok(())
     }
 
-    /// What the client has left, seen by spending one unit, once no lease is out any more.
+    /// What the client has left, seen by spending one unit.
     pub(super) async fn left(&self) -> Result<i64> {
-        tokio::time::sleep(LEASES_ARE_BACK).await;
         let payment = self.payment.as_deref().ok_or("nobody pays here")?;
         let asked = self.stack.client.get(self.url("/api/joke")).header("payment", payment);
         let answer = asked.send().await?;

@@ -1,3 +1,4 @@
+mod leases;
 mod metered;
 
 use serde_json::{Value, json};

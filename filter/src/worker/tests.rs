@@ -4,6 +4,7 @@
 
 mod death;
 mod fairness;
+mod leases;
 mod recorded;
 mod recorder;
 mod silence;
@@ -15,7 +16,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, CardAnswer, DeductionOutcome, VoidOutcome, compact},
+    message::{
+        Batch, BatchAnswer, Capture, CaptureOutcome, CardAnswer, Deduction, DeductionOutcome,
+        VoidOutcome, compact,
+    },
 };
 
 use self::{

@@ -10,6 +10,10 @@ pub(super) struct Ledger {
     pub(super) taken: i64,
     pub(super) deducted: HashSet<DeductionId>,
     pub(super) voided: HashSet<DeductionId>,
+    /// Leases that are out.
+    pub(super) leases: HashMap<DeductionId, i64>,
+    /// Those that came back, and what was taken of them.
+    pub(super) captured: HashMap<DeductionId, i64>,
 }
 
 impl Ledger {
@@ -21,15 +25,24 @@ impl Ledger {
             } else if self.deducted.remove(&void.id) {
                 self.balance += PRICE;
                 VoidOutcome::Voided
+            } else if let Some(held) = self.leases.remove(&void.id) {
+                self.balance += held;
+                VoidOutcome::Voided
             } else {
                 VoidOutcome::Marked
             };
             voids.push((void.id, outcome));
         }
+        let captures = batch.captures.iter().map(|capture| (capture.id, self.capture(capture)));
+        let captures: Vec<_> = captures.collect();
         let mut deductions = Vec::new();
         for deduction in &batch.deductions {
             let outcome = if self.voided.contains(&deduction.id) {
                 DeductionOutcome::Voided
+            } else if let Some(share) = deduction.hold.and_then(|terms| terms.lease) {
+                self.lend(deduction, i64::from(share))
+            } else if self.balance < PRICE && !self.leases.is_empty() {
+                DeductionOutcome::Leased
             } else if self.balance < PRICE {
                 DeductionOutcome::Insufficient
             } else {
@@ -39,7 +52,35 @@ impl Ledger {
             };
             deductions.push((deduction.id, outcome));
         }
-        BatchAnswer { deductions, voids, captures: vec![] }
+        BatchAnswer { deductions, voids, captures }
+    }
+
+    fn lend(&mut self, lease: &Deduction, share: i64) -> DeductionOutcome {
+        let amount = lease.amount.get();
+        if amount * 100 > self.balance * share {
+            return DeductionOutcome::LeaseRefused;
+        }
+        self.balance -= amount;
+        assert!(self.leases.insert(lease.id, amount).is_none(), "a lease id was used twice");
+        DeductionOutcome::Deducted(Units::new(self.balance).unwrap())
+    }
+
+    fn capture(&mut self, capture: &Capture) -> CaptureOutcome {
+        let asked = capture.amount.get();
+        if let Some(held) = self.leases.remove(&capture.id) {
+            assert!(asked <= held, "more was paid from a lease than it held");
+            assert_eq!(asked, i64::from(capture.count) * PRICE, "so many requests");
+            self.balance += held - asked;
+            self.captured.insert(capture.id, asked);
+        }
+        match self.captured.get(&capture.id) {
+            Some(captured) => CaptureOutcome::Captured {
+                captured: Units::new(*captured).unwrap(),
+                left: Units::new(self.balance).unwrap(),
+            },
+            None if self.voided.contains(&capture.id) => CaptureOutcome::Voided,
+            None => CaptureOutcome::Marked,
+        }
     }
 }
 
@@ -164,13 +205,16 @@ pub(super) struct World {
     pub(super) good: i64,
     /// Requests whose VM died.
     pub(super) dead: i64,
+    /// Requests that a lease has paid for.
+    pub(super) leased: i64,
 }
 
 impl World {
     pub(super) fn new(balance: i64) -> Self {
         let (worker, host) = (worker(), Recorder::default());
         let ledger = Ledger { balance, ..Ledger::default() };
-        Self { worker, host, ledger, next_stream: 0, live: Vec::new(), good: 0, dead: 0 }
+        let live = Vec::new();
+        Self { worker, host, ledger, next_stream: 0, live, good: 0, dead: 0, leased: 0 }
     }
 
     pub(super) fn happen(&mut self, event: Event) {
@@ -243,7 +287,12 @@ impl World {
     pub(super) fn ask(&mut self, means: Means) {
         self.next_stream += 1;
         let verdict = request(&mut self.worker, &mut self.host, self.next_stream, means);
-        assert_eq!(verdict, Verdict::Hold, "a priced request never passes at once");
+        if verdict == Verdict::Continue {
+            let leases = self.worker.config().leases.enabled && !self.ledger.leases.is_empty();
+            assert!(leases, "a priced request passes at once only where a lease is out");
+            *self.host.resumed.entry(self.next_stream).or_default() += 1;
+            self.leased += 1;
+        }
         self.live.push(self.next_stream);
     }
 
