@@ -155,10 +155,10 @@ impl Route {
         Units::new(wanted.clamp(least, largest)).ok()
     }
 
-    pub(super) fn can_pay(&self, price: Units, now_ms: u64, hand_over_ms: u64) -> bool {
+    pub(super) fn can_pay(&self, price: Units, now_ms: u64, pays_for_ms: u64) -> bool {
         self.current
             .as_ref()
-            .is_some_and(|lease| lease.is_fresh(now_ms, hand_over_ms) && lease.rest() >= price)
+            .is_some_and(|lease| lease.is_fresh(now_ms, pays_for_ms) && lease.rest() >= price)
     }
 
     /// Goes over to the next lease, if that suffices. Answers the one before, if there was one; `None`
@@ -166,11 +166,11 @@ impl Route {
     pub(super) fn advance(
         &mut self,
         now_ms: u64,
-        hand_over_ms: u64,
+        pays_for_ms: u64,
         price: Units,
     ) -> Option<Option<Lease>> {
         let suffices =
-            |next: &mut Lease| next.is_fresh(now_ms, hand_over_ms) && next.rest() >= price;
+            |next: &mut Lease| next.is_fresh(now_ms, pays_for_ms) && next.rest() >= price;
         let mut next = self.next.take_if(suffices)?;
         next.begun_ms = now_ms;
         Some(self.current.replace(next))
@@ -194,8 +194,8 @@ impl Route {
     }
 
     /// Whether the current lease is used and will soon be replaced.
-    pub(super) fn is_aging(&self, now_ms: u64, hand_over_ms: u64) -> bool {
-        let after = hand_over_ms.saturating_mul(2).checked_div(5).unwrap_or(0);
+    pub(super) fn is_aging(&self, now_ms: u64, pays_for_ms: u64) -> bool {
+        let after = pays_for_ms.saturating_mul(2).checked_div(5).unwrap_or(0);
         let aging = |of: &Lease| of.count > 0 && now_ms.saturating_sub(of.begun_ms) >= after;
         !self.asking && self.next.is_none() && self.current.as_ref().is_some_and(aging)
     }
@@ -211,11 +211,11 @@ impl Route {
     }
 
     /// What is idle or old: to be captured.
-    pub(super) fn retire(&mut self, now_ms: u64, hand_over_ms: u64) -> Vec<Lease> {
+    pub(super) fn retire(&mut self, now_ms: u64, pays_for_ms: u64) -> Vec<Lease> {
         let mut old = Vec::new();
         let over = |lease: &mut Lease| {
-            !lease.is_fresh(now_ms, hand_over_ms)
-                || now_ms.saturating_sub(lease.used_ms) >= hand_over_ms
+            !lease.is_fresh(now_ms, pays_for_ms)
+                || now_ms.saturating_sub(lease.used_ms) >= pays_for_ms
         };
         old.extend(self.current.take_if(over));
         if self.current.is_none() {
@@ -249,12 +249,12 @@ impl Lease {
 
     /// Whether it may be paid from: not for longer than what was paid may be unknown to the ledger, and
     /// never near its end.
-    fn is_fresh(&self, now_ms: u64, hand_over_ms: u64) -> bool {
+    fn is_fresh(&self, now_ms: u64, pays_for_ms: u64) -> bool {
         let out_for = now_ms.saturating_sub(self.asked_ms);
         let paying_for = now_ms.saturating_sub(self.begun_ms);
         now_ms >= self.asked_ms
-            && paying_for < hand_over_ms
-            && out_for < hand_over_ms.saturating_mul(2)
+            && paying_for < pays_for_ms
+            && out_for < pays_for_ms.saturating_mul(2)
     }
 
     pub(super) fn give_back(&mut self, amount: Units) {

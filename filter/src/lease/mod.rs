@@ -26,6 +26,9 @@ const REFUSED_FOR_MS: u64 = 1_000;
 /// A client that has not paid for so long is not watched, in milliseconds.
 const IDLE_MS: u64 = 2_000;
 
+/// Time between pulses, in milliseconds: what is closed leaves at the next one.
+const PULSE_MS: u64 = 50;
+
 /// Whose credit, in which currency.
 pub type Key = (ClientId, Currency);
 
@@ -139,15 +142,21 @@ impl Leases {
             && self.accounts.values().all(Account::has_no_lease)
     }
 
+    /// For how long a lease is paid from: with the time until a pulse, what was paid is handed over within
+    /// `hand_over`.
+    const fn pays_for_ms(&self) -> u64 {
+        self.settings.hand_over_ms.saturating_sub(PULSE_MS)
+    }
+
     /// Pays for a request from a lease of its client's; `None` where there is none that suffices.
     pub fn spend(&mut self, deduction: &Deduction, now_ms: u64) -> Option<Spent> {
         let key = (deduction.client_id, deduction.currency);
-        let hand_over = self.settings.hand_over_ms;
+        let pays_for = self.pays_for_ms();
         let account = self.accounts.get_mut(&key)?;
         let at = account.place(&deduction.route)?;
         let route = account.routes.get_mut(at)?;
-        if !route.can_pay(deduction.amount, now_ms, hand_over)
-            && let Some(spent_up) = route.advance(now_ms, hand_over, deduction.amount)?
+        if !route.can_pay(deduction.amount, now_ms, pays_for)
+            && let Some(spent_up) = route.advance(now_ms, pays_for, deduction.amount)?
         {
             self.close(key, at, spent_up, now_ms);
         }
@@ -227,13 +236,13 @@ impl Leases {
 
     /// Time has passed: closes what is idle or old, and answers which leases are to be asked for.
     pub fn on_pulse(&mut self, now_ms: u64, mint: Mint<'_>) -> Vec<Deduction> {
-        let hand_over = self.settings.hand_over_ms;
+        let pays_for = self.pays_for_ms();
         let (mut old, mut wanted) = (Vec::new(), Vec::new());
         for (key, account) in &mut self.accounts {
             for (at, route) in account.routes.iter_mut().enumerate() {
-                let retired = route.retire(now_ms, hand_over).into_iter();
+                let retired = route.retire(now_ms, pays_for).into_iter();
                 old.extend(retired.map(|lease| (*key, at, lease)));
-                if route.should_renew() || route.is_aging(now_ms, hand_over) {
+                if route.should_renew() || route.is_aging(now_ms, pays_for) {
                     wanted.push((*key, at));
                 }
             }

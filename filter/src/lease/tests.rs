@@ -202,7 +202,7 @@ fn nothing_is_paid_from_a_lease_for_longer_than_may_be_lost() {
     let asked = world.until_asked(1_000_000);
     world.give(&asked, 1_000_000);
     assert!(world.pay().is_ok());
-    world.now_ms += 249;
+    world.now_ms += 199;
     assert!(world.pay().is_ok());
     world.now_ms += 1;
     assert!(world.pay().is_err(), "a worker that was held up does not know what became of it");

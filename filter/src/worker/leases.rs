@@ -43,7 +43,9 @@ impl Worker {
         let now_ms = self.now_ms;
         let mut mint = || mint(host, now_ms);
         let Some(Spent { left, renew }) = self.leases.spend(deduction, now_ms) else {
-            if let Some(lease) = self.leases.heat(deduction, now_ms, &mut mint) {
+            if !self.health.is_silent()
+                && let Some(lease) = self.leases.heat(deduction, now_ms, &mut mint)
+            {
                 self.queue.own(lease);
             }
             self.hand_over();
