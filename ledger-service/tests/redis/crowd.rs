@@ -39,7 +39,7 @@ fn deduction(key: AccountKey, amount: u32) -> Deduction {
 }
 
 fn hold(key: AccountKey, amount: u32) -> Deduction {
-    let terms = HoldTerms { ends_ms: now_ms() + 3_600_000, at_end: Units::from_u32(0) };
+    let terms = HoldTerms { ends_ms: now_ms() + 3_600_000, at_end: Units::ZERO, lease: None };
     Deduction { hold: Some(terms), ..deduction(key, amount) }
 }
 

@@ -45,10 +45,11 @@ pub(super) async fn deduction(
 ) -> Result<Option<DeductionRecord>, sqlx::Error> {
     let known = sqlx::query(
         "SELECT 0 AS place, 'held' AS state, client, currency, amount, route, balance_after,
-                NULL::bigint AS captured, NULL::bigint AS balance_captured
+                NULL::bigint AS captured, NULL::bigint AS balance_captured, NULL::bigint AS count
            FROM open_holds WHERE id = $1
          UNION ALL
-         SELECT 1, state, client, currency, amount, route, balance_after, captured, balance_captured
+         SELECT 1, state, client, currency, amount, route, balance_after, captured, balance_captured,
+                count
            FROM known_charges(ARRAY[$1]) WHERE id >= first_id_at(greatest(now_ms() - $2, 0))
          ORDER BY place LIMIT 1",
     )
