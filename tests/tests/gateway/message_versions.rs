@@ -46,7 +46,7 @@ async fn messages_of_version_3_are_carried_out() {
     }
     let asked = recorded("balance.json").replace(RECORDED, &client);
     let (status, answer) = post(&mut stack, "/v1/balance", asked).await;
-    let expected: Value = serde_json::from_str(&recorded("balance.of-ledger.json")).unwrap();
+    let expected = json!({"creditsRemaining": 59_800});
     assert_eq!((status, answer), (StatusCode::OK, expected));
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 600);
 }
