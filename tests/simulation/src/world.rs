@@ -73,6 +73,8 @@ pub struct Truth {
     pub used: BTreeMap<[u8; 10], i64>,
     /// How the requests of each card ended, where leases pay.
     pub requests: BTreeMap<usize, Requests>,
+    /// Units that gateways say were paid from leases and came too late.
+    pub lost: i64,
     /// Refunds that operators ordered: name → most units, and whose.
     pub refunds: BTreeMap<String, (usize, i64)>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.

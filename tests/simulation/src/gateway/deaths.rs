@@ -45,8 +45,11 @@ impl Gateway {
                 .collect()
         };
         for id in charges {
-            if let Some(minted) = self.world.truth().charges.get_mut(&id) {
+            let mut truth = self.world.truth();
+            if let Some(minted) = truth.charges.get_mut(&id) {
                 minted.end = End::Unknown;
+                let card = minted.card;
+                truth.requests.entry(card).or_default().unknown += 1;
             }
         }
         self.down.set(true);

@@ -118,6 +118,10 @@ impl Host for Proxy<'_> {
         gateway.world.tell(format_args!("{}", gateway.name()), format_args!("{text}"));
     }
     fn describe(&mut self, _: StreamId, _: &str) {}
-    fn add(&mut self, _: Counter, _: u64) {}
+    fn add(&mut self, counter: Counter, by: u64) {
+        if counter == Counter::LEASED_UNITS_LOST {
+            self.gateway.world.truth().lost += i64::try_from(by).unwrap_or(0);
+        }
+    }
     fn record(&mut self, _: Histogram, _: u64) {}
 }
