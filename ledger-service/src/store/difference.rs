@@ -16,7 +16,7 @@ pub(crate) struct Sums {
     /// Out on leases.
     pub(crate) leased: i64,
     /// How many of these there are.
-    pub(crate) leases: usize,
+    pub(crate) leases: u8,
 }
 
 /// An account whose records do not explain it.
@@ -56,7 +56,7 @@ const fn of(account: Account) -> Sums {
         net: account.net(),
         pending: account.pending.get(),
         leased: account.leased.get(),
-        leases: account.leases as usize,
+        leases: account.leases,
     }
 }
 
@@ -76,14 +76,16 @@ async fn explained(store: &dyn Store, key: AccountKey) -> Result<Option<Sums>, S
     });
     let open: Vec<_> = open.iter().filter(|(_, hold)| hold.account == key).collect();
     let leases = open.iter().filter(|(_, hold)| hold.terms.lease.is_some());
-    let (leased, leases) =
-        (sum(leases.clone().map(|(_, hold)| Some(hold.amount.get()))), leases.count());
+    let (leased, leases) = (
+        sum(leases.clone().map(|(_, hold)| Some(hold.amount.get()))),
+        u8::try_from(leases.count()),
+    );
     let open = open.iter().map(|(_, hold)| Some(hold.amount.get()));
     let spent = tallies.iter().map(|tally| tally.amount.checked_neg());
     let net = sum(moved.map(Some).chain(spent));
     let pending = sum(of_refunds.chain(open));
-    let sums = net.zip(pending).zip(leased);
-    Ok(sums.map(|((net, pending), leased)| Sums { net, pending, leased, leases }))
+    let sums = net.zip(pending).zip(leased.zip(leases.ok()));
+    Ok(sums.map(|((net, pending), (leased, leases))| Sums { net, pending, leased, leases }))
 }
 
 fn sum(mut amounts: impl Iterator<Item = Option<i64>>) -> Option<i64> {
