@@ -42,9 +42,9 @@ const LEDGER: [&str; 23] = [
     "serve",
     "main",
 ];
-const FILTER: [&str; 12] = [
-    "metrics", "pairs", "proxy", "source", "pricing", "usage", "config", "gate", "host", "queue",
-    "worker", "envoy",
+const FILTER: [&str; 13] = [
+    "metrics", "pairs", "proxy", "source", "pricing", "usage", "config", "gate", "host", "lease",
+    "queue", "worker", "envoy",
 ];
 
 /// What each room's files name of the others, tests aside.
