@@ -2,6 +2,8 @@
 
 use stripe402_protocol::{DeductionId, Units};
 
+use super::MOST_UNDECIDED;
+
 /// Requests of one client on one route, within the time for which a lease is paid from, that make it
 /// worth one: a lease costs the ledger as much as two of them.
 const HOT: u32 = 6;
@@ -156,9 +158,11 @@ impl Route {
     }
 
     pub(super) fn can_pay(&self, price: Units, now_ms: u64, pays_for_ms: u64) -> bool {
-        self.current
-            .as_ref()
-            .is_some_and(|lease| lease.is_fresh(now_ms, pays_for_ms) && lease.rest() >= price)
+        self.current.as_ref().is_some_and(|lease| {
+            lease.is_fresh(now_ms, pays_for_ms)
+                && lease.rest() >= price
+                && lease.undecided < MOST_UNDECIDED
+        })
     }
 
     /// Goes over to the next lease, if that suffices. Answers the one before, if there was one; `None`

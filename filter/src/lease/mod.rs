@@ -23,6 +23,10 @@ use crate::{config::LeaseSettings, gate::Mint};
 const MOST_ACCOUNTS: usize = 8_192;
 /// For how long a client gets no lease after it was refused one, in milliseconds.
 const REFUSED_FOR_MS: u64 = 1_000;
+/// For how long the answer to a capture is waited for, in milliseconds.
+const CLOSING_KEPT_MS: u64 = 600_000;
+/// Requests without an answer that one lease may have paid for: they leave it in one message.
+const MOST_UNDECIDED: u32 = 512;
 /// A client that has not paid for so long is not watched, in milliseconds.
 const IDLE_MS: u64 = 2_000;
 

@@ -6,8 +6,8 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Asked, Closing, Converted, Handed, Heard, Key, Leases, REFUSED_FOR_MS, Undecided,
-    account::Lease,
+    Asked, CLOSING_KEPT_MS, Closing, Converted, Handed, Heard, Key, Leases, REFUSED_FOR_MS,
+    Undecided, account::Lease,
 };
 
 impl Leases {
@@ -137,7 +137,7 @@ impl Leases {
             account.closing = account.closing.checked_add(rest).unwrap_or(Units::MAX);
         }
         let (id, asked, count) = (lease.id, lease.spent, lease.count);
-        let until_ms = now_ms.saturating_add(self.settings.ttl_ms);
+        let until_ms = now_ms.saturating_add(CLOSING_KEPT_MS);
         self.closing.insert(id, Closing { key, rest, asked, until_ms });
         let capture = Capture { id, client_id: key.0, amount: asked, count };
         self.handed.push(Handed { capture, deductions });

@@ -25,8 +25,10 @@ pub struct Queue {
     deductions: Fair<(Deduction, Traced)>,
     voids: VecDeque<Void>,
     captures: VecDeque<Capture>,
-    /// Deductions of the worker's own: no request waits for them.
+    /// Leases that are asked for, and requests that leases had paid for: no stream waits for these.
     own: VecDeque<Deduction>,
+    /// Captures of leases, each with the requests that leave it.
+    handed: VecDeque<(Capture, Vec<Deduction>)>,
     in_flight: usize,
     patience: Staleness,
     limits: SizeLimits,
@@ -71,7 +73,10 @@ pub struct Sent {
     deductions: Vec<SentDeduction>,
     voids: Vec<Void>,
     captures: Vec<Capture>,
-    own: Vec<Deduction>,
+    /// Requests that leave a lease: the first of the deductions.
+    converted: Vec<Deduction>,
+    /// Leases: the last of them.
+    asked: Vec<Deduction>,
     traced: Traced,
 }
 
@@ -95,6 +100,12 @@ impl Sent {
     /// The deductions in it.
     pub fn deductions(&self) -> impl ExactSizeIterator<Item = (DeductionId, ClientId)> {
         self.deductions.iter().map(|deduction| (deduction.id, deduction.client))
+    }
+
+    /// Those that a stream waits for.
+    fn requests(&self) -> impl Iterator<Item = &SentDeduction> {
+        let count = self.deductions.len().saturating_sub(self.asked.len());
+        self.deductions.iter().take(count).skip(self.converted.len())
     }
 
     /// Gives up on deductions whose requests wait since then or longer. The batch goes on: what its
@@ -143,6 +154,7 @@ impl Queue {
             voids: VecDeque::new(),
             captures: VecDeque::new(),
             own: VecDeque::new(),
+            handed: VecDeque::new(),
             in_flight: 0,
             patience: Staleness::Fresh,
             limits,
@@ -192,7 +204,16 @@ impl Queue {
         self.captures.push_back(capture);
     }
 
-    /// Queues a deduction of the worker's own: a lease, or a request that was paid from one.
+    /// Queues the capture of a lease, and the requests that leave it: in one message, and before all
+    /// others, so that nobody takes what the capture sets free for them.
+    pub fn handed(&mut self, capture: Capture, deductions: Vec<Deduction>) {
+        if deductions.is_empty() {
+            return self.capture(capture);
+        }
+        self.handed.push_back((capture, deductions));
+    }
+
+    /// Queues a deduction of the worker's own: a lease, or a request that a lease had paid for.
     pub fn own(&mut self, deduction: Deduction) {
         self.own.push_back(deduction);
     }
@@ -205,7 +226,7 @@ impl Queue {
     /// Whether the end of a hold, or a deduction of the worker's own, waits.
     #[must_use]
     pub fn has_own(&self) -> bool {
-        !self.captures.is_empty() || !self.own.is_empty()
+        !self.captures.is_empty() || !self.own.is_empty() || !self.handed.is_empty()
     }
 
     /// The voids that were lost since this was last asked.
@@ -281,14 +302,22 @@ impl Queue {
         let for_voids = most.saturating_sub(deductions.min(most.div_ceil(2)));
         let voids: Vec<Void> = self.voids.drain(..self.voids.len().min(for_voids)).collect();
         let for_captures = for_voids.saturating_sub(voids.len()).min(self.captures.len());
-        let captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
+        let mut captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
         let room = most.saturating_sub(voids.len()).saturating_sub(captures.len());
         let for_own = self.own.len().min(room.div_ceil(2));
-        let own: Vec<Deduction> = self.own.drain(..for_own).collect();
-        let room = room.saturating_sub(own.len());
+        let (asked, mut converted): (Vec<Deduction>, Vec<Deduction>) =
+            self.own.drain(..for_own).partition(|own| own.hold.is_some());
+        let room = room.saturating_sub(for_own);
+        // Whole, even if the message gets longer than others.
+        while converted.len() < most
+            && let Some((capture, deductions)) = self.handed.pop_front()
+        {
+            captures.push(capture);
+            converted.extend(deductions);
+        }
         let mut traced = Traced::default();
         let waiting = core::iter::from_fn(|| self.deductions.pop()).take(room);
-        let (mut sent, mut deductions): (Vec<_>, Vec<_>) = waiting
+        let (of_requests, requested): (Vec<_>, Vec<_>) = waiting
             .map(|(stream, waiting)| {
                 let (deduction, names) = waiting.item;
                 if traced.request_id.is_none() {
@@ -299,11 +328,23 @@ impl Queue {
                 (SentDeduction { stream, id, client, since_ms }, deduction)
             })
             .unzip();
-        sent.extend(own.iter().map(SentDeduction::of_worker));
-        deductions.extend(own.iter().cloned());
+        let mut sent: Vec<_> = converted.iter().map(SentDeduction::of_worker).collect();
+        sent.extend(of_requests);
+        sent.extend(asked.iter().map(SentDeduction::of_worker));
+        let mut deductions = converted.clone();
+        deductions.extend(requested);
+        deductions.extend(asked.iter().cloned());
         self.in_flight = self.in_flight.saturating_add(1);
         let (version, kept) = (message::VERSION, (voids.clone(), captures.clone()));
-        let sent = Sent { deductions: sent, voids: kept.0, captures: kept.1, own, traced };
+        let (voids_sent, captures_sent) = kept;
+        let sent = Sent {
+            deductions: sent,
+            voids: voids_sent,
+            captures: captures_sent,
+            converted,
+            asked,
+            traced,
+        };
         (Batch { version, deductions, voids, captures }, sent)
     }
 
@@ -311,13 +352,12 @@ impl Queue {
     /// wait again.
     pub fn unsent(&mut self, sent: Sent, trouble: LedgerError) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.wait_again(sent.voids, sent.captures);
-        let of_requests = sent.deductions.len().saturating_sub(sent.own.len());
-        for own in sent.own.into_iter().rev() {
+        let waiting = sent.requests().map(|deduction| deduction.unanswered(trouble)).collect();
+        for own in sent.converted.into_iter().chain(sent.asked).rev() {
             self.own.push_front(own);
         }
-        let deductions = sent.deductions.iter().take(of_requests);
-        deductions.map(|deduction| deduction.unanswered(trouble)).collect()
+        self.wait_again(sent.voids, sent.captures);
+        waiting
     }
 
     fn wait_again(&mut self, voids: Vec<Void>, captures: Vec<Capture>) {
@@ -353,11 +393,16 @@ impl Queue {
                     .collect()
             }
             Err(trouble) => {
-                self.wait_again(sent.voids, sent.captures);
-                for SentDeduction { id, client, .. } in &sent.deductions {
+                self.wait_again(sent.voids.clone(), sent.captures.clone());
+                // Served, or being served: asked for again under the same id until the ledger answers.
+                for converted in sent.converted.iter().rev() {
+                    self.own.push_front(converted.clone());
+                }
+                let others = || sent.deductions.iter().skip(sent.converted.len());
+                for SentDeduction { id, client, .. } in others() {
                     self.void(Void { id: *id, client_id: Some(*client) });
                 }
-                sent.deductions.iter().map(|deduction| deduction.unanswered(trouble)).collect()
+                others().map(|deduction| deduction.unanswered(trouble)).collect()
             }
         }
     }

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// For how much longer than a lease lasts a request waits for leases to come back, in milliseconds: the
-/// ledger looks for those that have ended once a second.
-const GRACE_MS: u64 = 1_500;
+/// ledger looks for those that have ended every five seconds.
+const GRACE_MS: u64 = 6_000;
 
 /// A request that waits for leases of its client's to come back.
 #[derive(Debug)]
@@ -69,8 +69,7 @@ impl Worker {
             return;
         }
         for handed in self.leases.take_handed() {
-            self.queue.capture(handed.capture);
-            handed.deductions.into_iter().for_each(|deduction| self.queue.own(deduction));
+            self.queue.handed(handed.capture, handed.deductions);
         }
     }
 
@@ -102,7 +101,11 @@ impl Worker {
                 Heard::NoLease => self.counted.count(Counter::LEASES_REFUSED),
                 Heard::Deducted { stands: true } => self.journal.settled(host, [id]),
                 Heard::Deducted { stands: false } => {}
-                Heard::Again(deduction) => self.queue.own(*deduction),
+                Heard::Again(deduction) => {
+                    let key = (deduction.client_id, deduction.currency);
+                    self.leases.recall(key, now_ms);
+                    self.converted_again.push(*deduction);
+                }
                 Heard::Lost(units) => self.lose(host, units.get()),
             }
         }
@@ -144,6 +147,9 @@ impl Worker {
         let now_ms = self.now_ms;
         let wanted = self.leases.on_pulse(now_ms, &mut || mint(host, now_ms));
         wanted.into_iter().for_each(|lease| self.queue.own(lease));
+        for deduction in core::mem::take(&mut self.converted_again) {
+            self.queue.own(deduction);
+        }
         self.hand_over();
         let patience = self.config.leases.ttl_ms.saturating_add(GRACE_MS);
         let mut waiting = core::mem::take(&mut self.awaiting_leases);

@@ -22,7 +22,7 @@ use std::{collections::VecDeque, rc::Rc};
 use rustc_hash::{FxHashMap, FxHashSet};
 use stripe402_protocol::{
     DeductionId,
-    message::{CardPayment, Void},
+    message::{CardPayment, Deduction, Void},
 };
 
 use self::{
@@ -74,6 +74,8 @@ pub struct Worker {
     /// Holds that were captured before the ledger answered for them.
     ahead: FxHashSet<DeductionId>,
     leases: Leases,
+    /// Requests that left a lease, and whose deductions wait for other leases to come back.
+    converted_again: Vec<Deduction>,
     /// Requests that wait for leases to come back.
     awaiting_leases: FxHashMap<StreamId, AwaitingLeases>,
     log: Log,
@@ -150,6 +152,7 @@ impl Worker {
             closing: Vec::new(),
             ahead: FxHashSet::default(),
             leases,
+            converted_again: Vec::new(),
             awaiting_leases: FxHashMap::default(),
             log: Log::default(),
             woken: false,
@@ -179,6 +182,7 @@ impl Worker {
             && self.due.is_empty()
             && self.journal.is_settled()
             && self.leases.is_empty()
+            && self.converted_again.is_empty()
     }
 
     /// The head of a request.

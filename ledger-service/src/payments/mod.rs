@@ -70,8 +70,9 @@ impl std::fmt::Debug for CardPayments {
     }
 }
 
-/// How long a payment waits for leases that are called back: as long as a gateway may let one last.
-const LEASES_COME_BACK: Duration = Duration::from_secs(10);
+/// How long a payment waits for leases that are called back: as long as a gateway may let one last, and
+/// until the next look for those that have ended.
+const LEASES_COME_BACK: Duration = Duration::from_secs(16);
 
 const MODES_DIFFER: &str = "a gateway's publishable_key and this ledger's STRIPE_SECRET_KEY are of \
                             different modes: both must be test keys or both live keys";

@@ -10,6 +10,8 @@ pub(super) struct Ledger {
     pub(super) taken: i64,
     pub(super) deducted: HashSet<DeductionId>,
     pub(super) voided: HashSet<DeductionId>,
+    /// Whether deductions may come again: those of requests that a lease had paid for do.
+    pub(super) repeats: bool,
     /// Leases that are out.
     pub(super) leases: HashMap<DeductionId, i64>,
     /// Those that came back, and what was taken of them.
@@ -39,6 +41,8 @@ impl Ledger {
         for deduction in &batch.deductions {
             let outcome = if self.voided.contains(&deduction.id) {
                 DeductionOutcome::Voided
+            } else if self.repeats && self.deducted.contains(&deduction.id) {
+                DeductionOutcome::Deducted(Units::new(self.balance).unwrap())
             } else if let Some(share) = deduction.hold.and_then(|terms| terms.lease) {
                 self.lend(deduction, i64::from(share))
             } else if self.balance < PRICE && !self.leases.is_empty() {
