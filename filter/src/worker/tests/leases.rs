@@ -143,3 +143,22 @@ fn a_worker_that_retires_hands_everything_over() {
     assert_eq!((world.ledger.leases.len(), world.ledger.balance), (0, 100_000 - 40 * PRICE));
     assert!(world.worker.is_at_rest());
 }
+
+/// Requests that a lease has paid for have no answer yet when it ends, and others wait for what it sets
+/// free.
+#[test]
+fn what_a_lease_has_paid_for_is_paid_before_anything_else() {
+    let balance = 16_000;
+    let mut world = with_leases(balance);
+    for _ in 0..80 {
+        world.happen(Event::Request);
+        world.happen(Event::Turn);
+        world.happen(Event::Answer(0));
+    }
+    // More than there is, at once.
+    (0..120).for_each(|_| world.happen(Event::Request));
+    assert!(world.leased >= 50, "{}", world.leased);
+    world.rest();
+    assert_eq!((world.good, world.ledger.balance), (balance / PRICE, 0));
+    assert_eq!(world.host.counted("stripe402_leased_units_lost"), 0);
+}
