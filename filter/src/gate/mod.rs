@@ -20,7 +20,7 @@ mod trace;
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
-    ClientId, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
+    ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
     message::{Balance, BalanceAnswer, CardPayment, Deduction, Settlement, SettlementQuery, Void},
 };
 
@@ -248,6 +248,19 @@ impl Stream {
     pub fn leasing(&self) -> Option<&Offer> {
         match &self.phase {
             Phase::Deducting { priced, .. } if priced.offer.leases => Some(&priced.offer),
+            _ => None,
+        }
+    }
+
+    /// In which currency the request pays, if it does.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        match &self.phase {
+            Phase::Deducting { priced, .. }
+            | Phase::Paying { priced, .. }
+            | Phase::Served { priced, .. }
+            | Phase::Streaming { priced, .. }
+            | Phase::Metering { priced, .. } => Some(priced.offer.currency),
             _ => None,
         }
     }

@@ -80,8 +80,20 @@ struct Closing {
 #[derive(Debug)]
 struct Converted {
     deduction: Deduction,
-    /// Whether the request's answer came, and the deduction stands.
-    stands: bool,
+    fate: Fate,
+}
+
+/// What has been heard of a request that became a deduction of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nothing.
+    Open,
+    /// Its answer came: the deduction stands.
+    Stands,
+    /// It is given back.
+    Voided,
+    /// The ledger refused it.
+    Refused,
 }
 
 /// What a closed lease comes to.
@@ -118,6 +130,8 @@ pub enum Heard {
     },
     /// It has to be asked for again: leases are still out.
     Again(Box<Deduction>),
+    /// A request that became a deduction of its own was refused; its answer has not come yet.
+    Refused,
     /// So much was served and not paid.
     Lost(Units),
 }
@@ -236,6 +250,13 @@ impl Leases {
         account.seen_ms = now_ms;
         account.available = left;
         account.told(left)
+    }
+
+    /// What is left of a client's credit if so much is, by the ledger's word: with what this worker has
+    /// leased.
+    #[must_use]
+    pub fn told(&self, key: Key, left: Units) -> Units {
+        self.accounts.get(&key).map_or(left, |account| account.told(left))
     }
 
     /// Time has passed: closes what is idle or old, and answers which leases are to be asked for.

@@ -6,24 +6,36 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Asked, CLOSING_KEPT_MS, Closing, Converted, Handed, Heard, Key, Leases, REFUSED_FOR_MS,
+    Asked, CLOSING_KEPT_MS, Closing, Converted, Fate, Handed, Heard, Key, Leases, REFUSED_FOR_MS,
     Undecided, account::Lease,
 };
 
 impl Leases {
-    /// A request's answer came: it stands.
-    pub fn stands(&mut self, id: DeductionId) {
+    /// A request's answer came: it stands. Answers how many units nobody pays for, since the ledger has
+    /// refused them.
+    pub fn stands(&mut self, id: DeductionId) -> Units {
         if let Some(undecided) = self.undecided.remove(&id) {
             if let Some(lease) = self.lease_of(&undecided) {
                 lease.undecided = lease.undecided.saturating_sub(1);
             }
         } else if let Some(converted) = self.converted.get_mut(&id) {
-            converted.stands = true;
+            if converted.fate == Fate::Refused {
+                return self.converted.remove(&id).map_or(Units::ZERO, |of| of.deduction.amount);
+            }
+            converted.fate = Fate::Stands;
         }
+        Units::ZERO
     }
 
     /// A request is given back; `false` if the ledger has to hear of it.
     pub fn void(&mut self, id: DeductionId) -> bool {
+        if let Some(converted) = self.converted.get_mut(&id) {
+            if converted.fate == Fate::Refused {
+                self.converted.remove(&id);
+                return true;
+            }
+            converted.fate = Fate::Voided;
+        }
         let Some(undecided) = self.undecided.remove(&id) else { return false };
         if let Some(lease) = self.lease_of(&undecided) {
             lease.give_back(undecided.amount);
@@ -48,7 +60,7 @@ impl Leases {
         if let Some(asked) = self.asked.remove(&id) {
             return self.heard_of_lease(id, &asked, outcome, now_ms);
         }
-        let Some(Converted { deduction, stands }) = self.converted.remove(&id) else {
+        let Some(Converted { deduction, fate }) = self.converted.remove(&id) else {
             return Heard::Other;
         };
         match outcome {
@@ -57,16 +69,22 @@ impl Leases {
                 if let Some(account) = self.accounts.get_mut(&key) {
                     account.available = left;
                 }
-                Heard::Deducted { stands }
+                Heard::Deducted { stands: fate == Fate::Stands }
             }
             Some(DeductionOutcome::Leased) => {
                 let again = Box::new(deduction.clone());
-                self.converted.insert(id, Converted { deduction, stands });
+                self.converted.insert(id, Converted { deduction, fate });
                 Heard::Again(again)
             }
             // Its void came first.
-            Some(DeductionOutcome::Voided) => Heard::Deducted { stands },
-            _ => Heard::Lost(deduction.amount),
+            Some(DeductionOutcome::Voided) => Heard::Deducted { stands: fate == Fate::Stands },
+            _ if fate == Fate::Stands => Heard::Lost(deduction.amount),
+            _ => {
+                if fate == Fate::Open {
+                    self.converted.insert(id, Converted { deduction, fate: Fate::Refused });
+                }
+                Heard::Refused
+            }
         }
     }
 
@@ -130,7 +148,7 @@ impl Leases {
                 let route = route.name.clone();
                 let deduction = Deduction { id, client_id, currency, amount, route, hold: None };
                 deductions.push(deduction.clone());
-                self.converted.insert(id, Converted { deduction, stands: false });
+                self.converted.insert(id, Converted { deduction, fate: Fate::Open });
             }
         }
         if let Some(account) = self.accounts.get_mut(&key) {

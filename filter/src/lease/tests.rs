@@ -136,7 +136,9 @@ fn a_lease_is_paid_from_to_its_last_unit_and_captured_once() {
     assert_eq!(world.handed(), [], "not before its time");
     // One is given back, one has no answer yet.
     assert!(world.leases.void(paid[0]));
-    paid[2..].iter().for_each(|id| world.leases.stands(*id));
+    for id in &paid[2..] {
+        assert!(world.leases.stands(*id).is_zero());
+    }
     world.pulse(250);
     let (sum, count) = ((most - 2) * i64::from(PRICE), u32::try_from(most - 2).unwrap());
     assert_eq!(world.handed(), [(sum, count, 1)]);

@@ -113,8 +113,11 @@ impl Worker {
         host: &mut impl Host,
         stream: StreamId,
         deduction: DeductionId,
-        answer: Result<CardAnswer, LedgerError>,
+        mut answer: Result<CardAnswer, LedgerError>,
     ) {
+        if let Ok(answer) = &mut answer {
+            self.tell_card_with_leases(stream, answer);
+        }
         match &answer {
             // Whether it was deducted is not known.
             Err(_) if stripe402_mutant::mutant!("no_answer_no_void") => {}

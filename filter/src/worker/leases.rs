@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{
     DeductionId,
-    message::{CaptureOutcome, Deduction, DeductionOutcome},
+    message::{CaptureOutcome, CardAnswer, Deduction, DeductionOutcome},
 };
 
 use super::{Decision, Worker, mint};
@@ -100,7 +100,7 @@ impl Worker {
                 }
                 Heard::NoLease => self.counted.count(Counter::LEASES_REFUSED),
                 Heard::Deducted { stands: true } => self.journal.settled(host, [id]),
-                Heard::Deducted { stands: false } => {}
+                Heard::Deducted { stands: false } | Heard::Refused => {}
                 Heard::Again(deduction) => {
                     let key = (deduction.client_id, deduction.currency);
                     self.leases.recall(key, now_ms);
@@ -115,13 +115,25 @@ impl Worker {
 
     fn tell_with_leases(&mut self, outcome: &mut Outcome) {
         let Ok(DeductionOutcome::Deducted(left)) = &mut outcome.outcome else { return };
-        let offer = self.streams.get(&outcome.stream).and_then(|stream| stream.leasing());
-        if let Some(currency) = offer.map(|offer| offer.currency) {
-            *left = self.leases.known((outcome.client, currency), *left, self.now_ms);
+        let Some(stream) = self.streams.get(&outcome.stream) else { return };
+        let Some(currency) = stream.currency() else { return };
+        let (key, now_ms) = ((outcome.client, currency), self.now_ms);
+        *left = match stream.leasing() {
+            Some(_) => self.leases.known(key, *left, now_ms),
+            None => self.leases.told(key, *left),
+        };
+    }
+
+    /// Adds to what a card payment's client has left what this worker has leased.
+    pub(super) fn tell_card_with_leases(&self, id: StreamId, answer: &mut CardAnswer) {
+        let CardAnswer::Paid { client_id, credits_remaining, .. } = answer else { return };
+        let currency = self.streams.get(&id).and_then(|stream| stream.currency());
+        if let Some(currency) = currency {
+            *credits_remaining = self.leases.told((*client_id, currency), *credits_remaining);
         }
     }
 
-    fn lose(&mut self, host: &mut impl Host, units: i64) {
+    pub(super) fn lose(&mut self, host: &mut impl Host, units: i64) {
         if units > 0 {
             self.counted.add(Counter::LEASED_UNITS_LOST, u64::try_from(units).unwrap_or(0));
             self.log.warn(host, "what was paid from a lease came too late: its client has it");

@@ -275,7 +275,8 @@ impl Worker {
     /// A deduction stands: its answer went to the client.
     fn stands(&mut self, host: &mut impl Host, deduction: Option<DeductionId>) {
         if let Some(id) = deduction {
-            self.leases.stands(id);
+            let lost = self.leases.stands(id);
+            self.lose(host, lost.get());
             self.journal.settled(host, [id]);
         }
     }

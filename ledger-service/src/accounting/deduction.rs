@@ -118,7 +118,18 @@ pub(super) fn short<B: Book>(
     })
 }
 
-/// Calls an account's leases back.
+/// Calls an account's leases back, if any are out. Answers the account.
+///
+/// # Errors
+/// The store's.
+pub fn recall_leases<B: Book>(book: &mut B, account: &AccountKey) -> Result<Account, B::Error> {
+    let before = book.account(account)?;
+    if before.leases > 0 {
+        recall(book, account, before)?;
+    }
+    book.account(account)
+}
+
 pub(super) fn recall<B: Book>(
     book: &mut B,
     account: &AccountKey,

@@ -20,7 +20,7 @@ mod window;
 pub use account::{Account, AccountKey, TooLarge};
 pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
 pub use book::{Book, DeductionRecord, OpenHold};
-pub use deduction::{apply_batch, apply_deduction, apply_void};
+pub use deduction::{apply_batch, apply_deduction, apply_void, recall_leases};
 pub use hold::{Settled, apply_capture, settle_ended};
 pub use limit::Limit;
 pub use memory::Memory;

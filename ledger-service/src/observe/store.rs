@@ -74,7 +74,8 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, post_up_to, post_together, outlives_failover,
+    batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, post_up_to, post_together, recall_leases,
+    outlives_failover,
     movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,

@@ -36,7 +36,7 @@ use crate::{
     clock::{Clock, Ids},
     observe::trace::TARGET,
     options::PaymentOptions,
-    postings::{Postings, Unavailable},
+    postings::{LEASES_COME_BACK, Postings, Unavailable},
     store::Store,
     stripe::{Card, Failure, Provider},
     topups::{
@@ -69,10 +69,6 @@ impl std::fmt::Debug for CardPayments {
         f.debug_struct("CardPayments").field("options", &self.options).finish_non_exhaustive()
     }
 }
-
-/// How long a payment waits for leases that are called back: as long as a gateway may let one last, and
-/// until the next look for those that have ended.
-const LEASES_COME_BACK: Duration = Duration::from_secs(16);
 
 const MODES_DIFFER: &str = "a gateway's publishable_key and this ledger's STRIPE_SECRET_KEY are of \
                             different modes: both must be test keys or both live keys";

@@ -1,6 +1,7 @@
 //! What happens to money outside of deductions, posted to the books: once under each name.
 
 mod freeze;
+mod leases;
 mod reference;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use stripe402_protocol::Units;
 pub use self::freeze::{is_disputed, operators_word};
 pub(crate) use self::{
     freeze::{Accounts, is_phase, known, unlike},
+    leases::{LEASES_COME_BACK, without_leases},
     reference::{Counted, FreezeReference},
 };
 use crate::{

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
-    postings::{Unavailable, is_disputed, operators_word},
+    postings::{Unavailable, is_disputed, operators_word, without_leases},
     stripe::{Failure, NewRefund, Refund, jittered},
 };
 
@@ -67,9 +67,12 @@ impl Refunds {
         name: &str,
         movements: &[Movement],
     ) -> Result<(), RefundError> {
-        let account = self.store.account(key).await?;
+        let mut account = self.store.account(key).await?;
         if account.frozen {
             return Err(frozen_by(movements));
+        }
+        if amount.is_none_or(|amount| amount <= account.with_leases()) {
+            account = without_leases(&*self.store, key, amount).await?;
         }
         let wanted = amount.unwrap_or(account.available);
         if wanted > account.available {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     accounting::{AccountKey, Kind, Posted, Posting},
-    postings::{Unavailable, captured_for, has, movement_of, units},
+    postings::{Unavailable, captured_for, has, movement_of, units, without_leases},
 };
 
 impl Refunds {
@@ -78,6 +78,8 @@ impl Refunds {
         if ordered || self.options.refund_debt {
             return self.postings.post(key, kind, refund, amount).await;
         }
+        // What is leased is there, too.
+        without_leases(&*self.store, key, Some(amount)).await?;
         let note = Some(format!("at most, of {amount} units"));
         let posting = Posting { kind, reference, amount, note };
         match self.store.post_up_to(key, posting).await? {

@@ -25,6 +25,7 @@ macro_rules! forward_store {
                 post(key: AccountKey, posting: Posting) -> Posted;
                 post_up_to(key: AccountKey, posting: Posting) -> Posted;
                 post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
+                recall_leases(key: AccountKey) -> Account;
                 outlives_failover(key: AccountKey, kind: Kind, reference: &str) -> ();
                 movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement>;
             }

@@ -138,6 +138,10 @@ impl Accounts for InMemory {
         Ok(known(accounting::post_together(memory, &key, &postings, now_ms)))
     }
 
+    async fn recall_leases(&self, key: AccountKey) -> Result<Account, StoreError> {
+        Ok(known(accounting::recall_leases(&mut self.books()?.memory, &key)))
+    }
+
     async fn movement(
         &self,
         key: AccountKey,

@@ -56,6 +56,9 @@ pub trait Accounts: Send + Sync + 'static {
         postings: Vec<Posting>,
     ) -> Result<Posted, StoreError>;
 
+    /// Calls an account's leases back, as [`crate::accounting::recall_leases`] says.
+    async fn recall_leases(&self, key: AccountKey) -> Result<Account, StoreError>;
+
     /// Waits until a movement outlives the failover of a server, before Stripe is asked for what it
     /// plans. A store whose answers are final need not wait.
     async fn outlives_failover(

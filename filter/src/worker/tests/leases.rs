@@ -148,15 +148,22 @@ fn a_worker_that_retires_hands_everything_over() {
 /// free.
 #[test]
 fn what_a_lease_has_paid_for_is_paid_before_anything_else() {
-    let balance = 16_000;
+    let balance = 13_600;
     let mut world = with_leases(balance);
     for _ in 0..80 {
         world.happen(Event::Request);
         world.happen(Event::Turn);
         world.happen(Event::Answer(0));
     }
-    // More than there is, at once.
-    (0..120).for_each(|_| world.happen(Event::Request));
+    // More than there is, at once. Two calls are under way when the lease ends, before any answer comes.
+    for requests in [50, 10] {
+        (0..requests).for_each(|_| world.happen(Event::Request));
+        (0..3).for_each(|_| world.happen(Event::Pulse));
+        world.happen(Event::Turn);
+    }
+    assert_eq!(world.host.calls.len(), 2);
+    (0..8).for_each(|_| world.happen(Event::Pulse));
+    (0..10).for_each(|_| world.happen(Event::Request));
     assert!(world.leased >= 50, "{}", world.leased);
     world.rest();
     assert_eq!((world.good, world.ledger.balance), (balance / PRICE, 0));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
-    postings::{FreezeReference, is_disputed, operators_word},
+    postings::{FreezeReference, is_disputed, operators_word, without_leases},
     store::StoreError,
 };
 
@@ -142,6 +142,9 @@ impl Operations {
         let Adjustment { reference, reason, .. } = wanted;
         let posting = Posting { kind, reference, amount, note: Some(reason) };
         let work = async {
+            if kind == Kind::AdjustmentDown {
+                without_leases(&*self.store, key, Some(amount)).await?;
+            }
             let (account, repeated) = posted(self.store.post(key, posting).await?)?;
             let account = view::Account::of(&key, &account);
             let adjusted = Adjusted { subject: client.subject(), repeated, account };

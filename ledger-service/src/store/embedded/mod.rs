@@ -198,6 +198,10 @@ impl Accounts for Embedded {
         self.write(move |book| accounting::post_together(book, &key, &postings, now_ms)).await
     }
 
+    async fn recall_leases(&self, key: AccountKey) -> Result<Account, StoreError> {
+        self.write(move |book| accounting::recall_leases(book, &key)).await
+    }
+
     async fn movement(
         &self,
         key: AccountKey,

@@ -177,6 +177,17 @@ impl Accounts for Postgres {
         .await
     }
 
+    async fn recall_leases(&self, key: AccountKey) -> Result<Account, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, key).await?;
+            let account = session.apply(|book| accounting::recall_leases(book, &key));
+            session.commit().await?;
+            Ok(account)
+        })
+        .await
+    }
+
     async fn movement(
         &self,
         key: AccountKey,

@@ -9,7 +9,7 @@ use super::{
     Redis,
     keys::{self, ClientKeys},
     reply::{Reply, damaged, parse},
-    script::{CUSTOMER, POST, POST_TOGETHER, READ, Source, WITHIN},
+    script::{CUSTOMER, POST, POST_TOGETHER, READ, RECALL_LEASES, Source, WITHIN},
 };
 use crate::accounting::{Account, AccountKey, Kind, Limit, PostRefusal, Posted, Posting};
 
@@ -64,6 +64,11 @@ impl Redis {
         arguments.push(if up_to { "1".into() } else { "0".into() });
         let reply = self.on_accounts(&POST, &key.client, &[], &arguments).await?;
         posted(reply)
+    }
+
+    pub(super) async fn call_leases_back(&self, key: AccountKey) -> Result<Account, StoreError> {
+        let currency = [key.currency.as_str().into()];
+        self.on_accounts(&RECALL_LEASES, &key.client, &[], &currency).await?.account()
     }
 
     pub(super) async fn post_movements(

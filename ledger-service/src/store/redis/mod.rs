@@ -152,6 +152,10 @@ impl Accounts for Redis {
         self.post_movements(key, postings).await
     }
 
+    async fn recall_leases(&self, key: AccountKey) -> Result<Account, StoreError> {
+        self.call_leases_back(key).await
+    }
+
     async fn outlives_failover(
         &self,
         key: AccountKey,

@@ -52,6 +52,7 @@ scripts! {
     POST = ACCOUNT, MOVEMENT, include_str!("lua/post.lua");
     POST_TOGETHER = ACCOUNT, MOVEMENT, include_str!("lua/post_together.lua");
     READ = ACCOUNT, include_str!("lua/read.lua");
+    RECALL_LEASES = ACCOUNT, include_str!("lua/recall_leases.lua");
     OPEN_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/open_top_up.lua");
     ADVANCE_TOP_UP = ACCOUNT, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
     CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");

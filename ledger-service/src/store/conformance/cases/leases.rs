@@ -110,6 +110,16 @@ pub async fn nothing_is_refused_while_a_lease_holds_enough(under_test: &dyn Stor
     let answer = store.0.batch(sent).await.unwrap();
     assert_eq!(answer.deductions, [(dear.id, deducted(48))]);
     assert_eq!(store.account(key).await, account(48, 0, 0, false), "and leases are given again");
+    // Nothing to call back.
+    assert_eq!(store.0.recall_leases(key).await.unwrap(), account(48, 0, 0, false));
+    let out = lease(key, 20, 60);
+    store.deduction(&out).await;
+    for _ in 0..2 {
+        assert_eq!(store.0.recall_leases(key).await.unwrap(), account(28, 20, 1, true));
+    }
+    assert_eq!(store.deduction(&lease(key, 1, 5)).await, REFUSED);
+    store.void(&void(&out)).await;
+    assert_eq!(store.account(key).await, account(48, 0, 0, false));
     let out = lease(key, 20, 60);
     store.deduction(&out).await;
     let opened = |needed: i64| {

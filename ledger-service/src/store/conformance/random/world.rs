@@ -108,12 +108,17 @@ impl World {
     }
 
     pub(super) async fn step(&mut self, store: &dyn Store, at: &str) {
-        match self.dice.throw(13) {
+        match self.dice.throw(14) {
             0..=4 => self.batch(store, at).await,
             10 | 11 => self.deduct_for_card(store, at).await,
             5 | 6 => self.open(store, at).await,
             7 => self.advance(store, at).await,
             12 => self.customer(store, at).await,
+            13 => {
+                let key = *self.dice.pick(&self.keys);
+                let expected = accounting::recall_leases(&mut self.books, &key).unwrap();
+                assert_eq!(store.recall_leases(key).await.unwrap(), expected, "{at}");
+            }
             _ => self.post(store, at).await,
         }
     }

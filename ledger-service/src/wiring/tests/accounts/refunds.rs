@@ -1,5 +1,7 @@
 //! What a refund that an operator orders does, and why it is refused.
 
+use stripe402_protocol::message::{Capture, Deduction, HoldTerms, VERSION};
+
 use super::*;
 
 #[tokio::test]
@@ -71,4 +73,83 @@ async fn amounts_that_cannot_be_added_up_are_no_reason_to_retry() {
         "{refused:?}"
     );
     assert_eq!(case.stands(key).await.1, 0, "nothing is held");
+}
+
+/// A gateway that is busy paying from a lease of 2,000 units: 300 are spent when it is called back.
+async fn lease_out(case: &Case, key: AccountKey) -> impl Future<Output = ()> {
+    let now_ms = SystemClock.now_ms();
+    let terms = HoldTerms { ends_ms: now_ms + 60_000, at_end: Units::ZERO, lease: Some(5) };
+    let lease = Deduction {
+        id: DeductionId::mint(now_ms, [9; 10]),
+        client_id: key.client,
+        currency: key.currency,
+        amount: Units::from_u32(2_000),
+        route: "joke".into(),
+        hold: Some(terms),
+    };
+    let capture =
+        Capture { id: lease.id, client_id: key.client, amount: Units::from_u32(300), count: 3 };
+    let sent = |deductions, captures| Batch { version: VERSION, deductions, voids: vec![], captures };
+    case.store.batch(sent(vec![lease], vec![])).await.unwrap();
+    assert_eq!(case.store.account(key).await.unwrap().leases, 1);
+    let store = Arc::clone(&case.store);
+    async move {
+        let called_back = async || store.account(key).await.unwrap().recalled;
+        for _ in 0..500 {
+            if called_back().await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(called_back().await);
+        store.batch(sent(vec![], vec![capture])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_leased_is_called_back_before_money_goes_elsewhere() {
+    let refund = async |case: &Case, key, units: Option<u32>| {
+        case.parts.refunds.refund(key, units.map(Units::from_u32), "a").await.unwrap();
+    };
+    // All there is.
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let back = lease_out(&case, key).await;
+    tokio::join!(refund(&case, key, None), back);
+    assert_eq!(case.stands(key).await, (0, 0, false));
+    // More than is there without the lease.
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let back = lease_out(&case, key).await;
+    tokio::join!(refund(&case, key, Some(49_000)), back);
+    assert_eq!(case.stands(key).await, (600, 0, false));
+    // No more than is there: the lease stays.
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    drop(lease_out(&case, key).await);
+    refund(&case, key, Some(40_000)).await;
+    assert_eq!(case.store.account(key).await.unwrap().leases, 1);
+    // In Stripe's dashboard.
+    let case = Case::new(PaymentOptions::default());
+    let (key, intent) = case.topped_up().await;
+    let back = lease_out(&case, key).await;
+    case.list(refund_of(500));
+    let (told, ()) = tokio::join!(case.parts.sync.sync_refunds(&intent), back);
+    told.unwrap();
+    assert_eq!(case.stands(key).await, (0, 0, false), "all that was there, with the lease");
+    // A correction.
+    let case = Case::new(PaymentOptions::default());
+    let (key, _) = case.topped_up().await;
+    let back = lease_out(&case, key).await;
+    let operations = Operations::new(Arc::clone(&case.store), None, Arc::new(SystemClock));
+    let (actor, client) = (Actor::command_line(), key.client.to_hex());
+    let wanted = work::Adjustment {
+        currency: key.currency,
+        units: -49_000,
+        reference: "r".into(),
+        reason: "a mistake".into(),
+    };
+    let (adjusted, ()) = tokio::join!(operations.adjust(&actor, &client, wanted), back);
+    adjusted.unwrap();
+    assert_eq!(case.stands(key).await, (600, 0, false));
 }
