@@ -245,10 +245,10 @@ impl Plan {
         self.seed % 3 == 1
     }
 
-    /// Whether busy clients are paid for from leases: in every other third.
+    /// Whether busy clients are paid for from leases: in every sixth.
     #[must_use]
     pub const fn is_leased(&self) -> bool {
-        self.seed % 3 == 2
+        self.seed % 6 == 5
     }
 
     /// What this seed decides.
@@ -260,7 +260,7 @@ impl Plan {
         let ledgers = 1 + dice.place(3);
         let price = *dice.pick(&[100, 100, 20_000]);
         // A block pays for two hundred: a lease has fifty at the least, and the last credit is reached.
-        let leased = seed % 3 == 2;
+        let leased = seed % 6 == 5;
         let price = if leased { 250 } else { price };
         let skew = |_| match dice.below(6) {
             0 => i64::try_from(dice.between(0, 40_000)).unwrap_or(0) - 20_000,
