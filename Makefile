@@ -57,6 +57,7 @@ soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of 
 	STRIPE402_CARDS=20 STRIPE402_OUTAGE=40 cargo test -p stripe402-tests --test gateway outages:: -- --test-threads=1 --nocapture
 	STRIPE402_FAILOVERS=30 cargo test -p stripe402-tests --test gateway failover:: -- --test-threads=1 --nocapture
 	STRIPE402_DEATHS=20 cargo test -p stripe402-tests --test gateway vm_death:: -- --nocapture
+	STRIPE402_LAST_CREDITS=20 STRIPE402_LEASE_DEATHS=50 cargo test -p stripe402-tests --test gateway leases:: -- --test-threads=1 --nocapture
 	STRIPE402_REQUESTS=1000000 cargo test -p stripe402-tests --test gateway memory -- --nocapture
 	STRIPE402_ENDINGS=all cargo test -p stripe402-tests --test gateway metered::endings -- --nocapture
 	STRIPE402_METERED=100000 cargo test -p stripe402-tests --test gateway metered::soak -- --test-threads=1 --nocapture

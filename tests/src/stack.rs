@@ -206,6 +206,25 @@ impl Stack {
         Ok(Self { envoy, ledgers, upstream, sim, client: http::client()?, secrets, dir })
     }
 
+    /// Another gateway, configured alike, with the same ledgers.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub async fn another_gateway(&self, workers: u16) -> Result<Envoy> {
+        let config = EnvoyConfig::read(&self.dir().join("envoy.yaml"))?;
+        let options = EnvoyOptions {
+            port: ports::free()?,
+            admin_port: ports::free()?,
+            workers,
+            ledger_token: self.secrets.ledger_token.clone(),
+            config_file: self.dir().join("envoy-2.yaml"),
+            log: self.dir().join("envoy-2.log"),
+        };
+        let envoy = Envoy::start(config, &options).await?;
+        first_health_check(&envoy).await?;
+        Ok(envoy)
+    }
+
     /// A URL at the gateway.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
