@@ -252,11 +252,11 @@ impl Leases {
         account.told(left)
     }
 
-    /// What is left of a client's credit if so much is, by the ledger's word: with what this worker has
-    /// leased.
-    #[must_use]
-    pub fn told(&self, key: Key, left: Units) -> Units {
-        self.accounts.get(&key).map_or(left, |account| account.told(left))
+    /// The same of a request that no lease could pay for: a client that is not known stays so.
+    pub fn known_already(&mut self, key: Key, left: Units) -> Units {
+        let Some(account) = self.accounts.get_mut(&key) else { return left };
+        account.available = left;
+        account.told(left)
     }
 
     /// Time has passed: closes what is idle or old, and answers which leases are to be asked for.

@@ -120,16 +120,17 @@ impl Worker {
         let (key, now_ms) = ((outcome.client, currency), self.now_ms);
         *left = match stream.leasing() {
             Some(_) => self.leases.known(key, *left, now_ms),
-            None => self.leases.told(key, *left),
+            None => self.leases.known_already(key, *left),
         };
     }
 
     /// Adds to what a card payment's client has left what this worker has leased.
-    pub(super) fn tell_card_with_leases(&self, id: StreamId, answer: &mut CardAnswer) {
+    pub(super) fn tell_card_with_leases(&mut self, id: StreamId, answer: &mut CardAnswer) {
         let CardAnswer::Paid { client_id, credits_remaining, .. } = answer else { return };
         let currency = self.streams.get(&id).and_then(|stream| stream.currency());
         if let Some(currency) = currency {
-            *credits_remaining = self.leases.told((*client_id, currency), *credits_remaining);
+            let key = (*client_id, currency);
+            *credits_remaining = self.leases.known_already(key, *credits_remaining);
         }
     }
 

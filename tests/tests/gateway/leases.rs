@@ -88,15 +88,27 @@ async fn settled(stack: &Stack, client: &str, expected: i64) {
     assert_eq!(found, expected);
 }
 
+/// Whether from a lease, on a route without, or by a request that has a card with it.
 #[tokio::test]
 async fn what_is_left_is_exact_request_by_request() {
-    let stack = Stack::start(with_leases()).await.unwrap();
-    let (client, _) = client_with(&stack, 1_000_000).await;
+    let options = with_leases().filter(|filter| {
+        let routes = filter["routes"].as_array_mut().unwrap();
+        let weather = routes.iter_mut().find(|route| route["name"] == "weather");
+        weather.unwrap()["leases"] = json!(false);
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let (client, card) = client_with(&stack, 1_000_000).await;
     let mut left = 1_000_000 - JOKE;
-    for _ in 0..600 {
-        let answer = pay(&stack, "/api/joke", json!({"clientId": client})).await;
-        left -= JOKE;
-        assert_eq!(answer.receipt()["creditsRemaining"], left);
+    for number in 0..600 {
+        let (path, price) =
+            if number % 10 == 9 { ("/api/weather", 500) } else { ("/api/joke", JOKE) };
+        let payment = match number % 50 {
+            49 => json!({"paymentMethodId": card}),
+            _ => json!({"clientId": client}),
+        };
+        let answer = pay(&stack, path, payment).await;
+        left -= price;
+        assert_eq!(answer.receipt()["creditsRemaining"], left, "request {number} to {path}");
     }
     let leased = leased(&stack, 300).await;
     assert!(leased >= 300, "{leased} of 600 requests");
