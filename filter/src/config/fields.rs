@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use stripe402_protocol::Currency;
 
 use super::ConfigError;
@@ -144,17 +144,14 @@ impl Read for i64 {
     /// Envoy turns a `Struct` into JSON, and every number of a `Struct` is a double: a whole
     /// number may arrive as `1e+15`.
     fn read(value: &Value) -> Option<Self> {
-        value.as_i64().or_else(|| whole(value.as_f64()?))
+        value.as_i64().or_else(|| whole(value.as_number()?))
     }
 }
 
-#[expect(
-    clippy::as_conversions,
-    reason = "the cast saturates, and is undone to see if it was exact"
-)]
-fn whole(number: f64) -> Option<i64> {
-    let whole = number as i64;
-    (whole as f64 == number && whole.unsigned_abs() < 1 << 53).then_some(whole)
+/// One that was written with a point or an exponent, and is whole.
+fn whole(number: &Number) -> Option<i64> {
+    let whole: i64 = number.to_string().strip_suffix(".0")?.parse().ok()?;
+    (whole.unsigned_abs() < 1 << 53).then_some(whole)
 }
 
 impl Read for usize {

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::pairs;
+use crate::{pairs, usage::whole_double};
 
 /// What a field has to be.
 #[derive(Clone, Copy)]
@@ -79,7 +79,7 @@ fn read(shape: Shape, bytes: &[u8]) -> Option<Value> {
             let known = fields.iter().find(|(known, _)| *known == name);
             known.map_or(Shape::Text, |(_, shape)| *shape)
         }),
-        Shape::Price(_) if bytes.len() == size_of::<f64>() => number(bytes),
+        Shape::Price(_) if bytes.len() == size_of::<u64>() => number(bytes),
         Shape::Price(fields) => read(Shape::Fields(fields), bytes),
     }
 }
@@ -102,8 +102,8 @@ fn field(shape: Shape, bytes: &[u8]) -> Value {
 }
 
 fn number(value: &[u8]) -> Option<Value> {
-    let number = f64::from_le_bytes(value.try_into().ok()?);
-    Number::from_f64(number).map(Value::Number)
+    let bits = u64::from_le_bytes(value.try_into().ok()?);
+    whole_double(bits).ok().map(|number| Value::Number(Number::from(number)))
 }
 
 fn text(value: &[u8]) -> Option<Value> {

@@ -15,13 +15,18 @@ pub(super) fn numbers(written: &Written, mut found: impl FnMut(&str) -> Option<V
 /// are no double that is a whole number.
 fn number(value: &[u8]) -> Result<u64, Wrong> {
     match value.first_chunk::<8>().filter(|double| double.len() == value.len()) {
-        Some(double) if !value.iter().all(u8::is_ascii_digit) => whole(u64::from_le_bytes(*double)),
+        Some(double) if !value.iter().all(u8::is_ascii_digit) => {
+            whole_double(u64::from_le_bytes(*double))
+        }
         _ => units::units(value),
     }
 }
 
 /// The whole number that the bits of a double are (IEEE 754, binary64), without a float in between.
-fn whole(bits: u64) -> Result<u64, Wrong> {
+///
+/// # Errors
+/// Why it is none: [`Wrong`].
+pub fn whole_double(bits: u64) -> Result<u64, Wrong> {
     const FRACTION: u32 = 52;
     let (sign, exponent) = (bits >> 63, (bits >> FRACTION) & 0x7ff);
     if bits << 1 == 0 {

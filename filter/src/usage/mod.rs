@@ -16,6 +16,7 @@ use std::rc::Rc;
 use stripe402_protocol::Units;
 
 pub use self::choice::Choice;
+pub use self::metadata::whole_double;
 use self::{
     answer::{Answer, Counting},
     choice::RequestChoice,

@@ -89,7 +89,8 @@ async fn lease_out(case: &Case, key: AccountKey) -> impl Future<Output = ()> {
     };
     let capture =
         Capture { id: lease.id, client_id: key.client, amount: Units::from_u32(300), count: 3 };
-    let sent = |deductions, captures| Batch { version: VERSION, deductions, voids: vec![], captures };
+    let sent =
+        |deductions, captures| Batch { version: VERSION, deductions, voids: vec![], captures };
     case.store.batch(sent(vec![lease], vec![])).await.unwrap();
     assert_eq!(case.store.account(key).await.unwrap().leases, 1);
     let store = Arc::clone(&case.store);
