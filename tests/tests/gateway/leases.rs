@@ -180,7 +180,7 @@ async fn the_last_credit_is_spent_and_then_the_card_is_charged_once() {
         settled(&stack, &client, 4_000).await;
         charged += 1_000;
         assert_eq!(stack.sim.totals("usd").await.unwrap().charged, charged, "one charge more");
-        eprintln!("run {run}: 1,000 served of 1,280, {leased} of them from leases of one gateway");
+        println!("run {run}: 1,000 served of 1,280, {leased} of them from leases of one gateway");
     }
     assert_eq!(ledger(&stack, &redis.url(), &["verify"]).code, 0);
 }

@@ -30,6 +30,11 @@ const WITHIN: Duration = Duration::from_millis(250 + 50 + 50);
 /// A lease has ended, and the ledger has looked for it.
 const LEASES_ENDED: Duration = Duration::from_millis(7_200);
 
+/// At another point of a lease's life each time.
+fn before_death(number: usize) -> Duration {
+    Duration::from_millis(700 + 37 * u64::try_from(number % 10).unwrap())
+}
+
 /// One client that pays as fast as it can.
 struct Load {
     over: Arc<AtomicBool>,
@@ -69,6 +74,11 @@ impl Load {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "what a long proof counted is for people to read")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
 /// What was given away by one death, beside what may have been.
 fn compare(what: &str, paid: i64, answered: &[Instant], died: Instant) -> i64 {
     let served = i64::try_from(answered.len()).unwrap();
@@ -76,7 +86,7 @@ fn compare(what: &str, paid: i64, answered: &[Instant], died: Instant) -> i64 {
     let recent = answered.iter().filter(|at| **at < died && **at + WITHIN > died).count();
     let most = i64::try_from(recent).unwrap() + open;
     let given = served - paid;
-    eprintln!("{what}: {given} of {served} requests given away, at most {most} may be");
+    tell(&format!("{what}: {given} of {served} requests given away, at most {most} may be"));
     assert!(given <= most, "{given} of {served} requests given away, {most} may be");
     // A request may have been paid for whose answer died with its gateway.
     assert!(given >= -open, "{given}: paid for and not served");
@@ -98,7 +108,7 @@ async fn a_gateway_that_is_killed_gives_away_what_it_had_not_handed_over() {
     for number in 0..deaths() {
         let before = balance(&stack, &client).await;
         let load = Load::start(&stack, &client);
-        tokio::time::sleep(Duration::from_millis(700 + 37 * (number as u64 % 10))).await;
+        tokio::time::sleep(before_death(number)).await;
         let died = Instant::now();
         stack.envoy.process().kill9();
         let answered = load.end().await;
@@ -126,7 +136,7 @@ async fn a_vm_that_ends_gives_away_what_it_had_not_handed_over() {
     for number in 0..deaths() {
         let before = balance(&stack, &client).await;
         let load = Load::start(&stack, &client);
-        tokio::time::sleep(Duration::from_millis(700 + 37 * (number as u64 % 10))).await;
+        tokio::time::sleep(before_death(number)).await;
         let died = Instant::now();
         let request = reqwest::Client::new().get(stack.url("/api/health"));
         let _dies = request.header("x-stripe402-trap", "1").send().await;

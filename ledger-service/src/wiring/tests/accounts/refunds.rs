@@ -78,7 +78,8 @@ async fn amounts_that_cannot_be_added_up_are_no_reason_to_retry() {
 /// A gateway that is busy paying from a lease of 2,000 units: 300 are spent when it is called back.
 async fn lease_out(case: &Case, key: AccountKey) -> impl Future<Output = ()> {
     let now_ms = SystemClock.now_ms();
-    let terms = HoldTerms { ends_ms: now_ms + 60_000, at_end: Units::ZERO, lease: Some(5) };
+    let terms =
+        HoldTerms { ends_ms: now_ms.saturating_add(60_000), at_end: Units::ZERO, lease: Some(5) };
     let lease = Deduction {
         id: DeductionId::mint(now_ms, [9; 10]),
         client_id: key.client,
