@@ -5,15 +5,20 @@
 //! goes out only if a full batch waits, or if the first takes long.
 
 mod fair;
+mod sent;
 
 use std::collections::VecDeque;
 
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{self, Batch, BatchAnswer, Capture, Deduction, DeductionOutcome, Void},
+    message::{self, Batch, BatchAnswer, Capture, Deduction, Void},
 };
 
-use self::fair::{Admission, Fair};
+pub use self::sent::{Outcome, Sent, Traced};
+use self::{
+    fair::{Admission, Fair},
+    sent::SentDeduction,
+};
 use crate::{config::SizeLimits, gate::LedgerError, host::StreamId, source::Source};
 
 /// Calls that may be under way at once.
@@ -47,15 +52,6 @@ enum Staleness {
     Lost,
 }
 
-/// By which names a request that waits is found again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traced {
-    /// `x-request-id`.
-    pub request_id: Option<Box<str>>,
-    /// `traceparent`.
-    pub parent: Option<Box<str>>,
-}
-
 /// Whether a deduction waits now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queued {
@@ -65,84 +61,6 @@ pub enum Queued {
     Instead(StreamId, DeductionId, ClientId),
     /// There is no place for it.
     Full,
-}
-
-/// A batch under way: whose deductions it carries, to be matched with the answer.
-#[derive(Debug)]
-pub struct Sent {
-    deductions: Vec<SentDeduction>,
-    voids: Vec<Void>,
-    captures: Vec<Capture>,
-    /// Requests that leave a lease: the first of the deductions.
-    converted: Vec<Deduction>,
-    /// Leases: the last of them.
-    asked: Vec<Deduction>,
-    traced: Traced,
-}
-
-/// A deduction under way, and whose it is.
-#[derive(Clone, Copy, Debug)]
-struct SentDeduction {
-    stream: StreamId,
-    id: DeductionId,
-    client: ClientId,
-    /// Since when its request waits, in Unix milliseconds; `None` once it waits no longer.
-    since_ms: Option<u64>,
-}
-
-impl Sent {
-    /// The names of the first request in it.
-    #[must_use]
-    pub const fn traced(&self) -> &Traced {
-        &self.traced
-    }
-
-    /// The deductions in it.
-    pub fn deductions(&self) -> impl ExactSizeIterator<Item = (DeductionId, ClientId)> {
-        self.deductions.iter().map(|deduction| (deduction.id, deduction.client))
-    }
-
-    /// Those that a stream waits for.
-    fn requests(&self) -> impl Iterator<Item = &SentDeduction> {
-        let count = self.deductions.len().saturating_sub(self.asked.len());
-        self.deductions.iter().take(count).skip(self.converted.len())
-    }
-
-    /// Gives up on deductions whose requests wait since then or longer. The batch goes on: what its
-    /// answer says of them is still heard.
-    pub fn overdue(&mut self, since_ms: u64, trouble: LedgerError) -> Vec<Outcome> {
-        let overdue = |since: &mut u64| *since <= since_ms;
-        let late = self.deductions.iter_mut().filter_map(|deduction| {
-            let gone = deduction.since_ms.take_if(overdue).is_some();
-            gone.then_some(deduction.unanswered(trouble))
-        });
-        late.collect()
-    }
-}
-
-impl SentDeduction {
-    /// No request waits for it: its id says what it is.
-    const fn of_worker(own: &Deduction) -> Self {
-        Self { stream: 0, id: own.id, client: own.client_id, since_ms: None }
-    }
-
-    const fn unanswered(&self, trouble: LedgerError) -> Outcome {
-        let Self { stream, id, client, .. } = *self;
-        Outcome { stream, deduction: id, client, outcome: Err(trouble) }
-    }
-}
-
-/// What the answer to a batch says of one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The stream that waited.
-    pub stream: StreamId,
-    /// For this deduction.
-    pub deduction: DeductionId,
-    /// Whose balance it names.
-    pub client: ClientId,
-    /// The ledger's word.
-    pub outcome: Result<DeductionOutcome, LedgerError>,
 }
 
 impl Queue {
@@ -380,7 +298,7 @@ impl Queue {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.patience = Staleness::Fresh;
         let answer = answer.and_then(|answer| {
-            if echoes(&sent, &answer) { Ok(answer) } else { Err(LedgerError::InvalidResponse) }
+            if sent.is_echoed_by(&answer) { Ok(answer) } else { Err(LedgerError::InvalidResponse) }
         });
         match answer {
             Ok(answer) => {
@@ -406,15 +324,6 @@ impl Queue {
             }
         }
     }
-}
-
-fn echoes(sent: &Sent, answer: &BatchAnswer) -> bool {
-    let asked = sent.deductions.iter().map(|deduction| &deduction.id);
-    let voided = sent.voids.iter().map(|void| &void.id);
-    let captured = sent.captures.iter().map(|capture| &capture.id);
-    asked.eq(answer.deductions.iter().map(|(id, _)| id))
-        && voided.eq(answer.voids.iter().map(|(id, _)| id))
-        && captured.eq(answer.captures.iter().map(|(id, _)| id))
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use stripe402_protocol::{ClientId, Currency, Units, message::VoidOutcome};
+use stripe402_protocol::{
+    ClientId, Currency, Units,
+    message::{DeductionOutcome, VoidOutcome},
+};
 
 use super::*;
 

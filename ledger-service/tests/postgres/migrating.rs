@@ -71,7 +71,7 @@ async fn a_migration_may_take_longer_than_a_request() {
     }
     let account = replicas[0].account(key).await.unwrap();
     assert_eq!(account, Account { available: Units::ZERO, ..Account::default() });
-    assert_eq!(number_of_migrations(&pool).await, (7, 7));
+    assert_eq!(number_of_migrations(&pool).await, (8, 8));
 }
 
 /// How many were recorded, and how many were carried out to their end.
