@@ -279,18 +279,16 @@ impl Leases {
         asked.collect()
     }
 
-    /// A second or so has passed: forgets whoever is idle, and captures that were never answered.
-    pub fn on_tick(&mut self, now_ms: u64) {
+    /// A second or so has passed: forgets whoever is idle, and captures that were never answered. Answers
+    /// how many units these were about: their leases have ended long since.
+    pub fn on_tick(&mut self, now_ms: u64) -> Units {
         let idle_ms = now_ms.saturating_sub(IDLE_MS);
         self.accounts.retain(|_, account| account.seen_ms > idle_ms || account.is_busy());
-        let accounts = &mut self.accounts;
-        self.closing.retain(|_, closing| {
-            let lasts = now_ms < closing.until_ms;
-            if !lasts && let Some(account) = accounts.get_mut(&closing.key) {
-                account.closing = account.closing.checked_sub(closing.rest).unwrap_or(Units::ZERO);
-            }
-            lasts
-        });
+        let over = self.closing.iter().filter(|(_, closing)| now_ms >= closing.until_ms);
+        let over: Vec<DeductionId> = over.map(|(id, _)| *id).collect();
+        over.into_iter().fold(Units::ZERO, |lost, id| {
+            lost.checked_add(self.capture_lost(id)).unwrap_or(Units::MAX)
+        })
     }
 
     /// The ledger calls the client's leases back.

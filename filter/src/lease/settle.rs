@@ -133,6 +133,15 @@ impl Leases {
         .unwrap_or(Units::ZERO)
     }
 
+    /// The capture of a lease is given up: so many units were paid here that the ledger never hears of.
+    pub fn capture_lost(&mut self, id: DeductionId) -> Units {
+        let Some(closing) = self.closing.remove(&id) else { return Units::ZERO };
+        if let Some(account) = self.accounts.get_mut(&closing.key) {
+            account.closing = account.closing.checked_sub(closing.rest).unwrap_or(Units::ZERO);
+        }
+        closing.asked
+    }
+
     pub(super) fn close(&mut self, key: Key, at: usize, mut lease: Lease, now_ms: u64) {
         let rest = lease.rest();
         let mut deductions = Vec::new();

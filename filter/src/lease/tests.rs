@@ -285,3 +285,27 @@ fn who_is_idle_is_forgotten() {
     world.leases.on_tick(world.now_ms + 9_000);
     assert_eq!(world.leases.accounts.len(), 1, "not with a lease");
 }
+
+#[test]
+fn what_is_never_captured_is_counted_once() {
+    for given_up in [true, false] {
+        let mut world = World::new();
+        let asked = world.until_asked(1_000_000);
+        world.give(&asked, 900_000);
+        for _ in 0..3 {
+            let (id, _) = world.pay().unwrap();
+            assert!(world.leases.stands(id).is_zero());
+        }
+        world.pulse(250);
+        assert_eq!(world.handed(), [(i64::from(PRICE) * 3, 3, 0)]);
+        let paid = units(PRICE * 3);
+        if given_up {
+            assert_eq!(world.leases.capture_lost(asked.id), paid);
+        } else {
+            assert!(world.leases.on_tick(world.now_ms + 599_999).is_zero());
+            assert_eq!(world.leases.on_tick(world.now_ms + 600_000), paid);
+        }
+        assert!(world.leases.capture_lost(asked.id).is_zero());
+        assert!(world.leases.captured(asked.id, CaptureOutcome::Stale).is_zero());
+    }
+}

@@ -19,7 +19,7 @@ use self::{
     fair::{Admission, Fair},
     sent::SentDeduction,
 };
-use crate::{config::SizeLimits, gate::LedgerError, host::StreamId, source::Source};
+use crate::{config::SizeLimits, gate::LedgerError, host::StreamId, lease::Handed, source::Source};
 
 /// Calls that may be under way at once.
 const MOST_IN_FLIGHT: usize = 2;
@@ -33,12 +33,12 @@ pub struct Queue {
     /// Leases that are asked for, and requests that leases had paid for: no stream waits for these.
     own: VecDeque<Deduction>,
     /// Captures of leases, each with the requests that leave it.
-    handed: VecDeque<(Capture, Vec<Deduction>)>,
+    handed: VecDeque<Handed>,
     in_flight: usize,
     patience: Staleness,
     limits: SizeLimits,
     lost_voids: Vec<Void>,
-    lost_captures: u64,
+    lost_captures: Vec<DeductionId>,
 }
 
 /// Whether what waits goes on waiting for the batch under way.
@@ -77,7 +77,7 @@ impl Queue {
             patience: Staleness::Fresh,
             limits,
             lost_voids: Vec::new(),
-            lost_captures: 0,
+            lost_captures: Vec::new(),
         }
     }
 
@@ -116,19 +116,19 @@ impl Queue {
 
     /// Queues a capture. If too many wait, the oldest is lost: its hold is settled at its end.
     pub fn capture(&mut self, capture: Capture) {
-        if self.captures.len() >= self.limits.void_queue && self.captures.pop_front().is_some() {
-            self.lost_captures = self.lost_captures.saturating_add(1);
+        if self.captures.len() >= self.limits.void_queue {
+            self.lost_captures.extend(self.captures.pop_front().map(|lost| lost.id));
         }
         self.captures.push_back(capture);
     }
 
     /// Queues the capture of a lease, and the requests that leave it: in one message, and before all
     /// others, so that nobody takes what the capture sets free for them.
-    pub fn handed(&mut self, capture: Capture, deductions: Vec<Deduction>) {
-        if deductions.is_empty() {
-            return self.capture(capture);
+    pub fn handed(&mut self, handed: Handed) {
+        if handed.deductions.is_empty() {
+            return self.capture(handed.capture);
         }
-        self.handed.push_back((capture, deductions));
+        self.handed.push_back(handed);
     }
 
     /// Queues a deduction of the worker's own: a lease, or a request that a lease had paid for.
@@ -136,9 +136,9 @@ impl Queue {
         self.own.push_back(deduction);
     }
 
-    /// How many captures were lost since this was last asked.
-    pub const fn take_lost_captures(&mut self) -> u64 {
-        core::mem::replace(&mut self.lost_captures, 0)
+    /// The holds whose captures were lost since this was last asked.
+    pub fn take_lost_captures(&mut self) -> Vec<DeductionId> {
+        core::mem::take(&mut self.lost_captures)
     }
 
     /// Whether the end of a hold, or a deduction of the worker's own, waits.
@@ -220,19 +220,22 @@ impl Queue {
         let for_voids = most.saturating_sub(deductions.min(most.div_ceil(2)));
         let voids: Vec<Void> = self.voids.drain(..self.voids.len().min(for_voids)).collect();
         let for_captures = for_voids.saturating_sub(voids.len()).min(self.captures.len());
-        let mut captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
+        let captures: Vec<Capture> = self.captures.drain(..for_captures).collect();
         let room = most.saturating_sub(voids.len()).saturating_sub(captures.len());
         let for_own = self.own.len().min(room.div_ceil(2));
-        let (asked, mut converted): (Vec<Deduction>, Vec<Deduction>) =
+        let (asked, again): (Vec<Deduction>, Vec<Deduction>) =
             self.own.drain(..for_own).partition(|own| own.hold.is_some());
         let room = room.saturating_sub(for_own);
         // Whole, even if the message gets longer than others.
+        let mut handed: Vec<Handed> = Vec::new();
+        let mut converted: Vec<Deduction> = Vec::new();
         while converted.len() < most
-            && let Some((capture, deductions)) = self.handed.pop_front()
+            && let Some(next) = self.handed.pop_front()
         {
-            captures.push(capture);
-            converted.extend(deductions);
+            converted.extend(next.deductions.iter().cloned());
+            handed.push(next);
         }
+        converted.extend(again.iter().cloned());
         let mut traced = Traced::default();
         let waiting = core::iter::from_fn(|| self.deductions.pop()).take(room);
         let (of_requests, requested): (Vec<_>, Vec<_>) = waiting
@@ -249,21 +252,18 @@ impl Queue {
         let mut sent: Vec<_> = converted.iter().map(SentDeduction::of_worker).collect();
         sent.extend(of_requests);
         sent.extend(asked.iter().map(SentDeduction::of_worker));
-        let mut deductions = converted.clone();
+        let mut deductions = converted;
         deductions.extend(requested);
         deductions.extend(asked.iter().cloned());
         self.in_flight = self.in_flight.saturating_add(1);
-        let (version, kept) = (message::VERSION, (voids.clone(), captures.clone()));
-        let (voids_sent, captures_sent) = kept;
-        let sent = Sent {
-            deductions: sent,
-            voids: voids_sent,
-            captures: captures_sent,
-            converted,
-            asked,
-            traced,
+        let of_leases = handed.iter().map(|handed| handed.capture);
+        let batch = Batch {
+            version: message::VERSION,
+            deductions,
+            voids: voids.clone(),
+            captures: captures.iter().cloned().chain(of_leases).collect(),
         };
-        (Batch { version, deductions, voids, captures }, sent)
+        (batch, Sent { deductions: sent, voids, captures, handed, again, asked, traced })
     }
 
     /// A batch did not leave: nothing of it has happened, and its voids, and what is the worker's own,
@@ -271,20 +271,23 @@ impl Queue {
     pub fn unsent(&mut self, sent: Sent, trouble: LedgerError) -> Vec<Outcome> {
         self.in_flight = self.in_flight.saturating_sub(1);
         let waiting = sent.requests().map(|deduction| deduction.unanswered(trouble)).collect();
-        for own in sent.converted.into_iter().chain(sent.asked).rev() {
-            self.own.push_front(own);
-        }
-        self.wait_again(sent.voids, sent.captures);
+        put_back(&mut self.own, sent.asked);
+        self.wait_again(sent.voids, sent.captures, sent.handed, sent.again);
         waiting
     }
 
-    fn wait_again(&mut self, voids: Vec<Void>, captures: Vec<Capture>) {
-        for void in voids.into_iter().rev() {
-            self.voids.push_front(void);
-        }
-        for capture in captures.into_iter().rev() {
-            self.captures.push_front(capture);
-        }
+    /// What leaves a lease stays together: what its capture sets free is for these requests.
+    fn wait_again(
+        &mut self,
+        voids: Vec<Void>,
+        captures: Vec<Capture>,
+        handed: Vec<Handed>,
+        again: Vec<Deduction>,
+    ) {
+        put_back(&mut self.voids, voids);
+        put_back(&mut self.captures, captures);
+        put_back(&mut self.handed, handed);
+        put_back(&mut self.own, again);
     }
 
     /// A batch came back. An answer about other ids than were asked for is of no use. Without
@@ -300,6 +303,7 @@ impl Queue {
         let answer = answer.and_then(|answer| {
             if sent.is_echoed_by(&answer) { Ok(answer) } else { Err(LedgerError::InvalidResponse) }
         });
+        let of_leases = sent.of_leases();
         match answer {
             Ok(answer) => {
                 let answers = sent.deductions.iter().zip(answer.deductions);
@@ -311,18 +315,22 @@ impl Queue {
                     .collect()
             }
             Err(trouble) => {
-                self.wait_again(sent.voids.clone(), sent.captures.clone());
+                let Sent { deductions, voids, captures, handed, again, .. } = sent;
                 // Served, or being served: asked for again under the same id until the ledger answers.
-                for converted in sent.converted.iter().rev() {
-                    self.own.push_front(converted.clone());
-                }
-                let others = || sent.deductions.iter().skip(sent.converted.len());
+                self.wait_again(voids, captures, handed, again);
+                let others = || deductions.iter().skip(of_leases);
                 for SentDeduction { id, client, .. } in others() {
                     self.void(Void { id: *id, client_id: Some(*client) });
                 }
                 others().map(|deduction| deduction.unanswered(trouble)).collect()
             }
         }
+    }
+}
+
+fn put_back<T>(queue: &mut VecDeque<T>, first: Vec<T>) {
+    for one in first.into_iter().rev() {
+        queue.push_front(one);
     }
 }
 

@@ -5,7 +5,7 @@ use stripe402_protocol::{
     message::{BatchAnswer, Capture, Deduction, DeductionOutcome, Void},
 };
 
-use crate::{gate::LedgerError, host::StreamId};
+use crate::{gate::LedgerError, host::StreamId, lease::Handed};
 
 /// By which names a request that waits is found again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,10 @@ pub struct Sent {
     pub(super) deductions: Vec<SentDeduction>,
     pub(super) voids: Vec<Void>,
     pub(super) captures: Vec<Capture>,
-    /// Requests that leave a lease: the first of the deductions.
-    pub(super) converted: Vec<Deduction>,
+    /// Captures of leases, after the others, with the requests that leave them: the first of the deductions.
+    pub(super) handed: Vec<Handed>,
+    /// Requests that have left a lease before, and are asked for again: the next of the deductions.
+    pub(super) again: Vec<Deduction>,
     /// Leases: the last of them.
     pub(super) asked: Vec<Deduction>,
     pub(super) traced: Traced,
@@ -54,14 +56,21 @@ impl Sent {
     /// Those that a stream waits for.
     pub(super) fn requests(&self) -> impl Iterator<Item = &SentDeduction> {
         let count = self.deductions.len().saturating_sub(self.asked.len());
-        self.deductions.iter().take(count).skip(self.converted.len())
+        self.deductions.iter().take(count).skip(self.of_leases())
+    }
+
+    /// How many of the deductions are of requests that leave leases: the first.
+    pub(super) fn of_leases(&self) -> usize {
+        let handed = self.handed.iter().map(|handed| handed.deductions.len());
+        handed.fold(self.again.len(), usize::saturating_add)
     }
 
     /// Whether an answer is about what was sent.
     pub(super) fn is_echoed_by(&self, answer: &BatchAnswer) -> bool {
         let asked = self.deductions.iter().map(|deduction| &deduction.id);
         let voided = self.voids.iter().map(|void| &void.id);
-        let captured = self.captures.iter().map(|capture| &capture.id);
+        let handed = self.handed.iter().map(|handed| &handed.capture);
+        let captured = self.captures.iter().chain(handed).map(|capture| &capture.id);
         asked.eq(answer.deductions.iter().map(|(id, _)| id))
             && voided.eq(answer.voids.iter().map(|(id, _)| id))
             && captured.eq(answer.captures.iter().map(|(id, _)| id))

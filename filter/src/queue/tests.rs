@@ -151,3 +151,39 @@ fn a_stream_that_ends_while_waiting_costs_nothing() {
     assert!(queue.next_batch().is_none());
     assert!(!queue.withdraw(1));
 }
+
+/// What a capture sets free is for the requests that leave its lease, however often the message is lost.
+#[test]
+fn what_leaves_a_lease_stays_together_and_in_front() {
+    let mut queue = queue(4, 100);
+    let capture = Capture { id: id(50), client_id: client(), amount: Units::ZERO, count: 0 };
+    queue.handed(Handed { capture, deductions: (10..20).map(deduction).collect() });
+    for (round, unsent) in [false, true, false].into_iter().enumerate() {
+        let number = u8::try_from(round).unwrap();
+        assert!(waits(&mut queue, round.try_into().unwrap(), number));
+        let (batch, sent) = queue.next_batch().unwrap();
+        assert_eq!(batch.captures, [capture], "round {round}");
+        let all: Vec<_> = (10..20).chain([number]).map(id).collect();
+        assert_eq!(ids(&batch).0, all, "round {round}");
+        if unsent {
+            queue.unsent(sent, LedgerError::Unreachable);
+        } else {
+            queue.answered(sent, Err(LedgerError::Unreachable));
+        }
+    }
+}
+
+#[test]
+fn captures_that_are_lost_are_named() {
+    let mut queue = queue(10, 1);
+    for number in [1, 2] {
+        queue.capture(Capture {
+            id: id(number),
+            client_id: client(),
+            amount: Units::ZERO,
+            count: 0,
+        });
+    }
+    assert_eq!(queue.take_lost_captures(), [id(1)]);
+    assert_eq!(queue.take_lost_captures(), []);
+}

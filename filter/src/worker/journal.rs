@@ -79,14 +79,17 @@ impl Journal {
         }
         let Some(slot) = self.slots.get_mut(at) else { return };
         let text = slot.begin(deductions.len());
+        let mut before = Vec::new();
         let text = deductions.enumerate().fold(text, |mut text, (index, (id, client))| {
-            self.places.insert(id, (at, index));
+            before.extend(self.places.insert(id, (at, index)));
             text.extend_from_slice(id.as_bytes());
             text.push(u8::from(client.is_some()));
             text.extend_from_slice(client.map_or([0; 32], |client| *client.as_bytes()).as_slice());
             text
         });
         host.keep(&slot.key, &text, OnlyIf::Any);
+        // What leaves once more is written down here now.
+        self.cross_out(host, &before);
     }
 
     /// Crosses out deductions: nothing of them has to be given back.
@@ -95,12 +98,19 @@ impl Journal {
         host: &mut impl Host,
         deductions: impl IntoIterator<Item = DeductionId>,
     ) {
-        let mut touched = Vec::new();
+        let mut places = Vec::new();
         for id in deductions {
-            let Some((at, index)) = self.places.remove(&id) else {
-                self.inherited_settled(host, id);
-                continue;
-            };
+            match self.places.remove(&id) {
+                Some(place) => places.push(place),
+                None => self.inherited_settled(host, id),
+            }
+        }
+        self.cross_out(host, &places);
+    }
+
+    fn cross_out(&mut self, host: &mut impl Host, places: &[(usize, usize)]) {
+        let mut touched = Vec::new();
+        for (at, index) in places.iter().copied() {
             let Some(slot) = self.slots.get_mut(at) else { continue };
             slot.cross_out(index);
             if slot.open == 0 {

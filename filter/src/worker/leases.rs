@@ -69,7 +69,7 @@ impl Worker {
             return;
         }
         for handed in self.leases.take_handed() {
-            self.queue.handed(handed.capture, handed.deductions);
+            self.queue.handed(handed);
         }
     }
 

@@ -48,7 +48,8 @@ impl Worker {
         self.begin(host);
         self.pulse(host);
         self.beat(host);
-        self.leases.on_tick(self.now_ms);
+        let lost = self.leases.on_tick(self.now_ms);
+        self.lose(host, lost.get());
         for void in self.journal.inherit(host) {
             self.counted.count(Counter::INHERITED);
             self.queue.void(void);
@@ -227,9 +228,14 @@ impl Worker {
 
     fn count_lost_voids(&mut self, host: &mut impl Host) {
         let captures = self.queue.take_lost_captures();
-        if captures > 0 {
-            self.counted.add(Counter::CAPTURES_LOST, captures);
+        if !captures.is_empty() {
+            let count = u64::try_from(captures.len()).unwrap_or(u64::MAX);
+            self.counted.add(Counter::CAPTURES_LOST, count);
             self.log.warn(host, "captures were lost: their holds are settled at their end");
+        }
+        for id in captures {
+            let lost = self.leases.capture_lost(id);
+            self.lose(host, lost.get());
         }
         let lost = self.queue.take_lost_voids();
         if lost.is_empty() {

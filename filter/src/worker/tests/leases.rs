@@ -169,3 +169,33 @@ fn what_a_lease_has_paid_for_is_paid_before_anything_else() {
     assert_eq!((world.good, world.ledger.balance), (balance / PRICE, 0));
     assert_eq!(world.host.counted("stripe402_leased_units_lost"), 0);
 }
+
+/// A request that leaves its lease is asked for again until the ledger answers. Once it is paid, an heir
+/// finds nothing of it.
+#[test]
+fn what_was_asked_for_again_and_paid_is_not_given_back_when_the_vm_dies() {
+    let mut world = with_leases(1_000_000);
+    for _ in 0..80 {
+        world.happen(Event::Request);
+        world.happen(Event::Turn);
+        world.happen(Event::Answer(0));
+    }
+    for _ in 0..8 {
+        world.happen(Event::Pulse);
+        world.happen(Event::Turn);
+        world.happen(Event::LoseCall(0));
+    }
+    for _ in 0..5 {
+        world.happen(Event::Tick);
+        world.happen(Event::LoseCall(0));
+    }
+    world.rest();
+    assert!(world.leased > 40, "{}", world.leased);
+    assert_eq!((world.good, world.ledger.balance), (80, 1_000_000 - 80 * PRICE));
+    world.happen(Event::Die);
+    for _ in 0..12 {
+        world.happen(Event::Tick);
+        world.happen(Event::Answer(0));
+    }
+    assert_eq!(world.ledger.balance, 1_000_000 - 80 * PRICE);
+}
