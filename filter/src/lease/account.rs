@@ -9,6 +9,8 @@ use super::MOST_UNDECIDED;
 const HOT: u32 = 6;
 /// The least that a lease pays for: so many requests.
 const LEAST_REQUESTS: i64 = 50;
+/// Requests of one lease that are listed, with and without answers.
+const MOST_LISTED: usize = 4_096;
 /// Routes of one client that may have leases.
 const MOST_ROUTES: usize = 8;
 
@@ -52,6 +54,8 @@ pub(super) struct Lease {
     pub(super) count: u32,
     /// How many of these have no answer yet.
     pub(super) undecided: u32,
+    /// The requests that it has paid for: those without an answer are among them.
+    pub(super) requests: Vec<DeductionId>,
     /// Since when it is out, at the latest, and when it was paid from.
     asked_ms: u64,
     begun_ms: u64,
@@ -181,14 +185,27 @@ impl Route {
     }
 
     /// Pays from the current lease: its id.
-    pub(super) fn pay(&mut self, price: Units, now_ms: u64) -> Option<DeductionId> {
+    pub(super) fn pay(
+        &mut self,
+        request: DeductionId,
+        price: Units,
+        now_ms: u64,
+    ) -> Option<DeductionId> {
         self.price = price;
         let lease = self.current.as_mut()?;
         lease.spent = lease.spent.checked_add(price).filter(|spent| *spent <= lease.amount)?;
         lease.count = lease.count.saturating_add(1);
         lease.undecided = lease.undecided.saturating_add(1);
         lease.used_ms = now_ms;
+        lease.requests.push(request);
         Some(lease.id)
+    }
+
+    /// Now and then leaves out the requests of the current lease that have their answers.
+    pub(super) fn forget_answered(&mut self, is_open: impl Fn(&DeductionId) -> bool) {
+        if let Some(lease) = self.current.as_mut().filter(|of| of.requests.len() >= MOST_LISTED) {
+            lease.requests.retain(is_open);
+        }
     }
 
     /// Whether less than half is left, and nothing is asked for.
@@ -241,6 +258,7 @@ impl Lease {
             spent: Units::ZERO,
             count: 0,
             undecided: 0,
+            requests: Vec::new(),
             asked_ms,
             begun_ms: asked_ms,
             used_ms: asked_ms,

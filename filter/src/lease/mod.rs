@@ -181,10 +181,11 @@ impl Leases {
         let account = self.accounts.get_mut(&key)?;
         account.seen_ms = now_ms;
         let route = account.routes.get_mut(at)?;
-        let lease = route.pay(deduction.amount, now_ms)?;
+        let lease = route.pay(deduction.id, deduction.amount, now_ms)?;
         let renew = route.should_renew();
         let undecided = Undecided { key, route: at, lease, amount: deduction.amount };
         self.undecided.insert(deduction.id, undecided);
+        route.forget_answered(|id| self.undecided.contains_key(id));
         Some(Spent { left: account.told(account.available), renew })
     }
 

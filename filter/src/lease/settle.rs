@@ -147,9 +147,8 @@ impl Leases {
         let mut deductions = Vec::new();
         let route = self.accounts.get(&key).and_then(|of| of.routes.get(at));
         if let Some(route) = route.filter(|_| lease.undecided > 0) {
-            let id = lease.id;
-            let open = self.undecided.extract_if(|_, of| of.lease == id);
-            for (id, Undecided { amount, .. }) in open {
+            for id in core::mem::take(&mut lease.requests) {
+                let Some(Undecided { amount, .. }) = self.undecided.remove(&id) else { continue };
                 if !stripe402_mutant::mutant!("undecided_twice") {
                     lease.give_back(amount);
                 }
