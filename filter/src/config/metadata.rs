@@ -29,6 +29,7 @@ const ROUTE: &[(&str, Shape)] = &[
     ("min_top_up", Shape::Number),
     ("max_top_up", Shape::Number),
     ("free", Shape::Truth),
+    ("leases", Shape::Truth),
     ("void_on", Shape::List(&Shape::Text)),
 ];
 const PRICE: &[(&str, Shape)] = &[

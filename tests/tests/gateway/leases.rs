@@ -115,6 +115,30 @@ async fn what_is_left_is_exact_request_by_request() {
     settled(&stack, &client, left).await;
 }
 
+/// Leases are off, and a route of Envoy's own says that it has them.
+#[tokio::test]
+async fn a_route_in_envoys_configuration_may_have_leases() {
+    let route = json!({
+        "match": {"prefix": "/leased"},
+        "route": {"cluster": "api", "prefix_rewrite": "/api/joke"},
+        "metadata": {"filter_metadata": {
+            "stripe402": {"name": "leased", "price": JOKE, "leases": true},
+        }},
+    });
+    let options = StackOptions::new().config(move |config| {
+        config.routes()?.as_array_mut().unwrap().insert(0, route);
+        Ok(())
+    });
+    let stack = Stack::start(options).await.unwrap();
+    let (client, _) = client_with(&stack, 1_000_000).await;
+    for _ in 0..100 {
+        let answer = pay(&stack, "/leased", json!({"clientId": client})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(leased(&stack, 50).await >= 50);
+    settled(&stack, &client, 1_000_000 - 101 * JOKE).await;
+}
+
 async fn the_books_come_out_the_same(store: &str) {
     let options = with_leases().workers(2).replicas(2).store(store);
     let stack = Stack::start(options).await.unwrap();
