@@ -14,6 +14,7 @@ mod deduction_id;
 mod header;
 pub mod hex;
 pub mod message;
+pub mod mpp;
 mod payment;
 mod pricing;
 mod receipt;
@@ -32,7 +33,9 @@ pub use payment::{Intent, Payment, PaymentError, is_idempotency_key};
 pub use pricing::{Pricing, UnitPrice};
 pub use receipt::{Receipt, ReceiptHold};
 pub use refusal::{Code, Reason, Refusal};
-pub use stripe_id::{ParseStripeIdError, PaymentIntentId, PaymentMethodId};
+pub use stripe_id::{
+    GrantedTokenId, Instrument, ParseStripeIdError, PaymentIntentId, PaymentMethodId,
+};
 pub use units::{AmountOutOfRange, Units};
 
 /// The only protocol version there is. A message without a version means this one.
