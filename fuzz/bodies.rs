@@ -63,7 +63,7 @@ fn good() -> Rc<Config> {
 fn payment(data: &[u8]) {
     drop(Payment::decode(data));
     let head = [(&b":method"[..], &b"GET"[..]), (b":path", b"/api/joke"), (b"payment", data)];
-    let head = Head::read(head.into_iter(), &Identity::default());
+    let head = Head::read(head.into_iter(), &Identity::default(), None);
     let mut mint = || Some(DeductionId::mint(1, [7; 10]));
     let step = Stream::new(config()).on_request(&head, &RouteOverride::None(None), &mut mint);
     assert!(!matches!(step, Step::Pass(..)), "a priced request passed at once");
@@ -72,7 +72,7 @@ fn payment(data: &[u8]) {
 /// A serialised header map, of a request and of a response.
 fn headers(data: &[u8]) {
     let identity = Identity::default();
-    let head = Head::read(pairs::read(data), &identity);
+    let head = Head::read(pairs::read(data), &identity, Some("authorization"));
     drop(Stream::new(config()).on_request(&head, &RouteOverride::None(None), &mut || None));
     drop(ResponseHead::read(pairs::read(data)));
 }

@@ -31,6 +31,8 @@ pub struct PaymentOptions {
     /// Whether a card that never paid for a client is verified before it spends the client's
     /// balance. Without, whoever knows a card's number can.
     pub verify_cards: bool,
+    /// What becomes of a Shared Payment Token that does not show whose it is.
+    pub without_identity: WithoutIdentity,
     /// Whether a client is told why the bank declined. It helps honest ones, and thieves.
     pub decline_details: bool,
     /// Whether a refund that nobody ordered here, made in Stripe's dashboard say, may put an account
@@ -38,6 +40,17 @@ pub struct PaymentOptions {
     pub refund_debt: bool,
     /// Other books, which were lost and whose charges these take over when they are reconciled.
     pub lost_books: Option<Uuid>,
+}
+
+/// What becomes of a Shared Payment Token that does not show whose it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum WithoutIdentity {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is charged, for a client of its own.
+    Charge,
 }
 
 impl Default for PaymentOptions {
@@ -54,6 +67,7 @@ impl Default for PaymentOptions {
             unknown_memory: Duration::from_secs(5 * 60),
             live: false,
             verify_cards: true,
+            without_identity: WithoutIdentity::Refuse,
             decline_details: false,
             refund_debt: false,
             lost_books: None,

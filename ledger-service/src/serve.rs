@@ -162,6 +162,7 @@ fn parts(
         unknown_memory: config.unknown_memory,
         live: config.is_live(),
         verify_cards: config.verify_cards,
+        without_identity: config.mpp_without_identity,
         decline_details: config.decline_details,
         refund_debt: config.refund_debt,
         ..PaymentOptions::default()

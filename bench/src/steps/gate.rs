@@ -40,7 +40,7 @@ fn worker(routes: u32, leases: bool) -> Result<Worker> {
 
 fn ask(worker: &mut Worker, host: &mut Counting, id: StreamId, headers: &[u8]) -> Verdict {
     let config = Rc::clone(worker.config());
-    worker.on_request(host, id, &Head::read(pairs::read(headers), &config.identity))
+    worker.on_request(host, id, &Head::read(pairs::read(headers), &config.identity, None))
 }
 
 fn answer(worker: &mut Worker, host: &mut Counting, id: StreamId, headers: &[u8]) {

@@ -11,13 +11,14 @@ use super::{
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
     leases::{LEASES, leases},
+    mpp::{MPP, mpp},
     route::{ROUTE, route},
 };
 use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
-const ROOT: [&str; 16] = [
+const ROOT: [&str; 17] = [
     "publishable_key",
     "currency",
     "min_top_up",
@@ -34,6 +35,7 @@ const ROOT: [&str; 16] = [
     "paywall",
     "limits",
     "leases",
+    "mpp",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
 const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
@@ -74,6 +76,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     let access_log = root.optional("access_log")?.unwrap_or(true);
     let discovery = discovery(root.object("discovery", &DISCOVERY)?)?;
     let paywall = paywall(root.object("paywall", &PAYWALL)?)?;
+    let mpp = mpp(root.object("mpp", &MPP)?)?;
     let limits = limits(root.object("limits", &LIMITS)?)?;
     Ok(Config {
         ledger,
@@ -88,6 +91,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         paywall,
         limits,
         leases,
+        mpp,
         live,
     })
 }

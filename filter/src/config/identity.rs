@@ -7,7 +7,7 @@ use super::{
 
 /// Headers that HTTP, Envoy or an API takes for something else: to set them would break requests, or
 /// tell others who the client is. Source: IANA, "HTTP Field Name Registry".
-const TAKEN: [&str; 25] = [
+pub(super) const TAKEN: [&str; 25] = [
     "accept",
     "authorization",
     "connection",

@@ -6,6 +6,7 @@ mod fields;
 mod identity;
 mod leases;
 mod metadata;
+mod mpp;
 mod once;
 mod price;
 mod route;
@@ -15,7 +16,7 @@ use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::Currency;
 
-pub use self::leases::LeaseSettings;
+pub use self::{leases::LeaseSettings, mpp::Mpp};
 use crate::pricing::{EncodedChallenge, Offer, Table, VoidOn};
 
 /// A configuration that can be served.
@@ -45,6 +46,8 @@ pub struct Config {
     pub limits: SizeLimits,
     /// Credit leases.
     pub leases: LeaseSettings,
+    /// How the gate speaks MPP, if it does.
+    pub mpp: Option<Mpp>,
     /// Whether the publishable key is one for real money: the ledger's must be, too.
     pub live: bool,
 }

@@ -1,5 +1,6 @@
 mod leases;
 mod metered;
+mod mpp;
 
 use serde_json::{Value, json};
 

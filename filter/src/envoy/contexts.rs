@@ -68,8 +68,10 @@ impl Root {
     fn configure(&self) -> Result<Shared, String> {
         let json = abi::buffer(Buffer::PLUGIN_CONFIGURATION, usize::MAX).unwrap_or_default();
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let config = config.with_secrets(set).map_err(|error| error.to_string())?;
         let variable = &config.ledger.token_env;
-        let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+        let token = set(variable);
         let token = token.ok_or_else(|| {
             format!(
                 "ledger.token_env: {variable} is not set; set it in Envoy's environment and name \

@@ -78,7 +78,9 @@ impl HttpContext for Gate {
         }
         let verdict = self.with(|worker, host| {
             let config = Rc::clone(worker.config());
-            let head = Head { ends: end, ..Head::read(pairs::read(&headers), &config.identity) };
+            let headers = pairs::read(&headers);
+            let head = Head::read(headers, &config.identity, config.credential_header());
+            let head = Head { ends: end, ..head };
             Some(worker.on_request(host, self.id, &head))
         });
         match verdict {
@@ -113,7 +115,9 @@ impl HttpContext for Gate {
         if let Some(trailers) = abi::headers(Map::REQUEST_TRAILERS) {
             self.with(|worker, _| {
                 let config = Rc::clone(worker.config());
-                for name in Head::read(pairs::read(&trailers), &config.identity).remove {
+                let trailers = pairs::read(&trailers);
+                let of = config.credential_header();
+                for name in Head::read(trailers, &config.identity, of).remove {
                     abi::remove_header(Map::REQUEST_TRAILERS, name);
                 }
             });

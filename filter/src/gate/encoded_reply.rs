@@ -4,7 +4,12 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use super::reply::{Content, Reply};
+use stripe402_protocol::Refusal;
+
+use super::{
+    mpp::Problem,
+    reply::{Content, Reply},
+};
 use crate::metrics::Counter;
 
 /// An answer in the API's stead, as Envoy sends it.
@@ -41,6 +46,10 @@ impl EncodedReply {
                 typed(JSON);
                 serde_json::to_vec(&refusal).unwrap_or_default().into()
             }
+            Content::Problem { refusal, problem, id, typed: known } => {
+                typed(if known { "application/problem+json" } else { JSON });
+                problem_details(&refusal, problem, id.as_deref())
+            }
             Content::Error { code, message } => {
                 typed(JSON);
                 let body = json!({"error": {"code": code, "message": message}});
@@ -65,13 +74,30 @@ impl EncodedReply {
             Content::Challenge(_) | Content::Page { .. } => {
                 "payment required: see the payment-required metadata"
             }
-            Content::Refusal(refusal) => &refusal.error,
+            Content::Refusal(refusal) | Content::Problem { refusal, .. } => &refusal.error,
             Content::Error { message, .. } => message,
             Content::Found(_) | Content::Empty => details,
         };
         let body = message.as_bytes().into();
         Self { status, grpc: Some(code(status)), headers, body, details, counter }
     }
+}
+
+/// A refusal, and beside its fields those of problem details (RFC 9457; draft-ryan-httpauth-payment-00,
+/// section 8).
+fn problem_details(refusal: &Refusal, problem: Problem, id: Option<&str>) -> Rc<[u8]> {
+    let mut body = serde_json::to_value(refusal).unwrap_or_default();
+    if let Some(fields) = body.as_object_mut() {
+        let kind = format!("https://paymentauth.org/problems/{}", problem.name);
+        fields.insert("type".to_owned(), kind.into());
+        fields.insert("title".to_owned(), problem.title.into());
+        fields.insert("status".to_owned(), problem.status.into());
+        fields.insert("detail".to_owned(), refusal.error.as_str().into());
+        if let Some(id) = id {
+            fields.insert("challengeId".to_owned(), id.into());
+        }
+    }
+    body.to_string().into_bytes().into()
 }
 
 /// The google.rpc.Code of a status. A client should not repeat what it has not paid for.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use stripe402_protocol::{
-    ClientId, DeductionId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void,
+    ClientId, DeductionId, PAYMENT_REQUIRED, PAYMENT_RESPONSE, message::Void, mpp::PAYMENT_RECEIPT,
 };
 
 use super::{
@@ -39,6 +39,8 @@ pub struct ResponseHead {
     pub vary: Option<String>,
     /// Whether the API sent headers that are the gate's alone.
     pub forged: bool,
+    /// Whether the API sent `payment-receipt`.
+    pub receipt: bool,
     /// What shared caches obey before `cache-control`.
     pub targeted: Vec<Cow<'static, str>>,
     /// Whether it is the answer of a gRPC API; what a client says of its request decides nothing.
@@ -60,6 +62,7 @@ impl ResponseHead {
                 b"content-type" => head.grpc = is_grpc(value),
                 b"grpc-status" => head.grpc_status = text(value).parse().ok(),
                 b"payment-required" | b"payment-response" => head.forged = true,
+                b"payment-receipt" => head.receipt = true,
                 _ if is_targeted(name) => head.targeted.extend(named(name)),
                 _ => {}
             }
@@ -98,6 +101,9 @@ impl Stream {
         if head.forged {
             step.remove = vec![Cow::Borrowed(PAYMENT_REQUIRED), Cow::Borrowed(PAYMENT_RESPONSE)];
         }
+        if head.receipt && self.speaks_mpp() {
+            step.remove.push(Cow::Borrowed(PAYMENT_RECEIPT));
+        }
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Served { receipt, priced, deduction, client } => {
                 let by = match verdict(priced.offer.void_on, head, self.audience, origin) {
@@ -111,6 +117,8 @@ impl Stream {
                 };
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
                 step.set.push((PAYMENT_RESPONSE, receipt));
+                let receipt = self.take_mpp_receipt(head.status);
+                step.set.extend(receipt.map(|receipt| (PAYMENT_RECEIPT, receipt)));
                 if self.is_metered() {
                     self.phase = Phase::Metering { priced, deduction, client, by, answered: false };
                 } else if head.grpc && head.grpc_status.is_none() {

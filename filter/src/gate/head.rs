@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use stripe402_protocol::mpp;
+
 use super::{
+    Offered,
     reserved::{DEADLINE, connection, is_reserved, same_header},
     trace::{Trace, parent, request_id},
 };
@@ -26,6 +29,10 @@ pub struct Head<'h> {
     pub payment: Option<&'h [u8]>,
     /// Whether there is more than one `payment` header.
     pub ambiguous: bool,
+    /// What it says of MPP, in the header that is for that.
+    pub offered: Offered<'h>,
+    /// Whether it says that it speaks MPP.
+    pub accepts_payment: bool,
     /// How the client wants to be answered.
     pub audience: Audience,
     /// What the ledger is told for its own traces.
@@ -57,10 +64,20 @@ pub enum Audience {
 }
 
 impl<'h> Head<'h> {
-    /// Reads the headers in one pass.
-    pub fn read(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>, identity: &Identity) -> Self {
+    /// Reads the headers in one pass. `credentials` names the header in which MPP's credentials come, if
+    /// the gate speaks MPP.
+    pub fn read(
+        headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+        identity: &Identity,
+        credentials: Option<&str>,
+    ) -> Self {
         let mut head = Self::default();
         let mut typed = false;
+        let credentials = credentials.map(str::as_bytes);
+        // A header of its own is removed in all its spellings, `authorization` only with a credential.
+        let own = credentials.filter(|name| *name != mpp::AUTHORIZATION.as_bytes());
+        // Of several `authorization` headers one may be of another scheme.
+        let mut others = false;
         for (name, value) in headers {
             match name {
                 b":method" => head.method = text(value),
@@ -71,6 +88,18 @@ impl<'h> Head<'h> {
                     head.payment = Some(value).filter(|value| !value.is_empty());
                     head.remove.push("payment");
                 }
+                _ if credentials == Some(name) => {
+                    let offered = head.offered.and(value, own.is_some());
+                    others |= offered == Offered::Nothing;
+                    head.offered = offered;
+                    if offered != Offered::Nothing {
+                        head.remove.extend(core::str::from_utf8(name).ok());
+                    }
+                    if others && offered != Offered::Nothing {
+                        head.offered = Offered::Mixed;
+                    }
+                }
+                b"accept-payment" => head.accepts_payment = true,
                 b"accept" if head.audience == Audience::Json && wants_html(value) => {
                     head.audience = Audience::Html;
                 }
@@ -91,7 +120,7 @@ impl<'h> Head<'h> {
                     left => head.connection = left,
                 },
                 name if name == DEADLINE.as_bytes() => head.deadline = true,
-                _ if is_reserved(name, identity) => {
+                _ if is_reserved(name, identity) || is_spelling(name, own) => {
                     head.remove.extend(core::str::from_utf8(name).ok());
                 }
                 _ if is_override(name) => {
@@ -133,6 +162,11 @@ fn names_trailers(te: &[u8]) -> bool {
 pub(super) fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// Whether an API could take this header for that one.
+fn is_spelling(name: &[u8], own: Option<&[u8]>) -> bool {
+    own.is_some_and(|own| same_header(name, own))
 }
 
 /// Headers by which libraries let a client choose another method than the request's.

@@ -11,6 +11,7 @@ mod end;
 mod extend;
 mod head;
 mod metering;
+mod mpp;
 mod paywall;
 mod reply;
 mod request;
@@ -20,7 +21,7 @@ mod trace;
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
-    ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Receipt, ReceiptHold, Units,
+    ClientId, Currency, DeductionId, Instrument, PaymentIntentId, Receipt, ReceiptHold, Units,
     message::{Balance, BalanceAnswer, CardPayment, Deduction, Settlement, SettlementQuery, Void},
 };
 
@@ -37,6 +38,8 @@ pub use extend::{Ended, Extending};
 pub use head::{Audience, Head};
 use metering::Metering;
 pub use metering::{BodyStep, Metered, RequestBodyUse};
+use mpp::Negotiation;
+pub use mpp::Offered;
 pub use reserved::DEADLINE;
 pub use trace::Trace;
 
@@ -50,6 +53,8 @@ pub struct Stream {
     open: bool,
     /// What measures the answer, where the price is known afterwards.
     metering: Option<Box<Metering>>,
+    /// What it says of MPP, where the gate speaks it and the request is priced.
+    mpp: Option<Box<Negotiation>>,
 }
 
 /// How far a stream is.
@@ -156,7 +161,7 @@ pub enum LedgerError {
 /// A card that pays if credits do not.
 #[derive(Clone, Debug)]
 struct CardOffer {
-    payment_method: PaymentMethodId,
+    instrument: Instrument,
     payment_intent: Option<PaymentIntentId>,
     top_up_amount: Option<i64>,
     idempotency_key: Option<String>,
@@ -227,7 +232,14 @@ impl Stream {
     /// is loaded meanwhile.
     #[must_use]
     pub const fn new(config: Rc<Config>) -> Self {
-        Self { config, audience: Audience::Json, phase: Phase::New, open: false, metering: None }
+        Self {
+            config,
+            audience: Audience::Json,
+            phase: Phase::New,
+            open: false,
+            metering: None,
+            mpp: None,
+        }
     }
 
     /// The deduction, or the question, that the ledger is being asked for.
@@ -299,6 +311,7 @@ impl Stream {
         charged_by: Option<String>,
     ) -> Step {
         let client_id = client.to_hex();
+        self.receipt_by_mpp(deduction, &client, left, charged_by.as_deref());
         let hold = self.metering.is_some().then(|| ReceiptHold {
             id: deduction,
             amount: priced.offer.price(),

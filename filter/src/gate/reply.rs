@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use stripe402_protocol::{PAYMENT_REQUIRED, Refusal};
+use stripe402_protocol::{Code, PAYMENT_REQUIRED, Refusal};
 
+use super::mpp::Problem;
 use crate::{metrics::Counter, pricing::EncodedChallenge};
 
 /// An answer in the API's stead, before it is written for the client's protocol.
@@ -37,6 +38,17 @@ pub(super) enum Content {
     },
     /// Why a payment was not taken.
     Refusal(Refusal),
+    /// Why a credential of MPP's was not taken.
+    Problem {
+        /// As every client of ours reads it.
+        refusal: Refusal,
+        /// As MPP's read it.
+        problem: Problem,
+        /// The id of the challenge that can be paid instead.
+        id: Option<String>,
+        /// Whether the client knows problem details (RFC 9457).
+        typed: bool,
+    },
     /// What went wrong.
     Error {
         /// For programs.
@@ -95,6 +107,27 @@ impl Reply {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,
         }
+    }
+
+    /// A credential of MPP's that was refused; with a challenge where paying again helps.
+    pub(super) fn problem(
+        status: u16,
+        content: Content,
+        challenge: Option<EncodedChallenge>,
+        retry_after: Option<u32>,
+    ) -> Self {
+        let code = match &content {
+            Content::Problem { refusal, .. } => refusal.error_code,
+            _ => Code::PaymentFailed,
+        };
+        let mut reply = Self::new(status, content, "stripe402_refused");
+        if let Some(challenge) = challenge {
+            reply = reply.with(PAYMENT_REQUIRED, challenge.header);
+        }
+        if let Some(seconds) = retry_after {
+            reply = reply.with("retry-after", seconds.to_string());
+        }
+        reply.counted(Counter::refused(code))
     }
 
     /// 503: the ledger gave no answer. Nothing was served, and no credits are deducted; a card

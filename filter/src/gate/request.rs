@@ -5,13 +5,13 @@
 use std::rc::Rc;
 
 use stripe402_protocol::{
-    Code, Intent, Payment, Reason, Refusal,
+    Code, Intent, Payment, PaymentMethodId, Reason, Refusal,
     message::{self, CardAnswer, CardHold, CardPayment, DeductionOutcome},
 };
 
 use super::{
-    Audience, CardOffer, Extension, Head, LedgerError, Mint, Passed, Phase, PricedRequest, Reply,
-    RouteOverride, Step, Stream, paywall,
+    Audience, CardOffer, Extension, Head, LedgerError, Mint, Offered, Passed, Phase, PricedRequest,
+    Reply, RouteOverride, Step, Stream, paywall,
 };
 use crate::{
     config::Unmatched,
@@ -45,6 +45,10 @@ impl Stream {
         self.meter_for(&offer, head);
         let path = without_query(&head.path).to_owned();
         let priced = PricedRequest { offer, path };
+        self.negotiate(head, mint);
+        if head.offered != Offered::Nothing {
+            return self.on_credential(priced, head, mint);
+        }
         if head.ambiguous {
             let text = "there is more than one payment header; send one";
             return self.invalid(&priced, text);
@@ -135,14 +139,14 @@ impl Stream {
         Step::Deduct(deduction)
     }
 
-    fn pay(&mut self, priced: PricedRequest, card: CardOffer, mint: Mint<'_>) -> Step {
+    pub(super) fn pay(&mut self, priced: PricedRequest, card: CardOffer, mint: Mint<'_>) -> Step {
         let Some(deduction_id) = mint() else {
             return self.without_ledger(LedgerError::InvalidResponse);
         };
         let request = CardPayment {
             version: message::VERSION,
             deduction_id,
-            payment_method_id: card.payment_method,
+            instrument: card.instrument,
             price: priced.offer.price(),
             currency: priced.offer.currency,
             min_top_up: priced.offer.min_top_up,
@@ -185,7 +189,7 @@ impl Stream {
             (Ok(DeductionOutcome::InDebt(owed)), None) => {
                 let key = &self.config.defaults.publishable_key;
                 let challenge = priced.offer.challenge_in_debt(&priced.path, owed, key);
-                self.answer_challenge(challenge, true)
+                self.answer_challenge(&priced, challenge, true)
             }
             (Ok(DeductionOutcome::Insufficient), None) => self.challenge(&priced, true),
             (Ok(DeductionOutcome::Frozen), _) => {
@@ -229,16 +233,22 @@ impl Stream {
 
     fn challenge(&mut self, priced: &PricedRequest, insufficient: bool) -> Step {
         let challenge = self.config.challenge(&priced.offer, &priced.path, insufficient);
-        self.answer_challenge(challenge, insufficient)
+        self.answer_challenge(priced, challenge, insufficient)
     }
 
-    fn answer_challenge(&mut self, challenge: EncodedChallenge, insufficient: bool) -> Step {
+    fn answer_challenge(
+        &mut self,
+        priced: &PricedRequest,
+        challenge: EncodedChallenge,
+        insufficient: bool,
+    ) -> Step {
         let reply = match &self.config.paywall {
             Some(paywall) if self.audience == Audience::Html => {
                 paywall::page(paywall, self.config.discovery.as_ref(), challenge)
             }
             _ => Reply::challenge(challenge, insufficient),
         };
+        let reply = self.ask_by_mpp(reply, &priced.offer);
         self.refuse(reply)
     }
 
@@ -252,8 +262,13 @@ impl Stream {
         refusal: Refusal,
         retry_after: Option<u32>,
     ) -> Step {
+        if self.pays_by_credential() {
+            return self.refused_credential(priced, refusal, retry_after);
+        }
         let challenge = self.config.challenge(&priced.offer, &priced.path, false);
-        self.refuse(Reply::refusal(refusal, challenge, retry_after))
+        let reply = Reply::refusal(refusal, challenge, retry_after);
+        let reply = self.ask_by_mpp(reply, &priced.offer);
+        self.refuse(reply)
     }
 }
 
@@ -267,14 +282,12 @@ impl CardOffer {
         let wrong = |field: &str, problem: String| {
             Refusal::new(Code::PaymentFailed, format!("{field}: {problem}"))
         };
-        let payment_method = card.parse();
+        let payment_method = card.parse::<PaymentMethodId>();
         let payment_intent = payment.payment_intent_id.as_deref().map(str::parse).transpose();
         Ok(Self {
-            payment_method: payment_method.map_err(
-                |error: stripe402_protocol::ParseStripeIdError| {
-                    wrong("paymentMethodId", error.to_string())
-                },
-            )?,
+            instrument: payment_method
+                .map_err(|error| wrong("paymentMethodId", error.to_string()))?
+                .into(),
             payment_intent: payment_intent.map_err(
                 |error: stripe402_protocol::ParseStripeIdError| {
                     wrong("paymentIntentId", error.to_string())

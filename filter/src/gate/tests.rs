@@ -5,6 +5,7 @@ mod audience;
 mod extending;
 mod leaving;
 mod metering;
+mod mpp;
 mod places;
 mod told;
 
@@ -33,7 +34,7 @@ fn config() -> Rc<Config> {
 fn head<'h>(path: &'h str, payment: &'h str) -> Head<'h> {
     let headers = [(":method", "GET"), (":path", path), ("payment", payment)];
     let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    Head::read(headers, &Identity::default())
+    Head::read(headers, &Identity::default(), None)
 }
 
 fn start(path: &str, payment: &Value) -> (Stream, Step) {
@@ -149,7 +150,7 @@ fn two_payment_headers_are_one_too_many() {
         let headers =
             [(":method", "GET"), (":path", "/api/joke"), ("payment", one), ("payment", other)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers.into_iter(), &Identity::default());
+        let head = Head::read(headers.into_iter(), &Identity::default(), None);
         let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
         assert_eq!(word(&step), "invalid_payment");
     }
@@ -200,7 +201,7 @@ fn what_the_client_sends_in_our_name_is_removed_on_every_route() {
         "accept",
     ];
     let headers = names.iter().chain(&kept).map(|name| (name.as_bytes(), &b"1"[..]));
-    assert_eq!(Head::read(headers, &Identity::default()).remove, names);
+    assert_eq!(Head::read(headers, &Identity::default(), None).remove, names);
 }
 
 #[test]
@@ -282,7 +283,7 @@ fn options_reach_nobody_who_could_take_them_for_a_priced_method() {
     for (path, expected) in [("/api/joke", "204"), ("/API/joke/", "204"), ("/api/free", "free")] {
         let headers = [(":method", "OPTIONS"), (":path", path)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers.into_iter(), &Identity::default());
+        let head = Head::read(headers.into_iter(), &Identity::default(), None);
         let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
         let got = match &step {
             Step::Reply(reply) => reply.status.to_string(),

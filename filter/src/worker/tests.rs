@@ -186,7 +186,7 @@ fn the_ledger_hears_by_which_name_the_first_request_of_a_batch_is_found() {
         ("traceparent", "00-1-2-01"),
     ];
     let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    worker.on_request(&mut host, 1, &Head::read(headers, &Identity::default()));
+    worker.on_request(&mut host, 1, &Head::read(headers, &Identity::default(), None));
     worker.on_wake(&mut host);
     assert_eq!(host.traces, [Some("r-1".to_owned())]);
 }
@@ -199,14 +199,14 @@ fn a_balance_is_asked_for_and_told_to_who_asked() {
         let path = (":path", "/.well-known/stripe402/balance");
         let headers = [(":method", "GET"), path, ("payment", payment.as_str())];
         let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        worker.on_request(host, id, &Head::read(headers, &Identity::default()))
+        worker.on_request(host, id, &Head::read(headers, &Identity::default(), None))
     };
     assert_eq!(ask(&mut worker, &mut host, 1), Verdict::Hold);
     worker.on_wake(&mut host);
     let (path, body) = host.calls.remove(&1).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(path, "/v1/balance");
-    assert_eq!(body, json!({"version": 4, "clientId": CLIENT, "currency": "usd"}));
+    assert_eq!(body, json!({"version": 5, "clientId": CLIENT, "currency": "usd"}));
     worker.on_answer(&mut host, 1, Ok(br#"{"creditsRemaining":7}"#));
     assert_eq!(host.replied.get(&1), Some(&1));
     // A stream that ended is not answered for, even if its id is used again.

@@ -29,5 +29,5 @@ pub use tally::TallyKey;
 pub use top_up::{
     Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,
 };
-pub use uncharged::{UNCHARGED_KEPT, name_of_customer};
+pub use uncharged::{UNCHARGED_KEPT, name_of_buyer, name_of_customer};
 pub use window::Window;

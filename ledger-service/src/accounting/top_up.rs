@@ -4,7 +4,7 @@
 //! `Charging` on, whatever happens to this process, the record says what is to be done next.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{PaymentMethodId, Reason, Refusal, Units};
+use stripe402_protocol::{Instrument, Reason, Refusal, Units};
 use uuid::Uuid;
 
 use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, deduction::recall, post};
@@ -36,8 +36,8 @@ pub struct TopUp {
     pub account: AccountKey,
     /// What the card is charged, already rounded up to what Stripe can charge.
     pub amount: Units,
-    /// The card.
-    pub payment_method: PaymentMethodId,
+    /// What is charged.
+    pub payment_method: Instrument,
     /// The client's name for it.
     pub idempotency_key: Option<String>,
     /// Unix milliseconds.
@@ -143,8 +143,8 @@ pub struct NewTopUp {
     pub amount: Units,
     /// What the client is short of: if so much is available by now, nothing is charged.
     pub needed: Units,
-    /// The card.
-    pub payment_method: PaymentMethodId,
+    /// What to charge.
+    pub payment_method: Instrument,
     /// The client's name for it.
     pub idempotency_key: Option<String>,
     /// Unix milliseconds.

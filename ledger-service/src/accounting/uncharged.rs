@@ -21,3 +21,10 @@ pub const UNCHARGED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub fn name_of_customer(customer: &str) -> ClientId {
     ClientId::derive(b"stripe402 customer", customer)
 }
+
+/// The name under which the books know that a buyer's account has paid with a card: a token of that account
+/// was charged for the client that they agree on.
+#[must_use]
+pub fn name_of_buyer(agent: &str, fingerprint: &str) -> ClientId {
+    ClientId::derive(b"stripe402 buyer", &format!("{agent} {fingerprint}"))
+}

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     net::{ListenerLimits, tls::TlsOptions},
-    options::LimitOptions,
+    options::{LimitOptions, WithoutIdentity},
     store::{StoreOptions, StoreUrl, WaitOptions},
 };
 
@@ -111,6 +111,8 @@ pub struct Config {
     pub verify_cards: bool,
     /// Whether clients are told why the bank declined.
     pub decline_details: bool,
+    /// What becomes of a Shared Payment Token that shows no card.
+    pub mpp_without_identity: WithoutIdentity,
     /// Whether a refund that was not ordered here may put an account into debt.
     pub refund_debt: bool,
     /// How often cards may be tried.

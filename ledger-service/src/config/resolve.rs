@@ -38,6 +38,7 @@ impl TryFrom<Settings> for Config {
             confirmation: seconds(given.confirmation, 15 * 60),
             settle_after: seconds(given.settle_after, 10 * 60),
             verify_cards: given.verify_cards.unwrap_or(true),
+            mpp_without_identity: given.mpp_without_identity.unwrap_or_default(),
             decline_details: given.decline_details.unwrap_or(false),
             refund_debt: given.refund_debt.unwrap_or(false),
             limits,

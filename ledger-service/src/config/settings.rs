@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::Deserialize;
 
 use super::values::{LogFormat, Secret, Span};
+use crate::options::WithoutIdentity;
 use crate::store::StoreUrl;
 
 /// Declares every setting once: a field, a flag, an environment variable, a TOML key. A new one needs its
@@ -92,6 +93,10 @@ settings! {
     /// it may spend the client's balance. If false, whoever knows a card's number can spend that
     /// balance [default: true]
     verify_cards: bool = "LEDGER_VERIFY_CARDS",
+    /// What the ledger does with a Shared Payment Token (MPP) that shows no card: `refuse` it, or
+    /// `charge` it as a client of its own, whose credits only the client id of the receipt can spend
+    /// [default: refuse]
+    mpp_without_identity: WithoutIdentity = "LEDGER_MPP_WITHOUT_IDENTITY",
     /// Whether a refusal tells the client why the bank declined the card. The reason also helps
     /// card thieves [default: false]
     decline_details: bool = "LEDGER_DECLINE_DETAILS",

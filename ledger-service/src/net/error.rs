@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use stripe402_protocol::message::{Received, VERSION, compact};
+use stripe402_protocol::message::{OLDEST, Received, VERSION, compact};
 
 /// What went wrong, for the gateway and for whoever reads its logs.
 #[derive(Debug)]
@@ -118,16 +118,14 @@ pub(crate) fn read_compact(body: &[u8]) -> Result<Received, ApiError> {
 
 fn known(version: u16) -> Result<(), ApiError> {
     match version {
-        ..BEFORE_OURS => Err(ApiError::bad_request(format!(
-            "message version {version} is not supported: use {BEFORE_OURS} to {VERSION}"
+        ..OLDEST => Err(ApiError::bad_request(format!(
+            "message version {version} is not supported: use {OLDEST} to {VERSION}"
         ))),
         later @ AFTER_OURS.. => Err(ApiError::newer_version(later)),
         _ => Ok(()),
     }
 }
 
-/// The earliest version that this ledger answers.
-const BEFORE_OURS: u16 = VERSION - 1;
 /// The first version that this ledger does not know.
 const AFTER_OURS: u16 = VERSION + 1;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use metrics::{counter, histogram};
-use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
+use stripe402_protocol::{GrantedTokenId, PaymentIntentId, PaymentMethodId};
 use tracing::Span;
 
 use super::{
@@ -12,7 +12,8 @@ use super::{
     trace::TARGET,
 };
 use crate::stripe::{
-    Card, CardCharge, Changed, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
+    Card, CardCharge, Changed, Dispute, Failure, GrantedToken, Intent, NewRefund, Provider, Refund,
+    Verification,
 };
 
 impl Kinds for Failure {
@@ -43,7 +44,7 @@ macro_rules! calls {
 }
 
 calls! {
-    card, create_customer, has_customer, charge, intent, intents_of, refund, intents_since,
+    card, granted_token, create_customer, has_customer, charge, intent, intents_of, refund, intents_since,
     refunds_since, disputes_since, changed_since, refunds, dispute, cancel, verify,
 }
 
@@ -110,6 +111,10 @@ macro_rules! measured {
 impl Provider for ObservedProvider {
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
         measured!(self.card(id))
+    }
+
+    async fn granted_token(&self, id: &GrantedTokenId) -> Result<GrantedToken, Failure> {
+        measured!(self.granted_token(id))
     }
 
     async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure> {

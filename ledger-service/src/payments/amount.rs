@@ -57,7 +57,7 @@ mod tests {
         CardPayment {
             version: 1,
             deduction_id: DeductionId::first_at(0),
-            payment_method_id: "pm_1".parse().unwrap(),
+            instrument: "pm_1".parse().unwrap(),
             price: Units::from_u32(500),
             currency: Currency::USD,
             min_top_up: Units::from_u32(50_000),

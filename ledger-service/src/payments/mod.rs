@@ -11,6 +11,7 @@ mod limit_name;
 mod limits;
 mod prove;
 mod reads;
+mod token;
 mod top_up;
 mod verifying;
 
@@ -173,6 +174,7 @@ impl CardPayments {
         let mut lapsed = false;
         let mut patience = LEASES_COME_BACK;
         loop {
+            self.prove_by_buyer(&mut attempt).await?;
             self.verify_card_if_balance_suffices(&mut attempt).await?;
             if attempt.proven
                 && (charged_by.is_some() || !stripe402_mutant::mutant!("deduct_last"))
@@ -189,6 +191,7 @@ impl CardPayments {
                 Opened::New(_) => match end.wait().await? {
                     State::Credited { payment_intent, .. } => {
                         attempt.proven = true;
+                        self.remember_buyer(&attempt).await?;
                         charged_by = Some(payment_intent);
                     }
                     State::Refused { refusal } => return Err(refuse(*refusal)),
@@ -215,6 +218,9 @@ impl CardPayments {
                 Opened::InDebt(owed) => {
                     // What an account owes is its owner's business.
                     self.prove(&mut attempt).await?;
+                    if !attempt.proven {
+                        return Err(refuse(token::in_debt()));
+                    }
                     return Err(refuse(abort::in_debt(owed, request.price)));
                 }
                 Opened::Mismatch => {
@@ -242,6 +248,7 @@ impl CardPayments {
         request: &'r CardPayment,
     ) -> Result<PaymentAttempt<'r>, PaymentAbort> {
         let card = self.look_up(request).await?;
+        self.check_identity(&card)?;
         let (mut client, mut customer) = self.identify(&card).await?;
         if card.customer.is_some()
             && card.customer != customer

@@ -11,7 +11,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use stripe402_protocol::PaymentMethodId;
+use stripe402_protocol::{Instrument, PaymentMethodId};
 
 use super::{CardPayments, PaymentAttempt, limits::Attempt, verifying::Verifying};
 use crate::{
@@ -28,13 +28,17 @@ impl CardPayments {
         if attempt.proven {
             return Ok(());
         }
-        if self.store.account(attempt.account).await?.available < attempt.request.price {
+        // Nothing but a charge verifies a token.
+        if attempt.card.id.is_token()
+            || self.store.account(attempt.account).await?.available < attempt.request.price
+        {
             return Ok(());
         }
         self.prove(attempt).await
     }
 
-    /// Verifies the card, unless it is proven or operators do not want that.
+    /// Verifies the card, unless it is proven or operators do not want that. A token stays as it is: only a
+    /// charge could verify it.
     pub(super) async fn prove(
         self: &Arc<Self>,
         attempt: &mut PaymentAttempt<'_>,
@@ -46,10 +50,11 @@ impl CardPayments {
             attempt.proven = true;
             return Ok(());
         }
+        let Instrument::PaymentMethod(id) = attempt.card.id.clone() else { return Ok(()) };
         // Of many requests at once with one new card, one verifies it. The others looked at the card
         // before that, and look again now.
-        let _turn = Verifying::turn(self, &attempt.card.id).await;
-        let card = self.provider.card(&attempt.card.id).await.map_err(unusable)?;
+        let _turn = Verifying::turn(self, &id).await;
+        let card = self.provider.card(&id).await.map_err(unusable)?;
         let customer = self.store.customer(attempt.account.client).await?;
         if card.customer.is_some() && card.customer == customer {
             attempt.proven = true;
@@ -61,7 +66,7 @@ impl CardPayments {
         let needed_for = attempt.request.deduction_id.to_string();
         let customer = self.topups.customer(attempt.account.client, &needed_for).await;
         let customer = customer.map_err(unusable_here)?;
-        match self.verify(attempt, &customer, &needed_for).await {
+        match self.verify(attempt, &id, &customer, &needed_for).await {
             Ok(Verification::Verified) => {
                 attempt.proven = true;
                 Ok(())
@@ -84,10 +89,10 @@ impl CardPayments {
     async fn verify(
         &self,
         attempt: &PaymentAttempt<'_>,
+        card: &PaymentMethodId,
         customer: &str,
         needed_for: &str,
     ) -> Result<Verification, Failure> {
-        let card = &attempt.card.id;
         let key = format!("stripe402-verify-{needed_for}");
         match self.verify_patiently(customer, card, &key).await {
             Err(Failure::Invalid(code)) if code == "resource_missing" => {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use stripe402_protocol::{PaymentIntentId, PaymentMethodId, message::CardPayment};
+use stripe402_protocol::{Instrument, PaymentIntentId, message::CardPayment};
 
 use super::{
     CardPayments,
@@ -33,22 +33,22 @@ pub(super) struct Reads {
     known: Mutex<Remembered>,
     unknown: Mutex<Remembered>,
     by_source: Mutex<BTreeMap<Source, u64>>,
-    ids: Mutex<BTreeSet<PaymentMethodId>>,
+    ids: Mutex<BTreeSet<Instrument>>,
 }
 
 /// Ids, each until a time (Unix milliseconds).
 #[derive(Debug, Default)]
 struct Remembered {
-    until_ms: BTreeMap<PaymentMethodId, u64>,
-    oldest_first: VecDeque<PaymentMethodId>,
+    until_ms: BTreeMap<Instrument, u64>,
+    oldest_first: VecDeque<Instrument>,
 }
 
 impl Remembered {
-    fn holds(&self, id: &PaymentMethodId, now_ms: u64) -> bool {
+    fn holds(&self, id: &Instrument, now_ms: u64) -> bool {
         self.until_ms.get(id).is_some_and(|until| now_ms < *until)
     }
 
-    fn remember(&mut self, id: &PaymentMethodId, until_ms: u64) {
+    fn remember(&mut self, id: &Instrument, until_ms: u64) {
         if self.until_ms.insert(id.clone(), until_ms).is_some() {
             return;
         }
@@ -82,7 +82,7 @@ impl Drop for Reading<'_> {
 /// An id that is being read, for as long as it lives.
 struct Turn<'r> {
     reads: &'r Reads,
-    id: PaymentMethodId,
+    id: Instrument,
 }
 
 impl Drop for Turn<'_> {
@@ -109,7 +109,7 @@ impl Reads {
     }
 
     /// `None` if somebody else reads this id.
-    fn turn(&self, id: &PaymentMethodId) -> Option<Turn<'_>> {
+    fn turn(&self, id: &Instrument) -> Option<Turn<'_>> {
         let new = locked(&self.ids).insert(id.clone());
         new.then(|| Turn { reads: self, id: id.clone() })
     }
@@ -118,7 +118,7 @@ impl Reads {
 impl CardPayments {
     /// The card that a request offers.
     pub(super) async fn look_up(&self, request: &CardPayment) -> Result<Card, PaymentAbort> {
-        if let Some(seen) = self.seen(&request.payment_method_id).await {
+        if let Some(seen) = self.seen(&request.instrument).await {
             return seen;
         }
         let source = source(request);
@@ -132,19 +132,19 @@ impl CardPayments {
         };
         // Of many requests at once with one new id, one reads it first.
         let _turn = loop {
-            if let Some(turn) = self.reads.turn(&request.payment_method_id) {
+            if let Some(turn) = self.reads.turn(&request.instrument) {
                 break turn;
             }
             tokio::time::sleep(self.options.poll).await;
         };
-        if let Some(seen) = self.seen(&request.payment_method_id).await {
+        if let Some(seen) = self.seen(&request.instrument).await {
             return seen;
         }
-        self.read_new(&request.payment_method_id, source).await
+        self.read_new(&request.instrument, source).await
     }
 
     /// What is known of an id without a limit: that there is none, or the card anew.
-    async fn seen(&self, id: &PaymentMethodId) -> Option<Result<Card, PaymentAbort>> {
+    async fn seen(&self, id: &Instrument) -> Option<Result<Card, PaymentAbort>> {
         let now_ms = self.clock.now_ms();
         if locked(&self.reads.unknown).holds(id, now_ms) {
             return Some(Err(unusable(Failure::Invalid("resource_missing".to_owned()))));
@@ -153,16 +153,16 @@ impl CardPayments {
         if !known {
             return None;
         }
-        Some(patiently(|| self.provider.card(id)).await.map_err(unusable))
+        Some(patiently(|| self.read(id)).await.map_err(unusable))
     }
 
     async fn read_new(
         &self,
-        id: &PaymentMethodId,
+        id: &Instrument,
         source: Option<Source>,
     ) -> Result<Card, PaymentAbort> {
         let until = |span: Duration| self.clock.now_ms().saturating_add(millis(span));
-        match patiently(|| self.provider.card(id)).await {
+        match patiently(|| self.read(id)).await {
             Ok(card) => {
                 locked(&self.reads.known).remember(id, until(self.options.limits.window));
                 Ok(card)
@@ -234,7 +234,7 @@ fn millis(span: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn id(number: usize) -> PaymentMethodId {
+    fn id(number: usize) -> Instrument {
         format!("pm_{number}").parse().unwrap()
     }
 

@@ -61,7 +61,7 @@ impl CardPayments {
             id,
             account: attempt.account,
             amount,
-            needed: attempt.request.price,
+            needed: self.needed(attempt, balance),
             payment_method: attempt.card.id.clone(),
             idempotency_key: attempt.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),
@@ -150,7 +150,7 @@ impl CardPayments {
         other: TopUp,
     ) -> Result<(), PaymentAbort> {
         let same_card = other.payment_method == attempt.card.id;
-        match self.topups.end_of(other, same_card).await? {
+        match self.topups.end_of(other.clone(), same_card).await? {
             State::Refused { refusal } if same_card => Err(refuse(*refusal)),
             State::Credited { .. } if same_card => {
                 attempt.proven = true;
@@ -160,8 +160,9 @@ impl CardPayments {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
             State::Charging(_) => Err(PaymentAbort::unavailable("the other charge is open")),
+            State::Credited { .. } => self.prove_by_other(attempt, &other).await,
             // Another card's end says nothing of this one, nor does a failure of Stripe's: look again.
-            State::Credited { .. } | State::Refused { .. } | State::Lapsed => Ok(()),
+            State::Refused { .. } | State::Lapsed => Ok(()),
         }
     }
 
@@ -175,7 +176,7 @@ impl CardPayments {
             State::Refused { refusal } => Err(refuse(*refusal)),
             State::Credited { .. } => {
                 attempt.proven = true;
-                Ok(())
+                self.remember_buyer(attempt).await
             }
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)

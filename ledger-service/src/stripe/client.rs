@@ -24,12 +24,12 @@ use stripe_shared::{
     SetupIntentStatus,
 };
 use stripe_types::RangeQueryTs;
-use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
+use stripe402_protocol::{GrantedTokenId, Instrument, PaymentIntentId, PaymentMethodId};
 
 use super::{
-    BOOKS_FIELD, Card, CardCharge, Changed, Dispute, DisputePhase, Failure, HOLD_FIELD, Intent,
-    IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD, Verification, changes,
-    sorted::Sorted,
+    BOOKS_FIELD, Card, CardCharge, Changed, Dispute, DisputePhase, Failure, GrantedToken,
+    HOLD_FIELD, Intent, IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD,
+    Verification, changes, preview::Preview, sorted::Sorted,
 };
 
 /// Seconds by which Stripe's clock may be behind ours.
@@ -50,6 +50,7 @@ pub struct StripeOptions {
 #[derive(Clone, Debug)]
 pub struct Stripe {
     client: Client,
+    preview: Preview,
 }
 
 impl Stripe {
@@ -68,7 +69,7 @@ impl Stripe {
                 StripeError::ConfigError(text) => format!("stripe_api_base: {text}"),
                 _ => "stripe_secret_key: not usable as a header".to_owned(),
             })?;
-        Ok(Self { client })
+        Ok(Self { client, preview: Preview::new(options)? })
     }
 }
 
@@ -84,10 +85,14 @@ impl Provider for Stripe {
         let method = RetrievePaymentMethod::new(id.as_str()).send(&self.client).await?;
         let fingerprint = method.card.and_then(|card| card.fingerprint);
         let fingerprint = fingerprint.ok_or_else(|| Failure::Invalid("not_a_card".to_owned()))?;
-        let id = method.id.as_str().parse();
+        let id = method.id.as_str().parse::<PaymentMethodId>();
         let id = id.map_err(|_| Failure::Unknown("a PaymentMethod without an id".to_owned()))?;
         let customer = method.customer.map(|customer| customer.into_id().to_string());
-        Ok(Card { id, fingerprint, customer })
+        Ok(Card { id: id.into(), fingerprint, customer, agent: None })
+    }
+
+    async fn granted_token(&self, id: &GrantedTokenId) -> Result<GrantedToken, Failure> {
+        self.preview.granted_token(id).await
     }
 
     async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure> {
@@ -108,13 +113,17 @@ impl Provider for Stripe {
     }
 
     async fn charge(&self, charge: &CardCharge) -> Result<Intent, Failure> {
+        let card = match &charge.card {
+            Instrument::PaymentMethod(card) => card,
+            Instrument::Token(token) => return self.preview.charge(token, charge).await,
+        };
         let currency = charge.currency.as_str().parse();
         let currency: stripe_types::Currency =
             currency.map_err(|_| Failure::Invalid("currency".to_owned()))?;
         // `setup_future_usage` attaches the card when it has paid: that is what proves it.
         let request = CreatePaymentIntent::new(charge.amount_minor, currency)
             .customer(&charge.customer)
-            .payment_method(charge.card.as_str())
+            .payment_method(card.as_str())
             .allowed_payment_method_types(vec![PaymentIntentAllowedPaymentMethodTypes::Card])
             .setup_future_usage(PaymentIntentSetupFutureUsage::OffSession)
             .confirm(true)

@@ -4,12 +4,13 @@ mod again;
 mod changes;
 mod client;
 mod failure;
+mod preview;
 mod sorted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use stripe402_protocol::{Currency, PaymentIntentId, PaymentMethodId};
+use stripe402_protocol::{Currency, GrantedTokenId, Instrument, PaymentIntentId, PaymentMethodId};
 
 pub(crate) use again::{jittered, patiently};
 pub use client::{Stripe, StripeOptions};
@@ -20,6 +21,11 @@ pub use failure::{Decline, Failure};
 pub trait Provider: Send + Sync + 'static {
     /// The card behind a PaymentMethod.
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure>;
+
+    /// What a Shared Payment Token shows. Providers that have none know no such token.
+    async fn granted_token(&self, _id: &GrantedTokenId) -> Result<GrantedToken, Failure> {
+        Err(Failure::Invalid("resource_missing".to_owned()))
+    }
 
     /// Makes a customer for the account that is known to people as `subject`.
     async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure>;
@@ -76,12 +82,23 @@ pub trait Provider: Send + Sync + 'static {
 /// A card that somebody offers.
 #[derive(Clone, Debug)]
 pub struct Card {
-    /// Its PaymentMethod.
-    pub id: PaymentMethodId,
+    /// Its PaymentMethod, or the token that stands for it.
+    pub id: Instrument,
     /// Stripe's name for the card number, the same for every PaymentMethod of it.
     pub fingerprint: String,
     /// The customer it is attached to. Only our own verified payments attach.
     pub customer: Option<String>,
+    /// The account that made the token, if it is one.
+    pub agent: Option<String>,
+}
+
+/// A Shared Payment Token, as far as Stripe shows it.
+#[derive(Clone, Debug)]
+pub struct GrantedToken {
+    /// The card's fingerprint, if it is a card's and shown.
+    pub fingerprint: Option<String>,
+    /// The Stripe profile of the account that made it.
+    pub agent: Option<String>,
 }
 
 /// One charge of one card.
@@ -95,8 +112,8 @@ pub struct CardCharge {
     pub books: String,
     /// The client's customer.
     pub customer: String,
-    /// The card.
-    pub card: PaymentMethodId,
+    /// What is charged.
+    pub card: Instrument,
     /// In Stripe's minor units.
     pub amount_minor: i64,
     /// The currency.

@@ -75,8 +75,8 @@ pub(crate) fn frozen() -> Refusal {
 
 /// Stripe takes the PaymentMethod for nothing that can be charged.
 pub(crate) fn unaccepted() -> Refusal {
-    let text = "Stripe does not accept this PaymentMethod: it does not exist, is no card, or cannot be \
-                used again; nothing was charged: send another paymentMethodId";
+    let text = "Stripe does not accept this PaymentMethod or token: it does not exist, is no card, or \
+                cannot be used again; nothing was charged: send another one";
     Refusal::new(Code::PaymentFailed, text)
 }
 

@@ -25,7 +25,7 @@ use crate::{
         TopUpId,
     },
     clock::{RandomIds, SystemClock},
-    options::LimitOptions,
+    options::{LimitOptions, WithoutIdentity},
     refunds::RefundError,
     store::{InMemory, StoreError},
     stripe::{
@@ -46,7 +46,7 @@ fn request() -> CardPayment {
     CardPayment {
         version: 1,
         deduction_id: DeductionId::mint(SystemClock.now_ms(), [1; 10]),
-        payment_method_id: "pm_1".parse().unwrap(),
+        instrument: "pm_1".parse().unwrap(),
         price: Units::from_u32(100),
         currency: Currency::USD,
         min_top_up: Units::from_u32(50_000),
@@ -82,6 +82,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         unknown_memory: Duration::from_secs(300),
         live: false,
         verify_cards: true,
+        without_identity: WithoutIdentity::Refuse,
         decline_details: false,
         refund_debt: false,
         lost_books: None,

@@ -5,9 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::CardHold;
-use crate::{
-    ClientId, Currency, DeductionId, PaymentIntentId, PaymentMethodId, Reason, Refusal, Units,
-};
+use crate::{ClientId, Currency, DeductionId, Instrument, PaymentIntentId, Reason, Refusal, Units};
 
 /// `POST /v1/payments`: deduct the price from the balance of the card's client, topping it up
 /// from the card if need be.
@@ -19,8 +17,9 @@ pub struct CardPayment {
     /// Minted by the gateway: the deduction's id.
     #[serde(rename = "chargeId")]
     pub deduction_id: DeductionId,
-    /// The card.
-    pub payment_method_id: PaymentMethodId,
+    /// What is charged if the balance does not suffice. A Shared Payment Token since version 5.
+    #[serde(rename = "paymentMethodId")]
+    pub instrument: Instrument,
     /// What the request costs.
     pub price: Units,
     /// The currency of every amount here.

@@ -1,8 +1,8 @@
 //! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments`,
 //! `POST /v1/balance` and `POST /v1/settlement`.
 //!
-//! JSON with a version; batches are [`compact`]. A ledger takes its own version and the one before; it
-//! refuses a later one.
+//! JSON with a version; batches are [`compact`]. A ledger takes every version from [`OLDEST`] to
+//! [`VERSION`]; it refuses a later one.
 
 mod balance;
 mod batch;
@@ -21,4 +21,6 @@ pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
+/// The earliest version that a ledger takes.
+pub const OLDEST: u16 = 3;

@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use super::{
     Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
-    LONGEST_HOLD_MS, VERSION, Void,
+    LONGEST_HOLD_MS, Void,
     compact::{NotCompact, from_bytes, to_bytes, version},
     is_route_name,
 };
 use crate::{ClientId, Currency, DeductionId, Units};
 
-/// The version before, which is still answered.
-const BEFORE: u16 = 3;
+/// The last version without leases, which is still answered.
+const LEASELESS: u16 = 3;
 
 /// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
 /// one that is wrong must not fail the others.
@@ -45,7 +45,7 @@ struct Unchecked {
 
 /// A batch of version 3: without leases.
 #[derive(Deserialize)]
-struct UncheckedBefore {
+struct UncheckedLeaseless {
     version: u16,
     deductions: Vec<(UncheckedPart, Option<(u64, i64)>)>,
     voids: Vec<Void>,
@@ -99,13 +99,13 @@ impl UncheckedDeduction {
 }
 
 impl Received {
-    /// Reads a batch of this version or the one before.
+    /// Reads a batch of any version from [`super::OLDEST`] on. Versions 4 and 5 are the same.
     ///
     /// # Errors
     /// [`NotCompact`] if the bytes are none, cut off, or followed by others.
     pub fn from_compact(bytes: &[u8]) -> Result<Self, NotCompact> {
-        if version(bytes) == Some(BEFORE) {
-            let UncheckedBefore { version, deductions, voids, captures } = from_bytes(bytes)?;
+        if version(bytes) == Some(LEASELESS) {
+            let UncheckedLeaseless { version, deductions, voids, captures } = from_bytes(bytes)?;
             let deductions = deductions.into_iter().map(|(part, hold)| {
                 let hold = hold.map(|(ends_ms, at_end)| (ends_ms, at_end, None));
                 UncheckedDeduction { part, hold }.check()
@@ -174,7 +174,7 @@ impl BatchAnswer {
     /// is not there.
     #[must_use]
     pub fn encode(mut self, version: u16) -> Vec<u8> {
-        if version < VERSION {
+        if version <= LEASELESS {
             for (_, outcome) in &mut self.deductions {
                 if matches!(outcome, DeductionOutcome::Leased | DeductionOutcome::LeaseRefused) {
                     *outcome = DeductionOutcome::Insufficient;
@@ -189,7 +189,10 @@ impl BatchAnswer {
 mod tests {
     use alloc::{string::ToString, vec};
 
-    use super::{super::VoidOutcome, *};
+    use super::{
+        super::{VERSION, VoidOutcome},
+        *,
+    };
 
     const NOW: u64 = 1_795_000_000_123;
 
@@ -300,7 +303,7 @@ mod tests {
         let voids = vec![Void { id: deduction(9).id, client_id: None }];
         let captured = vec![(deduction(4).id, deduction(4).client_id, 5_i64)];
         let Received { batch, refused } =
-            Received::from_compact(&to_bytes(&(BEFORE, sent, voids, captured))).unwrap();
+            Received::from_compact(&to_bytes(&(LEASELESS, sent, voids, captured))).unwrap();
         let at_end = Units::from_u32(7);
         let terms = HoldTerms { ends_ms: NOW + LONGEST_HOLD_MS, at_end, lease: None };
         assert_eq!(
@@ -325,7 +328,9 @@ mod tests {
             vec![(deduction(4).id, CaptureOutcome::Marked)],
         );
         assert_eq!(bytes, to_bytes(&expected));
-        let answer = answer.encode(VERSION);
-        assert_eq!(answer.get(35), Some(&7), "told as it is to who knows of leases");
+        for version in [4, VERSION] {
+            let answer = answer.clone().encode(version);
+            assert_eq!(answer.get(35), Some(&7), "told as it is to who knows of leases");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Bound, INTENT, LONGEST_CREDENTIAL, METHOD, challenge::of_nonce};
 use crate::header;
 
 /// A credential: the challenge that it pays, sent back, and with what. Nothing of it is checked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Credential {
     challenge: Echo,
     #[serde(default)]
@@ -17,7 +17,7 @@ pub struct Credential {
 }
 
 /// The challenge as the client sends it back. Other fields are ignored; no field may be there twice.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Echo {
     id: String,
     realm: String,
@@ -29,13 +29,13 @@ struct Echo {
     opaque: Option<Opaque>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct Payload {
     spt: Option<String>,
 }
 
 /// As it was in the challenge, or, from old clients, decoded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Opaque(String);
 
 /// Not base64 of a credential's JSON, or too long. The text says what would be right.
@@ -47,6 +47,12 @@ pub enum Malformed {
     /// Not base64, not JSON, or JSON of another shape; a field that is there twice.
     #[error("the credential must be base64url of a JSON object with challenge and payload")]
     Undecodable,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(…)")
+    }
 }
 
 impl Credential {

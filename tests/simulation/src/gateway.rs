@@ -188,7 +188,7 @@ impl Gateway {
         let payment = stripe402_protocol::encode(payment);
         let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
         let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers, &Identity::default());
+        let head = Head::read(headers, &Identity::default(), None);
         let verdict = self
             .enter(worker, Some(stream), |worker, proxy| worker.on_request(proxy, stream, &head));
         if verdict == Verdict::Continue {

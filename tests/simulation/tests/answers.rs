@@ -234,7 +234,7 @@ impl Scene {
         let request = CardPayment {
             version: 1,
             deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
-            payment_method_id: card.parse().unwrap(),
+            instrument: card.parse().unwrap(),
             price: Units::from_u32(100),
             currency: Currency::USD,
             min_top_up: Units::from_u32(50_000),

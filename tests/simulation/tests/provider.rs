@@ -161,7 +161,7 @@ fn charge(customer: &str, card: &PaymentMethodId, top_up: &str) -> CardCharge {
         subject: "0123456789abcdef".to_owned(),
         books: "books".to_owned(),
         customer: customer.to_owned(),
-        card: card.clone(),
+        card: card.clone().into(),
         amount_minor: 500,
         currency: Currency::USD,
     }

@@ -102,7 +102,7 @@ fn who_calls_a_request_grpc_does_not_end_it_for_free() {
             ("payment", &payment),
         ];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers.into_iter(), &Identity::default());
+        let head = Head::read(headers.into_iter(), &Identity::default(), None);
         let mut stream = Stream::new(config());
         stream.on_request(&head, &UNSAID, &mut minting());
         stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());

@@ -28,7 +28,7 @@ fn a_method_override_is_no_discount() {
         let headers =
             [(":method", method), (":path", "/a"), (header, value), ("payment", &payment)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers.into_iter(), &Identity::default());
+        let head = Head::read(headers.into_iter(), &Identity::default(), None);
         let step = Stream::new(Rc::clone(&config)).on_request(&head, &UNSAID, &mut minting());
         let deducted = match &step {
             Step::Deduct(deduction) => Some(&*deduction.route),
@@ -42,7 +42,7 @@ fn reply_to(headers: &[(&str, &str)]) -> EncodedReply {
     let usual = [(":method", "GET"), (":path", "/api/joke")];
     let headers = headers.iter().chain(&usual);
     let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let head = Head::read(headers, &Identity::default());
+    let head = Head::read(headers, &Identity::default(), None);
     match Stream::new(config()).on_request(&head, &UNSAID, &mut minting()) {
         Step::Reply(reply) => reply,
         other => panic!("{other:?}"),
@@ -93,7 +93,7 @@ fn what_is_for_sale_is_listed_and_the_gates_own_addresses_are_free() {
     let ask = |method: &str, path: &str, payment: &str| {
         let headers = [(":method", method), (":path", path), ("payment", payment)];
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers.into_iter(), &Identity::default());
+        let head = Head::read(headers.into_iter(), &Identity::default(), None);
         let step = Stream::new(config()).on_request(&head, &UNSAID, &mut minting());
         match step {
             Step::Reply(reply) => {

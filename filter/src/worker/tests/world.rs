@@ -141,7 +141,7 @@ pub(super) fn request(
     let payment = stripe402_protocol::encode(&payment);
     let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
     let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    worker.on_request(host, id, &Head::read(headers, &Identity::default()))
+    worker.on_request(host, id, &Head::read(headers, &Identity::default(), None))
 }
 
 /// What happens next in the world.

@@ -37,7 +37,7 @@ impl Case {
         let [.., last] = number.to_be_bytes();
         let mut asked = CardPayment {
             deduction_id: DeductionId::mint(SystemClock.now_ms(), [last; 10]),
-            payment_method_id: format!("pm_{number}").parse().unwrap(),
+            instrument: format!("pm_{number}").parse().unwrap(),
             ..request()
         };
         how(&mut asked);
@@ -247,7 +247,7 @@ async fn a_payment_intent_that_never_ends_is_cancelled() {
     };
     let case = Case::new(options);
     *case.bank.status.lock().unwrap() = IntentStatus::Open;
-    let asked = CardPayment { payment_method_id: "pm_0".parse().unwrap(), ..request() };
+    let asked = CardPayment { instrument: "pm_0".parse().unwrap(), ..request() };
     let answer = case.parts.payments.pay(&asked).await;
     assert!(answer.is_err(), "{answer:?}");
     assert!(case.bank.cancelled.load(Ordering::SeqCst) >= 1);
@@ -329,7 +329,7 @@ async fn nothing_is_sent_that_another_ledger_looks_for() {
     let deadline = Duration::from_millis(300);
     let case = Case::new(PaymentOptions { deadline, ..PaymentOptions::default() });
     *case.bank.taken_on_at.lock().unwrap() = Some(Arc::clone(&case.store));
-    let asked = CardPayment { payment_method_id: "pm_0".parse().unwrap(), ..request() };
+    let asked = CardPayment { instrument: "pm_0".parse().unwrap(), ..request() };
     let answer = case.parts.payments.pay(&asked).await;
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(case.bank.charges.load(Ordering::SeqCst), 0);

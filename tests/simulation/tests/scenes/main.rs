@@ -71,7 +71,7 @@ impl Scene {
         CardPayment {
             version: 1,
             deduction_id: DeductionId::mint(self.world.clock(0).now_ms(), [number; 10]),
-            payment_method_id: "pm_1".parse().unwrap(),
+            instrument: "pm_1".parse().unwrap(),
             price: Units::from_u32(price),
             currency: Currency::USD,
             min_top_up: Units::from_u32(BLOCK),
