@@ -4,6 +4,7 @@
 mod customers;
 pub(crate) mod disputes;
 mod events;
+pub(crate) mod granted_tokens;
 pub(crate) mod payment_intents;
 pub(crate) mod payment_methods;
 pub(crate) mod refunds;
@@ -58,6 +59,14 @@ fn route<'a>(method: &str, path: &'a str) -> Option<(Handler, &'a str)> {
 
         ("POST", ["refunds"]) => (refunds::create, ""),
         ("GET", ["refunds"]) => (refunds::list, ""),
+
+        ("GET", ["shared_payment", "granted_tokens", id]) => (granted_tokens::retrieve, id),
+        ("POST", ["test_helpers", "shared_payment", "granted_tokens"]) => {
+            (granted_tokens::create, "")
+        }
+        ("POST", ["test_helpers", "shared_payment", "granted_tokens", id, "revoke"]) => {
+            (granted_tokens::revoke, id)
+        }
 
         ("POST", ["setup_intents"]) => (setup_intents::create, ""),
         _ => return None,

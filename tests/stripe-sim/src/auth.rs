@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::ApiError;
+use crate::ids;
 
 /// The kind of a test-mode key. Any is accepted: there is one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub(crate) enum ApiKey {
 pub(crate) fn authenticate(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     parse(&value.and_then(from_header).ok_or_else(missing)?)
+}
+
+/// The Stripe profile of whoever has this key.
+pub(crate) fn profile(headers: &HeaderMap) -> String {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = value.and_then(from_header).unwrap_or_default();
+    format!("profile_test_{}", ids::digest(&key))
 }
 
 /// `Bearer KEY`, or `Basic` with the key as the user and no password.

@@ -178,6 +178,8 @@ async fn answer(
             key,
             request: Some(request.to_owned()),
             idempotency_key: idempotency_key.clone(),
+            version: header(&incoming.headers, &STRIPE_VERSION),
+            profile: auth::profile(&incoming.headers),
         };
         let first = match &keyed {
             Some(keyed) => app.run(&caller, |cx| keyed.replay(&cx.world.completed, cx.now_ms))?,

@@ -18,12 +18,22 @@ pub(crate) struct Caller {
     /// `req_…`; none for what a test control does, which no call has caused.
     pub(crate) request: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    /// `Stripe-Version`, where the call names one.
+    pub(crate) version: Option<String>,
+    /// The Stripe profile of the account that calls: each key is another account's as far as tokens go.
+    pub(crate) profile: String,
 }
 
 impl Caller {
     /// A test control, which is no call to `/v1`.
     pub(crate) fn control() -> Self {
-        Self { key: ApiKey::Secret, request: None, idempotency_key: None }
+        Self {
+            key: ApiKey::Secret,
+            request: None,
+            idempotency_key: None,
+            version: None,
+            profile: String::new(),
+        }
     }
 }
 
@@ -34,6 +44,13 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: &'a Caller,
     /// Milliseconds since the Unix epoch.
     pub(crate) now_ms: i64,
+}
+
+impl Caller {
+    /// Whether the call names a version that has what is in preview.
+    pub(crate) fn is_preview(&self) -> bool {
+        self.version.as_deref().is_some_and(|version| version.ends_with(".preview"))
+    }
 }
 
 impl Context<'_> {

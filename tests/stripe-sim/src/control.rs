@@ -8,6 +8,7 @@
 //! | `POST /_sim/authenticate` | `{payment_intent or setup_intent, outcome: "succeed" or "fail"}`: the holder goes through 3D Secure |
 //! | `POST /_sim/webhook` | `{}`: events go nowhere from now on |
 //! | `POST /_sim/events/:id/redeliver` | sends an event again |
+//! | `POST /_sim/granted_tokens/:id/conceal` | Stripe shows no card of a Shared Payment Token |
 //! | `POST /_sim/refunds/:id/fail` | the bank sends a refund back |
 //! | `POST /_sim/disputes` | `{payment_intent, inquiry?}`: the holder disputes |
 //! | `POST /_sim/disputes/:id/close` | `{status: "won" or "lost"}` |
@@ -23,7 +24,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{disputes, refunds};
+use crate::api::{disputes, granted_tokens, refunds};
 use crate::app::{App, lock};
 use crate::context::{Answer, Caller, Context};
 use crate::error::ApiError;
@@ -40,6 +41,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/_sim/authenticate", post(authenticate))
         .route("/_sim/webhook", post(mute))
         .route("/_sim/events/{id}/redeliver", post(redeliver))
+        .route("/_sim/granted_tokens/{id}/conceal", post(conceal))
         .route("/_sim/refunds/{id}/fail", post(fail_refund))
         .route("/_sim/disputes", post(open_dispute))
         .route("/_sim/disputes/{id}/close", post(close_dispute))
@@ -135,6 +137,10 @@ async fn redeliver(State(app): Shared, Path(id): Path<String>) -> Response {
     // Fails only while the server stops.
     let _ = app.deliveries.send(id.clone());
     Json(json!({"id": id})).into_response()
+}
+
+async fn conceal(State(app): Shared, Path(id): Path<String>) -> Response {
+    play(&app, |cx| granted_tokens::conceal(cx, &id))
 }
 
 async fn fail_refund(State(app): Shared, Path(id): Path<String>) -> Response {

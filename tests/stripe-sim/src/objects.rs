@@ -7,6 +7,7 @@ pub(crate) mod charge;
 pub(crate) mod customer;
 pub(crate) mod dispute;
 pub(crate) mod event;
+pub(crate) mod granted_token;
 pub(crate) mod payment_intent;
 pub(crate) mod payment_method;
 pub(crate) mod refund;

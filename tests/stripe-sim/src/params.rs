@@ -152,10 +152,15 @@ impl Params {
 
     /// `metadata` of a new object, within Stripe's limits.
     pub(crate) fn metadata(&mut self) -> Result<Metadata, ApiError> {
-        match self.left.remove("metadata") {
+        self.metadata_at("metadata")
+    }
+
+    /// As [`Params::metadata`], of another name.
+    pub(crate) fn metadata_at(&mut self, key: &str) -> Result<Metadata, ApiError> {
+        match self.left.remove(key) {
             None => Ok(Metadata::new()),
             Some(Node::Text(text)) if text.is_empty() => Ok(Metadata::new()),
-            Some(Node::Text(_)) => Err(ApiError::parameter("metadata", None, "Invalid object")),
+            Some(Node::Text(_)) => Err(ApiError::parameter(key, None, "Invalid object")),
             Some(Node::Map(map)) => metadata::read(map),
         }
     }

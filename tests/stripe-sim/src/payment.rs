@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::api::payment_intents::WRONG_STATE;
-use crate::api::{disputes, payment_methods};
+use crate::api::{disputes, granted_tokens, payment_methods};
 use crate::cards::Outcome;
 use crate::context::Context;
 use crate::declines::{self, Decline};
@@ -63,6 +63,9 @@ fn approve(
     authenticated: bool,
 ) -> PaymentIntent {
     let method = keep_or_consume(cx, &intent, method);
+    if let Some(token) = &intent.granted_token {
+        granted_tokens::consume(cx, token, intent.amount);
+    }
     let charge = charge(cx, &intent, &method, None, authenticated);
     intent.latest_charge = Some(charge.id.clone());
     intent.last_payment_error = None;

@@ -9,6 +9,7 @@ use crate::objects::charge::Charge;
 use crate::objects::customer::Customer;
 use crate::objects::dispute::Dispute;
 use crate::objects::event::Event;
+use crate::objects::granted_token::GrantedToken;
 use crate::objects::payment_intent::PaymentIntent;
 use crate::objects::payment_method::PaymentMethod;
 use crate::objects::refund::Refund;
@@ -52,6 +53,7 @@ pub(crate) enum Record {
     Customer(Customer),
     Dispute(Dispute),
     Event(Event),
+    GrantedToken(GrantedToken),
     KnownCvc(KnownCvc),
     PaymentIntent(PaymentIntent),
     PaymentMethod(PaymentMethod),
@@ -67,6 +69,7 @@ pub(crate) struct World {
     pub(crate) customers: Table<Customer>,
     pub(crate) disputes: Table<Dispute>,
     pub(crate) events: Table<Event>,
+    pub(crate) granted_tokens: Table<GrantedToken>,
     pub(crate) known_cvcs: Table<KnownCvc>,
     pub(crate) payment_intents: Table<PaymentIntent>,
     pub(crate) payment_methods: Table<PaymentMethod>,
@@ -85,6 +88,7 @@ impl World {
         records.extend(self.customers.drain().into_iter().map(Record::Customer));
         records.extend(self.disputes.drain().into_iter().map(Record::Dispute));
         records.extend(self.events.drain().into_iter().map(Record::Event));
+        records.extend(self.granted_tokens.drain().into_iter().map(Record::GrantedToken));
         records.extend(self.known_cvcs.drain().into_iter().map(Record::KnownCvc));
         records.extend(self.payment_methods.drain().into_iter().map(Record::PaymentMethod));
         records.extend(self.refunds.drain().into_iter().map(Record::Refund));
@@ -100,6 +104,7 @@ impl World {
             Record::Customer(row) => self.customers.restore(row),
             Record::Dispute(row) => self.disputes.restore(row),
             Record::Event(row) => self.events.restore(row),
+            Record::GrantedToken(row) => self.granted_tokens.restore(row),
             Record::KnownCvc(row) => self.known_cvcs.restore(row),
             Record::PaymentIntent(row) => self.payment_intents.restore(row),
             Record::PaymentMethod(row) => self.payment_methods.restore(row),

@@ -1,12 +1,14 @@
 //! `/v1/payment_intents`. Source: docs.stripe.com/api/payment_intents.
 
-use crate::api::{customers, payment_methods};
+use crate::api::{customers, granted_tokens, payment_methods};
 use crate::context::{Answer, Context};
 use crate::currency;
 use crate::error::ApiError;
 use crate::ids;
 use crate::list::Page;
+use crate::metadata::Metadata;
 use crate::objects::payment_intent::{PaymentIntent, Status};
+use crate::objects::payment_method::PaymentMethod;
 use crate::params::Params;
 use crate::payment;
 
@@ -28,7 +30,6 @@ const BESIDES: &[&str] = &[
     "on_behalf_of",
     "payment_details",
     "payment_method_configuration",
-    "payment_method_data",
     "payment_method_options",
     "payment_method_types",
     "radar_options",
@@ -60,6 +61,7 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     let customer = params.text("customer")?;
     let description = params.unsettable("description")?.flatten();
     let method = params.text("payment_method")?;
+    let granted_token = granted_token(cx, &mut params)?;
     let metadata = params.metadata()?;
     let setup_future_usage = params.choice("setup_future_usage", &["off_session", "on_session"])?;
     params.finish(BESIDES)?;
@@ -69,6 +71,17 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     }
     if let Some(customer) = &customer {
         customers::check_named(cx, customer)?;
+    }
+    if let Some(token) = &granted_token {
+        check_beside(method.as_deref(), setup_future_usage.as_deref())?;
+        let method = granted_tokens::clone_method(cx, token, amount, &currency)?;
+        let intent = PaymentIntent {
+            granted_token: Some(token.clone()),
+            ..new(cx, amount, currency, &method)
+        };
+        let intent = PaymentIntent { customer, description, metadata, ..intent };
+        cx.emit("payment_intent.created", intent.view());
+        return payment::attempt(cx, intent, method, false).map(|intent| intent.view());
     }
     let method = method.map(|id| payment_methods::named(cx, &id)).transpose()?;
     if let Some(method) = &method {
@@ -83,26 +96,64 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.",
         )
     })?;
+    let intent = new(cx, amount, currency, &method);
+    let intent = PaymentIntent { customer, description, metadata, setup_future_usage, ..intent };
+    cx.emit("payment_intent.created", intent.view());
+    payment::attempt(cx, intent, method, false).map(|intent| intent.view())
+}
+
+fn new(cx: &Context<'_>, amount: i64, currency: String, method: &PaymentMethod) -> PaymentIntent {
     let id = ids::new("pi");
-    let intent = PaymentIntent {
+    PaymentIntent {
         client_secret: ids::client_secret(&id),
         id,
         amount,
         canceled_at: None,
         created: cx.now(),
         currency,
-        customer,
-        description,
+        customer: None,
+        description: None,
+        granted_token: None,
         last_payment_error: None,
         latest_charge: None,
-        metadata,
+        metadata: Metadata::new(),
         next_action: None,
         payment_method: Some(method.id.clone()),
-        setup_future_usage,
+        setup_future_usage: None,
         status: Status::RequiresConfirmation,
-    };
-    cx.emit("payment_intent.created", intent.view());
-    payment::attempt(cx, intent, method, false).map(|intent| intent.view())
+    }
+}
+
+/// The Shared Payment Token to charge, in preview versions: within `payment_method_data`, or at the top as
+/// older ones have it.
+fn granted_token(cx: &Context<'_>, params: &mut Params) -> Result<Option<String>, ApiError> {
+    const NAME: &str = "shared_payment_granted_token";
+    if !cx.caller.is_preview() {
+        return match params.object("payment_method_data")? {
+            Some(data) if data.has(NAME) => data.finish(&[]).map(|()| None),
+            Some(_) => Err(ApiError::not_done("take payment_method_data")),
+            None => Ok(None),
+        };
+    }
+    let old = params.text(NAME)?;
+    let Some(mut data) = params.object("payment_method_data")? else { return Ok(old) };
+    let token = data.required(NAME)?;
+    data.finish(&["payment_method_data[type]"])?;
+    Ok(Some(token))
+}
+
+/// Of a token nothing can be kept.
+fn check_beside(method: Option<&str>, setup_future_usage: Option<&str>) -> Result<(), ApiError> {
+    if setup_future_usage.is_some() {
+        let message = "setup_future_usage cannot be used with a shared payment granted token.";
+        return Err(ApiError::refused(None, message).param("setup_future_usage"));
+    }
+    if method.is_some() {
+        let message =
+            "You may only specify one of these parameters: payment_method, payment_method_data.";
+        return Err(ApiError::refused(None, message).param("payment_method"));
+    }
+    Ok(())
 }
 
 /// `GET /v1/payment_intents/:id`

@@ -43,6 +43,9 @@ pub(crate) struct PaymentIntent {
     pub(crate) currency: String,
     pub(crate) customer: Option<String>,
     pub(crate) description: Option<String>,
+    /// The Shared Payment Token that it charges.
+    #[serde(default)]
+    pub(crate) granted_token: Option<String>,
     pub(crate) last_payment_error: Option<ErrorBody>,
     pub(crate) latest_charge: Option<String>,
     pub(crate) metadata: Metadata,

@@ -23,4 +23,6 @@ mod requests;
 #[cfg(test)]
 mod three_d_secure;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod webhooks;
