@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError};
 
-const SECRET: &str = "a secret of the gate, with 32 bytes at least";
+const SECRET: &str = "a secret of the gate of 32 bytes at least";
 
 fn parse(change: impl FnOnce(&mut Value)) -> Result<Config, ConfigError> {
     let mut json = json!({

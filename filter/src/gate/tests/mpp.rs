@@ -19,7 +19,7 @@ fn config_with(change: impl FnOnce(&mut Value)) -> Rc<Config> {
             "enabled": true,
             "realm": "api.example.com",
             "network_id": "profile_test_61",
-            "secret": "a secret of the gate, with 32 bytes at least",
+            "secret": "a secret of the gate of 32 bytes at least",
         },
     });
     change(&mut json);
@@ -194,7 +194,7 @@ fn credentials_are_refused_in_order_of_precedence() {
         encoded(&changed)
     };
     let other = config_with(|config| {
-        config["mpp"]["secret"] = json!("another secret of the gate, with 32 bytes");
+        config["mpp"]["secret"] = json!("another secret of the gate of 32 bytes at least");
     });
     let foreign = encoded(&credential(&challenge_of(&other, "/api/joke")));
     let dearer = encoded(&credential(&challenge_of(&config, "/api/dear")));
@@ -365,7 +365,7 @@ fn an_older_secret_is_honoured() {
     let old = config();
     let rotated = config_with(|config| {
         let secret = config["mpp"]["secret"].as_str().unwrap().to_owned();
-        let both = format!("a newer secret of the gate, with 32 bytes, {secret}");
+        let both = format!("a newer secret of the gate of 32 bytes, {secret}");
         config["mpp"]["secret"] = json!(both);
     });
     assert_ne!(challenge_of(&old, "/api/joke"), challenge_of(&rotated, "/api/joke"));
