@@ -161,6 +161,7 @@ setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, t
 	@./scripts/setup-manifests.sh
 	@./scripts/setup-skopeo.sh
 	@./scripts/setup-schemathesis.sh
+	@./scripts/setup-pympp.sh
 	@./scripts/setup-prometheus.sh
 
 .PHONY: fmt

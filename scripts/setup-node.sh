@@ -18,4 +18,5 @@ packages() {
     fi
 }
 packages client/js "TypeScript, and axios to be wrapped"
+packages tests/sdks "mppx, which the tests pay with"
 say "Node $major: ready"

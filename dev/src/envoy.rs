@@ -25,6 +25,8 @@ pub struct EnvoyOptions {
     pub workers: u16,
     /// What the filter shows the ledger.
     pub ledger_token: String,
+    /// Makes the ids of MPP's challenges, where the configuration switches MPP on.
+    pub mpp_secret: String,
     /// Where the configuration is written.
     pub config_file: PathBuf,
     /// Where it logs.
@@ -59,7 +61,8 @@ impl Envoy {
             .arg("warning")
             .arg("--component-log-level")
             .arg("wasm:info")
-            .env("LEDGER_TOKEN", &options.ledger_token);
+            .env("LEDGER_TOKEN", &options.ledger_token)
+            .env("MPP_SECRET", &options.mpp_secret);
         let process = Process::spawn(spec)?;
         Ok(Self { process, port: options.port, admin_port: options.admin_port })
     }
@@ -207,6 +210,7 @@ mod tests {
             admin_port: crate::ports::free().unwrap(),
             workers: 1,
             ledger_token: String::new(),
+            mpp_secret: String::new(),
             config_file: dir.path().join("envoy.yaml"),
             log: dir.path().join("envoy.log"),
         };

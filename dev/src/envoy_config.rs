@@ -175,6 +175,26 @@ impl EnvoyConfig {
         Ok(())
     }
 
+    /// Switches MPP on, with a secret from the environment and a profile of the Stripe stand-in; what the
+    /// file says stays.
+    ///
+    /// # Errors
+    /// If there is no such filter.
+    pub fn mpp(&mut self, realm: &str) -> Result<()> {
+        let usual = json!({"enabled": true, "realm": realm, "network_id": "profile_test_standin"});
+        if let Some(filter) = self.filter()?.as_object_mut() {
+            filter.entry("mpp").or_insert(usual);
+        }
+        let keys = at(self.wasm()?, "/vm_config/environment_variables/host_env_keys")?;
+        let name = json!("MPP_SECRET");
+        if let Some(keys) = keys.as_array_mut()
+            && !keys.contains(&name)
+        {
+            keys.push(name);
+        }
+        Ok(())
+    }
+
     /// Where the pages of the gateway load Stripe.js from; what the file says stays.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct Secrets {
     pub server_secret: String,
     /// Signs Stripe's webhooks.
     pub webhook_secret: String,
+    /// Makes the ids of MPP's challenges.
+    pub mpp_secret: String,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -43,6 +45,7 @@ impl Secrets {
             admin_token: random_hex()?,
             server_secret: random_hex()?,
             webhook_secret: format!("whsec_{}", random_hex()?),
+            mpp_secret: random_hex()?,
         })
     }
 
@@ -64,6 +67,7 @@ impl Secrets {
             admin_token: take("LEDGER_ADMIN_TOKEN", made.admin_token),
             server_secret: take("SERVER_SECRET", made.server_secret),
             webhook_secret: take("STRIPE_WEBHOOK_SECRET", made.webhook_secret),
+            mpp_secret: take("MPP_SECRET", made.mpp_secret),
         };
         if kept.len() > before {
             write(path, &kept)?;

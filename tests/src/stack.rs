@@ -198,6 +198,7 @@ impl Stack {
             admin_port: ports::free()?,
             workers: options.workers.unwrap_or(1),
             ledger_token: secrets.ledger_token.clone(),
+            mpp_secret: secrets.mpp_secret.clone(),
             config_file: dir.path().join("envoy.yaml"),
             log: dir.path().join("envoy.log"),
         };
@@ -217,6 +218,7 @@ impl Stack {
             admin_port: ports::free()?,
             workers,
             ledger_token: self.secrets.ledger_token.clone(),
+            mpp_secret: self.secrets.mpp_secret.clone(),
             config_file: self.dir().join("envoy-2.yaml"),
             log: self.dir().join("envoy-2.log"),
         };

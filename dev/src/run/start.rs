@@ -18,6 +18,8 @@ use crate::secrets::Secrets;
 use crate::stripe_sim::{StripeSim, StripeSimOptions};
 use crate::{Error, Result, binary};
 
+/// Who asks for payment by MPP.
+const REALM: &str = "stripe402-demo";
 const DEMO_API_WITHIN: Duration = Duration::from_secs(10);
 /// Envoy serves as soon as it listens; the filter's VMs and the ledger's first health check may come later.
 const CHALLENGE_WITHIN: Duration = Duration::from_secs(30);
@@ -150,6 +152,7 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
         // Pages load Stripe.js from where their cards are.
         let stripe_js = format!("http://localhost:{}/v3/", settings.stripe_sim.number);
         config.stripe_js(&stripe_js)?;
+        config.mpp(REALM)?;
     } else {
         config.publishable_key(settings.publishable_key())?;
     }
@@ -159,6 +162,7 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
         admin_port: settings.envoy_admin.number,
         workers: settings.workers,
         ledger_token: secrets.ledger_token.clone(),
+        mpp_secret: secrets.mpp_secret.clone(),
         config_file: settings.state_dir.join("envoy.yaml"),
         log: log(settings, "envoy"),
     };

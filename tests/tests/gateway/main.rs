@@ -49,6 +49,7 @@ mod messages;
 mod metered;
 mod metrics;
 mod modes;
+mod mpp;
 mod nominated;
 mod operator;
 mod operator_api;

@@ -57,13 +57,14 @@ fn fixture(version: u16, name: &str) -> std::path::PathBuf {
 
 /// A recorded batch, about this client.
 fn batch(version: u16, client: &str) -> Vec<u8> {
-    let bytes = std::fs::read(fixture(version, "batch")).unwrap();
+    // The batch of version 5 is that of version 4.
+    let mut bytes = std::fs::read(fixture(version.min(4), "batch")).unwrap();
+    bytes[0] = u8::try_from(version).unwrap();
     let of: stripe402_protocol::ClientId = client.parse().unwrap();
     let recorded: stripe402_protocol::ClientId = RECORDED.parse().unwrap();
     let at: Vec<_> =
         (0..bytes.len()).filter(|at| bytes[*at..].starts_with(recorded.as_bytes())).collect();
     assert!(!at.is_empty());
-    let mut bytes = bytes;
     for at in at {
         bytes[at..at + 32].copy_from_slice(of.as_bytes());
     }
@@ -73,8 +74,8 @@ fn batch(version: u16, client: &str) -> Vec<u8> {
 /// A capture comes before its hold here. Version 4 says of a hold whether it is a lease, and of a capture
 /// for how many requests it is.
 #[tokio::test]
-async fn batches_of_both_versions_are_carried_out() {
-    for version in [3, 4] {
+async fn batches_of_every_version_are_carried_out() {
+    for version in [3, 4, 5] {
         is_carried_out(version).await;
     }
 }
@@ -99,7 +100,7 @@ async fn is_carried_out(version: u16) {
     assert_eq!(again.deductions, answer.deductions, "the first answers");
 
     let mut later = sent.clone();
-    later[0] = 5;
+    later[0] = 6;
     let mut earlier = sent.clone();
     earlier[0] = 2;
     let cut = sent[..sent.len() - 1].to_vec();
@@ -127,7 +128,7 @@ async fn a_later_version_is_refused_by_name_and_nothing_is_done() {
     let mut stack = stack().await;
     for (path, message) in [("/v1/payments", "payment.json"), ("/v1/balance", "balance.json")] {
         let mut later: Value = serde_json::from_str(&recorded(message)).unwrap();
-        later["version"] = json!(5);
+        later["version"] = json!(6);
         // As it is, and with a field that nobody knows yet.
         for _ in 0..2 {
             let (status, answer) = post(&mut stack, path, later.to_string()).await;
