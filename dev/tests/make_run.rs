@@ -130,6 +130,9 @@ async fn up_paid_down_and_up_again_with_the_balance() {
     let dir = tempfile::tempdir().unwrap();
     let ports = Ports::free();
     let runner = Runner::up(dir.path(), &ports);
+    let asked = joke(&ports, &json!({})).await;
+    let asks = asked.headers()["www-authenticate"].to_str().unwrap();
+    assert!(asks.contains("realm=\"stripe402-demo\""), "MPP is on: {asks}");
     let sim = ports.url("STRIPE_SIM_PORT", "");
     let number = card::fresh().unwrap();
     let card = stripe_sim::payment_method(&sim, "pk_test_standin", &number, "123").await.unwrap();

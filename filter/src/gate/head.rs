@@ -89,15 +89,7 @@ impl<'h> Head<'h> {
                     head.remove.push("payment");
                 }
                 _ if credentials == Some(name) => {
-                    let offered = head.offered.and(value, own.is_some());
-                    others |= offered == Offered::Nothing;
-                    head.offered = offered;
-                    if offered != Offered::Nothing {
-                        head.remove.extend(core::str::from_utf8(name).ok());
-                    }
-                    if others && offered != Offered::Nothing {
-                        head.offered = Offered::Mixed;
-                    }
+                    head.hear(name, value, own.is_some(), &mut others)
                 }
                 b"accept-payment" => head.accepts_payment = true,
                 b"accept" if head.audience == Audience::Json && wants_html(value) => {
@@ -136,6 +128,21 @@ impl<'h> Head<'h> {
             head.audience = Audience::Json;
         }
         head
+    }
+}
+
+impl<'h> Head<'h> {
+    /// One more header in which a credential may be. `others`: whether one before it had none.
+    fn hear(&mut self, name: &'h [u8], value: &'h [u8], ours: bool, others: &mut bool) {
+        self.offered = self.offered.and(value, ours);
+        if self.offered == Offered::Nothing {
+            *others = true;
+            return;
+        }
+        self.remove.extend(core::str::from_utf8(name).ok());
+        if *others {
+            self.offered = Offered::Mixed;
+        }
     }
 }
 

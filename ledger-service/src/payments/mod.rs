@@ -216,12 +216,7 @@ impl CardPayments {
                 }
                 Opened::Frozen => return Err(refuse(abort::frozen())),
                 Opened::InDebt(owed) => {
-                    // What an account owes is its owner's business.
-                    self.prove(&mut attempt).await?;
-                    if !attempt.proven {
-                        return Err(refuse(token::in_debt()));
-                    }
-                    return Err(refuse(abort::in_debt(owed, request.price)));
+                    return Err(self.refuse_in_debt(&mut attempt, owed).await?);
                 }
                 Opened::Mismatch => {
                     let text = "this idempotencyKey was used with another card or amount";
@@ -230,6 +225,19 @@ impl CardPayments {
                 }
             }
         }
+    }
+
+    /// What an account owes is its owner's business.
+    async fn refuse_in_debt(
+        self: &Arc<Self>,
+        attempt: &mut PaymentAttempt<'_>,
+        owed: Units,
+    ) -> Result<PaymentAbort, PaymentAbort> {
+        self.prove(attempt).await?;
+        Ok(refuse(match attempt.proven {
+            true => abort::in_debt(owed, attempt.request.price),
+            false => token::in_debt(),
+        }))
     }
 
     /// Leases of the client's hold enough: they are called back, and the card is not charged meanwhile.

@@ -51,6 +51,19 @@ async fn messages_of_version_3_are_carried_out() {
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 600);
 }
 
+/// Version 5: what is charged may be a Shared Payment Token.
+#[tokio::test]
+async fn a_message_of_version_5_names_a_token() {
+    let mut stack = stack().await;
+    let message = std::fs::read_to_string(fixture(5, "payment.token.json")).unwrap();
+    let (status, answer) = post(&mut stack, "/v1/payments", message).await;
+    assert_eq!(status, 200, "{answer}");
+    let refusal = &answer["refused"]["refusal"];
+    assert_eq!(refusal["errorCode"], "payment_failed", "Stripe knows no such token: {answer}");
+    let asked = stack.sim.calls("/v1/shared_payment/granted_tokens/spt_1").await.unwrap();
+    assert_eq!(asked.len(), 1);
+}
+
 fn fixture(version: u16, name: &str) -> std::path::PathBuf {
     binary::workspace().join(format!("tests/fixtures/messages/{version}/{name}"))
 }

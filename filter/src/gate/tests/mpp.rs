@@ -1,5 +1,7 @@
 //! MPP: challenges, credentials, and how both are told.
 
+mod any;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use stripe402_protocol::{Code, Reason, message::CardPayment, mpp::DESCRIPTION};
 
