@@ -123,6 +123,11 @@ fn options(api: u16, workers: u16, store: Option<&str>) -> StackOptions {
                     _ => {}
                 }
             }
+            if let Some(routes) = filter["routes"].as_array_mut() {
+                let leased =
+                    json!({"name": "leased", "path": "/leased", "price": PRICE, "leases": true});
+                routes.push(leased);
+            }
             filter["access_log"] = false.into();
         })
         .config(move |config| {
@@ -329,9 +334,6 @@ fn leased() -> Value {
     json!({
         "match": {"prefix": "/leased"},
         "route": {"cluster": "api", "prefix_rewrite": "/api/joke"},
-        "metadata": {"filter_metadata": {
-            "stripe402": {"name": "leased", "price": PRICE, "leases": true},
-        }},
     })
 }
 

@@ -1,6 +1,6 @@
 //! The plain way of a batch: deductions alone, each of an account that can pay for all of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgPool;
 use stripe402_protocol::message::{Batch, Deduction, DeductionOutcome};
@@ -49,11 +49,16 @@ struct Payer {
 }
 
 impl Plain {
-    /// `None` if there is something else than deductions, or nothing at all.
+    /// `None` if there is something else than deductions, an id that is there twice, or nothing at all.
     pub(super) fn of(batch: &Batch) -> Option<Self> {
         let deductions = &batch.deductions;
         let alone = batch.voids.is_empty() && batch.captures.is_empty() && !deductions.is_empty();
         if !alone || deductions.iter().any(|deduction| deduction.hold.is_some()) {
+            return None;
+        }
+        // What comes first decides about an id, whichever accounts can pay.
+        let mut ids = BTreeSet::new();
+        if !deductions.iter().all(|deduction| ids.insert(deduction.id)) {
             return None;
         }
         let mut payers: BTreeMap<AccountKey, Payer> = BTreeMap::new();

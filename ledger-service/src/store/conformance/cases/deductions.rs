@@ -115,6 +115,15 @@ pub async fn an_id_with_other_content_is_a_conflict(under_test: &dyn StoreUnderT
         assert_eq!(store.deduction(&other).await, DeductionOutcome::Conflict);
     }
     assert_eq!(store.left(key).await, 90);
+    // Twice in one batch: what came first had no effect, and is answered as if the other were not there.
+    let key = store.account_with(100).await;
+    let known = deduction(key, 40);
+    let elsewhere = Deduction { currency: "eur".parse().unwrap(), ..known.clone() };
+    let sent = batch(vec![elsewhere.clone(), known.clone(), elsewhere], vec![]);
+    let outcomes = store.0.batch(sent).await.unwrap().deductions;
+    let outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    let refused = [DeductionOutcome::Insufficient, deducted(60), DeductionOutcome::Conflict];
+    assert_eq!(outcomes, refused);
 }
 
 pub async fn currencies_are_kept_apart(under_test: &dyn StoreUnderTest) {
