@@ -115,9 +115,9 @@ bench-large: setup parts ## An operator's jobs on large books: CLIENTS=1000000 D
 	  --deductions $(or $(DEDUCTIONS),10000000) $(if $(STORE),--store $(STORE))
 
 .PHONY: openapi
-openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml
+openapi: ## Prices in an OpenAPI document, as x-payment-info: CONFIG=envoy/envoy.yaml SPEC=openapi.yaml, STRICT=1 fails if one is missing
 	@cargo build --quiet -p stripe402-dev --bin stripe402-openapi
-	@exec $(BIN)/stripe402-openapi $(or $(CONFIG),envoy/envoy.yaml) $(SPEC)
+	@exec $(BIN)/stripe402-openapi $(if $(STRICT),--strict) $(if $(JSON),--json) $(or $(CONFIG),envoy/envoy.yaml) $(SPEC)
 
 .PHONY: fuzz
 fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SECONDS=60 per target

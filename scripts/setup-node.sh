@@ -19,4 +19,6 @@ packages() {
 }
 packages client/js "TypeScript, and axios to be wrapped"
 packages tests/sdks "mppx, which the tests pay with"
+# x402-fetch needs wagmi for a page that nothing here opens: its package.json takes the release that brings no wallets.
+packages tests/packages "what others' packages say of a gateway"
 say "Node $major: ready"

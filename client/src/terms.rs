@@ -39,7 +39,8 @@ struct Wire {
     currency: Option<String>,
     publishable_key: Option<String>,
     resource: Option<Resource>,
-    accepts: Option<Vec<Offer>>,
+    /// Any JSON: another scheme has fields of its own.
+    accepts: Option<Vec<Value>>,
     /// Any JSON: other kinds of prices have other fields.
     pricing: Option<Value>,
     #[serde(default)]
@@ -54,7 +55,6 @@ struct Resource {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Offer {
-    scheme: String,
     currency: Option<String>,
     amount: Option<Units>,
     min_top_up: Option<Units>,
@@ -75,6 +75,9 @@ impl Terms {
         let json: Value = decode(header.as_bytes()).map_err(|_| unreadable())?;
         // Looked at first: another version may look otherwise altogether.
         match json.get("stripe402Version") {
+            None | Some(Value::Null) if json.get("x402Version").is_some() => {
+                return Err(Error::UnsupportedScheme { schemes: schemes(&json) });
+            }
             None | Some(Value::Null) => {}
             Some(version) => {
                 let version = version.as_i64().ok_or_else(unreadable)?;
@@ -83,15 +86,18 @@ impl Terms {
                 }
             }
         }
+        let schemes = schemes(&json);
         let wire: Wire = read(json).ok_or_else(unreadable)?;
-        let offer = match wire.accepts.as_deref() {
-            None | Some([]) => None,
+        let offer = match wire.accepts {
+            None => None,
+            Some(offers) if offers.is_empty() => None,
             Some(offers) => {
-                let ours = offers.iter().find(|offer| offer.scheme == "stripe");
-                let schemes = || offers.iter().map(|offer| plain(&offer.scheme)).collect();
-                Some(ours.ok_or_else(|| Error::UnsupportedScheme { schemes: schemes() })?)
+                let ours = offers.into_iter().find(|offer| scheme_of(offer) == Some("stripe"));
+                let ours = ours.ok_or(Error::UnsupportedScheme { schemes })?;
+                Some(read::<Offer>(ours).ok_or_else(unreadable)?)
             }
         };
+        let offer = offer.as_ref();
         let one = |top: Option<Units>, offered: Option<Units>, name: &str| match (top, offered) {
             (Some(top), Some(offered)) if top != offered => {
                 Err(malformed(&format!("it says two different things about {name}")))
@@ -156,6 +162,16 @@ impl Terms {
         let wanted = policy.top_up.unwrap_or(Units::ZERO).max(self.min_top_up);
         self.currency.chargeable(wanted)
     }
+}
+
+fn scheme_of(offer: &Value) -> Option<&str> {
+    offer.get("scheme").and_then(Value::as_str)
+}
+
+/// The schemes that a challenge offers, whoever's it is.
+fn schemes(challenge: &Value) -> Vec<String> {
+    let offers = challenge.get("accepts").and_then(Value::as_array).into_iter().flatten();
+    offers.filter_map(scheme_of).map(plain).collect()
 }
 
 /// What a server says, fit to be shown: no control characters (a terminal obeys them), not endless.

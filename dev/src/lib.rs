@@ -11,6 +11,7 @@ mod error;
 pub mod http;
 pub mod ledger;
 pub mod log;
+mod money;
 pub mod openapi;
 pub mod ports;
 pub mod process;

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, EXTENSIONS, Pricing, Reason, Units, VERSION};
+use crate::{Currency, EXTENSIONS, Pricing, Reason, Units, VERSION, X402_VERSION};
 
 /// The challenge: the `payment-required` header of a 402, and its body.
 ///
@@ -15,6 +15,10 @@ use crate::{Currency, EXTENSIONS, Pricing, Reason, Units, VERSION};
 pub struct Challenge {
     /// Always 1.
     pub stripe402_version: u8,
+    /// 2: the version of x402 (extension). x402 has a header of the same name; its clients then say that they do not
+    /// have the scheme `stripe`. Who speaks stripe402 looks at `stripe402_version` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x402_version: Option<u8>,
     /// What one request costs.
     pub price: Units,
     /// The least that a card is charged.
@@ -98,6 +102,7 @@ impl Challenge {
         };
         Self {
             stripe402_version: VERSION,
+            x402_version: Some(X402_VERSION),
             price,
             min_top_up,
             resource,

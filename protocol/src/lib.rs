@@ -41,5 +41,8 @@ pub use units::{AmountOutOfRange, Units};
 /// The only protocol version there is. A message without a version means this one.
 pub const VERSION: u8 = 1;
 
+/// The version of x402 whose clients are to understand that a challenge is not theirs.
+pub const X402_VERSION: u8 = 2;
+
 /// What this implementation knows beyond version 1; announced in every challenge.
 pub const EXTENSIONS: [&str; 3] = ["maxPrice", "idempotencyKey", "paymentIntentId"];

@@ -67,6 +67,8 @@ fn each_is_a_typed_error() {
         ("unsupported_version", altered(|told| told["stripe402Version"] = json!(2))),
         ("unsupported_version", header(&encode(&json!({"stripe402Version": 0})))),
         ("unsupported_scheme", altered(|told| told["accepts"][0]["scheme"] = json!("exact"))),
+        ("unsupported_scheme", header(&encode(&x402()))),
+        ("unsupported_scheme", altered(|told| told["accepts"] = x402()["accepts"].clone())),
         ("currency_not_allowed", altered(|told| told["accepts"][0]["currency"] = json!("eur"))),
         ("currency_not_allowed", altered(|told| told["accepts"][0]["currency"] = json!("USD"))),
         ("currency_not_allowed", altered(|told| told["accepts"][0]["currency"] = json!("xxx"))),
@@ -76,6 +78,30 @@ fn each_is_a_typed_error() {
         assert_eq!(outcome(answer).unwrap_err().code(), code, "{shown}");
     }
     assert!(outcome(challenge(&Server::new().challenge())).is_ok());
+}
+
+/// A challenge of x402, whose header has the same name; its amounts are texts.
+fn x402() -> Value {
+    json!({
+        "x402Version": 2, "resource": {"url": "https://api.example/w"},
+        "accepts": [{
+            "scheme": "exact", "network": "eip155:8453", "amount": "10000", "asset": "0x8335",
+            "payTo": "0x209e", "maxTimeoutSeconds": 60,
+        }],
+    })
+}
+
+/// Who sells by both protocols offers both in one challenge.
+#[test]
+fn an_offer_of_another_scheme_does_not_hide_ours() {
+    let mut told = Server::new().challenge();
+    told["x402Version"] = json!(2);
+    let other = x402()["accepts"][0].clone();
+    told["accepts"].as_array_mut().unwrap().insert(0, other);
+    let terms = Terms::read(Some(&encode(&told))).unwrap();
+    assert_eq!(terms.price.get(), 500);
+    let error = Terms::read(Some(&encode(&x402()))).unwrap_err().to_string();
+    assert!(error.starts_with("the server takes payment by exact, "), "{error}");
 }
 
 fn refused_without_header() -> Answer {

@@ -1,23 +1,32 @@
-//! `stripe402-openapi CONFIG SPEC`: an OpenAPI document with the prices of a gateway's configuration.
+//! `stripe402-openapi [--strict] [--json] CONFIG SPEC`: an OpenAPI document with the prices of a gateway's
+//! configuration. What is for sale and not in it is told on stderr; with `--strict` it then fails.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use stripe402_dev::{Result, openapi};
+use stripe402_dev::openapi;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [config, spec] = arguments.as_slice() else {
-        let usage = "usage: make openapi CONFIG=envoy/envoy.yaml SPEC=openapi.yaml";
-        let _closed = writeln!(anstream::stderr(), "{usage}");
-        return ExitCode::FAILURE;
-    };
-    match run(Path::new(config), Path::new(spec)) {
-        Ok(text) => match write!(anstream::stdout(), "{text}") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_closed) => ExitCode::FAILURE,
-        },
+    let (options, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let known = options.iter().all(|option| matches!(option.as_str(), "--strict" | "--json"));
+    let [config, spec] = files.as_slice() else { return usage() };
+    if !known {
+        return usage();
+    }
+    let has = |wanted: &str| options.iter().any(|option| option == wanted);
+    match openapi::with_prices(Path::new(config), Path::new(spec), has("--json")) {
+        Ok(priced) => {
+            for remark in &priced.remarks {
+                let _closed = writeln!(anstream::stderr(), "openapi: {remark}");
+            }
+            let written = write!(anstream::stdout(), "{}", priced.text);
+            if written.is_err() || has("--strict") && !priced.remarks.is_empty() {
+                return ExitCode::FAILURE;
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             let _closed = writeln!(anstream::stderr(), "openapi: {error}");
             ExitCode::FAILURE
@@ -25,6 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: &Path, spec: &Path) -> Result<String> {
-    openapi::with_prices(config, spec)
+fn usage() -> ExitCode {
+    let usage = "usage: make openapi CONFIG=envoy/envoy.yaml SPEC=openapi.yaml (STRICT=1, JSON=1)";
+    let _closed = writeln!(anstream::stderr(), "{usage}");
+    ExitCode::FAILURE
 }

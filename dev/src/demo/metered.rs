@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::{number, same, text};
-use super::money::money;
 use super::spend::LOOK_AFTER_MS;
 use super::walk::{Account, Offer, Walk};
+use crate::money::money;
 use crate::{Error, Result, wire};
 
 const CHAT: &str = "/api/chat";

@@ -2,7 +2,6 @@
 
 mod answer;
 mod metered;
-mod money;
 mod screen;
 mod spend;
 mod walk;

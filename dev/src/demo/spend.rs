@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, number, same, text};
-use super::money::money;
 use super::walk::{Account, Offer, WEATHER, Walk};
+use crate::money::money;
 use crate::{Error, Result, wire};
 
 const JOKE: &str = "/api/joke";

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::Places;
 use super::answer::{Answer, number, same, text};
-use super::money::money;
 use super::screen::Screen;
+use crate::money::money;
 use crate::stripe_sim::PUBLISHABLE_KEY;
 use crate::{Error, Result, card, http, stripe_sim, wire};
 

@@ -11,6 +11,7 @@ use super::{
     cache::{is_private, is_targeted, named, vary_by_payment},
     describe::of_sale,
     head::is_grpc,
+    x402::is_x402,
 };
 use crate::pricing::VoidOn;
 
@@ -41,6 +42,8 @@ pub struct ResponseHead {
     pub forged: bool,
     /// Whether the API sent `payment-receipt`.
     pub receipt: bool,
+    /// Whether one of these is not x402's.
+    pub ours: bool,
     /// What shared caches obey before `cache-control`.
     pub targeted: Vec<Cow<'static, str>>,
     /// Whether it is the answer of a gRPC API; what a client says of its request decides nothing.
@@ -61,7 +64,10 @@ impl ResponseHead {
                 b"vary" => join(&mut head.vary, &text(value)),
                 b"content-type" => head.grpc = is_grpc(value),
                 b"grpc-status" => head.grpc_status = text(value).parse().ok(),
-                b"payment-required" | b"payment-response" => head.forged = true,
+                b"payment-required" | b"payment-response" => {
+                    head.forged = true;
+                    head.ours |= !is_x402(value);
+                }
                 b"payment-receipt" => head.receipt = true,
                 _ if is_targeted(name) => head.targeted.extend(named(name)),
                 _ => {}
@@ -98,7 +104,8 @@ impl Stream {
         if !self.wants_response() {
             return step;
         }
-        if head.forged {
+        // A route that is free here may be sold by x402.
+        if head.forged && (head.ours || !matches!(self.phase, Phase::Free)) {
             step.remove = vec![Cow::Borrowed(PAYMENT_REQUIRED), Cow::Borrowed(PAYMENT_RESPONSE)];
         }
         if head.receipt && self.speaks_mpp() {

@@ -17,6 +17,7 @@ mod reply;
 mod request;
 mod reserved;
 mod trace;
+mod x402;
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
 

@@ -14,6 +14,7 @@ async fn a_first_request_is_told_the_price() {
     let answer = send(stack.get("/api/weather?city=Bern")).await;
     let expected = json!({
         "stripe402Version": 1,
+        "x402Version": 2,
         "price": 500,
         "minTopUp": 50_000,
         "resource": {

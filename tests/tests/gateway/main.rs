@@ -85,3 +85,4 @@ mod unknown_cards;
 mod upstream_failures;
 mod vm_death;
 mod webhooks;
+mod x402;

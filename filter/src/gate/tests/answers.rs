@@ -213,10 +213,13 @@ fn headers_that_only_the_gate_gives_are_taken_from_the_api() {
     let failed = ResponseHead { status: 500, ..forged };
     let step = voided.on_response(&failed, Origin::default);
     assert_eq!(step.remove, ["payment-required", "payment-response"]);
-    let forged = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
+    let forged = ResponseHead { status: 200, forged: true, ours: true, ..ResponseHead::default() };
     let (mut free, _) = start("/api/free", &Value::Null);
     let step = free.on_response(&forged, Origin::default);
     assert_eq!(step.remove, ["payment-required", "payment-response"]);
+    let (mut free, _) = start("/api/free", &Value::Null);
+    let theirs = ResponseHead { status: 200, forged: true, ..ResponseHead::default() };
+    assert!(free.on_response(&theirs, Origin::default).remove.is_empty(), "x402's pass");
     let (mut refused, _) = start("/api/joke", &Value::Null);
     assert!(
         refused.on_response(&forged, Origin::default).remove.is_empty(),

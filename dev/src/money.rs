@@ -1,7 +1,7 @@
 //! Units as money, for people.
 
 /// `$4.95`, or `4.95 EUR`; four decimals where two do not suffice.
-pub(super) fn money(units: i64, currency: &str) -> String {
+pub(crate) fn money(units: i64, currency: &str) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();
     let (major, rest) = (units / 10_000, units % 10_000);
