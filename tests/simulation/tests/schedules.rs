@@ -20,10 +20,10 @@ use stripe402_simulation::{
     shrink::shrink,
 };
 
-/// How many worlds: 2,000, or what `STRIPE402_SCHEDULES` says.
+/// How many worlds: 1,200, or what `STRIPE402_SCHEDULES` says.
 fn schedules() -> u64 {
     let set = std::env::var("STRIPE402_SCHEDULES").ok();
-    set.and_then(|schedules| schedules.parse().ok()).unwrap_or(2_000)
+    set.and_then(|schedules| schedules.parse().ok()).unwrap_or(1_200)
 }
 
 #[test]
