@@ -38,7 +38,9 @@ const ROOT: [&str; 17] = [
     "mpp",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
-const DISCOVERY: [&str; 3] = ["enabled", "path", "balances_per_minute"];
+const DISCOVERY: [&str; 5] = ["enabled", "path", "balances_per_minute", "openapi", "llms"];
+/// What registries read of an OpenAPI document. Source: draft-payment-discovery-00, appendix A.
+const OPENAPI_BYTES: usize = 65_536;
 const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
 const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
 const LIMITS: [&str; 7] = [
@@ -142,8 +144,24 @@ fn discovery(mut fields: Fields) -> Checked<Option<Discovery>> {
     }
     let balances_per_minute =
         per_minute.map_or(60, |number| u32::try_from(number).unwrap_or(u32::MAX));
-    let discovery = Discovery { path, balances_per_minute, listing: OnceCell::new() };
+    let openapi = openapi(&mut fields)?;
+    let llms = fields.optional("llms")?.unwrap_or(false);
+    let (listing, llms_text) = (OnceCell::new(), OnceCell::new());
+    let discovery = Discovery { path, balances_per_minute, openapi, llms, llms_text, listing };
     Ok(enabled.unwrap_or(true).then_some(discovery))
+}
+
+/// As a text: in a `Struct` every number would be a double, and the order of the fields lost.
+fn openapi(fields: &mut Fields) -> Checked<Option<Rc<[u8]>>> {
+    let Some(text) = fields.optional::<String>("openapi")? else { return Ok(None) };
+    let problem = if text.len() > OPENAPI_BYTES {
+        "must have at most 65536 bytes: registries read no more"
+    } else if serde_json::from_str::<Value>(&text).is_ok_and(|it| it.get("openapi").is_some()) {
+        return Ok(Some(text.into_bytes().into()));
+    } else {
+        "must be the text of an OpenAPI 3 document in JSON"
+    };
+    wrong(fields.path("openapi"), problem)
 }
 
 fn paywall(mut fields: Fields) -> Checked<Option<Paywall>> {

@@ -105,6 +105,12 @@ pub struct Discovery {
     pub path: String,
     /// Balances told per minute, source address (64 bits of an IPv6 address) and worker.
     pub balances_per_minute: u32,
+    /// The API's OpenAPI document, which the gate serves at `/openapi.json`.
+    pub openapi: Option<Rc<[u8]>>,
+    /// Whether the gate serves the list of prices at `/llms.txt`, too.
+    pub llms: bool,
+    /// The text of it, once it was asked for.
+    pub(crate) llms_text: OnceCell<Rc<[u8]>>,
     /// The list as JSON, once it was asked for: it is the same for as long as the configuration is.
     pub(crate) listing: OnceCell<Rc<[u8]>>,
 }

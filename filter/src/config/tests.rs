@@ -143,6 +143,11 @@ fn what_is_wrong_is_named_by_path() {
         ("/discovery", json!({"path": "x"}), "discovery.path"),
         ("/discovery", json!({"path": "/a\"b"}), "discovery.path"),
         ("/discovery", json!({"balances_per_minute": 0}), "discovery.balances_per_minute"),
+        ("/discovery", json!({"openapi": {"openapi": "3.1.0"}}), "discovery.openapi"),
+        ("/discovery", json!({"openapi": "openapi: 3.1.0"}), "discovery.openapi"),
+        ("/discovery", json!({"openapi": "{\"swagger\": \"2.0\"}"}), "discovery.openapi"),
+        ("/discovery", json!({"openapi": document(65_537)}), "discovery.openapi"),
+        ("/discovery", json!({"llms": "yes"}), "discovery.llms"),
         ("/paywall", json!({"stripe_js": "javascript:x"}), "paywall.stripe_js"),
         ("/paywall", json!({"stripe_js": "https://x/\"><script>"}), "paywall.stripe_js"),
         ("/routes/1/path", json!("/API/Joke/"), "routes[1]"),
@@ -199,6 +204,18 @@ fn rules_of_one_path_clash_unless_their_hosts_tell_them_apart() {
         let expected = "routes[1]: has the same path, method and host as routes[0]; remove one";
         assert_eq!(problem, clash.then(|| expected.to_owned()), "{config}");
     }
+}
+
+/// An OpenAPI document of so many bytes.
+fn document(bytes: usize) -> String {
+    let start = "{\"openapi\":\"3.1.0\"}";
+    start.to_owned() + &" ".repeat(bytes.saturating_sub(start.len()))
+}
+
+#[test]
+fn a_document_is_taken_up_to_what_registries_read() {
+    let config = parse(&with("/discovery", json!({"openapi": document(65_536)}))).unwrap();
+    assert_eq!(config.discovery.unwrap().openapi.unwrap().len(), 65_536);
 }
 
 #[test]

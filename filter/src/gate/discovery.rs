@@ -9,14 +9,17 @@ use stripe402_protocol::{
     message::{self, Balance, SettlementQuery},
 };
 
-use super::{Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream};
+use super::{
+    Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream,
+    published::published,
+};
 use crate::{
     config::{Config, Discovery},
     pricing::{Match, Rule, without_query},
 };
 
 /// The list holds no more routes than that: it is for reading.
-const MOST_LISTED: usize = 1_000;
+pub(super) const MOST_LISTED: usize = 1_000;
 
 impl Stream {
     /// Answers what is asked of the gate; `None` if it is asked of the API.
@@ -24,6 +27,13 @@ impl Stream {
         let config = Rc::clone(&self.config);
         let discovery = config.discovery.as_ref()?;
         let path = without_query(&head.path);
+        if let Some(content) = published(&config, discovery, path) {
+            return Some(self.refuse(match &*head.method {
+                "GET" | "HEAD" => Reply::published(content),
+                "OPTIONS" => Reply::options(),
+                _ => Reply::wrong_method(),
+            }));
+        }
         let below = path.strip_prefix(discovery.path.as_str())?;
         let receipt = below.strip_prefix("/receipts/");
         if !matches!(below, "" | "/balance") && receipt.is_none() {

@@ -42,6 +42,10 @@ impl EncodedReply {
                 typed(JSON);
                 body
             }
+            Content::Text(body) => {
+                typed("text/plain; charset=utf-8");
+                body
+            }
             Content::Refusal(refusal) => {
                 typed(JSON);
                 serde_json::to_vec(&refusal).unwrap_or_default().into()
@@ -76,7 +80,7 @@ impl EncodedReply {
             }
             Content::Refusal(refusal) | Content::Problem { refusal, .. } => &refusal.error,
             Content::Error { message, .. } => message,
-            Content::Found(_) | Content::Empty => details,
+            Content::Found(_) | Content::Text(_) | Content::Empty => details,
         };
         let body = message.as_bytes().into();
         Self { status, grpc: Some(code(status)), headers, body, details, counter }

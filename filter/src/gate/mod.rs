@@ -13,6 +13,7 @@ mod head;
 mod metering;
 mod mpp;
 mod paywall;
+mod published;
 mod reply;
 mod request;
 mod reserved;

@@ -58,6 +58,8 @@ pub(super) enum Content {
     },
     /// Something that the gate knows, as JSON.
     Found(Rc<[u8]>),
+    /// The same as plain text.
+    Text(Rc<[u8]>),
 }
 
 /// A cached 402 would outlive the client's payment.
@@ -162,6 +164,12 @@ impl Reply {
         let message = "the price of this is misconfigured at the gateway";
         Self::error(500, "misconfigured", message, "stripe402_misconfigured")
             .counted(Counter::MISCONFIGURED)
+    }
+
+    /// 200: a document for registries and agents, which may keep it for five minutes.
+    pub(super) fn published(content: Content) -> Self {
+        let headers = vec![(NO_STORE.0, "max-age=300".into())];
+        Self { headers, ..Self::new(200, content, "stripe402_discovery") }
     }
 
     /// 200: something that the gate knows itself.

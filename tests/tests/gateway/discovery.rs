@@ -46,6 +46,50 @@ async fn it_can_be_elsewhere_or_off() {
     assert_eq!(send(stack.get("/.well-known/stripe402")).await.status, 404);
 }
 
+/// For registries and agents, which look for both at these paths.
+#[tokio::test]
+async fn the_gate_serves_openapi_json_and_llms_txt() {
+    let document = "{ \"openapi\": \"3.1.0\",\n  \"info\": {\"title\": \"Ä\", \"version\": \"1.0\"}, \"paths\": {} }\n";
+    let both = move |filter: &mut serde_json::Value| {
+        filter["discovery"] = json!({"openapi": document, "llms": true});
+    };
+    let stack = Stack::start(StackOptions::new().filter(both)).await.unwrap();
+    for (path, kind) in
+        [("/openapi.json", "application/json"), ("/llms.txt", "text/plain; charset=utf-8")]
+    {
+        let request = stack.get(path).header("origin", "https://a.example");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], kind);
+        assert_eq!(response.headers()["cache-control"], "max-age=300");
+        assert!(
+            response.headers().contains_key("access-control-allow-origin"),
+            "pages may read it"
+        );
+        let text = response.text().await.unwrap();
+        if path == "/openapi.json" {
+            assert_eq!(text, document, "byte for byte");
+            continue;
+        }
+        for line in [
+            "- [OpenAPI document](/openapi.json)",
+            "- `/api/joke` (GET): 100 units of usd",
+            "- `/api/weather` (GET): 500 units of usd. Current weather for one city",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line} in {text}");
+        }
+        let metered = "- `/api/chat` (POST): at most 20000 units of usd. A model that says";
+        assert!(text.lines().any(|written| written.starts_with(metered)), "{text}");
+        assert_eq!(send(stack.client.post(stack.url(path))).await.status, 405);
+    }
+    assert_eq!(stack.upstream.recorder().count(), 0);
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    for path in ["/openapi.json", "/llms.txt"] {
+        assert_eq!(send(stack.get(path)).await.status, 404, "{path} is the API's own");
+    }
+    assert_eq!(stack.upstream.recorder().count(), 2);
+}
+
 #[tokio::test]
 async fn a_balance_is_told_to_who_can_spend_it() {
     let stack = Stack::start(StackOptions::new()).await.unwrap();
