@@ -30,7 +30,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 .PHONY: test
 # The same paths and schedules each time; `make soak` makes others.
 test: export PROPTEST_RNG_SEED := 402
-test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node, end to end
+test: setup wasm-trap wasm parts sdks client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== unit and component tests\n'
 	cargo test --quiet $(NATIVE) --exclude stripe402-dev --exclude stripe402-tests
 	@./scripts/count-stores.sh
@@ -45,7 +45,7 @@ test: setup wasm-trap wasm parts client-js ## All tests: native, wasm under Node
 	cargo test --quiet -p stripe402-dev -p stripe402-tests
 
 .PHONY: soak
-soak: setup wasm-trap wasm parts ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, metered ones on every store, fuzzing
+soak: setup wasm-trap wasm parts sdks ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, metered ones on every store, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture
 	STRIPE402_HISTORIES=5000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis concurrent_ -- --nocapture
 	STRIPE402_FAULTS=10000 cargo test --profile simulation -p stripe402-ledger --lib store::embedded::faults -- --nocapture
@@ -173,7 +173,7 @@ clean: ## Remove what was built; tools (.tools) and balances (.run) stay
 	cargo clean
 	rm -rf dist
 
-.PHONY: setup-rust setup-run parts
+.PHONY: setup-rust setup-run parts sdks
 setup-rust:
 	@./scripts/setup-rust.sh
 
@@ -183,3 +183,7 @@ setup-run: setup-rust
 parts: setup-rust
 	@printf '  ledger, Stripe stand-in, demo API: building (a few minutes the first time)\n'
 	@cargo build $(PARTS) --bins
+
+# Another maker's client in Rust, which the tests pay with. A workspace of its own: its features would change ours.
+sdks: setup-rust
+	@cargo build --quiet --locked --manifest-path tests/sdks/rust/Cargo.toml --target-dir "$(or $(CARGO_TARGET_DIR),target)"

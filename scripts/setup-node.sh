@@ -18,7 +18,6 @@ packages() {
     fi
 }
 packages client/js "TypeScript, and axios to be wrapped"
-packages tests/sdks "mppx, which the tests pay with"
-# x402-fetch needs wagmi for a page that nothing here opens: its package.json takes the release that brings no wallets.
-packages tests/packages "what others' packages say of a gateway"
+# x402-fetch needs wagmi for a page that nothing here opens: package.json takes the release that brings no wallets.
+packages tests/sdks "clients of MPP and x402, which the tests pay with"
 say "Node $major: ready"

@@ -35,6 +35,22 @@ pub fn client() -> Result<PathBuf> {
     built("stripe402", "STRIPE402_CLIENT_BIN")
 }
 
+/// What adds prices to an OpenAPI document: `STRIPE402_OPENAPI_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn openapi() -> Result<PathBuf> {
+    built("stripe402-openapi", "STRIPE402_OPENAPI_BIN")
+}
+
+/// The Rust client for MPP of another maker: `MPP_PAYER_BIN`, else beside the program that runs now.
+///
+/// # Errors
+/// If it is not there.
+pub fn mpp_payer() -> Result<PathBuf> {
+    built("mpp-payer", "MPP_PAYER_BIN")
+}
+
 /// The demo API: `STRIPE402_DEMO_API_BIN`, else beside the program that runs now.
 ///
 /// # Errors

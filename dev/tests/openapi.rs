@@ -222,7 +222,7 @@ fn registries_accept_it() {
         std::fs::write(&file, document(name).to_string()).unwrap();
         file
     });
-    let packages = binary::workspace().join("tests/packages");
+    let packages = binary::workspace().join("tests/sdks");
     let mut node = Command::new("node");
     let output = node.arg("discovery.mjs").args(&files).current_dir(&packages).output().unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -1,8 +1,8 @@
-// Pays with the unmodified mppx: node pay.mjs URL TOKENS PAYMENT_METHOD TIMES. One line of JSON a call.
+// Pays with the unmodified mppx: node pay.mjs URL TOKENS PAYMENT_METHOD TIMES [AT_ONCE]. One line of JSON a call.
 import { Receipt } from 'mppx'
 import { Mppx, stripe } from 'mppx/client'
 
-const [url, tokens, paymentMethod, times] = process.argv.slice(2)
+const [url, tokens, paymentMethod, times, atOnce = '1'] = process.argv.slice(2)
 let made = 0
 
 async function createToken({ amount, currency, expiresAt, networkId, paymentMethod }) {
@@ -25,8 +25,11 @@ async function createToken({ amount, currency, expiresAt, networkId, paymentMeth
 
 const methods = [stripe({ paymentMethod, createToken })]
 const mppx = Mppx.create({ polyfill: false, methods })
-for (let call = 0; call < Number(times); call += 1) {
+async function call() {
   const answer = await mppx.fetch(url)
   const receipt = answer.ok ? Receipt.fromResponse(answer) : null
   console.log(JSON.stringify({ status: answer.status, made, receipt, body: await answer.json() }))
+}
+for (let n = 0; n < Number(times); n += 1) {
+  await Promise.all(Array.from({ length: Number(atOnce) }, call))
 }

@@ -1,4 +1,4 @@
-"""Pays with the unmodified pympp: pay.py URL TOKENS PAYMENT_METHOD TIMES. One line of JSON a call."""
+"""Pays with the unmodified pympp: pay.py URL TOKENS PAYMENT_METHOD TIMES [AT_ONCE]. One line of JSON a call."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ import httpx
 from mpp.client import Mpp
 from mpp.methods.stripe import client as stripe
 
-URL, TOKENS, PAYMENT_METHOD, TIMES = sys.argv[1:]
+URL, TOKENS, PAYMENT_METHOD, TIMES, AT_ONCE = (*sys.argv[1:], "1")[:5]
 made = 0
 
 
@@ -29,16 +29,20 @@ async def create_token(wanted):
     return answer.json()["id"]
 
 
+async def call(client):
+    answer = await client.fetch(URL)
+    receipt = answer.headers.get("payment-receipt")
+    if receipt:
+        receipt = json.loads(base64.urlsafe_b64decode(receipt + "=" * (-len(receipt) % 4)))
+    told = {"status": answer.status_code, "made": made, "receipt": receipt, "body": answer.json()}
+    print(json.dumps(told), flush=True)
+
+
 async def main():
     methods = [stripe.charge(create_token=create_token, payment_method=PAYMENT_METHOD)]
     async with Mpp(methods=methods) as client:
         for _ in range(int(TIMES)):
-            answer = await client.fetch(URL)
-            receipt = answer.headers.get("payment-receipt")
-            if receipt:
-                receipt = json.loads(base64.urlsafe_b64decode(receipt + "=" * (-len(receipt) % 4)))
-            told = {"status": answer.status_code, "made": made, "receipt": receipt, "body": answer.json()}
-            print(json.dumps(told), flush=True)
+            await asyncio.gather(*(call(client) for _ in range(int(AT_ONCE))))
 
 
 asyncio.run(main())

@@ -33,12 +33,20 @@ pub(super) fn is_private(cache_control: Option<&str>) -> bool {
     })
 }
 
-/// `vary` with `payment`; `None` if it is there.
-pub(super) fn vary_by_payment(vary: Option<&str>) -> Option<String> {
-    let Some(vary) = vary else { return Some("payment".to_owned()) };
-    let named = vary.split(',').map(str::trim);
-    let mut named = named.filter(|name| *name == "*" || name.eq_ignore_ascii_case("payment"));
-    if named.next().is_some() { None } else { Some(format!("{vary}, payment")) }
+/// `vary` with `payment`, and with the header of MPP's credentials; `None` if both are there.
+pub(super) fn vary_by_payment(vary: Option<&str>, credentials: Option<&str>) -> Option<String> {
+    let vary = vary.unwrap_or_default();
+    let named = |wanted: &str| {
+        let mut names = vary.split(',').map(str::trim);
+        names.any(|name| name == "*" || name.eq_ignore_ascii_case(wanted))
+    };
+    let missing = ["payment"].into_iter().chain(credentials).filter(|name| !named(name));
+    let missing = missing.collect::<Vec<_>>().join(", ");
+    match (vary, missing.as_str()) {
+        (_, "") => None,
+        ("", _) => Some(missing),
+        _ => Some(format!("{vary}, {missing}")),
+    }
 }
 
 /// A name to remove from an answer.

@@ -142,7 +142,10 @@ impl Stream {
         if !is_private(head.cache_control.as_deref()) {
             step.set.push(("cache-control", "private".to_owned()));
         }
-        step.set.extend(vary_by_payment(head.vary.as_deref()).map(|vary| ("vary", vary)));
+        step.set.extend(
+            vary_by_payment(head.vary.as_deref(), self.config.credential_header())
+                .map(|vary| ("vary", vary)),
+        );
         step.remove.extend(head.targeted.iter().cloned());
         step
     }

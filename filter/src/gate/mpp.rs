@@ -122,7 +122,7 @@ impl Stream {
             instrument: token.into(),
             payment_intent: None,
             top_up_amount: None,
-            idempotency_key: Some(id),
+            idempotency_key: Some(id).filter(|_| !stripe402_mutant::mutant!("credential_unnamed")),
         };
         self.pay(priced, card, mint)
     }

@@ -191,7 +191,6 @@ impl CardPayments {
                 Opened::New(_) => match end.wait().await? {
                     State::Credited { payment_intent, .. } => {
                         attempt.proven = true;
-                        self.remember_buyer(&attempt).await?;
                         charged_by = Some(payment_intent);
                     }
                     State::Refused { refusal } => return Err(refuse(*refusal)),

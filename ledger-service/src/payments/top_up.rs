@@ -45,6 +45,7 @@ impl CardPayments {
         let balance = self.store.account(attempt.account).await?.available;
         let amount = amount::top_up_amount(attempt.request, balance).map_err(refuse)?;
         let tried = Attempt::of(attempt);
+        let buyer = self.unproven_buyer(attempt);
         if let Err(limited) = self.may_try(tried).await {
             // What was asked before has its answer, however much was tried since.
             let known = self.known_by_name(attempt, amount).await?;
@@ -79,7 +80,7 @@ impl CardPayments {
             // Whoever asked may be gone.
             let _ = tell.send(opened);
             match new {
-                Some(top_up) => Some(this.carry_out(top_up, mark, tried, anchor).await),
+                Some(top_up) => Some(this.carry_out(top_up, mark, tried, anchor, buyer).await),
                 None => None,
             }
         };
@@ -117,12 +118,24 @@ impl CardPayments {
         mark: Option<RunningTopUp>,
         tried: Attempt,
         anchor: Option<ClientId>,
+        buyer: Option<ClientId>,
     ) -> Result<State, PaymentAbort> {
         // What was agreed on before it was opened may have been forgotten in between, with an earlier
         // top-up of the client. From now on it is not.
         if let Err(halt) = self.agree_on(anchor, top_up.account.client).await {
             self.topups.advance(top_up.id, Some(top_up.state.clone()), State::Lapsed).await?;
             return Err(halt);
+        }
+        // Another token of this buyer's was charged after we looked, and before this was opened: this one is
+        // proven, and the credit may do. Where that cannot be read it is charged, as one that is not.
+        if let Some(buyer) = buyer
+            && self.topups.is_known(buyer, top_up.account.client).await.unwrap_or_default()
+        {
+            let to = State::Lapsed;
+            let lapsed = self.topups.advance(top_up.id, Some(top_up.state.clone()), to).await?;
+            if let Some(lapsed) = lapsed {
+                return Ok(lapsed);
+            }
         }
         if let Err(halt) = self.count_attempt(tried).await {
             // Stripe has not heard of it: others that look at this account need not wait.
@@ -150,7 +163,7 @@ impl CardPayments {
         other: TopUp,
     ) -> Result<(), PaymentAbort> {
         let same_card = other.payment_method == attempt.card.id;
-        match self.topups.end_of(other.clone(), same_card).await? {
+        match self.topups.end_of(other, same_card).await? {
             State::Refused { refusal } if same_card => Err(refuse(*refusal)),
             State::Credited { .. } if same_card => {
                 attempt.proven = true;
@@ -160,9 +173,9 @@ impl CardPayments {
                 Err(self.ask_cardholder(&payment_intent).await?)
             }
             State::Charging(_) => Err(PaymentAbort::unavailable("the other charge is open")),
-            State::Credited { .. } => self.prove_by_other(attempt, &other).await,
-            // Another card's end says nothing of this one, nor does a failure of Stripe's: look again.
-            State::Refused { .. } | State::Lapsed => Ok(()),
+            // Another card's end says nothing of this one, nor does a failure of Stripe's: look again. A token
+            // may be proven by now.
+            State::Credited { .. } | State::Refused { .. } | State::Lapsed => Ok(()),
         }
     }
 
@@ -176,7 +189,7 @@ impl CardPayments {
             State::Refused { refusal } => Err(refuse(*refusal)),
             State::Credited { .. } => {
                 attempt.proven = true;
-                self.remember_buyer(attempt).await
+                Ok(())
             }
             State::RequiresAction { payment_intent } => {
                 Err(self.ask_cardholder(&payment_intent).await?)

@@ -1,6 +1,7 @@
 //! Top-ups: a card is charged once for a block of credits, whatever dies meanwhile.
 
 pub(crate) mod abort;
+mod buyer;
 mod charged_twice;
 pub(crate) mod customer;
 mod driver;

@@ -210,11 +210,14 @@ impl TopUps {
         from: Option<State>,
         to: State,
     ) -> Result<Option<State>, PaymentAbort> {
-        let given_up = match &to {
+        let before = match &to {
             State::Credited { .. } => self.store.top_up(id).await?,
             _ => None,
         };
-        let given_up = given_up.filter(|top_up| top_up.state.is_without_charge());
+        if let Some(top_up) = &before {
+            self.remember_buyer(top_up).await?;
+        }
+        let given_up = before.filter(|top_up| top_up.state.is_without_charge());
         match self.store.advance_top_up(id, from, to.clone()).await? {
             Advance::Done(top_up) => {
                 if !matches!(top_up.state, State::Charging(_)) {

@@ -11,6 +11,7 @@ use stripe402_protocol::{ClientId, Currency, Units};
 
 use crate::{
     agent::{Agent, fingerprint},
+    buyer::Buyer,
     dice::Dice,
     ledger::Ledger,
     plan::{Act, Planned},
@@ -28,6 +29,8 @@ pub struct People {
     pub ledgers: Vec<Rc<Ledger>>,
     /// By card and number.
     pub agents: Vec<Vec<Rc<Agent>>>,
+    /// Of each card the buyer that has it, and the one that knows its number.
+    pub buyers: Vec<[Rc<Buyer>; 2]>,
     /// Their own.
     pub dice: Dice,
     /// When books and Stripe were last seen to agree, in Unix milliseconds.
@@ -53,6 +56,20 @@ impl People {
                     })
                     .collect();
                 for call in calls {
+                    let _ = call.await;
+                }
+            }
+            Act::Buy { card, calls, thief, patience_ms } => {
+                let Some(buyer) = self.buyers.get(card).map(|of| &of[usize::from(thief)]) else {
+                    return;
+                };
+                let calls = (0..calls).map(|_| {
+                    let buyer = Rc::clone(buyer);
+                    tokio::task::spawn_local(
+                        async move { buyer.call(PATIENCE_MS, patience_ms).await },
+                    )
+                });
+                for call in calls.collect::<Vec<_>>() {
                     let _ = call.await;
                 }
             }

@@ -3,6 +3,8 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use serde_json::{Value, json};
+use stripe402_filter::host::StreamId;
+use tokio::sync::oneshot;
 
 use crate::{
     dice::Dice,
@@ -82,7 +84,7 @@ impl Agent {
                     self.dice.between(100, 1_000)
                 }
                 Some(Heard::Broken) => self.dice.between(200, 2_000),
-                Some(Heard::Reply(402, said)) => {
+                Some(Heard::Reply(402, said, _)) => {
                     let field = |name| said.get(name).and_then(Value::as_str).unwrap_or_default();
                     match (field("errorCode"), field("reason")) {
                         (_, "authentication_required") => {
@@ -110,8 +112,8 @@ impl Agent {
                         _ => return Ended::Refused,
                     }
                 }
-                Some(Heard::Reply(503, _)) => self.dice.between(1_000, 3_000),
-                Some(Heard::Reply(status, said)) => {
+                Some(Heard::Reply(503, ..)) => self.dice.between(1_000, 3_000),
+                Some(Heard::Reply(status, said, _)) => {
                     self.world.violated("answers_make_sense", format!("{status} {said}"));
                     return Ended::Refused;
                 }
@@ -144,31 +146,12 @@ impl Agent {
             payment["paymentIntentId"] = json!(intent);
         }
         let gateway = self.dice.pick(&self.gateways);
-        let Some((stream, told)) = gateway.request(self.card, &payment) else {
+        let payment = stripe402_protocol::encode(&payment);
+        let Some((stream, told)) = gateway.request(self.card, ("payment", &payment)) else {
             return Some(Heard::Broken);
         };
-        let heard = match hang_up_ms {
-            None => told.await.unwrap_or(Heard::Broken),
-            Some(after) => {
-                tokio::select! {
-                    biased;
-                    heard = told => heard.unwrap_or(Heard::Broken),
-                    () = pass(after) => {
-                        gateway.hang_up(stream);
-                        self.world.tell(format_args!("{}", self.name), format_args!("hangs up"));
-                        return None;
-                    }
-                }
-            }
-        };
-        let shown = match &heard {
-            Heard::Answer(status, _) => status.to_string(),
-            Heard::Broken => "broken".to_owned(),
-            Heard::Reply(status, said) => {
-                let field = |name| said.get(name).and_then(Value::as_str).unwrap_or_default();
-                format!("{status} {} {}", field("errorCode"), field("reason"))
-            }
-        };
+        let heard = hear(&self.world, &self.name, gateway, stream, told, hang_up_ms).await?;
+        let shown = heard.shown();
         let how = if with_card { "with its card" } else { "with its client id" };
         self.world.tell(format_args!("{}", self.name), format_args!("asked {how}: {shown}"));
         Some(heard)
@@ -181,6 +164,41 @@ impl Agent {
             receipt.and_then(|receipt| Some(receipt.get("clientId")?.as_str()?.to_owned()));
         if client.is_some() {
             *self.client.borrow_mut() = client;
+        }
+    }
+}
+
+/// What comes of a request, unless whoever asked hangs up before.
+pub(crate) async fn hear(
+    world: &World,
+    name: &str,
+    gateway: &Gateway,
+    stream: StreamId,
+    told: oneshot::Receiver<Heard>,
+    hang_up_ms: Option<u64>,
+) -> Option<Heard> {
+    let Some(after) = hang_up_ms else { return Some(told.await.unwrap_or(Heard::Broken)) };
+    tokio::select! {
+        biased;
+        heard = told => Some(heard.unwrap_or(Heard::Broken)),
+        () = pass(after) => {
+            gateway.hang_up(stream);
+            world.tell(format_args!("{name}"), format_args!("hangs up"));
+            None
+        }
+    }
+}
+
+impl Heard {
+    /// For the story.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Answer(status, _) => status.to_string(),
+            Self::Broken => "broken".to_owned(),
+            Self::Reply(status, said, _) => {
+                let field = |name| said.get(name).and_then(Value::as_str).unwrap_or_default();
+                format!("{status} {} {}", field("errorCode"), field("reason"))
+            }
         }
     }
 }

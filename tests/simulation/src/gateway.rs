@@ -17,7 +17,7 @@ use std::{
 use serde_json::json;
 use stripe402_filter::{
     config::{Config, Identity},
-    gate::{Head, ResponseHead},
+    gate::{EncodedReply, Head, ResponseHead},
     host::{CallId, StreamId},
     worker::{Failed, MOST_DECISIONS, Verdict, Worker},
 };
@@ -81,8 +81,8 @@ struct Live {
 pub enum Heard {
     /// The API answered, with this status, and the gate's receipt.
     Answer(u16, Option<String>),
-    /// The gate did.
-    Reply(u16, serde_json::Value),
+    /// The gate did; with MPP's challenge, if there was one.
+    Reply(u16, serde_json::Value, Option<String>),
     /// The connection broke.
     Broken,
 }
@@ -90,7 +90,7 @@ pub enum Heard {
 enum Effect {
     Wake,
     Call { id: CallId, path: &'static str, body: Vec<u8>, timeout: Duration },
-    Reply(StreamId, u16, Vec<u8>),
+    Reply(StreamId, Rc<EncodedReply>),
     Resume(StreamId),
 }
 
@@ -124,6 +124,12 @@ impl Gateway {
             "ledger": {"cluster": "ledger"},
             "routes": [{"path": "/a", "price": price, "min_top_up": BLOCK}],
             "leases": {"enabled": world.plan.is_leased(), "most": "50%"},
+            "mpp": {
+                "enabled": world.plan.has_tokens(),
+                "realm": "api.example.com",
+                "network_id": "profile_test_1",
+                "secret": "a secret that makes the challenges' ids",
+            },
         });
         let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
         let vm = |_| {
@@ -162,7 +168,7 @@ impl Gateway {
     pub fn request(
         &self,
         card: usize,
-        payment: &serde_json::Value,
+        payment: (&str, &str),
     ) -> Option<(StreamId, oneshot::Receiver<Heard>)> {
         if self.down.get() {
             return None;
@@ -185,10 +191,9 @@ impl Gateway {
             counted: false,
         };
         self.streams.borrow_mut().insert(stream, live);
-        let payment = stripe402_protocol::encode(payment);
-        let headers = [(":method", "GET"), (":path", "/a"), ("payment", payment.as_str())];
+        let headers = [(":method", "GET"), (":path", "/a"), payment];
         let headers = headers.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let head = Head::read(headers, &Identity::default(), None);
+        let head = Head::read(headers, &Identity::default(), self.config.credential_header());
         let verdict = self
             .enter(worker, Some(stream), |worker, proxy| worker.on_request(proxy, stream, &head));
         if verdict == Verdict::Continue {
@@ -242,10 +247,12 @@ impl Gateway {
                     });
                 });
             }
-            Effect::Reply(stream, status, body) => {
-                let body = serde_json::from_slice(&body).unwrap_or_default();
+            Effect::Reply(stream, reply) => {
+                let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+                let asks = reply.headers.iter().find(|(name, _)| *name == "www-authenticate");
+                let challenge = asks.map(|(_, value)| value.to_string());
                 self.decided(stream);
-                self.end(stream, Some(Heard::Reply(status, body)));
+                self.end(stream, Some(Heard::Reply(reply.status, body, challenge)));
             }
             Effect::Resume(stream) => {
                 self.decided(stream);

@@ -15,6 +15,7 @@
 pub mod acts;
 pub mod agent;
 pub mod bank;
+pub mod buyer;
 pub mod dice;
 pub mod gateway;
 pub mod ledger;

@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 30] = [
+pub const ALL: [Mutant; 33] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -44,6 +44,12 @@ pub const ALL: [Mutant; 30] = [
     mutant("short_while_leased", "a request is refused though a lease holds enough"),
     mutant("charged_while_leased", "a card is charged though a lease holds enough"),
     mutant("undecided_twice", "a request that becomes its own deduction stays in the lease, too"),
+    mutant(
+        "token_is_proof",
+        "whoever has a token made of a card's number spends its owner's credit",
+    ),
+    mutant("buyer_forgotten", "each token of a buyer's is charged, whatever credit there is"),
+    mutant("credential_unnamed", "a credential that is sent again is another payment"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 

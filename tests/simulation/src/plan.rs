@@ -1,8 +1,12 @@
 //! What will happen in one world: drawn from a seed, and made smaller when it shows a fault.
 
+mod acts;
 mod faults;
 
-use self::faults::{fault, rotation, slow_then_broken};
+use self::{
+    acts::{act, burst, buy, card},
+    faults::{fault, rotation, slow_then_broken},
+};
 use crate::dice::Dice;
 
 /// Everything about one world that is decided before it begins.
@@ -87,6 +91,17 @@ pub enum Act {
         calls: usize,
         /// With a key of its own for the charge.
         named: bool,
+        /// After how long it hangs up, if it does.
+        patience_ms: Option<u64>,
+    },
+    /// A buyer's account pays with tokens, so many calls at once.
+    Buy {
+        /// Of which card.
+        card: usize,
+        /// How many.
+        calls: usize,
+        /// It knows the card's number and no more.
+        thief: bool,
         /// After how long it hangs up, if it does.
         patience_ms: Option<u64>,
     },
@@ -251,6 +266,20 @@ impl Plan {
         self.seed % 6 == 5
     }
 
+    /// Whether some pay with Shared Payment Tokens, and somebody with tokens of another's card: in every
+    /// fourth.
+    #[must_use]
+    pub const fn has_tokens(&self) -> bool {
+        self.seed % 4 == 2
+    }
+
+    /// Whether somebody who knows this card's number has tokens made of it.
+    #[must_use]
+    pub fn is_tried(&self, card: usize) -> bool {
+        let thief = |what| matches!(what, Act::Buy { card: of, thief: true, .. } if of == card);
+        self.acts.iter().any(|act| thief(act.what))
+    }
+
     /// What this seed decides.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
@@ -277,6 +306,10 @@ impl Plan {
         if leased {
             let bursts = 1 + dice.below(4);
             acts.extend((0..bursts).map(|_| burst(&dice, &cards)));
+        }
+        if seed % 4 == 2 {
+            let buys = 2 + dice.below(6);
+            acts.extend((0..buys).map(|_| buy(&dice, &cards)));
         }
         acts.sort_by_key(|act| act.at_ms);
         let shape = (gateways, workers, ledgers);
@@ -317,53 +350,4 @@ impl Plan {
         });
         faults.chain(acts).max().unwrap_or(0)
     }
-}
-
-fn card(dice: &Dice) -> Card {
-    let bank = match dice.below(10) {
-        0 => Bank::Declines(u32::MAX),
-        1 => Bank::Declines(1),
-        2 | 3 => Bank::Asks,
-        _ => Bank::Pays,
-    };
-    Card { bank, agents: 1 + dice.place(2) }
-}
-
-fn burst(dice: &Dice, cards: &[Card]) -> Planned<Act> {
-    let card = dice.place(cards.len());
-    let agent = dice.place(cards[card].agents);
-    let (at_once, calls) = (dice.between(4, 16), dice.between(10, 40));
-    let [at_once, calls] = [at_once, calls].map(|of| usize::try_from(of).unwrap_or(1));
-    let what = Act::Burst { card, agent, at_once, calls };
-    Planned { at_ms: dice.below(6_000), lasts_ms: 0, what }
-}
-
-fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
-    let card = dice.place(cards.len());
-    let agent = dice.place(cards[card].agents);
-    let what = match dice.below(20) {
-        0 => {
-            let amount = *dice.pick(&[None, Some(20_000), Some(30_000)]);
-            let again_ms = dice.chance(600).then(|| dice.span(20, 20_000));
-            Act::Refund { card, amount, again_ms, fails: dice.chance(300) }
-        }
-        1 => Act::DashboardRefund { card, fails: dice.chance(300) },
-        2 => Act::Dispute { card, won: dice.chance(500), another: dice.chance(400) },
-        3 => Act::Stranger { card, disputed: dice.chance(500) },
-        4 if dice.chance(300) => Act::ClearMetadata { card },
-        5 if dice.chance(300) => Act::Reconcile,
-        _ => {
-            let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };
-            let calls = usize::try_from(calls).unwrap_or(1);
-            let patience_ms = dice.chance(100).then(|| dice.span(1, 5_000));
-            Act::Ask { card, agent, calls, named: dice.chance(200), patience_ms }
-        }
-    };
-    // Early ones matter most: there the cards are charged.
-    let latest = if dice.chance(500) { 3_000.min(horizon) } else { horizon };
-    let lasts_ms = match what {
-        Act::Dispute { .. } => dice.span(SECOND, horizon.max(MINUTE)),
-        _ => 0,
-    };
-    Planned { at_ms: dice.below(latest), lasts_ms, what }
 }

@@ -13,6 +13,7 @@ use crate::{
     acts::People,
     agent::{Agent, Ended},
     bank::Told,
+    buyer::Buyer,
     gateway::Gateway,
     ledger::Ledger,
     plan::{Bank, Fault, Plan, Planned},
@@ -79,6 +80,9 @@ async fn happen(world: &Arc<World>) {
         world: Arc::clone(world),
         ledgers: ledgers.clone(),
         agents: agents.collect(),
+        buyers: (0..plan.cards.len())
+            .map(|card| [false, true].map(|thief| Buyer::new(world, card, thief, &gateways)))
+            .collect(),
         dice: world.dice("people"),
         reconciled_ms: Cell::new(BEGINNING_MS),
     });
@@ -115,7 +119,8 @@ async fn happen(world: &Arc<World>) {
     for asked in asked.collect::<Vec<_>>() {
         if let Ok((card, ended)) = asked.await {
             let pays = !matches!(plan.cards[card].bank, Bank::Asks | Bank::Declines(u32::MAX));
-            let touched = world.truth().touched.contains(&card);
+            // A card that has not paid yet, and was declined too often elsewhere, has to wait.
+            let touched = world.truth().touched.contains(&card) || plan.is_tried(card);
             let good = match ended {
                 Ended::Served => true,
                 Ended::Refused => touched || !pays || plan.cards[card].bank == Bank::Declines(1),

@@ -47,6 +47,7 @@ async fn a_token_is_charged_once_and_the_credit_pays_for_what_follows() {
     assert_eq!(told["clientId"], paid["clientId"]);
     assert_eq!(told["creditsRemaining"], 49_999);
     assert_eq!(first.header("cache-control"), Some("private"));
+    assert_eq!(first.header("vary"), Some("payment, authorization"));
     let received = stack.upstream.recorder().last().unwrap();
     assert_eq!(received.header("authorization"), None, "the API saw the credential");
     assert_eq!(received.header("x-stripe402-client-id"), paid["clientId"].as_str());
@@ -109,12 +110,22 @@ async fn a_token_that_cannot_be_charged_is_refused() {
     let path = stack.sim.url(&format!("{helper}/{revoked}/revoke"));
     as_agent(stack.client.post(path), AGENT).send().await.unwrap();
     let small = payer.token(499).await;
-    for token in [revoked, small, "spt_unknown".to_owned()] {
+    let used = payer.token(500).await;
+    let elsewhere = [
+        ("amount", "500"),
+        ("currency", "usd"),
+        ("confirm", "true"),
+        ("payment_method_data[shared_payment_granted_token]", &used),
+    ];
+    let call = stack.client.post(stack.sim.url("/v1/payment_intents")).form(&elsewhere);
+    assert_eq!(as_agent(call, SECRET_KEY).send().await.unwrap().status(), 200);
+    let euros = payer.token_in("eur", 500).await;
+    for token in [revoked, small, used, euros, "spt_unknown".to_owned()] {
         let refused = payer.send("/api/joke", &payer.with_token("/api/joke", &token).await).await;
         assert_eq!(refused.status, 402, "{refused:?}");
         assert_eq!(refused.body["type"], "https://paymentauth.org/problems/verification-failed");
     }
-    assert_eq!((charged(&stack).await, stack.upstream.recorder().count()), (0, 0));
+    assert_eq!((charged(&stack).await, stack.upstream.recorder().count()), (500, 0));
 }
 
 #[tokio::test]
@@ -139,6 +150,22 @@ async fn a_lost_answer_charges_nobody_twice() {
     assert_eq!((calls.len(), keys.len()), (2, 1), "the same key");
 }
 
+/// The buyer's account deals with the bank; the client only sends its credential again.
+#[tokio::test]
+async fn a_card_that_its_bank_asks_about_pays_when_the_buyer_has_answered() {
+    let stack = stack(StackOptions::new()).await;
+    let payer = Payer::new(&stack, AGENT, "4000002760003184").await;
+    let credential = payer.credential("/api/joke").await;
+    let asked = payer.send("/api/joke", &credential).await;
+    assert_eq!(asked.status, 402, "{asked:?}");
+    assert_eq!(asked.body["type"], "https://paymentauth.org/problems/payment-action-required");
+    let intent = asked.body["paymentIntentId"].as_str().unwrap();
+    stack.sim.authenticate(intent, true).await.unwrap();
+    let paid = payer.send("/api/joke", &credential).await.receipt();
+    assert_eq!(paid["creditsRemaining"], 49_900);
+    assert_eq!(charged(&stack).await, 500);
+}
+
 #[tokio::test]
 async fn a_challenge_is_paid_with_one_token() {
     let dear = |filter: &mut Value| filter["routes"][0]["price"] = json!(50_000);
@@ -151,6 +178,36 @@ async fn a_challenge_is_paid_with_one_token() {
     let refused = payer.send("/api/joke", &other).await;
     assert_eq!((refused.status, refused.header(CHALLENGE)), (403, None), "{refused:?}");
     assert_eq!(refused.body["reason"], "idempotency_mismatch");
+    assert_eq!(charged(&stack).await, 500);
+}
+
+/// A price that is known afterwards: the most is held, and what the API says is taken.
+#[tokio::test]
+async fn a_credential_pays_what_a_request_used() {
+    let stack = stack(StackOptions::new()).await;
+    let payer = Payer::new(&stack, AGENT, &card::fresh().unwrap()).await;
+    let credential = payer.credential_for(stack.client.post(stack.url("/api/chat"))).await;
+    let ask = || stack.client.post(stack.url("/api/chat")).json(&json!({"prompt": "hello"}));
+    let answer = send(ask().header("authorization", payer::encode(&credential))).await;
+    let paid = answer.receipt();
+    assert_eq!(
+        (&paid["creditsRemaining"], &paid["hold"]["amount"]),
+        (&json!(30_000), &json!(20_000))
+    );
+    assert_eq!(receipt(&answer)["creditsRemaining"], 30_000);
+    // What was used is less than the least price of this route.
+    let client = json!({"clientId": paid["clientId"]});
+    let mut left = json!(30_000);
+    for _ in 0..100 {
+        left = send(stack.pay("/.well-known/stripe402/balance", &client)).await.body
+            ["creditsRemaining"]
+            .clone();
+        if left != 30_000 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(left, 49_900);
     assert_eq!(charged(&stack).await, 500);
 }
 
@@ -169,12 +226,8 @@ async fn fifty_at_once() {
         credentials.push(other.credential("/api/weather").await);
     }
     let left = all_at_once(&other, credentials).await;
-    let units = (charged(&stack).await - 500) * 100;
-    assert_eq!(left.iter().min(), Some(&(units - 50 * 500)), "nothing is lost or given away");
-    let intents = charges(&stack).await;
-    let tokens: std::collections::BTreeSet<_> =
-        intents.iter().map(|call| call.params["payment_method_data"].to_string()).collect();
-    assert_eq!(tokens.len(), intents.len(), "each token is charged once at the most");
+    assert_eq!(left, (50..100).map(|n| n * 500).collect::<Vec<i64>>());
+    assert_eq!(charged(&stack).await, 1_000, "one charge for fifty tokens of one buyer");
 }
 
 /// What is left after each, the least first.

@@ -20,9 +20,9 @@ const PAYMENTS: [(&str, &str); 2] = [
     ("x-payment", "eyJ4NDAyVmVyc2lvbiI6MX0="),
 ];
 
-/// Runs a program of `tests/packages` with the published packages.
+/// Runs a program of `tests/sdks` with the published packages.
 async fn run(program: &str, url: &str) -> Value {
-    let folder = binary::workspace().join("tests/packages");
+    let folder = binary::workspace().join("tests/sdks");
     let output = Command::new("node").args([program, url]).current_dir(folder).output().await;
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -10,9 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_ledger::stripe::{
-    Card, CardCharge, Changed, Dispute, Failure, Intent, NewRefund, Provider, Refund, Verification,
+    Card, CardCharge, Changed, Dispute, Failure, GrantedToken, Intent, NewRefund, Provider, Refund,
+    Verification,
 };
-use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
+use stripe402_protocol::{GrantedTokenId, PaymentIntentId, PaymentMethodId};
 
 use super::{Bank, Begun, keys::Answer};
 use crate::{
@@ -209,6 +210,10 @@ fn shown(answer: &Result<Answer, Failure>) -> String {
 impl Provider for Line {
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
         self.read("a PaymentMethod", |bank| bank.card(id)).await
+    }
+
+    async fn granted_token(&self, id: &GrantedTokenId) -> Result<GrantedToken, Failure> {
+        self.read("a Shared Payment Token", |bank| bank.granted_token(id)).await
     }
 
     async fn create_customer(&self, subject: &str, key: &str) -> Result<String, Failure> {

@@ -6,6 +6,7 @@
 mod keys;
 pub mod line;
 mod record;
+mod tokens;
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -13,11 +14,12 @@ use stripe402_ledger::stripe::{
     Card, CardCharge, Changed, Decline, Dispute, DisputePhase, Failure, Intent, IntentStatus,
     NewRefund, Refund, Verification,
 };
-use stripe402_protocol::{PaymentIntentId, PaymentMethodId};
+use stripe402_protocol::{Instrument, PaymentIntentId, PaymentMethodId};
 
 pub use self::{
     keys::{Begun, Keys},
     record::{Disputed, Method, Paid, Refunded, Told},
+    tokens::Token,
 };
 use crate::{plan, world::lock};
 
@@ -32,6 +34,8 @@ pub struct Bank {
 pub struct State {
     /// PaymentMethods.
     pub methods: BTreeMap<String, Method>,
+    /// Shared Payment Tokens.
+    pub tokens: BTreeMap<String, Token>,
     /// How many charges of a card number were declined.
     pub declined: BTreeMap<String, u32>,
     /// Customers; `false` where one was deleted.
@@ -89,7 +93,8 @@ impl Bank {
             if state.customers.get(&charge.customer) != Some(&true) {
                 return Err(missing());
             }
-            let method = state.methods.get(charge.card.as_str()).ok_or_else(missing)?.clone();
+            let card = state.charged_with(&charge.card)?;
+            let method = state.methods.get(&card).ok_or_else(missing)?.clone();
             if method.customer.as_ref().is_some_and(|of| *of != charge.customer) {
                 return Err(Failure::Invalid("payment_method_unexpected_state".to_owned()));
             }
@@ -101,7 +106,7 @@ impl Bank {
                 status,
                 amount_minor: charge.amount_minor,
                 currency: charge.currency.to_string(),
-                card: charge.card.as_str().to_owned(),
+                card,
                 customer: Some(charge.customer.clone()),
                 top_up: Some(charge.top_up.clone()),
                 books: Some(charge.books.clone()),
@@ -110,8 +115,12 @@ impl Bank {
                 created_ms: now_ms,
                 changed_ms: now_ms,
             };
-            if paid {
-                state.attach(charge.card.as_str(), &charge.customer);
+            match &charge.card {
+                Instrument::PaymentMethod(id) if paid => {
+                    state.attach(id.as_str(), &charge.customer)
+                }
+                Instrument::Token(id) if paid => state.consume(id),
+                _ => {}
             }
             state.tell_of_intent(&intent);
             let shown = intent.shown();

@@ -1,5 +1,7 @@
 //! What the filter asks of Envoy: done at once, or written down to be done after the VM call.
 
+use std::rc::Rc;
+
 use stripe402_filter::{
     gate::EncodedReply,
     host::{CallId, Host, Kept, Message, NoCall, OnlyIf, StreamId},
@@ -52,7 +54,7 @@ impl Host for Proxy<'_> {
     }
     fn reply(&mut self, stream: StreamId, reply: &EncodedReply) {
         self.decisions += 1;
-        self.effects.push(Effect::Reply(stream, reply.status, reply.body.to_vec()));
+        self.effects.push(Effect::Reply(stream, Rc::new(reply.clone())));
     }
     fn resume(&mut self, stream: StreamId) {
         self.decisions += 1;

@@ -128,3 +128,23 @@ async fn with_a_header_of_its_own_authorization_stays_with_the_api() {
     assert_eq!(received.header("authorization"), Some("Payment for the API"));
     assert_eq!(received.header("payment-authorization"), None);
 }
+
+/// The shipped policy lets pages pay.
+#[tokio::test]
+async fn a_page_may_read_the_challenge_and_pay_it() {
+    let stack = stack(StackOptions::new()).await;
+    let page = "https://a.example";
+    let asks = stack.client.request(reqwest::Method::OPTIONS, stack.url("/api/joke"));
+    let asks = asks.header("origin", page).header("access-control-request-method", "GET");
+    let asks = asks.header("access-control-request-headers", "authorization,accept-payment");
+    let preflight = send(asks).await;
+    let allowed = preflight.header("access-control-allow-headers").unwrap();
+    let challenge = send(stack.get("/api/joke").header("origin", page)).await;
+    let exposed = challenge.header("access-control-expose-headers").unwrap();
+    for (list, names) in
+        [(allowed, ["authorization", "accept-payment"]), (exposed, [CHALLENGE, "payment-receipt"])]
+    {
+        let listed: Vec<_> = list.split(',').map(str::trim).collect();
+        assert!(names.iter().all(|name| listed.contains(name)), "{list}");
+    }
+}

@@ -42,11 +42,15 @@ impl Payer {
 
     /// A token for at most so much, in minor units.
     pub(super) async fn token(&self, most: i64) -> String {
+        self.token_in("usd", most).await
+    }
+
+    pub(super) async fn token_in(&self, currency: &str, most: i64) -> String {
         let path = "/v1/test_helpers/shared_payment/granted_tokens";
         let most = most.to_string();
         let form = [
             ("payment_method", self.method.as_str()),
-            ("usage_limits[currency]", "usd"),
+            ("usage_limits[currency]", currency),
             ("usage_limits[max_amount]", &most),
             ("seller_details[network_id]", "profile_test_standin"),
         ];
@@ -57,7 +61,12 @@ impl Payer {
 
     /// A credential for a new challenge, with a new token.
     pub(super) async fn credential(&self, path: &str) -> Value {
-        let asked = self.challenge(path).await;
+        self.credential_for(self.stack.get(path)).await
+    }
+
+    /// A credential for what a request is asked to pay, with a new token.
+    pub(super) async fn credential_for(&self, request: reqwest::RequestBuilder) -> Value {
+        let asked = challenge(request).await;
         let request = URL_SAFE_NO_PAD.decode(&asked["request"]).unwrap();
         let request: Value = serde_json::from_slice(&request).unwrap();
         let token = self.token(request["amount"].as_str().unwrap().parse().unwrap()).await;
@@ -66,19 +75,7 @@ impl Payer {
 
     /// A credential for a new challenge, with this token.
     pub(super) async fn with_token(&self, path: &str, token: &str) -> Value {
-        json!({"challenge": self.challenge(path).await, "payload": {"spt": token}})
-    }
-
-    async fn challenge(&self, path: &str) -> BTreeMap<String, String> {
-        let asked = send(self.stack.get(path)).await;
-        assert_eq!(asked.status, 402, "{asked:?}");
-        let header = asked.header(CHALLENGE).unwrap();
-        let parameters = header.strip_prefix("Payment ").unwrap().split("\", ");
-        let parameter = |text: &str| {
-            let (name, value) = text.split_once("=\"").unwrap();
-            (name.to_owned(), value.trim_end_matches('"').to_owned())
-        };
-        parameters.map(parameter).collect()
+        json!({"challenge": challenge(self.stack.get(path)).await, "payload": {"spt": token}})
     }
 
     pub(super) async fn send(&self, path: &str, credential: &Value) -> Answer {
@@ -90,6 +87,19 @@ impl Payer {
         let credential = self.credential(path).await;
         self.send(path, &credential).await
     }
+}
+
+/// What a request without payment is asked to pay.
+async fn challenge(request: reqwest::RequestBuilder) -> BTreeMap<String, String> {
+    let asked = send(request).await;
+    assert_eq!(asked.status, 402, "{asked:?}");
+    let header = asked.header(CHALLENGE).unwrap();
+    let parameters = header.strip_prefix("Payment ").unwrap().split("\", ");
+    let parameter = |text: &str| {
+        let (name, value) = text.split_once("=\"").unwrap();
+        (name.to_owned(), value.trim_end_matches('"').to_owned())
+    };
+    parameters.map(parameter).collect()
 }
 
 pub(super) fn encode(credential: &Value) -> String {

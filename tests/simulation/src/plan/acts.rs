@@ -1,0 +1,62 @@
+//! What people do in a world, drawn.
+
+use super::{Act, Bank, Card, MINUTE, Planned, SECOND};
+use crate::dice::Dice;
+
+pub(super) fn card(dice: &Dice) -> Card {
+    let bank = match dice.below(10) {
+        0 => Bank::Declines(u32::MAX),
+        1 => Bank::Declines(1),
+        2 | 3 => Bank::Asks,
+        _ => Bank::Pays,
+    };
+    Card { bank, agents: 1 + dice.place(2) }
+}
+
+pub(super) fn burst(dice: &Dice, cards: &[Card]) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let agent = dice.place(cards[card].agents);
+    let (at_once, calls) = (dice.between(4, 16), dice.between(10, 40));
+    let [at_once, calls] = [at_once, calls].map(|of| usize::try_from(of).unwrap_or(1));
+    let what = Act::Burst { card, agent, at_once, calls };
+    Planned { at_ms: dice.below(6_000), lasts_ms: 0, what }
+}
+
+pub(super) fn buy(dice: &Dice, cards: &[Card]) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let calls = if dice.chance(300) { dice.between(2, 12) } else { 1 };
+    let calls = usize::try_from(calls).unwrap_or(1);
+    let patience_ms = dice.chance(100).then(|| dice.span(1, 5_000));
+    let what = Act::Buy { card, calls, thief: dice.chance(250), patience_ms };
+    Planned { at_ms: dice.below(20_000), lasts_ms: 0, what }
+}
+
+pub(super) fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let agent = dice.place(cards[card].agents);
+    let what = match dice.below(20) {
+        0 => {
+            let amount = *dice.pick(&[None, Some(20_000), Some(30_000)]);
+            let again_ms = dice.chance(600).then(|| dice.span(20, 20_000));
+            Act::Refund { card, amount, again_ms, fails: dice.chance(300) }
+        }
+        1 => Act::DashboardRefund { card, fails: dice.chance(300) },
+        2 => Act::Dispute { card, won: dice.chance(500), another: dice.chance(400) },
+        3 => Act::Stranger { card, disputed: dice.chance(500) },
+        4 if dice.chance(300) => Act::ClearMetadata { card },
+        5 if dice.chance(300) => Act::Reconcile,
+        _ => {
+            let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };
+            let calls = usize::try_from(calls).unwrap_or(1);
+            let patience_ms = dice.chance(100).then(|| dice.span(1, 5_000));
+            Act::Ask { card, agent, calls, named: dice.chance(200), patience_ms }
+        }
+    };
+    // Early ones matter most: there the cards are charged.
+    let latest = if dice.chance(500) { 3_000.min(horizon) } else { horizon };
+    let lasts_ms = match what {
+        Act::Dispute { .. } => dice.span(SECOND, horizon.max(MINUTE)),
+        _ => 0,
+    };
+    Planned { at_ms: dice.below(latest), lasts_ms, what }
+}
