@@ -8,7 +8,8 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # What the end-to-end tests and `make run` start.
 PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-dev -p stripe402-client -p stripe402-images
-# The filter is a wasm module: its native build exists for its unit tests only.
+# The filter is a wasm module: its native build exists for its unit tests only. Always this selection: another one
+# has other features of the libraries, and builds all of them again.
 NATIVE := --workspace --exclude stripe402-filter
 
 .PHONY: help
@@ -30,10 +31,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 .PHONY: test
 # The same paths and schedules each time; `make soak` makes others.
 test: export PROPTEST_RNG_SEED := 402
-test: setup wasm-trap wasm parts sdks client-js ## All tests: native, wasm under Node, end to end
-	@printf '\n== unit and component tests\n'
-	cargo test --quiet $(NATIVE) --exclude stripe402-dev --exclude stripe402-tests
-	@./scripts/count-stores.sh
+test: setup wasm-trap wasm native sdks client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== the filter'\''s rules, natively\n'
 	cargo test --quiet -p stripe402-filter --lib --test corpus
 	@printf '\n== the protocol as wasm, under Node\n'
@@ -41,8 +39,9 @@ test: setup wasm-trap wasm parts sdks client-js ## All tests: native, wasm under
 		cargo test -p stripe402-protocol --target wasm32-unknown-unknown --test golden
 	@printf '\n== the client'\''s rules for JavaScript, under Node and in Chromium\n'
 	@./scripts/test-client-wasm.sh
-	@printf '\n== end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
-	cargo test --quiet -p stripe402-dev -p stripe402-tests
+	@printf '\n== units, components, and end to end: Envoy, ledger, API and Stripe stand-in as processes\n'
+	cargo test --quiet $(NATIVE)
+	@./scripts/count-stores.sh $(NATIVE)
 
 .PHONY: soak
 soak: setup wasm-trap wasm parts sdks ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, metered ones on every store, fuzzing
@@ -173,7 +172,7 @@ clean: ## Remove what was built; tools (.tools) and balances (.run) stay
 	cargo clean
 	rm -rf dist
 
-.PHONY: setup-rust setup-run parts sdks
+.PHONY: setup-rust setup-run parts native sdks
 setup-rust:
 	@./scripts/setup-rust.sh
 
@@ -183,6 +182,10 @@ setup-run: setup-rust
 parts: setup-rust
 	@printf '  ledger, Stripe stand-in, demo API: building (a few minutes the first time)\n'
 	@cargo build $(PARTS) --bins
+
+native: setup-rust
+	@printf '  programs and tests: building (some minutes the first time)\n'
+	@cargo build $(NATIVE) --bins --tests
 
 # Another maker's client in Rust, which the tests pay with. A workspace of its own: its features would change ours.
 sdks: setup-rust
