@@ -61,6 +61,8 @@ pub(crate) struct GoodReceipt {
     pub(crate) client_id: ClientId,
     pub(crate) left: Units,
     pub(crate) charge_id: Option<String>,
+    /// Of its amounts, where the server says it.
+    pub(crate) currency: Option<Currency>,
     pub(crate) hold: Option<ReceiptHold>,
 }
 
@@ -71,6 +73,8 @@ struct ReceiptWire {
     credits_remaining: Units,
     client_id: ClientId,
     charge_id: Option<String>,
+    /// Any JSON: a currency that is none does not hide the receipt.
+    currency: Option<Value>,
     /// Any JSON: a hold that cannot be read does not hide the receipt.
     hold: Option<Value>,
 }
@@ -136,6 +140,7 @@ impl GoodReceipt {
             client_id: wire.client_id,
             left: wire.credits_remaining,
             charge_id: wire.charge_id.map(|id| plain(&id)).filter(|id| !id.is_empty()),
+            currency: wire.currency.and_then(read),
             hold: wire.hold.and_then(read),
         })
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use stripe402_protocol::{Currency, Units};
 
-use crate::{Policy, Purse};
+use crate::{Policy, Purse, purse::CONFIRMED_WITHIN};
 
 /// One of the caller's two budgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,16 +47,33 @@ impl Purse {
         let recent = self.charges.iter().filter(|charge| charge.at > since);
         let known = recent.filter(|charge| charge.currency == currency).map(|charge| charge.amount);
         // A charge that is open may take effect today, whenever it was begun.
-        total(known.chain(self.open(currency)))
+        total(known.chain(self.open(currency)).chain([self.unconfirmed(currency, now)]))
     }
 
     /// What cards were charged since this purse was begun, and may be by charges whose outcome is
-    /// not known.
+    /// not known. `now` is in Unix seconds.
     #[must_use]
-    pub fn spent(&self, currency: Currency) -> Units {
+    pub fn spent(&self, currency: Currency, now: u64) -> Units {
+        let open = self.open(currency).chain([self.unconfirmed(currency, now)]);
+        total([self.charged(currency)].into_iter().chain(open))
+    }
+
+    /// What cards were charged since this purse was begun.
+    #[must_use]
+    pub fn charged(&self, currency: Currency) -> Units {
         let known = self.charges.iter().filter(|charge| charge.currency == currency);
         let earlier = self.earlier.get(currency.as_str()).copied();
-        total(known.map(|charge| charge.amount).chain(earlier).chain(self.open(currency)))
+        total(known.map(|charge| charge.amount).chain(earlier))
+    }
+
+    /// What cards would be charged if their holders confirmed all that was replaced meanwhile. `now` is in
+    /// Unix seconds.
+    #[must_use]
+    pub fn unconfirmed(&self, currency: Currency, now: u64) -> Units {
+        let since = now.saturating_sub(CONFIRMED_WITHIN);
+        let all = self.origins.values().flat_map(|known| &known.unconfirmed);
+        let these = all.filter(|open| open.at > since && open.currency == currency);
+        total(these.map(|open| open.amount))
     }
 
     fn open(&self, currency: Currency) -> impl Iterator<Item = Units> + '_ {
@@ -71,13 +88,35 @@ impl Purse {
         amount: Units,
         now: u64,
     ) -> Result<(), Overdrawn> {
+        self.affords_beside(policy, amount, Units::ZERO, now)
+    }
+
+    /// Whether `amount` may be charged that is counted as spent already: the budget may be smaller than it
+    /// was when the charge was begun.
+    pub(crate) fn affords_open(
+        &self,
+        policy: &Policy,
+        amount: Units,
+        now: u64,
+    ) -> Result<(), Overdrawn> {
+        self.affords_beside(policy, amount, amount, now)
+    }
+
+    fn affords_beside(
+        &self,
+        policy: &Policy,
+        amount: Units,
+        counted: Units,
+        now: u64,
+    ) -> Result<(), Overdrawn> {
         let budgets = [
-            (Budget::Total, policy.budget_total, self.spent(policy.currency)),
+            (Budget::Total, policy.budget_total, self.spent(policy.currency, now)),
             (Budget::Day, policy.budget_per_day, self.spent_today(policy.currency, now)),
         ];
         for (budget, limit, spent) in budgets {
             let Some(limit) = limit else { continue };
-            let left = limit.checked_sub(spent).unwrap_or(Units::ZERO);
+            let others = spent.checked_sub(counted).unwrap_or(Units::ZERO);
+            let left = limit.checked_sub(others).unwrap_or(Units::ZERO);
             if amount > left {
                 return Err(Overdrawn { budget, left });
             }
@@ -90,6 +129,8 @@ impl Purse {
         let since = now.saturating_sub(DAY.saturating_mul(2));
         let (old, recent) = self.charges.drain(..).partition(|charge| charge.at <= since);
         self.charges = recent;
+        let open = now.saturating_sub(CONFIRMED_WITHIN);
+        self.origins.values_mut().for_each(|known| known.unconfirmed.retain(|of| of.at > open));
         let old: Vec<crate::CardCharge> = old;
         for charge in old {
             let sum = self.earlier.entry(charge.currency.as_str().to_owned()).or_default();
@@ -122,11 +163,11 @@ mod tests {
         let mut purse = purse(&[(1_000, 5), (100_000, 7), (200_000, 11)]);
         let now = 200_000;
         assert_eq!(purse.spent_today(Currency::USD, now), Units::from_u32(11));
-        assert_eq!(purse.spent(Currency::USD), Units::from_u32(23));
-        assert_eq!(purse.spent("eur".parse().unwrap()), Units::ZERO);
+        assert_eq!(purse.spent(Currency::USD, now), Units::from_u32(23));
+        assert_eq!(purse.spent("eur".parse().unwrap(), now), Units::ZERO);
         purse.fold(now);
         assert_eq!(purse.charges.len(), 2);
-        assert_eq!(purse.spent(Currency::USD), Units::from_u32(23), "folded, not forgotten");
+        assert_eq!(purse.spent(Currency::USD, now), Units::from_u32(23), "folded, not forgotten");
         let policy = Policy { budget_per_day: Some(Units::from_u32(15)), ..Policy::default() };
         assert_eq!(purse.affords(&policy, Units::from_u32(4), now), Ok(()));
         let overdrawn = Overdrawn { budget: Budget::Day, left: Units::from_u32(4) };

@@ -61,6 +61,20 @@ pub enum Error {
         /// Of both.
         currency: Currency,
     },
+    /// The caller wants to charge a card less than the server takes.
+    #[error(
+        "a card is charged {} at least, and this client is told to charge {}; nothing was charged",
+        money(*least, *currency),
+        money(*wanted, *currency)
+    )]
+    TopUpTooLow {
+        /// What the caller wants to charge.
+        wanted: Units,
+        /// The server's least.
+        least: Units,
+        /// Of both.
+        currency: Currency,
+    },
     /// A budget would be overdrawn.
     #[error(
         "the card would be charged {}, but only {} is left of the budget {budget}; nothing was charged",
@@ -210,6 +224,7 @@ impl Error {
             Self::Refused { refused } => refused.code.as_str(),
             Self::PriceTooHigh { .. } => "price_too_high",
             Self::ChargeTooHigh { .. } => "charge_too_high",
+            Self::TopUpTooLow { .. } => Code::TopUpBelowMinimum.as_str(),
             Self::BudgetExceeded { .. } => "budget_exceeded",
             Self::CurrencyNotAllowed { .. } => "currency_not_allowed",
             Self::OriginNotAllowed { .. } | Self::OtherOrigin { .. } => "origin_not_allowed",
@@ -252,6 +267,9 @@ impl Error {
             }
             Self::ChargeTooHigh { needed, most, currency } => {
                 json!({"needed": needed, "most": most, "currency": currency})
+            }
+            Self::TopUpTooLow { wanted, least, currency } => {
+                json!({"wanted": wanted, "least": least, "currency": currency})
             }
             Self::BudgetExceeded { budget, needed, left, currency } => {
                 json!({"budget": budget, "needed": needed, "left": left, "currency": currency})

@@ -44,11 +44,16 @@ pub struct Known {
     pub top_ups: u64,
     /// Whether the server takes no more than `maxPrice` says.
     pub knows_max_price: bool,
+    /// Whether the server takes nothing in another currency than the payment names.
+    pub knows_currency: bool,
     /// What requests cost when last asked, by method and path.
     pub routes: BTreeMap<String, Terms>,
     /// A card charge whose outcome is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// Card charges that wait for their cardholder, and were replaced by others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<Pending>,
     /// Holds of requests whose cost is not known yet. `balances` leaves them out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<DeductionId, OpenHold>,
@@ -84,6 +89,10 @@ pub struct CardCharge {
     pub currency: Currency,
 }
 
+/// For so long, in seconds, a charge that waits for its cardholder may still take effect, and counts. A
+/// gateway cancels one that was replaced, or has waited too long.
+pub(crate) const CONFIRMED_WITHIN: u64 = 24 * 3600;
+
 /// How many prices are remembered per origin; paths with ids in them have no end.
 const MOST_ROUTES: usize = 64;
 
@@ -101,6 +110,7 @@ impl Purse {
     pub(crate) fn learn(&mut self, origin: &str, route: &str, terms: &Terms) {
         let known = self.known_mut(origin);
         known.knows_max_price = terms.knows_max_price;
+        known.knows_currency = terms.knows_currency;
         if known.routes.len() >= MOST_ROUTES && !known.routes.contains_key(route) {
             known.routes.pop_first();
         }
@@ -129,6 +139,9 @@ impl Purse {
         if let Some(hold) = receipt.held(origin, currency) {
             self.hold(&hold);
         }
+        if let Some(charge_id) = &receipt.charge_id {
+            self.confirmed(origin, charge_id);
+        }
     }
 
     /// A client id could not pay these terms: so much is known of its balance.
@@ -139,10 +152,27 @@ impl Purse {
         *left = below.min(*left);
     }
 
-    /// Writes down that a card is about to be charged. One that was open before counts as charged.
+    /// Writes down that a card is about to be charged. One that was open before counts as charged, unless it
+    /// waits for its cardholder: see [`CONFIRMED_WITHIN`].
     pub(crate) fn reserve(&mut self, origin: &str, pending: Pending) {
-        self.settle(origin, true);
+        let known = self.known_mut(origin);
+        match known.pending.take_if(|open| open.payment_intent.is_some()) {
+            Some(open) => known.unconfirmed.push(open),
+            None => self.settle(origin, true),
+        }
         self.known_mut(origin).pending = Some(pending);
+    }
+
+    /// A receipt names a PaymentIntent: one that waited for its cardholder was charged after all.
+    fn confirmed(&mut self, origin: &str, charge_id: &str) {
+        let of = |open: &Pending| {
+            open.payment_intent.as_ref().is_some_and(|id| id.as_str() == charge_id)
+        };
+        let unconfirmed = &mut self.known_mut(origin).unconfirmed;
+        if let Some(at) = unconfirmed.iter().position(of) {
+            let Pending { at, amount, currency, .. } = unconfirmed.remove(at);
+            self.charges.push(CardCharge { at, amount, currency });
+        }
     }
 
     /// The outcome of the open charge is known; or it is counted, to be on the safe side.

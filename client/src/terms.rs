@@ -26,6 +26,9 @@ pub struct Terms {
     pub pricing: Option<Pricing>,
     /// Whether a server takes no more than `maxPrice` says.
     pub knows_max_price: bool,
+    /// Whether a server takes nothing where its price is in another currency than the payment names.
+    #[serde(default)]
+    pub knows_currency: bool,
     /// Whether a top-up can be repeated without a second charge.
     pub knows_idempotency_key: bool,
 }
@@ -133,6 +136,7 @@ impl Terms {
             description: described.map(|text| plain(&text)),
             pricing,
             knows_max_price: knows("maxPrice"),
+            knows_currency: knows("currency"),
             knows_idempotency_key: knows("idempotencyKey"),
         })
     }
@@ -156,11 +160,16 @@ impl Terms {
     }
 
     /// What a card would be charged, in units of credit: what Stripe can charge, not less than the
-    /// server's least.
-    #[must_use]
-    pub fn top_up(&self, policy: &Policy) -> Option<Units> {
-        let wanted = policy.top_up.unwrap_or(Units::ZERO).max(self.min_top_up);
-        self.currency.chargeable(wanted)
+    /// server's least. `None` if that is more than any amount.
+    ///
+    /// # Errors
+    /// [`Error::TopUpTooLow`] where the caller wants to charge less than that.
+    pub fn top_up(&self, policy: &Policy) -> Result<Option<Units>, Error> {
+        let (wanted, least) = (policy.top_up.unwrap_or(self.min_top_up), self.min_top_up);
+        if wanted < least {
+            return Err(Error::TopUpTooLow { wanted, least, currency: self.currency });
+        }
+        Ok(self.currency.chargeable(wanted))
     }
 }
 

@@ -45,4 +45,4 @@ pub const VERSION: u8 = 1;
 pub const X402_VERSION: u8 = 2;
 
 /// What this implementation knows beyond version 1; announced in every challenge.
-pub const EXTENSIONS: [&str; 3] = ["maxPrice", "idempotencyKey", "paymentIntentId"];
+pub const EXTENSIONS: [&str; 4] = ["maxPrice", "idempotencyKey", "paymentIntentId", "currency"];

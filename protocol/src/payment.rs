@@ -30,6 +30,9 @@ pub struct Payment {
     /// Units; above it nothing is deducted or charged (extension).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price: Option<i64>,
+    /// Of all amounts here; where the price is in another one, nothing is deducted or charged (extension).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }
 
 /// Why a `payment` header is `invalid_payment`. The text says what to mend; retrying does not help.
@@ -95,6 +98,7 @@ impl Payment {
             payment_intent_id: wire.payment_intent_id,
             idempotency_key: wire.idempotency_key,
             max_price: wire.max_price,
+            currency: wire.currency,
         })
     }
 
@@ -131,6 +135,8 @@ struct Wire {
     #[serde(default, deserialize_with = "text")]
     idempotency_key: Option<String>,
     max_price: Option<i64>,
+    #[serde(default, deserialize_with = "text")]
+    currency: Option<String>,
 }
 
 /// A string, where `null` and the empty string count as absent.
@@ -154,7 +160,7 @@ mod tests {
     fn null_and_empty_count_as_absent() {
         for json in [
             r#"{"clientId":"","paymentMethodId":null}"#,
-            r#"{"idempotencyKey":"","topUpAmount":null,"maxPrice":null,"stripe402Version":null}"#,
+            r#"{"idempotencyKey":"","topUpAmount":null,"maxPrice":null,"currency":"","stripe402Version":null}"#,
             "{}",
         ] {
             let payment = decode(json).unwrap();
@@ -168,10 +174,11 @@ mod tests {
         let key65 = format!(r#"{{"idempotencyKey":"{}"}}"#, "k".repeat(65));
         for (json, error) in [
             (r#"{"clientId":"a","clientId":"b"}"#, PaymentError::Undecodable),
-            (r#"[null,null,null,1,1,null,null,1]"#, PaymentError::Undecodable),
+            (r#"[null,null,null,1,1,null,null,1,null]"#, PaymentError::Undecodable),
             (r#"{"topUp":1.0}"#, PaymentError::Undecodable),
             (r#"{"topUp":9223372036854775808}"#, PaymentError::Undecodable),
             (r#"{"maxPrice":"100"}"#, PaymentError::Undecodable),
+            (r#"{"currency":["usd"]}"#, PaymentError::Undecodable),
             (r#"{"stripe402Version":2,"topUp":1,"topUpAmount":2}"#, PaymentError::Version),
             (r#"{"topUp":1,"topUpAmount":2,"idempotencyKey":"\n"}"#, PaymentError::TopUpTwice),
             (r#"{"idempotencyKey":"\n"}"#, PaymentError::IdempotencyKey),

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, DeductionId, Units, header};
+use crate::{ClientId, Currency, DeductionId, Units, header};
 
 /// The `payment-response` header of an answer that was paid for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Receipt {
     pub credits_remaining: Units,
     /// The id to send from now on; a bearer credential.
     pub client_id: String,
+    /// Of the amounts here (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
     /// What is held for this request, whose price is known when its answer ends (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<ReceiptHold>,
@@ -40,12 +43,14 @@ impl Receipt {
     /// The header of an answer that was paid from a balance, encoded: the same as [`header::encode`]
     /// gives, without a serialiser, since every paid request needs one.
     #[must_use]
-    pub fn spent(left: Units, client: &ClientId) -> String {
-        let mut json = String::with_capacity(160);
+    pub fn spent(left: Units, client: &ClientId, currency: Currency) -> String {
+        let mut json = String::with_capacity(176);
         json.push_str(r#"{"success":true,"creditsRemaining":"#);
         json.push_str(&left.to_string());
         json.push_str(r#","clientId":""#);
         json.push_str(client.digits(&mut [0; 64]));
+        json.push_str(r#"","currency":""#);
+        json.push_str(currency.as_str());
         json.push_str(r#""}"#);
         header::encode_bytes(json.as_bytes())
     }
@@ -65,9 +70,11 @@ mod tests {
                 charge_id: None,
                 credits_remaining,
                 client_id,
+                currency: Some(Currency::USD),
                 hold: None,
             };
-            assert_eq!(Receipt::spent(credits_remaining, &client), header::encode(&receipt));
+            let short = Receipt::spent(credits_remaining, &client, Currency::USD);
+            assert_eq!(short, header::encode(&receipt));
         }
     }
 }

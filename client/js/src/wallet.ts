@@ -80,7 +80,7 @@ export class Wallet {
 
   /** What cards were charged, and may have been, in units. */
   async spent(): Promise<number> {
-    return this.withPurse(async (core) => Number(core.spent()));
+    return this.withPurse(async (core) => Number(core.spent(Date.now() / 1000)));
   }
 
   /** Runs while no other call pays at this origin. */

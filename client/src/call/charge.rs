@@ -40,8 +40,10 @@ impl Call {
         {
             return Err(Error::OutcomeUnknown);
         }
-        let top_up = terms.top_up(&self.policy);
-        let amount = repeated.as_ref().map(|open| open.amount).or(top_up);
+        let amount = match &repeated {
+            Some(open) => Some(open.amount),
+            None => terms.top_up(&self.policy)?,
+        };
         let most = self.policy.most_charge();
         let currency = terms.currency;
         let amount = amount.filter(|amount| *amount <= most).ok_or(Error::ChargeTooHigh {
@@ -49,13 +51,19 @@ impl Call {
             most,
             currency,
         })?;
+        let overdrawn = |of: crate::Overdrawn| Error::BudgetExceeded {
+            budget: of.budget,
+            needed: amount,
+            left: of.left,
+            currency,
+        };
         let pending = match repeated {
-            Some(open) => open,
+            Some(open) => {
+                purse.affords_open(&self.policy, amount, now).map_err(overdrawn)?;
+                open
+            }
             None => {
-                purse.affords(&self.policy, amount, now).map_err(|overdrawn| {
-                    let (budget, left) = (overdrawn.budget, overdrawn.left);
-                    Error::BudgetExceeded { budget, needed: amount, left, currency }
-                })?;
+                purse.affords(&self.policy, amount, now).map_err(overdrawn)?;
                 let pending = Pending {
                     key: self.request.key.clone(),
                     payment_method: card.clone(),
@@ -111,7 +119,8 @@ impl Call {
             return Ok(Step::Done { outcome: Outcome::NotTaken });
         };
         let used = self.client(purse);
-        purse.receipt(&origin, &receipt, terms.currency, true, used);
+        let currency = receipt.currency.unwrap_or(terms.currency);
+        purse.receipt(&origin, &receipt, currency, true, used);
         let amount = purse.known(&origin).and_then(|known| known.pending.as_ref());
         let amount = amount.map(|pending| pending.amount);
         // Without a charge id, a key heard for the first time means that credits sufficed.
@@ -119,7 +128,7 @@ impl Call {
         purse.settle(&origin, charged);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
-                hold: receipt.held(&origin, terms.currency),
+                hold: receipt.held(&origin, currency),
                 credits_remaining: receipt.left,
                 client_id: receipt.client_id,
                 charged: amount.filter(|_| charged),

@@ -129,7 +129,7 @@ impl Call {
     }
 
     fn start(&mut self, purse: &mut Purse) -> Result<Step, Error> {
-        if self.may_pay().is_ok() && self.known(purse).is_some_and(|known| known.knows_max_price) {
+        if self.may_pay().is_ok() && self.is_guarded(purse) {
             if self.is_short(purse) {
                 return Ok(self.take_turn());
             }
@@ -138,6 +138,14 @@ impl Call {
             }
         }
         Ok(self.ask())
+    }
+
+    /// Whether nothing is paid, whatever this costs by now, but what the caller allows: the server compares the
+    /// price, and the currency too, or else the currency was told before.
+    fn is_guarded(&self, purse: &Purse) -> bool {
+        let Some(known) = self.known(purse) else { return false };
+        let told = known.routes.get(&self.request.route()).map(|terms| terms.currency);
+        known.knows_max_price && (known.knows_currency || told == Some(self.policy.currency))
     }
 
     /// Asks for the price: with the request itself where it can be sent again.

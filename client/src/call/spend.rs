@@ -17,6 +17,11 @@ impl Call {
         self.send(payment, false)
     }
 
+    /// Whether the server takes nothing where its price is in another currency than we name.
+    fn names_currency(&self, purse: &Purse) -> bool {
+        self.known(purse).is_some_and(|known| known.knows_currency)
+    }
+
     /// What any payment of ours says.
     pub(super) fn payment(&self, purse: &Purse, client: Option<ClientId>) -> Payment {
         let guarded = self.known(purse).is_some_and(|known| known.knows_max_price);
@@ -24,6 +29,7 @@ impl Call {
             stripe402_version: VERSION,
             client_id: client.map(|id| id.to_hex()),
             max_price: guarded.then(|| self.policy.most_price().get()),
+            currency: self.names_currency(purse).then(|| self.policy.currency.as_str().to_owned()),
             ..Payment::default()
         }
     }
@@ -47,10 +53,11 @@ impl Call {
             return Ok(Step::Done { outcome: Outcome::NotTaken });
         };
         let used = self.client(purse);
-        purse.receipt(&self.request.origin, &receipt, self.policy.currency, false, used);
+        let currency = receipt.currency.unwrap_or(self.policy.currency);
+        purse.receipt(&self.request.origin, &receipt, currency, false, used);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
-                hold: receipt.held(&self.request.origin, self.policy.currency),
+                hold: receipt.held(&self.request.origin, currency),
                 credits_remaining: receipt.left,
                 client_id: receipt.client_id,
                 charge_id: receipt.charge_id,

@@ -8,7 +8,7 @@ use stripe402_protocol::{Code, Reason, encode};
 
 use crate::{
     server::{Server, challenge, refused},
-    talk::{Payer, policy, request},
+    talk::{NOW, Payer, policy, request},
 };
 
 fn altered(change: impl FnOnce(&mut Value)) -> Answer {
@@ -169,7 +169,11 @@ fn a_server_that_always_wants_more_gets_one_payment() {
         keys.dedup();
         assert_eq!(keys.len(), 1, "{number}: one top-up, whatever is answered");
         assert!((1..=4).contains(&cards), "{number}: {cards}");
-        assert_eq!(purse.spent(policy().currency).get(), 50_000, "{number}: counted in any case");
+        assert_eq!(
+            purse.spent(policy().currency, NOW).get(),
+            50_000,
+            "{number}: counted in any case"
+        );
     }
 }
 
@@ -199,7 +203,7 @@ fn every_code_and_reason_is_told_as_it_came() {
         assert_eq!((&json["code"], &json["publishableKey"]), (&json!(code), &json!("pk_test_1")));
         // Nothing was charged; only what a cardholder may still confirm is counted.
         let counted = if reason == Some("authentication_required") { 50_000 } else { 0 };
-        assert_eq!(purse.spent(policy().currency).get(), counted, "{code} {reason:?}");
+        assert_eq!(purse.spent(policy().currency, NOW).get(), counted, "{code} {reason:?}");
     }
 }
 
@@ -221,7 +225,7 @@ fn a_reason_of_a_later_version_hides_no_code_and_settles_no_earlier_attempt() {
         let Step::Fail { error } = step else { panic!("{step:?}") };
         assert_eq!(error.code(), "payment_failed");
         assert_eq!(error.reason().as_deref(), reason.filter(|reason| *reason == "frozen"));
-        assert_eq!(purse.spent(policy().currency).get(), counted, "{reason:?} {tried_before}");
+        assert_eq!(purse.spent(policy().currency, NOW).get(), counted, "{reason:?} {tried_before}");
     }
 }
 
@@ -266,6 +270,6 @@ fn the_cardholders_part_is_surfaced_and_the_next_call_brings_it_to_its_end() {
     let answer = server.answer(1, Some(payment.expose()), None).unwrap();
     let step = next.step(&mut payer.purse, Event::Answer(answer), 1);
     assert!(matches!(step, Step::Done { .. }));
-    assert_eq!(payer.purse.spent(policy().currency).get(), 50_000, "confirmed is charged");
+    assert_eq!(payer.purse.spent(policy().currency, NOW).get(), 50_000, "confirmed is charged");
     assert!(payer.purse.origins.values().all(|known| known.pending.is_none()));
 }

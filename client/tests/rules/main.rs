@@ -11,6 +11,7 @@
 )]
 
 mod hostile;
+mod limits;
 mod metered;
 mod random;
 mod server;

@@ -9,7 +9,7 @@ use stripe402_protocol::{ClientId, Currency, DeductionId, Units, encode};
 
 use crate::{
     server::{Server, client_id},
-    talk::{ORIGIN, Payer, policy, request},
+    talk::{NOW, ORIGIN, Payer, policy, request},
 };
 
 const MOST: u32 = 20_000;
@@ -76,7 +76,7 @@ fn the_whole_hold_counts_until_what_it_cost_is_known() {
     assert_eq!((told.captured, told.state), (Units::new(125).ok(), SettlementState::Captured));
     assert_eq!((held(&payer.purse), left(&payer.purse)), (0, 49_875));
     // The card was charged all of it, and gets nothing back: nor does a budget.
-    assert_eq!(payer.purse.spent(Currency::USD).get(), 50_000);
+    assert_eq!(payer.purse.spent(Currency::USD, NOW).get(), 50_000);
 }
 
 #[test]
@@ -307,7 +307,7 @@ proptest! {
             if let Some(balance) = server.balances.get("pm_1") {
                 prop_assert!(left(&payer.purse) <= *balance, "more than there is");
             }
-            prop_assert_eq!(server.charged(), payer.purse.spent(Currency::USD).get());
+            prop_assert_eq!(server.charged(), payer.purse.spent(Currency::USD, NOW).get());
         }
     }
 }

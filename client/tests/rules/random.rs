@@ -131,7 +131,7 @@ proptest! {
                 prop_assert!(!checked || world.server.price <= 10_000, "more than was agreed");
             }
             let usd = policy.currency;
-            let counted = world.purse.spent(usd).get();
+            let counted = world.purse.spent(usd, NOW).get();
             prop_assert!(world.server.charged() <= counted, "a charge was not counted");
             prop_assert!(counted <= i64::from(budget), "beyond the budget");
         }
@@ -142,7 +142,7 @@ proptest! {
             prop_assert!(times <= 1, "call {number} was paid for {times} times");
         }
         let usd = policy.currency;
-        prop_assert!(world.server.charged() <= world.purse.spent(usd).get());
+        prop_assert!(world.server.charged() <= world.purse.spent(usd, NOW).get());
     }
 
     /// However many first calls run at once, in whatever order: one charge, and all are served.

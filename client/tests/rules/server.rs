@@ -26,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) price: i64,
     pub(crate) min_top_up: i64,
     pub(crate) extensions: bool,
+    /// Whether it takes nothing in another currency than the payment names. Its own is always the dollar.
+    pub(crate) compares_currencies: bool,
     pub(crate) declines: bool,
     /// Whether the price is known only afterwards: then it is held.
     pub(crate) meters: bool,
@@ -53,6 +55,7 @@ impl Server {
             price: 500,
             min_top_up: 50_000,
             extensions: true,
+            compares_currencies: true,
             declines: false,
             meters: false,
             holds: BTreeMap::new(),
@@ -85,7 +88,9 @@ impl Server {
             });
         }
         if self.extensions {
-            challenge["extensions"] = json!(["maxPrice", "idempotencyKey", "paymentIntentId"]);
+            let mut extensions = vec!["maxPrice", "idempotencyKey", "paymentIntentId"];
+            extensions.extend(self.compares_currencies.then_some("currency"));
+            challenge["extensions"] = json!(extensions);
         }
         challenge
     }
@@ -113,6 +118,10 @@ impl Server {
 
     fn paid(&mut self, call: usize, payment: &Payment, fault: Option<Fault>) -> Answer {
         if self.extensions && payment.max_price.is_some_and(|most| self.price > most) {
+            return challenge(&self.challenge());
+        }
+        let compares = self.extensions && self.compares_currencies;
+        if compares && payment.currency.as_ref().is_some_and(|named| named != "usd") {
             return challenge(&self.challenge());
         }
         if let Some(id) = &payment.client_id {

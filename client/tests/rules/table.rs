@@ -6,7 +6,7 @@ use stripe402_protocol::Units;
 
 use crate::{
     server::{Fault, Server, client_id},
-    talk::{ORIGIN, Payer, card, policy, request},
+    talk::{NOW, ORIGIN, Payer, card, policy, request},
 };
 
 fn units(units: u32) -> Option<Units> {
@@ -24,7 +24,7 @@ fn asked_once_then_charged_once_then_one_round_trip_each() {
         sent,
         json!({
             "stripe402Version": 1, "paymentMethodId": "pm_1", "topUpAmount": 50_000,
-            "idempotencyKey": "key-1", "maxPrice": 10_000,
+            "idempotencyKey": "key-1", "maxPrice": 10_000, "currency": "usd",
         })
     );
     for left in [49_000, 48_500] {
@@ -33,7 +33,9 @@ fn asked_once_then_charged_once_then_one_round_trip_each() {
     }
     assert_eq!(server.seen.len(), 4, "one round trip per call");
     let id = client_id("pm_1").to_hex();
-    let spend = json!({"stripe402Version": 1, "clientId": id, "maxPrice": 10_000});
+    let spend = json!({
+        "stripe402Version": 1, "clientId": id, "maxPrice": 10_000, "currency": "usd",
+    });
     assert_eq!(server.seen[3], Some(spend));
     assert_eq!(server.charges, [50_000]);
 }
@@ -229,7 +231,11 @@ fn what_is_not_known_is_asked_about_by_the_next_call_and_counts_until_then() {
         let error = payer.faulty(&mut server, &policy, request(), &mut faults).unwrap_err();
         assert_eq!(error, Error::OutcomeUnknown, "{fault:?}");
         let usd = policy.currency;
-        assert_eq!(payer.purse.spent(usd).get(), 50_000, "{fault:?}: it may have been charged");
+        assert_eq!(
+            payer.purse.spent(usd, NOW).get(),
+            50_000,
+            "{fault:?}: it may have been charged"
+        );
         let paid = payer.paid(&mut server, &policy);
         assert_eq!(paid.charged, units(50_000), "{fault:?}");
         assert_eq!(server.charges, [50_000], "{fault:?}");
@@ -257,7 +263,10 @@ fn an_api_that_fails_is_the_callers_answer_and_its_top_up_is_found_again() {
     let outcome = payer.faulty(&mut server, &policy(), request(), &mut faults);
     assert_eq!(outcome, Ok(Outcome::NotTaken));
     payer.paid(&mut server, &policy());
-    assert_eq!((server.charges.len(), payer.purse.spent(policy().currency).get()), (1, 50_000));
+    assert_eq!(
+        (server.charges.len(), payer.purse.spent(policy().currency, NOW).get()),
+        (1, 50_000)
+    );
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn an_earlier_charge_whose_credit_is_spent_does_not_stand_in_the_way() {
     server.balances.insert("pm_1".into(), 0);
     assert_eq!(payer.paid(&mut server, &policy()).charged, units(50_000));
     assert_eq!(server.charges.len(), 2);
-    assert_eq!(payer.purse.spent(policy().currency).get(), 100_000);
+    assert_eq!(payer.purse.spent(policy().currency, NOW).get(), 100_000);
 }
 
 #[test]

@@ -320,13 +320,14 @@ impl Stream {
             captured: None,
         });
         let receipt = if charged_by.is_none() && hold.is_none() {
-            Receipt::spent(left, &client)
+            Receipt::spent(left, &client, priced.offer.currency)
         } else {
             let receipt = Receipt {
                 success: true,
                 charge_id: charged_by,
                 credits_remaining: left,
                 client_id: client_id.clone(),
+                currency: Some(priced.offer.currency),
                 hold,
             };
             let encoded = stripe402_protocol::encode(&receipt);

@@ -108,7 +108,11 @@ impl Stream {
         if intent == Intent::Nothing {
             return self.challenge(&priced, false);
         }
-        if payment.max_price.is_some_and(|most| priced.offer.price().get() > most) {
+        let offer = &priced.offer;
+        let named = payment.currency.as_deref();
+        if named.is_some_and(|named| !named.eq_ignore_ascii_case(offer.currency.as_str()))
+            || payment.max_price.is_some_and(|most| offer.price().get() > most)
+        {
             return self.challenge(&priced, false);
         }
         if let Some(metering) = &mut self.metering {

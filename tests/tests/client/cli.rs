@@ -14,7 +14,7 @@ pub(crate) struct Payer {
 }
 
 /// Flags by the names that policies have in JSON.
-const FLAGS: [(&str, &str); 8] = [
+const FLAGS: [(&str, &str); 9] = [
     ("paymentMethodId", "--payment-method"),
     ("clientId", "--client-id"),
     ("maxPrice", "--max-price"),
@@ -23,6 +23,7 @@ const FLAGS: [(&str, &str); 8] = [
     ("budgetPerDay", "--budget-per-day"),
     ("currency", "--currency"),
     ("origins", "--allow-origin"),
+    ("topUp", "--top-up"),
 ];
 
 impl Payer {

@@ -147,6 +147,7 @@ async fn budgets_and_limits(world: &World, kind: &Kind) {
         (json!({"maxPrice": 499}), "price_too_high"),
         (json!({"maxCharge": 49_999}), "charge_too_high"),
         (json!({"currency": "eur"}), "currency_not_allowed"),
+        (json!({"topUp": 10_000}), "top_up_below_minimum"),
         (json!({"origins": ["https://api.example"]}), "origin_not_allowed"),
     ];
     let card = fresh(world).await;

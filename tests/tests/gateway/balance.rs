@@ -11,7 +11,7 @@ async fn a_balance_is_spent_to_the_last_unit() {
     let client = paid_client(&stack).await;
     for left in (0..=49_000).rev().step_by(500) {
         let answer = pay(&stack, "/api/weather", json!({"clientId": client})).await;
-        let expected = json!({"success": true, "creditsRemaining": left, "clientId": client});
+        let expected = json!({"success": true, "creditsRemaining": left, "clientId": client, "currency": "usd"});
         assert_eq!(answer.receipt(), expected);
         assert_eq!(answer.header("cache-control"), Some("private"));
         assert_eq!(answer.header("vary"), Some("payment"));

@@ -30,7 +30,7 @@ async fn a_first_request_is_told_the_price() {
             "publishableKey": "pk_test_standin",
             "description": "Current weather for one city",
         }],
-        "extensions": ["maxPrice", "idempotencyKey", "paymentIntentId"],
+        "extensions": ["maxPrice", "idempotencyKey", "paymentIntentId", "currency"],
     });
     assert_eq!(answer.challenge(), expected);
 

@@ -44,7 +44,8 @@ async fn a_client_of_the_middleware_spends_at_the_gateway() {
     cli(&redis, &command);
 
     let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
-    let expected = json!({"success": true, "creditsRemaining": 700, "clientId": client});
+    let expected =
+        json!({"success": true, "creditsRemaining": 700, "clientId": client, "currency": "usd"});
     assert_eq!(spent.receipt(), expected);
     assert_eq!(cli(&redis, &["HGET", &record, "balance"]), "700");
     assert_eq!(express_deducts(&redis, &client, "150"), "550");

@@ -1,4 +1,4 @@
-//! `maxPrice` and `idempotencyKey`.
+//! `maxPrice`, `currency` and `idempotencyKey`.
 
 use serde_json::{Value, json};
 use stripe402_tests::stack::{Stack, StackOptions};
@@ -6,7 +6,7 @@ use stripe402_tests::stack::{Stack, StackOptions};
 use crate::answer::{left_before, paid_client, pay};
 
 #[tokio::test]
-async fn nothing_is_taken_above_max_price() {
+async fn nothing_is_taken_above_max_price_nor_in_another_currency() {
     let stack = Stack::start(StackOptions::new()).await.unwrap();
     let client = paid_client(&stack).await;
     let card = stack.sim.fresh_card().await.unwrap();
@@ -15,13 +15,16 @@ async fn nothing_is_taken_above_max_price() {
         json!({"paymentMethodId": card, "maxPrice": 499}),
         json!({"clientId": client, "maxPrice": 0}),
         json!({"clientId": client, "maxPrice": -1}),
+        json!({"clientId": client, "maxPrice": 500, "currency": "eur"}),
+        json!({"clientId": client, "paymentMethodId": card, "currency": "quids"}),
+        json!({"paymentMethodId": card, "currency": "eur"}),
     ] {
         let challenge = pay(&stack, "/api/weather", payment.clone()).await.challenge();
         assert_eq!((&challenge["price"], &challenge["error"]), (&json!(500), &Value::Null));
     }
     assert_eq!(left_before(&stack, &client).await, 49_500);
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
-    let enough = json!({"clientId": client, "maxPrice": 500});
+    let enough = json!({"clientId": client, "maxPrice": 500, "currency": "USD"});
     assert_eq!(pay(&stack, "/api/weather", enough).await.receipt()["creditsRemaining"], 48_900);
 }
 

@@ -50,10 +50,11 @@ impl Core {
         serde_json::json!(self.purse).to_string()
     }
 
-    /// What cards were charged, and may have been, in total, in units of the policy's currency.
+    /// What cards were charged, and may have been, in total, in units of the policy's currency. `now` is in
+    /// Unix seconds.
     #[must_use]
-    pub fn spent(&self) -> String {
-        self.purse.spent(self.policy.currency).to_string()
+    pub fn spent(&self, now: f64) -> String {
+        self.purse.spent(self.policy.currency, whole(now)).to_string()
     }
 
     /// Begins a call.
@@ -71,11 +72,8 @@ impl Core {
     /// In words, if the event cannot be read.
     pub fn step(&mut self, call: &mut Call, event: &str, now: f64) -> Result<String, String> {
         let event = wire::event(event)?;
-        // Seconds since 1970 are whole in a double for the next 200 million years.
-        #[expect(clippy::as_conversions, reason = "saturates, and NaN is 0")]
-        let now = now as u64;
         let before = self.purse.clone();
-        let step = call.call.step(&mut self.purse, event, now);
+        let step = call.call.step(&mut self.purse, event, whole(now));
         Ok(wire::step(step, self.purse != before))
     }
 
@@ -87,13 +85,17 @@ impl Core {
     pub fn settle(&mut self, hold: &str, told: &str, waited: f64) -> Result<String, String> {
         let hold: Hold = wire::read(wire::value(hold)?)?;
         let told = wire::told(told)?;
-        #[expect(clippy::as_conversions, reason = "saturates, and NaN is 0")]
-        let waited = waited as u64;
-        let before = self.purse.clone();
+        let (before, waited) = (self.purse.clone(), whole(waited));
         let told = told.as_ref().map(|(status, body)| (*status, body.as_str()));
         let heard = hold.heard(&mut self.purse, told, waited);
         Ok(wire::settling(heard, self.purse != before))
     }
+}
+
+/// A number of JavaScript's. Seconds since 1970 are whole in a double for the next 200 million years.
+#[expect(clippy::as_conversions, reason = "saturates, and NaN is 0")]
+const fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// Reads a challenge: `{terms}` or `{error}`.

@@ -59,7 +59,7 @@ fn a_conversation_in_json() {
         "creditsRemaining": 49_500, "clientId": id, "chargeId": "pi_1", "charged": 50_000,
     });
     assert_eq!((&step["step"], &step["paid"]), (&json!("done"), &paid));
-    assert_eq!(core.spent(), "50000");
+    assert_eq!(core.spent(1_800_000_000.0), "50000");
 
     let kept = core.dump();
     let mut again = Core::new("{}").unwrap();

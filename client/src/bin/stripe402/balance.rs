@@ -1,10 +1,16 @@
 //! `stripe402 balance`.
 
+use std::{fmt::Write as _, time::UNIX_EPOCH};
+
 use serde_json::json;
 use stripe402_client::{Policy, money};
 use stripe402_protocol::Units;
 
 use crate::{arguments::BalanceArgs, exit::Exit, show};
+
+fn now() -> u64 {
+    UNIX_EPOCH.elapsed().map(|age| age.as_secs()).unwrap_or_default()
+}
 
 pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
     let BalanceArgs { url, client_id, currency, allow_http, common } = arguments;
@@ -22,7 +28,8 @@ pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
     let origin = url.origin().ascii_serialization();
     let balance = wallet.ask_balance(&url).await?;
     let purse = wallet.purse().map_err(|error| Exit::local(error.to_string()))?;
-    let charged = purse.spent(currency);
+    let charged = purse.charged(currency);
+    let unconfirmed = purse.spent(currency, now()).checked_sub(charged).unwrap_or_default();
     let Some(balance) = balance else {
         let message = format!("nothing was bought at {origin} yet");
         let error = json!({"code": "payment_required", "message": message, "origin": origin});
@@ -32,6 +39,7 @@ pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
         show::json(&json!({
             "origin": origin, "creditsRemaining": balance.credits_remaining,
             "currency": balance.currency, "now": balance.now, "chargedInTotal": charged,
+            "unconfirmed": unconfirmed,
         }));
         return Ok(0);
     }
@@ -39,6 +47,11 @@ pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
     let source =
         if balance.now { "" } else { ", as the last receipt said; others may have spent since" };
     show::row("left", &format!("{left} ({} units){source}", balance.credits_remaining));
-    show::row("cards charged", &format!("{} in total, everywhere", money(charged, currency)));
+    let mut told = format!("{} in total, everywhere", money(charged, currency));
+    if !unconfirmed.is_zero() {
+        // Writing to a String cannot fail.
+        let _written = write!(told, ", {} unconfirmed", money(unconfirmed, currency));
+    }
+    show::row("cards charged", &told);
     Ok(0)
 }
