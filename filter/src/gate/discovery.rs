@@ -10,7 +10,7 @@ use stripe402_protocol::{
 };
 
 use super::{
-    Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream,
+    Audience, Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream,
     published::published,
 };
 use crate::{
@@ -28,6 +28,8 @@ impl Stream {
         let discovery = config.discovery.as_ref()?;
         let path = without_query(&head.path);
         if let Some(content) = published(&config, discovery, path) {
+            // A cache may keep it: it is the same for everybody.
+            self.audience = Audience::Json;
             return Some(self.refuse(match &*head.method {
                 "GET" | "HEAD" => Reply::published(content),
                 "OPTIONS" => Reply::options(),

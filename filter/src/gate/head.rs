@@ -134,6 +134,10 @@ impl<'h> Head<'h> {
 impl<'h> Head<'h> {
     /// One more header in which a credential may be. `others`: whether one before it had none.
     fn hear(&mut self, name: &'h [u8], value: &'h [u8], ours: bool, others: &mut bool) {
+        if ours && value.is_empty() {
+            self.remove.extend(core::str::from_utf8(name).ok());
+            return;
+        }
         self.offered = self.offered.and(value, ours);
         if self.offered == Offered::Nothing {
             *others = true;

@@ -62,7 +62,8 @@ impl Problem {
     const INVALID: Self = Self::new("invalid-challenge", "Invalid Challenge", 402);
     const EXPIRED: Self = Self::new("payment-expired", "Payment Expired", 402);
     const PAYLOAD: Self = Self::new("invalid-payload", "Invalid Payload", 402);
-    const ACTION: Self = Self::new("payment-action-required", "Payment Action Required", 402);
+    // A fresh challenge would be paid with another token, beside the one that waits.
+    const ACTION: Self = Self::new("payment-action-required", "Payment Action Required", 403);
     const FAILED: Self = Self::new("verification-failed", "Verification Failed", 402);
 
     const fn new(name: &'static str, title: &'static str, status: u16) -> Self {

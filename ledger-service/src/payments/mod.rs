@@ -165,6 +165,9 @@ impl CardPayments {
     ) -> Result<CardAnswer, PaymentAbort> {
         self.check_mode(request)?;
         let mut attempt = self.receive(request).await?;
+        if self.is_dead(request, &attempt.card) {
+            return self.pay_by_own_top_up(&mut attempt).await;
+        }
         if let Some(intent) = &request.payment_intent_id {
             attempt.proven |= self.settle_confirmed(&attempt, intent).await?;
         }
@@ -217,11 +220,7 @@ impl CardPayments {
                 Opened::InDebt(owed) => {
                     return Err(self.refuse_in_debt(&mut attempt, owed).await?);
                 }
-                Opened::Mismatch => {
-                    let text = "this idempotencyKey was used with another card or amount";
-                    let refusal = Refusal::new(Code::InvalidPayment, text);
-                    return Err(refuse(refusal.because(Reason::IdempotencyMismatch)));
-                }
+                Opened::Mismatch => return Err(refuse(token::mismatch(&attempt.card))),
             }
         }
     }

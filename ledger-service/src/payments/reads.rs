@@ -153,7 +153,12 @@ impl CardPayments {
         if !known {
             return None;
         }
-        Some(patiently(|| self.read(id)).await.map_err(unusable))
+        let card = patiently(|| self.read(id)).await.map_err(unusable);
+        if card.as_ref().is_ok_and(is_used_up) {
+            // From now on it is read within the limits of ids that are not known.
+            locked(&self.reads.known).until_ms.remove(id);
+        }
+        Some(card)
     }
 
     async fn read_new(
@@ -164,7 +169,9 @@ impl CardPayments {
         let until = |span: Duration| self.clock.now_ms().saturating_add(millis(span));
         match patiently(|| self.read(id)).await {
             Ok(card) => {
-                locked(&self.reads.known).remember(id, until(self.options.limits.window));
+                if !is_used_up(&card) {
+                    locked(&self.reads.known).remember(id, until(self.options.limits.window));
+                }
                 Ok(card)
             }
             Err(Failure::Invalid(code)) if is_about_the_id(&code) => {
@@ -204,7 +211,7 @@ impl CardPayments {
         }
     }
 
-    async fn count_unknown(&self, source: Option<Source>) {
+    pub(super) async fn count_unknown(&self, source: Option<Source>) {
         let Some(source) = source else { return };
         let unlimited = NamedLimit { most: u64::MAX, ..self.unknown_limit(source) };
         if let Err(error) = self.check_and_count(&unlimited, true).await {
@@ -217,8 +224,13 @@ impl CardPayments {
     }
 }
 
-fn source(request: &CardPayment) -> Option<Source> {
+pub(super) fn source(request: &CardPayment) -> Option<Source> {
     request.source.as_deref().and_then(Source::read)
+}
+
+/// A token that was consumed or revoked, or has expired.
+fn is_used_up(card: &Card) -> bool {
+    card.token.as_ref().is_some_and(|token| token.deactivated)
 }
 
 /// Whether Stripe says so of the id itself: what it says of our key passes when the key is mended.

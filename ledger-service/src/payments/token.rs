@@ -6,14 +6,19 @@
 //! the account's other tokens of this card may spend the client's balance. Any other token is charged the
 //! least top-up, whatever the balance is.
 
-use stripe402_protocol::{ClientId, Code, GrantedTokenId, Instrument, Reason, Refusal, Units};
+use std::sync::Arc;
 
-use super::{CardPayments, PaymentAttempt};
+use stripe402_protocol::{
+    ClientId, Code, GrantedTokenId, Instrument, Reason, Refusal, Units,
+    message::{CardAnswer, CardPayment},
+};
+
+use super::{CardPayments, PaymentAttempt, amount::top_up_amount, reads::source};
 use crate::{
-    accounting::name_of_buyer,
+    accounting::{Opened, name_of_buyer},
     options::WithoutIdentity,
-    stripe::{Card, Failure},
-    topups::abort::{PaymentAbort, refuse},
+    stripe::{Card, Failure, GrantedToken},
+    topups::abort::{PaymentAbort, refuse, unaccepted},
 };
 
 impl CardPayments {
@@ -28,15 +33,14 @@ impl CardPayments {
     async fn read_token(&self, id: &GrantedTokenId) -> Result<Card, Failure> {
         let token = self.provider.granted_token(id).await?;
         // The id of a token is no fingerprint of any card's: it has an underscore.
-        let fingerprint = token.fingerprint.unwrap_or_else(|| id.as_str().to_owned());
-        Ok(Card { id: id.clone().into(), fingerprint, customer: None, agent: token.agent })
+        let fingerprint = token.fingerprint.clone().unwrap_or_else(|| id.as_str().to_owned());
+        Ok(Card { id: id.clone().into(), fingerprint, customer: None, token: Some(token) })
     }
 
     /// Refuses a token that does not show whose it is, unless the operator wants such a token to be a client
     /// of its own: its credits are spent by the client id of the receipt alone.
     pub(super) fn check_identity(&self, card: &Card) -> Result<(), PaymentAbort> {
-        let hidden = card.id.is_token() && card.fingerprint == card.id.as_str();
-        if hidden && self.options.without_identity == WithoutIdentity::Refuse {
+        if is_hidden(card) && self.options.without_identity == WithoutIdentity::Refuse {
             let text = "this Shared Payment Token does not show a card, so its credits would have no \
                         owner; nothing was charged: pay with a card";
             return Err(refuse(Refusal::new(Code::InvalidPayment, text)));
@@ -68,8 +72,39 @@ impl CardPayments {
     /// The name of the account that made a token which is not proven.
     pub(super) fn unproven_buyer(&self, attempt: &PaymentAttempt<'_>) -> Option<ClientId> {
         let card = &attempt.card;
-        let agent = card.agent.as_ref().filter(|_| card.id.is_token() && !attempt.proven)?;
+        let agent = card.token.as_ref().filter(|_| !attempt.proven)?.agent.as_ref()?;
         Some(name_of_buyer(agent, &card.fingerprint))
+    }
+
+    /// Whether a token cannot be charged what this request would charge it: it was used, revoked, has expired,
+    /// or is for less, or for another currency. Such a token is no right to anything, whoever made it.
+    pub(super) fn is_dead(&self, request: &CardPayment, card: &Card) -> bool {
+        let now = i64::try_from(self.clock.now_ms() / 1_000).unwrap_or(i64::MAX);
+        let amount = request.currency.minor_units(request.min_top_up);
+        let covers = |token: &GrantedToken| token.covers(amount, request.currency, now);
+        !card.token.as_ref().is_none_or(covers) && !stripe402_mutant::mutant!("dead_token_pays")
+    }
+
+    /// A token that cannot be charged spends what it was charged for itself, where the request names that
+    /// top-up: a repetition. One that hides its card names it by itself.
+    pub(super) async fn pay_by_own_top_up(
+        self: &Arc<Self>,
+        attempt: &mut PaymentAttempt<'_>,
+    ) -> Result<CardAnswer, PaymentAbort> {
+        let request = attempt.request;
+        let amount = top_up_amount(request, request.price).map_err(refuse)?;
+        match self.known_by_name(attempt, amount).await? {
+            Some(Opened::Repeated(named)) => self.repeat(attempt, named).await?,
+            Some(_) => return Err(refuse(mismatch(&attempt.card))),
+            None if is_hidden(&attempt.card) => {}
+            None => {
+                self.count_unknown(source(request)).await;
+                return Err(refuse(unaccepted()));
+            }
+        }
+        let answer = self.deduct(attempt, None).await?;
+        let deduction_id = request.deduction_id;
+        Ok(answer.unwrap_or(CardAnswer::Insufficient { deduction_id }))
     }
 
     /// How much has to be there for a request not to charge. A token that is not proven is charged.
@@ -78,6 +113,21 @@ impl CardPayments {
         let charged_anyway = attempt.card.id.is_token() && !attempt.proven && available >= price;
         if charged_anyway { Units::MAX } else { price }
     }
+}
+
+/// Whether a token does not show whose it is.
+fn is_hidden(card: &Card) -> bool {
+    card.id.is_token() && card.fingerprint == card.id.as_str()
+}
+
+/// The name of a top-up was used with something else. A client of MPP's knows it as the challenge.
+pub(super) fn mismatch(card: &Card) -> Refusal {
+    let text = if card.id.is_token() {
+        "this challenge was paid with another token or amount; ask for a new challenge"
+    } else {
+        "this idempotencyKey was used with another card or amount"
+    };
+    Refusal::new(Code::InvalidPayment, text).because(Reason::IdempotencyMismatch)
 }
 
 /// What an account owes is its owner's business: a token that is not proven hears no amount.

@@ -91,7 +91,7 @@ impl CardPayments {
     }
 
     /// The top-up that the request's idempotency key names, if there is one. Nothing is opened.
-    async fn known_by_name(
+    pub(super) async fn known_by_name(
         &self,
         attempt: &PaymentAttempt<'_>,
         amount: Units,

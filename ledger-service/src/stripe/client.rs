@@ -88,7 +88,7 @@ impl Provider for Stripe {
         let id = method.id.as_str().parse::<PaymentMethodId>();
         let id = id.map_err(|_| Failure::Unknown("a PaymentMethod without an id".to_owned()))?;
         let customer = method.customer.map(|customer| customer.into_id().to_string());
-        Ok(Card { id: id.into(), fingerprint, customer, agent: None })
+        Ok(Card { id: id.into(), fingerprint, customer, token: None })
     }
 
     async fn granted_token(&self, id: &GrantedTokenId) -> Result<GrantedToken, Failure> {

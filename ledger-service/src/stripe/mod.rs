@@ -88,17 +88,45 @@ pub struct Card {
     pub fingerprint: String,
     /// The customer it is attached to. Only our own verified payments attach.
     pub customer: Option<String>,
-    /// The account that made the token, if it is one.
-    pub agent: Option<String>,
+    /// What Stripe shows of the token, if it is one.
+    pub token: Option<GrantedToken>,
 }
 
 /// A Shared Payment Token, as far as Stripe shows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct GrantedToken {
     /// The card's fingerprint, if it is a card's and shown.
     pub fingerprint: Option<String>,
     /// The Stripe profile of the account that made it.
     pub agent: Option<String>,
+    /// Whether it was consumed or revoked, or has expired.
+    pub deactivated: bool,
+    /// How much it may be charged, where Stripe says so.
+    pub limits: Option<TokenLimits>,
+}
+
+/// How much a Shared Payment Token may be charged.
+#[derive(Clone, Debug)]
+pub struct TokenLimits {
+    /// The only currency.
+    pub currency: String,
+    /// What is left, in Stripe's minor units.
+    pub left_minor: i64,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
+impl GrantedToken {
+    /// Whether so much can be charged now (Unix seconds), as far as Stripe says.
+    #[must_use]
+    pub fn covers(&self, amount_minor: i64, currency: Currency, now: i64) -> bool {
+        let within = |limits: &TokenLimits| {
+            limits.currency == currency.as_str()
+                && limits.left_minor >= amount_minor
+                && limits.expires_at > now
+        };
+        !self.deactivated && self.limits.as_ref().is_none_or(within)
+    }
 }
 
 /// One charge of one card.

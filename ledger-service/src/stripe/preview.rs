@@ -23,7 +23,7 @@ use stripe402_protocol::GrantedTokenId;
 
 use super::{
     BOOKS_FIELD, CardCharge, Failure, GrantedToken, Intent, IntentStatus, SUBJECT_FIELD,
-    StripeOptions, TOP_UP_FIELD,
+    StripeOptions, TOP_UP_FIELD, TokenLimits,
 };
 
 /// The version of Stripe's API in which sellers charge Shared Payment Tokens by
@@ -47,7 +47,27 @@ pub(super) struct Preview {
 #[derive(Deserialize)]
 struct Token {
     agent_details: Option<Agent>,
+    deactivated_at: Option<i64>,
     payment_method_details: Option<Details>,
+    usage_details: Option<Usage>,
+    usage_limits: Option<Limits>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    amount_captured: Option<Captured>,
+}
+
+#[derive(Deserialize)]
+struct Captured {
+    value: i64,
+}
+
+#[derive(Deserialize)]
+struct Limits {
+    currency: String,
+    expires_at: i64,
+    max_amount: i64,
 }
 
 #[derive(Deserialize)]
@@ -106,9 +126,17 @@ impl Preview {
         let path = format!("/shared_payment/granted_tokens/{}", id.as_str());
         let token: Token = self.send(Method::GET, &path, None).await?;
         let card = token.payment_method_details.and_then(|details| details.card);
+        let captured = token.usage_details.and_then(|usage| usage.amount_captured);
+        let captured = captured.map(|captured| captured.value).unwrap_or_default();
         Ok(GrantedToken {
             fingerprint: card.and_then(|card| card.fingerprint),
             agent: token.agent_details.and_then(|agent| agent.network_business_profile),
+            deactivated: token.deactivated_at.is_some(),
+            limits: token.usage_limits.map(|limits| TokenLimits {
+                currency: limits.currency,
+                left_minor: limits.max_amount.saturating_sub(captured),
+                expires_at: limits.expires_at,
+            }),
         })
     }
 

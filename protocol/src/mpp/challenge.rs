@@ -97,7 +97,7 @@ impl Challenge {
 pub fn request(amount: Units, currency: Currency, network_id: &str) -> String {
     let minor = currency.minor_units(amount);
     URL_SAFE_NO_PAD.encode(format!(
-        r#"{{"amount":"{minor}","currency":"{currency}","methodDetails":{{"networkId":"{network_id}","paymentMethodTypes":["card","link"]}}}}"#
+        r#"{{"amount":"{minor}","currency":"{currency}","methodDetails":{{"networkId":"{network_id}","paymentMethodTypes":["card"]}}}}"#
     ))
 }
 
@@ -177,7 +177,7 @@ mod tests {
         let json = URL_SAFE_NO_PAD.decode(&asked).unwrap();
         assert_eq!(
             json,
-            br#"{"amount":"501","currency":"usd","methodDetails":{"networkId":"profile_test_61","paymentMethodTypes":["card","link"]}}"#
+            br#"{"amount":"501","currency":"usd","methodDetails":{"networkId":"profile_test_61","paymentMethodTypes":["card"]}}"#
         );
         let opaque = opaque(&DeductionId::first_at(0));
         let bound = Bound {

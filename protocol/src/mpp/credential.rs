@@ -128,7 +128,13 @@ impl<'de> de::Visitor<'de> for OpaqueVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Opaque, E> {
-        Ok(Opaque(text.into()))
+        // Else it could stand for the header, too, which is before it in what the id is made of.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.bytes().all(plain) {
+            Ok(Opaque(text.into()))
+        } else {
+            Err(de::Error::custom("opaque"))
+        }
     }
 
     fn visit_map<M: de::MapAccess<'de>>(self, mut map: M) -> Result<Opaque, M::Error> {

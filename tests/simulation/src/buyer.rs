@@ -1,7 +1,7 @@
 //! Programs that pay by MPP: each challenge with a Shared Payment Token of its own, and a credential as often
 //! as its answer is lost.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -28,11 +28,15 @@ pub struct Buyer {
     name: String,
     gateways: Vec<Rc<Gateway>>,
     dice: Dice,
+    /// Tokens of its own that were charged.
+    used: RefCell<Vec<String>>,
 }
 
 /// What pays a challenge.
 struct Credential {
     token: String,
+    /// Whether the token was charged for another challenge.
+    reused: bool,
     text: String,
     until_ms: u64,
 }
@@ -50,6 +54,7 @@ impl Buyer {
             name,
             gateways: gateways.to_vec(),
             dice,
+            used: RefCell::default(),
         })
     }
 
@@ -64,9 +69,7 @@ impl Buyer {
             };
             let wait_ms = match heard {
                 Heard::Answer(status, _) if status < 500 => {
-                    if self.thief {
-                        self.world.violated("nobody_spends_anothers_credit", self.name.clone());
-                    }
+                    self.served(credential.as_ref());
                     return Ended::Served;
                 }
                 Heard::Answer(..) => self.dice.between(100, 1_000),
@@ -112,7 +115,23 @@ impl Buyer {
         Some(heard)
     }
 
-    /// Has a token made, and puts it beside the challenge.
+    fn served(&self, credential: Option<&Credential>) {
+        if self.thief {
+            self.world.violated("nobody_spends_anothers_credit", self.name.clone());
+        }
+        let Some(Credential { token, reused, .. }) = credential else { return };
+        if *reused {
+            self.world.violated("a_token_pays_once", format!("{}: {token}", self.name));
+        } else if self.was_charged(token) {
+            self.used.borrow_mut().push(token.clone());
+        }
+    }
+
+    fn was_charged(&self, token: &str) -> bool {
+        self.world.bank.with(|state| state.tokens.get(token).is_some_and(|token| token.consumed))
+    }
+
+    /// Has a token made, and puts it beside the challenge; or one that was used, now and then.
     fn pay(&self, challenge: &str) -> Credential {
         let parameters = challenge.strip_prefix("Payment ").unwrap_or_default().split("\", ");
         let parameters = parameters.filter_map(|parameter| {
@@ -124,19 +143,19 @@ impl Buyer {
             true => (format!("profile_thief_{}", self.card), Bank::Declines(u32::MAX)),
             false => (format!("profile_{}", self.card), self.world.plan.cards[self.card].bank),
         };
-        let token = self.world.bank.grant(&agent, &fingerprint(self.card), bank);
+        let used = self.used.borrow().last().filter(|_| self.dice.chance(150)).cloned();
+        let reused = used.is_some();
+        let token =
+            used.unwrap_or_else(|| self.world.bank.grant(&agent, &fingerprint(self.card), bank));
         let credential = json!({"challenge": challenge, "payload": {"spt": token}});
         let text = format!("Payment {}", stripe402_protocol::encode(&credential));
-        Credential { token, text, until_ms: self.world.now_ms() + CHALLENGE_MS }
+        Credential { token, reused, text, until_ms: self.world.now_ms() + CHALLENGE_MS }
     }
 
     /// Whose card was charged for a credential is not refused it, however often its answer was lost; but
     /// others of the same client may have been quicker.
     fn check_refused(&self, credential: &Credential, said: &Value) {
-        let charged = self
-            .world
-            .bank
-            .with(|state| state.tokens.get(&credential.token).is_some_and(|token| token.consumed));
+        let charged = self.was_charged(&credential.token) && !credential.reused;
         let touched = self.world.truth().touched.contains(&self.card);
         let spent = ["errorCode", "error"].iter().any(|of| said[of] == "insufficient_credits");
         // What Stripe did long after it was given up is found later.

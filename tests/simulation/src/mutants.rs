@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 33] = [
+pub const ALL: [Mutant; 34] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -48,6 +48,7 @@ pub const ALL: [Mutant; 33] = [
         "token_is_proof",
         "whoever has a token made of a card's number spends its owner's credit",
     ),
+    mutant("dead_token_pays", "a token that was used spends its buyer's credit"),
     mutant("buyer_forgotten", "each token of a buyer's is charged, whatever credit there is"),
     mutant("credential_unnamed", "a credential that is sent again is another payment"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),

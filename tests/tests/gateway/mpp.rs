@@ -128,6 +128,42 @@ async fn a_token_that_cannot_be_charged_is_refused() {
     assert_eq!((charged(&stack).await, stack.upstream.recorder().count()), (500, 0));
 }
 
+/// Whoever has an old token of a buyer's cannot spend the buyer's credit with it.
+#[tokio::test]
+async fn a_token_that_cannot_be_charged_spends_nothing_of_its_buyers() {
+    let stack = stack(StackOptions::new()).await;
+    let payer = Payer::new(&stack, AGENT, &card::fresh().unwrap()).await;
+    let first = payer.credential("/api/joke").await;
+    payer.send("/api/joke", &first).await.receipt();
+    let used = first["payload"]["spt"].as_str().unwrap().to_owned();
+    let revoked = payer.token(500).await;
+    let path = format!("/v1/test_helpers/shared_payment/granted_tokens/{revoked}/revoke");
+    as_agent(stack.client.post(stack.sim.url(&path)), AGENT).send().await.unwrap();
+    let (small, euros) = (payer.token(499).await, payer.token_in("eur", 500).await);
+    for token in [used, revoked, small, euros] {
+        let refused = payer.send("/api/joke", &payer.with_token("/api/joke", &token).await).await;
+        assert_eq!(refused.status, 402, "{token}: {refused:?}");
+        assert_eq!(refused.body["errorCode"], "payment_failed");
+    }
+    // Its own challenge is another matter: that answer may have been lost.
+    let again = payer.send("/api/joke", &first).await.receipt();
+    assert_eq!((&again["creditsRemaining"], charged(&stack).await), (&json!(49_800), 500));
+}
+
+#[tokio::test]
+async fn dead_tokens_are_read_within_limits() {
+    let options = StackOptions::new().ledger_env("LEDGER_LIMIT_SOURCE_UNKNOWN", "5");
+    let stack = stack(options).await;
+    let payer = Payer::new(&stack, AGENT, &card::fresh().unwrap()).await;
+    let small = payer.token(499).await;
+    let mut last = 402;
+    for _ in 0..8 {
+        let credential = payer.with_token("/api/joke", &small).await;
+        last = payer.send("/api/joke", &credential).await.status;
+    }
+    assert_eq!(last, 503, "too many");
+}
+
 #[tokio::test]
 async fn a_lost_answer_charges_nobody_twice() {
     let stack = stack(StackOptions::new()).await;
@@ -157,7 +193,8 @@ async fn a_card_that_its_bank_asks_about_pays_when_the_buyer_has_answered() {
     let payer = Payer::new(&stack, AGENT, "4000002760003184").await;
     let credential = payer.credential("/api/joke").await;
     let asked = payer.send("/api/joke", &credential).await;
-    assert_eq!(asked.status, 402, "{asked:?}");
+    // Without a challenge: a client would pay it with another token.
+    assert_eq!((asked.status, asked.header(CHALLENGE)), (403, None), "{asked:?}");
     assert_eq!(asked.body["type"], "https://paymentauth.org/problems/payment-action-required");
     let intent = asked.body["paymentIntentId"].as_str().unwrap();
     stack.sim.authenticate(intent, true).await.unwrap();
@@ -267,6 +304,10 @@ async fn a_token_that_hides_its_card_is_refused_unless_the_operator_wants_it() {
         assert_eq!(next.receipt()["creditsRemaining"], 49_800);
         let again = payer.send("/api/joke", &credential).await;
         assert_eq!(again.receipt()["creditsRemaining"], 49_700, "the same client");
+        // The token is the key to what it was charged, for a client that never saw a receipt.
+        let fresh = payer.with_token("/api/joke", &token).await;
+        let other = payer.send("/api/joke", &fresh).await;
+        assert_eq!(other.receipt()["creditsRemaining"], 49_600, "another challenge");
         assert_eq!(charged(&stack).await, 500);
     }
 }

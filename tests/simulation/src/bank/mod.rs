@@ -76,7 +76,7 @@ impl Bank {
         self.with(|state| {
             let method = state.methods.get(id.as_str()).ok_or_else(missing)?;
             let (fingerprint, customer) = (method.fingerprint.clone(), method.customer.clone());
-            Ok(Card { id: id.clone().into(), fingerprint, customer, agent: None })
+            Ok(Card { id: id.clone().into(), fingerprint, customer, token: None })
         })
     }
 

@@ -35,7 +35,12 @@ impl Bank {
         self.with(|state| {
             let token = state.tokens.get(id.as_str()).ok_or_else(missing)?;
             let (fingerprint, agent) = (token.fingerprint.clone(), token.agent.clone());
-            Ok(GrantedToken { fingerprint: Some(fingerprint), agent: Some(agent) })
+            Ok(GrantedToken {
+                fingerprint: Some(fingerprint),
+                agent: Some(agent),
+                deactivated: token.consumed,
+                limits: None,
+            })
         })
     }
 }
