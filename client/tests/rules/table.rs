@@ -360,7 +360,7 @@ fn debug_does_not_give_credentials_away() {
         let mut event = Event::Start;
         loop {
             shown += &format!("{event:?}{call:?}");
-            let step = call.step(&mut purse, event, crate::talk::NOW);
+            let step = call.step(&mut purse, event, NOW);
             shown += &format!("{step:?}{purse:?}{call:?}");
             event = match step {
                 Step::Send { payment, .. } => {
