@@ -54,6 +54,7 @@ async fn receipt(store: &dyn Store, headers: &HeaderMap) -> Option<HeaderValue> 
                 charge_id: None,
                 credits_remaining: *left,
                 client_id: client.to_hex(),
+                currency: Some(Currency::USD),
                 hold: None,
             };
             HeaderValue::from_str(&stripe402_protocol::encode(&receipt)).ok()
