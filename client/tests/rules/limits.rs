@@ -102,7 +102,7 @@ fn a_charge_that_was_replaced_before_its_cardholder_confirmed_leaves_the_budget(
         budget_total: Some(Units::from_u32(100_000)),
         ..Policy::card(card(card_name))
     };
-    ask_the_cardholder(&mut payer.purse, &budget("pm_asked"), "pi_1", NOW);
+    ask_the_cardholder(&mut payer.purse, &budget("pm_asked"), "pi_asked", NOW);
     let (usd, later) = (Currency::USD, NOW + 24 * 3_600 + 1);
     let spent = |payer: &Payer, now| payer.purse.spent(usd, now).get();
     assert_eq!(spent(&payer, NOW), 50_000, "it may be confirmed");

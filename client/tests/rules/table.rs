@@ -190,8 +190,6 @@ fn more_than_the_least_is_charged_if_the_caller_wants() {
     let mut server = Server::new();
     let more = Policy { top_up: units(80_000), ..policy() };
     assert_eq!(Payer::default().paid(&mut server, &more).charged, units(80_000));
-    let less = Policy { top_up: units(1), ..policy() };
-    assert_eq!(Payer::default().paid(&mut Server::new(), &less).charged, units(50_000));
 }
 
 #[test]

@@ -28,10 +28,10 @@ impl Stream {
         let discovery = config.discovery.as_ref()?;
         let path = without_query(&head.path);
         if let Some(content) = published(&config, discovery, path) {
-            // A cache may keep it: it is the same for everybody.
-            self.audience = Audience::Json;
+            // Envoy turns what a gRPC client is answered into a status without a body: no cache may keep that.
+            let kept = self.audience != Audience::Grpc;
             return Some(self.refuse(match &*head.method {
-                "GET" | "HEAD" => Reply::published(content),
+                "GET" | "HEAD" => Reply::published(content, kept),
                 "OPTIONS" => Reply::options(),
                 _ => Reply::wrong_method(),
             }));

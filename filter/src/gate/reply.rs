@@ -167,8 +167,9 @@ impl Reply {
     }
 
     /// 200: a document for registries and agents, which may keep it for five minutes.
-    pub(super) fn published(content: Content) -> Self {
-        let headers = vec![(NO_STORE.0, "max-age=300".into())];
+    pub(super) fn published(content: Content, kept: bool) -> Self {
+        let keep = if kept { "max-age=300" } else { NO_STORE.1 };
+        let headers = vec![(NO_STORE.0, keep.into())];
         Self { headers, ..Self::new(200, content, "stripe402_discovery") }
     }
 

@@ -153,12 +153,7 @@ impl CardPayments {
         if !known {
             return None;
         }
-        let card = patiently(|| self.read(id)).await.map_err(unusable);
-        if card.as_ref().is_ok_and(is_used_up) {
-            // From now on it is read within the limits of ids that are not known.
-            locked(&self.reads.known).until_ms.remove(id);
-        }
-        Some(card)
+        Some(patiently(|| self.read(id)).await.map_err(unusable))
     }
 
     async fn read_new(
@@ -169,7 +164,8 @@ impl CardPayments {
         let until = |span: Duration| self.clock.now_ms().saturating_add(millis(span));
         match patiently(|| self.read(id)).await {
             Ok(card) => {
-                if !is_used_up(&card) {
+                // A token is for one payment: nobody has to send it again and again.
+                if !id.is_token() {
                     locked(&self.reads.known).remember(id, until(self.options.limits.window));
                 }
                 Ok(card)
@@ -226,11 +222,6 @@ impl CardPayments {
 
 pub(super) fn source(request: &CardPayment) -> Option<Source> {
     request.source.as_deref().and_then(Source::read)
-}
-
-/// A token that was consumed or revoked, or has expired.
-fn is_used_up(card: &Card) -> bool {
-    card.token.as_ref().is_some_and(|token| token.deactivated)
 }
 
 /// Whether Stripe says so of the id itself: what it says of our key passes when the key is mended.

@@ -62,9 +62,9 @@ async fn the_gate_serves_openapi_json_and_llms_txt() {
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], kind);
         assert_eq!(response.headers()["cache-control"], "max-age=300");
-        // What a cache may keep is the same for everybody.
-        let grpc = stack.get(path).header("content-type", "application/grpc");
-        assert_eq!(grpc.send().await.unwrap().headers()["content-type"], kind);
+        // Envoy answers a gRPC client without a body: that is for nobody else.
+        let grpc = stack.get(path).header("content-type", "application/grpc").send();
+        assert_eq!(grpc.await.unwrap().headers()["cache-control"], "no-store");
         assert!(
             response.headers().contains_key("access-control-allow-origin"),
             "pages may read it"
