@@ -136,6 +136,13 @@ fn a_402_asks_in_both_ways_and_a_credential_for_it_is_taken() {
 }
 
 #[test]
+fn an_empty_header_of_its_own_is_no_credential() {
+    let config = config_with(|config| config["mpp"]["header"] = json!("Payment-Authorization"));
+    let (_, step, removed) = ask_at(&config, "/api/joke", &[("payment-authorization", "")], 0);
+    assert_eq!((reply(step).status, removed), (402, vec!["payment-authorization".to_owned()]));
+}
+
+#[test]
 fn without_mpp_nothing_of_it_is_seen() {
     let off = config_with(|config| config["mpp"]["enabled"] = json!(false));
     let value = encoded(&credential(&challenge_of(&config(), "/api/joke")));
