@@ -186,13 +186,6 @@ fn a_charge_above_the_callers_limit_is_not_made() {
 }
 
 #[test]
-fn more_than_the_least_is_charged_if_the_caller_wants() {
-    let mut server = Server::new();
-    let more = Policy { top_up: units(80_000), ..policy() };
-    assert_eq!(Payer::default().paid(&mut server, &more).charged, units(80_000));
-}
-
-#[test]
 fn a_503_is_repeated_with_the_same_key() {
     let (mut server, mut payer) = (Server::new(), Payer::default());
     let mut faults = vec![None, Some(Fault::UnavailableAfterCharge), Some(Fault::Unavailable)];

@@ -34,21 +34,25 @@ impl Worker {
         let Some(PendingCall { call, since_ms }) = self.calls.remove(&call) else { return };
         let service = call.service();
         let elapsed = self.now_ms.saturating_sub(since_ms);
+        // Nobody knows whether the answer would have come in time.
+        let unread = self.health.was_held_up(since_ms)
+            && matches!(answer, Err(failed) if failed.trouble() == LedgerError::Unreachable);
         host.record(service.milliseconds(), elapsed);
         match call {
             Call::Batch(sent) => {
-                let answer = self.read(host, service, answer, |body| {
+                let answer = self.read(host, service, answer, unread, |body| {
                     compact::from_bytes::<BatchAnswer>(body).ok()
                 });
                 match &answer {
                     Err(LedgerError::Unreachable) => self.fall_silent(),
+                    Err(_) if unread => self.health.unread(self.now_ms),
                     _ => self.health.heard(),
                 }
                 self.batch_answered(host, sent, answer);
             }
             Call::Card { stream, deduction, source } => {
                 self.card_places.give_back(source);
-                let answer = self.read(host, service, answer, |body| {
+                let answer = self.read(host, service, answer, unread, |body| {
                     let answer: CardAnswer = serde_json::from_slice(body).ok()?;
                     (answer.deduction_id() == deduction).then_some(answer)
                 });
@@ -63,7 +67,7 @@ impl Worker {
                     self.counted.count(service.counter(CallOutcome::Ok));
                     Ok(QuestionAnswer::Settlement(None))
                 } else {
-                    self.read(host, service, answer, |body| {
+                    self.read(host, service, answer, unread, |body| {
                         if receipt {
                             let settlement = serde_json::from_slice(body).ok()?;
                             return Some(QuestionAnswer::Settlement(Some(settlement)));
@@ -134,14 +138,18 @@ impl Worker {
         host: &mut impl Host,
         service: Service,
         answer: Result<&[u8], Failed>,
+        unread: bool,
         parse: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<T, LedgerError> {
         let read = answer.map_err(Some).and_then(|body| parse(body).ok_or(None));
         let (came, read) = match read {
             Ok(answer) => (CallOutcome::Ok, Ok(answer)),
             Err(failed) => {
-                self.log.warn(host, &failure(service, failed));
+                self.log.warn(host, &failure(service, failed, unread));
                 match failed.map_or(LedgerError::InvalidResponse, Failed::trouble) {
+                    LedgerError::Unreachable if unread => {
+                        (CallOutcome::Unreachable, Err(LedgerError::InvalidResponse))
+                    }
                     LedgerError::Unreachable => {
                         (CallOutcome::Unreachable, Err(LedgerError::Unreachable))
                     }
@@ -255,7 +263,7 @@ impl Failed {
 }
 
 /// What an operator should look at when the ledger gives no usable answer.
-fn failure(service: Service, failed: Option<Failed>) -> String {
+fn failure(service: Service, failed: Option<Failed>, unread: bool) -> String {
     let to = match service {
         Service::Batch => "a batch",
         Service::Card => "a card payment",
@@ -263,6 +271,7 @@ fn failure(service: Service, failed: Option<Failed>) -> String {
     };
     let cause = match failed {
         None => "the answer is not one of this version's".to_owned(),
+        Some(_) if unread => "this worker was held up, and read none in time".to_owned(),
         Some(failed) if failed.trouble() == LedgerError::Unreachable => {
             format!("no answer ({}): it is down, or slower than the time-out", failed.status)
         }

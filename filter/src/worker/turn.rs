@@ -22,6 +22,7 @@ impl Worker {
     /// A VM call begins that is not about one stream.
     pub(super) fn begin(&mut self, host: &mut impl Host) {
         let before_ms = core::mem::replace(&mut self.now_ms, host.now_ms());
+        self.health.begin(self.now_ms);
         self.due.begin();
         // Pulses come every twentieth of a second, unless this thread was held up.
         if before_ms != 0 && self.now_ms.saturating_sub(before_ms) > STALE_MS {
@@ -76,6 +77,7 @@ impl Worker {
     }
 
     fn pulse(&mut self, host: &mut impl Host) {
+        self.health.on_pulse(self.now_ms);
         self.queue.on_pulse();
         self.progress_all(host);
         self.lease_pulse(host);
@@ -175,8 +177,8 @@ impl Worker {
     }
 
     /// The time-out counts from when a request began to wait. The ledger is silent only where a call
-    /// itself has been under way for so long: a request that others kept in the queue is late by
-    /// them, and who makes the queue long must not be let through for it.
+    /// itself has been under way for so long, and this worker could have read its answer: a request that
+    /// others kept in the queue, or in this worker's hands, is late by them.
     fn give_up_overdue(&mut self) {
         let timeout = u64::try_from(self.config.ledger.timeout.as_millis()).unwrap_or(u64::MAX);
         let Some(called_ms) = self.now_ms.checked_sub(timeout) else { return };
@@ -185,7 +187,8 @@ impl Worker {
         let mut overdue = self.queue.overdue(since_ms, LedgerError::InvalidResponse);
         for under_way in self.calls.values_mut() {
             if let Call::Batch(sent) = &mut under_way.call {
-                overdue.extend(if under_way.since_ms <= called_ms {
+                let held_up = self.health.was_held_up(under_way.since_ms);
+                overdue.extend(if under_way.since_ms <= called_ms && !held_up {
                     sent.overdue(called_ms, LedgerError::Unreachable)
                 } else {
                     sent.overdue(since_ms, LedgerError::InvalidResponse)

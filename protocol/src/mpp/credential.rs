@@ -240,6 +240,8 @@ mod tests {
             json!({"once": "a"}),
             json!({}),
             json!(7),
+            // A header's name and what follows it: the id would be that of another challenge.
+            json!("Payment-Authorization|e30"),
         ] {
             old["challenge"]["opaque"] = other;
             assert_eq!(decode(&old.to_string()).unwrap_err(), Malformed::Undecodable);

@@ -20,10 +20,10 @@ use stripe402_simulation::{
     shrink::shrink,
 };
 
-/// How many worlds: 1,200, or what `STRIPE402_SCHEDULES` says.
+/// How many worlds: 450, or what `STRIPE402_SCHEDULES` says.
 fn schedules() -> u64 {
     let set = std::env::var("STRIPE402_SCHEDULES").ok();
-    set.and_then(|schedules| schedules.parse().ok()).unwrap_or(700)
+    set.and_then(|schedules| schedules.parse().ok()).unwrap_or(450)
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn code(error: &Error) -> u8 {
             (_, Code::InvalidPayment) => 14,
             (_, Code::TopUpBelowMinimum) => 15,
         },
+        Error::TopUpTooLow { .. } => 15,
         Error::Unavailable { .. } => 17,
         Error::PriceTooHigh { .. } | Error::ChargeTooHigh { .. } => 20,
         Error::BudgetExceeded { .. } => 21,

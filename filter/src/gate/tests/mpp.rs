@@ -123,7 +123,7 @@ fn a_402_asks_in_both_ways_and_a_credential_for_it_is_taken() {
     let request = URL_SAFE_NO_PAD.decode(parameter(&challenge, "request").unwrap()).unwrap();
     let request: Value = serde_json::from_slice(&request).unwrap();
     assert_eq!((&request["amount"], &request["currency"]), (&json!("500"), &json!("usd")));
-    let details = json!({"networkId": "profile_test_61", "paymentMethodTypes": ["card", "link"]});
+    let details = json!({"networkId": "profile_test_61", "paymentMethodTypes": ["card"]});
     assert_eq!(request["methodDetails"], details);
 
     let value = encoded(&credential(&challenge));
@@ -133,6 +133,13 @@ fn a_402_asks_in_both_ways_and_a_credential_for_it_is_taken() {
     assert_eq!(request.instrument.as_str(), TOKEN);
     assert_eq!(request.idempotency_key, parameter(&challenge, "id"));
     assert_eq!(request.top_up_amount, None, "the least");
+}
+
+#[test]
+fn an_empty_header_of_its_own_is_no_credential() {
+    let config = config_with(|config| config["mpp"]["header"] = json!("Payment-Authorization"));
+    let (_, step, removed) = ask_at(&config, "/api/joke", &[("payment-authorization", "")], 0);
+    assert_eq!((reply(step).status, removed), (402, vec!["payment-authorization".to_owned()]));
 }
 
 #[test]
@@ -247,7 +254,7 @@ fn paying_again_is_offered_only_where_it_helps() {
     for (code, reason, status, kind) in [
         (CardDeclined, None, 402, "verification-failed"),
         (PaymentFailed, None, 402, "verification-failed"),
-        (PaymentFailed, Some(Reason::AuthenticationRequired), 402, "payment-action-required"),
+        (PaymentFailed, Some(Reason::AuthenticationRequired), 403, "payment-action-required"),
         (PaymentFailed, Some(Reason::RateLimited), 503, "verification-failed"),
         (PaymentFailed, Some(Reason::Frozen), 403, "verification-failed"),
         (TopUpBelowMinimum, Some(Reason::Debt), 403, "verification-failed"),

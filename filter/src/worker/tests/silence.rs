@@ -164,3 +164,35 @@ fn who_makes_the_queue_long_is_not_let_through() {
     assert_eq!(host.replied.len(), 200);
     assert_eq!(ledger.balance, 0);
 }
+
+/// A flood, or a machine without time for it, holds the worker up: the ledger's answer lies there, and
+/// Envoy's own time-out runs first. Nobody is let through for that, by credits or by card.
+#[test]
+fn a_worker_that_was_held_up_does_not_take_a_time_out_for_silence() {
+    let allow = json!({
+        "publishable_key": "pk_test_x",
+        "ledger": {"cluster": "ledger"},
+        "routes": [{"path": "/a", "price": PRICE}],
+        "ledger_unavailable": "allow",
+    });
+    let config = Rc::new(Config::parse(allow.to_string().as_bytes()).unwrap());
+    for means in [Means::Credits, Means::Card] {
+        // Pulses as they are due, then one that comes after two seconds.
+        for (step_ms, passes) in [(50, true), (2_000, false)] {
+            let (mut worker, mut host) = (Worker::new(Rc::clone(&config)), Recorder::default());
+            worker.on_pulse(&mut host);
+            request(&mut worker, &mut host, 1, means);
+            worker.on_wake(&mut host);
+            let sent_ms = host.now_ms;
+            while host.now_ms < sent_ms + 2_000 {
+                host.now_ms += step_ms;
+                worker.on_pulse(&mut host);
+            }
+            worker.on_answer(&mut host, 1, Err(SILENT));
+            assert_eq!(host.resumed.contains_key(&1), passes, "{means:?}");
+            assert_eq!(host.replied.contains_key(&1), !passes);
+            let silent = passes && matches!(means, Means::Credits);
+            assert_eq!(worker.health.is_silent(), silent, "a batch that it could have read tells");
+        }
+    }
+}
