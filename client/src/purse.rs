@@ -175,6 +175,14 @@ impl Purse {
         }
     }
 
+    /// Budgets count from now on: what cards were charged is forgotten. A charge whose outcome is not known
+    /// stays, so that it is not made again.
+    pub fn forget_charges(&mut self) {
+        self.charges.clear();
+        self.earlier.clear();
+        self.origins.values_mut().for_each(|known| known.unconfirmed.clear());
+    }
+
     /// The outcome of the open charge is known; or it is counted, to be on the safe side.
     pub(crate) fn settle(&mut self, origin: &str, charged: bool) {
         let Some(pending) = self.known_mut(origin).pending.take() else { return };

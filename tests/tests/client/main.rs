@@ -9,6 +9,7 @@
 )]
 
 mod cli;
+mod commands;
 mod elsewhere;
 mod metered;
 mod metered_api;

@@ -7,14 +7,17 @@ use reqwest::Url;
 use stripe402_client::{Amount, Policy, Wallet, storage::File};
 use stripe402_protocol::{ClientId, Currency, PaymentMethodId, Units};
 
-use crate::exit::{Exit, HELP};
+use crate::{
+    address::address,
+    exit::{EXIT_CODES, Exit},
+};
 
 /// Send HTTP requests and pay for them: by card or from a balance, within a budget.
 ///
 /// Write amounts in units (500; 10000 units are one dollar) or as money with its currency
 /// (0.05usd).
 #[derive(Parser)]
-#[command(name = "stripe402", version, after_help = HELP)]
+#[command(name = "stripe402", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,31 +26,69 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Send a request, and pay for it if it costs something.
-    #[command(after_help = HELP)]
+    #[command(after_help = EXIT_CODES)]
     Curl(Box<CurlArgs>),
     /// Show the balance at the server of a URL.
-    #[command(after_help = HELP)]
+    #[command(after_help = EXIT_CODES)]
     Balance(BalanceArgs),
     /// Show what a URL costs, or what a header says, in units and money; nothing is paid.
-    #[command(after_help = HELP)]
+    #[command(after_help = EXIT_CODES)]
     Explain(ExplainArgs),
-    /// Add a card to pay with.
+    /// Add, list and remove cards to pay with.
     #[command(subcommand)]
     Card(CardCommand),
+    /// Show what cards were charged, or begin the count anew.
+    #[command(subcommand)]
+    Budget(BudgetCommand),
+    /// Show the help of a command, or the exit codes.
+    #[command(after_help = EXIT_CODES)]
+    Help(HelpArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct HelpArgs {
+    /// Command, such as `card add`; or `exit-codes`.
+    pub(crate) topic: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// Show what cards were charged, in 24 hours and in total, by currency.
+    #[command(after_help = EXIT_CODES)]
+    Show(CommonArgs),
+    /// Forget what cards were charged, so that budgets count from now on. A charge of unknown outcome stays.
+    #[command(after_help = EXIT_CODES)]
+    Reset(CommonArgs),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum CardCommand {
     /// Add a card for the server of a URL, on a local page with Stripe's own form: the number goes
     /// to Stripe, never through this program.
-    #[command(after_help = HELP)]
+    #[command(after_help = EXIT_CODES)]
     Add(CardArgs),
+    /// List the cards in the credentials file, by server.
+    #[command(after_help = EXIT_CODES)]
+    List(CommonArgs),
+    /// Remove the card for the server of a URL. Its balance there stays.
+    #[command(after_help = EXIT_CODES)]
+    Remove(RemoveArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct RemoveArgs {
+    /// URL of the server: any of its paths.
+    #[arg(value_parser = address)]
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 /// Options in the manner of curl, and how much may be paid.
 #[derive(Args)]
 pub(crate) struct CurlArgs {
     /// URL to send the request to.
+    #[arg(value_parser = address)]
     pub(crate) url: Url,
     /// Method of the request [default: GET; POST with --data or --data-binary; PUT with
     /// --upload-file; HEAD with --head]
@@ -151,6 +192,7 @@ pub(crate) struct CommonArgs {
 #[derive(Args)]
 pub(crate) struct BalanceArgs {
     /// URL of the server: any of its paths.
+    #[arg(value_parser = address)]
     pub(crate) url: Url,
     /// Client id to use [default: the one in the credentials file]
     #[arg(long, env = "STRIPE402_CLIENT_ID", hide_env_values = true, value_parser = client_id)]
@@ -180,6 +222,7 @@ pub(crate) struct ExplainArgs {
 #[derive(Args)]
 pub(crate) struct CardArgs {
     /// URL that costs something at the server: any of its paths with a price.
+    #[arg(value_parser = address)]
     pub(crate) url: Url,
     /// Address of Stripe's API. At any other address a stand-in makes the card at once, from
     /// --test-number.
@@ -203,6 +246,12 @@ impl Cli {
             Command::Balance(arguments) => arguments.common.json,
             Command::Explain(arguments) => arguments.json,
             Command::Card(CardCommand::Add(arguments)) => arguments.common.json,
+            Command::Card(CardCommand::Remove(arguments)) => arguments.common.json,
+            Command::Card(CardCommand::List(common))
+            | Command::Budget(BudgetCommand::Show(common) | BudgetCommand::Reset(common)) => {
+                common.json
+            }
+            Command::Help(_) => false,
         }
     }
 }

@@ -1,16 +1,12 @@
 //! `stripe402 balance`.
 
-use std::{fmt::Write as _, time::UNIX_EPOCH};
+use std::fmt::Write as _;
 
 use serde_json::json;
 use stripe402_client::{Policy, money};
 use stripe402_protocol::Units;
 
-use crate::{arguments::BalanceArgs, exit::Exit, show};
-
-fn now() -> u64 {
-    UNIX_EPOCH.elapsed().map(|age| age.as_secs()).unwrap_or_default()
-}
+use crate::{arguments::BalanceArgs, budget, exit::Exit, show};
 
 pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
     let BalanceArgs { url, client_id, currency, allow_http, common } = arguments;
@@ -29,7 +25,7 @@ pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
     let balance = wallet.ask_balance(&url).await?;
     let purse = wallet.purse().map_err(|error| Exit::local(error.to_string()))?;
     let charged = purse.charged(currency);
-    let unconfirmed = purse.spent(currency, now()).checked_sub(charged).unwrap_or_default();
+    let unconfirmed = purse.spent(currency, budget::now()).checked_sub(charged).unwrap_or_default();
     let Some(balance) = balance else {
         let message = format!("nothing was bought at {origin} yet");
         let error = json!({"code": "payment_required", "message": message, "origin": origin});

@@ -1,11 +1,16 @@
-//! `stripe402 card add`.
+//! `stripe402 card add`, `list` and `remove`.
 
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use stripe402_client::storage::Storage as _;
 use stripe402_protocol::PaymentMethodId;
 
-use crate::{arguments::CardArgs, exit::Exit, explain, page, show};
+use crate::{
+    arguments::{CardArgs, CommonArgs, RemoveArgs},
+    budget::purse,
+    exit::Exit,
+    explain, page, show,
+};
 
 pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
     let CardArgs { url, stripe_api_base, test_number, common } = arguments;
@@ -34,6 +39,42 @@ pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
         show::json(&json!({"origin": origin, "paymentMethodId": card.as_str()}));
     } else {
         show::say(&format!("{origin} is paid with {} from now on.", card.as_str()));
+    }
+    Ok(0)
+}
+
+/// Which card pays where.
+pub(crate) fn list(common: &CommonArgs) -> Result<u8, Exit> {
+    let purse = purse(common)?;
+    let cards =
+        purse.origins.iter().filter_map(|(origin, known)| Some((origin, known.card.as_ref()?)));
+    let cards: Vec<_> = cards.map(|(origin, card)| (origin, card.as_str())).collect();
+    if common.json {
+        let row = |(origin, card)| json!({"origin": origin, "paymentMethodId": card});
+        show::json(&json!({"cards": cards.into_iter().map(row).collect::<Vec<_>>()}));
+    } else if cards.is_empty() {
+        show::say("There is no card. Add one:  stripe402 card add URL");
+    } else {
+        cards.iter().for_each(|(origin, card)| show::say(&format!("  {origin}  {card}")));
+    }
+    Ok(0)
+}
+
+/// Forgets the card of a server; the client id and its balance stay.
+pub(crate) fn remove(arguments: &RemoveArgs) -> Result<u8, Exit> {
+    let origin = arguments.url.origin().ascii_serialization();
+    let mut removed = None;
+    let change = arguments.common.file()?.change(&mut |purse| {
+        removed = purse.origins.get_mut(&origin).and_then(|known| known.card.take());
+    });
+    change.map_err(|error| Exit::local(error.to_string()))?;
+    let Some(card) = removed else {
+        return Err(Exit::usage(format!("there is no card for {origin}: see stripe402 card list")));
+    };
+    if arguments.common.json {
+        show::json(&json!({"origin": origin, "removed": card.as_str()}));
+    } else {
+        show::say(&format!("{origin} is not paid with {} any more.", card.as_str()));
     }
     Ok(0)
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use stripe402_client::{Error, WalletError, payment_error};
 use stripe402_protocol::{Code, Reason};
 
-/// For `--help`; [`code`] and this say the same.
+/// Below the help of each command.
+pub(crate) const EXIT_CODES: &str = "Exit codes: stripe402 help exit-codes";
+
+/// For `help exit-codes`; [`code`] and this say the same.
 pub(crate) const HELP: &str = "\
 Exit codes:
    0  served (or answered; with --fail, below 400)
@@ -64,11 +67,28 @@ impl From<WalletError> for Exit {
 
 impl From<Failure> for Exit {
     fn from(failure: Failure) -> Self {
-        match payment_error(&failure) {
-            Some(error) => error.clone().into(),
-            None => Self::local(causes(&failure)),
+        match (payment_error(&failure), &failure) {
+            (Some(error), _) => error.clone().into(),
+            (None, Failure::Reqwest(failed)) if failed.is_connect() || failed.is_timeout() => {
+                Self::local(no_connection(failed))
+            }
+            (None, _) => Self::local(causes(&failure)),
         }
     }
+}
+
+/// One plain line.
+fn no_connection(failed: &reqwest::Error) -> String {
+    let server = failed.url().map(|url| url.origin().ascii_serialization());
+    let server = server.unwrap_or_else(|| "the server".to_owned());
+    if failed.is_timeout() {
+        return format!("{server} did not answer in time");
+    }
+    let mut last: &dyn std::error::Error = failed;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    format!("no connection to {server}: {last}")
 }
 
 /// reqwest says what it did; why it failed is further down.

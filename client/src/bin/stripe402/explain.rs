@@ -115,13 +115,16 @@ fn explain_receipt(receipt: &Receipt, as_json: bool) -> u8 {
         let left = receipt.credits_remaining;
         show::json(&json!({"receipt": {
             "creditsRemaining": left, "chargeId": charge, "clientId": client, "hold": receipt.hold,
+            "currency": receipt.currency,
         }}));
     } else {
         if let Some(hold) = &receipt.hold {
             let cost = hold.captured.map(|cost| format!("; cost {cost} units")).unwrap_or_default();
             show::row("held", &format!("{} units{cost}", hold.amount));
         }
-        show::row("left", &format!("{} units", receipt.credits_remaining));
+        let units = receipt.credits_remaining;
+        let left = receipt.currency.map(|currency| format!("{} ", money(units, currency)));
+        show::row("left", &format!("{}({units} units)", left.unwrap_or_default()));
         show::row("card charged", receipt.charge_id.as_deref().unwrap_or("no"));
         show::row("client id", &client);
     }

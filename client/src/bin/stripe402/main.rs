@@ -1,11 +1,14 @@
 //! `stripe402`: HTTP requests that are paid for, from a terminal, a script or an agent.
 
+mod address;
 mod arguments;
 mod balance;
+mod budget;
 mod card;
 mod curl;
 mod exit;
 mod explain;
+mod help;
 mod page;
 mod show;
 
@@ -13,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Cli, Command};
+use arguments::{BudgetCommand, CardCommand, Cli, Command};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -38,6 +41,11 @@ async fn run(cli: Cli) -> Result<u8, Exit> {
         Command::Curl(arguments) => curl::curl(*arguments).await,
         Command::Balance(arguments) => balance::balance(arguments).await,
         Command::Explain(arguments) => explain::explain(arguments).await,
-        Command::Card(arguments::CardCommand::Add(arguments)) => card::add(arguments).await,
+        Command::Card(CardCommand::Add(arguments)) => card::add(arguments).await,
+        Command::Card(CardCommand::List(common)) => card::list(&common),
+        Command::Card(CardCommand::Remove(arguments)) => card::remove(&arguments),
+        Command::Budget(BudgetCommand::Show(common)) => budget::display(&common),
+        Command::Budget(BudgetCommand::Reset(common)) => budget::reset(&common),
+        Command::Help(arguments) => help::help(&arguments.topic),
     }
 }

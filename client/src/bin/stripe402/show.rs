@@ -79,6 +79,11 @@ pub(crate) fn failed(exit: &Exit, as_json: bool) {
         aside(&format!("  client secret    {secret}"));
         aside(&format!("  publishable key  {}", field("publishableKey").unwrap_or_default()));
     }
+    if let Some(seconds) = exit.error.get("retryAfter").and_then(Value::as_u64)
+        && !exit.message.contains("try again in")
+    {
+        aside(&format!("  Try again in {seconds} s."));
+    }
     if field("code") == Some("payment_required") {
         aside("  Name a card with --payment-method pm_…, or enter one:  stripe402 card add URL");
     }
