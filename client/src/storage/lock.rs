@@ -60,7 +60,7 @@ impl Lock {
         thread::Builder::new().name("stripe402-turn".to_owned()).spawn(move || {
             while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 // Where it fails, others take the lock for abandoned, as they would without us.
-                let _kept = file.set_modified(SystemTime::now());
+                let _kept = file.set_modified(now());
             }
         })?;
         self.beats = Some(beats);
@@ -96,9 +96,17 @@ impl Drop for Lock {
 /// Whether its holder has been silent for too long, or clocks were set back by as much.
 fn is_abandoned(path: &Path) -> bool {
     let Ok(beat) = fs::metadata(path).and_then(|found| found.modified()) else { return false };
-    let now = SystemTime::now();
-    let silent = now.duration_since(beat).unwrap_or_else(|ahead| ahead.duration());
+    let silent = now().duration_since(beat).unwrap_or_else(|ahead| ahead.duration());
     silent > ABANDONED
+}
+
+/// What files are dated by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of a file is told by the system's clock alone"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
@@ -121,7 +129,7 @@ mod tests {
 
     fn age(path: &Path, by: Duration) {
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - by).unwrap();
+        file.set_modified(now().checked_sub(by).unwrap()).unwrap();
     }
 
     #[test]
@@ -157,8 +165,8 @@ mod tests {
     fn the_right_to_take_it_away_is_abandoned_too() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        std::mem::forget(Lock::try_take(&path).unwrap());
-        std::mem::forget(Lock::try_take(&beside(&path, ".break")).unwrap());
+        fs::write(&path, "of the dead").unwrap();
+        fs::write(beside(&path, ".break"), "of another").unwrap();
         age(&path, ABANDONED * 2);
         assert!(Lock::try_take(&path).unwrap().is_none());
         age(&beside(&path, ".break"), ABANDONED * 2);

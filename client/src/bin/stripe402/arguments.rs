@@ -28,6 +28,10 @@ pub(crate) enum Command {
     /// Send a request, and pay for it if it costs something.
     #[command(after_help = EXIT_CODES)]
     Curl(Box<CurlArgs>),
+    /// Confirm a card charge that waits for its cardholder (3D Secure), on a local page with Stripe's own
+    /// script; then send the request again. Takes the options of the `curl` that ended with 16.
+    #[command(after_help = EXIT_CODES)]
+    Confirm(Box<ConfirmArgs>),
     /// Show the balance at the server of a URL.
     #[command(after_help = EXIT_CODES)]
     Balance(BalanceArgs),
@@ -43,6 +47,16 @@ pub(crate) enum Command {
     /// Show the help of a command, or the exit codes.
     #[command(after_help = EXIT_CODES)]
     Help(HelpArgs),
+    /// Print the page of a command for man, as in: stripe402 man curl | man -l -
+    Man(HelpArgs),
+    /// Print a script that completes commands and options, as in: source <(stripe402 completion bash)
+    Completion(CompletionArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionArgs {
+    /// Shell to complete in.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args)]
@@ -84,8 +98,17 @@ pub(crate) struct RemoveArgs {
     pub(crate) common: CommonArgs,
 }
 
-/// Options in the manner of curl, and how much may be paid.
 #[derive(Args)]
+pub(crate) struct ConfirmArgs {
+    /// Address of Stripe's API. At any other address a stand-in's script shows the bank's window.
+    #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
+    pub(crate) stripe_api_base: Url,
+    #[command(flatten)]
+    pub(crate) curl: CurlArgs,
+}
+
+/// Options in the manner of curl, and how much may be paid.
+#[derive(Args, Clone)]
 pub(crate) struct CurlArgs {
     /// URL to send the request to.
     #[arg(value_parser = address)]
@@ -137,7 +160,7 @@ pub(crate) struct CurlArgs {
 }
 
 /// How much may be paid, with what, and where.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Paying")]
 pub(crate) struct PayingArgs {
     /// PaymentMethod of the card to pay with (pm_…) [default: the card of `stripe402 card add`]
@@ -178,7 +201,7 @@ pub(crate) struct PayingArgs {
     pub(crate) allow_http: bool,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct CommonArgs {
     /// File that keeps credentials and budgets, with mode 0600
     /// [default: stripe402/credentials.json in the configuration folder]
@@ -221,7 +244,7 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Args)]
 pub(crate) struct CardArgs {
-    /// URL that costs something at the server: any of its paths with a price.
+    /// URL of the server: a path with a price, or any where the server lists what it sells.
     #[arg(value_parser = address)]
     pub(crate) url: Url,
     /// Address of Stripe's API. At any other address a stand-in makes the card at once, from
@@ -243,6 +266,7 @@ impl Cli {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Command::Curl(arguments) => arguments.common.json,
+            Command::Confirm(arguments) => arguments.curl.common.json,
             Command::Balance(arguments) => arguments.common.json,
             Command::Explain(arguments) => arguments.json,
             Command::Card(CardCommand::Add(arguments)) => arguments.common.json,
@@ -251,7 +275,7 @@ impl Cli {
             | Command::Budget(BudgetCommand::Show(common) | BudgetCommand::Reset(common)) => {
                 common.json
             }
-            Command::Help(_) => false,
+            Command::Help(_) | Command::Man(_) | Command::Completion(_) => false,
         }
     }
 }
