@@ -62,15 +62,11 @@ impl Account {
 
 impl Begun {
     /// What the call cost, once its answer's body was read: amounts in units, and the same in words.
-    pub(super) async fn receipt(
-        &self,
-        paid: &Paid,
-        url: &Url,
-        method: &str,
-    ) -> Result<Value, Exit> {
+    pub(super) async fn receipt(&self, paid: &Paid, url: &Url, method: &str) -> Value {
         let Account { wallet, policy, calls } = &self.account;
         let origin = url.origin().ascii_serialization();
-        let after = self.account.purse()?;
+        // Without it, the cost is not known; the answer is there, and so is what the server said is left.
+        let after = self.account.purse().unwrap_or_default();
         let known = after.known(&origin);
         let terms = known.and_then(|known| known.routes.get(&format!("{method} {}", url.path())));
         let held = paid.hold.as_ref();
@@ -81,7 +77,7 @@ impl Begun {
             let before = self.before.known(&origin);
             let before = before.and_then(|known| known.balances.get(currency.as_str()).copied());
             let cost = cost(terms.map(|terms| terms.price), before.filter(|_| alone), paid);
-            return Ok(told(paid, cost, paid.credits_remaining, currency));
+            return told(paid, cost, paid.credits_remaining, currency);
         };
         let settled = wallet.settle(hold).await.map_err(Exit::from);
         let (cost, left) = match &settled {
@@ -95,7 +91,7 @@ impl Begun {
         if let (Some(fields), Err(exit)) = (receipt.as_object_mut(), settled) {
             fields.insert("settlementError".to_owned(), for_agents(exit.error));
         }
-        Ok(receipt)
+        receipt
     }
 }
 

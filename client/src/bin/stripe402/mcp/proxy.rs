@@ -176,7 +176,7 @@ impl Proxy {
         };
         let receipt = match self.outcomes.take(&id) {
             Some(Outcome::Failed(exit)) => return Err(told::ask_the_cardholder(exit)),
-            Some(Outcome::Paid(paid)) => Some(begun.receipt(&paid, &self.url, "POST").await?),
+            Some(Outcome::Paid(paid)) => Some(begun.receipt(&paid, &self.url, "POST").await),
             None => None,
         };
         let answer = answered.map(|result| match result {
