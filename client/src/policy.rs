@@ -90,11 +90,16 @@ impl Policy {
         }
     }
 
-    pub(crate) fn most_price(&self) -> Units {
+    /// The most that one request may cost: what is set, or else $1.00; nothing in a currency without cents.
+    #[must_use]
+    pub fn most_price(&self) -> Units {
         self.max_price.unwrap_or_else(|| self.default_limit(MOST_PRICE))
     }
 
-    pub(crate) fn most_charge(&self) -> Units {
+    /// The most that a card may be charged at once: what is set, or else $10.00; nothing in a currency without
+    /// cents.
+    #[must_use]
+    pub fn most_charge(&self) -> Units {
         self.max_charge.unwrap_or_else(|| self.default_limit(MOST_CHARGE))
     }
 

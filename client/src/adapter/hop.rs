@@ -10,7 +10,7 @@ use reqwest::{Request, Response, header};
 use reqwest_middleware::{Next, Result};
 use stripe402_protocol::hex;
 
-use super::{Wallet, WalletError, body, trailer, turn::Held};
+use super::{MaxPrice, Wallet, WalletError, body, trailer, turn::Held};
 use crate::{Call, Event, Outcome, Pays, Secret, Step};
 
 /// What leads to an answer: the request again if it can be sent again, else the one there is.
@@ -39,13 +39,16 @@ pub(super) async fn carry_out(
         replayable: copy.is_some(),
         key: key()?,
         pays,
+        asks_price: wallet.asks_price,
     };
     let mut question = Request::new(request.method().clone(), request.url().clone());
     *question.headers_mut() = without_body(request.headers().clone());
     *question.timeout_mut() = request.timeout().copied();
     let mut sendable = Sendable { copy, only: Some(request) };
 
-    let mut call = Call::new(Arc::clone(&wallet.policy), facts);
+    let most = extensions.get::<MaxPrice>();
+    let policy = most.map_or_else(|| Arc::clone(&wallet.policy), |most| most.lower(&wallet.policy));
+    let mut call = Call::new(policy, facts);
     let mut turn: Option<Held> = None;
     let mut event = Event::Start;
     let mut last = None;

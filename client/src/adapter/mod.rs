@@ -4,6 +4,7 @@ mod balance;
 mod body;
 mod error;
 mod hop;
+mod max_price;
 mod middleware;
 mod redirect;
 mod settle;
@@ -22,6 +23,7 @@ use crate::{
 
 pub use balance::Balance;
 pub use error::{WalletError, outcome, paid, payment_error};
+pub use max_price::MaxPrice;
 use settle::Settled;
 use turn::Turns;
 
@@ -49,6 +51,7 @@ pub struct Wallet {
     turns: Turns,
     chooser: Option<Arc<Chooser>>,
     redirects: usize,
+    asks_price: bool,
     settled: Settled,
 }
 
@@ -75,6 +78,7 @@ impl Wallet {
             turns: Turns::default(),
             chooser: None,
             redirects: 10,
+            asks_price: false,
             settled: Settled::default(),
         })
     }
@@ -94,6 +98,14 @@ impl Wallet {
     #[must_use]
     pub fn redirects(self, most: usize) -> Self {
         Self { redirects: most, ..self }
+    }
+
+    /// Asks what a request costs before the first payment of each method and path, in a round trip of its
+    /// own. Otherwise a client that is known at an origin pays at once, up to its limits. The purse then
+    /// holds the price of everything that was paid for ([`Known::routes`](crate::Known::routes)).
+    #[must_use]
+    pub fn asks_price(self) -> Self {
+        Self { asks_price: true, ..self }
     }
 
     /// A client that pays. Its own redirect policy is replaced: reqwest would send the `payment`

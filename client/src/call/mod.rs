@@ -141,10 +141,14 @@ impl Call {
     }
 
     /// Whether nothing is paid, whatever this costs by now, but what the caller allows: the server compares the
-    /// price, and the currency too, or else the currency was told before.
+    /// price, and the currency too, or else the currency was told before. A caller who wants to know the price
+    /// is told it first.
     fn is_guarded(&self, purse: &Purse) -> bool {
         let Some(known) = self.known(purse) else { return false };
         let told = known.routes.get(&self.request.route()).map(|terms| terms.currency);
+        if self.request.asks_price && told.is_none() {
+            return false;
+        }
         known.knows_max_price && (known.knows_currency || told == Some(self.policy.currency))
     }
 

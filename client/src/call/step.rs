@@ -23,6 +23,10 @@ pub struct Request {
     /// Whether this may be paid for.
     #[serde(default)]
     pub pays: Pays,
+    /// Whether its price is asked for before the first payment of its route, so that the caller can be told
+    /// what it paid.
+    #[serde(default)]
+    pub asks_price: bool,
 }
 
 /// Whether a request may be paid for: after a redirect it may not always.

@@ -48,6 +48,24 @@ fn what_is_not_known_is_asked_first() {
     }
 }
 
+/// Who wants to know the price hears it once for each route, also from a server that compares everything.
+#[test]
+fn a_price_is_asked_for_where_the_caller_wants_to_know_it() {
+    for (asks_price, first) in [(true, 2), (false, 1)] {
+        let mut server = Server::new();
+        let mut payer = Payer::default();
+        payer.paid(&mut server, &policy());
+        for expected in [first, 1] {
+            let before = server.seen.len();
+            let request = Request { path: "/api/joke".into(), asks_price, ..request() };
+            payer.call(&mut server, &policy(), request).unwrap();
+            assert_eq!(server.seen.len() - before, expected, "asks: {asks_price}");
+        }
+        let routes = &payer.purse.origins.values().next().unwrap().routes;
+        assert_eq!(routes.contains_key("GET /api/joke"), asks_price);
+    }
+}
+
 /// An extension of the receipt: what is left is remembered in that currency.
 #[test]
 fn a_receipt_is_booked_under_its_own_currency() {

@@ -22,6 +22,7 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn request() -> Request {
     Request {
+        asks_price: false,
         origin: ORIGIN.into(),
         method: "GET".into(),
         path: "/api/weather".into(),

@@ -28,16 +28,7 @@ const FLAGS: [(&str, &str); 9] = [
 
 impl Payer {
     pub(crate) fn new(settings: &Value) -> Self {
-        let mut flags = Vec::new();
-        for (name, value) in settings.as_object().unwrap() {
-            let (_, flag) = FLAGS.iter().find(|(known, _)| known == name).unwrap();
-            let values = value.as_array().cloned().unwrap_or(vec![value.clone()]);
-            for value in values {
-                let text = value.as_str().map_or(value.to_string(), str::to_owned);
-                flags.extend([(*flag).to_owned(), text]);
-            }
-        }
-        Self { dir: tempfile::tempdir().unwrap(), flags }
+        Self { dir: tempfile::tempdir().unwrap(), flags: flags(settings) }
     }
 
     /// All at once, as far as two cores go.
@@ -76,6 +67,20 @@ impl Payer {
     pub(crate) async fn run(&self, arguments: &[String], input: &str) -> Said {
         run(&self.dir.path().join("credentials.json"), arguments, input).await
     }
+}
+
+/// A policy as options of the program.
+pub(crate) fn flags(settings: &Value) -> Vec<String> {
+    let mut flags = Vec::new();
+    for (name, value) in settings.as_object().unwrap() {
+        let (_, flag) = FLAGS.iter().find(|(known, _)| known == name).unwrap();
+        let values = value.as_array().cloned().unwrap_or(vec![value.clone()]);
+        for value in values {
+            let text = value.as_str().map_or(value.to_string(), str::to_owned);
+            flags.extend([(*flag).to_owned(), text]);
+        }
+    }
+    flags
 }
 
 #[derive(Debug)]

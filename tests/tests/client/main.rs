@@ -11,6 +11,9 @@
 mod cli;
 mod commands;
 mod elsewhere;
+mod mcp;
+mod mcp_proxy;
+mod mcp_tools;
 mod metered;
 mod metered_api;
 mod node;
@@ -35,6 +38,11 @@ async fn the_middleware_for_reqwest() {
 #[tokio::test]
 async fn the_command_line() {
     scenarios::all(&Kind::CommandLine).await;
+}
+
+#[tokio::test]
+async fn the_tools_for_agents() {
+    scenarios::all(&Kind::Mcp(mcp::Sdk::start())).await;
 }
 
 #[tokio::test]

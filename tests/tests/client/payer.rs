@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{cli, node, rust};
+use crate::{cli, mcp, node, rust};
 
 /// Which adapter.
 #[derive(Clone)]
@@ -13,6 +13,15 @@ pub(crate) enum Kind {
     CommandLine,
     /// fetch or axios of the npm package.
     Node(node::Node),
+    /// `fetch_paid` of `stripe402 mcp`.
+    Mcp(mcp::Sdk),
+}
+
+impl Kind {
+    /// Whether who pays hears what a cardholder confirms a payment with. An agent does not.
+    pub(crate) fn hears_client_secrets(&self) -> bool {
+        !matches!(self, Self::Mcp(_))
+    }
 }
 
 /// Somebody with a purse that was empty at first.
@@ -20,6 +29,7 @@ pub(crate) enum Payer {
     Rust(rust::Payer),
     CommandLine(cli::Payer),
     Node(node::Payer),
+    Mcp(mcp::Payer),
 }
 
 impl Payer {
@@ -29,6 +39,7 @@ impl Payer {
             Kind::Rust => Self::Rust(rust::Payer::new(settings)),
             Kind::CommandLine => Self::CommandLine(cli::Payer::new(&settings)),
             Kind::Node(node) => Self::Node(node.payer(settings)),
+            Kind::Mcp(sdk) => Self::Mcp(mcp::Payer::new(sdk, &settings)),
         }
     }
 
@@ -39,6 +50,7 @@ impl Payer {
             Self::Rust(payer) => payer.calls(calls).await,
             Self::CommandLine(payer) => payer.calls(calls).await,
             Self::Node(payer) => payer.calls(calls).await,
+            Self::Mcp(payer) => payer.calls(calls).await,
         }
     }
 

@@ -94,6 +94,26 @@ async fn the_three_quick_starts() {
     assert_eq!(left.unwrap().get(), 49_500);
 }
 
+/// Every option that the configuration for agents has is one.
+#[tokio::test]
+async fn the_configuration_for_agents() {
+    let shown: Value = serde_json::from_str(&block("json")).unwrap();
+    let servers = shown["mcpServers"].as_object().unwrap();
+    assert_eq!(servers.len(), 2);
+    let dir = tempfile::tempdir().unwrap();
+    for server in servers.values() {
+        assert_eq!((&server["command"], &server["args"][0]), (&json!("stripe402"), &json!("mcp")));
+        let arguments = server["args"].as_array().unwrap().iter();
+        let arguments = arguments.map(|text| text.as_str().unwrap().to_owned());
+        let arguments: Vec<_> = arguments.chain(["--help".to_owned()]).collect();
+        let said = cli::run(&dir.path().join("credentials.json"), &arguments, "").await;
+        assert_eq!(said.code, 0, "{said:?}");
+        // Wrong values are refused, whatever follows.
+        let wrong: Vec<_> = arguments.iter().map(|text| text.replace("20usd", "plenty")).collect();
+        assert_eq!(cli::run(&dir.path().join("credentials.json"), &wrong, "").await.code, 2);
+    }
+}
+
 /// With a least top-up of $0.50, $1.00 are twenty answers; the twenty-first would be a third charge.
 #[tokio::test]
 async fn agents_stop_at_their_budget() {

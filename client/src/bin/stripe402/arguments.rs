@@ -10,6 +10,7 @@ use stripe402_protocol::{ClientId, Currency, PaymentMethodId, Units};
 use crate::{
     address::address,
     exit::{EXIT_CODES, Exit},
+    mcp::arguments::McpArgs,
 };
 
 /// Send HTTP requests and pay for them: by card or from a balance, within a budget.
@@ -44,6 +45,11 @@ pub(crate) enum Command {
     /// Show what cards were charged, or begin the count anew.
     #[command(subcommand)]
     Budget(BudgetCommand),
+    /// Serve MCP on standard input and output: tools for an agent, which pay within these limits.
+    ///
+    /// The agent may lower a limit for one call, and never raise it. It is not told card ids and client ids.
+    #[command(after_help = EXIT_CODES)]
+    Mcp(Box<McpArgs>),
     /// Show the help of a command, or the exit codes.
     #[command(after_help = EXIT_CODES)]
     Help(HelpArgs),
@@ -201,12 +207,19 @@ pub(crate) struct PayingArgs {
     pub(crate) allow_http: bool,
 }
 
+/// Where credentials are kept.
 #[derive(Args, Clone)]
-pub(crate) struct CommonArgs {
+pub(crate) struct KeptArgs {
     /// File that keeps credentials and budgets, with mode 0600
     /// [default: stripe402/credentials.json in the configuration folder]
     #[arg(long, env = "STRIPE402_CREDENTIALS")]
     pub(crate) credentials: Option<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct CommonArgs {
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
     /// Print one JSON object on standard output, for programs.
     #[arg(long)]
     pub(crate) json: bool,
@@ -275,12 +288,22 @@ impl Cli {
             | Command::Budget(BudgetCommand::Show(common) | BudgetCommand::Reset(common)) => {
                 common.json
             }
-            Command::Help(_) | Command::Man(_) | Command::Completion(_) => false,
+            Command::Help(_) | Command::Man(_) | Command::Completion(_) | Command::Mcp(_) => false,
         }
     }
 }
 
 impl CommonArgs {
+    pub(crate) fn file(&self) -> Result<File, Exit> {
+        self.kept.file()
+    }
+
+    pub(crate) fn wallet(&self, policy: Policy) -> Result<Wallet, Exit> {
+        self.kept.wallet(policy)
+    }
+}
+
+impl KeptArgs {
     pub(crate) fn file(&self) -> Result<File, Exit> {
         if let Some(path) = &self.credentials {
             return Ok(File::new(path));

@@ -127,7 +127,7 @@ fn read(file: &str) -> Result<Vec<u8>, Exit> {
     Ok(bytes)
 }
 
-fn headers(lines: &[String]) -> Result<HeaderMap, Exit> {
+pub(crate) fn headers(lines: &[String]) -> Result<HeaderMap, Exit> {
     let mut headers = HeaderMap::new();
     for line in lines {
         let wrong = || Exit::usage(format!("-H {line:?} is not NAME: VALUE"));

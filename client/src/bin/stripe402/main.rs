@@ -10,6 +10,7 @@ mod curl;
 mod exit;
 mod explain;
 mod help;
+mod mcp;
 mod page;
 mod show;
 
@@ -48,6 +49,7 @@ async fn run(cli: Cli) -> Result<u8, Exit> {
         Command::Card(CardCommand::Remove(arguments)) => card::remove(&arguments),
         Command::Budget(BudgetCommand::Show(common)) => budget::display(&common),
         Command::Budget(BudgetCommand::Reset(common)) => budget::reset(&common),
+        Command::Mcp(arguments) => mcp::mcp(*arguments).await,
         Command::Help(arguments) => help::help(&arguments.topic),
         Command::Man(arguments) => help::man(&arguments.topic),
         Command::Completion(arguments) => Ok(help::completion(arguments.shell)),
