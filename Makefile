@@ -31,6 +31,8 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 .PHONY: test
 # The same paths and schedules each time; `make soak` makes others.
 test: export PROPTEST_RNG_SEED := 402
+# Tests wait for time-outs more than they compute.
+test: export RUST_TEST_THREADS := $(shell expr $$(nproc) + 1)
 test: setup wasm-trap wasm native sdks client-js ## All tests: native, wasm under Node, end to end
 	@printf '\n== the filter'\''s rules, natively\n'
 	cargo test --quiet -p stripe402-filter --lib --test corpus

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use stripe402_protocol::{Currency, Units};
 
-use crate::{Policy, Purse, purse::CONFIRMED_WITHIN};
+use crate::{Known, Pending, Policy, Purse, purse::EFFECT_WITHIN};
 
 /// One of the caller's two budgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,16 +46,18 @@ impl Purse {
         let since = now.saturating_sub(DAY);
         let recent = self.charges.iter().filter(|charge| charge.at > since);
         let known = recent.filter(|charge| charge.currency == currency).map(|charge| charge.amount);
-        // A charge that is open may take effect today, whenever it was begun.
-        total(known.chain(self.open(currency)).chain([self.unconfirmed(currency, now)]))
+        // A charge that is open may have taken effect today though it was begun earlier.
+        let begun = since.saturating_sub(EFFECT_WITHIN);
+        let open = self.open(currency, now).filter(|open| open.at > begun).map(|open| open.amount);
+        total(known.chain(open).chain([self.unconfirmed(currency, now)]))
     }
 
     /// What cards were charged since this purse was begun, and may be by charges whose outcome is
     /// not known. `now` is in Unix seconds.
     #[must_use]
     pub fn spent(&self, currency: Currency, now: u64) -> Units {
-        let open = self.open(currency).chain([self.unconfirmed(currency, now)]);
-        total([self.charged(currency)].into_iter().chain(open))
+        let open = self.open(currency, now).map(|open| open.amount);
+        total([self.charged(currency), self.unconfirmed(currency, now)].into_iter().chain(open))
     }
 
     /// What cards were charged since this purse was begun.
@@ -70,15 +72,16 @@ impl Purse {
     /// Unix seconds.
     #[must_use]
     pub fn unconfirmed(&self, currency: Currency, now: u64) -> Units {
-        let since = now.saturating_sub(CONFIRMED_WITHIN);
         let all = self.origins.values().flat_map(|known| &known.unconfirmed);
-        let these = all.filter(|open| open.at > since && open.currency == currency);
+        let these = all.filter(|open| !open.has_expired(now) && open.currency == currency);
         total(these.map(|open| open.amount))
     }
 
-    fn open(&self, currency: Currency) -> impl Iterator<Item = Units> + '_ {
+    /// Charges of unknown outcome, and those that may still be confirmed.
+    fn open(&self, currency: Currency, now: u64) -> impl Iterator<Item = &Pending> {
         let open = self.origins.values().filter_map(|known| known.pending.as_ref());
-        open.filter(move |pending| pending.currency == currency).map(|pending| pending.amount)
+        let open = open.filter(move |open| !open.has_expired(now));
+        open.filter(move |pending| pending.currency == currency)
     }
 
     /// Whether `amount` more may be charged.
@@ -129,8 +132,8 @@ impl Purse {
         let since = now.saturating_sub(DAY.saturating_mul(2));
         let (old, recent) = self.charges.drain(..).partition(|charge| charge.at <= since);
         self.charges = recent;
-        let open = now.saturating_sub(CONFIRMED_WITHIN);
-        self.origins.values_mut().for_each(|known| known.unconfirmed.retain(|of| of.at > open));
+        let forget = |known: &mut Known| known.unconfirmed.retain(|open| !open.has_expired(now));
+        self.origins.values_mut().for_each(forget);
         let old: Vec<crate::CardCharge> = old;
         for charge in old {
             let sum = self.earlier.entry(charge.currency.as_str().to_owned()).or_default();

@@ -76,12 +76,23 @@ pub struct Pending {
     /// What the cardholder confirms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<PaymentIntentId>,
+    /// Since when the server says that the cardholder must confirm, in Unix seconds. Nothing while it is asked
+    /// for again and there is no answer yet: it may have been confirmed meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since: Option<u64>,
+}
+
+impl Pending {
+    /// Whether it waited for its cardholder, as the server said last, for so long that it is cancelled by now.
+    pub(crate) fn has_expired(&self, now: u64) -> bool {
+        self.waits_since.is_some_and(|since| since.saturating_add(CONFIRMED_WITHIN) <= now)
+    }
 }
 
 /// What a card was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardCharge {
-    /// When, in Unix seconds.
+    /// When at the latest, in Unix seconds.
     pub at: u64,
     /// Units of credit.
     pub amount: Units,
@@ -92,6 +103,10 @@ pub struct CardCharge {
 /// For so long, in seconds, a charge that waits for its cardholder may still take effect, and counts. A
 /// gateway cancels one that was replaced, or has waited too long.
 pub(crate) const CONFIRMED_WITHIN: u64 = 24 * 3600;
+
+/// For so long, in seconds, a charge may take effect after it was begun: it is repeated for 23 hours, and a ledger
+/// goes on with one that it began for as long.
+pub(crate) const EFFECT_WITHIN: u64 = 2 * 24 * 3600;
 
 /// How many prices are remembered per origin; paths with ids in them have no end.
 const MOST_ROUTES: usize = 64;
@@ -126,6 +141,7 @@ impl Purse {
         currency: Currency,
         by_card: bool,
         used: Option<ClientId>,
+        now: u64,
     ) {
         let known = self.known_mut(origin);
         if used != Some(receipt.client_id) {
@@ -140,7 +156,7 @@ impl Purse {
             self.hold(&hold);
         }
         if let Some(charge_id) = &receipt.charge_id {
-            self.confirmed(origin, charge_id);
+            self.confirmed(origin, charge_id, now);
         }
     }
 
@@ -156,22 +172,22 @@ impl Purse {
     /// waits for its cardholder: see [`CONFIRMED_WITHIN`].
     pub(crate) fn reserve(&mut self, origin: &str, pending: Pending) {
         let known = self.known_mut(origin);
-        match known.pending.take_if(|open| open.payment_intent.is_some()) {
+        match known.pending.take_if(|open| open.waits_since.is_some()) {
             Some(open) => known.unconfirmed.push(open),
-            None => self.settle(origin, true),
+            None => self.settle(origin, true, pending.at),
         }
         self.known_mut(origin).pending = Some(pending);
     }
 
     /// A receipt names a PaymentIntent: one that waited for its cardholder was charged after all.
-    fn confirmed(&mut self, origin: &str, charge_id: &str) {
+    fn confirmed(&mut self, origin: &str, charge_id: &str, now: u64) {
         let of = |open: &Pending| {
             open.payment_intent.as_ref().is_some_and(|id| id.as_str() == charge_id)
         };
         let unconfirmed = &mut self.known_mut(origin).unconfirmed;
         if let Some(at) = unconfirmed.iter().position(of) {
-            let Pending { at, amount, currency, .. } = unconfirmed.remove(at);
-            self.charges.push(CardCharge { at, amount, currency });
+            let Pending { amount, currency, .. } = unconfirmed.remove(at);
+            self.charges.push(CardCharge { at: now, amount, currency });
         }
     }
 
@@ -183,14 +199,15 @@ impl Purse {
         self.origins.values_mut().for_each(|known| known.unconfirmed.clear());
     }
 
-    /// The outcome of the open charge is known; or it is counted, to be on the safe side.
-    pub(crate) fn settle(&mut self, origin: &str, charged: bool) {
+    /// The outcome of the open charge is known; or it is counted, to be on the safe side, with the latest time at
+    /// which it may have taken effect.
+    pub(crate) fn settle(&mut self, origin: &str, charged: bool, now: u64) {
         let Some(pending) = self.known_mut(origin).pending.take() else { return };
         if charged {
-            let Pending { at, amount, currency, .. } = pending;
+            let Pending { amount, currency, .. } = pending;
+            let at = now.min(pending.at.saturating_add(EFFECT_WITHIN));
             self.charges.push(CardCharge { at, amount, currency });
         }
-        // Old ones are looked at when a new one comes: there is no other time at hand.
-        self.fold(pending.at);
+        self.fold(now);
     }
 }

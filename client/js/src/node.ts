@@ -1,16 +1,13 @@
 /** What only Node has. */
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { locked } from './lock.js';
 import type { PurseStorage } from './types.js';
-
-const POLL_MS = 10;
-/** Nobody keeps it for so long who is still alive: it is held for one reading and writing. */
-const ABANDONED_MS = 30_000;
 
 /**
  * Kept in a file of mode 0600, replaced whole by each change and safe on disk before the change
- * counts. Node programs can share it; one that pays while another does waits at the server.
+ * counts. Programs in Node, Rust and Python can share it: one pays at a time.
  */
 export function fileStorage(path: string): PurseStorage {
   return {
@@ -35,26 +32,10 @@ export function fileStorage(path: string): PurseStorage {
       await rename(next, path);
     },
     async lock(name, run) {
-      // Payments of two programs are kept apart by the server; only the file must not be torn.
-      if (name !== 'purse') return run();
-      const held = `${path}.held`;
       await mkdir(dirname(path), { recursive: true });
-      for (;;) {
-        try {
-          await mkdir(held);
-          break;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-          const age = await stat(held).then((found) => Date.now() - found.mtimeMs, () => 0);
-          if (age > ABANDONED_MS) await rm(held, { recursive: true, force: true });
-          else await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        }
-      }
-      try {
-        return await run();
-      } finally {
-        await rm(held, { recursive: true, force: true });
-      }
+      // Two origins that share a name here would only wait for each other.
+      const origin = name.replace(/^turn /, '').replace(/[^a-zA-Z0-9]/g, '-').slice(0, 150);
+      return locked(name === 'purse' ? `${path}.lock` : `${path}.${origin}.turn`, run);
     },
   };
 }

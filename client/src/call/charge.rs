@@ -60,6 +60,9 @@ impl Call {
         let pending = match repeated {
             Some(open) => {
                 purse.affords_open(&self.policy, amount, now).map_err(overdrawn)?;
+                if let Some(open) = purse.known_mut(&self.request.origin).pending.as_mut() {
+                    open.waits_since = None;
+                }
                 open
             }
             None => {
@@ -71,6 +74,7 @@ impl Call {
                     currency,
                     at: now,
                     payment_intent: None,
+                    waits_since: None,
                 };
                 purse.reserve(&self.request.origin, pending.clone());
                 pending
@@ -104,7 +108,7 @@ impl Call {
         let origin = self.request.origin.clone();
         if answer.status == 402 {
             return match answer.refusal() {
-                Some(refused) => Err(self.refused(purse, charging.fresh, refused, &terms)),
+                Some(refused) => Err(self.refused(purse, charging.fresh, refused, &terms, now)),
                 None => self.challenged_again(purse, charging.fresh, answer, now),
             };
         }
@@ -120,12 +124,12 @@ impl Call {
         };
         let used = self.client(purse);
         let currency = receipt.currency.unwrap_or(terms.currency);
-        purse.receipt(&origin, &receipt, currency, true, used);
+        purse.receipt(&origin, &receipt, currency, true, used, now);
         let amount = purse.known(&origin).and_then(|known| known.pending.as_ref());
         let amount = amount.map(|pending| pending.amount);
         // Without a charge id, a key heard for the first time means that credits sufficed.
         let charged = receipt.charge_id.is_some() || !charging.fresh;
-        purse.settle(&origin, charged);
+        purse.settle(&origin, charged, now);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
                 hold: receipt.held(&origin, currency),
@@ -145,24 +149,32 @@ impl Call {
     /// that they just made. So a server must not send a new reason while a first charge may still take effect.
     /// A gateway that does not know the reason removes it, and `payment_failed` without a reason settles any
     /// charge. So a reason that says nothing of an earlier attempt needs another code.
-    fn refused(&self, purse: &mut Purse, fresh: bool, refused: Refused, terms: &Terms) -> Error {
+    fn refused(
+        &self,
+        purse: &mut Purse,
+        fresh: bool,
+        refused: Refused,
+        terms: &Terms,
+        now: u64,
+    ) -> Error {
         let origin = &self.request.origin;
         match (refused.code, refused.reason) {
             (_, Some(Reason::AuthenticationRequired)) => {
                 let pending = purse.known_mut(origin).pending.as_mut();
                 if let (Some(pending), Some(intent)) = (pending, &refused.payment_intent_id) {
                     pending.payment_intent = Some(intent.clone());
+                    pending.waits_since = Some(now);
                 }
             }
-            (Code::CardDeclined, _) => purse.settle(origin, false),
+            (Code::CardDeclined, _) => purse.settle(origin, false, now),
             // Without a reason, the charge under this key has failed. A reason that we do not know may speak of
             // this attempt alone, as `frozen` does: what an earlier attempt charged stays counted.
             (Code::PaymentFailed, None) if !refused.has_unknown_reason => {
-                purse.settle(origin, false);
+                purse.settle(origin, false, now);
             }
             // The key is of no use any more, and what it did before is not known.
-            (_, Some(Reason::IdempotencyMismatch)) => purse.settle(origin, !fresh),
-            _ if fresh => purse.settle(origin, false),
+            (_, Some(Reason::IdempotencyMismatch)) => purse.settle(origin, !fresh, now),
+            _ if fresh => purse.settle(origin, false, now),
             _ => {}
         }
         let publishable_key = Some(terms.publishable_key.clone()).filter(|key| !key.is_empty());
@@ -182,22 +194,22 @@ impl Call {
             // A charge of an earlier call took effect, and its credit is spent: this call's own
             // charge is still to come.
             Ok(_) if !fresh && self.request.replayable && !self.used_own_key(purse) => {
-                purse.settle(&origin, true);
+                purse.settle(&origin, true, now);
                 let card = self.card(purse)?.ok_or(Error::OutOfOrder)?;
                 self.charge(purse, card, now)
             }
             Err(Error::PriceTooHigh { price, most, currency }) => {
                 // Above `maxPrice` a server takes nothing.
                 let guarded = self.known(purse).is_some_and(|known| known.knows_max_price);
-                purse.settle(&origin, !(fresh && guarded));
+                purse.settle(&origin, !(fresh && guarded), now);
                 Err(Error::PriceTooHigh { price, most, currency })
             }
             Ok(_) => {
-                purse.settle(&origin, true);
+                purse.settle(&origin, true, now);
                 Err(Error::PaymentLoop { card_sent: true })
             }
             Err(error) => {
-                purse.settle(&origin, true);
+                purse.settle(&origin, true, now);
                 Err(error)
             }
         }

@@ -108,7 +108,7 @@ impl Call {
                 Ok(Step::Done { outcome: Outcome::Free })
             }
             (Phase::Spending { payment }, Event::Answer(answer)) => {
-                self.spent(purse, payment, &answer)
+                self.spent(purse, payment, &answer, now)
             }
             (Phase::Waiting, Event::Turn) => self.turn(purse, now),
             (Phase::Choosing, Event::Card(Some(card))) => {

@@ -40,6 +40,7 @@ impl Call {
         purse: &mut Purse,
         payment: Secret,
         answer: &Answer,
+        now: u64,
     ) -> Result<Step, Error> {
         if answer.status == 402 {
             return self.not_enough(purse, answer);
@@ -54,7 +55,7 @@ impl Call {
         };
         let used = self.client(purse);
         let currency = receipt.currency.unwrap_or(self.policy.currency);
-        purse.receipt(&self.request.origin, &receipt, currency, false, used);
+        purse.receipt(&self.request.origin, &receipt, currency, false, used, now);
         Ok(Step::Done {
             outcome: Outcome::Paid(Paid {
                 hold: receipt.held(&self.request.origin, currency),

@@ -1,16 +1,21 @@
 //! Kept in a file that only its owner can read, and that programs can share.
 
 use std::{
-    fs::{self, OpenOptions, TryLockError},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use super::{Storage, StorageError, Turn};
+use super::{Storage, StorageError, Turn, lock::Lock};
 use crate::Purse;
 
+/// How often it is looked whether another program has read and written the file.
+const POLL: Duration = Duration::from_millis(2);
+
 /// A purse as JSON in a file of mode 0600, replaced whole by each change and safe on disk before
-/// the change counts. Beside it lie empty files that processes lock.
+/// the change counts. Beside it lie small files while a program changes it, or pays. Programs in Rust, Node and
+/// Python can share it.
 #[derive(Clone, Debug)]
 pub struct File {
     path: PathBuf,
@@ -39,14 +44,12 @@ impl File {
         self.folder().join(name)
     }
 
-    fn open_lock(&self, end: &str) -> Result<(fs::File, PathBuf), StorageError> {
+    /// A lock beside the file; `None` while another program has it.
+    fn try_lock(&self, end: &str) -> Result<Option<Lock>, StorageError> {
         let folder = self.folder();
         fs::create_dir_all(folder).map_err(|error| failed("make", folder, error))?;
         let path = self.beside(end);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        let file = private(&mut options).open(&path);
-        Ok((file.map_err(|error| failed("open", &path, error))?, path))
+        Lock::try_take(&path).map_err(|error| failed("lock", &path, error))
     }
 
     fn read(&self) -> Result<Purse, StorageError> {
@@ -86,13 +89,14 @@ fn parse(bytes: &[u8]) -> Result<Purse, Box<dyn std::error::Error + Send + Sync>
     Ok(serde_json::from_slice(bytes)?)
 }
 
+/// Only its owner may read it.
 #[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
 }
 
 #[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
@@ -102,9 +106,12 @@ fn failed(verb: &str, path: &Path, error: io::Error) -> StorageError {
 
 impl Storage for File {
     fn change(&self, change: &mut dyn FnMut(&mut Purse)) -> Result<(), StorageError> {
-        // The file itself is replaced, so its lock would be another file's with each change.
-        let (lock, path) = self.open_lock(".lock")?;
-        lock.lock().map_err(|error| failed("lock", &path, error))?;
+        let _lock = loop {
+            match self.try_lock(".lock")? {
+                Some(lock) => break lock,
+                None => std::thread::sleep(POLL),
+            }
+        };
         let before = self.read()?;
         let mut after = before.clone();
         change(&mut after);
@@ -115,12 +122,10 @@ impl Storage for File {
         // Two origins that share a name here would only wait for each other.
         let name = origin.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let name: String = name.chars().take(150).collect();
-        let (file, path) = self.open_lock(&format!(".{name}.turn"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed("lock", &path, error)),
-        }
+        let end = format!(".{name}.turn");
+        let Some(lock) = self.try_lock(&end)? else { return Ok(None) };
+        let kept = lock.keep().map_err(|error| failed("lock", &self.beside(&end), error))?;
+        Ok(Some(Box::new(kept)))
     }
 }
 

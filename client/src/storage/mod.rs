@@ -1,6 +1,7 @@
 //! Where credentials are kept between calls.
 
 mod file;
+mod lock;
 mod memory;
 
 use crate::Purse;

@@ -10,6 +10,7 @@
     reason = "all of this is tests, their helpers too"
 )]
 
+mod budgets;
 mod hostile;
 mod limits;
 mod metered;

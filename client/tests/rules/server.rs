@@ -20,6 +20,15 @@ pub(crate) enum Fault {
     ApiFails,
 }
 
+/// A top-up that waits for its cardholder.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) intent: String,
+    key: String,
+    amount: i64,
+    confirmed: bool,
+}
+
 /// The server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -29,6 +38,11 @@ pub(crate) struct Server {
     /// Whether it takes nothing in another currency than the payment names. Its own is always the dollar.
     pub(crate) compares_currencies: bool,
     pub(crate) declines: bool,
+    /// What it sells in.
+    pub(crate) currency: &'static str,
+    /// The card whose bank asks its holder, and what waits for that (3D Secure).
+    pub(crate) asking: Option<&'static str>,
+    pub(crate) waiting: Option<Waiting>,
     /// Whether the price is known only afterwards: then it is held.
     pub(crate) meters: bool,
     /// What is held and for which card, and what it cost where that is known.
@@ -57,6 +71,9 @@ impl Server {
             extensions: true,
             compares_currencies: true,
             declines: false,
+            currency: "usd",
+            asking: None,
+            waiting: None,
             meters: false,
             holds: BTreeMap::new(),
             balances: BTreeMap::new(),
@@ -78,7 +95,7 @@ impl Server {
             "minTopUp": self.min_top_up,
             "resource": {"url": "/api/weather"},
             "accepts": [{
-                "scheme": "stripe", "currency": "usd", "amount": self.price,
+                "scheme": "stripe", "currency": self.currency, "amount": self.price,
                 "minTopUp": self.min_top_up, "publishableKey": "pk_test_1",
             }],
         });
@@ -121,7 +138,7 @@ impl Server {
             return challenge(&self.challenge());
         }
         let compares = self.extensions && self.compares_currencies;
-        if compares && payment.currency.as_ref().is_some_and(|named| named != "usd") {
+        if compares && payment.currency.as_ref().is_some_and(|named| named != self.currency) {
             return challenge(&self.challenge());
         }
         if let Some(id) = &payment.client_id {
@@ -149,6 +166,9 @@ impl Server {
         if amount < self.min_top_up {
             return refused("top_up_below_minimum", None);
         }
+        if self.asking.is_some_and(|asking| asking == card) {
+            return self.ask_cardholder(call, &card, key.unwrap_or_default(), amount, fault);
+        }
         self.keys.extend(key);
         self.charges.push(amount);
         *self.balances.entry(card.clone()).or_default() += amount;
@@ -156,6 +176,48 @@ impl Server {
             return unavailable();
         }
         self.serve(call, &card, Some("pi_1"), fault)
+    }
+
+    /// One attempt at a time: another key replaces it.
+    fn ask_cardholder(
+        &mut self,
+        call: usize,
+        card: &str,
+        key: String,
+        amount: i64,
+        fault: Option<Fault>,
+    ) -> Answer {
+        if let Some(done) = self.waiting.take_if(|open| open.key == key && open.confirmed) {
+            self.keys.insert(key);
+            *self.balances.entry(card.to_owned()).or_default() += done.amount;
+            return self.serve(call, card, Some(&done.intent), fault);
+        }
+        if self.waiting.as_ref().is_none_or(|open| open.key != key) {
+            let intent = format!("pi_{}", self.seen.len());
+            self.waiting = Some(Waiting { intent, key, amount, confirmed: false });
+        }
+        let intent = self.waiting.as_ref().map(|open| open.intent.clone());
+        let answer = refused("payment_failed", Some("authentication_required"));
+        let mut body: Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();
+        body["paymentIntentId"] = json!(intent);
+        Answer { body: Some(body.to_string()), ..answer }
+    }
+
+    /// The cardholder confirms at the bank: the card is charged now.
+    pub(crate) fn confirm(&mut self, intent: &str) {
+        if let Some(open) = self.waiting.as_mut().filter(|open| open.intent == intent)
+            && !open.confirmed
+        {
+            open.confirmed = true;
+            self.charges.push(open.amount);
+        }
+    }
+
+    /// Too late: the attempt is cancelled.
+    pub(crate) fn cancel(&mut self) {
+        if let Some(open) = self.waiting.take_if(|open| !open.confirmed) {
+            self.keys.insert(open.key);
+        }
     }
 
     fn serve(

@@ -41,6 +41,13 @@ async fn help_knows_commands_and_exit_codes() {
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.out.contains(shown), "{topic:?}: {}", said.out);
     }
+    let page = here.run(&["man", "card", "add"]).await;
+    assert!(page.out.contains(".TH ") && page.out.contains("STRIPE_API_BASE"), "{page:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = here.run(&["completion", shell]).await;
+        assert!(script.out.contains("budget-per-day"), "{shell}: {script:?}");
+    }
+    completes_in_bash(&here).await;
     let said = here.run(&["help", "paint"]).await;
     assert_eq!(said.code, 2);
     assert!(said.error.contains("there is no command or topic paint"), "{said:?}");
@@ -105,4 +112,14 @@ async fn what_waits_for_its_cardholder_is_told_apart() {
     assert_eq!(here.run(&["curl", &weather, "--payment-method", &card]).await.code, 0);
     let balance = here.run(&["balance", &weather]).await;
     assert!(balance.out.contains("$5.00 in total, everywhere, $5.00 unconfirmed"), "{balance:?}");
+}
+
+/// As a shell does when its user presses the tab key.
+async fn completes_in_bash(here: &Terminal) {
+    let script = here.run(&["completion", "bash"]).await.out;
+    let press = "COMP_WORDS=(stripe402 bud); COMP_CWORD=1; _stripe402 stripe402 bud stripe402; \
+        echo \"${COMPREPLY[*]}\"";
+    let mut bash = tokio::process::Command::new("bash");
+    let bash = bash.arg("-c").arg(format!("{script}\n{press}")).output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "budget", "{bash:?}");
 }

@@ -23,6 +23,7 @@ mod program;
 mod readme;
 mod rust;
 mod scenarios;
+mod together;
 mod version_one;
 mod world;
 

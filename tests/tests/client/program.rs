@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use serde_json::Value;
-use stripe402_tests::{card, stack::StackOptions};
+use stripe402_tests::{browser::Browser, card, stack::StackOptions};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -187,6 +187,51 @@ async fn three_d_secure_at_a_terminal() {
     assert!(said.error.contains("card charged $5.00"), "{said:?}");
 }
 
+/// The same on the local page, in a browser; by a stand-in of Stripe's script.
+#[tokio::test]
+async fn a_charge_is_confirmed_on_a_page() {
+    let here = Terminal::new().await;
+    let weather = here.stack.url("/api/weather");
+    let card = here.stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    let pay = |command: &'static str| [command, &weather, "--payment-method", &card, "--json"];
+    let early = here.run(&pay("confirm")).await;
+    assert_eq!(early.code, 2, "no card is charged by this: {early:?}");
+    assert!(early.out.contains("waits to be confirmed"), "{early:?}");
+    assert_eq!(here.run(&pay("curl")).await.code, 16);
+    let twice = here.run(&[&pay("confirm")[..], &["-T", "-"]].concat()).await;
+    assert_eq!(twice.code, 2, "{twice:?}");
+
+    let mut child = Command::new(cli::program())
+        .args(pay("confirm"))
+        .env("STRIPE402_CREDENTIALS", here.file("credentials.json"))
+        .env("STRIPE_API_BASE", here.stack.sim.url("/"))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let opened: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let page = opened["open"].as_str().unwrap();
+    let wrong = here.stack.client.post(page).body("pm_1").send().await.unwrap();
+    assert_eq!(wrong.status(), 400);
+    let browser = Browser::start(&here.file("browser.log")).await.unwrap();
+    browser.open(page).await.unwrap();
+    browser.until("document.body.innerText.includes('$5.00 may be charged')").await.unwrap();
+    browser.click("#confirm").await.unwrap();
+    browser.until("document.getElementById('stripe-confirm')").await.unwrap();
+    browser.click("#stripe-confirm").await.unwrap();
+    browser.until("document.body.innerText.includes('Confirmed.')").await.unwrap();
+    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (&told["status"], &told["paid"]["charged"]),
+        (&200.into(), &50_000.into()),
+        "{told}"
+    );
+    assert!(child.wait().await.unwrap().success());
+    let again = here.run(&pay("confirm")).await;
+    assert_eq!(again.code, 2, "it waits no more: {again:?}");
+}
+
 #[tokio::test]
 async fn a_card_is_added_at_the_stand_in_and_by_a_page() {
     let here = Terminal::new().await;
@@ -198,6 +243,15 @@ async fn a_card_is_added_at_the_stand_in_and_by_a_page() {
     assert_eq!(said.code, 0, "{said:?}");
     let said = here.run(&["curl", &weather]).await;
     assert_eq!(said.code, 0, "{said:?}");
+    // A path without a price: the server lists its key.
+    let root = here.stack.url("/");
+    let added = ["card", "add", &root, "--stripe-api-base", &base, "--test-number", &number];
+    let said = here.run(&added).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let elsewhere = ["card", "add", &base, "--stripe-api-base", &base];
+    let said = here.run(&elsewhere).await;
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.error.contains("names no publishable key"), "{said:?}");
 
     // With Stripe itself: a page for a browser, which sends back the id and nothing else.
     let file = here.file("by-page.json");

@@ -176,7 +176,10 @@ async fn a_ledger_that_hangs_ends_no_vm() {
         let unknown = json!({"clientId": "0".repeat(64)});
         let beside = storm(&stack, &"1".repeat(64), &unknown, false).await;
         assert_eq!(vm_failures(&stack).await, 0);
-        assert!(Beside::all(&beside.paid, status), "{unavailable}: {beside:?}");
+        // While the storm holds a worker up, a time-out is no silence yet.
+        let (last, first) = beside.paid.split_last().unwrap();
+        assert_eq!(*last, status, "{unavailable}: {beside:?}");
+        assert!(first.iter().all(|paid| [status, 503].contains(paid)), "{unavailable}: {beside:?}");
         assert!(Beside::all(&beside.free, 200), "{unavailable}: {beside:?}");
     }
 }

@@ -29,6 +29,10 @@ pub(crate) enum Command {
     /// Send a request, and pay for it if it costs something.
     #[command(after_help = EXIT_CODES)]
     Curl(Box<CurlArgs>),
+    /// Confirm a card charge that waits for its cardholder (3D Secure), on a local page with Stripe's own
+    /// script; then send the request again. Takes the options of the `curl` that ended with 16.
+    #[command(after_help = EXIT_CODES)]
+    Confirm(Box<ConfirmArgs>),
     /// Show the balance at the server of a URL.
     #[command(after_help = EXIT_CODES)]
     Balance(BalanceArgs),
@@ -49,6 +53,16 @@ pub(crate) enum Command {
     /// Show the help of a command, or the exit codes.
     #[command(after_help = EXIT_CODES)]
     Help(HelpArgs),
+    /// Print the page of a command for man, as in: stripe402 man curl | man -l -
+    Man(HelpArgs),
+    /// Print a script that completes commands and options, as in: source <(stripe402 completion bash)
+    Completion(CompletionArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionArgs {
+    /// Shell to complete in.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args)]
@@ -90,8 +104,17 @@ pub(crate) struct RemoveArgs {
     pub(crate) common: CommonArgs,
 }
 
-/// Options in the manner of curl, and how much may be paid.
 #[derive(Args)]
+pub(crate) struct ConfirmArgs {
+    /// Address of Stripe's API. At any other address a stand-in's script shows the bank's window.
+    #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
+    pub(crate) stripe_api_base: Url,
+    #[command(flatten)]
+    pub(crate) curl: CurlArgs,
+}
+
+/// Options in the manner of curl, and how much may be paid.
+#[derive(Args, Clone)]
 pub(crate) struct CurlArgs {
     /// URL to send the request to.
     #[arg(value_parser = address)]
@@ -143,7 +166,7 @@ pub(crate) struct CurlArgs {
 }
 
 /// How much may be paid, with what, and where.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Paying")]
 pub(crate) struct PayingArgs {
     /// PaymentMethod of the card to pay with (pm_…) [default: the card of `stripe402 card add`]
@@ -185,7 +208,7 @@ pub(crate) struct PayingArgs {
 }
 
 /// Where credentials are kept.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct KeptArgs {
     /// File that keeps credentials and budgets, with mode 0600
     /// [default: stripe402/credentials.json in the configuration folder]
@@ -193,7 +216,7 @@ pub(crate) struct KeptArgs {
     pub(crate) credentials: Option<PathBuf>,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
@@ -234,7 +257,7 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Args)]
 pub(crate) struct CardArgs {
-    /// URL that costs something at the server: any of its paths with a price.
+    /// URL of the server: a path with a price, or any where the server lists what it sells.
     #[arg(value_parser = address)]
     pub(crate) url: Url,
     /// Address of Stripe's API. At any other address a stand-in makes the card at once, from
@@ -256,6 +279,7 @@ impl Cli {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Command::Curl(arguments) => arguments.common.json,
+            Command::Confirm(arguments) => arguments.curl.common.json,
             Command::Balance(arguments) => arguments.common.json,
             Command::Explain(arguments) => arguments.json,
             Command::Card(CardCommand::Add(arguments)) => arguments.common.json,
@@ -264,8 +288,8 @@ impl Cli {
             | Command::Budget(BudgetCommand::Show(common) | BudgetCommand::Reset(common)) => {
                 common.json
             }
-            // Standard output is MCP's.
-            Command::Help(_) | Command::Mcp(_) => false,
+            // Standard output is MCP's, a page's or a script's.
+            Command::Help(_) | Command::Mcp(_) | Command::Man(_) | Command::Completion(_) => false,
         }
     }
 }

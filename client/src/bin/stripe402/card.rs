@@ -12,20 +12,14 @@ use crate::{
     explain, page, show,
 };
 
+/// Where a server says what it sells.
+const DISCOVERY: &str = "/.well-known/stripe402";
+
 pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
     let CardArgs { url, stripe_api_base, test_number, common } = arguments;
     let origin = url.origin().ascii_serialization();
-    let response = explain::ask(url.clone(), Method::GET).await?;
-    if response.status().as_u16() != 402 {
-        let text = format!("{url} does not ask for payment: name one that does");
-        return Err(Exit::usage(text));
-    }
-    let key = explain::terms(&response)?.publishable_key;
-    if key.is_empty() {
-        let text = format!("{origin} names no publishable key to make a PaymentMethod with");
-        return Err(Exit::local(text));
-    }
-    let card = if stripe_api_base.host_str() == Some("api.stripe.com") {
+    let key = publishable_key(&url, &origin).await?;
+    let card = if page::is_stripe(&stripe_api_base) {
         page::enter(&origin, &key, common.json).await?
     } else {
         at_stand_in(&stripe_api_base, &key, &test_number).await?
@@ -41,6 +35,28 @@ pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
         show::say(&format!("{origin} is paid with {} from now on.", card.as_str()));
     }
     Ok(0)
+}
+
+/// The key to make a PaymentMethod with: a 402 names it, and else what the server says of itself.
+async fn publishable_key(url: &Url, origin: &str) -> Result<String, Exit> {
+    let response = explain::ask(url.clone(), Method::GET).await?;
+    if response.status().as_u16() == 402 {
+        let key = explain::terms(&response)?.publishable_key;
+        if !key.is_empty() {
+            return Ok(key);
+        }
+    }
+    let discovery = url.join(DISCOVERY).map_err(|error| Exit::usage(error.to_string()))?;
+    let response = explain::ask(discovery, Method::GET).await?;
+    let told: Option<Value> = response.json().await.ok();
+    let key = told.as_ref().and_then(|told| told.get("publishableKey")?.as_str());
+    match key.filter(|key| !key.is_empty()) {
+        Some(key) => Ok(key.to_owned()),
+        None => Err(Exit::usage(format!(
+            "{origin} names no publishable key, neither at {url} nor at {DISCOVERY}: \
+             name a URL that costs something"
+        ))),
+    }
 }
 
 /// Which card pays where.

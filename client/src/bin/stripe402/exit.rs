@@ -20,7 +20,7 @@ Exit codes:
   13  payment_failed (frozen, payment_method_not_yours, …)
   14  invalid_payment
   15  top_up_below_minimum
-  16  payment_failed: authentication_required (3D Secure); confirm, then run it again
+  16  payment_failed: authentication_required (3D Secure); run stripe402 confirm
   17  rate_limited, or the server cannot take payments now; try again later
   20  price above --max-price, or card charge above --max-charge; nothing was paid
   21  card charge above what is left of a budget; nothing was paid
@@ -30,6 +30,9 @@ Exit codes:
       a payment
   25  unknown outcome of a card charge; run it again: the card is not charged twice
   26  a body from standard input cannot be sent a second time; run it again";
+
+/// The cardholder must confirm.
+pub(crate) const AUTHENTICATION_REQUIRED: u8 = 16;
 
 /// Why it ends early.
 pub(crate) struct Exit {
@@ -107,7 +110,7 @@ fn code(error: &Error) -> u8 {
         Error::NothingToPayWith { .. } => 10,
         Error::InsufficientCredits { .. } => 11,
         Error::Refused { refused } => match (refused.reason, refused.code) {
-            (Some(Reason::AuthenticationRequired), _) => 16,
+            (Some(Reason::AuthenticationRequired), _) => AUTHENTICATION_REQUIRED,
             (Some(Reason::RateLimited), _) => 17,
             (_, Code::PaymentRequired) => 10,
             (_, Code::InsufficientCredits) => 11,

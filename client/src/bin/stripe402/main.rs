@@ -5,6 +5,7 @@ mod arguments;
 mod balance;
 mod budget;
 mod card;
+mod confirm;
 mod curl;
 mod exit;
 mod explain;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<u8, Exit> {
     match cli.command {
         Command::Curl(arguments) => curl::curl(*arguments).await,
+        Command::Confirm(arguments) => confirm::confirm(*arguments).await,
         Command::Balance(arguments) => balance::balance(arguments).await,
         Command::Explain(arguments) => explain::explain(arguments).await,
         Command::Card(CardCommand::Add(arguments)) => card::add(arguments).await,
@@ -49,5 +51,7 @@ async fn run(cli: Cli) -> Result<u8, Exit> {
         Command::Budget(BudgetCommand::Reset(common)) => budget::reset(&common),
         Command::Mcp(arguments) => mcp::mcp(*arguments).await,
         Command::Help(arguments) => help::help(&arguments.topic),
+        Command::Man(arguments) => help::man(&arguments.topic),
+        Command::Completion(arguments) => Ok(help::completion(arguments.shell)),
     }
 }

@@ -75,7 +75,9 @@ pub(crate) fn failed(exit: &Exit, as_json: bool) {
     aside(&format!("{} {}", "stripe402:".red().bold(), exit.message));
     let field = |name: &str| exit.error.get(name).and_then(Value::as_str);
     if let Some(secret) = field("clientSecret") {
-        aside("  Confirm it with Stripe.js, then run the same command again:");
+        aside(
+            "  Confirm it:  stripe402 confirm, with the same URL and options. Or with Stripe.js:",
+        );
         aside(&format!("  client secret    {secret}"));
         aside(&format!("  publishable key  {}", field("publishableKey").unwrap_or_default()));
     }

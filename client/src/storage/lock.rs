@@ -1,0 +1,200 @@
+//! A lock among programs, in Rust, Node and Python alike: a file that exists while somebody holds it.
+//!
+//! Node has no locks of the operating system. So the holder makes a file that nobody else can make
+//! meanwhile, and says once a second that it lives; one that is silent for five has died, and others take
+//! the lock away. `client/js/src/lock.ts` does the same.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use stripe402_protocol::hex;
+
+/// How often a holder says that it lives.
+const BEAT: Duration = Duration::from_secs(1);
+/// Who has been silent for so long holds it no more.
+const ABANDONED: Duration = Duration::from_secs(5);
+
+/// A lock that is held until this is dropped.
+pub(super) struct Lock {
+    path: PathBuf,
+    file: File,
+    token: String,
+    /// Ends the beats when it is dropped.
+    beats: Option<Sender<()>>,
+}
+
+impl Lock {
+    /// Takes it; `None` while another holds it.
+    pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        if let Some(lock) = Self::make(path)? {
+            return Ok(Some(lock));
+        }
+        if !is_abandoned(path) {
+            return Ok(None);
+        }
+        // One at a time looks again and takes it away: else a slow one would remove its successor's.
+        let by = beside(path, ".break");
+        let Some(breaks) = Self::make(&by)? else {
+            if is_abandoned(&by) {
+                gone(fs::remove_file(&by))?;
+            }
+            return Ok(None);
+        };
+        if is_abandoned(path) {
+            gone(fs::remove_file(path))?;
+        }
+        drop(breaks);
+        Self::make(path)
+    }
+
+    /// Says once a second that the holder lives: for what may take longer than reading and writing.
+    pub(super) fn keep(mut self) -> io::Result<Self> {
+        let file = self.file.try_clone()?;
+        let (beats, ended) = mpsc::channel::<()>();
+        thread::Builder::new().name("stripe402-turn".to_owned()).spawn(move || {
+            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                // Where it fails, others take the lock for abandoned, as they would without us.
+                let _kept = file.set_modified(now());
+            }
+        })?;
+        self.beats = Some(beats);
+        Ok(self)
+    }
+
+    fn make(path: &Path) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.create_new(true).write(true);
+        let mut file = match super::file::private(&mut options).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let token = hex::to_string(&random);
+        file.write_all(token.as_bytes())?;
+        Ok(Some(Self { path: path.to_owned(), file, token, beats: None }))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.beats.take());
+        // Whoever was suspended for long has lost it, and leaves its successor's alone.
+        if fs::read(&self.path).is_ok_and(|found| found == self.token.as_bytes()) {
+            let _removed = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether its holder has been silent for too long, or clocks were set back by as much.
+fn is_abandoned(path: &Path) -> bool {
+    let Ok(beat) = fs::metadata(path).and_then(|found| found.modified()) else { return false };
+    let silent = now().duration_since(beat).unwrap_or_else(|ahead| ahead.duration());
+    silent > ABANDONED
+}
+
+/// What files are dated by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of a file is told by the system's clock alone"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Another has removed it: that is as good.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(path: &Path, by: Duration) {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(now().checked_sub(by).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn one_holds_it_and_who_died_holds_it_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let dead = Lock::try_take(&path).unwrap().unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        age(&path, ABANDONED / 2);
+        assert!(Lock::try_take(&path).unwrap().is_none(), "it may be slow");
+        age(&path, ABANDONED * 2);
+        let next = Lock::try_take(&path).unwrap().unwrap();
+        drop(dead);
+        assert!(Lock::try_take(&path).unwrap().is_none(), "who lost it leaves it to the next");
+        drop(next);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_that_is_kept_is_not_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let kept = Lock::try_take(&path).unwrap().unwrap().keep().unwrap();
+        age(&path, ABANDONED * 2);
+        thread::sleep(BEAT * 2);
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        drop(kept);
+        assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+
+    /// A program that died while it took an abandoned lock away holds nobody up either.
+    #[test]
+    fn the_right_to_take_it_away_is_abandoned_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        fs::write(&path, "of the dead").unwrap();
+        fs::write(beside(&path, ".break"), "of another").unwrap();
+        age(&path, ABANDONED * 2);
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        age(&beside(&path, ".break"), ABANDONED * 2);
+        assert!(Lock::try_take(&path).unwrap().is_none(), "the first removes it");
+        assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn of_many_that_take_it_one_at_a_time_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut taken = 0;
+                    while taken < 50 {
+                        let Some(_lock) = Lock::try_take(&path).unwrap() else {
+                            thread::yield_now();
+                            continue;
+                        };
+                        taken += 1;
+                        let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        assert_eq!(others, 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+}
