@@ -288,7 +288,8 @@ impl Cli {
             | Command::Budget(BudgetCommand::Show(common) | BudgetCommand::Reset(common)) => {
                 common.json
             }
-            Command::Help(_) | Command::Man(_) | Command::Completion(_) | Command::Mcp(_) => false,
+            // Standard output is MCP's, a page's or a script's.
+            Command::Help(_) | Command::Mcp(_) | Command::Man(_) | Command::Completion(_) => false,
         }
     }
 }

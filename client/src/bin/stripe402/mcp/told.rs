@@ -42,8 +42,8 @@ pub(super) fn cancelled() -> Exit {
 pub(super) fn ask_the_cardholder(mut exit: Exit) -> Exit {
     let reason = exit.error.get("reason").and_then(Value::as_str);
     if reason == Some("authentication_required") {
-        exit.message = "the cardholder must confirm this payment: ask them to run stripe402 curl in a terminal, \
-                        with the same card at a URL of this server, and to confirm as it says; then call again"
+        exit.message = "the cardholder must confirm this payment: ask them to run stripe402 confirm in a terminal, \
+                        with the same card and a URL of this server; then call again"
             .to_owned();
         if let Some(error) = exit.error.as_object_mut() {
             error.insert("message".to_owned(), json!(exit.message));
