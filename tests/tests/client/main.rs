@@ -10,20 +10,21 @@
 
 mod cli;
 mod commands;
+mod driver;
 mod elsewhere;
 mod metered;
 mod metered_api;
-mod node;
 mod package;
 mod payer;
 mod program;
+mod python;
 mod readme;
 mod rust;
 mod scenarios;
 mod version_one;
 mod world;
 
-use node::Node;
+use driver::Driver;
 use payer::Kind;
 
 #[tokio::test]
@@ -38,10 +39,25 @@ async fn the_command_line() {
 
 #[tokio::test]
 async fn fetch_of_the_npm_package() {
-    scenarios::all(&Kind::Node(Node::start("fetch"))).await;
+    scenarios::all(&Kind::Driver(Driver::node("fetch"))).await;
 }
 
 #[tokio::test]
 async fn axios_by_the_npm_package() {
-    scenarios::all(&Kind::Node(Node::start("axios"))).await;
+    scenarios::all(&Kind::Driver(Driver::node("axios"))).await;
+}
+
+#[tokio::test]
+async fn httpx_of_the_python_package() {
+    scenarios::all(&Kind::Driver(Driver::python("httpx"))).await;
+}
+
+#[tokio::test]
+async fn httpx_of_the_python_package_asynchronously() {
+    scenarios::all(&Kind::Driver(Driver::python("httpx-async"))).await;
+}
+
+#[tokio::test]
+async fn requests_by_the_python_package() {
+    scenarios::all(&Kind::Driver(Driver::python("requests"))).await;
 }
