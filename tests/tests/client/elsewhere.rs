@@ -1,4 +1,4 @@
-//! Another origin, which wants money for everything and keeps what it is sent.
+//! Another origin, which wants money for everything (or only for what has a body) and keeps what it is sent.
 
 use std::{
     net::SocketAddr,
@@ -7,6 +7,7 @@ use std::{
 
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
@@ -42,6 +43,9 @@ impl Elsewhere {
 async fn answer(State(seen): State<Seen>, request: Request) -> Response {
     let headers = request.headers().iter().map(|(name, value)| format!("{name}: {value:?}\n"));
     seen.lock().unwrap().push(headers.collect());
+    if request.uri().path() == "/free-without-a-body" && request.body().is_end_stream() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let challenge = json!({
         "stripe402Version": 1, "price": 1, "minTopUp": 50_000,
         "resource": {"url": "/"},
