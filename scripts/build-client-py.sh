@@ -21,7 +21,7 @@ fi
 rm -rf "$dist"
 cp LICENSE client/python/LICENSE
 "$TOOLS/python-client/bin/maturin" build --quiet --manifest-path client/python/Cargo.toml --profile "$profile" \
-    --locked --interpreter "$python" --compatibility linux --out "$dist"
+    --locked --interpreter "$python" --out "$dist"
 "$python" -m pip --quiet --disable-pip-version-check install --no-deps --no-index --force-reinstall "$dist"/*.whl
 touch "$stamp"
 say "$(ls "$dist"/*.whl)"

@@ -39,12 +39,16 @@ class Handler(BaseHTTPRequestHandler):
         gateway.seen.append((path, is_paid, body))
         if is_paid:
             gateway.keys.append(json.loads(base64.b64decode(self.headers["payment"])).get("idempotencyKey"))
-        if path == "/free" or (path == "/free-without-a-body" and not body):
+        if not body and ("transfer-encoding" in self.headers or "content-type" in self.headers):
+            self._answer(400, b"a body is described, and there is none")
+        elif path == "/free" or (path == "/free-without-a-body" and not body):
             self._answer(200, b"free")
         elif path.startswith("/to/"):
             self._answer(302, b"", location="/" + path[len("/to/") :])
         elif path == "/away":
-            self._answer(302, b"", location=gateway.elsewhere + "/to/priced")
+            self._answer(302, b"", location=gateway.elsewhere + "/back")
+        elif path == "/back":
+            self._answer(302, b"", location=gateway.elsewhere + "/priced")
         elif path == "/failing":
             self._answer(503, b'{"why": "no reason"}')
         elif not is_paid:

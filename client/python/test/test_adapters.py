@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+import os
 import pickle
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import requests
@@ -199,6 +201,8 @@ class EachAdapter:
             self.assertEqual(again.wallet.spent(), 50_000)
             self.assertIsNone(stripe402.receipt_of(answer).charged)
             self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+            with mock.patch.dict(os.environ, HOME=folder):
+                self.assertEqual(wallet(credentials="~/credentials.json").purse(), again.wallet.purse())
             path.write_text("my novel")
             with self.assertRaisesRegex(stripe402.CredentialsError, "is not a credentials file"):
                 again.call(self.here.origin + "/priced")

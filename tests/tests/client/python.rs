@@ -18,7 +18,9 @@ use crate::{cli, driver::Driver, payer::Kind, payer::Payer, world::World};
 
 /// Of the environment that `make client-py` makes; the package is installed there.
 pub(crate) fn interpreter() -> PathBuf {
-    environment().join("bin/python")
+    let python = environment().join("bin/python");
+    assert!(python.exists(), "{} is not there: run make client-py", python.display());
+    python
 }
 
 fn environment() -> PathBuf {
@@ -61,12 +63,11 @@ async fn with_the_wheel(folder: &Path) -> PathBuf {
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]);
     pip.arg("--find-links").arg(environment().join("wheels"));
-    pip.arg("--find-links").arg(package().join("dist"));
-    succeeds({
-        pip.arg("stripe402[httpx,requests]");
-        pip
-    })
-    .await;
+    let dist = std::fs::read_dir(package().join("dist")).unwrap();
+    let mut files = dist.map(|entry| entry.unwrap().path());
+    let wheel = files.find(|file| file.extension().is_some_and(|end| end == "whl")).unwrap();
+    pip.arg(format!("{}[httpx,requests]", wheel.display()));
+    succeeds(pip).await;
     python
 }
 
