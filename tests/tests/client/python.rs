@@ -4,10 +4,12 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
+use stripe402_client::storage::{File, Storage as _};
 use stripe402_tests::{
     binary, card,
     stack::{Stack, StackOptions},
@@ -96,24 +98,26 @@ async fn the_wheel_runs_its_readme_in_an_empty_environment() {
     assert!(blocks.iter().any(|(_, block)| block.trim() == agent.trim()), "examples/agent.py");
 }
 
-/// Checked by mypy, as strictly as it can: the package, a program, and a mistake.
+/// Checked by mypy, as strictly as it can: the sources, and by what the wheel installed, a program and a mistake.
 #[tokio::test]
 async fn types_tell_a_misspelt_limit() {
     let dir = tempfile::tempdir().unwrap();
-    let mypy = |file: &Path| {
+    let mypy = |folder: &Path, cache: &str, file: &Path| {
         let mut mypy = Command::new(interpreter());
-        mypy.args(["-m", "mypy", "--strict", "--no-error-summary"]).arg(file);
-        mypy.arg("--cache-dir").arg(environment().join("mypy")).current_dir(package());
+        mypy.args(["-m", "mypy", "--strict", "--no-error-summary"]).arg(file).current_dir(folder);
+        mypy.arg("--cache-dir").arg(environment().join(cache));
         mypy
     };
-    succeeds(mypy(Path::new("stripe402"))).await;
-    succeeds(mypy(Path::new("examples/agent.py"))).await;
+    succeeds(mypy(&package(), "mypy-sources", Path::new("stripe402"))).await;
     let wrong = dir.path().join("wrong.py");
     std::fs::write(&wrong, "import stripe402\nstripe402.Wallet(max_prize=5)\n").unwrap();
-    let output = mypy(&wrong).output().await.unwrap();
+    succeeds(mypy(dir.path(), "mypy-wheel", &package().join("examples/agent.py"))).await;
+    let output = mypy(dir.path(), "mypy-wheel", &wrong).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success() && said.contains("max_prize"), "{said}");
 }
+
+const ADAPTERS: [&str; 3] = ["httpx", "httpx-async", "requests"];
 
 /// One file, one budget, one turn to pay: whoever comes first pays, and the others find the credits.
 #[tokio::test]
@@ -123,14 +127,16 @@ async fn python_and_the_command_line_share_a_file() {
     let file = dir.path().join("credentials.json");
     let card = world.stack.sim.payment_method(&card::fresh().unwrap(), "123").await.unwrap();
     let limits = json!({"paymentMethodId": card, "budgetTotal": 50_000, "credentials": file});
-    let payers = ["httpx", "httpx-async", "requests"]
-        .map(|adapter| Payer::new(&Kind::Driver(Driver::python(adapter)), limits.clone()));
+    let payer = |adapter: &str, settings: &Value| {
+        Payer::new(&Kind::Driver(Driver::python(adapter)), settings.clone())
+    };
+    let payers = ADAPTERS.map(|adapter| payer(adapter, &limits));
     let url = world.stack.url("/api/weather");
     let curl = ["curl", "--json", "--payment-method", &card, "--budget", "50000", &url];
     let curl = curl.map(str::to_owned);
     let calls = vec![world.weather(); 4];
-    let python = futures_util::future::join_all(payers.iter().map(|payer| payer.calls(&calls)));
-    let terminal = futures_util::future::join_all((0..3).map(|_| cli::run(&file, &curl, "")));
+    let python = join_all(payers.iter().map(|payer| payer.calls(&calls)));
+    let terminal = join_all((0..3).map(|_| cli::run(&file, &curl, "")));
     let (python, terminal) = join(python, terminal).await;
     let said = terminal.iter().map(|said| serde_json::from_str(&said.out).unwrap());
     let answers: Vec<Value> = python.into_iter().flatten().chain(said).collect();
@@ -141,4 +147,33 @@ async fn python_and_the_command_line_share_a_file() {
     let expected: Vec<i64> = (0..15).map(|number| 42_500 + number * 500).collect();
     assert_eq!(lefts, expected, "each was served once");
     assert_eq!(world.deductions(&card).await, 1);
+    // None of them has a card, or a client id of its own.
+    for adapter in ADAPTERS {
+        let answer = payer(adapter, &json!({"credentials": file})).call(world.weather()).await;
+        assert!(left(&answer).is_some(), "{adapter}: {answer}");
+    }
+    let said = cli::run(&file, &["budget", "show", "--json"].map(str::to_owned), "").await;
+    assert!(said.out.contains("50000"), "{said:?}");
+}
+
+/// While another program pays, Python waits.
+#[tokio::test]
+async fn python_waits_for_its_turn() {
+    let world = World::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let origin = world.stack.url("").trim_end_matches('/').to_owned();
+    let waits = ADAPTERS.map(async |adapter| {
+        let file = dir.path().join(adapter);
+        let card = world.stack.sim.payment_method(&card::fresh().unwrap(), "123").await.unwrap();
+        let settings = json!({"paymentMethodId": card, "credentials": file});
+        let payer = Payer::new(&Kind::Driver(Driver::python(adapter)), settings);
+        let turn = File::new(&file).try_turn(&origin).unwrap().unwrap();
+        let mut call = std::pin::pin!(payer.call(world.weather()));
+        let waited = tokio::time::timeout(Duration::from_millis(1_500), &mut call).await;
+        assert!(waited.is_err(), "{adapter} did not wait: {waited:?}");
+        assert_eq!(world.deductions(&card).await, 0, "{adapter}");
+        drop(turn);
+        assert_eq!(call.await["paid"]["charged"], 50_000, "{adapter}");
+    });
+    join_all(waits).await;
 }
