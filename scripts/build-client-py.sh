@@ -14,7 +14,7 @@ say "the client for Python: building"
 # Newer than what it is made of: nothing to do.
 if [ -f "$stamp" ] && [ "$stamp" -nt "$TOOLS/python-client/ready" ] &&
     [ -z "$(find client/python protocol client/src client/Cargo.toml Cargo.toml Cargo.lock rust-toolchain.toml LICENSE \
-        -newer "$stamp" -type f -not -path "$dist/*" -not -path 'client/python/test/*' -not -path '*cache*' -print -quit)" ]; then
+        -newer "$stamp" -type f -not -path "$dist/*" -not -path 'client/python/test/*' -not -path '*/__pycache__/*' -print -quit)" ]; then
     say "$dist: up to date"
     exit 0
 fi
