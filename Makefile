@@ -8,9 +8,9 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # What the end-to-end tests and `make run` start.
 PARTS := -p stripe402-ledger -p stripe-sim -p stripe402-dev -p stripe402-client -p stripe402-images
-# The filter is a wasm module: its native build exists for its unit tests only. Always this selection: another one
-# has other features of the libraries, and builds all of them again.
-NATIVE := --workspace --exclude stripe402-filter
+# The filter is a wasm module: its native build exists for its unit tests only. The client for Python is loaded by
+# Python only. Always this selection: another one has other features of the libraries, and builds all of them again.
+NATIVE := --workspace --exclude stripe402-filter --exclude stripe402-client-python
 
 .PHONY: help
 help: ## This list
@@ -33,7 +33,7 @@ demo: ## Pay for requests, step by step (in a second terminal, beside make run)
 test: export PROPTEST_RNG_SEED := 402
 # Tests wait for time-outs more than they compute.
 test: export RUST_TEST_THREADS := $(shell expr $$(nproc) + 1)
-test: setup wasm-trap wasm native sdks client-js ## All tests: native, wasm under Node, end to end
+test: setup wasm-trap wasm native sdks client-js client-py ## All tests: native, wasm under Node, end to end
 	@printf '\n== the filter'\''s rules, natively\n'
 	cargo test --quiet -p stripe402-filter --lib --test corpus
 	@printf '\n== the protocol as wasm, under Node\n'
@@ -151,6 +151,11 @@ images: wasm ## Make OCI images of the ledger and the filter: dist/oci
 .PHONY: client-js
 client-js: setup ## Build the npm package of the paying side: client/js/dist
 	@./scripts/build-client-js.sh
+
+.PHONY: client-py
+client-py: setup-rust ## Build the Python package of the paying side: client/python/dist, PROFILE=release to ship it
+	@./scripts/setup-python-client.sh
+	@./scripts/build-client-py.sh $(or $(PROFILE),dev)
 
 .PHONY: setup
 setup: setup-run ## Install what is needed: the pinned Rust, Envoy, databases, test runners

@@ -2,7 +2,7 @@
 //!
 //! The rules are one state machine, [`Call`]: it is told what came back and says what to send
 //! next. It performs no I/O, has no clock and no randomness; every adapter (reqwest, the command
-//! line, JavaScript) carries out the same [`Step`]s and keeps the same [`Purse`].
+//! line, JavaScript, Python) carries out the same [`Step`]s and keeps the same [`Purse`].
 
 #[cfg(feature = "reqwest")]
 mod adapter;
@@ -11,13 +11,14 @@ mod budget;
 mod call;
 mod error;
 mod hold;
+pub mod json;
 mod money;
 mod origin;
 mod policy;
 mod pricing;
 mod purse;
 mod secret;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "storage")]
 pub mod storage;
 mod terms;
 

@@ -1,4 +1,4 @@
-//! The words that TypeScript knows are those of the rules.
+//! The words that TypeScript and Python know are those of the rules.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,8 @@ use stripe402_protocol::{Code, Reason};
 
 const ERRORS: &str = include_str!("../../js/src/errors.ts");
 const TYPES: &str = include_str!("../../js/src/types.ts");
+const PYTHON: &str = include_str!("../../python/stripe402/errors.py");
+const RECORDS: &str = include_str!("../../python/stripe402/records.py");
 const RULES: &str = include_str!("../../src/error.rs");
 
 /// What follows `start`, up to `end`.
@@ -32,8 +34,27 @@ fn a_union_in_typescript_has_the_words_of_its_enum() {
     }
 }
 
+/// Of each code but the two that Python does not raise, and each class is exported.
 #[test]
-fn typescript_knows_how_far_a_payment_can_be() {
+fn python_has_an_exception_for_each_code() {
+    let mut expected = quoted(section(RULES, "pub fn code(&self)", "\n    }\n"), '"');
+    expected.extend(Code::ALL.iter().map(|code| code.as_str()));
+    for (code, why) in [("transport", "the library's own"), ("redirect_unseen", "of browsers")] {
+        assert!(expected.remove(code), "{code}: {why}");
+    }
+    let table = section(PYTHON, "_CLASSES: dict[str, type[Error]] = {", "}");
+    assert_eq!(quoted(table, '"'), expected, "_CLASSES in client/python/stripe402/errors.py");
+    let entries = table.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(": "));
+    let classes: BTreeSet<&str> = entries.map(|(_, class)| class).collect();
+    assert_eq!(classes.len(), expected.len(), "one for each");
+    let exported = include_str!("../../python/stripe402/__init__.py");
+    let exported = quoted(section(exported, "__all__ = [", "]"), '"');
+    let missing: Vec<_> = classes.difference(&exported).collect();
+    assert!(missing.is_empty(), "{missing:?} in client/python/stripe402/__init__.py");
+}
+
+#[test]
+fn typescript_and_python_know_how_far_a_payment_can_be() {
     use SettlementState::{Captured, Held, Released};
     let states = [Held, Captured, Released];
     for state in states {
@@ -47,4 +68,7 @@ fn typescript_knows_how_far_a_payment_can_be() {
     let told = quoted(section(TYPES, "export type SettlementState =", ";"), '\'');
     let told: BTreeSet<String> = told.into_iter().map(str::to_owned).collect();
     assert_eq!(told, expected, "SettlementState in client/js/src/types.ts");
+    let told = quoted(section(RECORDS, "state: Literal[", "]"), '"');
+    let told: BTreeSet<String> = told.into_iter().map(str::to_owned).collect();
+    assert_eq!(told, expected, "Settlement in client/python/stripe402/records.py");
 }

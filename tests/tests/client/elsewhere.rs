@@ -1,4 +1,4 @@
-//! Another origin, which wants money for everything and keeps what it is sent.
+//! Another origin, which wants money for everything (or only for what has a body) and keeps what it is sent.
 
 use std::{
     net::SocketAddr,
@@ -42,6 +42,12 @@ impl Elsewhere {
 async fn answer(State(seen): State<Seen>, request: Request) -> Response {
     let headers = request.headers().iter().map(|(name, value)| format!("{name}: {value:?}\n"));
     seen.lock().unwrap().push(headers.collect());
+    let path = request.uri().path().to_owned();
+    // Read to its end: a client that is still sending would lose the answer.
+    let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+    if path == "/free-without-a-body" && body.is_empty() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let challenge = json!({
         "stripe402Version": 1, "price": 1, "minTopUp": 50_000,
         "resource": {"url": "/"},

@@ -10,16 +10,17 @@
 
 mod cli;
 mod commands;
+mod driver;
 mod elsewhere;
 mod mcp;
 mod mcp_proxy;
 mod mcp_tools;
 mod metered;
 mod metered_api;
-mod node;
 mod package;
 mod payer;
 mod program;
+mod python;
 mod readme;
 mod rust;
 mod scenarios;
@@ -27,7 +28,7 @@ mod together;
 mod version_one;
 mod world;
 
-use node::Node;
+use driver::Driver;
 use payer::Kind;
 
 #[tokio::test]
@@ -47,10 +48,25 @@ async fn the_tools_for_agents() {
 
 #[tokio::test]
 async fn fetch_of_the_npm_package() {
-    scenarios::all(&Kind::Node(Node::start("fetch"))).await;
+    scenarios::all(&Kind::Driver(Driver::node("fetch"))).await;
 }
 
 #[tokio::test]
 async fn axios_by_the_npm_package() {
-    scenarios::all(&Kind::Node(Node::start("axios"))).await;
+    scenarios::all(&Kind::Driver(Driver::node("axios"))).await;
+}
+
+#[tokio::test]
+async fn httpx_of_the_python_package() {
+    scenarios::all(&Kind::Driver(Driver::python("httpx"))).await;
+}
+
+#[tokio::test]
+async fn httpx_of_the_python_package_asynchronously() {
+    scenarios::all(&Kind::Driver(Driver::python("httpx-async"))).await;
+}
+
+#[tokio::test]
+async fn requests_by_the_python_package() {
+    scenarios::all(&Kind::Driver(Driver::python("requests"))).await;
 }

@@ -196,8 +196,18 @@ async fn a_call_is_cancelled_at_the_remote_server() {
     let slow = json!([{"name": "slow", "arguments": {"text": ""}, "cancelAfter": 300}]);
     let told = server.step(json!({"calls": slow})).await;
     assert!(told["results"][0]["thrown"].as_str().unwrap().contains("abort"), "{told}");
+    // initialize, initialized, the call, and the word that it is cancelled, which nobody waits for.
+    let client = server.known(&remote.stack.url("/mcp"))["clientId"].clone();
+    let heard = async || {
+        let asked = remote.stack.pay("/.well-known/stripe402/balance", &json!({"clientId": client}));
+        let told: Value = asked.send().await.unwrap().json().await.unwrap();
+        told["creditsRemaining"] == 49_600
+    };
+    let start = std::time::Instant::now();
+    while !heard().await {
+        assert!(start.elapsed() < std::time::Duration::from_secs(5), "nobody tells the server");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     let echo = called(&server, "echo").await;
-    let left = echo["_meta"]["stripe402/receipt"]["left"].as_i64().unwrap();
-    // initialize, initialized, the call, the word that it is cancelled, and this one.
-    assert_eq!(left, 49_500, "{echo}");
+    assert_eq!(echo["_meta"]["stripe402/receipt"]["left"], 49_500, "{echo}");
 }

@@ -6,8 +6,8 @@ use stripe402_protocol::Units;
 
 use crate::{
     cli,
+    driver::Driver,
     metered_api::{BODY, COST, MOST, MeteredApi},
-    node::Node,
     payer::{Kind, Payer},
 };
 
@@ -51,12 +51,27 @@ async fn the_command_line_settles() {
 
 #[tokio::test]
 async fn fetch_settles() {
-    settles(&Kind::Node(Node::start("fetch")), false).await;
+    settles(&Kind::Driver(Driver::node("fetch")), false).await;
 }
 
 #[tokio::test]
 async fn axios_settles() {
-    settles(&Kind::Node(Node::start("axios")), false).await;
+    settles(&Kind::Driver(Driver::node("axios")), false).await;
+}
+
+#[tokio::test]
+async fn httpx_settles() {
+    settles(&Kind::Driver(Driver::python("httpx")), false).await;
+}
+
+#[tokio::test]
+async fn httpx_settles_asynchronously() {
+    settles(&Kind::Driver(Driver::python("httpx-async")), false).await;
+}
+
+#[tokio::test]
+async fn requests_settles() {
+    settles(&Kind::Driver(Driver::python("requests")), false).await;
 }
 
 /// A body that is looked at on its way keeps what else its response says.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{cli, mcp, node, rust};
+use crate::{cli, driver, mcp, rust};
 
 /// Which adapter.
 #[derive(Clone)]
@@ -11,8 +11,8 @@ pub(crate) enum Kind {
     Rust,
     /// The program `stripe402`.
     CommandLine,
-    /// fetch or axios of the npm package.
-    Node(node::Node),
+    /// The npm or the Python package.
+    Driver(driver::Driver),
     /// `fetch_paid` of `stripe402 mcp`.
     Mcp(mcp::Sdk),
 }
@@ -28,7 +28,7 @@ impl Kind {
 pub(crate) enum Payer {
     Rust(rust::Payer),
     CommandLine(cli::Payer),
-    Node(node::Payer),
+    Driver(driver::Payer),
     Mcp(mcp::Payer),
 }
 
@@ -38,7 +38,7 @@ impl Payer {
         match kind {
             Kind::Rust => Self::Rust(rust::Payer::new(settings)),
             Kind::CommandLine => Self::CommandLine(cli::Payer::new(&settings)),
-            Kind::Node(node) => Self::Node(node.payer(settings)),
+            Kind::Driver(driver) => Self::Driver(driver.payer(settings)),
             Kind::Mcp(sdk) => Self::Mcp(mcp::Payer::new(sdk, &settings)),
         }
     }
@@ -49,7 +49,7 @@ impl Payer {
         match self {
             Self::Rust(payer) => payer.calls(calls).await,
             Self::CommandLine(payer) => payer.calls(calls).await,
-            Self::Node(payer) => payer.calls(calls).await,
+            Self::Driver(payer) => payer.calls(calls).await,
             Self::Mcp(payer) => payer.calls(calls).await,
         }
     }

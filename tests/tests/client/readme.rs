@@ -10,7 +10,7 @@ use stripe402_tests::{
 };
 use tokio::process::Command;
 
-use crate::cli;
+use crate::{cli, python};
 
 #[allow(dead_code, reason = "its main is not called here")]
 #[path = "../../../client/examples/agent.rs"]
@@ -136,6 +136,12 @@ async fn agents_stop_at_their_budget() {
     assert_eq!(said.lines().last(), Some("21: the budget is spent"), "{said}");
     let kept = std::fs::metadata(dir.path().join("node.json")).unwrap();
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+
+    let card = fresh(&stack).await;
+    let mut python = Command::new(python::interpreter());
+    python.args(["../python/examples/agent.py", &weather, &card, "50", "1usd"]);
+    let said = run(python, &stack, &dir.path().join("python.json")).await;
+    assert_eq!(said.lines().last(), Some("21: the budget is spent"), "{said}");
 
     let card = fresh(&stack).await;
     let mut shell = Command::new("bash");

@@ -25,6 +25,7 @@ pub(crate) async fn all(kind: &Kind) {
     another_origin(&world, kind).await;
     same_origin_redirect(&world, kind).await;
     bodies(&world, kind).await;
+    a_body_that_is_gone(&world, kind).await;
     version_one(&world, kind).await;
     nothing_to_pay_with(&world, kind).await;
     free_and_failing(&world, kind).await;
@@ -232,6 +233,19 @@ async fn bodies(world: &World, kind: &Kind) {
         }
         assert_eq!(world.deductions(&card).await, 1);
     }
+}
+
+/// Free when it is asked for without its body, and priced with it: what is gone is not sent again.
+async fn a_body_that_is_gone(world: &World, kind: &Kind) {
+    let payer = Payer::new(kind, json!({"paymentMethodId": fresh(world).await}));
+    let url = format!("http://{}/free-without-a-body", world.elsewhere.address);
+    let post = json!({"method": "POST", "url": url, "body": "in chunks", "stream": true});
+    world.elsewhere.seen();
+    let answer = payer.call(post).await;
+    assert_eq!(refused(&answer, "body_consumed")["terms"]["price"], 1);
+    let seen = world.elsewhere.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen.iter().all(|headers| !headers.contains("payment:")), "{seen:?}");
 }
 
 async fn version_one(world: &World, kind: &Kind) {

@@ -1,12 +1,8 @@
-//! The rules of paying for JavaScript. Everything crosses the border as JSON: a few hundred bytes
-//! per step, and no types to keep in step on both sides.
-
-mod policy;
-mod wire;
+//! The rules of paying for JavaScript, by way of JSON.
 
 use std::sync::Arc;
 
-use stripe402_client::{Hold, Policy, Purse, Terms};
+use stripe402_client::{Hold, Policy, Purse, json};
 use wasm_bindgen::prelude::*;
 
 /// A policy, and what is remembered.
@@ -32,7 +28,7 @@ impl Core {
     /// In words, if the policy has an unknown field, a wrong type or lacks a limit.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &str) -> Result<Core, String> {
-        Ok(Self { policy: Arc::new(policy::read(policy)?), purse: Purse::default() })
+        Ok(Self { policy: Arc::new(json::policy(policy)?), purse: Purse::default() })
     }
 
     /// Remembers this instead.
@@ -40,7 +36,7 @@ impl Core {
     /// # Errors
     /// In words, if it is no purse.
     pub fn load(&mut self, purse: &str) -> Result<(), String> {
-        self.purse = wire::read(wire::value(purse)?)?;
+        self.purse = json::object(purse)?;
         Ok(())
     }
 
@@ -62,7 +58,7 @@ impl Core {
     /// # Errors
     /// In words, if the request's facts are incomplete.
     pub fn call(&self, request: &str) -> Result<Call, String> {
-        let request = wire::read(wire::value(request)?)?;
+        let request = json::object(request)?;
         Ok(Call { call: stripe402_client::Call::new(Arc::clone(&self.policy), request) })
     }
 
@@ -71,10 +67,10 @@ impl Core {
     /// # Errors
     /// In words, if the event cannot be read.
     pub fn step(&mut self, call: &mut Call, event: &str, now: f64) -> Result<String, String> {
-        let event = wire::event(event)?;
+        let event = json::event(event)?;
         let before = self.purse.clone();
         let step = call.call.step(&mut self.purse, event, whole(now));
-        Ok(wire::step(step, self.purse != before))
+        Ok(json::step(step, self.purse != before))
     }
 
     /// Reads what the receipts address of a hold answered (`{status, body}`, or `null` for no
@@ -83,12 +79,12 @@ impl Core {
     /// # Errors
     /// In words, if the hold or the answer cannot be read.
     pub fn settle(&mut self, hold: &str, told: &str, waited: f64) -> Result<String, String> {
-        let hold: Hold = wire::read(wire::value(hold)?)?;
-        let told = wire::told(told)?;
+        let hold: Hold = json::object(hold)?;
+        let told = json::told(told)?;
         let (before, waited) = (self.purse.clone(), whole(waited));
         let told = told.as_ref().map(|(status, body)| (*status, body.as_str()));
         let heard = hold.heard(&mut self.purse, told, waited);
-        Ok(wire::settling(heard, self.purse != before))
+        Ok(json::settling(heard, self.purse != before))
     }
 }
 
@@ -102,8 +98,5 @@ const fn whole(number: f64) -> u64 {
 #[wasm_bindgen]
 #[must_use]
 pub fn explain(header: &str) -> String {
-    match Terms::read(Some(header)) {
-        Ok(terms) => serde_json::json!({"terms": terms}).to_string(),
-        Err(error) => serde_json::json!({"error": error.to_json()}).to_string(),
-    }
+    json::explain(header)
 }

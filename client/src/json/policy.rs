@@ -1,15 +1,18 @@
-//! Policies as JavaScript writes them: amounts may be text such as `0.05usd`.
+//! Policies as other languages write them: amounts may be text such as `0.05usd`.
 
 use serde_json::Value;
-use stripe402_client::{Amount, Policy};
 use stripe402_protocol::Currency;
 
-use crate::wire;
+use crate::{Amount, Policy};
 
 const AMOUNTS: [&str; 5] = ["maxPrice", "maxCharge", "topUp", "budgetPerDay", "budgetTotal"];
 
-pub(crate) fn read(json: &str) -> Result<Policy, String> {
-    let mut value = wire::value(json)?;
+/// A policy with every limit in place.
+///
+/// # Errors
+/// In words, if it has an unknown field, a wrong type, amounts in another currency, or lacks a limit.
+pub fn policy(json: &str) -> Result<Policy, String> {
+    let mut value = super::value(json)?;
     let mut currencies: Vec<Currency> = Vec::new();
     for name in AMOUNTS {
         let Some(Value::String(text)) = value.get(name) else { continue };
@@ -19,7 +22,7 @@ pub(crate) fn read(json: &str) -> Result<Policy, String> {
             *slot = amount.units.get().into();
         }
     }
-    let policy: Policy = wire::read(value)?;
+    let policy: Policy = super::read(value)?;
     if let Some(other) = currencies.iter().find(|currency| **currency != policy.currency) {
         return Err(format!("an amount is in {other}, and payments are in {}", policy.currency));
     }
@@ -32,10 +35,10 @@ mod tests {
 
     #[test]
     fn amounts_are_units_or_money() {
-        let policy = read(r#"{"maxPrice": "0.05usd", "budgetTotal": 7, "topUp": "9"}"#).unwrap();
-        assert_eq!(policy.max_price.unwrap().get(), 500);
-        assert_eq!(policy.budget_total.unwrap().get(), 7);
-        assert_eq!(policy.top_up.unwrap().get(), 9);
+        let read = policy(r#"{"maxPrice": "0.05usd", "budgetTotal": 7, "topUp": "9"}"#).unwrap();
+        assert_eq!(read.max_price.unwrap().get(), 500);
+        assert_eq!(read.budget_total.unwrap().get(), 7);
+        assert_eq!(read.top_up.unwrap().get(), 9);
         for wrong in [
             r#"{"maxPrice": "0.05eur"}"#,
             r#"{"maxPrice": "a lot"}"#,
@@ -44,7 +47,7 @@ mod tests {
             r#"{"currency": "jpy"}"#,
             "{",
         ] {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert!(policy(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,10 +1,20 @@
-//! Events and steps as JSON.
+//! The rules for adapters in other languages: everything crosses the border as JSON, a few hundred bytes
+//! per step, so that no types have to be kept in step on both sides. What is wrong with JSON is said in words.
+
+mod policy;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stripe402_client::{Event, Outcome, Settling, Step};
 
-pub(crate) fn event(json: &str) -> Result<Event, String> {
+use crate::{Event, Outcome, Settling, Step, Terms};
+
+pub use policy::policy;
+
+/// What has happened: `{event: "answer", answer: {…}}` and the like.
+///
+/// # Errors
+/// In words, if the event cannot be read.
+pub fn event(json: &str) -> Result<Event, String> {
     let mut told = value(json)?;
     let mut field = |name: &str| told.get_mut(name).map(Value::take).unwrap_or_default();
     match field("event").as_str().unwrap_or_default() {
@@ -19,18 +29,29 @@ pub(crate) fn event(json: &str) -> Result<Event, String> {
 }
 
 /// A JSON object: serde would read an array as a struct, field by field.
-pub(crate) fn value(json: &str) -> Result<Value, String> {
+fn value(json: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     if value.is_object() { Ok(value) } else { Err("this is no JSON object".to_owned()) }
 }
 
+/// A purse, a hold, or the facts of a request.
+///
+/// # Errors
+/// In words, if it is no JSON object, or not one of these.
+pub fn object<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    read(value(json)?)
+}
+
 /// By way of [`Value`] always: one reader of each type, not one per source.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-/// A status and a body, or `null` where there was no answer.
-pub(crate) fn told(json: &str) -> Result<Option<(u16, String)>, String> {
+/// A status and a body (`{status, body}`), or `null` where there was no answer.
+///
+/// # Errors
+/// In words, if it is neither.
+pub fn told(json: &str) -> Result<Option<(u16, String)>, String> {
     let mut told: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     if told.is_null() {
         return Ok(None);
@@ -39,8 +60,9 @@ pub(crate) fn told(json: &str) -> Result<Option<(u16, String)>, String> {
     Ok(Some((read(field("status"))?, read(field("body"))?)))
 }
 
-/// With `changed` if there is something to be kept first.
-pub(crate) fn settling(settling: Settling, changed: bool) -> String {
+/// What an answer about a hold leads to, with `changed` if there is something to be kept first.
+#[must_use]
+pub fn settling(settling: Settling, changed: bool) -> String {
     match settling {
         Settling::Done(settlement) => json!({"settlement": settlement, "changed": changed}),
         Settling::Again { after } => json!({"after": after, "changed": changed}),
@@ -49,8 +71,9 @@ pub(crate) fn settling(settling: Settling, changed: bool) -> String {
     .to_string()
 }
 
-/// With `keepsTurn`, and `changed` if there is something to be kept first.
-pub(crate) fn step(step: Step, changed: bool) -> String {
+/// What to do next, with `keepsTurn`, and `changed` if there is something to be kept first.
+#[must_use]
+pub fn step(step: Step, changed: bool) -> String {
     let keeps_turn = step.keeps_turn();
     let mut json = match step {
         Step::Send { payment, .. } => json!({"step": "send", "payment": payment}),
@@ -72,4 +95,13 @@ pub(crate) fn step(step: Step, changed: bool) -> String {
         fields.insert("changed".to_owned(), changed.into());
     }
     json.to_string()
+}
+
+/// Reads the `payment-required` header of a challenge: `{terms}` or `{error}`.
+#[must_use]
+pub fn explain(header: &str) -> String {
+    match Terms::read(Some(header)) {
+        Ok(terms) => json!({"terms": terms}).to_string(),
+        Err(error) => json!({"error": error.to_json()}).to_string(),
+    }
 }
