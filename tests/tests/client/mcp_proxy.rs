@@ -199,7 +199,8 @@ async fn a_call_is_cancelled_at_the_remote_server() {
     // initialize, initialized, the call, and the word that it is cancelled, which nobody waits for.
     let client = server.known(&remote.stack.url("/mcp"))["clientId"].clone();
     let heard = async || {
-        let asked = remote.stack.pay("/.well-known/stripe402/balance", &json!({"clientId": client}));
+        let asked =
+            remote.stack.pay("/.well-known/stripe402/balance", &json!({"clientId": client}));
         let told: Value = asked.send().await.unwrap().json().await.unwrap();
         told["creditsRemaining"] == 49_600
     };

@@ -22,6 +22,11 @@ impl Kind {
     pub(crate) fn hears_client_secrets(&self) -> bool {
         !matches!(self, Self::Mcp(_))
     }
+
+    /// Whether a body may come in chunks that cannot be sent a second time. An agent's is a text.
+    pub(crate) fn streams_bodies(&self) -> bool {
+        !matches!(self, Self::Mcp(_))
+    }
 }
 
 /// Somebody with a purse that was empty at first.
