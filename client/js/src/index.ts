@@ -2,6 +2,7 @@ export { createStripe402Axios, type AxiosLike } from './axios.js';
 export { explain } from './core.js';
 export * from './errors.js';
 export { createStripe402Fetch, receiptOf, wrapFetch, type PayingFetch } from './fetch.js';
+export { createSdkFetch } from './sdk.js';
 export { localStoragePurse } from './storage.js';
 export type {
   Amount,

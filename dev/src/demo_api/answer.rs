@@ -69,6 +69,7 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
                 .into_response()
         }
         Some(Route::Chat) => model::chat(&body),
+        Some(Route::Messages) => model::messages(&body),
         Some(Route::Metered) => model::metered(parts.uri.query()),
         Some(Route::Echo) => echo(&parts.uri, &received).await,
         None => (StatusCode::NOT_FOUND, Json(json!({"error": "not found"}))).into_response(),

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream as streams};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -32,12 +32,26 @@ struct Question {
 }
 
 impl Question {
-    fn usage(&self, words: u32) -> Value {
+    fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// How many words the answer has.
+    fn number(&self) -> u32 {
+        self.max_tokens.unwrap_or(WORDS).min(MOST_WORDS)
+    }
+
+    /// How many words the question has.
+    fn prompt(&self) -> u32 {
         let said = |message: &Value| {
             message["content"].as_str().map_or(0, |text| text.split_whitespace().count())
         };
         let prompt = self.messages.iter().map(said).sum::<usize>();
-        let prompt = u32::try_from(prompt).unwrap_or(u32::MAX);
+        u32::try_from(prompt).unwrap_or(u32::MAX)
+    }
+
+    fn usage(&self, words: u32) -> Value {
+        let prompt = self.prompt();
         json!({
             "prompt_tokens": prompt,
             "completion_tokens": words,
@@ -52,11 +66,11 @@ fn words(number: u32) -> impl Iterator<Item = &'static str> {
 
 /// `POST /api/chat`: JSON, or server-sent events with the usage in the last one.
 pub(super) fn chat(body: &[u8]) -> Response {
-    let Ok(question) = serde_json::from_slice::<Question>(body) else {
+    let Some(question) = Question::read(body) else {
         let error = json!({"error": {"message": "the body is no chat completion request"}});
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     };
-    let number = question.max_tokens.unwrap_or(WORDS).min(MOST_WORDS);
+    let number = question.number();
     let usage = question.usage(number);
     if !question.stream {
         let content = words(number).collect::<Vec<_>>().join(" ");
@@ -70,10 +84,57 @@ pub(super) fn chat(body: &[u8]) -> Response {
     let delta = |word| json!({"choices": [{"index": 0, "delta": {"content": format!("{word} ")}}]});
     let events = words(number).map(move |word| delta(word).to_string());
     let last = [json!({"choices": [], "usage": usage}).to_string(), "[DONE]".to_owned()];
-    let pause = Duration::from_millis(question.pause_ms);
-    let events = stream::iter(events.chain(last)).then(move |event| async move {
+    let events = events.chain(last).map(|event| format!("data: {event}\n\n"));
+    stream(events, question.pause_ms)
+}
+
+/// `POST /v1/messages`: the same in the shape of Anthropic's messages.
+pub(super) fn messages(body: &[u8]) -> Response {
+    let Some(question) = Question::read(body) else {
+        let error = json!({"type": "invalid_request_error", "message": "the body is no message"});
+        let error = json!({"type": "error", "error": error});
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    };
+    let (number, prompt) = (question.number(), question.prompt());
+    let message = |content: Value, words: u32| {
+        json!({
+            "id": "msg_demo", "type": "message", "role": "assistant", "model": "demo",
+            "content": content, "stop_reason": "end_turn", "stop_sequence": null,
+            "usage": {"input_tokens": prompt, "output_tokens": words},
+        })
+    };
+    if !question.stream {
+        let text = words(number).collect::<Vec<_>>().join(" ");
+        return Json(message(json!([{"type": "text", "text": text}]), number)).into_response();
+    }
+    let first = [
+        json!({"type": "message_start", "message": message(json!([]), 0)}),
+        json!({"type": "content_block_start", "index": 0,
+            "content_block": {"type": "text", "text": ""}}),
+    ];
+    let delta = |word| {
+        let delta = json!({"type": "text_delta", "text": format!("{word} ")});
+        json!({"type": "content_block_delta", "index": 0, "delta": delta})
+    };
+    let last = [
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "usage": {"output_tokens": number},
+            "delta": {"stop_reason": "end_turn", "stop_sequence": null}}),
+        json!({"type": "message_stop"}),
+    ];
+    let events = first.into_iter().chain(words(number).map(delta)).chain(last);
+    let named = |event: Value| {
+        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())
+    };
+    stream(events.map(named), question.pause_ms)
+}
+
+/// Server-sent events, with a pause before each.
+fn stream(events: impl Iterator<Item = String> + Send + 'static, pause_ms: u64) -> Response {
+    let pause = Duration::from_millis(pause_ms);
+    let events = streams::iter(events).then(move |event| async move {
         tokio::time::sleep(pause).await;
-        Ok::<_, Infallible>(Bytes::from(format!("data: {event}\n\n")))
+        Ok::<_, Infallible>(Bytes::from(event))
     });
     ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }

@@ -17,6 +17,8 @@ pub(super) enum Route {
     Fail,
     /// Words, as many as are asked for.
     Chat,
+    /// The same, as Anthropic has it.
+    Messages,
     /// What says itself what it costs.
     Metered,
     /// What was received.
@@ -31,6 +33,7 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Route> {
         "/api/echo" => Some(Route::Echo),
         // The second is where clients of OpenAI look for it.
         "/api/chat" | "/v1/chat/completions" if method == Method::POST => Some(Route::Chat),
+        "/v1/messages" if method == Method::POST => Some(Route::Messages),
         "/api/metered" if reads => Some(Route::Metered),
         "/api/joke" if reads => Some(Route::Joke),
         "/api/weather" if reads => Some(Route::Weather),

@@ -8,6 +8,7 @@
     reason = "all of this is tests, their helpers too"
 )]
 
+mod ai;
 mod cli;
 mod commands;
 mod driver;
