@@ -172,6 +172,25 @@ async fn a_call_that_is_not_paid_for_is_an_error_of_the_tool() {
     assert_eq!(remote.stack.sim.totals("usd").await.unwrap().charged, 500);
 }
 
+/// Without the proxy: the SDK's own transport takes a fetch.
+#[tokio::test]
+async fn the_sdk_pays_with_our_fetch() {
+    for answers in ["json", "events"] {
+        let remote = Remote::start(answers).await;
+        let card = remote.stack.sim.fresh_card().await.unwrap();
+        let mut node = Command::new("node");
+        node.args(["mcp_fetch.mjs", &remote.stack.url("/mcp"), &card]);
+        let output = node.current_dir(binary::workspace().join("tests/sdks")).output().await;
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        // initialize, initialized, and the call.
+        let told: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(told, json!({"said": "hello", "left": [49_900, 49_800, 49_700]}), "{answers}");
+        assert_eq!(remote.stack.sim.totals("usd").await.unwrap().charged, 500);
+    }
+}
+
 /// Without a message from the remote server there is nothing to serve; a person reads why.
 #[tokio::test]
 async fn a_proxy_that_may_not_pay_does_not_start() {
