@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import time
 from types import TracebackType
-from typing import Any, Callable, Optional, Union
+from typing import Any, AsyncIterator, Callable, Iterator, Optional, Union
 
 import anyio
 import anyio.to_thread
 import httpx
 
+from .bodies import text_of
 from .drive import run, run_async
 from .pay import MOST_BODY, OF_BODIES, Journey, answer_of, may_be_about_payment, pay, without_mark
 from .records import Balance, Hold, Settlement, Terms
@@ -54,19 +55,45 @@ def _asked(url: str, payment: str) -> httpx.Request:
     return httpx.Request("GET", url, headers={"payment": payment}, extensions={"timeout": _PATIENCE})
 
 
-def _looked(response: httpx.Response, raw: bytes) -> tuple[dict[str, Any], httpx.Response]:
-    """An answer whose body was read, and a response with the same body."""
+class _Rest(httpx.SyncByteStream):
+    """A body whose beginning was read."""
+
+    def __init__(self, beginning: bytes, rest: Iterator[bytes], response: httpx.Response) -> None:
+        self._beginning = beginning
+        self._rest = rest
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._beginning
+        yield from self._rest
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _AsyncRest(httpx.AsyncByteStream):
+    def __init__(self, beginning: bytes, rest: AsyncIterator[bytes], response: httpx.Response) -> None:
+        self._beginning = beginning
+        self._rest = rest
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._beginning
+        async for chunk in self._rest:
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+def _looked(response: httpx.Response, raw: bytes, stream: Any) -> tuple[dict[str, Any], httpx.Response]:
+    """An answer whose body was read, and a response with the same body, not decoded yet."""
     answer = answer_of(response.status_code, response.headers)
-    if len(raw) <= MOST_BODY:
-        try:
-            answer["body"] = httpx.Response(response.status_code, headers=response.headers, content=raw).text
-        except httpx.DecodingError:
-            pass
+    text = text_of(raw, response.headers)
+    if text is not None:
+        answer["body"] = text
     whole = httpx.Response(
-        response.status_code,
-        headers=response.headers,
-        stream=httpx.ByteStream(raw),
-        extensions=response.extensions,
+        response.status_code, headers=response.headers, stream=stream, extensions=response.extensions
     )
     return answer, whole
 
@@ -86,7 +113,11 @@ class _Network:
     def look(self, response: httpx.Response) -> tuple[dict[str, Any], httpx.Response]:
         if not may_be_about_payment(response.status_code, response.headers):
             return answer_of(response.status_code, response.headers), response
-        return _looked(response, self._beginning(response))
+        raw, stream = self._beginning(response)
+        if response.status_code == 402:
+            # Never the caller's, and its connection is needed to pay.
+            response.close()
+        return _looked(response, raw, stream)
 
     def close(self, response: httpx.Response) -> None:
         response.close()
@@ -94,7 +125,11 @@ class _Network:
     def get(self, url: str, payment: str) -> Optional[tuple[int, str]]:
         try:
             response = self._inner.handle_request(_asked(url, payment))
-            return response.status_code, _looked(response, self._beginning(response))[0].get("body", "")
+            try:
+                raw, _ = self._beginning(response)
+            finally:
+                response.close()
+            return response.status_code, text_of(raw, response.headers) or ""
         except Exception:
             return None
 
@@ -108,16 +143,20 @@ class _Network:
         ask = self._wallet.on_payment_required
         return ask(terms) if ask else None
 
-    def _beginning(self, response: httpx.Response) -> bytes:
+    def _beginning(self, response: httpx.Response) -> tuple[bytes, httpx.SyncByteStream]:
+        """What was read of the body, as it was sent, and all of it for the caller."""
         raw = bytearray()
+        chunks = iter(response.stream)  # type: ignore[arg-type]
         try:
-            for chunk in response.stream:  # type: ignore[union-attr]
+            for chunk in chunks:
                 raw += chunk
                 if len(raw) > MOST_BODY:
-                    break
-        finally:
+                    return bytes(raw), _Rest(bytes(raw), chunks, response)
+        except BaseException:
             response.close()
-        return bytes(raw)
+            raise
+        response.close()
+        return bytes(raw), httpx.ByteStream(bytes(raw))
 
 
 class _AsyncNetwork:
@@ -131,7 +170,11 @@ class _AsyncNetwork:
     async def look(self, response: httpx.Response) -> tuple[dict[str, Any], httpx.Response]:
         if not may_be_about_payment(response.status_code, response.headers):
             return answer_of(response.status_code, response.headers), response
-        return _looked(response, await self._beginning(response))
+        raw, stream = await self._beginning(response)
+        if response.status_code == 402:
+            # Never the caller's, and its connection is needed to pay.
+            await response.aclose()
+        return _looked(response, raw, stream)
 
     async def close(self, response: httpx.Response) -> None:
         await response.aclose()
@@ -139,7 +182,11 @@ class _AsyncNetwork:
     async def get(self, url: str, payment: str) -> Optional[tuple[int, str]]:
         try:
             response = await self._inner.handle_async_request(_asked(url, payment))
-            return response.status_code, _looked(response, await self._beginning(response))[0].get("body", "")
+            try:
+                raw, _ = await self._beginning(response)
+            finally:
+                await response.aclose()
+            return response.status_code, text_of(raw, response.headers) or ""
         except Exception:
             return None
 
@@ -155,16 +202,20 @@ class _AsyncNetwork:
         card = ask(terms) if ask else None
         return await card if inspect.isawaitable(card) else card
 
-    async def _beginning(self, response: httpx.Response) -> bytes:
+    async def _beginning(self, response: httpx.Response) -> tuple[bytes, httpx.AsyncByteStream]:
+        """What was read of the body, as it was sent, and all of it for the caller."""
         raw = bytearray()
+        chunks = aiter(response.stream)  # type: ignore[arg-type]
         try:
-            async for chunk in response.stream:  # type: ignore[union-attr]
+            async for chunk in chunks:
                 raw += chunk
                 if len(raw) > MOST_BODY:
-                    break
-        finally:
+                    return bytes(raw), _AsyncRest(bytes(raw), chunks, response)
+        except BaseException:
             await response.aclose()
-        return bytes(raw)
+            raise
+        await response.aclose()
+        return bytes(raw), httpx.ByteStream(bytes(raw))
 
 
 class Transport(httpx.BaseTransport):

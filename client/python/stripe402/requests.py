@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import time
-from typing import Any, Callable, Mapping, Optional, Union, cast
+from itertools import chain
+from typing import Any, Callable, Iterator, Mapping, Optional, Union, cast
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from .bodies import text_of
 from .drive import run
 from .pay import MOST_BODY, OF_BODIES, Journey, answer_of, may_be_about_payment, pay
 from .records import Balance, Hold, Settlement, Terms
@@ -54,15 +58,21 @@ class _Network:
 
     def send(self, request: requests.PreparedRequest) -> requests.Response:
         # Whether to read the body at once is decided by the session, above this.
-        return self._inner.send(request, **{**self._options, "stream": True})
+        try:
+            return self._inner.send(request, **{**self._options, "stream": True})
+        except requests.RequestException as error:
+            _hide_payment(error)
+            raise
 
     def look(self, response: requests.Response) -> tuple[dict[str, Any], requests.Response]:
         answer = answer_of(response.status_code, response.headers)
         if may_be_about_payment(response.status_code, response.headers):
-            body = _beginning(response) if response.status_code == 402 else response.content
-            text = _text(body)
+            text = _beginning(response)
             if text is not None:
                 answer["body"] = text
+            if response.status_code == 402:
+                # Never the caller's, and its connection is needed to pay.
+                response.close()
         return answer, response
 
     def close(self, response: requests.Response) -> None:
@@ -72,7 +82,10 @@ class _Network:
         request = requests.Request("GET", url, headers={"payment": payment}).prepare()
         try:
             response = self._inner.send(request, **{**self._options, "stream": True, "timeout": PATIENCE})
-            return response.status_code, _text(_beginning(response)) or ""
+            try:
+                return response.status_code, _beginning(response) or ""
+            finally:
+                response.close()
         except Exception:
             return None
 
@@ -87,24 +100,92 @@ class _Network:
         return ask(terms) if ask else None
 
 
-def _beginning(response: requests.Response) -> bytes:
-    raw = bytearray()
+def _hide_payment(error: requests.RequestException) -> None:
+    """What was sent has a payment in it, which is a credential; exceptions are logged."""
+    for holder in (error, error.response):
+        sent = getattr(holder, "request", None)
+        if isinstance(sent, requests.PreparedRequest):
+            holder.request = _Outgoing(sent).paying(None)  # type: ignore[union-attr]
+
+
+class _Undecoded:
+    """A body of urllib3's, as it was sent."""
+
+    def __init__(self, raw: urllib3.HTTPResponse) -> None:
+        self._raw = raw
+        self.close = raw.close
+        self.release_conn = raw.release_conn
+
+    def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:
+        return self._raw.stream(size, decode_content=False)
+
+
+class _Rest(io.RawIOBase):
+    """A body whose beginning was read."""
+
+    def __init__(self, chunks: Iterator[bytes], sent: requests.Response) -> None:
+        self._chunks = chunks
+        self._sent = sent
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._left = self._left or next(self._chunks, b"")
+        part, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._sent.close()
+        super().close()
+
+
+def _beginning(response: requests.Response) -> Optional[str]:
+    """The text of a body that may be about payment. The response can still be read, and is decoded then."""
+    raw = response.raw
+    if raw is None or response._content_consumed:
+        # What carried out the request has read it.
+        return text_of(response.content or b"", {})
+    # Only to get the exceptions of requests.
+    sent = requests.Response()
+    sent.raw = _Undecoded(raw) if isinstance(raw, urllib3.HTTPResponse) else raw
+    chunks: Iterator[bytes] = sent.iter_content(_CHUNK)
+    beginning = bytearray()
+    body: Any = None
     try:
-        for chunk in response.iter_content(_CHUNK):
-            raw += chunk
-            if len(raw) > MOST_BODY:
+        for chunk in chunks:
+            beginning += chunk
+            if len(beginning) > MOST_BODY:
+                body = io.BufferedReader(_Rest(chain([bytes(beginning)], chunks), sent))
                 break
-    finally:
+    except BaseException:
         response.close()
-    return bytes(raw)
+        raise
+    _put_back(response, body or io.BytesIO(beginning))
+    return text_of(bytes(beginning), response.headers)
 
 
-def _text(body: bytes) -> Optional[str]:
-    """``None`` if it is too long to be about payment, or no text."""
-    try:
-        return body.decode() if len(body) <= MOST_BODY else None
-    except UnicodeDecodeError:
-        return None
+def _put_back(response: requests.Response, body: Any) -> None:
+    raw = response.raw
+    response.raw = body
+    if isinstance(raw, urllib3.HTTPResponse):
+        response.raw = urllib3.HTTPResponse(
+            body=body,
+            headers=raw.headers,
+            status=raw.status,
+            version=raw.version,
+            reason=raw.reason,
+            preload_content=False,
+            decode_content=raw.decode_content,
+            # Its cookies are read by the session.
+            original_response=raw._original_response,
+            retries=raw.retries,
+            # The length was compared when this was read.
+            enforce_content_length=False,
+            request_url=raw.geturl(),
+        )
 
 
 class Adapter(BaseAdapter):

@@ -1,6 +1,7 @@
 """A fake of a gateway and its API: every payment is good. What it does is chosen by the path."""
 
 import base64
+import gzip
 import json
 import threading
 from contextlib import contextmanager
@@ -26,6 +27,18 @@ CHALLENGE = _encoded(
     }
 )
 RECEIPT = _encoded({"success": True, "creditsRemaining": 49_500, "clientId": CLIENT_ID, "chargeId": "pi_fake"})
+LONG = b"x" * 200_000
+
+
+def bomb(encodings):
+    """32 MiB, encoded."""
+    body = bytes(32 << 20)
+    for _ in encodings.split(","):
+        body = gzip.compress(body)
+    return body
+
+
+BOMBS = {encodings: bomb(encodings) for encodings in ("gzip", "gzip,gzip", "gzip,gzip,gzip")}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,11 +63,21 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/back":
             self._answer(302, b"", location=gateway.elsewhere + "/priced")
         elif path == "/failing":
-            self._answer(503, b'{"why": "no reason"}')
+            self._answer(503, b'{"why": "no reason"}', set_cookie="seen=yes")
+        elif path.startswith("/bomb/"):
+            _, _, status, encodings = path.split("/")
+            self._answer(int(status), BOMBS[encodings], content_encoding=encodings)
+        elif path == "/longer":
+            self._longer()
         elif not is_paid:
             self._answer(402, json.dumps({"error": "x" * 2_000}).encode(), payment_required=CHALLENGE)
         elif path.startswith("/paid-to/"):
             self._answer(303, b"", payment_response=RECEIPT, location="/" + path[len("/paid-to/") :])
+        elif path == "/declined":
+            refusal = json.dumps({"success": False, "errorCode": "card_declined", "error": "no"})
+            self._answer(402, gzip.compress(refusal.encode()), content_encoding="gzip")
+        elif path == "/dropped":
+            self.close_connection = True
         elif path == "/slow" and not gateway.may_answer.wait(timeout=2):
             self.close_connection = True
         elif path == "/stream":
@@ -79,6 +102,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _longer(self):
+        """More than its content-length says: chunks take precedence."""
+        self.send_response(503)
+        self.send_header("content-length", "10")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(LONG), LONG))
 
     def _stream(self, gateway):
         """The second half is sent after the first was read."""

@@ -45,6 +45,10 @@ class ByHttpx:
                 was_read()
         return body, response
 
+    def sent(self, url):
+        with self.client.stream("GET", url) as response:
+            return response.status_code, b"".join(response.iter_raw())
+
     def close(self):
         self.client.close()
 
@@ -74,6 +78,13 @@ class ByHttpxAsync:
 
         return self.loop.run_until_complete(read())
 
+    def sent(self, url):
+        async def read():
+            async with self.client.stream("GET", url) as response:
+                return response.status_code, b"".join([chunk async for chunk in response.aiter_raw()])
+
+        return self.loop.run_until_complete(read())
+
     def close(self):
         self.loop.run_until_complete(self.client.aclose())
         self.loop.close()
@@ -100,6 +111,10 @@ class ByRequests:
                 body += chunk
                 was_read()
         return body, response
+
+    def sent(self, url):
+        with self.session.get(url, stream=True, timeout=5) as response:
+            return response.status_code, response.raw.read(decode_content=False)
 
     def close(self):
         self.session.close()

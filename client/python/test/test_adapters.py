@@ -2,19 +2,23 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import os
 import pickle
 import tempfile
+import tracemalloc
 import unittest
+import zlib
 from pathlib import Path
 from unittest import mock
 
 import httpx
 import requests
 import stripe402
-from gateway import CHALLENGE, CLIENT_ID, gateway
+from gateway import BOMBS, CHALLENGE, CLIENT_ID, LONG, gateway
 from payers import ByHttpx, ByHttpxAsync, ByRequests, wallet
+from stripe402.bodies import text_of
 from stripe402.httpx import AsyncTransport, Transport
 from stripe402.requests import Adapter
 
@@ -78,6 +82,34 @@ class EachAdapter:
         self.assertEqual((answer.status_code, answer.json()), (503, {"why": "no reason"}))
         self.assertEqual(self.payer().stream(self.here.origin + "/failing", lambda: None)[0], b'{"why": "no reason"}')
 
+    def test_a_body_is_not_decoded_to_more_than_is_looked_at(self):
+        by = self.payer()
+        for status in (402, 503):
+            for encodings, body in BOMBS.items():
+                with self.subTest(status=status, encodings=encodings):
+                    tracemalloc.start()
+                    self.addCleanup(tracemalloc.stop)
+                    url = f"{self.here.origin}/bomb/{status}/{encodings}"
+                    if status == 402:
+                        with self.assertRaises(stripe402.ChallengeMissing):
+                            by.sent(url)
+                    else:
+                        self.assertEqual(by.sent(url), (503, body), "the caller's, as it was sent")
+                    peak = tracemalloc.get_traced_memory()[1]
+                    tracemalloc.stop()
+                    self.assertLess(peak, 4 << 20)
+
+    def test_a_body_that_is_longer_than_is_looked_at_is_the_callers(self):
+        by = self.payer()
+        self.assertEqual(by.sent(self.here.origin + "/longer"), (503, LONG))
+        self.assertEqual(by.stream(self.here.origin + "/longer", lambda: None)[0], LONG)
+        self.assertEqual(by.call(self.here.origin + "/longer").text, LONG.decode())
+        self.assertEqual(by.call(self.here.origin + "/free").text, "free", "its connection is free again")
+
+    def test_a_compressed_refusal_is_understood(self):
+        with self.assertRaises(stripe402.Declined):
+            self.payer().call(self.here.origin + "/declined")
+
     def test_a_connection_that_fails_is_the_librarys_own_exception(self):
         by = self.payer()
         with self.assertRaises(by.lost):
@@ -139,6 +171,23 @@ class WithHttpxAsync(EachAdapter, unittest.TestCase):
 class WithRequests(EachAdapter, unittest.TestCase):
     by = ByRequests
 
+    def test_an_exception_does_not_show_the_payment(self):
+        by = self.payer()
+        with self.assertRaises(stripe402.OutcomeUnknown) as charged:
+            by.call(self.here.origin + "/dropped")
+        by.call(self.here.origin + "/priced")
+        with self.assertRaises(requests.ConnectionError) as spent:
+            by.call(self.here.origin + "/dropped")
+        self.assertEqual(self.here.paid(), ["/dropped", "/priced", "/dropped"])
+        for error in (charged.exception.__cause__, spent.exception):
+            self.assertEqual(error.request.url, self.here.origin + "/dropped")
+            self.assertNotIn("payment", error.request.headers)
+
+    def test_an_answer_that_the_rules_read_keeps_its_cookies(self):
+        by = self.payer()
+        by.call(self.here.origin + "/failing")
+        self.assertEqual(by.session.cookies.get_dict(), {"seen": "yes"})
+
 
 class Requests(unittest.TestCase):
     def test_the_same_request_again_is_another_one(self):
@@ -192,6 +241,30 @@ class Words(unittest.TestCase):
         for wrong in ({"max_price": "a lot"}, {"max_price": "1eur"}, {"currency": "jpy"}, {"card": "4242424242424242"}):
             with self.subTest(wrong), self.assertRaises(ValueError):
                 stripe402.Wallet(**wrong)
+
+    def test_a_body_is_decoded_once_and_up_to_a_bound(self):
+        deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        bare = deflate.compress(b"text") + deflate.flush()
+        packed = gzip.compress(b"text")
+        for encoding, raw, text in (
+            ("", b"text", "text"),
+            ("identity", b"text", "text"),
+            ("GZip", packed, "text"),
+            ("x-gzip, identity", packed, "text"),
+            ("deflate", zlib.compress(b"text"), "text"),
+            ("deflate", bare, "text"),
+            ("gzip, gzip", gzip.compress(packed), None),
+            ("gzip", packed[:-1], None),
+            ("gzip", b"text", None),
+            ("br", b"text", None),
+            ("", b"\xff", None),
+            ("", b"x" * 65_536, "x" * 65_536),
+            ("", b"x" * 65_537, None),
+            ("gzip", gzip.compress(b"x" * 65_536), "x" * 65_536),
+            ("gzip", gzip.compress(b"x" * 65_537), None),
+        ):
+            with self.subTest(encoding=encoding, raw=raw[:40], length=len(raw)):
+                self.assertEqual(text_of(raw, {"content-encoding": encoding}), text)
 
     def test_an_error_can_be_sent_to_another_process_and_hides_its_secret(self):
         failure = {"code": "payment_failed", "message": "confirm", "reason": "authentication_required"}
