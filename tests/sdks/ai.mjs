@@ -47,7 +47,7 @@ for (const [sdk, ask] of Object.entries(questions)) {
     console.log(JSON.stringify({ sdk, said: said.map((text) => text.trim()), left: left.splice(0) }));
   } catch (error) {
     const body = error.responseBody === undefined ? error.error : JSON.parse(error.responseBody);
-    const { code, reason } = body.error ?? body;
-    console.log(JSON.stringify({ sdk, status: error.status ?? error.statusCode, code, reason }));
+    const { code, reason, clientSecret: secret } = body.error ?? body;
+    console.log(JSON.stringify({ sdk, status: error.status ?? error.statusCode, code, reason, secret }));
   }
 }

@@ -3,16 +3,22 @@
  * `client/src/storage/lock.rs` does the same, and says why.
  */
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readFile, rm, type FileHandle } from 'node:fs/promises';
 
 /** How often it is looked whether another program has finished. */
 const POLL_MS = 10;
-/** How often a holder says that it lives. */
+/** How often a holder dates it anew. */
 const BEAT_MS = 1_000;
-/** Who has been silent for so long holds it no more. */
+/** Whose date stays the same for so long holds it no more. */
 const ABANDONED_MS = 5_000;
 
-interface Held {
+/** The dates of others' locks, and since when each was seen so. Clocks are not compared: disks have their own. */
+const seen = new Map<string, { date: number; since: number }>();
+
+/** A lock, while it is held. */
+export interface Held {
+  /** Whether it is still this holder's: it was not suspended until others took it away. */
+  isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -32,21 +38,27 @@ async function make(path: string): Promise<Held | undefined> {
     file.utimes(now, now).catch(() => undefined);
   }, BEAT_MS);
   beats.unref();
+  const isHeld = async (): Promise<boolean> => (await readFile(path, 'utf8').catch(() => undefined)) === token;
   return {
+    isHeld,
     async release() {
       clearInterval(beats);
       await file.close();
       // Whoever was suspended for long has lost it, and leaves its successor's alone.
-      const found = await readFile(path, 'utf8').catch(() => undefined);
-      if (found === token) await rm(path, { force: true });
+      if (await isHeld()) await rm(path, { force: true });
     },
   };
 }
 
-/** Whether its holder has been silent for too long, or clocks were set back by as much. */
+/** Whether nobody has dated this lock anew for so long as it was looked at. */
 async function isAbandoned(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) > ABANDONED_MS;
+  // Of a link itself: one that leads nowhere cannot be made anew either.
+  const date = await lstat(path).then((found) => found.mtimeMs, () => undefined);
+  const before = seen.get(path);
+  if (date === undefined) seen.delete(path);
+  else if (before?.date !== date) seen.set(path, { date, since: performance.now() });
+  else return performance.now() - before.since > ABANDONED_MS;
+  return false;
 }
 
 async function tryTake(path: string): Promise<Held | undefined> {
@@ -68,14 +80,14 @@ async function tryTake(path: string): Promise<Held | undefined> {
 }
 
 /** Runs while nobody else holds the lock. */
-export async function locked<T>(path: string, run: () => Promise<T>): Promise<T> {
+export async function locked<T>(path: string, run: (held: Held) => Promise<T>): Promise<T> {
   let held = await tryTake(path);
   while (!held) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     held = await tryTake(path);
   }
   try {
-    return await run();
+    return await run(held);
   } finally {
     await held.release();
   }

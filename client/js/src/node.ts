@@ -1,8 +1,8 @@
 /** What only Node has. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-import { locked } from './lock.js';
+import { locked, type Held } from './lock.js';
 import type { PurseStorage } from './types.js';
 
 /**
@@ -10,6 +10,7 @@ import type { PurseStorage } from './types.js';
  * counts. Programs in Node, Rust and Python can share it: one pays at a time.
  */
 export function fileStorage(path: string): PurseStorage {
+  let purse: Held | undefined;
   return {
     async load() {
       try {
@@ -19,23 +20,43 @@ export function fileStorage(path: string): PurseStorage {
         throw error;
       }
     },
-    async save(purse) {
+    async save(text) {
       const next = `${path}.${process.pid}.new`;
       const file = await open(next, 'w', 0o600);
       try {
-        await file.writeFile(purse);
+        await file.writeFile(text);
         await file.chmod(0o600);
         await file.sync();
       } finally {
         await file.close();
       }
+      if (purse && !(await purse.isHeld())) {
+        await rm(next, { force: true });
+        throw new Error(`cannot write ${path}: this program was suspended for too long: try again`);
+      }
       await rename(next, path);
     },
     async lock(name, run) {
       await mkdir(dirname(path), { recursive: true });
-      // Two origins that share a name here would only wait for each other.
-      const origin = name.replace(/^turn /, '').replace(/[^a-zA-Z0-9]/g, '-').slice(0, 150);
-      return locked(name === 'purse' ? `${path}.lock` : `${path}.${origin}.turn`, run);
+      if (name !== 'purse') return locked(`${path}.${fileName(name.replace(/^turn /, ''))}.turn`, run);
+      return locked(`${path}.lock`, async (held) => {
+        purse = held;
+        try {
+          return await run();
+        } finally {
+          purse = undefined;
+        }
+      });
     },
   };
+}
+
+/** An origin as part of a file's name. No two share one: a server could hold up another's payments. */
+function fileName(origin: string): string {
+  const bytes = [...new TextEncoder().encode(origin)];
+  const part = (byte: number): string => {
+    const letter = String.fromCharCode(byte);
+    return /[a-zA-Z0-9]/.test(letter) ? letter : `-${byte.toString(16).padStart(2, '0')}`;
+  };
+  return bytes.map(part).join('').slice(0, 180);
 }

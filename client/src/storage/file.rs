@@ -4,10 +4,16 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use super::{Storage, StorageError, Turn, lock::Lock};
+use stripe402_protocol::hex;
+
+use super::{
+    Storage, StorageError, Turn,
+    lock::{Lock, Watch},
+};
 use crate::Purse;
 
 /// How often it is looked whether another program has read and written the file.
@@ -19,13 +25,14 @@ const POLL: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug)]
 pub struct File {
     path: PathBuf,
+    watch: Arc<Watch>,
 }
 
 impl File {
     /// The file is made with the first change, its folder too.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), watch: Arc::default() }
     }
 
     /// Where it is.
@@ -49,7 +56,9 @@ impl File {
         let folder = self.folder();
         fs::create_dir_all(folder).map_err(|error| failed("make", folder, error))?;
         let path = self.beside(end);
-        Lock::try_take(&path).map_err(|error| failed("lock", &path, error))
+        let taken =
+            Lock::try_take(&path, &self.watch).and_then(|lock| lock.map(Lock::keep).transpose());
+        taken.map_err(|error| failed("lock", &path, error))
     }
 
     fn read(&self) -> Result<Purse, StorageError> {
@@ -66,7 +75,7 @@ impl File {
         }
     }
 
-    fn write(&self, purse: &Purse) -> Result<(), StorageError> {
+    fn write(&self, purse: &Purse, lock: &Lock) -> Result<(), StorageError> {
         let json = serde_json::to_vec_pretty(purse).map_err(|error| StorageError {
             what: "cannot write a purse as JSON".to_owned(),
             cause: error.into(),
@@ -75,6 +84,11 @@ impl File {
         // Made with mode 0600, and in the same folder, so that it can take the old one's place.
         let mut new = tempfile::NamedTempFile::new_in(self.folder()).map_err(cannot)?;
         new.write_all(&json).and_then(|()| new.as_file().sync_all()).map_err(cannot)?;
+        if !lock.is_held() {
+            // It was suspended here, or its disk was: another program has changed the file meanwhile.
+            let lost = io::Error::other("this program was suspended for too long: try again");
+            return Err(cannot(lost));
+        }
         new.persist(&self.path).map_err(|error| cannot(error.error))?;
         // The name, too, must survive a power cut: it may hold a charge that is under way.
         fs::File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(cannot)
@@ -106,7 +120,7 @@ fn failed(verb: &str, path: &Path, error: io::Error) -> StorageError {
 
 impl Storage for File {
     fn change(&self, change: &mut dyn FnMut(&mut Purse)) -> Result<(), StorageError> {
-        let _lock = loop {
+        let lock = loop {
             match self.try_lock(".lock")? {
                 Some(lock) => break lock,
                 None => std::thread::sleep(POLL),
@@ -115,18 +129,29 @@ impl Storage for File {
         let before = self.read()?;
         let mut after = before.clone();
         change(&mut after);
-        if after == before { Ok(()) } else { self.write(&after) }
+        if after == before { Ok(()) } else { self.write(&after, &lock) }
     }
 
     fn try_turn(&self, origin: &str) -> Result<Option<Turn>, StorageError> {
-        // Two origins that share a name here would only wait for each other.
-        let name = origin.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let name: String = name.chars().take(150).collect();
-        let end = format!(".{name}.turn");
-        let Some(lock) = self.try_lock(&end)? else { return Ok(None) };
-        let kept = lock.keep().map_err(|error| failed("lock", &self.beside(&end), error))?;
-        Ok(Some(Box::new(kept)))
+        let lock = self.try_lock(&format!(".{}.turn", file_name(origin)))?;
+        let Some(lock) = lock else { return Ok(None) };
+        Ok(Some(Box::new(lock)))
     }
+}
+
+/// An origin as part of a file's name. No two share one: a server could hold up another's payments. Beyond 180
+/// characters they would only wait for each other.
+fn file_name(origin: &str) -> String {
+    let mut name = String::new();
+    for byte in origin.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            name.push(char::from(byte));
+        } else {
+            name.push('-');
+            name.push_str(&hex::to_string(&[byte]));
+        }
+    }
+    name.chars().take(180).collect()
 }
 
 #[cfg(test)]
@@ -188,6 +213,30 @@ mod tests {
             assert!(std::error::Error::source(&error).is_some(), "{other}");
             assert_eq!(fs::read(file.path()).unwrap(), other.as_bytes());
         }
+    }
+
+    /// A program that was suspended while it changed the file, until another took the lock away.
+    #[test]
+    fn who_lost_the_lock_undoes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::new(dir.path().join("credentials.json"));
+        let suspended = file.change(&mut |purse| {
+            fs::remove_file(file.beside(".lock")).unwrap();
+            bind(&file, "of another");
+            purse.bound.insert(crate::Secret::new("of the first"), String::new());
+        });
+        assert!(suspended.unwrap_err().cause.to_string().contains("suspended for too long"));
+        assert_eq!(file.read().unwrap().bound.len(), 1);
+        bind(&file, "once more");
+        assert_eq!(file.read().unwrap().bound.len(), 2);
+    }
+
+    #[test]
+    fn no_two_origins_share_a_turn() {
+        let names = ["http://a-b.example", "http://a.b.example", "http://a-2db.example"];
+        assert_eq!(file_name(names[1]), "http-3a-2f-2fa-2eb-2eexample");
+        let unique: std::collections::BTreeSet<_> = names.into_iter().map(file_name).collect();
+        assert_eq!(unique.len(), names.len());
     }
 
     #[test]

@@ -124,7 +124,8 @@ pub(super) fn messages(body: &[u8]) -> Response {
     ];
     let events = first.into_iter().chain(words(number).map(delta)).chain(last);
     let named = |event: Value| {
-        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())
+        let name = event.get("type").and_then(Value::as_str).unwrap_or_default();
+        format!("event: {name}\ndata: {event}\n\n")
     };
     stream(events.map(named), question.pause_ms)
 }

@@ -65,8 +65,18 @@ async fn their_sdks_hear_why_and_do_not_try_again() {
         assert_eq!(*answer, expected);
     }
     assert_eq!(charges(&stack).await, 3);
+    // What a charge is confirmed with is in no body that they log.
+    let asks = stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    for answer in ask(&stack, &asks, PRICE).await {
+        let told = (&answer["code"], &answer["reason"], &answer["secret"]);
+        assert_eq!(
+            told,
+            (&json!("payment_failed"), &json!("authentication_required"), &Value::Null)
+        );
+    }
+    let before = charges(&stack).await;
     for answer in ask(&stack, &method, PRICE - 1).await {
         assert_eq!((&answer["status"], &answer["code"]), (&json!(402), &json!("price_too_high")));
     }
-    assert_eq!(charges(&stack).await, 3);
+    assert_eq!(charges(&stack).await, before);
 }

@@ -11,6 +11,7 @@
 mod ai;
 mod cli;
 mod commands;
+mod confirm;
 mod driver;
 mod elsewhere;
 mod mcp;

@@ -1,7 +1,10 @@
 //! The local page with Stripe's own script: where a card is entered, which tells us an id, or a charge is
 //! confirmed (3D Secure).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -20,6 +23,8 @@ use crate::{exit::Exit, show};
 /// Stripe's API, and its script for browsers (docs.stripe.com/js).
 const STRIPE_API: &str = "api.stripe.com";
 const STRIPE_JS: &str = "https://js.stripe.com/v3/";
+/// Another connection to the page, which says nothing, is not waited for.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// What the page says when the cardholder has confirmed.
 const CONFIRMED: &str = "confirmed";
 
@@ -135,7 +140,7 @@ async fn serve(form: Form<'_>) -> Result<String, Exit> {
     let said = heard.await.map_err(|_| Exit::local("the page was closed".to_owned()))?;
     // The browser is told that it worked before the page goes.
     let _ends = stop.send(());
-    let _ended = server.await;
+    let _ended = tokio::time::timeout(ENDS_WITHIN, server).await;
     Ok(said)
 }
 
