@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     fn later() {
-        thread::sleep(ABANDONED + Duration::from_millis(100));
+        thread::sleep(ABANDONED.saturating_add(Duration::from_millis(100)));
     }
 
     #[test]
