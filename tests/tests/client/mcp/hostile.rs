@@ -82,10 +82,14 @@ async fn answer(State(server): State<Hostile>, request: Request) -> Response {
         ("/leak", _) => return (head, format!("0123456789{}", CLIENT.repeat(400))).into_response(),
         ("/bytes", _) => return (head, [b"\xff".as_slice(), &CLIENT.repeat(400).into_bytes()].concat()).into_response(),
         ("/echo", _) => return (head, json!({"headers": {"payment": payment}}).to_string()).into_response(),
-        ("initialize", _) => result(json!({
-            "protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
-            "serverInfo": {"name": format!("of {CLIENT}"), "version": "1"}, "instructions": format!("You are {CLIENT}."),
-        })),
+        ("initialize", does) => {
+            let who = if does == "errors" { CLIENT } else { "somebody" };
+            result(json!({
+                "protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                "serverInfo": {"name": format!("of {who}"), "version": "1"},
+                "instructions": format!("You are {who}."),
+            }))
+        }
         ("tools/call", "expires") => return StatusCode::NOT_FOUND.into_response(),
         ("tools/list" | "tools/call", "errors") => json!({
             "jsonrpc": "2.0", "id": id,
