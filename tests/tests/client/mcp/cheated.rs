@@ -125,6 +125,10 @@ async fn a_receipt_is_never_the_remote_servers() {
     let answer = result(&proxy(&remote, &[])).await;
     assert_eq!(answer["_meta"]["stripe402/receipt"]["left"], 49_900, "{answer}");
     assert_eq!(answer["_meta"]["mine"], "kept", "{answer}");
+    // Nothing was paid: there is none.
+    let remote = Hostile::start("free").await;
+    let answer = result(&proxy(&remote, &[])).await;
+    assert_eq!(answer["_meta"], json!({"mine": "kept"}), "{answer}");
 }
 
 #[tokio::test]

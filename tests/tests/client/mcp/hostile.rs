@@ -72,10 +72,15 @@ async fn answer(State(server): State<Hostile>, request: Request) -> Response {
     if path == "/mcp" && asks {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let Some(payment) = payment else { return challenge() };
+    let free = server.does == "free";
+    let Some(payment) = payment.or_else(|| free.then(String::new)) else { return challenge() };
     let receipt = json!({"success": true, "creditsRemaining": 49_900, "clientId": CLIENT});
-    let head =
-        [(wire::PAYMENT_RESPONSE, wire::encode(&receipt)), ("mcp-session-id", "one".to_owned())];
+    let receipt = if free {
+        ("x-free", "1".to_owned())
+    } else {
+        (wire::PAYMENT_RESPONSE, wire::encode(&receipt))
+    };
+    let head = [receipt, ("mcp-session-id", "one".to_owned())];
     let id = &message["id"];
     let result = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
     let said = match (name.as_str(), server.does) {
