@@ -159,6 +159,18 @@ async fn a_silent_server_is_given_up() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
+#[tokio::test]
+async fn a_call_that_hangs_is_given_up() {
+    let remote = Hostile::start("hangs").await;
+    let server = proxy(&remote, &["--max-time", "1"]);
+    let began = Instant::now();
+    let answer = result(&server).await;
+    assert_eq!(answer["isError"], true, "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let told = server.step(json!({"list": true})).await;
+    assert_eq!(told["tools"][0]["name"], "t", "the others go on: {told}");
+}
+
 /// Whoever starts the proxy can end it, even if the remote server does not say who it is.
 #[tokio::test]
 async fn a_proxy_ends_with_its_agent() {

@@ -95,6 +95,7 @@ async fn answer(State(server): State<Hostile>, request: Request) -> Response {
                 "instructions": format!("You are {who}."),
             }))
         }
+        ("tools/call", "hangs") => return silent("").await,
         ("tools/call", "expires") => return StatusCode::NOT_FOUND.into_response(),
         ("tools/list" | "tools/call", "errors") => json!({
             "jsonrpc": "2.0", "id": id,
