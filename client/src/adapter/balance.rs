@@ -1,5 +1,7 @@
 //! What is left at an origin, as its gateway says.
 
+use std::time::Duration;
+
 use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Currency, PAYMENT, Payment, Units, VERSION, encode};
@@ -9,6 +11,11 @@ use crate::{Error, is_private};
 
 /// Where gateways tell it: design, "Public surface".
 const PATH: &str = "/.well-known/stripe402/balance";
+
+/// The longest time for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A balance is a few dozen bytes.
+const MOST: usize = 65_536;
 
 /// What is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +43,18 @@ impl Wallet {
     /// # Errors
     /// [`Error::NotEncrypted`] where asking would show the client id to others; the storage's.
     pub async fn ask_balance(&self, url: &Url) -> Result<Option<Balance>, WalletError> {
+        self.ask_balance_within(url, PATIENCE).await
+    }
+
+    /// The same; a gateway that is silent for so long does not tell. [`Wallet::ask_balance`] waits 30 seconds.
+    ///
+    /// # Errors
+    /// As [`Wallet::ask_balance`].
+    pub async fn ask_balance_within(
+        &self,
+        url: &Url,
+        limit: Duration,
+    ) -> Result<Option<Balance>, WalletError> {
         let origin = url.origin().ascii_serialization();
         let purse = self.purse()?;
         let known = purse.known(&origin);
@@ -51,7 +70,7 @@ impl Wallet {
         if !self.policy.allow_http && !is_private(&origin) {
             return Err(Error::NotEncrypted { origin }.into());
         }
-        if let Some(told) = ask(url, client.to_hex()).await {
+        if let Some(told) = ask(url, client.to_hex(), limit).await {
             return Ok(Some(Balance {
                 credits_remaining: told.credits_remaining,
                 currency: told.currency,
@@ -68,12 +87,22 @@ impl Wallet {
 }
 
 /// `None` if the gateway does not tell, for whatever reason.
-async fn ask(url: &Url, client_id: String) -> Option<Told> {
+async fn ask(url: &Url, client_id: String, limit: Duration) -> Option<Told> {
     let payment =
         Payment { stripe402_version: VERSION, client_id: Some(client_id), ..Payment::default() };
     // A client id goes to this origin only.
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-    let answer = client.get(url.join(PATH).ok()?).header(PAYMENT, encode(&payment)).send().await;
-    let answer = answer.ok().filter(|answer| answer.status().as_u16() == 200)?;
-    answer.json().await.ok()
+    let request = client.get(url.join(PATH).ok()?).header(PAYMENT, encode(&payment));
+    let mut answer = request.timeout(limit).send().await.ok()?;
+    if answer.status().as_u16() != 200 {
+        return None;
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.ok()? {
+        if body.len().saturating_add(chunk.len()) > MOST {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).ok()
 }

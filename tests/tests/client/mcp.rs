@@ -1,5 +1,8 @@
 //! `stripe402 mcp`, by the SDK of MCP for TypeScript: one Node program for many servers.
 
+mod cheated;
+mod hostile;
+
 use std::{
     process::Stdio,
     sync::{

@@ -1,11 +1,16 @@
 //! `stripe402 explain`.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, Response, Url};
 use serde_json::{Value, json};
 use stripe402_client::{Error, Policy, Terms, money, pricing_in_words};
 use stripe402_protocol::{PAYMENT_REQUIRED, Payment, Receipt, decode};
 
 use crate::{arguments::ExplainArgs, exit::Exit, show};
+
+/// The longest time for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn explain(arguments: ExplainArgs) -> Result<u8, Exit> {
     let ExplainArgs { what, request, json } = arguments;
@@ -35,11 +40,20 @@ async fn explain_url(url: Url, method: Method, as_json: bool) -> Result<u8, Exit
     Ok(0)
 }
 
-/// One request without payment; where it redirects to is not followed.
+/// As [`ask_within`], for half a minute.
 pub(crate) async fn ask(url: Url, method: Method) -> Result<Response, Exit> {
+    ask_within(url, method, PATIENCE).await
+}
+
+/// One request without payment, for so long; where it redirects to is not followed.
+pub(crate) async fn ask_within(
+    url: Url,
+    method: Method,
+    limit: Duration,
+) -> Result<Response, Exit> {
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|error| Exit::local(error.to_string()))?;
-    let answer = client.request(method, url).send().await;
+    let answer = client.request(method, url).timeout(limit).send().await;
     answer.map_err(|error| reqwest_middleware::Error::from(error).into())
 }
 

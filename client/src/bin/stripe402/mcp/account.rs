@@ -18,6 +18,8 @@ use crate::{arguments::KeptArgs, exit::Exit};
 pub(super) struct Account {
     pub(super) wallet: Wallet,
     pub(super) policy: Arc<Policy>,
+    /// Credentials of the person's own, which no agent may see either.
+    others: Arc<Vec<String>>,
     calls: Arc<Calls>,
 }
 
@@ -38,9 +40,10 @@ pub(super) struct Begun {
 }
 
 impl Account {
-    pub(super) fn open(policy: Policy, kept: &KeptArgs) -> Result<Self, Exit> {
+    pub(super) fn open(policy: Policy, kept: &KeptArgs, others: Vec<String>) -> Result<Self, Exit> {
         let wallet = kept.wallet(policy.clone())?.asks_price();
-        Ok(Self { wallet, policy: Arc::new(policy), calls: Arc::default() })
+        let (policy, others) = (Arc::new(policy), Arc::new(others));
+        Ok(Self { wallet, policy, others, calls: Arc::default() })
     }
 
     pub(super) fn purse(&self) -> Result<Purse, Exit> {
@@ -49,7 +52,7 @@ impl Account {
 
     /// What no agent may see.
     pub(super) fn secrets(&self) -> Result<Secrets, Exit> {
-        Ok(Secrets::new(&self.policy, &self.purse()?))
+        Ok(Secrets::new(&self.policy, &self.purse()?, &self.others))
     }
 
     pub(super) fn begin(&self) -> Result<Begun, Exit> {
@@ -63,7 +66,7 @@ impl Account {
 impl Begun {
     /// What the call cost, once its answer's body was read: amounts in units, and the same in words.
     pub(super) async fn receipt(&self, paid: &Paid, url: &Url, method: &str) -> Value {
-        let Account { wallet, policy, calls } = &self.account;
+        let Account { wallet, policy, calls, .. } = &self.account;
         let origin = url.origin().ascii_serialization();
         // Without it, the cost is not known; the answer is there, and so is what the server said is left.
         let after = self.account.purse().unwrap_or_default();

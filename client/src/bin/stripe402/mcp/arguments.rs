@@ -41,6 +41,9 @@ pub(crate) struct ProxyArgs {
     /// Header to send with each request, as NAME: VALUE; may be repeated.
     #[arg(short = 'H', long = "header")]
     pub(crate) headers: Vec<String>,
+    /// Longest time for one call, in seconds.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) max_time: u64,
     #[command(flatten)]
     pub(crate) paying: PayingArgs,
     #[command(flatten)]

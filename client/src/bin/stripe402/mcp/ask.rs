@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stripe402_client::{Budget, Terms, money, pricing_in_words};
 use stripe402_protocol::Units;
 
-use super::{account::Account, fetch, secrets::for_agents};
+use super::{account::Account, fetch, secrets::for_agents, tools::Tools};
 use crate::{address::address, budget::now, exit::Exit, explain};
 
 #[derive(Deserialize)]
@@ -28,10 +28,10 @@ pub(super) struct Balance {
 pub(super) struct BudgetOf {}
 
 /// What a request costs, and whether the limits allow it.
-pub(super) async fn price(account: &Account, asked: Price) -> Result<Value, Exit> {
+pub(super) async fn price(tools: &Tools, asked: Price) -> Result<Value, Exit> {
     let url = address(&asked.url).map_err(Exit::usage)?;
     let method = fetch::method(asked.method.as_deref().unwrap_or("GET"))?;
-    let response = explain::ask(url, method).await?;
+    let response = explain::ask_within(url, method, tools.max_time).await?;
     let status = response.status().as_u16();
     if status != 402 {
         return Ok(json!({"free": true, "status": status}));
@@ -42,7 +42,8 @@ pub(super) async fn price(account: &Account, asked: Price) -> Result<Value, Exit
         // What the server's software can do is of no use to an agent.
         fields.extend(terms.into_iter().filter(|(name, _)| !name.starts_with("knows")));
     }
-    if let (Some(fields), Err(error)) = (said.as_object_mut(), terms.agreed(&account.policy)) {
+    if let (Some(fields), Err(error)) = (said.as_object_mut(), terms.agreed(&tools.account.policy))
+    {
         fields.insert("notPaid".to_owned(), for_agents(error.to_json()));
     }
     Ok(said)
@@ -58,11 +59,12 @@ fn words(terms: &Terms) -> String {
 }
 
 /// What is left at one server; or at every one that was paid, as its last receipt said.
-pub(super) async fn balance(account: &Account, asked: Balance) -> Result<Value, Exit> {
-    let Some(url) = asked.url else { return remembered(account) };
+pub(super) async fn balance(tools: &Tools, asked: Balance) -> Result<Value, Exit> {
+    let Some(url) = asked.url else { return remembered(&tools.account) };
     let url = address(&url).map_err(Exit::usage)?;
     let origin = url.origin().ascii_serialization();
-    let Some(told) = account.wallet.ask_balance(&url).await? else {
+    let told = tools.account.wallet.ask_balance_within(&url, tools.max_time).await?;
+    let Some(told) = told else {
         let message = format!("nothing was bought at {origin} yet");
         let error = json!({"code": "payment_required", "message": message, "origin": origin});
         return Err(Exit { code: 10, message, error });

@@ -33,7 +33,8 @@ impl Body {
                 }
             }
         }
-        let mut bytes = secrets.hide(bytes);
+        whole &= bytes.len() <= most;
+        let mut bytes = secrets.hide(&bytes, most);
         whole &= bytes.len() <= most;
         bytes.truncate(most);
         Ok(Self { bytes, whole })
@@ -64,7 +65,8 @@ mod tests {
     use super::*;
 
     async fn told(body: &[u8], most: usize) -> Value {
-        let secrets = Secrets::new(&Policy::card("pm_1234".parse().unwrap()), &Purse::default());
+        let secrets =
+            Secrets::new(&Policy::card("pm_1234".parse().unwrap()), &Purse::default(), &[]);
         let response = Response::from(http::Response::new(body.to_vec()));
         let mut fields = Map::new();
         Body::read(response, most, false, &secrets).await.unwrap().tell(&mut fields);

@@ -7,6 +7,9 @@ use reqwest::Response;
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::{Sse, SseStream};
 
+/// Before a stream that has ended is asked for again, in milliseconds, whatever the server wants.
+const SHORTEST_WAIT: u64 = 1_000;
+
 /// The events of an answer; one above `most` bytes ends them with an error.
 pub(super) fn events(response: Response, most: usize) -> BoxStream<'static, Result<Sse, SseError>> {
     let mut size = Size::default();
@@ -17,7 +20,11 @@ pub(super) fn events(response: Response, most: usize) -> BoxStream<'static, Resu
         }
         Ok(chunk)
     });
-    SseStream::from_bytes_stream(bytes).boxed()
+    let patient = |mut event: Sse| {
+        event.retry = event.retry.map(|wait| wait.max(SHORTEST_WAIT));
+        event
+    };
+    SseStream::from_bytes_stream(bytes).map(move |event| event.map(patient)).boxed()
 }
 
 /// Of the event that is being read; an empty line ends it.
@@ -61,6 +68,13 @@ mod tests {
         assert_eq!(data, ["{\"a\":1}", "2"]);
         let mut long = events(response(body), 14);
         assert!(long.next().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_is_not_asked_again_at_once() {
+        let all: Vec<_> = events(response("retry: 0\ndata: 1\n\n"), 64).collect().await;
+        let waits: Vec<_> = all.into_iter().map(|event| event.unwrap().retry).collect();
+        assert_eq!(waits, [Some(1_000)]);
     }
 
     #[test]

@@ -40,6 +40,28 @@ const SHOWN: [&str; 11] = [
     "x-request-id",
 ];
 
+/// How many of them an agent gets; `--max-body` is for the body.
+const MOST_HEADERS: usize = 64;
+/// In bytes; one that is longer is left out, because the part of it that is cut off could end in a credential's beginning.
+const LONGEST_HEADER: usize = 1024;
+
+/// The headers of a request that an agent may not set: they say where it goes (past `--allow-origin`), where it ends,
+/// who pays, and in what parts or encoding the answer comes, which could show a credential in disguise.
+const OURS: [&str; 12] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "payment",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 pub(super) async fn fetch(tools: &Tools, fetch: Fetch) -> Result<Value, Exit> {
     let url = address(&fetch.url).map_err(Exit::usage)?;
     let usual = if fetch.body.is_some() { "POST" } else { "GET" };
@@ -91,8 +113,8 @@ fn headers(wanted: &BTreeMap<String, String>) -> Result<HeaderMap, Exit> {
         let wrong =
             || Exit::usage(format!("{name:?} is not a header of HTTP, or its value is none"));
         let name: HeaderName = name.parse().map_err(|_| wrong())?;
-        if name == stripe402_protocol::PAYMENT {
-            return Err(Exit::usage("the payment header is this program's part".to_owned()));
+        if OURS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+            return Err(Exit::usage(format!("the {name} header is this program's part")));
         }
         headers.append(name, value.parse().map_err(|_| wrong())?);
     }
@@ -101,7 +123,29 @@ fn headers(wanted: &BTreeMap<String, String>) -> Result<HeaderMap, Exit> {
 
 fn shown(headers: &HeaderMap<HeaderValue>) -> Value {
     let is_shown = |name: &str| SHOWN.contains(&name) || name.contains("ratelimit");
-    let shown = headers.iter().filter(|(name, _)| is_shown(name.as_str()));
+    let shown = headers.iter().filter(|(name, value)| {
+        is_shown(name.as_str()) && name.as_str().len().max(value.len()) <= LONGEST_HEADER
+    });
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    shown.map(|(name, value)| (name.to_string(), json!(text(value)))).collect::<Map<_, _>>().into()
+    let shown = shown.map(|(name, value)| (name.to_string(), json!(text(value))));
+    shown.take(MOST_HEADERS).collect::<Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_are_shown_are_few_and_short() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "text/plain".parse().unwrap());
+        headers.insert("set-cookie", "a=b".parse().unwrap());
+        headers.insert("link", "l".repeat(1025).parse().unwrap());
+        assert_eq!(shown(&headers), json!({"content-type": "text/plain"}));
+        for number in 0..100 {
+            let name: HeaderName = format!("x-ratelimit-{number}").parse().unwrap();
+            headers.insert(name, HeaderValue::from(number));
+        }
+        assert_eq!(shown(&headers).as_object().unwrap().len(), 64);
+    }
 }

@@ -7,6 +7,7 @@ mod ask;
 mod body;
 mod events;
 mod fetch;
+mod input;
 mod outcomes;
 mod proxy;
 mod remote;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use rmcp::{ServerHandler, ServiceExt as _, model::Implementation, transport::stdio_pipes};
 use stripe402_client::{Policy, money};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use account::Account;
 use arguments::{McpArgs, McpCommand};
@@ -31,12 +33,12 @@ pub(crate) async fn mcp(arguments: McpArgs) -> Result<u8, Exit> {
         return proxy::proxy(*arguments).await;
     }
     let policy = paying.policy()?;
-    let account = Account::open(policy, &kept)?;
-    let network =
-        reqwest::Client::builder().user_agent(USER_AGENT).timeout(Duration::from_secs(max_time));
+    let account = Account::open(policy, &kept, Vec::new())?;
+    let max_time = Duration::from_secs(max_time);
+    let network = reqwest::Client::builder().user_agent(USER_AGENT).timeout(max_time);
     let client = account.wallet.client(network).map_err(|error| Exit::local(error.to_string()))?;
     announce(&account.policy, "");
-    serve(Tools { account, client, max_body }).await
+    serve(Tools { account, client, max_body, max_time }, stdio_pipes()).await
 }
 
 const USER_AGENT: &str = concat!("stripe402/", env!("CARGO_PKG_VERSION"));
@@ -48,9 +50,12 @@ fn implementation() -> Implementation {
 
 /// Until the agent closes its end. A payment that is under way then is counted in the budget, and
 /// found out about by the next call.
-async fn serve(handler: impl ServerHandler) -> Result<u8, Exit> {
+async fn serve(
+    handler: impl ServerHandler,
+    pipes: (impl AsyncRead + Send + Unpin + 'static, impl AsyncWrite + Send + Unpin + 'static),
+) -> Result<u8, Exit> {
     let broken = |error: String| Exit::local(format!("MCP on standard input: {error}"));
-    let running = handler.serve(stdio_pipes()).await.map_err(|error| broken(error.to_string()))?;
+    let running = handler.serve(pipes).await.map_err(|error| broken(error.to_string()))?;
     running.waiting().await.map_err(|error| broken(error.to_string()))?;
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! `stripe402 mcp proxy`: the tools of a remote server, whose calls are paid for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Url,
@@ -26,20 +26,25 @@ use super::{
     account::Account,
     announce,
     arguments::ProxyArgs,
-    implementation,
+    implementation, input,
     outcomes::{Outcome, Outcomes},
-    remote::Remote,
-    secrets::for_agents,
+    remote::{Answers, Expired, Remote},
+    secrets::{self, for_agents},
     serve, told,
 };
 use crate::{curl, exit::Exit};
+
+/// The longest time for the end of the remote session, and for the word that a call is cancelled.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Under this name, `_meta` of a result says what the call cost.
 const RECEIPT: &str = "stripe402/receipt";
 
 pub(super) async fn proxy(arguments: ProxyArgs) -> Result<u8, Exit> {
-    let ProxyArgs { url, headers, paying, kept } = arguments;
-    let account = Account::open(paying.policy()?, &kept)?;
+    let ProxyArgs { url, headers, max_time, paying, kept } = arguments;
+    let max_time = Duration::from_secs(max_time);
+    let headers = curl::headers(&headers)?;
+    let account = Account::open(paying.policy()?, &kept, secrets::of_headers(&headers))?;
     let network = || reqwest::Client::builder().user_agent(USER_AGENT);
     let local = |error: reqwest::Error| Exit::local(error.to_string());
     let unpaid = network().redirect(reqwest::redirect::Policy::none()).build().map_err(local)?;
@@ -48,23 +53,34 @@ pub(super) async fn proxy(arguments: ProxyArgs) -> Result<u8, Exit> {
         paying: account.wallet.client(network()).map_err(local)?,
         unpaid,
         outcomes: outcomes.clone(),
+        answers: Answers::default(),
+        expired: Expired::default(),
+        max_time,
         currency: account.policy.currency,
     };
     let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
-        .custom_headers(curl::headers(&headers)?.iter().map(owned).collect());
+        .custom_headers(headers.iter().map(owned).collect());
     let transport = StreamableHttpClientTransport::with_client(remote, config);
     let client = ClientConfig::new(ClientCapabilities::default(), implementation());
-    let running = client.serve(transport).await.map_err(|error| {
+    let (agent, ended) = input::start();
+    let running = tokio::select! {
+        running = client.serve(transport) => running,
+        () = ended.clone().for_good() => return Ok(0),
+    };
+    let running = running.map_err(|error| {
         outcomes
             .take_other()
             .unwrap_or_else(|| Exit::local(format!("the MCP server at {url}: {error}")))
     })?;
     announce(&account.policy, &format!(" for {url}"));
-    let served = Proxy { account, url, outcomes, peer: running.peer().clone() };
-    let ended = serve(served).await;
-    // The remote server is told that the session has ended.
-    let _reason = running.cancel().await;
-    ended
+    let served = Proxy { account, url, outcomes, max_time, peer: running.peer().clone() };
+    let served = tokio::select! {
+        served = serve(served, (agent, tokio::io::stdout())) => served,
+        () = ended.for_good() => Ok(0),
+    };
+    // The remote server is told that the session has ended, if it listens.
+    let _reason = tokio::time::timeout(FAREWELL, running.cancel()).await;
+    served
 }
 
 fn owned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValue) {
@@ -76,6 +92,8 @@ struct Proxy {
     account: Account,
     url: Url,
     outcomes: Outcomes,
+    /// The longest time for one call.
+    max_time: Duration,
     peer: Peer<RoleClient>,
 }
 
@@ -88,10 +106,15 @@ impl ServerHandler for Proxy {
         };
         let info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(server.unwrap_or_else(implementation));
-        match instructions {
+        let info = match instructions {
             Some(instructions) => info.with_instructions(instructions),
             None => info,
-        }
+        };
+        // If the credentials cannot be read, the remote server's words are not shown at all.
+        self.hide(info).unwrap_or_else(|_| {
+            ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+                .with_server_info(implementation())
+        })
     }
 
     async fn list_tools(
@@ -99,12 +122,13 @@ impl ServerHandler for Proxy {
         page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        match self.peer.list_tools(page).await {
-            Ok(listed) => self.hide(listed).map_err(|exit| of_protocol(&exit)),
-            Err(ServiceError::McpError(error)) => Err(error),
+        let listed = tokio::time::timeout(self.max_time, self.peer.list_tools(page)).await;
+        match listed.unwrap_or_else(|_| Err(self.late())) {
+            Ok(listed) => self.hide(listed).map_err(|exit| self.of_protocol(&exit)),
+            Err(ServiceError::McpError(error)) => Err(self.hide_error(error)),
             Err(error) => {
                 let exit = self.outcomes.take_other().unwrap_or_else(|| self.failure(&error));
-                Err(of_protocol(&exit))
+                Err(self.of_protocol(&exit))
             }
         }
     }
@@ -121,6 +145,10 @@ impl ServerHandler for Proxy {
         let Called { answer, receipt } = called;
         match answer {
             Ok(mut result) => {
+                // The remote server's own word on what was paid is none.
+                if let Some(meta) = &mut result.meta {
+                    meta.0.remove(RECEIPT);
+                }
                 if let Some(receipt) = receipt {
                     let meta = result.meta.get_or_insert_with(MetaObject::new);
                     meta.0.insert(RECEIPT.to_owned(), receipt);
@@ -132,10 +160,13 @@ impl ServerHandler for Proxy {
             }
             // An error of the protocol has no `_meta`; its data says what it cost.
             Err(ServiceError::McpError(mut error)) => {
+                if let Some(Value::Object(data)) = &mut error.data {
+                    data.remove(RECEIPT);
+                }
                 if let Some(receipt) = receipt {
                     error.data = Some(json!({"data": error.data, RECEIPT: receipt}));
                 }
-                Err(error)
+                Err(self.hide_error(error))
             }
             Err(error) => {
                 let mut exit = self.failure(&error);
@@ -163,15 +194,24 @@ impl Proxy {
     ) -> Result<Called, Exit> {
         let begun = self.account.begin()?;
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::default()).await;
+        let over = tokio::time::sleep(self.max_time);
+        tokio::pin!(over);
+        let sent = tokio::select! {
+            sent = self.peer.send_request_with_option(request, PeerRequestOptions::default()) => sent,
+            () = &mut over => Err(self.late()),
+        };
         let mut handle = sent.map_err(|error| self.failure(&error))?;
         let id = handle.id.clone();
         let answered = tokio::select! {
             answered = &mut handle.rx => answered.unwrap_or(Err(ServiceError::TransportClosed)),
             () = context.ct.cancelled() => {
                 // If the remote server cannot be told, it has no answer for anybody anyway.
-                let _told = handle.cancel(None).await;
+                let _told = tokio::time::timeout(FAREWELL, handle.cancel(None)).await;
                 return Err(told::cancelled());
+            }
+            () = &mut over => {
+                let _told = tokio::time::timeout(FAREWELL, handle.cancel(None)).await;
+                Err(self.late())
             }
         };
         let receipt = match self.outcomes.take(&id) {
@@ -194,12 +234,26 @@ impl Proxy {
         serde_json::from_value(self.account.secrets()?.hide_json(value)).map_err(local)
     }
 
+    fn hide_error(&self, error: ErrorData) -> ErrorData {
+        self.hide(error).unwrap_or_else(|_| {
+            ErrorData::internal_error(
+                "an error that cannot be shown: credentials cannot be read",
+                None,
+            )
+        })
+    }
+
+    /// For requests whose results cannot be an error.
+    fn of_protocol(&self, exit: &Exit) -> ErrorData {
+        let data = for_agents(exit.error.clone());
+        self.hide_error(ErrorData::internal_error(exit.message.clone(), Some(data)))
+    }
+
+    fn late(&self) -> ServiceError {
+        ServiceError::Timeout { timeout: self.max_time }
+    }
+
     fn failure(&self, error: &ServiceError) -> Exit {
         Exit::local(format!("the MCP server at {}: {error}", self.url))
     }
-}
-
-/// For requests whose results cannot be an error.
-fn of_protocol(exit: &Exit) -> ErrorData {
-    ErrorData::internal_error(exit.message.clone(), Some(for_agents(exit.error.clone())))
 }

@@ -1,6 +1,11 @@
 //! The remote MCP server, reached through the client that pays.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::stream::BoxStream;
 use reqwest::{
@@ -10,8 +15,8 @@ use reqwest::{
 use reqwest_middleware::ClientWithMiddleware;
 use rmcp::{
     model::{
-        ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, JsonRpcRequest, RequestId,
-        ServerJsonRpcMessage,
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcMessage, JsonRpcRequest,
+        RequestId, ServerJsonRpcMessage,
     },
     transport::streamable_http_client::{
         SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -19,8 +24,9 @@ use rmcp::{
     },
 };
 use sse_stream::Sse;
-use stripe402_client::{Paid, paid};
+use stripe402_client::{Outcome as HowPaid, Paid, outcome, paid};
 use stripe402_protocol::Currency;
+use tokio::sync::Semaphore;
 
 use super::{
     events::events,
@@ -32,15 +38,46 @@ use crate::{exit::Exit, show};
 const SESSION: &str = "mcp-session-id";
 const LAST_EVENT: &str = "last-event-id";
 
-/// Messages are posted and paid for. The stream of the server's own messages, and the end of a session, are
-/// asked for without payment.
+/// Answers to the server's own requests that are under way at once; it gets no others meanwhile.
+const MOST_ANSWERS: usize = 8;
+/// The longest time for one of them, and for the end of a session.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the agent causes is posted and paid for. The stream of the server's own messages, answers to them, and
+/// the end of a session are sent without payment: else a server could make its clients pay as often as it likes.
 #[derive(Clone)]
 pub(super) struct Remote {
     pub(super) paying: ClientWithMiddleware,
     pub(super) unpaid: reqwest::Client,
     pub(super) outcomes: Outcomes,
+    pub(super) answers: Answers,
+    pub(super) expired: Expired,
+    /// The longest time for one request.
+    pub(super) max_time: Duration,
     /// Of amounts in the log.
     pub(super) currency: Currency,
+}
+
+/// Room for answers to the server's own requests.
+#[derive(Clone)]
+pub(super) struct Answers(Arc<Semaphore>);
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_ANSWERS)))
+    }
+}
+
+/// The session that ended under a call that was paid for: that call is not sent again, and the next begins
+/// another session.
+#[derive(Clone, Default)]
+pub(super) struct Expired(Arc<Mutex<Option<Arc<str>>>>);
+
+impl Expired {
+    /// An id is never left half changed.
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why there is no answer of the remote server.
@@ -71,7 +108,7 @@ impl Remote {
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
         let body = serde_json::to_vec(message)?;
-        let request = self.paying.post(uri).headers(headers).body(body);
+        let request = self.paying.post(uri).headers(headers).body(body).timeout(self.max_time);
         match request.send().await {
             Ok(response) => Ok(response),
             Err(failure) => {
@@ -84,6 +121,22 @@ impl Remote {
                 Err(StreamableHttpError::Client(Failed(said)))
             }
         }
+    }
+}
+
+impl Remote {
+    /// Unpaid, and whatever becomes of it: the server asked on its own account.
+    async fn answer(
+        &self,
+        uri: &str,
+        message: &ClientJsonRpcMessage,
+        headers: HeaderMap,
+    ) -> Result<StreamableHttpPostResponse, Refusal> {
+        if let Ok(_room) = self.answers.0.try_acquire() {
+            let request = self.unpaid.post(uri).timeout(PATIENCE);
+            let _sent = send(request.body(serde_json::to_vec(message)?), headers).await;
+        }
+        Ok(StreamableHttpPostResponse::Accepted)
     }
 }
 
@@ -113,12 +166,26 @@ impl StreamableHttpClient for Remote {
     ) -> Result<StreamableHttpPostResponse, Refusal> {
         let mut headers = head(custom, session.as_deref())?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if !may_cost(&message) {
+            return self.answer(&uri, &message, headers).await;
+        }
+        if session.is_none() {
+            *self.expired.lock() = None;
+        } else if *self.expired.lock() == session {
+            return Err(StreamableHttpError::SessionExpired);
+        }
         let response = self.send(&uri, &message, headers).await?;
         let paid = paid(&response).cloned();
         self.book(&message, paid.as_ref());
         let status = response.status();
-        // The same message would be sent again in a new session, and paid for again.
-        if status == StatusCode::NOT_FOUND && session.is_some() && paid.is_none() {
+        if status == StatusCode::NOT_FOUND && session.is_some() {
+            // The same message would be sent again in a new session, and paid for again; that there is no
+            // receipt is only what the server says.
+            if !matches!(outcome(&response), None | Some(HowPaid::Free)) {
+                *self.expired.lock() = session;
+                let said = "the remote server has ended its session; call again for a new one";
+                return Err(StreamableHttpError::UnexpectedServerResponse(Cow::Borrowed(said)));
+            }
             return Err(StreamableHttpError::SessionExpired);
         }
         if status.is_success() && !matches!(message, JsonRpcMessage::Request(_)) {
@@ -149,7 +216,7 @@ impl StreamableHttpClient for Remote {
         custom: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), Refusal> {
         let headers = head(custom, Some(&session))?;
-        send(self.unpaid.delete(&*uri), headers).await.map(drop)
+        send(self.unpaid.delete(&*uri).timeout(PATIENCE), headers).await.map(drop)
     }
 
     async fn get_stream(
@@ -184,6 +251,24 @@ impl StreamableHttpClient for Remote {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
         }
         Ok(events(response, most))
+    }
+}
+
+/// Whether an agent is the cause: it calls and lists tools, and gives calls up.
+fn may_cost(message: &ClientJsonRpcMessage) -> bool {
+    match message {
+        JsonRpcMessage::Request(message) => matches!(
+            message.request,
+            ClientRequest::InitializeRequest(_)
+                | ClientRequest::ListToolsRequest(_)
+                | ClientRequest::CallToolRequest(_)
+        ),
+        JsonRpcMessage::Notification(message) => matches!(
+            message.notification,
+            ClientNotification::InitializedNotification(_)
+                | ClientNotification::CancelledNotification(_)
+        ),
+        _ => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The tools of `stripe402 mcp`.
 
+use std::time::Duration;
+
 use reqwest_middleware::ClientWithMiddleware;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -22,6 +24,8 @@ pub(super) struct Tools {
     pub(super) client: ClientWithMiddleware,
     /// Bytes of a body that the agent gets.
     pub(super) max_body: usize,
+    /// The longest time for one request.
+    pub(super) max_time: Duration,
 }
 
 const INSTRUCTIONS: &str = "\
@@ -67,8 +71,8 @@ impl Tools {
     async fn call(&self, name: &str, arguments: Value) -> Result<Value, Exit> {
         match name {
             "fetch_paid" => fetch::fetch(self, read(arguments)?).await,
-            "price" => ask::price(&self.account, read(arguments)?).await,
-            "balance" => ask::balance(&self.account, read(arguments)?).await,
+            "price" => ask::price(self, read(arguments)?).await,
+            "balance" => ask::balance(self, read(arguments)?).await,
             _ => {
                 let ask::BudgetOf {} = read(arguments)?;
                 ask::budget(&self.account)
