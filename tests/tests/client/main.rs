@@ -14,6 +14,7 @@ mod commands;
 mod confirm;
 mod driver;
 mod elsewhere;
+mod lines;
 mod mcp;
 mod mcp_proxy;
 mod mcp_tools;

@@ -3,34 +3,18 @@
 mod cheated;
 mod hostile;
 
-use std::{
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use stripe402_tests::binary;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    sync::Mutex,
-};
+use tokio::process::Command;
 
-use crate::cli;
+use crate::{cli, lines::Program};
 
 /// A running SDK.
 #[derive(Clone)]
-pub(crate) struct Sdk(Arc<Mutex<Pipes>>);
-
-struct Pipes {
-    _node: Child,
-    steps: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
+pub(crate) struct Sdk(Program);
 
 /// A server of its own, with a credentials file of its own; started with the first step.
 pub(crate) struct Server {
@@ -44,17 +28,9 @@ static SERVERS: AtomicU32 = AtomicU32::new(0);
 
 impl Sdk {
     pub(crate) fn start() -> Self {
-        let mut node = Command::new("node")
-            .arg("mcp.mjs")
-            .current_dir(binary::workspace().join("tests/sdks"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let steps = node.stdin.take().unwrap();
-        let answers = BufReader::new(node.stdout.take().unwrap()).lines();
-        Self(Arc::new(Mutex::new(Pipes { _node: node, steps, answers })))
+        let mut node = Command::new("node");
+        node.arg("mcp.mjs").current_dir(binary::workspace().join("tests/sdks"));
+        Self(Program::start(node))
     }
 
     /// `stripe402 mcp` with these arguments.
@@ -74,10 +50,7 @@ impl Server {
         fields.insert("program".to_owned(), json!(cli::program()));
         fields.insert("arguments".to_owned(), json!(self.arguments));
         fields.insert("env".to_owned(), json!({"STRIPE402_CREDENTIALS": file, "NO_PROXY": "*"}));
-        let mut pipes = self.sdk.0.lock().await;
-        pipes.steps.write_all(format!("{step}\n").as_bytes()).await.unwrap();
-        let line = pipes.answers.next_line().await.unwrap().expect("node ended");
-        let told: Value = serde_json::from_str(&line).unwrap();
+        let told = self.sdk.0.step(&step).await;
         // The log is for a person.
         let seen = ["results", "tools", "about", "errors"].map(|name| told[name].to_string());
         self.is_not_secret(&seen.concat());

@@ -6,8 +6,8 @@ use serde_json::Value;
 use stripe402_tests::{browser::Browser, card, stack::StackOptions};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
 };
 
 use crate::{
@@ -187,6 +187,29 @@ async fn three_d_secure_at_a_terminal() {
     assert!(said.error.contains("card charged $5.00"), "{said:?}");
 }
 
+/// A program that shows a page, and then tells what came of it.
+struct Shown {
+    program: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    page: String,
+}
+
+impl Shown {
+    async fn start(arguments: &[&str], credentials: &Path) -> Self {
+        let mut program = Command::new(cli::program());
+        program.args(arguments).env("STRIPE402_CREDENTIALS", credentials);
+        let mut program = program.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let mut this = Self { program, lines, page: String::new() };
+        this.page = this.line().await["open"].as_str().unwrap().to_owned();
+        this
+    }
+
+    async fn line(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next_line().await.unwrap().unwrap()).unwrap()
+    }
+}
+
 /// The same on the local page, in a browser; by a stand-in of Stripe's script.
 #[tokio::test]
 async fn a_charge_is_confirmed_on_a_page() {
@@ -201,33 +224,26 @@ async fn a_charge_is_confirmed_on_a_page() {
     let twice = here.run(&[&pay("confirm")[..], &["-T", "-"]].concat()).await;
     assert_eq!(twice.code, 2, "{twice:?}");
 
-    let mut child = Command::new(cli::program())
-        .args(pay("confirm"))
-        .env("STRIPE402_CREDENTIALS", here.file("credentials.json"))
-        .env("STRIPE_API_BASE", here.stack.sim.url("/"))
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let opened: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-    let page = opened["open"].as_str().unwrap();
-    let wrong = here.stack.client.post(page).body("pm_1").send().await.unwrap();
+    let base = here.stack.sim.url("/");
+    let pays = [&pay("confirm")[..], &["--stripe-api-base", &base]].concat();
+    let mut shown = Shown::start(&pays, &here.file("credentials.json")).await;
+    let page = shown.page.clone();
+    let wrong = here.stack.client.post(&page).body("pm_1").send().await.unwrap();
     assert_eq!(wrong.status(), 400);
     let browser = Browser::start(&here.file("browser.log")).await.unwrap();
-    browser.open(page).await.unwrap();
+    browser.open(&page).await.unwrap();
     browser.until("document.body.innerText.includes('$5.00 may be charged')").await.unwrap();
     browser.click("#confirm").await.unwrap();
     browser.until("document.getElementById('stripe-confirm')").await.unwrap();
     browser.click("#stripe-confirm").await.unwrap();
     browser.until("document.body.innerText.includes('Confirmed.')").await.unwrap();
-    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let told = shown.line().await;
     assert_eq!(
         (&told["status"], &told["paid"]["charged"]),
         (&200.into(), &50_000.into()),
         "{told}"
     );
-    assert!(child.wait().await.unwrap().success());
+    assert!(shown.program.wait().await.unwrap().success());
     let again = here.run(&pay("confirm")).await;
     assert_eq!(again.code, 2, "it waits no more: {again:?}");
 }
@@ -255,20 +271,12 @@ async fn a_card_is_added_at_the_stand_in_and_by_a_page() {
 
     // With Stripe itself: a page for a browser, which sends back the id and nothing else.
     let file = here.file("by-page.json");
-    let mut child = Command::new(cli::program())
-        .args(["card", "add", &weather, "--json"])
-        .env("STRIPE402_CREDENTIALS", &file)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let opened: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-    let page = opened["open"].as_str().unwrap();
-    let shown = here.stack.client.get(page).send().await.unwrap();
-    let rules = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let mut shown = Shown::start(&["card", "add", &weather, "--json"], &file).await;
+    let page = shown.page.clone();
+    let answer = here.stack.client.get(&page).send().await.unwrap();
+    let rules = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(rules.contains("https://js.stripe.com") && rules.contains("default-src 'none'"));
-    let html = shown.text().await.unwrap();
+    let html = answer.text().await.unwrap();
     assert!(
         html.contains("https://js.stripe.com/v3/") && html.contains("pk_test_standin"),
         "{html}"
@@ -276,13 +284,13 @@ async fn a_card_is_added_at_the_stand_in_and_by_a_page() {
     let root = page.rsplit_once('/').unwrap().0;
     let guess = here.stack.client.post(format!("{root}/")).body("pm_thief").send().await.unwrap();
     assert_eq!(guess.status(), 404, "only who was shown the page can add a card");
-    let wrong = here.stack.client.post(page).body("4242424242424242").send().await.unwrap();
+    let wrong = here.stack.client.post(&page).body("4242424242424242").send().await.unwrap();
     assert_eq!(wrong.status(), 400, "an id, and nothing else");
     let card = here.card().await;
-    let taken = here.stack.client.post(page).body(card.clone()).send().await.unwrap();
+    let taken = here.stack.client.post(&page).body(card.clone()).send().await.unwrap();
     assert_eq!(taken.status(), 204);
-    let told: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let told = shown.line().await;
     assert_eq!(told["paymentMethodId"], card.as_str());
-    assert!(child.wait().await.unwrap().success());
+    assert!(shown.program.wait().await.unwrap().success());
     assert_eq!(mode(&file), 0o600);
 }
