@@ -193,7 +193,10 @@ async fn a_ledger_that_hangs_ends_no_vm() {
         assert_eq!(vm_failures(&stack).await, 0);
         // While the storm holds a worker up, a time-out is no silence yet.
         let during = &beside.paid;
-        assert!(during.iter().all(|paid| [status, 503].contains(paid)), "{unavailable}: {beside:?}");
+        assert!(
+            during.iter().all(|paid| [status, 503].contains(paid)),
+            "{unavailable}: {beside:?}"
+        );
         assert_eq!(after_the_storm(&stack, status).await, status, "{unavailable}");
         assert!(Beside::all(&beside.free, 200), "{unavailable}: {beside:?}");
     }
