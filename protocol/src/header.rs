@@ -59,7 +59,11 @@ pub fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, HeaderError> {
     serde_json::from_slice(&json).map_err(|_| HeaderError::Json)
 }
 
-fn decode_bytes(header: &[u8]) -> Result<Vec<u8>, HeaderError> {
+/// Reads base64, of either alphabet.
+///
+/// # Errors
+/// [`HeaderError::Base64`].
+pub fn decode_bytes(header: &[u8]) -> Result<Vec<u8>, HeaderError> {
     let json = BASE64.decode(header).or_else(|_| BASE64URL.decode(header));
     json.map_err(|_| HeaderError::Base64)
 }

@@ -27,7 +27,8 @@ pub use client_id::{ClientId, ParseClientIdError};
 pub use currency::{Currency, UnknownCurrency};
 pub use deduction_id::{DeductionId, ParseDeductionIdError};
 pub use header::{
-    HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, encode, encode_bytes,
+    HeaderError, PAYMENT, PAYMENT_REQUIRED, PAYMENT_RESPONSE, decode, decode_bytes, encode,
+    encode_bytes,
 };
 pub use payment::{Intent, Payment, PaymentError, is_idempotency_key};
 pub use pricing::{Pricing, UnitPrice};

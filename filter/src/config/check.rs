@@ -43,7 +43,7 @@ const DISCOVERY: [&str; 5] = ["enabled", "path", "balances_per_minute", "openapi
 const OPENAPI_BYTES: usize = 65_536;
 const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
 const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 9] = [
     "payment_header_bytes",
     "batch",
     "queue",
@@ -51,6 +51,8 @@ const LIMITS: [&str; 7] = [
     "card_payments",
     "source_shares",
     "by_window_bytes",
+    "mcp_body_bytes",
+    "mcp_body_timeout",
 ];
 
 pub(super) fn config(value: Value) -> Checked<Config> {
@@ -220,6 +222,8 @@ fn limits(mut fields: Fields) -> Checked<SizeLimits> {
         source_shares: limit("source_shares", usual.source_shares, 1..=1_000)?,
         // Envoy's own buffer for a stream has a megabyte.
         by_window_bytes: limit("by_window_bytes", usual.by_window_bytes, 1_024..=1_048_576)?,
+        mcp_body_bytes: limit("mcp_body_bytes", usual.mcp_body_bytes, 1_024..=1_048_576)?,
+        mcp_body_timeout: fields.optional("mcp_body_timeout")?.unwrap_or(usual.mcp_body_timeout),
     })
 }
 
@@ -257,6 +261,8 @@ impl Default for SizeLimits {
             card_payments: 1_000,
             source_shares: 8,
             by_window_bytes: 64 * 1024,
+            mcp_body_bytes: 256 * 1024,
+            mcp_body_timeout: Duration::from_secs(10),
         }
     }
 }

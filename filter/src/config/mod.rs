@@ -11,6 +11,7 @@ mod once;
 mod price;
 mod route;
 mod structure;
+mod tools;
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
@@ -155,6 +156,10 @@ pub struct SizeLimits {
     pub source_shares: usize,
     /// Bytes of a request's body that may be held back to find the text that chooses unit prices.
     pub by_window_bytes: usize,
+    /// Bytes of a message of MCP's.
+    pub mcp_body_bytes: usize,
+    /// How long its body may take to arrive.
+    pub mcp_body_timeout: Duration,
 }
 
 /// What is wrong with the configuration, and where.

@@ -10,6 +10,7 @@ use super::{
     Defaults,
     fields::{Checked, Fields, Read, wrong},
     price::{self, UNITS},
+    tools,
 };
 use crate::pricing::{EncodedChallenges, Hosts, Match, Offer, Price, Rule, VoidOn};
 
@@ -17,7 +18,7 @@ const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
 /// The fields of a route.
-pub(super) const ROUTE: [&str; 16] = [
+pub(super) const ROUTE: [&str; 17] = [
     "name",
     "route_name",
     "hosts",
@@ -34,9 +35,10 @@ pub(super) const ROUTE: [&str; 16] = [
     "mime_type",
     "void_on",
     "leases",
+    "mcp",
 ];
 /// What a route in Envoy can say of itself.
-const METADATA: [&str; 10] = [
+pub(super) const OFFER: [&str; 10] = [
     "name",
     "free",
     "price",
@@ -78,7 +80,11 @@ pub(super) fn route(mut fields: Fields, defaults: &Defaults, keep: bool) -> Chec
     let methods = methods(&mut fields)?;
     let strict = fields.optional("strict")?.unwrap_or_default();
     let keep = (keep && matches!(of, Match::Exact(_))).then(|| text.as_str().into());
-    let offer = offer(&mut fields, defaults, text, keep)?.map(std::rc::Rc::new);
+    let offer = match fields.value("mcp") {
+        Some(mcp) => Some(tools::offer(&mut fields, mcp, defaults, text)?),
+        None => offer(&mut fields, defaults, text, keep)?,
+    };
+    let offer = offer.map(std::rc::Rc::new);
     Ok(Rule { of, hosts, methods, strict, offer })
 }
 
@@ -88,7 +94,7 @@ pub(super) fn metadata(
     defaults: &Defaults,
     route_name: Option<&str>,
 ) -> Checked<Option<Offer>> {
-    let mut fields = Fields::of(METADATA_PATH.to_owned(), value, &METADATA)?;
+    let mut fields = Fields::of(METADATA_PATH.to_owned(), value, &OFFER)?;
     offer(&mut fields, defaults, route_name.unwrap_or("route").to_owned(), None)
 }
 
@@ -138,7 +144,7 @@ fn path(of: &Match, text: &str, at: &str) -> Checked<()> {
 }
 
 /// What a request costs; `None` if it is free. `name` is what the books call it by default.
-fn offer(
+pub(super) fn offer(
     fields: &mut Fields,
     defaults: &Defaults,
     name: String,
@@ -203,6 +209,7 @@ fn offer(
         mime_type,
         void_on,
         leases,
+        tools: None,
         encoded,
     }))
 }

@@ -1,4 +1,5 @@
 mod leases;
+mod mcp;
 mod metered;
 mod mpp;
 

@@ -101,6 +101,7 @@ impl HttpContext for Gate {
             RequestBodyUse::Nothing => return Action::Continue,
             RequestBodyUse::Wait => return Action::Pause,
             RequestBodyUse::WaitAndRead => self.early = true,
+            RequestBodyUse::Decide => {}
             // What was held back before went on with the head.
             RequestBodyUse::Read if core::mem::take(&mut self.early) => self.held = 0,
             RequestBodyUse::Read => {}

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Discovery},
-    pricing::{Match, Rule, without_query},
+    pricing::{Match, Named, Offer, Pricing, Rule, Tools, without_query},
 };
 
 /// The list holds no more routes than that: it is for reading.
@@ -33,7 +33,7 @@ impl Stream {
             return Some(self.refuse(match &*head.method {
                 "GET" | "HEAD" => Reply::published(content, kept),
                 "OPTIONS" => Reply::options(),
-                _ => Reply::wrong_method(),
+                _ => read_only(),
             }));
         }
         let below = path.strip_prefix(discovery.path.as_str())?;
@@ -50,7 +50,7 @@ impl Stream {
             ("GET" | "HEAD", None) => self.balance(head, mint),
             ("GET" | "HEAD", Some(id)) => self.receipt(head, id, mint),
             ("OPTIONS", _) => self.refuse(Reply::options()),
-            _ => self.refuse(Reply::wrong_method()),
+            _ => self.refuse(read_only()),
         })
     }
 
@@ -130,6 +130,10 @@ impl Stream {
     }
 }
 
+fn read_only() -> Reply {
+    Reply::wrong_method("use GET", "GET, HEAD, OPTIONS")
+}
+
 /// Who asks for a balance or a receipt.
 enum Asker {
     /// A client.
@@ -177,21 +181,47 @@ fn listed(rule: &Rule) -> Value {
     }
     match &rule.offer {
         None => put("free", true.into()),
-        Some(priced) => {
-            put("price", priced.price().get().into());
-            put("currency", priced.currency.as_str().into());
-            put("minTopUp", priced.min_top_up.get().into());
-            if let Some(pricing) = priced.price.told() {
-                put("pricing", json!(pricing));
-            }
-            for (name, text) in
-                [("description", &priced.description), ("mimeType", &priced.mime_type)]
-            {
-                if let Some(text) = text {
-                    put(name, text.as_str().into());
-                }
-            }
-        }
+        Some(priced) => describe(&mut fields, priced),
     }
     Value::Object(fields)
+}
+
+fn describe(fields: &mut Map<String, Value>, offer: &Offer) {
+    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    match &offer.tools {
+        // Each has a price of its own.
+        Some(tools) => put("mcp", of_tools(tools)),
+        None => put("price", offer.price().get().into()),
+    }
+    put("currency", offer.currency.as_str().into());
+    put("minTopUp", offer.min_top_up.get().into());
+    if let Some(pricing) = offer.price.told() {
+        put("pricing", json!(pricing));
+    }
+    for (name, text) in [("description", &offer.description), ("mimeType", &offer.mime_type)] {
+        if let Some(text) = text {
+            put(name, text.as_str().into());
+        }
+    }
+}
+
+fn of_tools(tools: &Tools) -> Value {
+    let one = |pricing: &Pricing| match pricing {
+        Pricing::Offer(offer) => {
+            let mut fields = Map::new();
+            describe(&mut fields, offer);
+            Value::Object(fields)
+        }
+        Pricing::Free => json!({"free": true}),
+        Pricing::Unlisted => Value::Null,
+    };
+    let all = |named: &Named| -> Map<String, Value> {
+        let named = named.all().iter().take(MOST_LISTED);
+        named.map(|(name, pricing)| (name.to_string(), one(pricing))).collect()
+    };
+    let mut listed = json!({"tools": all(&tools.tools), "methods": all(&tools.methods)});
+    if let (Some(listed), false) = (listed.as_object_mut(), one(&tools.other).is_null()) {
+        listed.insert("other".to_owned(), one(&tools.other));
+    }
+    listed
 }

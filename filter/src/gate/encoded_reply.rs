@@ -34,7 +34,7 @@ const JSON: &str = "application/json";
 impl EncodedReply {
     /// For programs and browsers.
     pub(super) fn http(reply: Reply) -> Self {
-        let Reply { status, mut headers, content, details, counter } = reply;
+        let Reply { status, mut headers, content, details, counter, .. } = reply;
         let mut typed = |value: &str| headers.push(("content-type", value.into()));
         let body: Rc<[u8]> = match content {
             Content::Empty => [].into(),
@@ -73,7 +73,7 @@ impl EncodedReply {
 
     /// For a gRPC client: a status and a message. Left to itself, Envoy would make UNKNOWN of a 402.
     pub(super) fn grpc(reply: Reply) -> Self {
-        let Reply { status, headers, content, details, counter } = reply;
+        let Reply { status, headers, content, details, counter, .. } = reply;
         let message = match &content {
             Content::Challenge(_) | Content::Page { .. } => {
                 "payment required: see the payment-required metadata"
@@ -149,7 +149,7 @@ mod tests {
                 (403, "application/json"),
                 (7, "there is nothing for sale here"),
             ),
-            (Reply::wrong_method(), (405, "application/json"), (13, "use GET")),
+            (Reply::wrong_method("use GET", "GET"), (405, "application/json"), (13, "use GET")),
             (list, (200, "application/json"), (12, "stripe402_discovery")),
             (Reply::options(), (204, ""), (12, "stripe402_options")),
         ] {

@@ -47,8 +47,23 @@ pub struct Head<'h> {
     pub takes_trailers: bool,
     /// Whether the body is compressed, or in another charset than UTF-8, as far as the headers say.
     pub encoded: bool,
+    /// Whether the body is JSON, as far as the headers say.
+    pub json: bool,
+    /// What MCP's clients repeat of the body.
+    pub mirror: Mirror<'h>,
     /// Whether the request has no body.
     pub ends: bool,
+}
+
+/// What MCP's clients repeat of a body in headers (MCP 2026-07-28, "Streamable HTTP").
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mirror<'h> {
+    /// `mcp-method`.
+    pub method: Option<&'h [u8]>,
+    /// `mcp-name`.
+    pub name: Option<&'h [u8]>,
+    /// Whether one of them is there twice.
+    pub twice: bool,
 }
 
 /// To whom the gate speaks.
@@ -101,8 +116,11 @@ impl<'h> Head<'h> {
                     }
                     // Of two an API takes either.
                     head.encoded |= typed || value.contains(&b',') || is_in_other_charset(value);
+                    head.json = is_json(value) && !typed;
                     typed = true;
                 }
+                b"mcp-method" => head.mirror.twice |= head.mirror.method.replace(value).is_some(),
+                b"mcp-name" => head.mirror.twice |= head.mirror.name.replace(value).is_some(),
                 b"te" => head.takes_trailers |= names_trailers(value),
                 b"content-encoding" => head.encoded |= is_encoded(value),
                 b"x-request-id" => head.trace.request_id = request_id(value),
@@ -173,6 +191,12 @@ fn names_trailers(te: &[u8]) -> bool {
 pub(super) fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// `application/json`, with parameters or without.
+fn is_json(content_type: &[u8]) -> bool {
+    let name = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
 /// Whether an API could take this header for that one.

@@ -8,7 +8,7 @@ use stripe402_protocol::{
 };
 
 use super::{
-    AnsweredBy, Origin, Phase, PricedRequest, ResponseHead, Step, Stream,
+    AnsweredBy, Decided, Mint, Origin, Phase, PricedRequest, ResponseHead, Step, Stream,
     describe::of_sale,
     end::{BROKEN_OFF, is_of_the_api},
     extend::Extension,
@@ -72,6 +72,8 @@ pub enum RequestBodyUse {
     WaitAndRead,
     /// It chooses the unit prices.
     Read,
+    /// It says what the request costs, which waits for it.
+    Decide,
 }
 
 /// What becomes of a piece of a request's body.
@@ -83,6 +85,8 @@ pub enum BodyStep {
     Hold,
     /// The request is answered here, and its hold released.
     Refuse(Box<Step>, Void),
+    /// It was waited for, and all of it is here.
+    Decided(Box<Decided>),
 }
 
 impl Stream {
@@ -147,6 +151,7 @@ impl Stream {
         let metering = self.metering.as_deref();
         let reads = metering.is_some_and(|metering| metering.meter.reads_request_body());
         match &self.phase {
+            Phase::Reading(_) => RequestBodyUse::Decide,
             Phase::Deducting { .. } | Phase::Paying { .. } if reads => RequestBodyUse::WaitAndRead,
             Phase::New | Phase::Deducting { .. } | Phase::Paying { .. } => RequestBodyUse::Wait,
             Phase::Asking { .. } | Phase::Refused => RequestBodyUse::Wait,
@@ -157,7 +162,10 @@ impl Stream {
 
     /// The next piece of the request's body. Once the answer has begun nothing is refused: the API had
     /// no need of the body.
-    pub fn on_request_body(&mut self, chunk: &[u8], end: bool) -> BodyStep {
+    pub fn on_request_body(&mut self, chunk: &[u8], end: bool, mint: Mint<'_>) -> BodyStep {
+        if self.is_reading() {
+            return self.on_message_piece(chunk, end, mint);
+        }
         let Some(metering) = &mut self.metering else { return BodyStep::Pass };
         let choice = metering.meter.on_request_body(chunk, end);
         match (choice, &self.phase) {

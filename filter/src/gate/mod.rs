@@ -10,6 +10,8 @@ mod encoded_reply;
 mod end;
 mod extend;
 mod head;
+mod json_rpc;
+mod mcp;
 mod metering;
 mod mpp;
 mod paywall;
@@ -37,7 +39,8 @@ pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
 use extend::Extension;
 pub use extend::{Ended, Extending};
-pub use head::{Audience, Head};
+pub use head::{Audience, Head, Mirror};
+pub use mcp::Decided;
 use metering::Metering;
 pub use metering::{BodyStep, Metered, RequestBodyUse};
 use mpp::Negotiation;
@@ -57,6 +60,8 @@ pub struct Stream {
     metering: Option<Box<Metering>>,
     /// What it says of MPP, where the gate speaks it and the request is priced.
     mpp: Option<Box<Negotiation>>,
+    /// Of a request of MCP's the id of its message, once that was read.
+    call_id: Option<mcp::Answered>,
 }
 
 /// How far a stream is.
@@ -64,6 +69,8 @@ pub struct Stream {
 enum Phase {
     /// No request seen yet.
     New,
+    /// Its body is on its way, which says what it costs.
+    Reading(Box<mcp::Reading>),
     /// Not priced: passes.
     Free,
     /// A deduction is on its way to the ledger.
@@ -180,6 +187,8 @@ pub enum Step {
     Pay(Box<CardPayment>),
     /// It waits while the ledger is asked.
     Ask(Question),
+    /// It waits for its body, which says what it costs.
+    Read,
     /// It is answered here.
     Reply(EncodedReply),
 }
@@ -241,6 +250,7 @@ impl Stream {
             open: false,
             metering: None,
             mpp: None,
+            call_id: None,
         }
     }
 
@@ -360,9 +370,10 @@ impl Stream {
 
     fn refuse(&mut self, reply: Reply) -> Step {
         self.phase = Phase::Refused;
-        Step::Reply(match self.audience {
-            Audience::Grpc => EncodedReply::grpc(reply),
-            Audience::Html | Audience::Json => EncodedReply::http(reply),
+        Step::Reply(match (self.audience, &self.call_id) {
+            (Audience::Grpc, _) => EncodedReply::grpc(reply),
+            (_, Some(id)) => json_rpc::encode(reply, id.as_ref()),
+            (Audience::Html | Audience::Json, None) => EncodedReply::http(reply),
         })
     }
 }

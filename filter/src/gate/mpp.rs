@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
 use stripe402_protocol::{
     ClientId, Code, DeductionId, GrantedTokenId, Reason, Refusal, Units,
     mpp::{self, Bound, Challenge, Credential, instant},
@@ -46,6 +47,13 @@ pub(super) struct Negotiation {
     nonce: Option<DeductionId>,
     /// For the answer, once the request is paid.
     pub(super) receipt: Option<String>,
+}
+
+/// A challenge of this moment's.
+struct Fresh {
+    challenge: Challenge,
+    /// As JSON-RPC has it, to who speaks that.
+    native: Option<Value>,
 }
 
 /// A kind of refusal, as MPP names it. Paying again helps exactly where the status is 402.
@@ -192,7 +200,7 @@ impl Stream {
         let fresh = self.mpp_challenge(&priced.offer).filter(|_| again);
         let typed = self.mpp.as_ref().is_some_and(|mpp| mpp.accepts);
         let challenge = again.then(|| self.config.challenge(&priced.offer, &priced.path, false));
-        let id = fresh.as_ref().map(|challenge| challenge.id.clone());
+        let id = fresh.as_ref().map(|fresh| fresh.challenge.id.clone());
         let content = Content::Problem { refusal, problem, id, typed };
         let reply = Reply::problem(problem.status, content, challenge, retry_after);
         let reply = self.tell_mpp(reply, fresh);
@@ -207,17 +215,18 @@ impl Stream {
 
     /// Some MPP clients fail on a `payment-required` header that is not x402's: those that name themselves
     /// get none.
-    fn tell_mpp(&self, mut reply: Reply, fresh: Option<Challenge>) -> Reply {
+    fn tell_mpp(&self, mut reply: Reply, fresh: Option<Fresh>) -> Reply {
         let Some(fresh) = fresh else { return reply };
         let accepts = self.mpp.as_ref().is_some_and(|mpp| mpp.accepts);
         if accepts && self.audience != Audience::Grpc {
             reply.headers.retain(|(name, _)| *name != stripe402_protocol::PAYMENT_REQUIRED);
         }
-        reply.headers.push((mpp::WWW_AUTHENTICATE, Rc::from(fresh.header)));
+        reply.headers.push((mpp::WWW_AUTHENTICATE, Rc::from(fresh.challenge.header)));
+        reply.of_mpp = fresh.native;
         reply
     }
 
-    fn mpp_challenge(&self, offer: &Offer) -> Option<Challenge> {
+    fn mpp_challenge(&self, offer: &Offer) -> Option<Fresh> {
         let mpp = self.config.mpp.as_ref()?;
         let nonce = self.mpp.as_ref()?.nonce?;
         let secret = mpp.secrets().next()?;
@@ -228,7 +237,9 @@ impl Stream {
             opaque: Some(&mpp::opaque(&nonce)),
             header: mpp.header.as_deref(),
         };
-        Some(Challenge::new(&bound, secret))
+        let challenge = Challenge::new(&bound, secret);
+        let native = self.call_id.as_ref().map(|_| mpp::native::challenge(&bound, &challenge.id));
+        Some(Fresh { challenge, native })
     }
 
     /// Keeps a receipt for the answer to a request that was paid with a credential.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, rc::Rc};
 use super::{discovery::MOST_LISTED, reply::Content};
 use crate::{
     config::{Config, Discovery},
-    pricing::{Match, Offer, Rule},
+    pricing::{Match, Offer, Pricing, Rule},
 };
 
 /// The document at a path, if the operator has the gate serve one there.
@@ -52,14 +52,21 @@ fn line(text: &mut String, rule: &Rule, offer: &Offer) {
     let hosts: Vec<String> = rule.hosts.names().collect();
     let methods =
         if rule.methods.is_empty() { "any method".into() } else { rule.methods.join(", ") };
+    let place = format!("- `{}{place}{rest}` ({methods})", hosts.join(","));
+    let Some(tools) = offer.tools.as_deref() else { return sale(text, &place, offer) };
+    for (name, pricing) in tools.tools.all() {
+        if let Pricing::Offer(offer) = pricing {
+            sale(text, &format!("{place}, tool `{name}` of MCP"), offer);
+        }
+    }
+}
+
+/// One line.
+fn sale(text: &mut String, place: &str, offer: &Offer) {
     let (most, price, currency) =
         (if offer.price.told().is_some() { "at most " } else { "" }, offer.price(), offer.currency);
     // Writing to a String cannot fail.
-    let _written = write!(
-        text,
-        "- `{}{place}{rest}` ({methods}): {most}{price} units of {currency}",
-        hosts.join(",")
-    );
+    let _written = write!(text, "{place}: {most}{price} units of {currency}");
     let told = offer.price.told().map(|pricing| pricing.description);
     for words in offer.description.iter().cloned().chain(told) {
         // One line each: a description may have several.

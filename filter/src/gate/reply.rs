@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
 use stripe402_protocol::{Code, PAYMENT_REQUIRED, Refusal};
 
 use super::mpp::Problem;
@@ -20,6 +21,8 @@ pub(super) struct Reply {
     pub(super) details: &'static str,
     /// As what it is counted.
     pub(super) counter: Counter,
+    /// The challenge of MPP's, as JSON-RPC has it.
+    pub(super) of_mpp: Option<Value>,
 }
 
 /// What a reply says.
@@ -68,7 +71,7 @@ const NO_STORE: (&str, &str) = ("cache-control", "no-store");
 impl Reply {
     fn new(status: u16, content: Content, details: &'static str) -> Self {
         let headers = vec![(NO_STORE.0, NO_STORE.1.into())];
-        Self { status, headers, content, details, counter: Counter::ANSWERED }
+        Self { status, headers, content, details, counter: Counter::ANSWERED, of_mpp: None }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<Rc<str>>) -> Self {
@@ -159,6 +162,59 @@ impl Reply {
         Self::error(400, "no_unit_price", message, "stripe402_no_unit_price")
     }
 
+    /// 400: the body is no message of JSON-RPC.
+    pub(super) fn mcp_not_json() -> Self {
+        let message = "the body must be one JSON-RPC message: an object of JSON, in UTF-8";
+        Self::unreadable(400, "mcp_not_json", message)
+    }
+
+    /// 400: several messages at once.
+    pub(super) fn mcp_batch() -> Self {
+        let message = "messages are sold one by one: send each in a request of its own";
+        Self::unreadable(400, "mcp_batch", message)
+    }
+
+    /// 400: what is asked for could be read in two ways.
+    pub(super) fn mcp_ambiguous() -> Self {
+        let message = "method, params and params.name must be there once, as plain texts, and no header may \
+                       name another method";
+        Self::unreadable(400, "mcp_ambiguous", message)
+    }
+
+    /// 400: a header says something else than the body.
+    pub(super) fn mcp_mismatch() -> Self {
+        let message = "the headers mcp-method and mcp-name must say what the body says";
+        Self::unreadable(400, "mcp_header_mismatch", message)
+    }
+
+    /// 400: a call that costs something, and wants no answer.
+    pub(super) fn mcp_no_id() -> Self {
+        let message = "this call costs something: give it an id, a text or a whole number from 0";
+        Self::unreadable(400, "mcp_no_id", message)
+    }
+
+    /// 408: the body did not come.
+    pub(super) fn mcp_late() -> Self {
+        let message = "the body took too long to arrive; nothing was deducted";
+        Self::unreadable(408, "mcp_late", message)
+    }
+
+    /// 413: the body is longer than may be waited for.
+    pub(super) fn mcp_too_long() -> Self {
+        let message = "the body is longer than this server takes; nothing was deducted";
+        Self::unreadable(413, "mcp_too_long", message)
+    }
+
+    /// 415: the body is something else than JSON in UTF-8.
+    pub(super) fn mcp_media_type() -> Self {
+        let message = "send content-type: application/json, in UTF-8 and not compressed";
+        Self::unreadable(415, "mcp_media_type", message)
+    }
+
+    fn unreadable(status: u16, code: &'static str, message: &'static str) -> Self {
+        Self::error(status, code, message, "stripe402_mcp")
+    }
+
     /// 500: the route's metadata is wrong. Its price is not known, so it is not served.
     pub(super) fn misconfigured() -> Self {
         let message = "the price of this is misconfigured at the gateway";
@@ -192,9 +248,8 @@ impl Reply {
     }
 
     /// 405: the gate's own addresses are for reading.
-    pub(super) fn wrong_method() -> Self {
-        Self::error(405, "wrong_method", "use GET", "stripe402_discovery")
-            .with("allow", "GET, HEAD, OPTIONS")
+    pub(super) fn wrong_method(message: &'static str, allowed: &'static str) -> Self {
+        Self::error(405, "wrong_method", message, "stripe402_wrong_method").with("allow", allowed)
     }
 
     /// 429: balances and receipts are asked for too often.

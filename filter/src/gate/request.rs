@@ -42,9 +42,16 @@ impl Stream {
         if is_options(head) {
             return self.refuse(Reply::options());
         }
-        self.meter_for(&offer, head);
         let path = without_query(&head.path).to_owned();
-        let priced = PricedRequest { offer, path };
+        if offer.tools.is_some() {
+            return self.on_mcp(offer, path, head);
+        }
+        self.sell(PricedRequest { offer, path }, head, mint)
+    }
+
+    /// A request of which it is known what it buys.
+    pub(super) fn sell(&mut self, priced: PricedRequest, head: &Head<'_>, mint: Mint<'_>) -> Step {
+        self.meter_for(&priced.offer, head);
         self.negotiate(head, mint);
         if head.offered != Offered::Nothing {
             return self.on_credential(priced, head, mint);
@@ -94,7 +101,7 @@ impl Stream {
         self.open
     }
 
-    fn unpriced(&mut self, head: &Head<'_>, free: bool) -> Step {
+    pub(super) fn unpriced(&mut self, head: &Head<'_>, free: bool) -> Step {
         if !free && self.config.unmatched == Unmatched::Deny {
             let options = is_options(head);
             return self.refuse(if options { Reply::options() } else { Reply::not_for_sale() });

@@ -4,6 +4,7 @@ mod answers;
 mod audience;
 mod extending;
 mod leaving;
+mod mcp;
 mod metering;
 mod mpp;
 mod places;
@@ -67,6 +68,7 @@ fn word(step: &Step) -> String {
         Step::Ask(_) => "asked".to_owned(),
         Step::Deduct(_) => "charge".to_owned(),
         Step::Pay(_) => "card".to_owned(),
+        Step::Read => "read".to_owned(),
         Step::Reply(reply) => {
             let body: Value = serde_json::from_slice(&reply.body).unwrap();
             let code = [&body["errorCode"], &body["error"]["code"], &body["error"]];

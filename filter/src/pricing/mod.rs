@@ -19,6 +19,7 @@ mod reading;
 mod table;
 mod template;
 mod told;
+mod tools;
 
 use std::rc::Rc;
 
@@ -35,6 +36,7 @@ pub use self::{
     offer::{EncodedChallenge, Offer, Pricing, VoidOn},
     pointer::Pointer,
     table::{Clash, Table},
+    tools::{Named, TOOLS_CALL, Tools},
 };
 
 /// What the configuration says of some requests.

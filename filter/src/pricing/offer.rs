@@ -4,7 +4,7 @@ use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::{Challenge, Currency, DeductionId, Resource, Units, message::HoldTerms};
 
-use super::Price;
+use super::{Price, Tools};
 
 /// What a request costs, as far as anything says so.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Offer {
     pub void_on: VoidOn,
     /// Whether busy clients may be paid for from leases.
     pub leases: bool,
+    /// What MCP's messages cost each, where the body says which one it is; `price` is the dearest.
+    pub tools: Option<Box<Tools>>,
     pub(crate) encoded: EncodedChallenges,
 }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod choice;
 mod json;
+mod message;
 mod metadata;
 mod scan;
 mod sse;
@@ -16,6 +17,7 @@ use std::rc::Rc;
 use stripe402_protocol::Units;
 
 pub use self::choice::Choice;
+pub use self::message::{CallId, Message, MessageReader, Unreadable};
 pub use self::metadata::whole_double;
 use self::{
     answer::{Answer, Counting},

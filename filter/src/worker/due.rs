@@ -42,6 +42,11 @@ pub(super) enum Decision {
         question: DeductionId,
         answer: Result<QuestionAnswer, LedgerError>,
     },
+    /// A body that was waited for did not come.
+    LateBody {
+        stream: StreamId,
+        since_ms: u64,
+    },
 }
 
 impl Due {
@@ -66,7 +71,7 @@ impl Due {
                     *outcome = Err(LedgerError::InvalidResponse)
                 }
                 Decision::Card { answer, .. } => *answer = Err(LedgerError::InvalidResponse),
-                Decision::Question { .. } => {}
+                Decision::Question { .. } | Decision::LateBody { .. } => {}
             }
         }
     }
@@ -86,6 +91,7 @@ impl Worker {
                 Decision::Card { stream, deduction, answer } => {
                     self.decide_card(host, stream, deduction, answer);
                 }
+                Decision::LateBody { stream, since_ms } => self.late_body(host, stream, since_ms),
                 Decision::Question { stream, question, answer } => {
                     let waiting = self.waiting(stream, question);
                     if let Some(step) = waiting.and_then(|stream| stream.on_question(answer)) {
@@ -130,7 +136,8 @@ impl Worker {
 
     /// A host may have shown a body by now that no unit prices are for.
     fn apply_unless_refused(&mut self, host: &mut impl Host, id: StreamId, step: Step) {
-        let seen = self.streams.get_mut(&id).map(|stream| stream.on_request_body(b"", false));
+        let stream = self.streams.get_mut(&id);
+        let seen = stream.map(|stream| stream.on_request_body(b"", false, &mut || None));
         let step = match seen {
             Some(BodyStep::Refuse(refusal, void)) => {
                 self.void(host, void);

@@ -7,8 +7,8 @@ use stripe402_protocol::{
 use super::{Verdict, Worker, mint, origin};
 use crate::{
     gate::{
-        BodyStep, Ended, Extending, LedgerError, Metered, RequestBodyUse, ResponseHead, Stream,
-        Trace,
+        BodyStep, Decided, Ended, Extending, LedgerError, Metered, RequestBodyUse, ResponseHead,
+        Stream, Trace,
     },
     host::{Host, StreamId},
     pricing::Offer,
@@ -63,8 +63,14 @@ impl Worker {
         end: bool,
     ) -> Verdict {
         let Some(stream) = self.streams.get_mut(&id) else { return Verdict::Continue };
-        match stream.on_request_body(chunk, end) {
+        let now_ms = self.now_ms;
+        match stream.on_request_body(chunk, end, &mut || mint(host, now_ms)) {
             BodyStep::Pass => Verdict::Continue,
+            BodyStep::Decided(decided) => {
+                let Decided { step, request_id, parent } = *decided;
+                let trace = Trace { request_id: request_id.as_deref(), parent: parent.as_deref() };
+                self.apply_step(host, id, step, trace, false)
+            }
             BodyStep::Hold => Verdict::Hold,
             BodyStep::Refuse(step, void) => {
                 self.void(host, void);

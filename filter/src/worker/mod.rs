@@ -13,6 +13,7 @@ mod leases;
 mod log;
 mod metering;
 mod overrides;
+mod reading;
 mod seat;
 mod steps;
 mod turn;
@@ -58,6 +59,8 @@ pub struct Worker {
     cards: VecDeque<WaitingCard>,
     card_places: CardPlaces,
     questions: VecDeque<(StreamId, Question)>,
+    /// Requests that wait for their bodies, and since when in Unix milliseconds; the oldest first.
+    reading: VecDeque<(StreamId, u64)>,
     calls: FxHashMap<CallId, PendingCall>,
     due: Due,
     health: Health,
@@ -140,6 +143,7 @@ impl Worker {
             cards: VecDeque::new(),
             card_places: CardPlaces::default(),
             questions: VecDeque::new(),
+            reading: VecDeque::new(),
             calls: FxHashMap::default(),
             due: Due::default(),
             health: Health::default(),

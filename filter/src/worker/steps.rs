@@ -59,6 +59,12 @@ impl Worker {
                 self.wake(host);
             }
             Step::Ask(question) => return self.ask(host, id, question),
+            Step::Read => {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.read_from(self.now_ms);
+                }
+                self.reading.push_back((id, self.now_ms));
+            }
         }
         Verdict::Hold
     }

@@ -82,6 +82,7 @@ impl Worker {
         self.progress_all(host);
         self.lease_pulse(host);
         self.give_up_overdue();
+        self.give_up_bodies();
         let probes = self.health.take_probe(self.now_ms);
         if probes {
             let (batch, sent) = self.queue.probe();

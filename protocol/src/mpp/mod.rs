@@ -9,6 +9,7 @@
 mod challenge;
 mod credential;
 mod instant;
+pub mod native;
 mod receipt;
 mod scheme;
 

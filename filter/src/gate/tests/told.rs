@@ -52,9 +52,10 @@ fn the_requests_body_chooses_the_unit_prices() {
         assert_eq!(stream.request_body_use(), RequestBodyUse::Read);
         let mut held = 0;
         for (at, piece) in pieces.iter().enumerate() {
-            match stream.on_request_body(piece.as_bytes(), at + 1 == pieces.len()) {
+            match stream.on_request_body(piece.as_bytes(), at + 1 == pieces.len(), &mut || None) {
                 BodyStep::Pass => {}
                 BodyStep::Hold => held += 1,
+                BodyStep::Decided(decided) => panic!("{decided:?}"),
                 BodyStep::Refuse(step, void) => {
                     let Step::Reply(reply) = *step else { panic!() };
                     assert_eq!(void.id, DeductionId::mint(NOW, [7; 10]));

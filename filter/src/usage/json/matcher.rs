@@ -12,7 +12,7 @@ use crate::{
 
 /// What was found at a pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in crate::usage) enum Found {
     #[default]
     Nothing,
     Number(u64),

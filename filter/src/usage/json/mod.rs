@@ -9,12 +9,8 @@ mod text;
 
 use std::rc::Rc;
 
-pub(super) use self::matcher::Names;
-use self::{
-    matcher::{Found, Matcher},
-    number::Number,
-    text::Text,
-};
+pub(super) use self::matcher::{Found, Names};
+use self::{matcher::Matcher, number::Number, text::Text};
 use super::{Wrong, scan};
 use crate::pricing::Pointer;
 
@@ -42,6 +38,8 @@ pub(super) struct Reader {
 pub(super) enum Wants {
     Numbers,
     Text,
+    /// Either, each by itself: [`Reader::at`].
+    Each,
 }
 
 /// What a document says at the pointers.
@@ -162,6 +160,11 @@ impl Reader {
         if absent { Reading::Absent } else { Reading::Numbers(numbers) }
     }
 
+    /// What was found at one pointer so far.
+    pub(super) fn at(&self, pointer: usize) -> Found {
+        self.matcher.found().nth(pointer).cloned().unwrap_or_default()
+    }
+
     fn token(&mut self, byte: u8) {
         match (self.state, byte) {
             (State::FirstKey | State::Key, b'"') => {
@@ -186,7 +189,7 @@ impl Reader {
         self.target = self.matcher.hit(self.depth);
         match byte {
             b'"' => {
-                self.compares = self.target.is_some() && self.wants == Wants::Text;
+                self.compares = self.target.is_some() && self.wants != Wants::Numbers;
                 self.text.clear();
                 self.state = State::Text(Role::Value);
             }
@@ -252,7 +255,7 @@ impl Reader {
 
     fn text_value(&mut self) {
         let found = match self.wants {
-            Wants::Text if self.compares => {
+            Wants::Text | Wants::Each if self.compares => {
                 // A text that is too long is in no table, and neither is this one.
                 Found::Text(self.text.end().unwrap_or(b"\xff").into())
             }
@@ -315,7 +318,7 @@ impl Reader {
         match number.end() {
             None => self.fail(),
             Some(end) => {
-                if self.wants == Wants::Numbers {
+                if self.wants != Wants::Text {
                     self.found(end.map_or_else(Found::Wrong, Found::Number));
                 } else {
                     self.found(Found::Wrong(Wrong::NotANumber));
