@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::mcp::Mcp;
 use super::model;
 use super::path::{Route, find};
 use super::recorder::{Received, Recorder};
@@ -30,7 +31,14 @@ fn ok() -> u16 {
     200
 }
 
-pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Request) -> Response {
+/// What all requests share.
+#[derive(Clone)]
+pub(super) struct Demo {
+    pub(super) recorder: Option<Recorder>,
+    pub(super) mcp: Mcp,
+}
+
+pub(super) async fn answer(State(demo): State<Demo>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     // Read whole before anything is recorded: a request that was cut off has not been received.
     let Ok(body) = to_bytes(body, MOST_BODY).await else {
@@ -55,7 +63,7 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
             .collect(),
         body_length: body.len(),
     };
-    if let Some(recorder) = &recorder {
+    if let Some(recorder) = &demo.recorder {
         recorder.add(received.clone());
     }
     match find(&parts.method, parts.uri.path()) {
@@ -71,6 +79,7 @@ pub(super) async fn answer(State(recorder): State<Option<Recorder>>, request: Re
         Some(Route::Chat) => model::chat(&body),
         Some(Route::Messages) => model::messages(&body),
         Some(Route::Metered) => model::metered(parts.uri.query()),
+        Some(Route::Mcp) => demo.mcp.answer(Request::from_parts(parts, Body::from(body))).await,
         Some(Route::Echo) => echo(&parts.uri, &received).await,
         None => (StatusCode::NOT_FOUND, Json(json!({"error": "not found"}))).into_response(),
     }

@@ -1,6 +1,7 @@
 //! The API that the demo sells: knows nothing of payments, and is as lax about paths as Express by default.
 
 mod answer;
+mod mcp;
 mod model;
 mod path;
 mod recorder;
@@ -33,7 +34,8 @@ pub async fn serve(
     recorder: Option<Recorder>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let service = Router::new().fallback(answer::answer).with_state(recorder);
+    let demo = answer::Demo { recorder, mcp: mcp::Mcp::new() };
+    let service = Router::new().fallback(answer::answer).with_state(demo);
     axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await

@@ -21,6 +21,8 @@ pub(super) enum Route {
     Messages,
     /// What says itself what it costs.
     Metered,
+    /// Tools for agents.
+    Mcp,
     /// What was received.
     Echo,
 }
@@ -31,6 +33,7 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Route> {
     let reads = method == Method::GET || method == Method::HEAD;
     match lower.strip_suffix('/').unwrap_or(&lower) {
         "/api/echo" => Some(Route::Echo),
+        "/mcp" => Some(Route::Mcp),
         // The second is where clients of OpenAI look for it.
         "/api/chat" | "/v1/chat/completions" if method == Method::POST => Some(Route::Chat),
         "/v1/messages" if method == Method::POST => Some(Route::Messages),
@@ -59,6 +62,7 @@ mod tests {
             ("/api/fail/", Some(Route::Fail)),
             ("/api/metered", Some(Route::Metered)),
             ("/api/ECHO", Some(Route::Echo)),
+            ("/Mcp/", Some(Route::Mcp)),
             ("/api/joke//", None),
             ("//api/joke", None),
             ("/api//joke", None),

@@ -215,9 +215,12 @@ fn of_tools(tools: &Tools) -> Value {
         Pricing::Free => json!({"free": true}),
         Pricing::Unlisted => Value::Null,
     };
-    let all = |named: &Named| -> Map<String, Value> {
-        let named = named.all().iter().take(MOST_LISTED);
-        named.map(|(name, pricing)| (name.to_string(), one(pricing))).collect()
+    let all = |named: &Named| {
+        let mut fields = Map::new();
+        for (name, pricing) in named.all().iter().take(MOST_LISTED) {
+            fields.insert(name.to_string(), one(pricing));
+        }
+        Value::Object(fields)
     };
     let mut listed = json!({"tools": all(&tools.tools), "methods": all(&tools.methods)});
     if let (Some(listed), false) = (listed.as_object_mut(), one(&tools.other).is_null()) {

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use stripe402_protocol::Code;
 
 use super::{
@@ -25,46 +25,46 @@ const HEADER_MISMATCH: i32 = -32_020;
 
 /// An answer to the message of this id.
 pub(super) fn encode(reply: Reply, id: Option<&CallId>) -> EncodedReply {
-    let (number, message, mut data) = match &reply.content {
+    let (number, message, data) = match &reply.content {
         Content::Challenge(body) => {
-            (PAYMENT_REQUIRED, "Payment Required", serde_json::from_slice(body).unwrap_or_default())
+            (PAYMENT_REQUIRED, "Payment Required", String::from_utf8_lossy(body).into_owned())
         }
-        Content::Refusal(refusal) => {
-            (VERIFICATION_FAILED, &*refusal.error, fields(&json!(refusal)))
-        }
-        Content::Problem { refusal, problem, .. } => {
+        Content::Refusal(refusal) => (VERIFICATION_FAILED, &*refusal.error, text(refusal)),
+        Content::Problem { refusal, .. } => {
             let malformed = refusal.error_code == Code::InvalidPayment;
             let number = if malformed { INVALID_PARAMS } else { VERIFICATION_FAILED };
-            let mut data = fields(&json!(refusal));
-            let failure = json!({"reason": problem.name, "detail": refusal.error});
-            data.insert("failure".to_owned(), failure);
-            (number, &*refusal.error, data)
+            (number, &*refusal.error, text(refusal))
         }
         Content::Error { code, message } => {
-            (number(code, reply.status), *message, fields(&json!({"code": code})))
+            (number(code, reply.status), *message, format!("{{\"code\":\"{code}\"}}"))
         }
+        // None of these is said to a client of MCP's.
         Content::Empty | Content::Page { .. } | Content::Found(_) | Content::Text(_) => {
-            return EncodedReply::http(reply);
+            (INTERNAL_ERROR, reply.details, "{\"code\":\"internal\"}".to_owned())
         }
     };
-    data.insert("httpStatus".to_owned(), reply.status.into());
-    if let Some(challenge) = &reply.of_mpp {
-        data.insert("challenges".to_owned(), json!([challenge]));
-    }
+    let challenges = reply.of_mpp.as_ref();
+    let challenges = challenges.map(|one| format!(",\"challenges\":[{one}]")).unwrap_or_default();
     let id = match id {
-        Some(CallId::Number(number)) => json!(number),
-        Some(CallId::Text(text)) => json!(text),
-        None => Value::Null,
+        Some(CallId::Number(number)) => number.to_string(),
+        Some(CallId::Text(own)) => text(own),
+        None => "null".to_owned(),
     };
-    let error = json!({"code": number, "message": message, "data": data});
-    let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string().into_bytes().into();
+    // All of `data` is an object, and none of them empty.
+    let rest = data.strip_prefix('{').unwrap_or("}");
+    let body = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{number},\"message\":{},\
+         \"data\":{{\"httpStatus\":{}{challenges},{rest}}}}}",
+        text(message),
+        reply.status,
+    );
     let Reply { status, mut headers, details, counter, .. } = reply;
     headers.push(("content-type", Rc::from("application/json")));
-    EncodedReply { status, grpc: None, headers, body, details, counter }
+    EncodedReply { status, grpc: None, headers, body: body.into_bytes().into(), details, counter }
 }
 
-fn fields(value: &Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+fn text<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn number(code: &str, status: u16) -> i32 {

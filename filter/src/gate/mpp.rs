@@ -4,7 +4,6 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
 use stripe402_protocol::{
     ClientId, Code, DeductionId, GrantedTokenId, Reason, Refusal, Units,
     mpp::{self, Bound, Challenge, Credential, instant},
@@ -53,7 +52,7 @@ pub(super) struct Negotiation {
 struct Fresh {
     challenge: Challenge,
     /// As JSON-RPC has it, to who speaks that.
-    native: Option<Value>,
+    native: Option<String>,
 }
 
 /// A kind of refusal, as MPP names it. Paying again helps exactly where the status is 402.

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
 use stripe402_protocol::{Code, PAYMENT_REQUIRED, Refusal};
 
 use super::mpp::Problem;
@@ -22,7 +21,7 @@ pub(super) struct Reply {
     /// As what it is counted.
     pub(super) counter: Counter,
     /// The challenge of MPP's, as JSON-RPC has it.
-    pub(super) of_mpp: Option<Value>,
+    pub(super) of_mpp: Option<String>,
 }
 
 /// What a reply says.

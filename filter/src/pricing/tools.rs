@@ -41,31 +41,27 @@ pub struct Tools {
 /// Prices by name, to the letter.
 #[derive(Debug, Default)]
 pub struct Named {
-    /// Sorted by name.
     all: Vec<(Box<str>, Pricing)>,
-    /// What the names have in common with others that a server may take for them; sorted.
+    /// What the names have in common with others that a server may take for them.
     alike: Vec<String>,
 }
 
 impl Named {
     /// These; no name is there twice.
     #[must_use]
-    pub fn new(mut all: Vec<(Box<str>, Pricing)>) -> Self {
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut alike: Vec<String> = all.iter().map(|(name, _)| alike_to(name)).collect();
-        alike.sort();
+    pub fn new(all: Vec<(Box<str>, Pricing)>) -> Self {
+        let alike = all.iter().map(|(name, _)| alike_to(name)).collect();
         Self { all, alike }
     }
 
-    /// All of them, in the order of their names.
+    /// All of them, in their order.
     #[must_use]
     pub fn all(&self) -> &[(Box<str>, Pricing)] {
         &self.all
     }
 
     fn get(&self, name: &str) -> Option<&Pricing> {
-        let at = self.all.binary_search_by(|(own, _)| (**own).cmp(name)).ok()?;
-        self.all.get(at).map(|(_, pricing)| pricing)
+        self.all.iter().find(|(own, _)| **own == *name).map(|(_, pricing)| pricing)
     }
 }
 
@@ -89,7 +85,7 @@ impl Tools {
     fn of(&self, named: &Named, name: &str) -> Pricing {
         match named.get(name) {
             Some(own) => own.clone(),
-            None if named.alike.binary_search(&alike_to(name)).is_ok() => Pricing::Unlisted,
+            None if named.alike.contains(&alike_to(name)) => Pricing::Unlisted,
             None => self.other.clone(),
         }
     }
@@ -112,9 +108,12 @@ fn is_free(method: &str) -> bool {
         || method.strip_prefix(NOTIFICATIONS).is_some_and(|rest| rest.bytes().all(plain))
 }
 
-/// Letters and digits alone, without their case.
+/// Without letter case, blanks and punctuation.
 fn alike_to(name: &str) -> String {
-    letters(name).chars().filter(|letter| letter.is_alphanumeric()).collect()
+    letters(name)
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || !letter.is_ascii())
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,35 +3,37 @@
 //! Source: draft-payment-transport-mcp-00 (github.com/tempoxyz/mpp-specs), "Challenge Structure" and
 //! "Credential Structure".
 
-use alloc::string::ToString as _;
+use alloc::{
+    format,
+    string::{String, ToString as _},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Bound, Credential, DESCRIPTION, INTENT, METHOD, Malformed};
 
 /// The field of `_meta` in which a credential comes.
 pub const CREDENTIAL: &str = "org.paymentauth/credential";
 
-const REQUEST: &str = "request";
-
-/// A challenge with this id.
+/// A challenge with this id, as JSON. Nothing of it may need escaping, as in a header.
 #[must_use]
-pub fn challenge(bound: &Bound<'_>, id: &str) -> Value {
+pub fn challenge(bound: &Bound<'_>, id: &str) -> String {
     let request = URL_SAFE_NO_PAD.decode(bound.request).unwrap_or_default();
-    let mut challenge = json!({
-        "id": id,
-        "realm": bound.realm,
-        "method": METHOD,
-        "intent": INTENT,
-        REQUEST: serde_json::from_slice::<Value>(&request).unwrap_or_default(),
-        "description": DESCRIPTION,
-    });
+    let request = String::from_utf8(request).unwrap_or_default();
+    let mut challenge = format!(
+        r#"{{"id":"{id}","realm":"{}","method":"{METHOD}","intent":"{INTENT}","request":{request},"description":"{DESCRIPTION}""#,
+        bound.realm
+    );
     for (name, value) in [("expires", bound.expires), ("opaque", bound.opaque)] {
-        if let (Some(challenge), Some(value)) = (challenge.as_object_mut(), value) {
-            challenge.insert(name.into(), value.into());
+        if let Some(value) = value {
+            challenge.push_str("\",\"");
+            challenge.push_str(name);
+            challenge.push_str("\":\"");
+            challenge.push_str(value);
         }
     }
+    challenge.push_str("\"}");
     challenge
 }
 
@@ -57,6 +59,8 @@ pub fn credential(mut value: Value) -> Result<Credential, Malformed> {
 mod tests {
     use core::iter;
 
+    use serde_json::json;
+
     use super::{
         super::{Challenge, opaque, request},
         *,
@@ -76,6 +80,7 @@ mod tests {
             header: None,
         };
         let challenge = challenge(&bound, &Challenge::new(&bound, secret).id);
+        let challenge: Value = serde_json::from_str(&challenge).unwrap();
         assert_eq!(challenge["request"]["amount"], "500");
         let sent = |challenge: &Value| {
             let value = json!({"challenge": challenge, "payload": {"spt": "spt_1"}});

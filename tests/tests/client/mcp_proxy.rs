@@ -35,7 +35,9 @@ impl Remote {
         let options = StackOptions::new()
             .filter(|filter| {
                 let priced = json!({"name": "mcp", "path": "/mcp", "methods": ["POST"], "price": 100});
-                filter["routes"].as_array_mut().unwrap().push(priced);
+                let routes = filter["routes"].as_array_mut().unwrap();
+                routes.retain(|route| route["path"] != "/mcp");
+                routes.push(priced);
             })
             .config(move |config| {
                 let mut remote = config.cluster("api")?.clone();

@@ -43,6 +43,7 @@ mod leases;
 mod ledger_trouble;
 mod limits;
 mod logs;
+mod mcp;
 mod memory;
 mod message_versions;
 mod messages;
