@@ -15,7 +15,7 @@ use stripe402_filter::{
     pricing::{
         Body, By, Counted, MeteredPrice, Other, Pointer, Rates, Unknown, UsageSource, Wanted,
     },
-    usage::{End, Meter, Request, Usage},
+    usage::{End, Message, MessageReader, Meter, Request, Unreadable, Usage},
 };
 use stripe402_protocol::{
     DeductionId, Payment, Units,
@@ -32,6 +32,7 @@ pub(crate) fn run(target: &str, data: &[u8]) {
         "metadata" => metadata(data),
         "answer" => answer(data),
         "meter" => meter(data),
+        "message" => message(data),
         other => panic!("there is no target {other}"),
     }
 }
@@ -239,4 +240,22 @@ fn measure(price: &Rc<MeteredPrice>, how: u8, body: &[u8], pieces: usize) -> Usa
         _ => End::Done,
     };
     meter.finish(end, 1_500, price.most)
+}
+
+/// A message of MCP's: in one piece and in two it says the same, and what it says is what `serde_json` reads.
+fn message(data: &[u8]) {
+    let read = |pieces: &[&[u8]]| -> Result<Message, Unreadable> {
+        let mut reader = MessageReader::new(4_096);
+        pieces.iter().try_for_each(|piece| reader.feed(piece))?;
+        reader.finish()
+    };
+    let whole = read(&[data]);
+    let (first, rest) = data.split_at(data.len() / 2);
+    assert_eq!(read(&[first, rest]), whole);
+    let Ok(message) = whole else { return };
+    // A text elsewhere may be no UTF-8: that is nobody's concern here.
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    let text = |pointer| value.pointer(pointer).and_then(serde_json::Value::as_str);
+    assert_eq!(message.method.as_deref(), text("/method"));
+    assert_eq!(message.name.as_deref(), text("/params/name"));
 }

@@ -7,7 +7,7 @@ set -euo pipefail
 seconds="$1"
 shift
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(payment headers config path metadata answer meter)
+[ "${#targets[@]}" -gt 0 ] || targets=(payment headers config path metadata answer meter message)
 "$ROOT/scripts/setup-fuzz.sh"
 PATH="$TOOLS/cargo-fuzz/bin:$PATH"
 cd "$ROOT"

@@ -16,7 +16,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 /// The targets, each with a folder in the corpus.
-const TARGETS: [&str; 7] = ["payment", "headers", "config", "path", "metadata", "answer", "meter"];
+const TARGETS: [&str; 7] =
+    ["payment", "headers", "config", "path", "metadata", "answer", "meter", "message"];
 
 #[test]
 fn nothing_that_was_found_stops_the_gate() {

@@ -115,6 +115,11 @@ impl Pricing<'_> {
             let path = format!("{base}{path}");
             let wanted = Wanted { method: Some(&method), host, path: &path, route_name: None };
             let Some(rule) = self.filter.routes.find(wanted).rule else { continue };
+            // Of MCP's requests only a message costs something.
+            let of_tools = rule.offer.as_deref().is_some_and(|offer| offer.tools.is_some());
+            if of_tools && method != "POST" {
+                continue;
+            }
             self.listed.add(rule, &method);
             let price = |rule: &Rule| rule.offer.as_deref().map(|offer| offer.price().get());
             if dearest.as_deref().is_none_or(|other| price(other) < price(rule)) {

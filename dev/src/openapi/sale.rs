@@ -4,7 +4,10 @@
 //! knows is in `x-stripe402`.
 
 use serde_norway::{Mapping, Value};
-use stripe402_filter::{config::Config, pricing::Offer};
+use stripe402_filter::{
+    config::Config,
+    pricing::{self, Offer, Tools},
+};
 use stripe402_protocol::{Pricing, VERSION};
 
 use crate::money::money;
@@ -78,9 +81,11 @@ fn in_draft(offer: &Offer) -> Mapping {
     let price = offer.price();
     let minor = offer.currency.minor_units(price);
     // Amounts are in the currency's smallest unit; what is not a whole number of them is told in words.
-    let exact = pricing.is_none() && offer.currency.units(minor) == Some(price);
+    let whole = offer.currency.units(minor) == Some(price);
+    let exact = pricing.is_none() && offer.tools.is_none() && whole;
     let amount = if exact { Value::String(minor.to_string()) } else { Value::Null };
     let in_words = match &pricing {
+        _ if let Some(tools) = offer.tools.as_deref() => Some(by_tool(tools)),
         Some(pricing) => Some(metered(offer, pricing)),
         None if exact => None,
         None => Some(format!("{} per request", money(price.get(), offer.currency.as_str()))),
@@ -106,16 +111,40 @@ fn metered(offer: &Offer, pricing: &Pricing) -> String {
     format!("{} ({most}); a unit is {one}", pricing.description)
 }
 
+/// What each tool of MCP costs.
+fn by_tool(tools: &Tools) -> String {
+    let sold = |(name, pricing): &(Box<str>, pricing::Pricing)| match pricing {
+        pricing::Pricing::Offer(offer) => {
+            let most = if offer.price.told().is_some() { "at most " } else { "" };
+            format!("{name} {most}{}", money(offer.price().get(), offer.currency.as_str()))
+        }
+        pricing::Pricing::Free | pricing::Pricing::Unlisted => format!("{name} free"),
+    };
+    let tools: Vec<String> = tools.tools.all().iter().map(sold).collect();
+    format!("by the tool that is called: {}", tools.join(", "))
+}
+
 fn in_stripe402(filter: &Config, offer: &Offer) -> Result<Mapping, serde_norway::Error> {
     let mut fields: Mapping = [
         ("stripe402Version".into(), VERSION.into()),
-        ("price".into(), offer.price().get().into()),
         ("currency".into(), offer.currency.as_str().into()),
         ("minTopUp".into(), offer.min_top_up.get().into()),
         ("publishableKey".into(), filter.defaults.publishable_key.as_str().into()),
     ]
     .into_iter()
     .collect();
+    match offer.tools.as_deref() {
+        None => drop(fields.insert("price".into(), offer.price().get().into())),
+        Some(tools) => {
+            let price = |pricing: &pricing::Pricing| match pricing {
+                pricing::Pricing::Offer(offer) => offer.price().get(),
+                pricing::Pricing::Free | pricing::Pricing::Unlisted => 0,
+            };
+            let all = tools.tools.all().iter();
+            let all = all.map(|(name, pricing)| ((&**name).into(), price(pricing).into()));
+            fields.insert("tools".into(), Value::Mapping(all.collect()));
+        }
+    }
     for (name, text) in [("description", &offer.description), ("mimeType", &offer.mime_type)] {
         if let Some(text) = text {
             fields.insert(name.into(), text.as_str().into());

@@ -1,6 +1,7 @@
 mod bad_input;
 mod ends;
 mod events;
+mod messages;
 mod oracle;
 mod size;
 mod table;

@@ -13,6 +13,7 @@ fn configurations() -> Vec<(String, Value)> {
         "envoy/envoy.yaml",
         "envoy/minimal/envoy.yaml",
         "envoy/llm/envoy.yaml",
+        "envoy/mcp/envoy.yaml",
         "envoy/full/envoy.yaml",
     ] {
         let mut config = EnvoyConfig::read(&binary::workspace().join(file)).unwrap();

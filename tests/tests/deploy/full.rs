@@ -196,7 +196,9 @@ fn no_option_of_the_filter_is_left_out() {
     names(config.filter().unwrap(), &mut shown);
     names(config.routes().unwrap(), &mut shown);
     let mut missing = Vec::new();
-    for file in ["filter/src/config/check.rs", "filter/src/config/route.rs"] {
+    for file in
+        ["filter/src/config/check.rs", "filter/src/config/route.rs", "filter/src/config/tools.rs"]
+    {
         let source = std::fs::read_to_string(binary::workspace().join(file)).unwrap();
         let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
         // Lists of fields: `[&str; 3] = ["a", "b", "c"]`.

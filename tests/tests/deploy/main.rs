@@ -16,6 +16,7 @@ mod images;
 mod listeners;
 mod llm;
 mod manifests;
+mod mcp;
 mod minimal;
 mod overlays;
 mod paths;

@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 
 use stripe402_tests::binary;
 
-const READMES: [&str; 8] = [
+const READMES: [&str; 9] = [
     "envoy/ecds/README.md",
     "envoy/minimal/README.md",
     "envoy/llm/README.md",
+    "envoy/mcp/README.md",
     "envoy/full/README.md",
     "envoy/istio/README.md",
     "envoy/envoy-gateway/README.md",

@@ -164,3 +164,26 @@ async fn mppx_validates_a_gateway() {
     let paid = format!("{said}").matches("Payment [stripe]: successful").count();
     assert_eq!(paid, 2, "a joke and the weather; the third is not what the API takes: {said:#}");
 }
+
+/// The SDK of MCP on mppx's fetch: a call that is refused 402 is paid for.
+#[tokio::test]
+async fn tools_are_called_with_the_sdk_of_mcp_and_paid_for_by_mppx() {
+    let stack = stack(StackOptions::new()).await;
+    let method = method_of(&stack, &card::fresh().unwrap()).await;
+    let refused = stack.client.post(stack.url("/mcp")).header("content-type", "application/json");
+    let body = r#"{"id":3,"method":"tools/call","params":{"name":"search"}}"#;
+    let told: Value = refused.body(body).send().await.unwrap().json().await.unwrap();
+    let challenge = &told["error"]["data"]["challenges"][0];
+    assert_eq!(
+        (&challenge["method"], &challenge["request"]["amount"]),
+        (&"stripe".into(), &"500".into())
+    );
+    let mut command = Command::new("node");
+    command.args(["mcp_mppx.mjs", &stack.url("/mcp"), &stack.sim.url(TOKENS), &method]);
+    let output = run(&mut command).await;
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(said["said"][2], "All that there is to say about hi.", "{said}");
+    // The second token was made, and not needed.
+    assert_eq!((&said["made"], charged(&stack).await), (&2.into(), 500));
+}
