@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use stripe402_dev::{binary, openapi};
 
 /// Each document with all that is for sale in it: method, path, amount in the currency's smallest unit, units.
-const DOCUMENTS: [(&str, &[&str]); 13] = [
+const DOCUMENTS: [(&str, &[&str]); 14] = [
     (
         "plain.yaml",
         &[
@@ -50,6 +50,7 @@ const DOCUMENTS: [(&str, &[&str]); 13] = [
     ),
     ("byte-order-mark.json", &["get /api/joke 1 100", "get /v1/weather 5 500"]),
     ("numeric-keys.yaml", &["get /api/joke 1 100", "get /v1/weather 5 500"]),
+    ("tools.yaml", &["get /api/joke 1 100", "post /mcp null null"]),
     ("webhooks.yaml", &[]),
     ("other-methods.yaml", &["get /api/joke 1 100", "get /v1/weather 5 500"]),
 ];
@@ -130,6 +131,17 @@ fn an_offer_is_the_drafts_and_what_only_we_know_is_beside_it() {
 }
 
 #[test]
+fn a_message_to_an_mcp_server_costs_what_its_tool_does() {
+    let operation = &document("tools.yaml")["paths"]["/mcp"]["post"];
+    let tools = json!({"echo": 0, "search": 100, "report": 2_500});
+    assert_eq!(operation["x-stripe402"]["tools"], tools);
+    assert_eq!(
+        operation["x-payment-info"]["offers"][0]["description"],
+        "Tools; by the tool that is called: echo free, report at most $0.25, search $0.01"
+    );
+}
+
+#[test]
 fn a_document_keeps_what_it_says_besides() {
     let plain = document("plain.yaml");
     assert_eq!(plain["x-service-info"]["categories"], json!(["data"]));
@@ -177,6 +189,7 @@ fn what_is_for_sale_and_in_no_operation_is_told() {
         "GET /v2/reports/* (3.00 JPY) is in no operation",
         "POST /v2/reports/* (3.00 JPY) is in no operation",
         "Envoy's route internal ($0.07) has its price by its name: no operation says which path that is",
+        "/mcp ($0.25) is in no operation",
         "Envoy's route partner has its price in its metadata: no operation says which path that is",
     ];
     assert_eq!(remarks, expected);
