@@ -15,6 +15,7 @@ mod confirm;
 mod driver;
 mod elsewhere;
 mod lines;
+mod matrix;
 mod mcp;
 mod mcp_proxy;
 mod mcp_tools;
@@ -36,40 +37,40 @@ use payer::Kind;
 
 #[tokio::test]
 async fn the_middleware_for_reqwest() {
-    scenarios::all(&Kind::Rust).await;
+    scenarios::all("reqwest", &Kind::Rust).await;
 }
 
 #[tokio::test]
 async fn the_command_line() {
-    scenarios::all(&Kind::CommandLine).await;
+    scenarios::all("command line", &Kind::CommandLine).await;
 }
 
 #[tokio::test]
 async fn the_tools_for_agents() {
-    scenarios::all(&Kind::Mcp(mcp::Sdk::start())).await;
+    scenarios::all("mcp", &Kind::Mcp(mcp::Sdk::start())).await;
 }
 
 #[tokio::test]
 async fn fetch_of_the_npm_package() {
-    scenarios::all(&Kind::Driver(Driver::node("fetch"))).await;
+    scenarios::all("fetch", &Kind::Driver(Driver::node("fetch"))).await;
 }
 
 #[tokio::test]
 async fn axios_by_the_npm_package() {
-    scenarios::all(&Kind::Driver(Driver::node("axios"))).await;
+    scenarios::all("axios", &Kind::Driver(Driver::node("axios"))).await;
 }
 
 #[tokio::test]
 async fn httpx_of_the_python_package() {
-    scenarios::all(&Kind::Driver(Driver::python("httpx"))).await;
+    scenarios::all("httpx", &Kind::Driver(Driver::python("httpx"))).await;
 }
 
 #[tokio::test]
 async fn httpx_of_the_python_package_asynchronously() {
-    scenarios::all(&Kind::Driver(Driver::python("httpx-async"))).await;
+    scenarios::all("httpx-async", &Kind::Driver(Driver::python("httpx-async"))).await;
 }
 
 #[tokio::test]
 async fn requests_by_the_python_package() {
-    scenarios::all(&Kind::Driver(Driver::python("requests"))).await;
+    scenarios::all("requests", &Kind::Driver(Driver::python("requests"))).await;
 }

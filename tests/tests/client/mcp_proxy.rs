@@ -174,6 +174,36 @@ async fn a_call_that_is_not_paid_for_is_an_error_of_the_tool() {
     assert_eq!(remote.stack.sim.totals("usd").await.unwrap().charged, 500);
 }
 
+/// A server whose tools the gateway sells one by one.
+#[tokio::test]
+async fn each_tool_costs_what_the_gateway_asks_for_it() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let sdk = Sdk::start();
+    let arguments =
+        ["proxy", &stack.url("/mcp"), "--payment-method", &card, "--max-price", "0.10usd"];
+    let server = sdk.server(&arguments);
+    let told = server.step(json!({"list": true})).await;
+    assert_eq!(told["tools"][2]["name"], "report", "{told}");
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 0, "looking costs nothing");
+    let call = async |name: &str| {
+        let call = json!({"name": name, "arguments": {"text": "a", "query": "a", "subject": "a"}});
+        let told = server.step(json!({"calls": [call]})).await;
+        told["results"][0].clone()
+    };
+    let echo = call("echo").await;
+    assert_eq!((&echo["content"][0]["text"], &echo["_meta"]), (&json!("a"), &Value::Null));
+    for left in [49_900, 49_800] {
+        let search = call("search").await;
+        assert_eq!(search["_meta"]["stripe402/receipt"]["left"], left, "{search}");
+    }
+    let report = call("report").await;
+    assert_eq!(report["structuredContent"]["error"]["code"], "price_too_high", "{report}");
+    let search = call("search").await;
+    assert_eq!(search["_meta"]["stripe402/receipt"]["left"], 49_700, "{search}");
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+}
+
 /// Without the proxy: the SDK's own transport takes a fetch.
 #[tokio::test]
 async fn the_sdk_pays_with_our_fetch() {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stripe402_tests::{card, wire};
 
 use crate::{
+    matrix,
     payer::{Kind, Payer},
     world::World,
 };
@@ -12,25 +13,34 @@ use crate::{
 const THREE_D_SECURE: &str = "4000002760003184";
 const DECLINED: &str = "4000000000000002";
 
-pub(crate) async fn all(kind: &Kind) {
+/// Runs all scenarios with an adapter, and keeps what it passed for the matrix.
+pub(crate) async fn all(adapter: &'static str, kind: &Kind) {
     let world = World::start().await;
-    first_payment_spend_and_one_round_trip(&world, kind).await;
-    empty_is_topped_up(&world, kind).await;
-    emptied_by_others_is_topped_up(&world, kind).await;
-    declined(&world, kind).await;
-    three_d_secure(&world, kind).await;
-    stale_client_id(&world, kind).await;
-    parallel_first_calls(&world, kind).await;
-    budgets_and_limits(&world, kind).await;
-    another_origin(&world, kind).await;
-    same_origin_redirect(&world, kind).await;
-    bodies(&world, kind).await;
-    if kind.streams_bodies() {
-        a_body_that_is_gone(&world, kind).await;
+    let mut passed = Vec::new();
+    macro_rules! run {
+        ($($scenario:ident),* $(,)?) => {$(
+            $scenario(&world, kind).await;
+            passed.push(stringify!($scenario));
+        )*};
     }
-    version_one(&world, kind).await;
-    nothing_to_pay_with(&world, kind).await;
-    free_and_failing(&world, kind).await;
+    run![
+        first_payment_spend_and_one_round_trip,
+        empty_is_topped_up,
+        emptied_by_others_is_topped_up,
+        declined,
+        three_d_secure,
+        stale_client_id,
+        parallel_first_calls,
+        budgets_and_limits,
+        another_origin,
+        same_origin_redirect,
+        bodies,
+    ];
+    if kind.streams_bodies() {
+        run![a_body_that_is_gone];
+    }
+    run![version_one, nothing_to_pay_with, free_and_failing];
+    matrix::passed(adapter, passed);
 }
 
 async fn fresh(world: &World) -> String {

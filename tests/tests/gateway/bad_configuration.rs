@@ -48,7 +48,7 @@ fn envoy_refuses_to_start_and_names_the_field() {
 async fn the_gate_asks_which_envoy_it_runs_on() {
     let stack = Stack::start(StackOptions::new()).await.unwrap();
     let log = std::fs::read_to_string(stack.dir().join("envoy.log")).unwrap();
-    assert!(log.contains("configured: 5 rules, on Envoy 1."), "{log}");
+    assert!(log.contains("configured: 6 rules, on Envoy 1."), "{log}");
 }
 
 fn ledger(settings: &[(&str, &str)]) -> (Option<i32>, String) {

@@ -241,8 +241,8 @@ async fn cors_before() {
     }
 }
 
-/// In front of the gate a body that is too long costs nothing. Behind it the limit does not hold:
-/// the gate has held the body back, and hands all of it on at once.
+/// In front of the gate a body that is too long costs nothing. Behind it the limit does not hold where
+/// Envoy shows bodies after heads alone: the gate has held the body back, and hands all of it on at once.
 #[tokio::test]
 async fn buffer_before() {
     let buffer = filter("buffer", "Buffer", json!({"max_request_bytes": 1_000}));
@@ -250,6 +250,7 @@ async fn buffer_before() {
         let buffer = buffer.clone();
         let options = StackOptions::new()
             .filter(|filter| filter["routes"][0]["methods"] = json!(["GET", "POST"]))
+            .config(|config| other_api::shows_bodies(config, false))
             .config(move |config| put(config, buffer, place));
         let stack = Stack::start(options).await.unwrap();
         let long = stack.client.post(stack.url("/api/joke")).body(vec![b'x'; 100_000]);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use self::{readings::Received, shapes::Shape};
 use crate::{
     answer::{Answer, paid_client, pay, send},
-    other_api::{self, add_cluster},
+    other_api::{self, add_cluster, shows_bodies},
 };
 
 mod clients;
@@ -216,12 +216,7 @@ async fn a_body_is_waited_for_and_not_for_ever() {
 async fn an_envoy_that_shows_no_bodies_is_named() {
     let options = StackOptions::new()
         .filter(|filter| filter["limits"] = json!({"mcp_body_timeout": "500ms"}))
-        .config(|config| {
-            let filters = config.connection_manager()?["http_filters"].as_array_mut().unwrap();
-            let gate = filters.iter_mut().find(|filter| filter["name"] == "stripe402").unwrap();
-            gate["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(false);
-            Ok(())
-        });
+        .config(|config| shows_bodies(config, false));
     let (stack, mut got) = before_a_lax_server(options).await;
     let answer = send(post(&stack, shapes::call("echo"))).await;
     assert_eq!((answer.status, &answer.body["error"]["data"]["code"]), (408, &json!("mcp_late")));

@@ -77,6 +77,14 @@ pub(crate) fn before(api: SocketAddr) -> StackOptions {
         })
 }
 
+/// Whether Envoy shows the gate a request's body before the gate has decided about its head.
+pub(crate) fn shows_bodies(config: &mut EnvoyConfig, shows: bool) -> stripe402_tests::Result<()> {
+    let filters = config.connection_manager()?["http_filters"].as_array_mut().unwrap();
+    let gate = filters.iter_mut().find(|filter| filter["name"] == "stripe402").unwrap();
+    gate["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(shows);
+    Ok(())
+}
+
 /// One more cluster, of one host.
 pub(crate) fn add_cluster(
     config: &mut EnvoyConfig,

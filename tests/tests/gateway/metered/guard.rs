@@ -12,12 +12,7 @@ const TRIES: usize = 5;
 
 /// Envoy hands over bodies although the head has stopped.
 fn showing_bodies(options: StackOptions) -> StackOptions {
-    options.config(|config| {
-        let filters = config.connection_manager()?["http_filters"].as_array_mut().unwrap();
-        let gate = filters.iter_mut().find(|filter| filter["name"] == "stripe402").unwrap();
-        gate["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
-        Ok(())
-    })
+    options.config(|config| other_api::shows_bodies(config, true))
 }
 
 fn by_model() -> Value {
