@@ -13,7 +13,7 @@ use super::{
     host::EnvoyHost,
 };
 use crate::{
-    gate::{Head, RequestBodyUse, ResponseHead},
+    gate::{Head, RequestBodyUse, ResponseHead, is_mirror},
     host::Host as _,
     pairs,
     worker::{BodyUse, Verdict, Worker},
@@ -113,12 +113,17 @@ impl HttpContext for Gate {
 
     /// Trailers can carry what headers must not. They end the body.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        if let Some(trailers) = abi::headers(Map::REQUEST_TRAILERS) {
+        if let Some(raw) = abi::headers(Map::REQUEST_TRAILERS) {
             self.with(|worker, _| {
                 let config = Rc::clone(worker.config());
-                let trailers = pairs::read(&trailers);
+                let trailers = pairs::read(&raw);
                 let of = config.credential_header();
                 for name in Head::read(trailers, &config.identity, of).remove {
+                    abi::remove_header(Map::REQUEST_TRAILERS, name);
+                }
+                // They were not there when the body was compared with them.
+                let names = pairs::read(&raw).map(|(name, _)| name).filter(|name| is_mirror(name));
+                for name in names.filter_map(|name| core::str::from_utf8(name).ok()) {
                     abi::remove_header(Map::REQUEST_TRAILERS, name);
                 }
             });

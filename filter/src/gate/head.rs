@@ -49,6 +49,8 @@ pub struct Head<'h> {
     pub encoded: bool,
     /// Whether the body is JSON, as far as the headers say.
     pub json: bool,
+    /// Whether the client waits for a word before it sends its body (RFC 9110, section 10.1.1).
+    pub expects: bool,
     /// What MCP's clients repeat of the body.
     pub mirror: Mirror<'h>,
     /// Whether the request has no body.
@@ -64,6 +66,22 @@ pub struct Mirror<'h> {
     pub name: Option<&'h [u8]>,
     /// Whether one of them is there twice.
     pub twice: bool,
+}
+
+impl<'h> Mirror<'h> {
+    /// One of the two, in whatever spelling.
+    fn see(&mut self, name: &[u8], value: &'h [u8]) {
+        let place = if same_header(name, MCP_METHOD) { &mut self.method } else { &mut self.name };
+        self.twice |= place.replace(value).is_some();
+    }
+}
+
+const MCP_METHOD: &[u8] = b"mcp-method";
+const MCP_NAME: &[u8] = b"mcp-name";
+
+/// Whether an API could take this header for one in which MCP's clients repeat what their body says.
+pub fn is_mirror(name: &[u8]) -> bool {
+    name.starts_with(b"mcp") && (same_header(name, MCP_METHOD) || same_header(name, MCP_NAME))
 }
 
 /// To whom the gate speaks.
@@ -119,8 +137,8 @@ impl<'h> Head<'h> {
                     head.json = is_json(value) && !typed;
                     typed = true;
                 }
-                b"mcp-method" => head.mirror.twice |= head.mirror.method.replace(value).is_some(),
-                b"mcp-name" => head.mirror.twice |= head.mirror.name.replace(value).is_some(),
+                b"expect" => head.expects = true,
+                name if is_mirror(name) => head.mirror.see(name, value),
                 b"te" => head.takes_trailers |= names_trailers(value),
                 b"content-encoding" => head.encoded |= is_encoded(value),
                 b"x-request-id" => head.trace.request_id = request_id(value),

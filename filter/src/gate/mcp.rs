@@ -121,6 +121,8 @@ impl Stream {
             // The stream of a session's events, or its end.
             (false, true) => return self.unpriced(head, true),
             (true, true) => return self.refuse(Reply::mcp_not_json()),
+            // Nobody would say the word: an API does not see the head before.
+            (_, false) if head.expects => return self.refuse(Reply::mcp_expectation()),
             (true, false) if head.encoded || !head.json => {
                 return self.refuse(Reply::mcp_media_type());
             }
@@ -152,11 +154,9 @@ impl Stream {
         matches!(&self.phase, Phase::Reading(reading) if reading.since_ms == moment_ms)
     }
 
-    /// The body did not come in time. Answers whether any of it did.
-    pub fn on_late_body(&mut self) -> Option<(Step, bool)> {
-        let Phase::Reading(reading) = &self.phase else { return None };
-        let begun = !reading.reader.is_empty();
-        Some((self.refuse(Reply::mcp_late()), begun))
+    /// The body did not come in time.
+    pub fn on_late_body(&mut self) -> Option<Step> {
+        self.is_reading().then(|| self.refuse(Reply::mcp_late()))
     }
 
     /// The next piece of the body of a request that waits for it.

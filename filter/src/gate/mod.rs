@@ -39,7 +39,7 @@ pub use encoded_reply::EncodedReply;
 pub use end::{Origin, ResponseHead};
 use extend::Extension;
 pub use extend::{Ended, Extending};
-pub use head::{Audience, Head, Mirror};
+pub use head::{Audience, Head, Mirror, is_mirror};
 pub use mcp::Decided;
 use metering::Metering;
 pub use metering::{BodyStep, Metered, RequestBodyUse};

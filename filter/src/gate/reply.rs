@@ -210,6 +210,12 @@ impl Reply {
         Self::unreadable(415, "mcp_media_type", message)
     }
 
+    /// 417: the client waits before it sends its body; it sends the same without that.
+    pub(super) fn mcp_expectation() -> Self {
+        let message = "send the body at once, without expect: 100-continue";
+        Self::unreadable(417, "mcp_expectation", message)
+    }
+
     fn unreadable(status: u16, code: &'static str, message: &'static str) -> Self {
         Self::error(status, code, message, "stripe402_mcp")
     }

@@ -81,11 +81,12 @@ impl Tools {
         self.of(&self.methods, method)
     }
 
-    /// A server may take a name for another that looks like it: such a name is not for sale.
+    /// A server may take a name for another that looks like it: such a name is not for sale. Beyond ASCII
+    /// there are too many that do.
     fn of(&self, named: &Named, name: &str) -> Pricing {
         match named.get(name) {
             Some(own) => own.clone(),
-            None if named.alike.contains(&alike_to(name)) => Pricing::Unlisted,
+            None if !name.is_ascii() || named.alike.contains(&alike_to(name)) => Pricing::Unlisted,
             None => self.other.clone(),
         }
     }
@@ -151,6 +152,9 @@ mod tests {
             ("tools/call", Some("echo "), "refused", "refused"),
             ("tools/call", Some("web_search"), "refused", "refused"),
             ("tools/call", Some("other"), "refused", "free"),
+            ("tools/call", Some("echo\u{a0}"), "refused", "refused"),
+            ("tools/call", Some("\u{ff45}cho"), "refused", "refused"),
+            ("tools\u{200b}/call", Some("echo"), "refused", "refused"),
             ("Tools/Call", Some("echo"), "refused", "refused"),
             ("tools/call ", Some("echo"), "refused", "refused"),
             ("", None, "refused", "free"),

@@ -63,6 +63,7 @@ impl Worker {
         end: bool,
     ) -> Verdict {
         let Some(stream) = self.streams.get_mut(&id) else { return Verdict::Continue };
+        self.shown |= stream.is_reading();
         let now_ms = self.now_ms;
         match stream.on_request_body(chunk, end, &mut || mint(host, now_ms)) {
             BodyStep::Pass => Verdict::Continue,

@@ -61,6 +61,8 @@ pub struct Worker {
     questions: VecDeque<(StreamId, Question)>,
     /// Requests that wait for their bodies, and since when in Unix milliseconds; the oldest first.
     reading: VecDeque<(StreamId, u64)>,
+    /// Whether the host has ever shown a body that was waited for.
+    shown: bool,
     calls: FxHashMap<CallId, PendingCall>,
     due: Due,
     health: Health,
@@ -144,6 +146,7 @@ impl Worker {
             card_places: CardPlaces::default(),
             questions: VecDeque::new(),
             reading: VecDeque::new(),
+            shown: false,
             calls: FxHashMap::default(),
             due: Due::default(),
             health: Health::default(),

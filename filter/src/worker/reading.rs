@@ -20,8 +20,8 @@ impl Worker {
 
     pub(super) fn late_body(&mut self, host: &mut impl Host, id: StreamId, since_ms: u64) {
         let stream = self.streams.get_mut(&id).filter(|stream| stream.is_reading_since(since_ms));
-        let Some((step, begun)) = stream.and_then(Stream::on_late_body) else { return };
-        if !begun {
+        let Some(step) = stream.and_then(Stream::on_late_body) else { return };
+        if !self.shown {
             self.log.warn(
                 host,
                 "the body of a request to MCP did not come: is allow_on_headers_stop_iteration true in this plugin's \

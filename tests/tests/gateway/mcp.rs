@@ -211,6 +211,36 @@ async fn a_body_is_waited_for_and_not_for_ever() {
     assert!(got.try_recv().is_err());
 }
 
+/// Who waits for a word before it sends its body is told not to.
+#[tokio::test]
+async fn nobody_waits_for_a_word_that_does_not_come() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let request = post(&stack, shapes::call("echo")).header("expect", "100-continue");
+    let answer = send(request).await;
+    assert_eq!(
+        (answer.status, &answer.body["error"]["data"]["code"]),
+        (417, &json!("mcp_expectation"))
+    );
+}
+
+/// What is uploaded while it is being charged for may be larger than Envoy's buffer for a connection.
+#[tokio::test]
+async fn an_upload_waits_for_its_charge() {
+    let mut stack = Stack::start(StackOptions::new()).await.unwrap();
+    let client = paid_client(&stack).await;
+    stack.ledgers[0].process().pause();
+    let question =
+        json!({"max_tokens": 1, "messages": [{"role": "user", "content": "x".repeat(5_000_000)}]});
+    let request = stack.client.post(stack.url("/api/chat")).json(&question);
+    let request = request.header(wire::PAYMENT, wire::encode(&json!({"clientId": client})));
+    let (answer, ()) = tokio::join!(send(request), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        stack.ledgers[0].process().resume();
+    });
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(stack.upstream.recorder().last().unwrap().body_length > 5_000_000);
+}
+
 /// An Envoy that shows no body before it was decided about the head: nobody is served, and the log says why.
 #[tokio::test]
 async fn an_envoy_that_shows_no_bodies_is_named() {

@@ -72,7 +72,10 @@ fn resident(pid: u32) -> u64 {
 async fn memory_stays_flat_whatever_clients_do() {
     let options = StackOptions::new().filter(|filter| {
         for route in filter["routes"].as_array_mut().unwrap() {
-            route["price"] = json!(1);
+            // MCP's tools have prices of their own.
+            if route["mcp"].is_null() {
+                route["price"] = json!(1);
+            }
         }
     });
     // What is measured is the gateway: the ledger's disk would only slow it down.

@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use super::{account, balance};
-use crate::{answer::pay, other_api::add_cluster};
+use crate::{
+    answer::pay,
+    other_api::{add_cluster, shows_bodies},
+};
 
 /// What the client buys, in units: enough for holds of megabytes.
 const BOUGHT: i64 = 9_000_000;
@@ -33,6 +36,8 @@ pub(super) fn before(api: SocketAddr, prices: &[(&str, Value)]) -> StackOptions 
             all.retain(|shipped| routes.iter().all(|own| own["path"] != shipped["path"]));
             all.extend(routes);
         })
+        // As most hosts are; who wants another one says so.
+        .config(|config| shows_bodies(config, false))
         .config(move |config| {
             add_cluster(config, "own", api)?;
             let route = json!({
