@@ -16,7 +16,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 /// The targets, each with a folder in the corpus.
-const TARGETS: [&str; 7] =
+const TARGETS: [&str; 8] =
     ["payment", "headers", "config", "path", "metadata", "answer", "meter", "message"];
 
 #[test]
