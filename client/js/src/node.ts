@@ -1,4 +1,5 @@
 /** What only Node has. */
+import { realpathSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -7,9 +8,11 @@ import type { PurseStorage } from './types.js';
 
 /**
  * Kept in a file of mode 0600, replaced whole by each change and safe on disk before the change
- * counts. Programs in Node, Rust and Python can share it: one pays at a time.
+ * counts. Programs in Node, Rust and Python can share it: one pays at a time. A symbolic link stays one: what it
+ * leads to is changed.
  */
-export function fileStorage(path: string): PurseStorage {
+export function fileStorage(named: string): PurseStorage {
+  const path = target(named);
   let purse: Held | undefined;
   return {
     async load() {
@@ -49,6 +52,15 @@ export function fileStorage(path: string): PurseStorage {
       });
     },
   };
+}
+
+/** One that leads nowhere yet is as good as none. */
+function target(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** An origin as part of a file's name. No two share one: a server could hold up another's payments. */

@@ -29,10 +29,13 @@ pub struct File {
 }
 
 impl File {
-    /// The file is made with the first change, its folder too.
+    /// The file is made with the first change, its folder too. A symbolic link stays one: what it leads to is
+    /// changed.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), watch: Arc::default() }
+        let path = path.into();
+        // One that leads nowhere yet is as good as none.
+        Self { path: fs::canonicalize(&path).unwrap_or(path), watch: Arc::default() }
     }
 
     /// Where it is.
@@ -200,6 +203,17 @@ mod tests {
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
         bind(&file, "two");
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link] = ["kept.json", "credentials.json"].map(|name| dir.path().join(name));
+        bind(&File::new(&target), "one");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        bind(&File::new(&link), "two");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(File::new(&target).read().unwrap().bound.len(), 2);
     }
 
     #[test]

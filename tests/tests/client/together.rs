@@ -69,9 +69,11 @@ async fn a_budget_is_one_for_all_programs() {
 #[tokio::test]
 async fn no_change_of_the_file_is_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("credentials.json");
+    let [path, link] = ["credentials.json", "link.json"].map(|name| dir.path().join(name));
+    std::fs::write(&path, "{}").unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
     let node = Command::new("node")
-        .args(["test/change-purse.mjs", path.to_str().unwrap(), "300"])
+        .args(["test/change-purse.mjs", link.to_str().unwrap(), "300"])
         .current_dir(binary::workspace().join("client/js"))
         .kill_on_drop(true)
         .spawn()
@@ -91,4 +93,5 @@ async fn no_change_of_the_file_is_lost() {
     assert!(output.unwrap().status.success());
     let purse: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(purse["bound"].as_object().unwrap().len(), 600);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
