@@ -11,6 +11,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use stripe402_protocol::{Code, Reason};
 use stripe402_tests::{
     binary,
     stack::{Stack, StackOptions},
@@ -89,6 +90,37 @@ fn the_readmes_configuration_is_the_shipped_one() {
     assert!(found, "README.md shows another configuration than envoy/envoy.yaml");
 }
 
+/// Each code and reason that a client can meet, with its status.
+#[test]
+fn every_code_is_explained() {
+    let document = read("docs/errors.md");
+    let codes = Code::ALL.iter().map(|code| code.as_str());
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+    for word in codes.chain(reasons) {
+        assert!(document.contains(&format!("\n| `{word}`")), "{word} is not explained");
+    }
+    let source = read("filter/src/gate/reply.rs");
+    let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut checked = 0;
+    for call in ["Self::error(", "Self::unreadable("] {
+        for rest in source.split(call).skip(1) {
+            let arguments: Vec<&str> = rest.split(", ").take(2).collect();
+            let [status, code] = arguments[..] else { panic!("{rest}") };
+            if status.parse::<u16>().is_ok() {
+                let row = format!("\n| `{}` | {status} |", code.trim_matches('"'));
+                assert!(document.contains(&row), "{code} is not explained with {status}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 17, "{checked}");
+    let problems = read("filter/src/gate/mpp.rs");
+    for rest in problems.split("Self::new(\"").skip(1) {
+        let name = rest.split('"').next().unwrap();
+        assert!(document.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut documents = vec![
@@ -96,6 +128,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/ARCHITECTURE.md".to_owned(),
         "docs/alerts.md".to_owned(),
         "docs/configuration.md".to_owned(),
+        "docs/errors.md".to_owned(),
         "docs/glossary.md".to_owned(),
         "docs/ledger.md".to_owned(),
         "docs/operators-page.md".to_owned(),
@@ -107,7 +140,8 @@ fn every_file_that_a_document_names_is_there() {
         "client/README.md".to_owned(),
         "images/README.md".to_owned(),
     ];
-    for example in ["ecds", "minimal", "full", "istio", "envoy-gateway", "kubernetes"] {
+    for example in ["ecds", "minimal", "llm", "mcp", "full", "istio", "envoy-gateway", "kubernetes"]
+    {
         documents.push(format!("envoy/{example}/README.md"));
     }
     for entry in std::fs::read_dir(binary::workspace().join("docs/decisions")).unwrap() {
