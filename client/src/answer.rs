@@ -106,7 +106,7 @@ impl Answer {
 
     /// The refusal in the body of a 402; a challenge is none.
     pub(crate) fn refusal(&self) -> Option<Refused> {
-        let wire: RefusalWire = read(serde_json::from_str(self.body.as_deref()?).ok()?)?;
+        let wire: RefusalWire = read(self.said()?)?;
         let is_given = wire.reason.is_some();
         let reason = wire.reason.map(Value::String).and_then(read);
         (!wire.success).then(|| Refused {
@@ -121,12 +121,19 @@ impl Answer {
         })
     }
 
+    /// The body; what a gateway says in an error of JSON-RPC, where it is one.
+    fn said(&self) -> Option<Value> {
+        let mut body: Value = serde_json::from_str(self.body.as_deref()?).ok()?;
+        let is_rpc = body.get("jsonrpc").is_some_and(Value::is_string);
+        let data = body.pointer_mut("/error/data").filter(|data| is_rpc && data.is_object());
+        Some(data.map(Value::take).unwrap_or(body))
+    }
+
     /// Whether the gateway says that the request was not served, for want of its ledger: the one
     /// 503 after which a request may be sent again.
     pub(crate) fn was_not_served(&self) -> bool {
-        let body = self.body.as_deref().unwrap_or_default();
-        let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let code = body.pointer("/error/code").and_then(Value::as_str);
+        let said = self.said().unwrap_or_default();
+        let code = ["/error/code", "/code"].into_iter().find_map(|at| said.pointer(at)?.as_str());
         // With a receipt it was paid for, and served by somebody who has a ledger of that name, too.
         self.status == 503 && code == Some("ledger_unavailable") && self.payment_response.is_none()
     }
@@ -156,4 +163,44 @@ impl GoodReceipt {
 /// for JavaScript a good deal smaller.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: Some(body.to_owned()), ..Answer::default() }
+    }
+
+    #[test]
+    fn a_refusal_is_one_in_json_rpc_too() {
+        let plain = r#"{"success":false,"errorCode":"card_declined","error":"no"}"#;
+        let rpc = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":-32043,"message":"no","data":{plain}}}}}"#
+        );
+        for body in [plain, &rpc] {
+            let refused = answer(402, body).refusal().unwrap();
+            assert_eq!((refused.code, &*refused.message), (Code::CardDeclined, "no"), "{body}");
+        }
+        // A challenge is none, nor is what an API says of itself.
+        let challenge = r#"{"jsonrpc":"2.0","error":{"code":-32042,"data":{"price":1}}}"#;
+        for body in [challenge, &rpc.replace("jsonrpc", "x")] {
+            assert_eq!(answer(402, body).refusal(), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_served_is_told_in_json_rpc_too() {
+        let plain = r#"{"error":{"code":"ledger_unavailable"}}"#;
+        let rpc =
+            r#"{"jsonrpc":"2.0","error":{"code":-32603,"data":{"code":"ledger_unavailable"}}}"#;
+        for body in [plain, rpc] {
+            assert!(answer(503, body).was_not_served(), "{body}");
+            assert!(!answer(500, body).was_not_served(), "{body}");
+        }
+        for body in ["", "{}", r#"{"code":"other"}"#, &rpc.replace("ledger_un", "un")] {
+            assert!(!answer(503, body).was_not_served(), "{body}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub mod storage;
 mod terms;
 
 #[cfg(feature = "reqwest")]
-pub use adapter::{Balance, MaxPrice, Wallet, WalletError, outcome, paid, payment_error};
+pub use adapter::{Balance, MaxPrice, Part, Wallet, WalletError, outcome, paid, payment_error};
 
 pub use answer::{Answer, Refused};
 pub use budget::{Budget, Overdrawn};

@@ -10,7 +10,7 @@ use reqwest::{Request, Response, header};
 use reqwest_middleware::{Next, Result};
 use stripe402_protocol::hex;
 
-use super::{MaxPrice, Wallet, WalletError, body, trailer, turn::Held};
+use super::{MaxPrice, Part, Wallet, WalletError, body, trailer, turn::Held};
 use crate::{Call, Event, Outcome, Pays, Secret, Step};
 
 /// What leads to an answer: the request again if it can be sent again, else the one there is.
@@ -35,7 +35,10 @@ pub(super) async fn carry_out(
     let facts = crate::Request {
         origin: origin.clone(),
         method: request.method().as_str().to_owned(),
-        path: request.url().path().to_owned(),
+        path: match extensions.get::<Part>() {
+            Some(part) => part.of(request.url().path()),
+            None => request.url().path().to_owned(),
+        },
         replayable: copy.is_some(),
         key: key()?,
         pays,

@@ -6,6 +6,7 @@ mod error;
 mod hop;
 mod max_price;
 mod middleware;
+mod part;
 mod redirect;
 mod settle;
 mod trailer;
@@ -24,6 +25,7 @@ use crate::{
 pub use balance::Balance;
 pub use error::{WalletError, outcome, paid, payment_error};
 pub use max_price::MaxPrice;
+pub use part::Part;
 use settle::Settled;
 use turn::Turns;
 

@@ -7,7 +7,8 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+        Tool,
     },
     service::RequestContext,
     transport::streamable_http_server::{
@@ -83,7 +84,11 @@ impl ServerHandler for Tools {
                 return Err(ErrorData::invalid_params(format!("there is no tool {name}"), None));
             }
         };
-        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+        // By what some sell it.
+        let words = text.split_whitespace().count();
+        let mut meta = MetaObject::new();
+        meta.0.insert("words".to_owned(), json!(words));
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).with_meta(Some(meta)).into())
     }
 }
 

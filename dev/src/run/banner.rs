@@ -38,7 +38,12 @@ fn places(text: &mut String, settings: &Settings) {
         "/admin/ (its token: secrets.env in state), /metrics",
     );
     place(text, "  webhooks", settings.webhook.number, "/webhooks/stripe");
-    place(text, "demo API", settings.upstream.number, "what is sold; knows nothing of payments");
+    place(
+        text,
+        "demo API",
+        settings.upstream.number,
+        "what is sold, MCP tools at /mcp, too; knows nothing of payments",
+    );
     match &settings.stripe {
         Stripe::StandIn => place(
             text,

@@ -14,7 +14,9 @@ use crate::pricing::{Body, LONGEST_NAME, Named, Offer, Price, Pricing, TOOLS_CAL
 
 const MCP: [&str; 3] = ["tools", "methods", "other"];
 const MOST_NAMES: usize = 1_000;
-const PRICE: &str = "a whole number of units, 0 if it is free, or an object with price";
+const PRICE: &str = "a whole number of units without quotes ($0.01 are 100; 0: free), or an object with price or \
+                     free: true";
+const OTHER: &str = "deny, or the price of all that is not named: ";
 
 /// What all messages to a route's path cost. `name` is what the books call the route by default.
 pub(super) fn offer(
@@ -29,13 +31,15 @@ pub(super) fn offer(
         }
     }
     let name: String = fields.optional("name")?.unwrap_or(name);
+    // A server answers 404 to a call in a session that has ended, and has done nothing.
+    let usual = VoidOn { upstream_4xx: true, ..defaults.void_on };
     // What the route says holds for its tools.
     let defaults = Defaults {
         publishable_key: defaults.publishable_key.clone(),
         currency: fields.optional("currency")?.unwrap_or(defaults.currency),
         min_top_up: fields.optional("min_top_up")?.or(defaults.min_top_up),
         max_top_up: fields.optional("max_top_up")?.or(defaults.max_top_up),
-        void_on: fields.values("void_on")?.map_or(defaults.void_on, |causes| VoidOn::of(&causes)),
+        void_on: fields.values("void_on")?.map_or(usual, |causes| VoidOn::of(&causes)),
         leases: fields.optional("leases")?.unwrap_or(defaults.leases),
     };
     let tools = tools(Fields::of(path.clone(), value, &MCP)?, &defaults, &name)?;
@@ -61,6 +65,7 @@ fn tools(mut fields: Fields, defaults: &Defaults, name: &str) -> Checked<Tools> 
     let other = match fields.value("other") {
         None => Pricing::Unlisted,
         Some((_, value)) if value == "deny" => Pricing::Unlisted,
+        Some((path, Value::String(_))) => return wrong(path, format!("must be {OTHER}{PRICE}")),
         Some((path, value)) => priced(path, value, defaults, format!("{name} other"))?,
     };
     if tools.all().is_empty() && methods.all().is_empty() && matches!(other, Pricing::Unlisted) {

@@ -180,8 +180,8 @@ async fn each_tool_costs_what_the_gateway_asks_for_it() {
     let stack = Stack::start(StackOptions::new()).await.unwrap();
     let card = stack.sim.fresh_card().await.unwrap();
     let sdk = Sdk::start();
-    let arguments =
-        ["proxy", &stack.url("/mcp"), "--payment-method", &card, "--max-price", "0.10usd"];
+    let url = stack.url("/mcp");
+    let arguments = ["proxy", &url, "--payment-method", &card, "--max-price", "0.50usd"];
     let server = sdk.server(&arguments);
     let told = server.step(json!({"list": true})).await;
     assert_eq!(told["tools"][2]["name"], "report", "{told}");
@@ -192,16 +192,47 @@ async fn each_tool_costs_what_the_gateway_asks_for_it() {
         told["results"][0].clone()
     };
     let echo = call("echo").await;
-    assert_eq!((&echo["content"][0]["text"], &echo["_meta"]), (&json!("a"), &Value::Null));
-    for left in [49_900, 49_800] {
-        let search = call("search").await;
-        assert_eq!(search["_meta"]["stripe402/receipt"]["left"], left, "{search}");
+    assert_eq!((&echo["content"][0]["text"], &echo["_meta"]), (&json!("a"), &json!({"words": 1})));
+    for (name, paid, left) in [
+        ("search", 100, 49_900),
+        ("report", 2_500, 47_400),
+        ("search", 100, 47_300),
+        ("report", 2_500, 44_800),
+    ] {
+        let told = call(name).await["_meta"]["stripe402/receipt"].clone();
+        assert_eq!((&told["paid"], &told["left"]), (&json!(paid), &json!(left)), "{name}: {told}");
     }
-    let report = call("report").await;
-    assert_eq!(report["structuredContent"]["error"]["code"], "price_too_high", "{report}");
-    let search = call("search").await;
-    assert_eq!(search["_meta"]["stripe402/receipt"]["left"], 49_700, "{search}");
+    let careful = sdk.server(&[&arguments[..4], &["--max-price", "0.10usd"]].concat());
+    let call = json!({"name": "report", "arguments": {"subject": "a"}});
+    let told = careful.step(json!({"calls": [call]})).await;
+    assert_eq!(
+        told["results"][0]["structuredContent"]["error"]["code"], "price_too_high",
+        "{told}"
+    );
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
+}
+
+/// A refusal that comes as an error of JSON-RPC is a refusal: nothing was charged, and no budget is spent.
+#[tokio::test]
+async fn a_card_that_is_refused_for_a_tool_takes_nothing_of_the_budget() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let sdk = Sdk::start();
+    let url = stack.url("/mcp");
+    for (number, code, reason) in [
+        ("4000000000000002", "card_declined", Value::Null),
+        ("4000002760003184", "payment_failed", json!("authentication_required")),
+    ] {
+        let card = stack.sim.payment_method(number, "123").await.unwrap();
+        let arguments = ["proxy", &url, "--payment-method", &card, "--budget", "5usd"];
+        let server = sdk.server(&arguments);
+        for _ in 0..3 {
+            let call = json!({"name": "search", "arguments": {"query": "a"}});
+            let told = server.step(json!({"calls": [call]})).await;
+            let error = &told["results"][0]["structuredContent"]["error"];
+            assert_eq!((&error["code"], &error["reason"]), (&json!(code), &reason), "{told}");
+        }
+    }
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 0);
 }
 
 /// Without the proxy: the SDK's own transport takes a fetch.

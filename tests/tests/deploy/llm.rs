@@ -16,7 +16,7 @@ async fn ask(stack: &Stack, payment: &Value, body: &Value) -> (u16, Value, Strin
 }
 
 /// What the request with this receipt cost in the end.
-async fn cost(stack: &Stack, receipt: &Value) -> i64 {
+pub(crate) async fn cost(stack: &Stack, receipt: &Value) -> i64 {
     let id = receipt["hold"]["id"].as_str().unwrap();
     let path = format!("/.well-known/stripe402/receipts/{id}");
     let payment = json!({"clientId": receipt["clientId"]});

@@ -6,8 +6,18 @@ use stripe402_tests::{
     wire,
 };
 
+use crate::llm::cost;
+
 async fn call(stack: &Stack, payment: &Value, name: &str) -> (u16, Value, Value) {
-    let arguments = json!({"text": "a", "query": "a", "subject": "a"});
+    call_with(stack, payment, name, &json!({"text": "a", "query": "a", "subject": "a"})).await
+}
+
+async fn call_with(
+    stack: &Stack,
+    payment: &Value,
+    name: &str,
+    arguments: &Value,
+) -> (u16, Value, Value) {
     let params = json!({"name": name, "arguments": arguments});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
     let request = stack.client.post(stack.url("/mcp")).json(&body);
@@ -37,4 +47,9 @@ async fn tools_are_sold_one_by_one() {
     let (status, receipt, said) = call(&stack, &client, "report").await;
     assert_eq!((status, &receipt["hold"]["amount"]), (200, &json!(2_500)));
     assert_eq!(said["result"]["content"][0]["text"], "All that there is to say about a.");
+    // Eight words are eight units, and the least is 100.
+    assert_eq!(cost(&stack, &receipt).await, 100);
+    let long = json!({"subject": "a ".repeat(500)});
+    let (_, receipt, _) = call_with(&stack, &client, "report", &long).await;
+    assert_eq!(cost(&stack, &receipt).await, 508);
 }

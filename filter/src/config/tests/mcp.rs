@@ -56,6 +56,15 @@ fn tools_have_prices_of_their_own() {
     assert_eq!((all.price().get(), all.min_top_up.get()), (2_500, 60_000));
     let search = tools(&config).price("tools/call", Some("search"));
     assert!(matches!(search, Pricing::Offer(offer) if offer.min_top_up.get() == 60_000));
+    let of = |pricing: Pricing| match pricing {
+        Pricing::Offer(offer) => (offer.void_on.upstream_4xx, offer.void_on.upstream_5xx),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(tools(&config).price("tools/call", Some("search"))), (true, true));
+    let mut own = route(json!({"tools": {"search": 100}}));
+    own["routes"][0]["void_on"] = json!(["upstream_5xx"]);
+    let own = parse(&own).unwrap();
+    assert_eq!(of(tools(&own).price("tools/call", Some("search"))), (false, true));
     let free = parse(&route(json!({"tools": {"echo": 0}, "other": "deny"}))).unwrap();
     assert_eq!(free.routes.rules()[0].offer.as_ref().unwrap().price().get(), 0);
     assert!(matches!(tools(&free).price("tools/call", Some("x")), Pricing::Unlisted));

@@ -65,13 +65,19 @@ impl Account {
 
 impl Begun {
     /// What the call cost, once its answer's body was read: amounts in units, and the same in words.
-    pub(super) async fn receipt(&self, paid: &Paid, url: &Url, method: &str) -> Value {
+    /// `path` is that by which its price is remembered.
+    pub(super) async fn receipt(
+        &self,
+        paid: &Paid,
+        url: &Url,
+        (method, path): (&str, &str),
+    ) -> Value {
         let Account { wallet, policy, calls, .. } = &self.account;
         let origin = url.origin().ascii_serialization();
         // Without it, the cost is not known; the answer is there, and so is what the server said is left.
         let after = self.account.purse().unwrap_or_default();
         let known = after.known(&origin);
-        let terms = known.and_then(|known| known.routes.get(&format!("{method} {}", url.path())));
+        let terms = known.and_then(|known| known.routes.get(&format!("{method} {path}")));
         let held = paid.hold.as_ref();
         let currency = held.map(|hold| hold.currency).or(terms.map(|terms| terms.currency));
         let currency = currency.unwrap_or(policy.currency);

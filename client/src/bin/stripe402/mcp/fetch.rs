@@ -88,7 +88,7 @@ pub(super) async fn fetch(tools: &Tools, fetch: Fetch) -> Result<Value, Exit> {
     let secrets = tools.account.secrets()?;
     let body = Body::read(response, tools.max_body, held, &secrets).await;
     let receipt = match &paid {
-        Some(paid) => begun.receipt(paid, &url, method.as_str()).await,
+        Some(paid) => begun.receipt(paid, &url, (method.as_str(), url.path())).await,
         None => Value::Null,
     };
     match body {

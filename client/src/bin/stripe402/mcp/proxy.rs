@@ -20,6 +20,7 @@ use rmcp::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use stripe402_client::Part;
 
 use super::{
     USER_AGENT,
@@ -193,6 +194,7 @@ impl Proxy {
         context: RequestContext<RoleServer>,
     ) -> Result<Called, Exit> {
         let begun = self.account.begin()?;
+        let path = Part(params.name.to_string()).of(self.url.path());
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let over = tokio::time::sleep(self.max_time);
         tokio::pin!(over);
@@ -216,7 +218,9 @@ impl Proxy {
         };
         let receipt = match self.outcomes.take(&id) {
             Some(Outcome::Failed(exit)) => return Err(told::ask_the_cardholder(exit)),
-            Some(Outcome::Paid(paid)) => Some(begun.receipt(&paid, &self.url, "POST").await),
+            Some(Outcome::Paid(paid)) => {
+                Some(begun.receipt(&paid, &self.url, ("POST", &path)).await)
+            }
             None => None,
         };
         let answer = answered.map(|result| match result {
@@ -254,6 +258,9 @@ impl Proxy {
     }
 
     fn failure(&self, error: &ServiceError) -> Exit {
-        Exit::local(format!("the MCP server at {}: {error}", self.url))
+        // What a transport says begins with the names of types.
+        let said = error.to_string();
+        let said = said.rsplit("] error: ").next().unwrap_or_default();
+        Exit::local(format!("the MCP server at {}: {said}", self.url))
     }
 }

@@ -24,7 +24,7 @@ use rmcp::{
     },
 };
 use sse_stream::Sse;
-use stripe402_client::{Outcome as HowPaid, Paid, outcome, paid};
+use stripe402_client::{Outcome as HowPaid, Paid, Part, outcome, paid};
 use stripe402_protocol::Currency;
 use tokio::sync::Semaphore;
 
@@ -108,7 +108,10 @@ impl Remote {
         headers: HeaderMap,
     ) -> Result<Response, Refusal> {
         let body = serde_json::to_vec(message)?;
-        let request = self.paying.post(uri).headers(headers).body(body).timeout(self.max_time);
+        let mut request = self.paying.post(uri).headers(headers).body(body).timeout(self.max_time);
+        if let Some(tool) = tool(message) {
+            request = request.with_extension(Part(tool.to_owned()));
+        }
         match request.send().await {
             Ok(response) => Ok(response),
             Err(failure) => {
@@ -251,6 +254,17 @@ impl StreamableHttpClient for Remote {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
         }
         Ok(events(response, most))
+    }
+}
+
+/// The tool that is called.
+fn tool(message: &ClientJsonRpcMessage) -> Option<&str> {
+    match message {
+        JsonRpcMessage::Request(JsonRpcRequest {
+            request: ClientRequest::CallToolRequest(request),
+            ..
+        }) => Some(&request.params.name),
+        _ => None,
     }
 }
 
