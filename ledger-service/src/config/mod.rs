@@ -56,8 +56,13 @@ pub enum Command {
     #[command(subcommand)]
     Import(ImportCommand),
     /// Compare the books with Stripe, and exit with 1 if they differ.
+    ///
+    /// Needs books: where they are lost, start the ledger once, which makes an empty store.
     Reconcile(ReconcileArgs),
     /// Recompute every balance from its movements, and exit with 1 if one differs.
+    ///
+    /// Exits with 3 if the books have no account: the address of the store is wrong, or it is a new
+    /// ledger without clients, which is told so, too.
     Verify(BooksArgs),
 }
 

@@ -5,6 +5,7 @@ pub mod api;
 pub mod cli;
 pub mod keyring;
 mod moment;
+mod money;
 mod pages;
 pub mod work;
 

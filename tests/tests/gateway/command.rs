@@ -1,5 +1,8 @@
 //! The ledger's commands for operators, run as they would run them.
 
+mod absent;
+mod exits;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -14,12 +17,21 @@ pub(crate) struct Said {
 
 /// Runs `stripe402-ledger` on these books, at the stack's Stripe and with its secrets.
 pub(crate) fn ledger(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
+    let (arguments, store) = ([arguments, &["--json"]].concat(), ["--store", store]);
+    let secret = stack.secrets.server_secret.as_str();
+    let stripe = stack.sim.url("");
+    run(
+        &[&arguments[..], &store].concat(),
+        &[("SERVER_SECRET", secret), ("STRIPE_API_BASE", &stripe)],
+    )
+}
+
+/// Runs it with nothing but these arguments, these variables and a key for Stripe.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let output = Command::new(binary::ledger().unwrap())
         .args(arguments)
-        .args(["--json", "--store", store])
         .env("STRIPE_SECRET_KEY", SECRET_KEY)
-        .env("STRIPE_API_BASE", stack.sim.url(""))
-        .env("SERVER_SECRET", &stack.secrets.server_secret)
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     Said {

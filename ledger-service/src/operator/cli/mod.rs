@@ -5,7 +5,7 @@ mod holds;
 mod import;
 mod reconcile;
 mod refund;
-pub(crate) mod report;
+mod report;
 mod revenue;
 mod transfers;
 mod verify;
@@ -30,7 +30,7 @@ pub use client::client;
 pub use holds::holds;
 pub use import::import_express;
 pub use reconcile::reconcile;
-pub use report::Report;
+pub use report::{Finding, Report};
 pub use revenue::revenue;
 pub use transfers::transfers;
 pub use verify::verify;
@@ -66,9 +66,10 @@ impl From<Unavailable> for CliError {
     }
 }
 
+/// The books, which must be there: a command that makes them would call a wrong address sound.
 fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
+    Ok(store::open_existing(&arguments.store, arguments.store_options(), clock)?)
 }
 
 /// Operators' work on these books, without Stripe.

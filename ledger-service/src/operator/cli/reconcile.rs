@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::json;
 
-use super::{CliError, Report, at_stripe, open, report};
+use super::{CliError, Finding, Report, at_stripe, open, report};
 use crate::{
     accounting::{Order, OrderKind},
     clock::{Clock as _, SystemClock},
@@ -67,7 +67,7 @@ pub async fn reconcile(arguments: ReconcileArgs) -> Result<Report, CliError> {
         "other_books": other_books,
     });
     let said = Report::new(lines, &value, arguments.books.json)?;
-    Ok(if good { said } else { said.bad() })
+    Ok(if good { said } else { said.found(Finding::Wrong) })
 }
 
 /// Posts what is missing; answers what is left, what was repaired, and what could not be. One that

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CliError, Report, at_stripe, open, report};
+use super::{CliError, Finding, Report, at_stripe, open, report};
 use crate::{
     clock::SystemClock,
     config::{ClientArgs, RefundArgs},
@@ -43,7 +43,7 @@ pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, CliError> {
     lines.extend(shortfall(&given, *amount));
     let said = Report::new(lines, &given, books.json)?;
     // Less than was asked for is for the operator to see to.
-    Ok(if given.short { said.bad() } else { said })
+    Ok(if given.short { said.found(Finding::Wrong) } else { said })
 }
 
 /// Why less was refunded than was asked for; `None` if it was not less.

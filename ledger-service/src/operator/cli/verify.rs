@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{CliError, Report, operations, report};
+use super::{CliError, Finding, Report, operations, report};
 use crate::{
     config::BooksArgs,
     store::{Difference, StoreError, difference},
 };
+
+const EMPTY: &str = "The store has no accounts: nothing was verified. If the ledger has clients, check \
+                     --store (LEDGER_STORE). A new ledger without clients is told this, too.";
 
 /// Recomputes every account from its movements, sums and open holds.
 ///
@@ -53,8 +56,15 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
             }));
         }
     }
-    let good = rows.is_empty() && damaged.is_empty();
+    let finding = match (rows.is_empty() && damaged.is_empty(), keys.is_empty()) {
+        (false, _) => Finding::Wrong,
+        (true, true) => Finding::Empty,
+        (true, false) => Finding::Good,
+    };
     let mut lines = vec![format!("{} accounts, {} differ", keys.len(), rows.len())];
+    if keys.is_empty() {
+        lines.push(EMPTY.to_owned());
+    }
     lines.extend(damaged.iter().map(|what| format!("damaged: {what}")));
     if !rows.is_empty() {
         let head = ["client", "holds", "explained", "pending", "explained", "leased", "explained"];
@@ -62,5 +72,5 @@ pub async fn verify(arguments: BooksArgs) -> Result<Report, CliError> {
     }
     let value = json!({"accounts": keys.len(), "differ": Value::Array(values), "damaged": damaged});
     let found = Report::new(lines, &value, arguments.json)?;
-    Ok(if good { found } else { found.bad() })
+    Ok(found.found(finding))
 }

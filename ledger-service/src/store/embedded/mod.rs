@@ -10,6 +10,7 @@ mod book;
 mod commit;
 mod damage;
 mod disk;
+mod existing;
 mod file;
 mod look;
 mod open;
@@ -87,6 +88,22 @@ impl Embedded {
     /// written; [`StoreError::Damaged`] if it is not a store of ours, or not as it was written.
     pub fn open(options: EmbeddedOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let opener = Opener::of(options.path.clone());
+        let (store, turns) = Self::open_by(opener, file::CLOSED, options, clock)?;
+        turns.in_a_thread()?;
+        Ok(store)
+    }
+
+    /// As [`Self::open`], but makes no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] if there is no file, or it is not a ledger's; it stays as it is. Else as
+    /// [`Self::open`].
+    pub fn open_existing(
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        existing::check(&options.path)?;
+        let opener = Opener::existing(options.path.clone());
         let (store, turns) = Self::open_by(opener, file::CLOSED, options, clock)?;
         turns.in_a_thread()?;
         Ok(store)

@@ -44,6 +44,13 @@ impl Opener {
         Self::new(name, None, Box::new(move |occasion| super::disk::reach(&path, occasion)))
     }
 
+    /// Of a file of this path, which is never made.
+    pub(super) fn existing(path: PathBuf) -> Self {
+        let name = path.display().to_string();
+        let reach = move |_| super::disk::reach(&path, Occasion::Again);
+        Self::new(name, None, Box::new(reach))
+    }
+
     /// Of whatever has this name for people.
     pub(super) fn new(name: String, cache: Option<usize>, reach: Reach) -> Self {
         Self { name, reach, cache, sync_failed: Arc::default() }
