@@ -122,7 +122,9 @@ impl From<&OperatorError> for Exit {
             OperatorError::Store(error) => error.into(),
             OperatorError::Unavailable(error)
             | OperatorError::RefundUnknown(RefundError::Unknown(error)) => error.into(),
-            OperatorError::RefundUnknown(_) | OperatorError::CutOff(_) => Self::Unavailable,
+            OperatorError::RefundUnknown(_) | OperatorError::Busy | OperatorError::CutOff(_) => {
+                Self::Unavailable
+            }
         }
     }
 }
@@ -134,9 +136,24 @@ impl From<&CliError> for Exit {
             CliError::Work(error) => error.into(),
             CliError::Express(error) => express(error),
             CliError::Setting(_) => Self::Usage,
+            CliError::Remote { status, code, .. } => remote(*status, code),
+            CliError::NoAnswer(_) => Self::Unavailable,
             CliError::Json(_) => Self::Wrong,
             CliError::Machine(_) => Self::Unavailable,
         }
+    }
+}
+
+/// What a ledger answers ends a command as it does on the store itself.
+fn remote(status: u16, code: &str) -> Exit {
+    match (status, code) {
+        (_, "damaged") => Exit::Wrong,
+        (_, "stripe_account") => Exit::Usage,
+        (404, _) => Exit::NotFound,
+        (409, _) => Exit::Refused,
+        (408, _) => Exit::Unavailable,
+        (400..=499, _) => Exit::Usage,
+        _ => Exit::Unavailable,
     }
 }
 

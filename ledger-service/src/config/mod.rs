@@ -5,6 +5,7 @@
 mod books;
 mod resolve;
 mod settings;
+mod target;
 mod values;
 
 use std::{
@@ -24,9 +25,11 @@ use crate::{
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, HoldsArgs, ImportArgs,
-    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
+    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StoreArgs, StripeArgs,
+    TransfersArgs,
 };
 pub use settings::Settings;
+pub use target::Target;
 pub use values::{LogFormat, Secret, Span};
 
 /// The ledger of the stripe402 payment gateway.

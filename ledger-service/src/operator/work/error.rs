@@ -37,12 +37,21 @@ pub enum OperatorError {
     /// The outcome of a refund is not known. Retry.
     #[error(transparent)]
     RefundUnknown(RefundError),
+    /// A check of all the books runs already. Retry when it has ended.
+    #[error("the ledger runs verify or reconcile already: run this again when that has ended")]
+    Busy,
     /// The action was cut off. Retry.
     #[error("the action was cut off: {0}")]
     CutOff(#[from] tokio::task::JoinError),
 }
 
 impl OperatorError {
+    /// A client is named by something that cannot be its name.
+    pub(crate) fn unnamed() -> Self {
+        let text = "name a client by its id (64 hex digits) or its subject (16 hex digits)";
+        Self::Invalid(text.to_owned())
+    }
+
     /// A reference was used for another amount of units before; without a number, for a refund of the
     /// whole balance.
     pub(super) fn conflict(reference: &str, used_for: Option<i64>, currency: Currency) -> Self {
@@ -59,9 +68,11 @@ impl OperatorError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NotFound(_) | Self::Refused { .. } => false,
-            Self::Store(_) | Self::Unavailable(_) | Self::RefundUnknown(_) | Self::CutOff(_) => {
-                true
-            }
+            Self::Store(_)
+            | Self::Unavailable(_)
+            | Self::RefundUnknown(_)
+            | Self::Busy
+            | Self::CutOff(_) => true,
         }
     }
 }

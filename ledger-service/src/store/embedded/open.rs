@@ -96,7 +96,9 @@ impl Opener {
     fn refused(&self, error: DatabaseError) -> StoreError {
         match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
-                "{} is in use by another process; a file serves one ledger at a time",
+                "{} is in use by another process; a file serves one ledger at a time. While the ledger \
+                 runs, run a command again with --url http://127.0.0.1:8403 and with LEDGER_ADMIN_TOKEN in \
+                 the environment",
                 self.name
             )),
             DatabaseError::Storage(StorageError::Corrupted(why)) => self.damaged(&why),

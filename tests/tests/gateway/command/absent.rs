@@ -30,7 +30,8 @@ const COMMANDS: [&[&str]; 11] = [
 /// All of them exit with 3 and say this.
 fn all_refused(store: &str, expected: &str) {
     for command in COMMANDS {
-        let said = run(&[command, &["--store", store]].concat(), &[]);
+        let key = ("STRIPE_SECRET_KEY", "sk_test_x");
+        let said = run(&[command, &["--store", store]].concat(), &[key]);
         assert_eq!(said.code, 3, "{command:?}: {}", said.error);
         assert!(said.error.contains(expected), "{command:?}: {}", said.error);
     }
