@@ -34,7 +34,7 @@ pub(super) enum Books {
     /// A store, which this process has open.
     Here(Box<Operations>),
     /// A ledger.
-    There(Remote),
+    There(Box<Remote>),
 }
 
 impl Books {
@@ -49,7 +49,7 @@ impl Books {
                 let operations = Operations::new(store, None, Arc::new(SystemClock));
                 Ok(Self::Here(Box::new(operations)))
             }
-            Target::Ledger { url, token } => Ok(Self::There(Remote::new(&url, &token)?)),
+            Target::Ledger { url, token } => Ok(Self::There(Box::new(Remote::new(&url, &token)?))),
         }
     }
 
@@ -76,7 +76,7 @@ impl Books {
                     "--lost-books: cannot be used with --url: stop the ledger and use --store";
                 Err(CliError::Setting(text.to_owned()))
             }
-            Target::Ledger { url, token } => Ok(Self::There(Remote::new(&url, &token)?)),
+            Target::Ledger { url, token } => Ok(Self::There(Box::new(Remote::new(&url, &token)?))),
         }
     }
 
