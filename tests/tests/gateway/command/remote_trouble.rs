@@ -12,6 +12,9 @@ use stripe402_tests::stack::{Stack, StackOptions};
 use super::{on_ledger, on_store, run};
 use crate::answer::paid_client;
 
+/// Arguments, variables, the exit code, and words of what is said.
+type Case<'c> = (&'c [&'c str], &'c [(&'c str, &'c str)], i32, &'c str);
+
 const TOKEN: &str = "0123456789abcdef-a-token";
 
 #[tokio::test]
@@ -33,7 +36,7 @@ async fn the_address_and_the_token_are_checked_and_the_way_is_named() {
     let (missing, named) = (at("missing.redb"), format!("alice:{good},bob:{TOKEN}"));
     let with_store = ["verify", "--url", &url, "--store", &missing];
     let lost = ["reconcile", "--url", &url, "--lost-books", "00000000-0000-0000-0000-000000000000"];
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 11] = [
+    let cases: [Case<'_>; 11] = [
         (&["verify", "--url", &url], &[("LEDGER_ADMIN_TOKEN", good)], 0, ""),
         (&["verify", "--url", &url], &[("LEDGER_ADMIN_TOKEN", &named)], 0, ""),
         (&["verify"], &by_environment, 0, ""),
