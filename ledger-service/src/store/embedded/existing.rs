@@ -1,13 +1,38 @@
 //! Whether there is a ledger's file at a path, found out without making or changing one.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
 use redb::{DatabaseError, ReadOnlyDatabase, StorageError};
 
-use super::{super::StoreError, open::cannot, schema};
+use super::{
+    super::StoreError,
+    Embedded, EmbeddedOptions,
+    file::CLOSED,
+    open::{Opener, cannot},
+    schema,
+};
+use crate::clock::Clock;
 
 /// What every redb file begins with. Source: redb's docs/design.md.
 const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
+
+impl Embedded {
+    /// As [`Self::open`], but makes no file.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] if there is no file, or it is not a ledger's; it stays as it is. Else as
+    /// [`Self::open`].
+    pub fn open_existing(
+        options: EmbeddedOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        check(&options.path)?;
+        let opener = Opener::existing(options.path.clone());
+        let (store, turns) = Self::open_by(opener, CLOSED, options, clock)?;
+        turns.in_a_thread()?;
+        Ok(store)
+    }
+}
 
 /// Looks at the file of this path.
 ///

@@ -93,22 +93,6 @@ impl Embedded {
         Ok(store)
     }
 
-    /// As [`Self::open`], but makes no file.
-    ///
-    /// # Errors
-    /// [`StoreError::Absent`] if there is no file, or it is not a ledger's; it stays as it is. Else as
-    /// [`Self::open`].
-    pub fn open_existing(
-        options: EmbeddedOptions,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        existing::check(&options.path)?;
-        let opener = Opener::existing(options.path.clone());
-        let (store, turns) = Self::open_by(opener, file::CLOSED, options, clock)?;
-        turns.in_a_thread()?;
-        Ok(store)
-    }
-
     /// With a way of opening that may be used again, how long the file stays closed after an error,
     /// and nobody who takes the writer's turns yet.
     fn open_by(
