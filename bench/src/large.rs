@@ -10,7 +10,7 @@ use stripe402_ledger::{
     clock::SystemClock,
     config::{Cli, Command},
     operator::{
-        cli::{Report, reconcile, verify},
+        cli::{Finding, Report, reconcile, verify},
         work::Operations,
     },
 };
@@ -96,7 +96,7 @@ pub async fn run(size: Size, url: Option<String>) -> Result<()> {
 }
 
 fn good(report: Report) -> Result<()> {
-    if report.good { Ok(()) } else { Err("the books do not add up".into()) }
+    if report.finding == Finding::Good { Ok(()) } else { Err("the books do not add up".into()) }
 }
 
 async fn command(url: &str, job: &[&str]) -> Result<Report> {

@@ -7,6 +7,7 @@ pub mod accounting;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod exit;
 pub mod failpoint;
 pub mod gateway_api;
 pub mod health;

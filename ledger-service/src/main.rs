@@ -2,12 +2,13 @@
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use stripe402_ledger::{
     config::{Cli, Command, Config, ImportCommand, LogFormat, ServeArgs},
+    exit::Exit,
     observe::trace::{TARGET, Traces},
     operator::cli,
-    serve::Stop,
+    serve::{ServeError, Stop},
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -16,7 +17,9 @@ use tokio::{
 use tracing_subscriber::{EnvFilter, Layer as _, prelude::*};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let matches = Cli::command().after_help(Exit::help()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Serve(arguments) => serve(*arguments),
         Command::Client(command) => on_books(|| cli::client(command)),
         Command::Transfers(arguments) => on_books(|| cli::transfers(arguments)),
@@ -30,8 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command on the books and prints what it says; 1 if it found something wrong, 2 if it
-/// could not be carried out.
+/// Runs a command on the books and prints what it says.
 #[expect(clippy::print_stderr, reason = "for people at a terminal")]
 fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     command: impl FnOnce() -> F,
@@ -39,14 +41,14 @@ fn on_books<F: Future<Output = Result<cli::Report, cli::CliError>>>(
     let outcome =
         Runtime::new().map_err(cli::CliError::from).and_then(|runtime| runtime.block_on(command()));
     match outcome {
-        Ok(report) => match report.print(&mut std::io::stdout().lock()) {
-            Ok(()) => ExitCode::from(u8::from(!report.good)),
-            // Whoever read it has seen enough.
-            Err(_) => ExitCode::SUCCESS,
-        },
+        Ok(report) => {
+            // Whoever stops reading has seen enough; what was found stays found.
+            let _ = report.print(&mut std::io::stdout().lock());
+            Exit::from(report.finding).into()
+        }
         Err(problem) => {
             eprintln!("stripe402-ledger: {problem}");
-            ExitCode::from(2)
+            Exit::from(&problem).into()
         }
     }
 }
@@ -57,14 +59,14 @@ fn serve(arguments: ServeArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             eprintln!("stripe402-ledger: {error}");
-            return ExitCode::from(2);
+            return Exit::from(&error).into();
         }
     };
     let (gateways, beside) = match runtimes() {
         Ok(runtimes) => runtimes,
         Err(error) => {
             eprintln!("stripe402-ledger: {error}");
-            return ExitCode::FAILURE;
+            return Exit::Unavailable.into();
         }
     };
     let traces = {
@@ -73,7 +75,7 @@ fn serve(arguments: ServeArgs) -> ExitCode {
             Ok(traces) => traces,
             Err(error) => {
                 eprintln!("stripe402-ledger: {error}");
-                return ExitCode::from(2);
+                return Exit::Usage.into();
             }
         }
     };
@@ -85,7 +87,7 @@ fn serve(arguments: ServeArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the ledger cannot go on and stops");
-            ExitCode::FAILURE
+            Exit::from(&error).into()
         }
     }
 }
@@ -96,7 +98,7 @@ fn runtimes() -> std::io::Result<(Runtime, Runtime)> {
     Ok((gateways, Runtime::new()?))
 }
 
-async fn run(config: Config, beside: &Handle) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(config: Config, beside: &Handle) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {
@@ -105,7 +107,7 @@ async fn run(config: Config, beside: &Handle) -> Result<(), Box<dyn std::error::
             _ = interrupt.recv() => Stop::AtOnce,
         }
     };
-    Ok(stripe402_ledger::serve::serve(config, beside, stop).await?)
+    stripe402_ledger::serve::serve(config, beside, stop).await
 }
 
 /// Logs and, if they are wanted, traces.

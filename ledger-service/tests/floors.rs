@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Lowest first. A room may use those before it.
-const LEDGER: [&str; 23] = [
+const LEDGER: [&str; 24] = [
     "clock",
     "failpoint",
     "accounting",
@@ -40,6 +40,7 @@ const LEDGER: [&str; 23] = [
     "gateway_api",
     "operator",
     "serve",
+    "exit",
     "main",
 ];
 const FILTER: [&str; 13] = [

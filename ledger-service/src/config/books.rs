@@ -13,12 +13,34 @@ use crate::store::{StoreOptions, WaitOptions};
 /// For one transaction of a command.
 const COMMAND: Duration = Duration::from_secs(60);
 
-/// Which books, and how they are shown.
+/// Which books, and how they are shown. [`BooksArgs::target`] also reads the environment.
 #[derive(Clone, Debug, Args)]
 pub struct BooksArgs {
     /// Store of the books: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
+    /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database. Only one process can open
+    /// a file: while its ledger runs, use --url [env: LEDGER_STORE] [default: file:stripe402.redb]
+    #[arg(long, conflicts_with = "url")]
+    pub store: Option<StoreUrl>,
+    /// Ledger to ask instead of opening its store: its operator listener, such as
+    /// http://127.0.0.1:8403 (plain http on this machine only, else https). The token comes from the
+    /// environment, LEDGER_ADMIN_TOKEN. Takes precedence over LEDGER_STORE [env: LEDGER_ADMIN_URL]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Number of replicas of a Redis master that must have a refund's plan before the command calls
+    /// Stripe; use the ledger's value [default: 1 if the master has or had replicas, else 0]
+    #[arg(long, env = "LEDGER_REDIS_WAIT_REPLICAS")]
+    pub redis_wait_replicas: Option<u32>,
+    /// Print JSON for programs instead of a table for people
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Into which store something is imported, and how that is shown.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// Store of the books: file:PATH, redis://HOST:PORT, rediss://HOST:PORT (TLS),
     /// redis+cluster://HOST:PORT,HOST:PORT or postgres://user@host/database. Stop the ledger before
-    /// a command on its file: only one process can open it
+    /// an import into its file: only one process can open it
     #[arg(
         long,
         env = "LEDGER_STORE",
@@ -26,10 +48,6 @@ pub struct BooksArgs {
         default_value = "file:stripe402.redb"
     )]
     pub store: StoreUrl,
-    /// Number of replicas of a Redis master that must have a refund's plan before the command calls
-    /// Stripe; use the ledger's value [default: 1 if the master has or had replicas, else 0]
-    #[arg(long, env = "LEDGER_REDIS_WAIT_REPLICAS")]
-    pub redis_wait_replicas: Option<u32>,
     /// Print JSON for programs instead of a table for people
     #[arg(long)]
     pub json: bool,
@@ -53,9 +71,9 @@ pub enum ClientCommand {
 /// How Stripe is reached.
 #[derive(Clone, Debug, Args)]
 pub struct StripeArgs {
-    /// Stripe's secret or restricted key (sk_… or rk_…)
+    /// Stripe's secret or restricted key (sk_… or rk_…). Required without --url: a ledger has its own
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
-    pub stripe_secret_key: Secret,
+    pub stripe_secret_key: Option<Secret>,
     /// Address of Stripe's API
     #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
     pub stripe_api_base: String,
@@ -172,7 +190,7 @@ pub struct ImportArgs {
     pub from: Address,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
-    pub books: BooksArgs,
+    pub books: StoreArgs,
 }
 
 /// Which movements.
@@ -221,14 +239,26 @@ impl BooksArgs {
     /// What these commands need: they take no charges.
     #[must_use]
     pub fn store_options(&self) -> StoreOptions {
-        StoreOptions {
-            charge_memory: Duration::from_secs(7 * 24 * 3600),
-            clock_skew: Duration::from_secs(60),
-            queue: 64,
-            // Looking through all there is may take a while.
-            timeout: COMMAND,
-            wait: WaitOptions::within(self.redis_wait_replicas, COMMAND),
-            connections: 2,
-        }
+        store_options(self.redis_wait_replicas)
+    }
+}
+
+impl StoreArgs {
+    /// What an import needs: it takes no charges.
+    #[must_use]
+    pub fn store_options(&self) -> StoreOptions {
+        store_options(None)
+    }
+}
+
+fn store_options(redis_wait_replicas: Option<u32>) -> StoreOptions {
+    StoreOptions {
+        charge_memory: Duration::from_secs(7 * 24 * 3600),
+        clock_skew: Duration::from_secs(60),
+        queue: 64,
+        // Looking through all there is may take a while.
+        timeout: COMMAND,
+        wait: WaitOptions::within(redis_wait_replicas, COMMAND),
+        connections: 2,
     }
 }

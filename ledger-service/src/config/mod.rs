@@ -5,6 +5,7 @@
 mod books;
 mod resolve;
 mod settings;
+mod target;
 mod values;
 
 use std::{
@@ -24,9 +25,11 @@ use crate::{
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, HoldsArgs, ImportArgs,
-    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StripeArgs, TransfersArgs,
+    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StoreArgs, StripeArgs,
+    TransfersArgs,
 };
 pub use settings::Settings;
+pub use target::Target;
 pub use values::{LogFormat, Secret, Span};
 
 /// The ledger of the stripe402 payment gateway.
@@ -56,8 +59,13 @@ pub enum Command {
     #[command(subcommand)]
     Import(ImportCommand),
     /// Compare the books with Stripe, and exit with 1 if they differ.
+    ///
+    /// Needs books: where they are lost, start the ledger once, which makes an empty store.
     Reconcile(ReconcileArgs),
     /// Recompute every balance from its movements, and exit with 1 if one differs.
+    ///
+    /// Exits with 3 if the books have no account: the address of the store is wrong, or it is a new
+    /// ledger without clients, which is told so, too.
     Verify(BooksArgs),
 }
 

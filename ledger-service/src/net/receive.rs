@@ -17,10 +17,18 @@ pub(crate) async fn within(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    in_time(limits, with_whole_body(State(limits), request, next)).await
+}
+
+/// A layer that does so, and lets the answer take as long as it takes.
+pub(crate) async fn with_whole_body(
+    State(limits): State<ListenerLimits>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let body = whole(body, limits).await?;
-    let request = Request::from_parts(parts, Body::from(body));
-    in_time(limits, async { Ok(next.run(request).await) }).await
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
 /// The whole body.

@@ -40,7 +40,8 @@ impl Kinds for StoreError {
     fn kind(&self) -> usize {
         match self {
             Self::Overloaded => 0,
-            Self::Unavailable(_) => 1,
+            // A ledger that serves makes its books: it never meets an absent store.
+            Self::Unavailable(_) | Self::Absent(_) => 1,
             Self::Damaged(_) => 2,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use tokio::sync::Mutex;
 
 use crate::net::token::Token;
 use crate::{
@@ -44,6 +45,8 @@ pub(crate) struct OperatorContext {
     pub(crate) keyring: Keyring,
     pub(crate) operations: Operations,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Held by whoever looks through all the books: one at a time.
+    pub(crate) checking: Mutex<()>,
 }
 
 impl std::fmt::Debug for OperatorContext {
@@ -56,7 +59,8 @@ impl Operators {
     /// Those who hold these keys, with what they can do.
     #[must_use]
     pub fn new(keyring: Keyring, operations: Operations, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(OperatorContext { keyring, operations, clock }))
+        let checking = Mutex::default();
+        Self(Arc::new(OperatorContext { keyring, operations, clock, checking }))
     }
 
     /// Carries out an action to its end, whether or not whoever asked for it waits.

@@ -5,6 +5,7 @@ pub mod api;
 pub mod cli;
 pub mod keyring;
 mod moment;
+mod money;
 mod pages;
 pub mod work;
 
@@ -19,6 +20,10 @@ use crate::{
         error::{self, ApiError},
     },
     observe::measured,
+    postings::Unavailable,
+    refunds::RefundError,
+    store::StoreError,
+    stripe::Failure,
 };
 
 /// The routes for operators and probes. Without a keyring there is no operator API, and no page.
@@ -44,9 +49,30 @@ const fn status(problem: &OperatorError) -> (StatusCode, &'static str) {
         OperatorError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         OperatorError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
         OperatorError::Refused { code, .. } => (StatusCode::CONFLICT, code),
-        OperatorError::Store(_)
-        | OperatorError::Unavailable(_)
-        | OperatorError::RefundUnknown(_)
-        | OperatorError::CutOff(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        OperatorError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        OperatorError::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, of_store(error)),
+        OperatorError::Unavailable(error)
+        | OperatorError::RefundUnknown(RefundError::Unknown(error)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, of_unavailable(error))
+        }
+        OperatorError::RefundUnknown(_) | OperatorError::CutOff(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
+    }
+}
+
+/// What only an operator can mend has a code of its own.
+const fn of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Damaged(_) => "damaged",
+        _ => "unavailable",
+    }
+}
+
+const fn of_unavailable(error: &Unavailable) -> &'static str {
+    match error {
+        Unavailable::Store(error) => of_store(error),
+        Unavailable::Stripe(Failure::Account(_)) => "stripe_account",
+        _ => "unavailable",
     }
 }

@@ -8,7 +8,7 @@ mod told;
 
 use std::sync::Arc;
 
-use stripe402_protocol::Units;
+use stripe402_protocol::{Currency, Units};
 
 use crate::{
     clock::Ids,
@@ -60,10 +60,16 @@ pub enum RefundError {
     Insufficient(Units),
     /// The name was used for a refund of another amount. Do not retry: choose another name.
     #[error(
-        "this reference was already used for a refund of another amount; nothing was refunded: choose \
-         another reference"
+        "reference {name:?} was already used for a refund of another amount; choose another reference"
     )]
-    Conflict,
+    Conflict {
+        /// The name.
+        name: String,
+        /// What it was used for, in units: the whole balance if there is no number.
+        asked: Option<Units>,
+        /// Of the account.
+        currency: Currency,
+    },
     /// What Stripe says of the client's card charges cannot be added up. Do not retry: look at Stripe.
     #[error(
         "the amounts of the client's refunds at Stripe are too large to be added up; nothing was \

@@ -49,7 +49,9 @@ impl Refunds {
         let movements = self.postings.movements(key).await?;
         match planned(&movements, name) {
             Some(plan) if plan.asked == amount => {}
-            Some(_) => return Err(RefundError::Conflict),
+            Some(Plan { refund: name, asked }) => {
+                return Err(RefundError::Conflict { name, asked, currency: key.currency });
+            }
             None => plan?,
         }
         let open = open_holds(&movements).into_iter();

@@ -23,7 +23,7 @@ pub use self::url::{Address, StoreUrl};
 pub(crate) use difference::{Difference, difference};
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
-pub use open::{StoreOptions, open};
+pub use open::{StoreOptions, open, open_existing};
 #[cfg(test)]
 pub(crate) use parts::deduct_alone;
 pub use parts::{Accounts, Audit, Counters, Customers, Reports, TopUps};
@@ -100,6 +100,10 @@ pub enum StoreError {
     /// The store cannot be read or written.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// There are no books at the store's address, and they were not to be made. Do not retry: the
+    /// address is wrong, or no ledger has served there yet.
+    #[error("{0}")]
+    Absent(String),
     /// A record cannot be read; it is never guessed.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),

@@ -25,8 +25,8 @@ pub struct StoreOptions {
     pub connections: u32,
 }
 
-/// Opens a store, within a Tokio runtime. One over the network may be out of reach as yet: it is
-/// connected to in the background, and again whenever the connection is lost.
+/// Opens a store, within a Tokio runtime; makes it if it is not there. One over the network may be out
+/// of reach as yet: it is connected to in the background, and again whenever the connection is lost.
 ///
 /// # Errors
 /// The store's, if it cannot be opened.
@@ -35,16 +35,41 @@ pub fn open(
     options: StoreOptions,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, StoreError> {
+    open_or_make(url, options, clock, true)
+}
+
+/// As [`open`], but makes no file and no tables: a mistyped address must not look like sound, empty
+/// books. A Redis without books cannot be told from one whose ledger has no clients yet.
+///
+/// # Errors
+/// [`StoreError::Absent`] if there are no books: at once for a file, at the first question for
+/// PostgreSQL. Others are the store's.
+pub fn open_existing(
+    url: &StoreUrl,
+    options: StoreOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    open_or_make(url, options, clock, false)
+}
+
+fn open_or_make(
+    url: &StoreUrl,
+    options: StoreOptions,
+    clock: Arc<dyn Clock>,
+    make: bool,
+) -> Result<Arc<dyn Store>, StoreError> {
     let StoreOptions { charge_memory, clock_skew, queue, timeout, wait, connections } = options;
     match url {
         StoreUrl::File(path) => {
             let path = path.clone();
             let options = EmbeddedOptions { path, charge_memory, clock_skew, queue };
-            Ok(Arc::new(Embedded::open(options, clock)?))
+            let open = if make { Embedded::open } else { Embedded::open_existing };
+            Ok(Arc::new(open(options, clock)?))
         }
         StoreUrl::Postgres(address) => {
             let options = PostgresOptions { charge_memory, clock_skew, timeout, connections };
-            Ok(Arc::new(Postgres::new(address.expose(), options)?))
+            let store = Postgres::new(address.expose(), options)?;
+            Ok(Arc::new(if make { store } else { store.existing() }))
         }
         StoreUrl::Redis(url) => {
             let url = url.clone();

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
 
 use super::RedisUrl;
 
@@ -71,6 +72,10 @@ impl FromStr for StoreUrl {
             "file" if !rest.is_empty() => Ok(Self::File(rest.into())),
             "redis" | "rediss" | "redis+cluster" | "rediss+cluster" => {
                 text.parse().map(Self::Redis)
+            }
+            // It may hold a password, and is not repeated.
+            "postgres" | "postgresql" if text.parse::<PgConnectOptions>().is_err() => {
+                Err("the address must be postgres://user:password@host:port/database".to_owned())
             }
             "postgres" | "postgresql" if rest.starts_with("//") => {
                 Ok(Self::Postgres(Address(text.to_owned())))

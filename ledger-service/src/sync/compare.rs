@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, Currency, Units};
 
 use super::disputes;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One thing on which the books and Stripe do not agree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What is wrong.
     pub problem: DifferenceKind,
@@ -31,12 +31,11 @@ pub struct Difference {
     /// How much by the books.
     pub in_books: i64,
     /// Whose account it is, if the books know: a client id is a credential, and is not shown.
-    #[serde(skip)]
     pub account: Option<AccountKey>,
 }
 
 /// What can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DifferenceKind {
     /// A card was charged, and nobody got credits for it.

@@ -1,5 +1,10 @@
 //! The ledger's commands for operators, run as they would run them.
 
+mod absent;
+mod exits;
+mod remote;
+mod remote_trouble;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -9,22 +14,45 @@ use stripe402_tests::{binary, stack::Stack, stripe_sim::SECRET_KEY};
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) json: Value,
+    text: String,
     pub(crate) error: String,
 }
 
 /// Runs `stripe402-ledger` on these books, at the stack's Stripe and with its secrets.
 pub(crate) fn ledger(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
+    on_store(stack, store, &[arguments, &["--json"]].concat())
+}
+
+/// The same, for people.
+fn on_store(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
+    let stripe = stack.sim.url("");
+    let variables = [
+        ("STRIPE_SECRET_KEY", SECRET_KEY),
+        ("STRIPE_API_BASE", &*stripe),
+        ("SERVER_SECRET", &stack.secrets.server_secret),
+    ];
+    run(&[arguments, &["--store", store]].concat(), &variables)
+}
+
+/// Asks the stack's ledger instead, which has the secrets.
+fn on_ledger(stack: &Stack, arguments: &[&str]) -> Said {
+    let url = stack.ledgers[0].admin_url("");
+    let token = ("LEDGER_ADMIN_TOKEN", stack.ledgers[0].admin_token());
+    run(&[arguments, &["--url", &url]].concat(), &[token])
+}
+
+/// Runs it with nothing but these arguments and these variables.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let output = Command::new(binary::ledger().unwrap())
         .args(arguments)
-        .args(["--json", "--store", store])
-        .env("STRIPE_SECRET_KEY", SECRET_KEY)
-        .env("STRIPE_API_BASE", stack.sim.url(""))
-        .env("SERVER_SECRET", &stack.secrets.server_secret)
+        .env_clear()
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     Said {
         code: output.status.code().unwrap(),
         json: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        text: String::from_utf8(output.stdout).unwrap(),
         error: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -130,11 +130,11 @@ async fn without_a_replica_that_was_asked_for_stripe_hears_nothing() {
     let order = ["client", "refund", &client, "--amount", "10000", "--reference", "a"];
     let with = |replicas| [&order[..], &["--redis-wait-replicas", replicas]].concat();
     let said = ledger(&stack, &redis.url(), &with("1"));
-    assert_eq!(said.code, 2, "{} {}", said.json, said.error);
+    assert_eq!(said.code, 5, "{} {}", said.json, said.error);
     assert!(said.error.contains("0 of 1 replicas"), "{}", said.error);
     assert_eq!(stack.sim.totals("usd").await.unwrap(), charged);
     // The plan is there: the order that is repeated waits for a replica all the same.
-    assert_eq!(ledger(&stack, &redis.url(), &with("1")).code, 2);
+    assert_eq!(ledger(&stack, &redis.url(), &with("1")).code, 5);
     assert_eq!(stack.sim.totals("usd").await.unwrap(), charged);
     assert_eq!(ledger(&stack, &redis.url(), &with("0")).code, 0);
     assert_eq!(stack.sim.totals("usd").await.unwrap().refunded, 100);

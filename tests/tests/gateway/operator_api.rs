@@ -83,7 +83,9 @@ async fn an_operator_finds_freezes_corrects_and_refunds_and_it_is_on_record() {
         assert_eq!((&done.body["repeated"], account), (&json!(repeated), &json!(50_000)));
     }
     let other = act(&format!("/clients/{subject}/adjustments"), up(501)).await;
-    assert_eq!((other.status, &other.body["error"]["code"]), (409, &json!("conflict")));
+    let used = "Reference \"c1\" was already used for $0.05; choose another reference.";
+    let error = json!({"code": "conflict", "message": used});
+    assert_eq!((other.status, &other.body["error"]), (409, &error));
     let down = json!({"units": -60_000, "currency": "usd", "reference": "c2", "reason": "x"});
     let short = act(&format!("/clients/{subject}/adjustments"), down).await;
     assert_eq!((short.status, &short.body["error"]["code"]), (409, &json!("insufficient")));
@@ -169,7 +171,7 @@ async fn nobody_else_is_let_in() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 13);
+    assert_eq!(asked, 15);
     // A mistake says what would be right.
     let wrong = send(request(&stack, Method::GET, "/audit?limit=0")).await;
     let said = wrong.body["error"]["message"].as_str().unwrap().to_owned();

@@ -110,8 +110,8 @@ async fn another_ledgers_charges_are_none_of_ours() {
     let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
     let card = stack.sim.fresh_card().await.unwrap();
     pay(&stack, "/api/joke", json!({"paymentMethodId": card})).await.receipt();
-    let own = tempfile::tempdir().unwrap();
-    let own = format!("file:{}", own.path().join("other.redb").display());
+    let own = Redis::start().await.unwrap();
+    let own = own.url();
     let other = ["reconcile", "--repair", "--server-secret", "the secret of another ledger"];
     let said = ledger(&stack, &own, &other);
     assert_eq!((said.code, problems(&said.json)), (0, vec![]), "{}", said.error);

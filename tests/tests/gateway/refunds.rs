@@ -56,8 +56,9 @@ async fn unused_credits_go_back_newest_charge_first() {
         &redis.url(),
         &["client", "refund", &client, "--amount", "20000", "--reference", "a"],
     );
-    assert_eq!(other.code, 2);
-    assert!(other.error.contains("another amount"), "{}", other.error);
+    assert_eq!(other.code, 4);
+    let used = "Reference \"a\" was already used for $1.0050; choose another reference.";
+    assert!(other.error.contains(used), "{}", other.error);
     assert_eq!(refunded(&stack).await, 100);
     let all = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
     assert_eq!(all.code, 0, "{}", all.error);
@@ -76,7 +77,7 @@ async fn unused_credits_go_back_newest_charge_first() {
         &redis.url(),
         &["client", "refund", &client, "--amount", "100", "--reference", "c"],
     );
-    assert_eq!(more.code, 2);
+    assert_eq!(more.code, 4);
     assert!(more.error.contains("only 0 units are available"), "{}", more.error);
     assert_eq!(refunded(&stack).await, 599);
     let verified = ledger(&stack, &redis.url(), &["verify"]);
@@ -141,7 +142,7 @@ async fn a_refund_that_is_cut_off_is_finished_once() {
     });
     stack.sim.fault(&down).await.unwrap();
     let unknown = refund("20000", "b");
-    assert_eq!(unknown.code, 2);
+    assert_eq!(unknown.code, 5);
     assert!(unknown.error.contains("run this again"), "{}", unknown.error);
     let held = ledger(&stack, &redis.url(), &["client", "show", &client]);
     assert_eq!(held.json["accounts"][0]["pending"], 20_000);
@@ -204,5 +205,5 @@ async fn a_refund_that_fails_gives_its_credits_back() {
         "a refund went out while a dispute was open: {}",
         said.error
     );
-    assert_eq!(said.code, 2);
+    assert_eq!(said.code, 4);
 }

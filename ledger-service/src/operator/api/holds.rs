@@ -10,7 +10,10 @@ use super::{
     ask::{Asked, Usual, limit},
     error::ErrorBody,
 };
-use crate::{net::error::ApiError, operator::work::view};
+use crate::{
+    net::error::ApiError,
+    operator::work::{HoldPlace, view},
+};
 
 /// Which holds.
 #[derive(Deserialize, IntoParams)]
@@ -20,6 +23,9 @@ pub(super) struct Which {
     /// Of this client only: a subject, or a client id
     #[param(pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$")]
     client: Option<String>,
+    /// After these: `next` of an answer
+    #[param(pattern = "^[0-9]{1,16}\\.[0-9a-f]{32}$")]
+    cursor: Option<String>,
     /// At most so many
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
@@ -35,5 +41,8 @@ pub(super) async fn list(
     Asked(which): Asked<Which>,
 ) -> Result<Json<view::Holds>, ApiError> {
     let limit = limit(which.limit)?;
-    Ok(Json(operators.0.operations.holds(which.client.as_deref(), limit).await?))
+    let after = which.cursor.map(|cursor| cursor.parse::<HoldPlace>()).transpose();
+    let after = after.map_err(|problem| ApiError::bad_request(format!("cursor: {problem}")))?;
+    let operations = &operators.0.operations;
+    Ok(Json(operations.holds(which.client.as_deref(), after, limit).await?))
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod ask;
 mod audit;
+mod checks;
 mod clients;
 mod error;
 mod holds;
@@ -29,6 +30,12 @@ use crate::operator::work::Actor;
 
 /// The routes; each stands in [`openapi::document`], too.
 pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
+    // To look through all the books may take longer than any other request.
+    let checks = Router::new()
+        .route("/verify", post(checks::verify))
+        .route("/reconcile", post(checks::reconcile))
+        .method_not_allowed_fallback(replies::wrong_method)
+        .layer(middleware::from_fn_with_state(limits, receive::with_whole_body));
     let v1 = Router::new()
         .route("/clients", get(clients::list))
         .route("/clients/{client}", get(clients::show))
@@ -45,6 +52,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/health", get(state::health))
         .method_not_allowed_fallback(replies::wrong_method)
         .layer(middleware::from_fn_with_state(limits, receive::within))
+        .merge(checks)
         .layer(middleware::from_fn_with_state(operators.clone(), require))
         .layer(middleware::map_response(keep_to_yourself))
         .with_state(operators.clone());

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{actions, audit, clients, holds, money, state};
+use super::{actions, audit, checks, clients, holds, money, state};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,8 @@ use super::{actions, audit, clients, holds, money, state};
         money::revenue,
         money::top_ups,
         holds::list,
+        checks::verify,
+        checks::reconcile,
         audit::list,
         state::health,
     ),

@@ -1,11 +1,11 @@
 //! `client show | freeze | unfreeze | adjust`.
 
-use super::{CliError, Report, holds, operations, report, transfers};
+use super::{Books, CliError, Report, holds, report, transfers};
 use crate::{
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
     operator::{
         moment::moment,
-        work::{Actor, Adjustment, view::Account},
+        work::{Adjustment, view::Account},
     },
 };
 
@@ -25,16 +25,16 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
 }
 
 async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
-    let books = operations(&arguments.books)?;
+    let books = Books::open(&arguments.books)?;
     let found = books.client_details(&arguments.client).await?;
     let mut lines = Vec::new();
     for details in &found.accounts {
         let currency = details.account.currency;
-        let past = books.movements_of(&arguments.client, Some(currency), None, usize::MAX).await?;
+        let past = books.movements_of(&arguments.client, currency).await?;
         lines.push(summary(&found.subject, &details.account));
         let spent = report::money(details.spent, currency);
         lines.push(format!("{} requests for {spent}", details.requests));
-        lines.push(transfers::table_of(&past.movements));
+        lines.push(transfers::table_of(&past));
         let rows = details.recent.iter().map(|kept| {
             let at = moment(kept.at_ms);
             vec![at, kept.route.clone(), report::amount(kept.amount, currency)]
@@ -49,8 +49,7 @@ async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
 
 async fn freeze(arguments: FreezeArgs, frozen: bool) -> Result<Report, CliError> {
     let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
-    let cli = Actor::command_line();
-    let found = operations(&books)?.freeze(&cli, &client, frozen, &reason).await?;
+    let found = Books::open(&books)?.freeze(&client, frozen, &reason).await?;
     let lines = found.accounts.iter().map(|account| summary(&found.subject, account));
     Report::new(lines.collect(), &found, books.json)
 }
@@ -59,7 +58,7 @@ async fn adjust(arguments: AdjustArgs) -> Result<Report, CliError> {
     let AdjustArgs { client: ClientArgs { client, books }, units, currency, reason, reference } =
         arguments;
     let wanted = Adjustment { currency, units, reference, reason };
-    let done = operations(&books)?.adjust(&Actor::command_line(), &client, wanted).await?;
+    let done = Books::open(&books)?.adjust(&client, wanted).await?;
     Report::new(vec![summary(&done.subject, &done.account)], &done, books.json)
 }
 

@@ -1,6 +1,6 @@
 //! `holds`: what is set aside for requests whose price is not known yet.
 
-use super::{CliError, Report, operations, report};
+use super::{Books, CliError, Report, report};
 use crate::{
     config::HoldsArgs,
     operator::{
@@ -14,8 +14,7 @@ use crate::{
 /// # Errors
 /// [`CliError`] if there is no such client, or the store cannot be read.
 pub async fn holds(arguments: HoldsArgs) -> Result<Report, CliError> {
-    let books = operations(&arguments.books)?;
-    let found = books.holds(arguments.client.as_deref(), usize::MAX).await?;
+    let found = Books::open(&arguments.books)?.holds(arguments.client.as_deref()).await?;
     Report::new(vec![table_of(&found.holds)], &found, arguments.books.json)
 }
 

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row};
 use stripe402_protocol::{ClientId, Currency, Units};
 
-use super::{CliError, Report, open, report};
+use super::{CliError, Finding, Report, report};
 use crate::{
     accounting::{AccountKey, Kind, Order, OrderKind, Posted, Posting},
     clock::SystemClock,
     config::ImportArgs,
     operator::work::{Actor, Operations, OperatorError},
-    store::Store,
+    store::{self, Store},
 };
 
 /// The movement's reference: an import that is run again finds it, and changes nothing.
@@ -43,7 +43,8 @@ struct Client {
 /// [`CliError`] if either database cannot be reached, or the table is not there.
 pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
     let clients = read(arguments.from.expose()).await?;
-    let store = open(&arguments.books)?;
+    let (books, clock) = (&arguments.books, Arc::new(SystemClock));
+    let store = store::open(&books.store, books.store_options(), clock)?;
     let operations = Operations::new(Arc::clone(&store), None, Arc::new(SystemClock));
     let order = Order {
         kind: OrderKind::Import,
@@ -72,7 +73,7 @@ pub async fn import_express(arguments: ImportArgs) -> Result<Report, CliError> {
         "imported": imported, "units": units, "repeated": repeated, "refused": Value::Array(values),
     });
     let found = Report::new(lines, &value, arguments.books.json)?;
-    Ok(if good { found } else { found.bad() })
+    Ok(if good { found } else { found.found(Finding::Wrong) })
 }
 
 /// What became of all rows; those that were refused for people, and for programs.

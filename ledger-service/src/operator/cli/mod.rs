@@ -1,11 +1,14 @@
-//! Commands for operators, on the books of any store: look, correct, sum up, verify.
+//! Commands for operators, on the books of any store or of a ledger that runs: look, correct, sum up,
+//! verify.
 
+mod books;
 mod client;
 mod holds;
 mod import;
 mod reconcile;
 mod refund;
-pub(crate) mod report;
+mod remote;
+mod report;
 mod revenue;
 mod transfers;
 mod verify;
@@ -17,20 +20,20 @@ use uuid::Uuid;
 
 use crate::{
     clock::{Clock, RandomIds, SystemClock},
-    config::{BooksArgs, Secret, StripeArgs},
-    operator::work::{Operations, OperatorError},
+    config::{BooksArgs, ConfigError, Secret, StripeArgs},
+    operator::work::OperatorError,
     options::PaymentOptions,
-    postings::Unavailable,
-    store::{self, Store, StoreError},
+    store::{self, Store, StoreError, StoreUrl},
     stripe::{Stripe, StripeOptions},
     wiring::{Edges, Parts},
 };
 
+use books::Books;
 pub use client::client;
 pub use holds::holds;
 pub use import::import_express;
 pub use reconcile::reconcile;
-pub use report::Report;
+pub use report::{Finding, Report};
 pub use revenue::revenue;
 pub use transfers::transfers;
 pub use verify::verify;
@@ -52,6 +55,19 @@ pub enum CliError {
     /// A setting is wrong. Do not retry.
     #[error("{0}")]
     Setting(String),
+    /// The ledger at `--url` refuses, or could not do it.
+    #[error("{text}")]
+    Remote {
+        /// HTTP's.
+        status: u16,
+        /// The operator API's.
+        code: String,
+        /// What the ledger says.
+        text: String,
+    },
+    /// The ledger at `--url` did not answer. Retry.
+    #[error("{0}")]
+    NoAnswer(String),
     /// An answer is none of JSON's. Do not retry.
     #[error("--json: the answer cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -60,20 +76,16 @@ pub enum CliError {
     Machine(#[from] std::io::Error),
 }
 
-impl From<Unavailable> for CliError {
-    fn from(error: Unavailable) -> Self {
-        OperatorError::from(error).into()
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Setting(error.to_string())
     }
 }
 
-fn open(arguments: &BooksArgs) -> Result<Arc<dyn Store>, CliError> {
+/// The books, which must be there: a command that makes them would call a wrong address sound.
+fn open(url: &StoreUrl, arguments: &BooksArgs) -> Result<Arc<dyn Store>, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Ok(store::open(&arguments.store, arguments.store_options(), clock)?)
-}
-
-/// Operators' work on these books, without Stripe.
-fn operations(arguments: &BooksArgs) -> Result<Operations, CliError> {
-    Ok(Operations::new(open(arguments)?, None, Arc::new(SystemClock)))
+    Ok(store::open_existing(url, arguments.store_options(), clock)?)
 }
 
 /// The books together with Stripe. `secrets` derive client ids; without them no account can be found
@@ -84,8 +96,13 @@ fn at_stripe(
     secrets: &Option<Secret>,
     lost_books: Option<Uuid>,
 ) -> Result<Parts, CliError> {
+    let key = stripe.stripe_secret_key.as_ref().ok_or_else(|| {
+        let text =
+            "--stripe-secret-key (STRIPE_SECRET_KEY): must be set, to Stripe's key of the ledger";
+        CliError::Setting(text.to_owned())
+    })?;
     let options = StripeOptions {
-        secret_key: stripe.stripe_secret_key.0.clone(),
+        secret_key: key.0.clone(),
         api_base: stripe.stripe_api_base.clone(),
         timeout: stripe.stripe_timeout.0,
     };

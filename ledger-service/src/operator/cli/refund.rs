@@ -1,12 +1,9 @@
 //! `client refund`: unused credits are refunded to the cards that paid for them.
 
-use std::sync::Arc;
-
-use super::{CliError, Report, at_stripe, open, report};
+use super::{Books, CliError, Finding, Report, report};
 use crate::{
-    clock::SystemClock,
     config::{ClientArgs, RefundArgs},
-    operator::work::{Actor, Operations, RefundOrder, view::Refunded},
+    operator::work::{RefundOrder, view::Refunded},
 };
 
 /// Refunds one account.
@@ -15,16 +12,14 @@ use crate::{
 /// [`CliError`] if there is no such client, it has less, or Stripe or the store cannot be asked.
 pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, CliError> {
     let RefundArgs { client: ClientArgs { client, books }, amount, reference, .. } = &arguments;
-    let store = open(books)?;
-    let parts = at_stripe(&store, &arguments.stripe, &None, None)?;
-    let operations = Operations::new(store, Some(parts), Arc::new(SystemClock));
+    let open = Books::with_stripe(books, &arguments.stripe, &None, None)?;
     let wanted = RefundOrder {
         currency: arguments.currency,
         units: *amount,
         reference: reference.clone(),
         reason: arguments.reason.clone(),
     };
-    let given = operations.refund(&Actor::command_line(), client, wanted).await?;
+    let given = open.refund(client, wanted).await?;
     let currency = given.account.currency;
     let rows = given
         .parts
@@ -43,7 +38,7 @@ pub(super) async fn refund(arguments: RefundArgs) -> Result<Report, CliError> {
     lines.extend(shortfall(&given, *amount));
     let said = Report::new(lines, &given, books.json)?;
     // Less than was asked for is for the operator to see to.
-    Ok(if given.short { said.bad() } else { said })
+    Ok(if given.short { said.found(Finding::Wrong) } else { said })
 }
 
 /// Why less was refunded than was asked for; `None` if it was not less.

@@ -8,12 +8,24 @@ use serde_json::Value;
 use stripe402_protocol::{Currency, Units};
 
 use super::CliError;
+pub(super) use crate::operator::money::money;
+
+/// Whether all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing is wrong.
+    Good,
+    /// Something is wrong.
+    Wrong,
+    /// There is nothing to look at: the books have no account.
+    Empty,
+}
 
 /// What a command found, and whether all is well.
 #[derive(Debug)]
 pub struct Report {
-    /// Whether nothing is wrong; else the command exits with 1.
-    pub good: bool,
+    /// Whether all is well; decides the exit code.
+    pub finding: Finding,
     lines: Vec<String>,
     json: Option<Value>,
 }
@@ -29,12 +41,12 @@ impl Report {
         json: bool,
     ) -> Result<Self, CliError> {
         let json = json.then(|| serde_json::to_value(value)).transpose()?;
-        Ok(Self { good: true, lines, json })
+        Ok(Self { finding: Finding::Good, lines, json })
     }
 
-    /// The same, of something that is wrong.
-    pub(super) fn bad(self) -> Self {
-        Self { good: false, ..self }
+    /// The same, with another finding.
+    pub(super) fn found(self, finding: Finding) -> Self {
+        Self { finding, ..self }
     }
 
     /// Writes it.
@@ -64,36 +76,7 @@ pub(super) fn table(head: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) ->
     table.to_string()
 }
 
-/// Units as money: `4.95 usd`, down to a hundredth of a cent where there is one.
-pub(crate) fn money(units: i64, currency: Currency) -> String {
-    let sign = if units < 0 { "-" } else { "" };
-    let units = units.unsigned_abs();
-    let (major, rest) =
-        (units.checked_div(10_000).unwrap_or(0), units.checked_rem(10_000).unwrap_or(0));
-    let fraction = format!("{rest:04}");
-    let shown = fraction.strip_suffix("00").unwrap_or(&fraction);
-    format!("{sign}{major}.{shown} {currency}")
-}
-
 /// Units and money.
 pub(super) fn amount(units: Units, currency: Currency) -> String {
     money(units.get(), currency)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_shown_as_exactly_as_it_is() {
-        for (units, shown) in [
-            (0, "0.00 usd"),
-            (49_500, "4.95 usd"),
-            (1, "0.0001 usd"),
-            (-150, "-0.0150 usd"),
-            (9_007_199_254_740_991, "900719925474.0991 usd"),
-        ] {
-            assert_eq!(money(units, Currency::USD), shown);
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `revenue`: what deductions brought, by route or by day.
 
-use super::{CliError, Report, operations, report};
+use super::{Books, CliError, Report, report};
 use crate::{
     config::{RevenueArgs, RevenueBy},
     operator::{
@@ -18,7 +18,7 @@ pub async fn revenue(arguments: RevenueArgs) -> Result<Report, CliError> {
         RevenueBy::Route => (SumBy::Route, "route"),
         RevenueBy::Day => (SumBy::Day, "day"),
     };
-    let found = operations(&arguments.books)?.revenue(by, None).await?;
+    let found = Books::open(&arguments.books)?.revenue(by).await?;
     let rows = found.lines.iter().filter(|line| (line.requests, line.units) != (0, 0)).map(row);
     let lines = vec![report::table(&[name, "requests", "revenue"], &[1, 2], rows.collect())];
     Report::new(lines, &found, arguments.books.json)

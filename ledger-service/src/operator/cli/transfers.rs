@@ -1,6 +1,6 @@
 //! `transfers`: movements of money.
 
-use super::{CliError, Report, operations, report};
+use super::{Books, CliError, Report, report};
 use crate::{
     config::TransfersArgs,
     operator::{moment::moment, work::view::Movement},
@@ -11,7 +11,7 @@ use crate::{
 /// # Errors
 /// [`CliError`] if there is no such client, or the store cannot be read.
 pub async fn transfers(arguments: TransfersArgs) -> Result<Report, CliError> {
-    let books = operations(&arguments.books)?;
+    let books = Books::open(&arguments.books)?;
     let found = books.all_movements(arguments.client.as_deref()).await?;
     Report::new(vec![table_of(&found.movements)], &found, arguments.books.json)
 }

@@ -27,13 +27,13 @@ pub(super) async fn list(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
 ) -> Response {
-    match operators.0.operations.holds(None, LINES).await {
+    match operators.0.operations.holds(None, None, LINES).await {
         Ok(holds) => layout::page(&actor, Place::Holds, "Holds", all(&holds)).into_response(),
         Err(problem) => layout::wrong(&actor, Place::Holds, &problem),
     }
 }
 
-fn all(Holds { holds, more }: &Holds) -> Markup {
+fn all(Holds { holds, more, .. }: &Holds) -> Markup {
     html! {
         div.head { h1 { "Holds" } }
         p.hint {

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use stripe402_protocol::Currency;
 
-use crate::operator::{cli::report, moment};
+use crate::operator::{moment, money};
 
 /// `1,234.56 usd`, as exact as it is.
 pub(super) fn money(units: i64, currency: Currency) -> Markup {
-    let shown = report::money(units, currency);
+    let shown = money::money(units, currency);
     let (number, code) = shown.split_once(' ').unwrap_or((&shown, ""));
     let (whole, rest) = number.split_once('.').unwrap_or((number, "00"));
     html! { span.money { (grouped(whole)) "." (rest) " " small { (code) } } }

@@ -9,7 +9,7 @@ use super::{
     view::{self, Adjusted, Client, Refunded, RefundedPart},
 };
 use crate::{
-    accounting::{Account, AccountKey, Kind, Order, OrderKind, Posted, Posting},
+    accounting::{Account, AccountKey, Kind, Order, OrderKind, PostRefusal, Posted, Posting},
     postings::{FreezeReference, is_disputed, operators_word, without_leases},
     store::StoreError,
 };
@@ -145,12 +145,28 @@ impl Operations {
             if kind == Kind::AdjustmentDown {
                 without_leases(&*self.store, key, Some(amount)).await?;
             }
-            let (account, repeated) = posted(self.store.post(key, posting).await?)?;
+            let done = self.store.post(key, posting.clone()).await?;
+            if done == Posted::Refused(PostRefusal::Conflict) {
+                return Err(self.conflict(key, &posting).await?);
+            }
+            let (account, repeated) = posted(done)?;
             let account = view::Account::of(&key, &account);
             let adjusted = Adjusted { subject: client.subject(), repeated, account };
             Ok(if repeated { Deed::repeated(adjusted) } else { Deed::done(adjusted) })
         };
         self.on_record(actor, order, work).await
+    }
+
+    /// That the reference of a correction was used before, and for how much.
+    async fn conflict(
+        &self,
+        key: AccountKey,
+        posting: &Posting,
+    ) -> Result<OperatorError, StoreError> {
+        let known = self.store.movement(key, posting.kind, &posting.reference).await?;
+        let Some(known) = known else { return Ok(PostRefusal::Conflict.into()) };
+        let Posting { kind, reference, amount, .. } = known.posting;
+        Ok(OperatorError::conflict(&reference, Some(kind.net(amount)), key.currency))
     }
 
     /// Refunds unused credits to the cards that paid for them.

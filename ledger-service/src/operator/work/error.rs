@@ -1,7 +1,10 @@
 //! Why operators' work was not done.
 
+use stripe402_protocol::{Currency, Units};
+
 use crate::{
-    accounting::PostRefusal, postings::Unavailable, refunds::RefundError, store::StoreError,
+    accounting::PostRefusal, operator::money, postings::Unavailable, refunds::RefundError,
+    store::StoreError,
 };
 
 /// Why something could not be done, or found.
@@ -34,20 +37,42 @@ pub enum OperatorError {
     /// The outcome of a refund is not known. Retry.
     #[error(transparent)]
     RefundUnknown(RefundError),
+    /// A check of all the books runs already. Retry when it has ended.
+    #[error("the ledger runs verify or reconcile already: run this again when that has ended")]
+    Busy,
     /// The action was cut off. Retry.
     #[error("the action was cut off: {0}")]
     CutOff(#[from] tokio::task::JoinError),
 }
 
 impl OperatorError {
+    /// A client is named by something that cannot be its name.
+    pub(crate) fn unnamed() -> Self {
+        let text = "name a client by its id (64 hex digits) or its subject (16 hex digits)";
+        Self::Invalid(text.to_owned())
+    }
+
+    /// A reference was used for another amount of units before; without a number, for a refund of the
+    /// whole balance.
+    pub(super) fn conflict(reference: &str, used_for: Option<i64>, currency: Currency) -> Self {
+        let used_for = used_for.map(|units| money::in_words(units, currency));
+        let used_for = used_for.as_deref().unwrap_or("a refund of the whole balance");
+        let text = format!(
+            "Reference \"{reference}\" was already used for {used_for}; choose another reference."
+        );
+        Self::Refused { code: "conflict", text }
+    }
+
     /// Whether the outcome is open: asked again, the same may succeed.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::NotFound(_) | Self::Refused { .. } => false,
-            Self::Store(_) | Self::Unavailable(_) | Self::RefundUnknown(_) | Self::CutOff(_) => {
-                true
-            }
+            Self::Store(_)
+            | Self::Unavailable(_)
+            | Self::RefundUnknown(_)
+            | Self::Busy
+            | Self::CutOff(_) => true,
         }
     }
 }
@@ -57,8 +82,7 @@ impl From<PostRefusal> for OperatorError {
         let (code, text) = match refusal {
             PostRefusal::Conflict => (
                 "conflict",
-                "this reference was already used for another amount; nothing was changed: choose \
-                 another reference",
+                "This reference was already used for another amount; choose another reference.",
             ),
             PostRefusal::NoSuchHold => {
                 ("no_such_hold", "there is no open hold of this name; nothing was changed")
@@ -79,7 +103,9 @@ impl From<PostRefusal> for OperatorError {
 impl From<RefundError> for OperatorError {
     fn from(error: RefundError) -> Self {
         let code = match error {
-            RefundError::Conflict => "conflict",
+            RefundError::Conflict { name, asked, currency } => {
+                return Self::conflict(&name, asked.map(Units::get), currency);
+            }
             RefundError::Frozen | RefundError::Disputed => "frozen",
             RefundError::Insufficient(_) => "insufficient",
             RefundError::TooLarge => "too_large",

@@ -54,8 +54,7 @@ impl Operations {
             return Ok(client);
         }
         if !is_subject(name) {
-            let text = "name a client by its id (64 hex digits) or its subject (16 hex digits)";
-            return Err(OperatorError::Invalid(text.to_owned()));
+            return Err(OperatorError::unnamed());
         }
         if let Some(client) = self.directory.get(name) {
             return Ok(client);

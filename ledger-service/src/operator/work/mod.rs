@@ -6,9 +6,11 @@ mod error;
 mod find;
 mod holds;
 mod overview;
+mod reconcile;
 mod record;
 mod show;
 mod sums;
+mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use serde_json::Value;
 
 pub use act::{Adjustment, RefundOrder};
 pub use error::OperatorError;
+pub use holds::HoldPlace;
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
 
@@ -46,12 +49,6 @@ impl Operations {
     pub fn new(store: Arc<dyn Store>, parts: Option<Parts>, clock: Arc<dyn Clock>) -> Self {
         let (directory, overview) = (Directory::default(), Kept::default());
         Self { store, clock, parts, directory, overview }
-    }
-
-    /// The books.
-    #[must_use]
-    pub fn store(&self) -> &dyn Store {
-        self.store.as_ref()
     }
 }
 

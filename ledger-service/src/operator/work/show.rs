@@ -45,7 +45,7 @@ impl Operations {
         let client = keys.first().ok_or(UNKNOWN)?.client;
         let customer = self.store.customer(client).await?;
         let accounts = try_join_all(keys.iter().map(|key| self.account_details(*key))).await?;
-        let holds = self.open_holds(Some(client), HELD).await?.holds;
+        let holds = self.open_holds(Some(client), None, HELD).await?.holds;
         Ok(ClientDetails { subject: client.subject(), customer, accounts, holds })
     }
 

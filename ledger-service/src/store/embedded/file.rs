@@ -129,7 +129,9 @@ impl File {
 
     fn after(&self, error: &StoreError, pause: Duration) -> Current {
         let why = match error {
-            StoreError::Unavailable(why) | StoreError::Damaged(why) => why.clone(),
+            StoreError::Unavailable(why) | StoreError::Absent(why) | StoreError::Damaged(why) => {
+                why.clone()
+            }
             StoreError::Overloaded => error.to_string(),
         };
         if self.opener.is_trusted() {

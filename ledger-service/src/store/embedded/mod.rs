@@ -10,6 +10,7 @@ mod book;
 mod commit;
 mod damage;
 mod disk;
+mod existing;
 mod file;
 mod look;
 mod open;

@@ -44,6 +44,13 @@ impl Opener {
         Self::new(name, None, Box::new(move |occasion| super::disk::reach(&path, occasion)))
     }
 
+    /// Of a file of this path, which is never made.
+    pub(super) fn existing(path: PathBuf) -> Self {
+        let name = path.display().to_string();
+        let reach = move |_| super::disk::reach(&path, Occasion::Again);
+        Self::new(name, None, Box::new(reach))
+    }
+
     /// Of whatever has this name for people.
     pub(super) fn new(name: String, cache: Option<usize>, reach: Reach) -> Self {
         Self { name, reach, cache, sync_failed: Arc::default() }
@@ -89,7 +96,9 @@ impl Opener {
     fn refused(&self, error: DatabaseError) -> StoreError {
         match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::Unavailable(format!(
-                "{} is in use by another process; a file serves one ledger at a time",
+                "{} is in use by another process; a file serves one ledger at a time. While the ledger \
+                 runs, run a command again with --url http://127.0.0.1:8403 and with LEDGER_ADMIN_TOKEN in \
+                 the environment",
                 self.name
             )),
             DatabaseError::Storage(StorageError::Corrupted(why)) => self.damaged(&why),

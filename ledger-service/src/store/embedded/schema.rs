@@ -6,8 +6,8 @@
 use std::panic::AssertUnwindSafe;
 
 use redb::{
-    AccessGuard, Database, Key, ReadTransaction, ReadableTable, TableDefinition, TableHandle,
-    Value, WriteTransaction,
+    AccessGuard, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableError, TableHandle, Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use stripe402_protocol::{ClientId, DeductionId};
@@ -71,6 +71,19 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 
 /// The layout above.
 const LAYOUT: u64 = 2;
+
+/// Whether a ledger made this database.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn is_ours(database: &impl ReadableDatabase) -> Result<bool, StoreError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    match transaction.open_table(META) {
+        Ok(meta) => Ok(meta.get("layout").map_err(failed)?.is_some()),
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => Ok(false),
+        Err(other) => Err(failed(other)),
+    }
+}
 
 /// Makes the tables of a new file; refuses a file of another layout.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {

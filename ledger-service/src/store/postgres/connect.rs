@@ -29,7 +29,16 @@ impl Postgres {
             .acquire_timeout(options.timeout)
             .connect_lazy_with(connect);
         let (migrated, longest_piece_ms) = (OnceCell::new(), AtomicI64::new(0));
-        Ok(Self { pool, options, uncharged_kept: UNCHARGED_KEPT, migrated, longest_piece_ms })
+        let (uncharged_kept, makes_tables) = (UNCHARGED_KEPT, true);
+        Ok(Self { pool, options, uncharged_kept, makes_tables, migrated, longest_piece_ms })
+    }
+
+    /// Makes no tables: without those of this version, every question is answered with
+    /// [`StoreError::Absent`].
+    #[must_use]
+    pub const fn existing(mut self) -> Self {
+        self.makes_tables = false;
+        self
     }
 
     /// Keeps top-ups without a charge for so long instead.

@@ -8,6 +8,7 @@
 mod batch;
 mod connect;
 mod durability;
+mod existing;
 mod holds;
 mod look;
 mod migrate;
@@ -63,6 +64,8 @@ pub struct Postgres {
     pool: PgPool,
     options: PostgresOptions,
     uncharged_kept: Duration,
+    /// Whether its tables are made where they are not there.
+    makes_tables: bool,
     migrated: OnceCell<()>,
     /// The longest piece of a limit's window that was asked for, in milliseconds.
     longest_piece_ms: AtomicI64,
@@ -75,7 +78,14 @@ const ATTEMPTS: u32 = 10;
 impl Postgres {
     /// The pool, with every migration done.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
-        self.migrated.get_or_try_init(|| migrate::migrate(&self.pool)).await?;
+        let ready = async {
+            if self.makes_tables {
+                migrate::migrate(&self.pool).await
+            } else {
+                existing::check(&self.pool).await
+            }
+        };
+        self.migrated.get_or_try_init(|| ready).await?;
         Ok(&self.pool)
     }
 

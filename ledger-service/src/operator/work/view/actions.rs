@@ -1,13 +1,13 @@
 //! What actions left.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stripe402_protocol::Units;
 use utoipa::ToSchema;
 
 use super::Account;
 
 /// What was refunded to the cards
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refunded {
     /// Whose it was
     #[schema(pattern = "^[0-9a-f]{16}$")]
@@ -24,7 +24,7 @@ pub struct Refunded {
 }
 
 /// What was refunded to one card charge
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefundedPart {
     /// Which
     pub payment_intent: String,
@@ -34,7 +34,7 @@ pub struct RefundedPart {
 }
 
 /// What a correction left
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adjusted {
     /// Whose account
     #[schema(pattern = "^[0-9a-f]{16}$")]

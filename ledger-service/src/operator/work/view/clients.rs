@@ -1,6 +1,6 @@
 //! Clients, and what their accounts hold.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Currency, Units};
 use utoipa::ToSchema;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What an account holds
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// ISO 4217, lowercase
     #[schema(value_type = String, pattern = "^[a-z]{3}$")]
@@ -42,7 +42,7 @@ impl Account {
 }
 
 /// A client
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Client {
     /// Its name for people: a hash of its id, which spends nothing
     #[schema(pattern = "^[0-9a-f]{16}$")]
@@ -52,7 +52,7 @@ pub struct Client {
 }
 
 /// Some clients
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Clients {
     /// In the order of their ids
     pub clients: Vec<Client>,
@@ -62,7 +62,7 @@ pub struct Clients {
 }
 
 /// A client in full
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientDetails {
     /// Its name for people
     #[schema(pattern = "^[0-9a-f]{16}$")]
@@ -77,7 +77,7 @@ pub struct ClientDetails {
 }
 
 /// An account, and what it was used for
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountDetails {
     /// What it holds
     #[serde(flatten)]
@@ -91,7 +91,7 @@ pub struct AccountDetails {
 }
 
 /// A deduction that is still kept one by one
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deduction {
     /// As in the gateway's access log
     pub charge: String,

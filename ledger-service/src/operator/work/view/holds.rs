@@ -1,13 +1,13 @@
 //! Holds that are not settled.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Currency, DeductionId, Units};
 use utoipa::ToSchema;
 
 use crate::accounting::OpenHold;
 
 /// A hold that is not settled: what a request may cost at most, until its price is known
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
     /// As in the gateway's access log
     pub charge: String,
@@ -65,10 +65,13 @@ impl Hold {
 }
 
 /// Holds that are not settled
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Holds {
     /// The earliest end first
     pub holds: Vec<Hold>,
     /// Whether there are more than these
     pub more: bool,
+    /// The `cursor` of the next ones; absent after the last
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

@@ -5,6 +5,7 @@
 
 mod actions;
 mod audit;
+mod checks;
 mod clients;
 mod health;
 mod holds;
@@ -13,6 +14,7 @@ mod money;
 pub use self::{
     actions::{Adjusted, Refunded, RefundedPart},
     audit::{Entries, Entry},
+    checks::{Difference, Reconciled, Unexplained, Verified},
     clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction},
     health::{Health, Part},
     holds::{Hold, Holds},

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::accounting::{self, AccountKey, Kind, State};
 
 /// A movement of money
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Movement {
     /// When it was posted
     pub at_ms: u64,
@@ -46,7 +46,7 @@ impl Movement {
 }
 
 /// Some movements, newest first
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Movements {
     /// Newest first
     pub movements: Vec<Movement>,
@@ -68,7 +68,7 @@ pub enum SumBy {
 }
 
 /// A sum of deductions
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevenueLine {
     /// When the hour or the day began; absent in sums by route
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ pub struct RevenueLine {
 }
 
 /// Sums of deductions
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Revenue {
     /// By time or by route, then by currency
     pub lines: Vec<RevenueLine>,

@@ -13,7 +13,7 @@ async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
         parts.map(|parts| parts.iter().map(|part| part.amount.get()).sum::<i64>())
     };
     assert_eq!(refund(10_000).await.unwrap(), 10_000);
-    assert!(matches!(refund(20_000).await, Err(RefundError::Conflict)));
+    assert!(matches!(refund(20_000).await, Err(RefundError::Conflict { .. })));
     assert_eq!(refund(10_000).await.unwrap(), 10_000, "the same again is the same");
     assert_eq!(case.stands(key).await, (39_900, 0, false));
     assert_eq!(case.bank.refunded.lock().unwrap().len(), 1);
