@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use stripe402_protocol::{
     Currency, DeductionId, Units,
@@ -103,10 +104,9 @@ async fn every_page_of_clients_and_holds_is_fetched() {
     let port = redis.port().to_string();
     let made = Command::new("redis-cli").args(["-p", &port, "EVAL", script, "0"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
-    for number in 1..=600 {
-        // Whoever looks at one first opens its account.
-        get(&stack, &format!("/clients/{number:064x}")).await;
-    }
+    // Whoever looks at one first opens its account.
+    let look = async |number: u32| get(&stack, &format!("/clients/{number:064x}")).await;
+    stream::iter(1..=600).map(look).buffer_unordered(16).for_each(async |_| ()).await;
     for number in 0..6_u8 {
         // Many end at the same time.
         let ends_ms = now_ms() / 1_000 * 1_000 + 900_000;
