@@ -42,22 +42,24 @@ pub(super) fn offer(
         void_on: fields.values("void_on")?.map_or(usual, |causes| VoidOn::of(&causes)),
         leases: fields.optional("leases")?.unwrap_or(defaults.leases),
     };
-    let tools = tools(Fields::of(path.clone(), value, &MCP)?, &defaults, &name)?;
+    let description: Option<String> = fields.optional("description")?;
+    let of = description.as_deref().unwrap_or("MCP tool");
+    let tools = tools(Fields::of(path.clone(), value, &MCP)?, &defaults, (&name, of))?;
     // Of all offers the dearest speaks for the route where prices are compared.
     let dearest = tools.dearest();
     let mut whole = Fields::of(path, json!({"price": dearest.get().max(1)}), &OFFER)?;
     let Some(offer) = route::offer(&mut whole, &defaults, name, None)? else {
         return wrong(fields.path("mcp"), "has no price");
     };
-    let description = fields.optional("description")?;
     let mime_type = fields.optional("mime_type")?;
     let price = Price::Flat(dearest);
     Ok(Offer { price, description, mime_type, tools: Some(Box::new(tools)), ..offer })
 }
 
-fn tools(mut fields: Fields, defaults: &Defaults, name: &str) -> Checked<Tools> {
-    let tools = named(&mut fields, "tools", defaults, name)?;
-    let methods = named(&mut fields, "methods", defaults, name)?;
+/// The books call the route by `name`, and clients are told that it is `of`.
+fn tools(mut fields: Fields, defaults: &Defaults, names: (&str, &str)) -> Checked<Tools> {
+    let tools = named(&mut fields, "tools", defaults, names)?;
+    let methods = named(&mut fields, "methods", defaults, names)?;
     if methods.all().iter().any(|(method, _)| **method == *TOOLS_CALL) {
         let at = format!("{}.{TOOLS_CALL}", fields.path("methods"));
         return wrong(at, "must be removed: tools has the prices of calls");
@@ -66,7 +68,7 @@ fn tools(mut fields: Fields, defaults: &Defaults, name: &str) -> Checked<Tools> 
         None => Pricing::Unlisted,
         Some((_, value)) if value == "deny" => Pricing::Unlisted,
         Some((path, Value::String(_))) => return wrong(path, format!("must be {OTHER}{PRICE}")),
-        Some((path, value)) => priced(path, value, defaults, format!("{name} other"))?,
+        Some((path, value)) => priced(path, value, defaults, (names, "other"))?,
     };
     if tools.all().is_empty() && methods.all().is_empty() && matches!(other, Pricing::Unlisted) {
         return wrong(fields.path("tools"), "is missing; it must have the price of each tool");
@@ -74,7 +76,12 @@ fn tools(mut fields: Fields, defaults: &Defaults, name: &str) -> Checked<Tools> 
     Ok(Tools { tools, methods, other })
 }
 
-fn named(fields: &mut Fields, field: &str, defaults: &Defaults, name: &str) -> Checked<Named> {
+fn named(
+    fields: &mut Fields,
+    field: &str,
+    defaults: &Defaults,
+    names: (&str, &str),
+) -> Checked<Named> {
     let Some((path, value)) = fields.value(field) else { return Ok(Named::default()) };
     let listed = entries(&path, value)?;
     if listed.len() > MOST_NAMES {
@@ -86,14 +93,19 @@ fn named(fields: &mut Fields, field: &str, defaults: &Defaults, name: &str) -> C
                 format!("must be a name of 1 to {LONGEST_NAME} bytes without control characters");
             return wrong(path, problem);
         }
-        let pricing = priced(path, value, defaults, format!("{name} {own}"))?;
+        let pricing = priced(path, value, defaults, (names, &own))?;
         Ok((own, pricing))
     };
     listed.into_iter().map(one).collect::<Checked<_>>().map(Named::new)
 }
 
-/// A number, or what a route in Envoy can say of itself. `name` is what the books call it by default.
-fn priced(path: String, value: Value, defaults: &Defaults, name: String) -> Checked<Pricing> {
+/// A number, or what a route in Envoy can say of itself.
+fn priced(
+    path: String,
+    value: Value,
+    defaults: &Defaults,
+    ((route, of), own): ((&str, &str), &str),
+) -> Checked<Pricing> {
     let value = match (i64::read(&value), value) {
         (Some(0), _) => return Ok(Pricing::Free),
         (Some(units), _) if Units::new(units).is_ok() => json!({"price": units}),
@@ -102,13 +114,16 @@ fn priced(path: String, value: Value, defaults: &Defaults, name: String) -> Chec
     };
     let at = format!("{path}.price.by");
     let mut fields = Fields::of(path, value, &OFFER)?;
-    let offer = route::offer(&mut fields, defaults, name, None)?;
-    match offer.as_ref().map(|offer| &offer.price) {
-        Some(Price::Metered(price))
-            if price.by.as_ref().is_some_and(|by| by.body == Body::Request) =>
-        {
+    let Some(mut offer) = route::offer(&mut fields, defaults, format!("{route} {own}"), None)?
+    else {
+        return Ok(Pricing::Free);
+    };
+    // A client that is asked to pay should know for what.
+    offer.description.get_or_insert_with(|| format!("{of}: {own}"));
+    match &offer.price {
+        Price::Metered(price) if price.by.as_ref().is_some_and(|by| by.body == Body::Request) => {
             wrong(at, "must have answer: true: the request was read before, for its tool")
         }
-        _ => Ok(Pricing::of(offer.map(Rc::new).as_ref())),
+        _ => Ok(Pricing::Offer(Rc::new(offer))),
     }
 }

@@ -212,7 +212,7 @@ impl Stream {
         self.call_id = Some(message.id);
         match pricing {
             Pricing::Free => self.unpriced(&head, true),
-            Pricing::Unlisted => self.refuse(Reply::not_for_sale()),
+            Pricing::Unlisted => self.refuse(Reply::mcp_not_for_sale()),
             // Nobody could be told what it costs.
             Pricing::Offer(_) if !has_id => self.refuse(Reply::mcp_no_id()),
             Pricing::Offer(offer) => {

@@ -161,6 +161,12 @@ impl Reply {
         Self::error(400, "no_unit_price", message, "stripe402_no_unit_price")
     }
 
+    /// 403: the operator names no price for this tool or method.
+    pub(super) fn mcp_not_for_sale() -> Self {
+        let message = "no tool or method of this name is for sale here: see tools/list";
+        Self::error(403, "not_for_sale", message, "stripe402_unmatched")
+    }
+
     /// 400: the body is no message of JSON-RPC.
     pub(super) fn mcp_not_json() -> Self {
         let message = "the body must be one JSON-RPC message: an object of JSON, in UTF-8";

@@ -26,6 +26,28 @@ async fn a_server_that_is_not_there_is_one_plain_line() {
     assert_eq!(said.error.lines().count(), 1, "{said:?}");
 }
 
+/// What asks for nothing by itself may sell tools one by one.
+#[tokio::test]
+async fn an_mcp_server_is_explained_tool_by_tool() {
+    let here = Terminal::new().await;
+    let url = here.stack.url("/mcp");
+    let said = here.run(&["explain", &url]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for line in
+        ["sells the tools of an MCP server:", "echo", "Free.", "search", "Costs $0.01 a call."]
+    {
+        assert!(said.out.contains(line), "{line}: {said:?}");
+    }
+    let told: Value =
+        serde_json::from_str(&here.run(&["explain", "--json", &url]).await.out).unwrap();
+    assert_eq!(
+        (&told["free"], &told["tools"]["report"]),
+        (&false.into(), &"Costs $0.25 a call.".into())
+    );
+    let free = here.run(&["explain", &here.stack.url("/api/health")]).await;
+    assert!(free.out.contains("answers 200 without payment."), "{free:?}");
+}
+
 #[tokio::test]
 async fn help_knows_commands_and_exit_codes() {
     let here = Terminal::new().await;

@@ -184,7 +184,13 @@ async fn each_tool_costs_what_the_gateway_asks_for_it() {
     let arguments = ["proxy", &url, "--payment-method", &card, "--max-price", "0.50usd"];
     let server = sdk.server(&arguments);
     let told = server.step(json!({"list": true})).await;
-    assert_eq!(told["tools"][2]["name"], "report", "{told}");
+    let does = told["tools"].as_array().unwrap().iter().map(|tool| &tool["description"]);
+    let expected = [
+        "Says the same.\n\nFree.",
+        "Finds three pages about something.\n\nCosts $0.01 a call.",
+        "Writes a report about something.\n\nCosts $0.25 a call.",
+    ];
+    assert_eq!(does.collect::<Vec<_>>(), expected, "{told}");
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 0, "looking costs nothing");
     let call = async |name: &str| {
         let call = json!({"name": name, "arguments": {"text": "a", "query": "a", "subject": "a"}});

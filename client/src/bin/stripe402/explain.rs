@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stripe402_client::{Error, Policy, Terms, money, pricing_in_words};
 use stripe402_protocol::{PAYMENT_REQUIRED, Payment, Receipt, decode};
 
-use crate::{arguments::ExplainArgs, exit::Exit, show};
+use crate::{arguments::ExplainArgs, exit::Exit, prices::prices, show};
 
 /// The longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,10 +24,19 @@ async fn explain_url(url: Url, method: Method, as_json: bool) -> Result<u8, Exit
     let response = ask(url.clone(), method).await?;
     let status = response.status().as_u16();
     if status != 402 {
+        // An MCP server sells its tools one by one, at one address.
+        let tools = prices(&client()?, &url).await;
         if as_json {
-            show::json(&json!({"url": url.as_str(), "status": status, "free": true}));
-        } else {
+            let mut said = json!({"url": url.as_str(), "status": status, "free": tools.is_empty()});
+            if let (Some(said), false) = (said.as_object_mut(), tools.is_empty()) {
+                said.insert("tools".to_owned(), json!(tools));
+            }
+            show::json(&said);
+        } else if tools.is_empty() {
             show::say(&format!("{url} answers {status} without payment."));
+        } else {
+            show::say(&format!("{url} sells the tools of an MCP server:"));
+            tools.iter().for_each(|(name, price)| show::row(name, price));
         }
         return Ok(0);
     }
@@ -51,10 +60,13 @@ pub(crate) async fn ask_within(
     method: Method,
     limit: Duration,
 ) -> Result<Response, Exit> {
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-    let client = client.map_err(|error| Exit::local(error.to_string()))?;
-    let answer = client.request(method, url).timeout(limit).send().await;
+    let answer = client()?.request(method, url).timeout(limit).send().await;
     answer.map_err(|error| reqwest_middleware::Error::from(error).into())
+}
+
+fn client() -> Result<Client, Exit> {
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+    client.map_err(|error| Exit::local(error.to_string()))
 }
 
 pub(crate) fn terms(response: &Response) -> Result<Terms, Error> {

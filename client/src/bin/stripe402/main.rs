@@ -12,6 +12,7 @@ mod explain;
 mod help;
 mod mcp;
 mod page;
+mod prices;
 mod show;
 
 use std::process::ExitCode;

@@ -106,6 +106,8 @@ fn a_refusal_says_what_it_costs_in_json_rpc() {
     assert_eq!(error["data"]["resource"]["url"], "/mcp");
     assert_eq!(error["data"]["resource"]["description"], "All of it");
     assert_eq!(error["data"]["accepts"][0]["scheme"], "stripe");
+    let (_, search) = send(&call("search"), &[]);
+    assert_eq!(search["error"]["data"]["resource"]["description"], "MCP tool: search");
     let text = call("report").replace("\"id\":7", "\"id\":\"a\\\"b\"");
     assert_eq!(send(&text, &[]).1["id"], "a\"b");
     let wrong = stripe402_protocol::encode(&json!({"clientId": 7}));

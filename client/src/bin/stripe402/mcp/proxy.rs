@@ -1,6 +1,6 @@
 //! `stripe402 mcp proxy`: the tools of a remote server, whose calls are paid for.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reqwest::{
     Url,
@@ -12,6 +12,7 @@ use rmcp::{
         CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult,
         ClientCapabilities, ClientConfig, ClientRequest, ListToolsResult, MetaObject,
         PaginatedRequestParams, ServerCapabilities, ServerConfig, ServerPeerInfo, ServerResult,
+        Tool,
     },
     service::{Peer, PeerRequestOptions, RequestContext, ServiceError},
     transport::{
@@ -33,7 +34,7 @@ use super::{
     secrets::{self, for_agents},
     serve, told,
 };
-use crate::{curl, exit::Exit};
+use crate::{curl, exit::Exit, prices::prices};
 
 /// The longest time for the end of the remote session, and for the word that a call is cancelled.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ pub(super) async fn proxy(arguments: ProxyArgs) -> Result<u8, Exit> {
     let local = |error: reqwest::Error| Exit::local(error.to_string());
     let unpaid = network().redirect(reqwest::redirect::Policy::none()).build().map_err(local)?;
     let outcomes = Outcomes::default();
+    let prices = prices(&unpaid, &url).await;
     let remote = Remote {
         paying: account.wallet.client(network()).map_err(local)?,
         unpaid,
@@ -74,7 +76,8 @@ pub(super) async fn proxy(arguments: ProxyArgs) -> Result<u8, Exit> {
             .unwrap_or_else(|| Exit::local(format!("the MCP server at {url}: {error}")))
     })?;
     announce(&account.policy, &format!(" for {url}"));
-    let served = Proxy { account, url, outcomes, max_time, peer: running.peer().clone() };
+    let peer = running.peer().clone();
+    let served = Proxy { account, url, outcomes, max_time, peer, prices };
     let served = tokio::select! {
         served = serve(served, (agent, tokio::io::stdout())) => served,
         () = ended.for_good() => Ok(0),
@@ -96,6 +99,8 @@ struct Proxy {
     /// The longest time for one call.
     max_time: Duration,
     peer: Peer<RoleClient>,
+    /// What tools cost, by their names.
+    prices: BTreeMap<String, String>,
 }
 
 impl ServerHandler for Proxy {
@@ -125,7 +130,10 @@ impl ServerHandler for Proxy {
     ) -> Result<ListToolsResult, ErrorData> {
         let listed = tokio::time::timeout(self.max_time, self.peer.list_tools(page)).await;
         match listed.unwrap_or_else(|_| Err(self.late())) {
-            Ok(listed) => self.hide(listed).map_err(|exit| self.of_protocol(&exit)),
+            Ok(mut listed) => {
+                listed.tools.iter_mut().for_each(|tool| self.price(tool));
+                self.hide(listed).map_err(|exit| self.of_protocol(&exit))
+            }
             Err(ServiceError::McpError(error)) => Err(self.hide_error(error)),
             Err(error) => {
                 let exit = self.outcomes.take_other().unwrap_or_else(|| self.failure(&error));
@@ -229,6 +237,14 @@ impl Proxy {
             other => CallToolResult::structured(json!(other)),
         });
         Ok(Called { answer, receipt })
+    }
+
+    /// An agent reads what a tool costs where it reads what it does.
+    fn price(&self, tool: &mut Tool) {
+        if let Some(price) = self.prices.get(tool.name.as_ref()) {
+            let does = tool.description.take().unwrap_or_default();
+            tool.description = Some(format!("{does}\n\n{price}").trim().to_owned().into());
+        }
     }
 
     /// The same without credentials.
