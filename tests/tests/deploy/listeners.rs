@@ -104,7 +104,7 @@ async fn wrong_files_stop_the_start_and_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let mut ledger = alone(dir.path(), more);
         let error = ledger.ready().await.unwrap_err().to_string();
-        assert!(error.contains("ended by itself (exit status: 1)"), "{error}");
+        assert!(error.contains("ended by itself (exit status: 2)"), "{error}");
         assert!(error.contains(setting) && error.contains(problem), "{error}");
         assert!(error.contains(file), "{error}");
     }
