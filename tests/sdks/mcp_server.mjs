@@ -20,7 +20,7 @@ async function run({ params: { name, arguments: args } }, { requestInfo }) {
   const client = requestInfo.headers['x-stripe402-client-id']
   if (name === 'echo') {
     const content = [{ type: 'text', text: `${args.text}, ${client}, ${requestInfo.headers['x-mine']}` }]
-    return { content, structuredContent: { said: args.text }, _meta: { mine: 'kept' } }
+    return { content, structuredContent: { said: args.text }, _meta: { mine: 'kept', words: 3 } }
   }
   if (name === 'fail') return { content: [{ type: 'text', text: 'it cannot be done' }], isError: true }
   if (name === 'throw') throw new McpError(-32000, 'no such thing', { why: 'it is not there' })

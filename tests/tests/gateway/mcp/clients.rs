@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::add_cluster;
-use crate::answer::send;
+use crate::{answer::send, operator};
 
 /// What the client was told and what it paid.
 async fn buy(stack: &Stack) -> Value {
@@ -61,6 +61,16 @@ impl Server {
     }
 }
 
+/// By what a tool says in its result, as JSON and as an event.
+fn by_words() -> Value {
+    let words = json!({"words": "/result/_meta/words"});
+    let each = json!({"words": 1_000});
+    json!({"price": {"most": 100, "usage": [
+        {"json": words, "per_1000": each},
+        {"sse": words, "per_1000": each},
+    ]}})
+}
+
 #[tokio::test]
 async fn sessions_events_and_their_ends_pass() {
     for answers in ["json", "events"] {
@@ -70,12 +80,13 @@ async fn sessions_events_and_their_ends_pass() {
             .filter(|filter| {
                 let routes = filter["routes"].as_array_mut().unwrap();
                 let mcp = routes.iter_mut().find(|route| route["path"] == "/mcp").unwrap();
-                // What this server does not have is an error of its own, and paid for.
-                mcp["mcp"] = json!({"tools": {"echo": 0, "search": 100, "report": 2_500}});
+                mcp["mcp"] = json!({"tools": {"echo": by_words()}});
             })
             .config(move |config| {
                 add_cluster(config, "tools", address)?;
-                let route = json!({"match": {"path": "/mcp"}, "route": {"cluster": "tools", "timeout": "30s"}});
+                let route = json!({
+                    "match": {"path": "/mcp"}, "route": {"cluster": "tools", "timeout": "30s"},
+                });
                 config.routes()?.as_array_mut().unwrap().insert(0, route);
                 Ok(())
             });
@@ -87,14 +98,39 @@ async fn sessions_events_and_their_ends_pass() {
         let output = node.kill_on_drop(true).output().await.unwrap();
         let said: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-        // All that it sent was free: the session's begin, its stream of events, and a call of a free tool.
+        // The session's begin and its stream of events were free. Of the call, all is held at first.
         assert_eq!(
             (&said["said"], &said["left"]),
-            (&json!("hello"), &json!([])),
+            (&json!("hello"), &json!([49_900])),
             "{answers}: {said}"
         );
+        sold(&stack, "mcp echo", 3).await;
         let none =
             send(stack.client.delete(stack.url("/mcp")).header("mcp-session-id", "none")).await;
         assert_eq!(none.status, 404, "{answers}: the server's own answer");
+        // A call in a session that has ended is not paid for.
+        let call = super::post(&stack, super::shapes::call("echo"));
+        let payment = json!({"paymentMethodId": card});
+        let call = call
+            .header("mcp-session-id", "none")
+            .header("payment", stripe402_protocol::encode(&payment));
+        let ended = send(call).await;
+        assert_eq!((ended.status, ended.headers.get("payment-response")), (404, None), "{answers}");
+        sold(&stack, "mcp echo", 3).await;
     }
+}
+
+/// What a route has brought, once it is captured.
+async fn sold(stack: &Stack, route: &str, units: i64) {
+    let mut lines = Value::Null;
+    for _ in 0..100 {
+        lines = operator::get(stack, "/revenue?by=route").await["lines"].clone();
+        let holds = operator::get(stack, "/holds").await["holds"].clone();
+        let of = lines.as_array().unwrap().iter().find(|line| line["route"] == route);
+        if holds == json!([]) && of.is_some_and(|line| line["units"] == units) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{route} was to bring {units} units: {lines}")
 }

@@ -51,7 +51,15 @@ pub(super) fn honest() -> Vec<Shape> {
         .map(|name| with(post(call(name)), &[("mcp-method", "tools/call"), ("mcp-name", name)]));
     let nested = json!({"id": 1, "method": "tools/call", "params": {"arguments": {"name": DEAR, "method": "x"},
         "name": "echo"}});
-    free.into_iter().map(post).chain(calls).chain(new).chain([post(nested.to_string())]).collect()
+    let resumed = with(post(""), &[("mcp-session-id", "x"), ("last-event-id", "7")]);
+    let resumed = Shape { method: "GET", ..resumed };
+    free.into_iter()
+        .map(post)
+        .chain([resumed])
+        .chain(calls)
+        .chain(new)
+        .chain([post(nested.to_string())])
+        .collect()
 }
 
 /// A field that is there again, in another spelling or of another kind, before or after.
