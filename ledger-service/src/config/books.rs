@@ -1,6 +1,6 @@
 //! Commands for operators, on the store itself.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use stripe402_protocol::Currency;
@@ -26,6 +26,10 @@ pub struct BooksArgs {
     /// environment, LEDGER_ADMIN_TOKEN. Takes precedence over LEDGER_STORE [env: LEDGER_ADMIN_URL]
     #[arg(long)]
     pub url: Option<String>,
+    /// File with the certificates (PEM) of the only authorities that are trusted at --url; without it,
+    /// the public ones are
+    #[arg(long, env = "LEDGER_ADMIN_CA")]
+    pub ca: Option<PathBuf>,
     /// Number of replicas of a Redis master that must have a refund's plan before the command calls
     /// Stripe; use the ledger's value [default: 1 if the master has or had replicas, else 0]
     #[arg(long, env = "LEDGER_REDIS_WAIT_REPLICAS")]

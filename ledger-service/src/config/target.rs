@@ -1,7 +1,7 @@
 //! Which books a command works on. A flag takes precedence over the environment: somebody who names a
 //! backup must not be told of the ledger that runs.
 
-use std::env::VarError;
+use std::{env::VarError, path::PathBuf};
 
 use secrecy::SecretString;
 
@@ -19,6 +19,8 @@ pub enum Target {
         url: String,
         /// An operator's token.
         token: SecretString,
+        /// The file of the authorities that are trusted there, if not the public ones.
+        ca: Option<PathBuf>,
     },
 }
 
@@ -29,13 +31,13 @@ impl BooksArgs {
     /// [`ConfigError`] if a variable is wrong, or there is no token for a ledger.
     pub fn target(&self) -> Result<Target, ConfigError> {
         if let Some(url) = &self.url {
-            return ledger(url.clone());
+            return self.ledger(url.clone());
         }
         if let Some(store) = &self.store {
             return Ok(Target::Store(store.clone()));
         }
         if let Some(url) = variable("LEDGER_ADMIN_URL")? {
-            return ledger(url);
+            return self.ledger(url);
         }
         let Some(store) = variable("LEDGER_STORE")? else {
             return Ok(Target::Store(StoreUrl::default()));
@@ -44,18 +46,19 @@ impl BooksArgs {
             store.parse().map_err(|problem: String| ConfigError::new("LEDGER_STORE", problem));
         parsed.map(Target::Store)
     }
-}
 
-fn ledger(url: String) -> Result<Target, ConfigError> {
-    let name = "LEDGER_ADMIN_TOKEN";
-    let list = variable(name)?.ok_or_else(|| {
-        let problem = "must be set in the environment, to one of the ledger's tokens, for --url";
-        ConfigError::new(name, problem)
-    })?;
-    // As the ledger is given it: `alice:TOKEN,bob:TOKEN`. The first will do.
-    let first = list.split(',').next().unwrap_or_default().trim();
-    let token = first.split_once(':').map_or(first, |(_, token)| token);
-    Ok(Target::Ledger { url, token: SecretString::from(token) })
+    fn ledger(&self, url: String) -> Result<Target, ConfigError> {
+        let name = "LEDGER_ADMIN_TOKEN";
+        let list = variable(name)?.ok_or_else(|| {
+            let problem =
+                "must be set in the environment, to one of the ledger's tokens, for --url";
+            ConfigError::new(name, problem)
+        })?;
+        // As the ledger is given it: `alice:TOKEN,bob:TOKEN`. The first will do.
+        let first = list.split(',').next().unwrap_or_default().trim();
+        let token = first.split_once(':').map_or(first, |(_, token)| token);
+        Ok(Target::Ledger { url, token: SecretString::from(token), ca: self.ca.clone() })
+    }
 }
 
 /// A variable that is set and not empty.

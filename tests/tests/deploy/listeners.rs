@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use stripe402_tests::{
+    binary,
     ledger::{Ledger, LedgerOptions},
     ports,
     process::Inherit,
@@ -51,6 +52,38 @@ async fn operators_can_be_asked_for_certificates_too() {
     assert_eq!(ask(&nobody, ledger.admin_address(), "/metrics").await, "");
     // Gateways are not, unless that is asked for by its own setting.
     assert_eq!(ask(&nobody, ledger.address(), "/readyz").await, ok);
+}
+
+/// A command trusts the authority that it is given, and else the public ones.
+#[tokio::test]
+async fn a_command_trusts_the_authority_that_it_is_given() {
+    let known = Known::new();
+    let here = known.authority.sign("localhost");
+    put(&known.path("ledger/here.crt"), &here.certificate);
+    put(&known.path("ledger/here.key"), &here.key);
+    let file = |name: &str| known.path(name).to_str().unwrap().to_owned();
+    let more = BTreeMap::from([
+        ("LEDGER_TLS_CERTIFICATE".to_owned(), file("ledger/here.crt")),
+        ("LEDGER_TLS_KEY".to_owned(), file("ledger/here.key")),
+    ]);
+    let mut ledger = alone(known.dir.path(), more);
+    ledger.ready().await.unwrap();
+    let url = format!("https://localhost:{}", ledger.admin_address().port());
+    let verify = |ca: Option<String>| {
+        let mut command = std::process::Command::new(binary::ledger().unwrap());
+        command.args(["verify", "--url", &url]).env_clear();
+        command.env("LEDGER_ADMIN_TOKEN", ledger.admin_token());
+        command.envs(ca.map(|ca| ("LEDGER_ADMIN_CA", ca)));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // The books are empty: that is what it found.
+    assert_eq!(verify(Some(file("ledger/ca.crt"))).0, Some(3));
+    let (code, said) = verify(None);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("UnknownIssuer"), "{said}");
+    let (code, said) = verify(Some(file("ledger/missing")));
+    assert!(code == Some(2) && said.contains("LEDGER_ADMIN_CA: "), "{code:?} {said}");
 }
 
 /// Handshakes do not wait for one another.

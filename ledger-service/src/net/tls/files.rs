@@ -107,7 +107,7 @@ impl Files {
     }
 }
 
-fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(super) fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError {
         setting,
         path: path.to_path_buf(),
@@ -124,7 +124,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
         roots.add(certificate).map_err(|error| error.to_string())?;

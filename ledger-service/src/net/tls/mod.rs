@@ -1,11 +1,13 @@
 //! TLS on the listeners: certificates from files that are renewed while the ledger runs.
 
+mod client;
 mod files;
 mod listener;
 mod renewal;
 
 use std::path::PathBuf;
 
+pub(crate) use client::trusting;
 pub use files::{Files, TlsError};
 pub use listener::{Listener, Stream};
 pub use renewal::{Current, renew};

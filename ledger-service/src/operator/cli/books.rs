@@ -49,7 +49,9 @@ impl Books {
                 let operations = Operations::new(store, None, Arc::new(SystemClock));
                 Ok(Self::Here(Box::new(operations)))
             }
-            Target::Ledger { url, token } => Ok(Self::There(Box::new(Remote::new(&url, &token)?))),
+            Target::Ledger { url, token, ca } => {
+                Ok(Self::There(Box::new(Remote::new(&url, &token, ca.as_deref())?)))
+            }
         }
     }
 
@@ -76,7 +78,9 @@ impl Books {
                     "--lost-books: cannot be used with --url: stop the ledger and use --store";
                 Err(CliError::Setting(text.to_owned()))
             }
-            Target::Ledger { url, token } => Ok(Self::There(Box::new(Remote::new(&url, &token)?))),
+            Target::Ledger { url, token, ca } => {
+                Ok(Self::There(Box::new(Remote::new(&url, &token, ca.as_deref())?)))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A ledger that runs, asked through its operator API.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
@@ -18,6 +18,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::CliError;
+use crate::net::tls::trusting;
 
 /// The largest answer that is read, in bytes.
 const ANSWER: usize = 64 << 20;
@@ -68,7 +69,11 @@ impl Remote {
     ///
     /// # Errors
     /// [`CliError::Setting`] if the address or the token cannot be used.
-    pub(super) fn new(url: &str, token: &SecretString) -> Result<Self, CliError> {
+    pub(super) fn new(
+        url: &str,
+        token: &SecretString,
+        ca: Option<&Path>,
+    ) -> Result<Self, CliError> {
         let base = checked(url)
             .map_err(|problem| CliError::Setting(format!("--url (LEDGER_ADMIN_URL): {problem}")))?;
         let header = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
@@ -82,8 +87,13 @@ impl Remote {
         tcp.set_connect_timeout(Some(CONNECT));
         // A ledger whose machine is gone is noticed while a long check is waited for.
         tcp.set_keepalive(Some(CONNECT));
-        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
-        let connector = tls.wrap_connector(tcp);
+        let tls = HttpsConnectorBuilder::new();
+        let tls = match ca.map(|path| trusting("LEDGER_ADMIN_CA", path)).transpose() {
+            Ok(Some(config)) => tls.with_tls_config(config),
+            Ok(None) => tls.with_webpki_roots(),
+            Err(error) => return Err(CliError::Setting(error.to_string())),
+        };
+        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
         // A connection that the ledger has closed must not look like a lost answer.
         let client =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
