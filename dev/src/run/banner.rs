@@ -42,7 +42,7 @@ fn places(text: &mut String, settings: &Settings) {
         text,
         "demo API",
         settings.upstream.number,
-        "what is sold, MCP tools at /mcp, too; knows nothing of payments",
+        "what is sold, and MCP tools at /mcp",
     );
     match &settings.stripe {
         Stripe::StandIn => place(
