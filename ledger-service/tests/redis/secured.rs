@@ -78,7 +78,7 @@ fn tls_and_a_user_of_few_rights() {
     for (store, authority) in [(&store, file("server.key")), (&wrong_password, file("ca.crt"))] {
         let refused = ledger(&["verify"], store, &authority);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert_eq!(refused.status.code(), Some(5), "{said}");
         assert!(!said.contains("secret") && !said.contains("hunter2"), "{said}");
     }
 }
