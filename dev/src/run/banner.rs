@@ -38,12 +38,7 @@ fn places(text: &mut String, settings: &Settings) {
         "/admin/ (its token: secrets.env in state), /metrics",
     );
     place(text, "  webhooks", settings.webhook.number, "/webhooks/stripe");
-    place(
-        text,
-        "demo API",
-        settings.upstream.number,
-        "what is sold, and MCP tools at /mcp",
-    );
+    place(text, "demo API", settings.upstream.number, "what is sold, and MCP tools at /mcp");
     match &settings.stripe {
         Stripe::StandIn => place(
             text,
