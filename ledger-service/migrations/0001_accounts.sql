@@ -19,6 +19,17 @@ CREATE TABLE accounts (
     PRIMARY KEY (client, currency)
 ) WITH (fillfactor = 50); -- room for updates in place: every request updates one row
 
+-- What is left of grants, of accounts that have a rest of one: see ledger-service/src/accounting/grant.rs.
+CREATE TABLE grants (
+    client   client_id NOT NULL,
+    currency currency  NOT NULL,
+    record   jsonb     NOT NULL,
+    -- When somebody has to look whether one has expired.
+    due_ms   bigint,
+    PRIMARY KEY (client, currency)
+);
+CREATE INDEX grants_by_due ON grants (due_ms) WHERE due_ms IS NOT NULL;
+
 -- Sums of deductions less voids, for ever.
 CREATE TABLE tallies (
     client   client_id NOT NULL,

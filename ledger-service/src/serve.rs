@@ -32,6 +32,10 @@ use crate::{
 const HOLDS_EVERY: Duration = Duration::from_secs(5);
 /// How many ended holds are settled in one transaction.
 const HOLDS_AT_ONCE: usize = 256;
+/// How often the ledger looks for grants that have expired: so long one may be spent beyond its end.
+const GRANTS_EVERY: Duration = Duration::from_secs(5);
+/// Of how many accounts grants expire in one go.
+const GRANTS_AT_ONCE: usize = 256;
 /// How many open holds are counted.
 const HOLDS_COUNTED: usize = 1_000;
 /// A charge may be on its way for so long after Stripe's time-out has passed here.
@@ -226,6 +230,7 @@ fn background(config: &Config, app: &App, beside: &Handle) -> JoinSet<()> {
     tasks.spawn_on(observe::upkeep(), beside);
     tasks.spawn(sweep(Arc::clone(&app.parts.topups), config.sweep));
     tasks.spawn(settle_holds(Arc::clone(&app.store)));
+    tasks.spawn(expire_grants(Arc::clone(&app.store)));
     tasks.spawn(keep_up(Arc::clone(&app.store), config.sweep));
     if let Some(to) = config.backup.clone() {
         tasks.spawn(back_up(Arc::clone(&app.store), to, config.backup_every));
@@ -276,6 +281,18 @@ async fn settle_holds(store: Arc<dyn Store>) {
             Err(error) => tracing::warn!(%error, "open holds cannot be counted"),
         }
         tokio::time::sleep(HOLDS_EVERY).await;
+    }
+}
+
+/// At the start, then at intervals: what has expired of grants.
+async fn expire_grants(store: Arc<dyn Store>) {
+    loop {
+        match store.expire_grants(GRANTS_AT_ONCE).await {
+            Ok(expired) if expired.len() >= GRANTS_AT_ONCE => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "grants cannot expire, which is tried again"),
+        }
+        tokio::time::sleep(GRANTS_EVERY).await;
     }
 }
 

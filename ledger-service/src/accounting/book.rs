@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, DeductionId, Units, message::HoldTerms};
 
-use super::{Account, AccountKey, Kind, Movement, TallyKey, TopUp, TopUpId};
+use super::{Account, AccountKey, Grants, Kind, Movement, TallyKey, TopUp, TopUpId};
 
 /// What is remembered of a deduction id, so that it takes effect at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,20 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), Self::Error>;
+
+    /// What is left of an account's grants, as it was reckoned last.
+    ///
+    /// # Errors
+    /// The store's.
+    fn grants(&self, key: &AccountKey) -> Result<Grants, Self::Error>;
+    /// # Errors
+    /// The store's.
+    fn set_grants(&mut self, key: &AccountKey, grants: &Grants) -> Result<(), Self::Error>;
+    /// The accounts of which a grant may have expired by then ([`Grants::due_ms`]); at most `most`.
+    ///
+    /// # Errors
+    /// The store's.
+    fn due_grants(&self, now_ms: u64, most: usize) -> Result<Vec<AccountKey>, Self::Error>;
 
     /// # Errors
     /// The store's.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use stripe402_protocol::{ClientId, DeductionId};
 
 use super::{
-    Account, AccountKey, Book, DeductionRecord, Kind, Movement, OpenHold, TallyKey, TopUp, TopUpId,
+    Account, AccountKey, Book, DeductionRecord, Grants, Kind, Movement, OpenHold, TallyKey, TopUp,
+    TopUpId,
 };
 
 /// The books in memory: the oracle that stores are tested against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     accounts: BTreeMap<AccountKey, Account>,
+    grants: BTreeMap<AccountKey, Grants>,
     deductions: BTreeMap<DeductionId, DeductionRecord>,
     holds: BTreeMap<DeductionId, OpenHold>,
     /// When which of them ends.
@@ -136,6 +138,25 @@ impl Book for Memory {
     fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), Self::Error> {
         self.accounts.insert(*key, *account);
         Ok(())
+    }
+
+    fn grants(&self, key: &AccountKey) -> Result<Grants, Self::Error> {
+        Ok(self.grants.get(key).cloned().unwrap_or_default())
+    }
+
+    fn set_grants(&mut self, key: &AccountKey, grants: &Grants) -> Result<(), Self::Error> {
+        if grants.lots().is_empty() {
+            self.grants.remove(key);
+        } else {
+            self.grants.insert(*key, grants.clone());
+        }
+        Ok(())
+    }
+
+    fn due_grants(&self, now_ms: u64, most: usize) -> Result<Vec<AccountKey>, Self::Error> {
+        let is_due = |grants: &Grants| grants.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+        let due = self.grants.iter().filter(|(_, grants)| is_due(grants));
+        Ok(due.take(most).map(|(key, _)| *key).collect())
     }
 
     fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, Self::Error> {

@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod book;
 mod deduction;
+mod grant;
 mod hold;
 mod limit;
 mod memory;
@@ -21,10 +22,16 @@ pub use account::{Account, AccountKey, TooLarge};
 pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
 pub use book::{Book, DeductionRecord, OpenHold};
 pub use deduction::{apply_batch, apply_deduction, apply_void, recall_leases};
+pub use grant::{
+    Balance, Expired, Grants, LOOK_AGAIN_MS, Lot, MOST_GRANTS, balance, expire_due_grants,
+    expire_grants,
+};
 pub use hold::{Settled, apply_capture, settle_ended};
 pub use limit::Limit;
 pub use memory::Memory;
-pub use movement::{Kind, Movement, PostRefusal, Posted, Posting, post, post_together, post_up_to};
+pub use movement::{
+    Kind, Movement, PostRefusal, Posted, Posting, post, post_expiring, post_together, post_up_to,
+};
 pub use tally::TallyKey;
 pub use top_up::{
     Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,

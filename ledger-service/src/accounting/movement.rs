@@ -6,6 +6,7 @@ use stripe402_protocol::Units;
 use super::{
     Book,
     account::{Account, AccountKey},
+    grant::{Balance, balance},
 };
 
 /// One movement, as it is asked for.
@@ -51,6 +52,10 @@ pub enum Kind {
     AdjustmentUp,
     /// An operator's correction downwards. Debit; refused if it is not there.
     AdjustmentDown,
+    /// Credit that was given and not paid for: spent first, never paid out to a card. Credit.
+    Grant,
+    /// What was left of a grant has expired. The reference is the grant's. Debit.
+    GrantExpired,
     /// The Express middleware, on the same store, credited. Credit.
     ExternalUp,
     /// The Express middleware, on the same store, deducted. Debit; refused if it is not there.
@@ -90,6 +95,12 @@ pub enum PostRefusal {
     Insufficient,
     /// It would exceed the largest amount.
     TooLarge,
+    /// There is not so much left of a grant of this reference.
+    NoSuchGrant,
+    /// As many grants as an account may have are not spent yet.
+    TooManyGrants,
+    /// The grant has expired before it was made.
+    Expired,
 }
 
 /// Posts a movement, once per kind, reference and account.
@@ -102,11 +113,25 @@ pub fn post<B: Book>(
     posting: &Posting,
     now_ms: u64,
 ) -> Result<Posted, B::Error> {
-    let account = book.account(key)?;
+    post_expiring(book, key, posting, None, now_ms)
+}
+
+/// Posts a grant that expires then, Unix milliseconds.
+///
+/// # Errors
+/// The store's.
+pub fn post_expiring<B: Book>(
+    book: &mut B,
+    key: &AccountKey,
+    posting: &Posting,
+    expires_ms: Option<u64>,
+    now_ms: u64,
+) -> Result<Posted, B::Error> {
+    let before = balance(book, key)?;
     let again = stripe402_mutant::mutant!("credited_twice") && posting.kind == Kind::TopUp;
     if let Some(known) = book.movement(key, posting.kind, &posting.reference)?.filter(|_| !again) {
         return Ok(if known.posting.amount == posting.amount {
-            Posted::Repeated(account)
+            Posted::Repeated(before.account)
         } else {
             Posted::Refused(PostRefusal::Conflict)
         });
@@ -114,13 +139,26 @@ pub fn post<B: Book>(
     if matches!(posting.kind, Kind::Capture | Kind::Release) && !is_open_hold(book, key, posting)? {
         return Ok(Posted::Refused(PostRefusal::NoSuchHold));
     }
-    let after = match effect(account, posting) {
+    if expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+        return Ok(Posted::Refused(PostRefusal::Expired));
+    }
+    let after = match step(before, posting, expires_ms) {
         Ok(after) => after,
         Err(refusal) => return Ok(Posted::Refused(refusal)),
     };
-    book.set_account(key, &after)?;
+    write(book, key, &after)?;
     book.record(key, &Movement { posting: posting.clone(), at_ms: now_ms })?;
-    Ok(Posted::Done(after))
+    Ok(Posted::Done(after.account))
+}
+
+fn write<B: Book>(book: &mut B, key: &AccountKey, after: &Balance) -> Result<(), B::Error> {
+    // Not the reckoned ones: what was written before deductions would count them again.
+    let is_new = book.grants(key)? != after.grants;
+    book.set_account(key, &after.account)?;
+    if is_new {
+        book.set_grants(key, &after.grants)?;
+    }
+    Ok(())
 }
 
 /// Posts a debit, once, that takes at most what is available: what is missing is nobody's debt.
@@ -153,13 +191,13 @@ pub fn post_together<B: Book>(
     postings: &[Posting],
     now_ms: u64,
 ) -> Result<Posted, B::Error> {
-    let before = book.account(key)?;
-    let mut after = before;
+    let before = balance(book, key)?;
+    let mut after = before.clone();
     for (at, posting) in postings.iter().enumerate() {
         if let Some(known) = book.movement(key, posting.kind, &posting.reference)? {
             let same = at == 0 && known.posting.amount == posting.amount;
             return Ok(if same {
-                Posted::Repeated(before)
+                Posted::Repeated(before.account)
             } else {
                 Posted::Refused(PostRefusal::Conflict)
             });
@@ -169,16 +207,28 @@ pub fn post_together<B: Book>(
         {
             return Ok(Posted::Refused(PostRefusal::NoSuchHold));
         }
-        after = match effect(after, posting) {
+        after = match step(after, posting, None) {
             Ok(after) => after,
             Err(refusal) => return Ok(Posted::Refused(refusal)),
         };
     }
-    book.set_account(key, &after)?;
+    write(book, key, &after)?;
     for posting in postings {
         book.record(key, &Movement { posting: posting.clone(), at_ms: now_ms })?;
     }
-    Ok(Posted::Done(after))
+    Ok(Posted::Done(after.account))
+}
+
+/// What a movement does to an account and to what is left of its grants.
+fn step(
+    before: Balance,
+    posting: &Posting,
+    expires_ms: Option<u64>,
+) -> Result<Balance, PostRefusal> {
+    before.grants.allow(&before.account, posting)?;
+    let account = effect(before.account, posting)?;
+    let grants = before.grants.moved((&before.account, &account), posting, expires_ms)?;
+    Ok(Balance { account, grants })
 }
 
 /// What a movement does to an account.
@@ -190,9 +240,10 @@ fn effect(account: Account, posting: &Posting) -> Result<Account, PostRefusal> {
         | Kind::RefundFailed
         | Kind::DisputeWon
         | Kind::AdjustmentUp
+        | Kind::Grant
         | Kind::ExternalUp => account.credited(amount).map_err(too_large),
         Kind::Refund | Kind::DisputeOpened => account.forced(amount).map_err(too_large),
-        Kind::AdjustmentDown | Kind::ExternalDown => {
+        Kind::AdjustmentDown | Kind::GrantExpired | Kind::ExternalDown => {
             account.debited(amount).ok_or(PostRefusal::Insufficient)
         }
         Kind::Hold => account.held(amount).ok_or(PostRefusal::Insufficient),
@@ -224,10 +275,12 @@ impl Kind {
             | Self::RefundFailed
             | Self::DisputeWon
             | Self::AdjustmentUp
+            | Self::Grant
             | Self::ExternalUp => amount.get(),
             Self::Refund
             | Self::DisputeOpened
             | Self::AdjustmentDown
+            | Self::GrantExpired
             | Self::ExternalDown
             | Self::Capture => amount.get().saturating_neg(),
             Self::DisputeLost | Self::Hold | Self::Release | Self::Freeze | Self::Unfreeze => 0,
@@ -235,7 +288,7 @@ impl Kind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::TopUp,
         Self::Refund,
         Self::RefundFailed,
@@ -244,6 +297,8 @@ impl Kind {
         Self::DisputeLost,
         Self::AdjustmentUp,
         Self::AdjustmentDown,
+        Self::Grant,
+        Self::GrantExpired,
         Self::ExternalUp,
         Self::ExternalDown,
         Self::Hold,
@@ -265,6 +320,8 @@ impl Kind {
             Self::DisputeLost => "dispute_lost",
             Self::AdjustmentUp => "adjustment_up",
             Self::AdjustmentDown => "adjustment_down",
+            Self::Grant => "grant",
+            Self::GrantExpired => "grant_expired",
             Self::ExternalUp => "external_up",
             Self::ExternalDown => "external_down",
             Self::Hold => "hold",

@@ -75,7 +75,8 @@ macro_rules! transactions {
 }
 
 transactions! {
-    batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, post_up_to, post_together, recall_leases,
+    batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, grant, balance,
+    expire_grants, post_up_to, post_together, recall_leases,
     outlives_failover,
     movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
@@ -278,6 +279,21 @@ macro_rules! observed {
         let posted = measured!($self post($key, $posting))?;
         count(kind, posted);
         Ok(posted)
+    }};
+    ($self:ident grant($key:ident, $posting:ident, $expires_ms:ident)) => {{
+        let kind = $posting.kind;
+        let posted = measured!($self grant($key, $posting, $expires_ms))?;
+        count(kind, posted);
+        Ok(posted)
+    }};
+    ($self:ident expire_grants($most:ident)) => {{
+        let expired = measured!($self expire_grants($most))?;
+        for Expired { account, amount, .. } in &expired {
+            count(Kind::GrantExpired, Posted::Done(Account::default()));
+            let subject = account.client.subject();
+            tracing::info!(subject, units = amount.get(), "a grant has expired");
+        }
+        Ok(expired)
     }};
     ($self:ident post_up_to($key:ident, $posting:ident)) => {{
         let kind = $posting.kind;

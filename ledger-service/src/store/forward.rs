@@ -23,6 +23,9 @@ macro_rules! forward_store {
                 deduction(client: ClientId, id: DeductionId) -> Option<DeductionRecord>;
                 account(key: AccountKey) -> Account;
                 post(key: AccountKey, posting: Posting) -> Posted;
+                grant(key: AccountKey, posting: Posting, expires_ms: Option<u64>) -> Posted;
+                balance(key: AccountKey) -> Balance;
+                expire_grants(most: usize) -> Vec<Expired>;
                 post_up_to(key: AccountKey, posting: Posting) -> Posted;
                 post_together(key: AccountKey, postings: Vec<Posting>) -> Posted;
                 recall_leases(key: AccountKey) -> Account;
@@ -76,8 +79,8 @@ macro_rules! forward_store {
 
             use $crate::{
                 accounting::{
-                    Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind,
-                    Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+                    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
+                    Expired, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
                     TopUp, TopUpId,
                 },
                 store::{

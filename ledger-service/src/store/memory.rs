@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Book as _, DeductionRecord, Kind,
-        Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
-        TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, Book as _,
+        DeductionRecord, Expired, Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened,
+        Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -121,6 +121,25 @@ impl Accounts for InMemory {
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
         Ok(known(accounting::post(&mut self.books()?.memory, &key, &posting, now_ms)))
+    }
+
+    async fn grant(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+        expires_ms: Option<u64>,
+    ) -> Result<Posted, StoreError> {
+        let (now_ms, memory) = (self.clock.now_ms(), &mut self.books()?.memory);
+        Ok(known(accounting::post_expiring(memory, &key, &posting, expires_ms, now_ms)))
+    }
+
+    async fn balance(&self, key: AccountKey) -> Result<Balance, StoreError> {
+        Ok(known(accounting::balance(&self.books()?.memory, &key)))
+    }
+
+    async fn expire_grants(&self, most: usize) -> Result<Vec<Expired>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        Ok(known(accounting::expire_due_grants(&mut self.books()?.memory, now_ms, most)))
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {

@@ -10,8 +10,8 @@ use stripe402_protocol::{
 
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
-    Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement,
-    NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Kind,
+    Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -45,6 +45,21 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Posts a movement as [`crate::accounting::post`] says.
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;
+
+    /// Posts a grant, which expires then (Unix milliseconds), as [`crate::accounting::post_expiring`] says.
+    async fn grant(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+        expires_ms: Option<u64>,
+    ) -> Result<Posted, StoreError>;
+
+    /// What an account holds, and what is left of its grants.
+    async fn balance(&self, key: AccountKey) -> Result<Balance, StoreError>;
+
+    /// Takes back what has expired of grants by the store's clock, as
+    /// [`crate::accounting::expire_grants`] says: of at most so many accounts. Every ledger may ask.
+    async fn expire_grants(&self, most: usize) -> Result<Vec<Expired>, StoreError>;
 
     /// Posts a debit of at most what is available, as [`crate::accounting::post_up_to`] says.
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError>;

@@ -110,6 +110,13 @@ impl World {
         self.store.account(self.key()).await.unwrap().available.get()
     }
 
+    /// What was paid for, and what is left of each grant.
+    async fn kinds(&self) -> (i64, Vec<i64>) {
+        let balance = self.store.balance(self.key()).await.unwrap();
+        let lots = balance.grants.lots().iter().map(|lot| lot.left.get()).collect();
+        (balance.grants.paid(&balance.account).get(), lots)
+    }
+
     async fn postings(&self) -> Vec<(Kind, i64)> {
         let movements = self.store.movements(self.key()).await.unwrap();
         movements.iter().map(|m| (m.posting.kind, m.posting.amount.get())).collect()
@@ -279,6 +286,26 @@ async fn a_key_of_another_type_fails_its_own_client_only() {
     assert_eq!(answer.deductions[0].1, DeductionOutcome::Frozen);
     assert_eq!(answer.deductions[1].1, charged(0));
     assert_eq!(answer.voids[0].1, VoidOutcome::Conflict);
+}
+
+/// What the middleware credits was paid for; what it deducts is taken from grants first.
+#[tokio::test]
+async fn the_middleware_spends_what_was_granted_first() {
+    let mut world = World::new().await;
+    world.express_creates("100", "USD").await;
+    world.post(Kind::Grant, "g", 50).await;
+    world.express_credits(30).await;
+    assert_eq!(world.kinds().await, (130, vec![50]));
+    world.express_deducts(20).await;
+    assert_eq!(world.kinds().await, (130, vec![30]));
+    world.express_credits(5).await;
+    world.post(Kind::Freeze, "f", 0).await;
+    world.express_credits(7).await;
+    assert_eq!(world.kinds().await, (142, vec![30]), "while it is frozen, too");
+    world.post(Kind::Unfreeze, "f", 0).await;
+    world.express_deducts(40).await;
+    assert_eq!(world.kinds().await, (132, vec![]));
+    world.verify().await;
 }
 
 #[tokio::test]

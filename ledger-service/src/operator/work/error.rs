@@ -95,6 +95,17 @@ impl From<PostRefusal> for OperatorError {
             PostRefusal::TooLarge => {
                 ("too_large", "the balance would be above 2^53 - 1 units; nothing was changed")
             }
+            PostRefusal::NoSuchGrant => (
+                "no_such_grant",
+                "there is not so much left of a grant of this reference; nothing was changed",
+            ),
+            PostRefusal::TooManyGrants => (
+                "too_many_grants",
+                "the client has not spent 100 grants yet, which is the most; nothing was changed",
+            ),
+            PostRefusal::Expired => {
+                ("expired", "this grant would have expired already; nothing was changed")
+            }
         };
         Self::Refused { code, text: text.to_owned() }
     }

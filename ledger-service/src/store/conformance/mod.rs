@@ -126,6 +126,11 @@ macro_rules! conformance_tests {
             a_top_up_that_would_go_into_a_debt_is_not_opened
             a_debit_of_what_is_there_makes_no_debt
             a_frozen_account_neither_pays_nor_is_charged
+            what_was_granted_is_spent_first_and_never_paid_out
+            what_is_left_of_a_grant_expires_once
+            what_a_hold_may_still_spend_does_not_expire
+            disputes_take_what_was_paid_for_first
+            an_account_has_so_many_grants
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
             the_newest_of_all_clients_is_found

@@ -1,5 +1,6 @@
 //! The books of one write transaction, on redb's tables.
 
+mod grants;
 mod holds;
 mod names;
 mod sweep;
@@ -13,21 +14,24 @@ use super::{
     super::StoreError,
     damage::{damaged, shown},
     schema::{
-        self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, HOLD_ENDS, HOLDS,
-        MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNCHARGED, UNCHARGED_OF,
-        UNFINISHED, account_bytes, failed, reference_bytes, to_json, to_postcard,
+        self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS,
+        HOLD_ENDS, HOLDS, MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNCHARGED,
+        UNCHARGED_OF, UNFINISHED, account_bytes, failed, reference_bytes, to_json, to_postcard,
     },
 };
 use crate::accounting::{
-    Account, AccountKey, Book, DeductionRecord, Kind, Movement, OpenHold, TallyKey, TopUp, TopUpId,
+    Account, AccountKey, Book, DeductionRecord, Grants, Kind, Movement, OpenHold, TallyKey, TopUp,
+    TopUpId,
 };
 
-pub(super) use self::{holds::ended, sweep::Swept};
+pub(super) use self::{grants::due, holds::ended, sweep::Swept};
 
 /// The books, open for writing.
 pub(super) struct TableBook<'t> {
     accounts: Table<'t, &'static [u8], &'static [u8]>,
     deductions: Table<'t, &'static [u8; 16], &'static [u8]>,
+    grants: Table<'t, &'static [u8], &'static [u8]>,
+    grant_ends: Table<'t, (u64, &'static [u8]), ()>,
     holds: Table<'t, &'static [u8; 16], &'static [u8]>,
     hold_ends: Table<'t, (u64, &'static [u8; 16]), ()>,
     tallies: Table<'t, &'static [u8], (i64, i64)>,
@@ -65,6 +69,8 @@ impl<'t> TableBook<'t> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS).map_err(failed)?,
             deductions: transaction.open_table(CHARGES).map_err(failed)?,
+            grants: transaction.open_table(GRANTS).map_err(failed)?,
+            grant_ends: transaction.open_table(GRANT_ENDS).map_err(failed)?,
             holds: transaction.open_table(HOLDS).map_err(failed)?,
             hold_ends: transaction.open_table(HOLD_ENDS).map_err(failed)?,
             tallies: transaction.open_table(TALLIES).map_err(failed)?,
@@ -158,6 +164,18 @@ impl Book for TableBook<'_> {
         let set = self.accounts.insert(key.as_slice(), account.as_slice());
         let set = set.map(drop).map_err(failed);
         self.wrote(set)
+    }
+
+    fn grants(&self, key: &AccountKey) -> Result<Grants, StoreError> {
+        schema::grants(&self.grants, key)
+    }
+
+    fn set_grants(&mut self, key: &AccountKey, grants: &Grants) -> Result<(), StoreError> {
+        self.write_grants(key, grants)
+    }
+
+    fn due_grants(&self, now_ms: u64, most: usize) -> Result<Vec<AccountKey>, StoreError> {
+        due(&self.grant_ends, now_ms, most)
     }
 
     fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, StoreError> {

@@ -15,6 +15,7 @@ mod file;
 mod look;
 mod open;
 mod read;
+mod reports;
 mod schema;
 mod writer;
 
@@ -26,7 +27,7 @@ use std::{
 
 use async_trait::async_trait;
 use stripe402_protocol::{
-    ClientId, Currency, DeductionId,
+    ClientId, DeductionId,
     message::{Batch, BatchAnswer},
 };
 use uuid::Uuid;
@@ -38,15 +39,12 @@ use self::{
     read::Snapshot,
     writer::{Turns, Writer},
 };
-use super::{
-    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
-    TopUps,
-};
+use super::{Accounts, Audit, Counters, Customers, Store, StoreError, TopUps};
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit,
-        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
-        UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
+        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, State, TopUp,
+        TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -185,6 +183,31 @@ impl Accounts for Embedded {
         self.write(move |book| accounting::post(book, &key, &posting, now_ms)).await
     }
 
+    async fn grant(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+        expires_ms: Option<u64>,
+    ) -> Result<Posted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let post = move |book: &mut TableBook<'_>| {
+            accounting::post_expiring(book, &key, &posting, expires_ms, now_ms)
+        };
+        self.write(post).await
+    }
+
+    async fn balance(&self, key: AccountKey) -> Result<Balance, StoreError> {
+        self.snapshot()?.balance(&key)
+    }
+
+    async fn expire_grants(&self, most: usize) -> Result<Vec<Expired>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        if !self.snapshot()?.has_due_grant(now_ms)? {
+            return Ok(Vec::new());
+        }
+        self.write(move |book| accounting::expire_due_grants(book, now_ms, most)).await
+    }
+
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
         let now_ms = self.clock.now_ms();
         self.write(move |book| accounting::post_up_to(book, &key, &posting, now_ms)).await
@@ -307,58 +330,6 @@ impl Audit for Embedded {
         most: usize,
     ) -> Result<Vec<AuditEntry>, StoreError> {
         self.snapshot()?.audit(before, most)
-    }
-}
-
-#[async_trait]
-impl Reports for Embedded {
-    async fn movements(&self, key: AccountKey) -> Result<Vec<Movement>, StoreError> {
-        self.snapshot()?.movements(&key)
-    }
-
-    async fn accounts(
-        &self,
-        client: Option<ClientId>,
-        after: Option<AccountKey>,
-        most: usize,
-    ) -> Result<Vec<AccountKey>, StoreError> {
-        self.snapshot()?.accounts(client.as_ref(), after.as_ref(), most)
-    }
-
-    async fn open_holds(
-        &self,
-        client: Option<ClientId>,
-        most: usize,
-    ) -> Result<Vec<(DeductionId, OpenHold)>, StoreError> {
-        self.snapshot()?.open_holds(client.as_ref(), most)
-    }
-
-    async fn tallies(&self, key: AccountKey) -> Result<Vec<Tally>, StoreError> {
-        self.snapshot()?.tallies(&key)
-    }
-
-    async fn deductions(
-        &self,
-        key: AccountKey,
-        most: usize,
-    ) -> Result<Vec<StoredDeduction>, StoreError> {
-        self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
-    }
-
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        self.snapshot()?.recent_top_ups(most)
-    }
-
-    async fn latest_movements(
-        &self,
-        kinds: &[Kind],
-        most: usize,
-    ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
-        self.snapshot()?.latest_movements(kinds, most)
-    }
-
-    async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {
-        self.snapshot()?.revenue(since_hour)
     }
 }
 

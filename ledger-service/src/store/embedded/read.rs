@@ -8,15 +8,15 @@ use uuid::Uuid;
 
 use super::{
     super::{StoreError, StoredDeduction, Tally},
-    book::ended,
+    book::{due, ended},
     damage::{damaged, shown},
     schema::{
-        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, HOLD_ENDS, HOLDS, MOVEMENTS, PAYERS,
-        REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed,
+        self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS, HOLD_ENDS, HOLDS,
+        MOVEMENTS, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed,
     },
 };
 use crate::accounting::{
-    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
+    Account, AccountKey, Balance, DeductionRecord, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
 };
 
 /// A snapshot.
@@ -29,6 +29,17 @@ impl Snapshot {
 
     pub(super) fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
         schema::account(&self.0.open_table(ACCOUNTS).map_err(failed)?, key)
+    }
+
+    pub(super) fn balance(&self, key: &AccountKey) -> Result<Balance, StoreError> {
+        let account = self.account(key)?;
+        let grants = schema::grants(&self.0.open_table(GRANTS).map_err(failed)?, key)?;
+        Ok(Balance { account, grants: grants.reckoned(&account) })
+    }
+
+    pub(super) fn has_due_grant(&self, now_ms: u64) -> Result<bool, StoreError> {
+        let ends = self.0.open_table(GRANT_ENDS).map_err(failed)?;
+        Ok(!due(&ends, now_ms, 1)?.is_empty())
     }
 
     /// What a client may know of an id.

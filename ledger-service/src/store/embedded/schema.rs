@@ -17,11 +17,16 @@ use super::{
     damage::{damaged, shown, shown_bytes},
 };
 use crate::accounting::{
-    Account, AccountKey, DeductionRecord, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
+    Account, AccountKey, DeductionRecord, Grants, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
 };
 
 /// Account → what it holds.
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("accounts");
+/// Account → what is left of its grants.
+pub(super) const GRANTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("grants");
+/// When a grant of an account of [`GRANTS`] may have expired. The earliest are a range.
+pub(super) const GRANT_ENDS: TableDefinition<'_, (u64, &[u8]), ()> =
+    TableDefinition::new("grant_ends");
 /// Deduction id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
 /// Hold → what is pending, until it is settled.
@@ -109,6 +114,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(ACCOUNTS).map_err(failed)?;
     transaction.open_table(REFERENCES).map_err(failed)?;
     transaction.open_table(CHARGES).map_err(failed)?;
+    transaction.open_table(GRANTS).map_err(failed)?;
+    transaction.open_table(GRANT_ENDS).map_err(failed)?;
     transaction.open_table(HOLDS).map_err(failed)?;
     transaction.open_table(HOLD_ENDS).map_err(failed)?;
     transaction.open_table(TALLIES).map_err(failed)?;
@@ -132,6 +139,8 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     let transaction = into.begin_write().map_err(failed)?;
     copy(from, &transaction, ACCOUNTS)?;
     copy(from, &transaction, CHARGES)?;
+    copy(from, &transaction, GRANTS)?;
+    copy(from, &transaction, GRANT_ENDS)?;
     copy(from, &transaction, HOLDS)?;
     copy(from, &transaction, HOLD_ENDS)?;
     copy(from, &transaction, TALLIES)?;
@@ -188,6 +197,16 @@ pub(super) fn account(
     let read =
         |bytes: &[u8]| from_postcard(bytes).map_err(|why| damaged(&ACCOUNTS, &shown(key), &why));
     bytes.map_or_else(|| Ok(Account::default()), |bytes| read(bytes.value()))
+}
+
+/// What is left of an account's grants, as it was reckoned last.
+pub(super) fn grants(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    key: &AccountKey,
+) -> Result<Grants, StoreError> {
+    let bytes = table.get(account_bytes(key).as_slice()).map_err(failed)?;
+    let read = |bytes: &[u8]| from_json(bytes).map_err(|why| damaged(&GRANTS, &shown(key), &why));
+    bytes.map_or_else(|| Ok(Grants::default()), |bytes| read(bytes.value()))
 }
 
 pub(super) fn read_charge(id: &DeductionId, bytes: &[u8]) -> Result<DeductionRecord, StoreError> {

@@ -7,8 +7,10 @@
 
 mod batch;
 mod connect;
+mod customers;
 mod durability;
 mod existing;
+mod grants;
 mod holds;
 mod look;
 mod migrate;
@@ -37,12 +39,12 @@ use uuid::Uuid;
 
 use self::session::Session;
 use super::{
-    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
-    TopUps,
+    Accounts, Audit, Counters, Reports, Store, StoreError, StoredDeduction, Tally, TopUps,
 };
 use crate::accounting::{
-    self, Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit,
-    Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
+    Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+    TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -87,6 +89,25 @@ impl Postgres {
         };
         self.migrated.get_or_try_init(|| ready).await?;
         Ok(&self.pool)
+    }
+
+    /// Posts one movement in the way that the accounting says.
+    async fn post_one(
+        &self,
+        key: AccountKey,
+        posting: &Posting,
+        post: impl Fn(&mut Memory, u64) -> Result<Posted, core::convert::Infallible> + Send + Sync,
+    ) -> Result<Posted, StoreError> {
+        let pool = self.pool().await?;
+        self.retried(async || {
+            let mut session = Session::on(pool, key).await?;
+            session.read_movements(posting).await?;
+            let now_ms = session.now_ms();
+            let posted = session.apply(|book| post(book, now_ms));
+            session.commit().await?;
+            Ok(posted)
+        })
+        .await
     }
 
     /// Runs a transaction until it is carried out, or fails for a reason that stays.
@@ -142,29 +163,44 @@ impl Accounts for Postgres {
     }
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        let pool = self.pool().await?;
-        self.retried(async || {
-            let mut session = Session::on(pool, key).await?;
-            session.read_movements(&posting).await?;
-            let now_ms = session.now_ms();
-            let posted = session.apply(|book| accounting::post(book, &key, &posting, now_ms));
-            session.commit().await?;
-            Ok(posted)
+        self.post_one(key, &posting, |book, now_ms| accounting::post(book, &key, &posting, now_ms))
+            .await
+    }
+
+    async fn grant(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+        expires_ms: Option<u64>,
+    ) -> Result<Posted, StoreError> {
+        self.post_one(key, &posting, |book, now_ms| {
+            accounting::post_expiring(book, &key, &posting, expires_ms, now_ms)
         })
         .await
     }
 
-    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+    async fn balance(&self, key: AccountKey) -> Result<Balance, StoreError> {
+        grants::balance(self.pool().await?, &key).await.map_err(unavailable)
+    }
+
+    async fn expire_grants(&self, most: usize) -> Result<Vec<Expired>, StoreError> {
         let pool = self.pool().await?;
-        self.retried(async || {
-            let mut session = Session::on(pool, key).await?;
-            session.read_movements(&posting).await?;
-            let now_ms = session.now_ms();
-            let posted = session.apply(|book| accounting::post_up_to(book, &key, &posting, now_ms));
-            session.commit().await?;
-            Ok(posted)
-        })
-        .await
+        let mut expired = Vec::new();
+        for key in grants::due(pool, most).await.map_err(unavailable)? {
+            match self.retried(|| grants::expire(pool, key)).await {
+                // Left for people: it must not keep others' from expiring.
+                Err(StoreError::Damaged(why)) => {
+                    tracing::error!(why, "a client's grants cannot expire");
+                }
+                own => expired.extend(own?),
+            }
+        }
+        Ok(expired)
+    }
+
+    async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
+        let post = |book: &mut Memory, now_ms| accounting::post_up_to(book, &key, &posting, now_ms);
+        self.post_one(key, &posting, post).await
     }
 
     async fn post_together(
@@ -253,62 +289,6 @@ impl TopUps for Postgres {
 
     async fn unfinished_top_ups(&self) -> Result<Vec<TopUp>, StoreError> {
         query::unfinished(self.pool().await?).await
-    }
-}
-
-#[async_trait]
-impl Customers for Postgres {
-    async fn customer(&self, client: ClientId) -> Result<Option<String>, StoreError> {
-        query::customer(self.pool().await?, &client).await.map_err(unavailable)
-    }
-
-    async fn remember_customer(
-        &self,
-        client: ClientId,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        let pool = self.pool().await?;
-        sqlx::query("INSERT INTO customers VALUES ($1, $2) ON CONFLICT (client) DO NOTHING")
-            .bind(client.as_bytes().as_slice())
-            .bind(&customer)
-            .execute(pool)
-            .await
-            .map_err(unavailable)?;
-        let known = query::customer(pool, &client).await.map_err(unavailable)?;
-        Ok(known.unwrap_or(customer))
-    }
-
-    async fn replace_customer(
-        &self,
-        client: ClientId,
-        gone: &str,
-        customer: String,
-    ) -> Result<String, StoreError> {
-        let pool = self.pool().await?;
-        sqlx::query(
-            "INSERT INTO customers VALUES ($1, $3)
-             ON CONFLICT (client) DO UPDATE SET customer = $3 WHERE customers.customer = $2",
-        )
-        .bind(client.as_bytes().as_slice())
-        .bind(gone)
-        .bind(&customer)
-        .execute(pool)
-        .await
-        .map_err(unavailable)?;
-        let known = query::customer(pool, &client).await.map_err(unavailable)?;
-        Ok(known.unwrap_or(customer))
-    }
-
-    async fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
-        query::payer(self.pool().await?, payment_intent).await
-    }
-
-    async fn agreed(
-        &self,
-        anchor: ClientId,
-        wanted: Option<ClientId>,
-    ) -> Result<Option<ClientId>, StoreError> {
-        query::agreed(self.pool().await?, anchor, wanted).await
     }
 }
 

@@ -5,9 +5,9 @@
 
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgRow, types::Json};
 
-use super::rows;
+use super::{grants, rows};
 use crate::accounting::{
-    Account, AccountKey, Book as _, Kind, Memory, Movement, Posting, TopUp, TopUpId,
+    Account, AccountKey, Book as _, Grants, Kind, Memory, Movement, Posting, TopUp, TopUpId,
 };
 
 /// A transaction on an account.
@@ -23,6 +23,7 @@ pub(super) struct Session {
 
 struct Before {
     account: Account,
+    grants: Grants,
     movements: usize,
     top_ups: Vec<TopUp>,
 }
@@ -45,17 +46,21 @@ impl Session {
         .bind(name)
         .fetch_one(&mut *transaction)
         .await?;
-        let row =
-            sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2 FOR UPDATE")
-                .bind(key.client.as_bytes().as_slice())
-                .bind(key.currency.as_str())
-                .try_map(|row: PgRow| rows::account(&row))
-                .fetch_optional(&mut *transaction)
-                .await?;
-        let account = row.unwrap_or_default();
+        let row = sqlx::query(
+            "SELECT a.*, g.record AS grants FROM accounts a
+                   LEFT JOIN grants g ON g.client = a.client AND g.currency = a.currency
+                  WHERE a.client = $1 AND a.currency = $2 FOR UPDATE OF a",
+        )
+        .bind(key.client.as_bytes().as_slice())
+        .bind(key.currency.as_str())
+        .try_map(|row: PgRow| Ok((rows::account(&row)?, grants::record(&row)?)))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let (account, grants) = row.unwrap_or_default();
         let mut book = Memory::default();
         known(book.set_account(&key, &account));
-        let before = Before { account, movements: 0, top_ups: Vec::new() };
+        known(book.set_grants(&key, &grants));
+        let before = Before { account, grants, movements: 0, top_ups: Vec::new() };
         Ok(Self { transaction, key, now_ms: u64::try_from(now_ms).unwrap_or(0), book, before })
     }
 
@@ -139,6 +144,7 @@ impl Session {
     /// Writes what changed, and commits.
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.write_account().await?;
+        self.write_grants().await?;
         let new: Vec<Movement> = self
             .book
             .movements()
@@ -191,6 +197,29 @@ impl Session {
         .bind(account.recalled)
         .execute(&mut *self.transaction)
         .await?;
+        Ok(())
+    }
+
+    async fn write_grants(&mut self) -> Result<(), sqlx::Error> {
+        let grants = known(self.book.grants(&self.key));
+        if grants == self.before.grants {
+            return Ok(());
+        }
+        let due_ms = grants.due_ms().map(|due_ms| i64::try_from(due_ms).unwrap_or(i64::MAX));
+        let text = if grants.lots().is_empty() {
+            "DELETE FROM grants WHERE client = $1 AND currency = $2
+                AND $3::jsonb IS NOT NULL AND $4::bigint IS NULL"
+        } else {
+            "INSERT INTO grants VALUES ($1, $2, $3, $4)
+             ON CONFLICT (client, currency) DO UPDATE SET record = $3, due_ms = $4"
+        };
+        sqlx::query(text)
+            .bind(self.key.client.as_bytes().as_slice())
+            .bind(self.key.currency.as_str())
+            .bind(Json(grants))
+            .bind(due_ms)
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 

@@ -57,11 +57,13 @@ impl Redis {
         key: AccountKey,
         posting: Posting,
         up_to: bool,
+        expires_ms: Option<u64>,
     ) -> Result<Posted, StoreError> {
         self.name_payers(key, core::slice::from_ref(&posting)).await?;
         let mut arguments: Vec<Vec<u8>> = vec![key.currency.as_str().into()];
         arguments.extend(fields(posting));
         arguments.push(if up_to { "1".into() } else { "0".into() });
+        arguments.push(expires_ms.map(|ms| ms.to_string()).unwrap_or_default().into_bytes());
         let reply = self.on_accounts(&POST, &key.client, &[], &arguments).await?;
         posted(reply)
     }
@@ -212,6 +214,9 @@ fn posted(mut reply: Reply) -> Result<Posted, StoreError> {
         "no_such_hold" => Ok(Posted::Refused(PostRefusal::NoSuchHold)),
         "insufficient" => Ok(Posted::Refused(PostRefusal::Insufficient)),
         "too_large" => Ok(Posted::Refused(PostRefusal::TooLarge)),
+        "no_such_grant" => Ok(Posted::Refused(PostRefusal::NoSuchGrant)),
+        "too_many_grants" => Ok(Posted::Refused(PostRefusal::TooManyGrants)),
+        "expired" => Ok(Posted::Refused(PostRefusal::Expired)),
         _ => Err(StoreError::Damaged("an unknown answer to a movement".to_owned())),
     }
 }
@@ -224,6 +229,8 @@ const fn class(kind: Kind) -> &'static str {
         | Kind::DisputeWon
         | Kind::AdjustmentUp
         | Kind::ExternalUp => "credit",
+        Kind::Grant => "grant",
+        Kind::GrantExpired => "expire",
         Kind::Refund | Kind::DisputeOpened => "forced",
         Kind::AdjustmentDown | Kind::ExternalDown => "debit",
         Kind::Hold => "hold",

@@ -17,6 +17,7 @@
 //! | `stripe402:books` | string | the name of these books |
 //! | `stripe402:unfinished` | sorted set | `<client>:<id>` of top-ups, by when they were opened |
 //! | `stripe402:holds` | sorted set | `<client>:<id>` of holds, by when they end |
+//! | `stripe402:grants` | sorted set | `<client>:<currency>:<when it expires>` of grants that do, by when to look |
 //! | `stripe402:uncharged` | sorted set | `<client>:<id>:<currency>:<PaymentIntent that waited>` of top-ups without a charge, by when they are forgotten |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
@@ -43,6 +44,9 @@ pub(super) const UNCHARGED: &str = "stripe402:uncharged";
 
 /// Holds, by when they end.
 pub(super) const HOLDS: &str = "stripe402:holds";
+
+/// Grants that expire, by when somebody has to look.
+pub(super) const GRANTS: &str = "stripe402:grants";
 
 /// The name of these books.
 pub(super) const BOOKS: &str = "stripe402:books";

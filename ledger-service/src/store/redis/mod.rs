@@ -9,6 +9,7 @@ mod batch;
 mod connection;
 mod deductions;
 mod durability;
+mod grants;
 mod holds;
 mod keys;
 mod part;
@@ -38,9 +39,9 @@ use super::{
 };
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, DeductionRecord, Kind, Limit, Movement,
-        NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
-        UNCHARGED_KEPT,
+        Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
+        Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp,
+        TopUpId, UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -137,11 +138,28 @@ impl Accounts for Redis {
     }
 
     async fn post(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        self.post_movement(key, posting, false).await
+        self.post_movement(key, posting, false, None).await
+    }
+
+    async fn grant(
+        &self,
+        key: AccountKey,
+        posting: Posting,
+        expires_ms: Option<u64>,
+    ) -> Result<Posted, StoreError> {
+        self.post_grant(key, posting, expires_ms).await
+    }
+
+    async fn balance(&self, key: AccountKey) -> Result<Balance, StoreError> {
+        self.read_balance(key).await
+    }
+
+    async fn expire_grants(&self, most: usize) -> Result<Vec<Expired>, StoreError> {
+        self.expire_due(most).await
     }
 
     async fn post_up_to(&self, key: AccountKey, posting: Posting) -> Result<Posted, StoreError> {
-        self.post_movement(key, posting, true).await
+        self.post_movement(key, posting, true, None).await
     }
 
     async fn post_together(

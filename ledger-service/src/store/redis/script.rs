@@ -37,6 +37,7 @@ fn call(command: &str, script: &str, keys: &[String], arguments: &[Vec<u8>]) -> 
 
 const ACCOUNT: &str = include_str!("lua/account.lua");
 const HOLDS: &str = include_str!("lua/holds.lua");
+const GRANTS: &str = include_str!("lua/grants.lua");
 const MOVEMENT: &str = include_str!("lua/movement.lua");
 const TOP_UP: &str = include_str!("lua/top_up.lua");
 
@@ -49,12 +50,14 @@ macro_rules! scripts {
 scripts! {
     CHARGES = ACCOUNT, HOLDS, include_str!("lua/charges.lua");
     SETTLE_HOLDS = ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
-    POST = ACCOUNT, MOVEMENT, include_str!("lua/post.lua");
-    POST_TOGETHER = ACCOUNT, MOVEMENT, include_str!("lua/post_together.lua");
+    POST = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post.lua");
+    POST_TOGETHER = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post_together.lua");
+    BALANCE = ACCOUNT, GRANTS, include_str!("lua/balance.lua");
+    EXPIRE_GRANTS = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/expire_grants.lua");
     READ = ACCOUNT, include_str!("lua/read.lua");
     RECALL_LEASES = ACCOUNT, include_str!("lua/recall_leases.lua");
     OPEN_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/open_top_up.lua");
-    ADVANCE_TOP_UP = ACCOUNT, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
+    ADVANCE_TOP_UP = ACCOUNT, GRANTS, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
     CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");
     CARD_CHARGE = include_str!("lua/card_charge.lua");
     CARD_VOID = include_str!("lua/card_void.lua");

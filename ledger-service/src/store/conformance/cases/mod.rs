@@ -4,6 +4,7 @@
 mod audit;
 mod crowd;
 mod deductions;
+mod grants;
 mod holds;
 mod known;
 mod leases;
@@ -26,8 +27,8 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, crowd::*, deductions::*, holds::*, known::*, leases::*, many::*, movements::*,
-    payers::*, reading::*, top_ups::*, uncharged::*, voids::*,
+    audit::*, crowd::*, deductions::*, grants::*, holds::*, known::*, leases::*, many::*,
+    movements::*, payers::*, reading::*, top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

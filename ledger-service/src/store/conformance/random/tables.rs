@@ -11,6 +11,8 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
     for key in &world.keys {
         let known = accounting::Book::account(&world.books, key).unwrap();
         assert_eq!(store.account(*key).await.unwrap(), known, "{seed}");
+        let lots = accounting::balance(&world.books, key).unwrap().grants.lots().to_vec();
+        assert_eq!(store.balance(*key).await.unwrap().grants.lots(), lots, "{seed}");
         let listed = store.accounts(Some(key.client), None, usize::MAX).await.unwrap();
         assert_eq!(listed, accounts(world, key), "{seed}");
         // Commands came one by one, so there is one order that movements can be in.

@@ -223,15 +223,28 @@ impl World {
             let amount = if self.dice.throw(8) == 0 { self.amount() } else { hold.amount };
             return (key, Posting { kind, amount, ..hold });
         }
+        let key = *self.dice.pick(&self.keys);
+        // What expires is something that is left, but now and then.
+        let lots = accounting::balance(&self.books, &key).unwrap().grants;
+        let lot = lots.lots().last().filter(|_| kind == Kind::GrantExpired);
+        if let Some(lot) = lot.filter(|_| self.dice.throw(8) > 0) {
+            let (reference, amount) = (lot.reference.clone(), lot.left);
+            return (key, Posting { kind, reference, amount, note: None });
+        }
         let reference = format!("r{}", self.dice.throw(400));
-        let posting = Posting { kind, reference, amount: self.amount(), note: None };
-        (*self.dice.pick(&self.keys), posting)
+        (key, Posting { kind, reference, amount: self.amount(), note: None })
     }
 
     async fn post(&mut self, store: &dyn Store, at: &str) {
         let (key, posting) = self.posting();
         let up_to = matches!(posting.kind, Kind::Refund) && self.dice.throw(2) == 0;
-        let (expected, posted) = if up_to {
+        let expires_ms = Some(now_ms() + 3_600_000 * (1 + self.dice.throw(3)));
+        let expires_ms = expires_ms.filter(|_| posting.kind == Kind::Grant);
+        let (expected, posted) = if expires_ms.is_some() {
+            let books = &mut self.books;
+            let expected = accounting::post_expiring(books, &key, &posting, expires_ms, now_ms());
+            (expected.unwrap(), store.grant(key, posting.clone(), expires_ms).await.unwrap())
+        } else if up_to {
             let expected = accounting::post_up_to(&mut self.books, &key, &posting, now_ms());
             (expected.unwrap(), store.post_up_to(key, posting.clone()).await.unwrap())
         } else {
@@ -239,6 +252,9 @@ impl World {
             (expected.unwrap(), store.post(key, posting.clone()).await.unwrap())
         };
         assert_eq!(posted, expected, "{at}: {posting:?}");
+        let lots = accounting::balance(&self.books, &key).unwrap().grants.lots().to_vec();
+        let left = store.balance(key).await.unwrap().grants.lots().to_vec();
+        assert_eq!(left, lots, "{at}: {posting:?}");
         let known = accounting::Book::movement(&self.books, &key, posting.kind, &posting.reference);
         let known = known.unwrap().map(|movement| movement.posting);
         let shown = store.movement(key, posting.kind, &posting.reference).await.unwrap();

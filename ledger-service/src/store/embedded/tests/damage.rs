@@ -13,6 +13,7 @@ use super::{
     },
     *,
 };
+use crate::store::Reports;
 
 const CUSTOMER: &str = "cus_to_be_damaged";
 

@@ -9,7 +9,8 @@
 -- KEYS[2] our state: `first` (currency), `seen` (the balance we wrote last), `seq` and `ext`
 --         (counters), and an `account:<currency>` each: "available pending debt frozen", where
 --         available is 0 if it lies in the shared record; while leases are out, a
---         `leases:<currency>`: "how much, how many, whether they are called back"
+--         `leases:<currency>`: "how much, how many, whether they are called back"; while there is a
+--         rest of grants, `grants:<currency>` and `reckoned:<currency>` (`grants.lua`)
 -- KEYS[3] movements: `<currency>:<kind>:<reference>` = "seq amount at -" or "seq amount at +note"
 -- ARGV[1] '1' if the client is in the index of accounts, which must come first
 
@@ -19,7 +20,7 @@ local MAX = 9007199254740991 -- 2^53 - 1: up to here a double is exact
 local call, format, match = redis.call, string.format, string.match
 
 local RECORD, STATE, MOVEMENTS, LISTED
-local record, state, accounts, changed, new_movements
+local record, state, accounts, changed, new_movements, new_grants
 local damaged, unlisted
 
 -- An empty table: the same one if nothing was put there.
@@ -33,7 +34,7 @@ local function turn_to(first, listed)
     record, accounts, changed = { balance = nil, currency = nil }, {}, {}
     -- With room for these, so that it need not grow.
     state = { first = nil, seen = nil, seq = nil, ext = nil }
-    new_movements = empty(new_movements)
+    new_movements, new_grants = empty(new_movements), empty(new_grants)
     damaged, unlisted = nil, nil
 end
 
@@ -180,6 +181,28 @@ local function append(currency, kind, reference, units, note)
         text(state.seq) .. ' ' .. units .. ' ' .. text(NOW) .. ' ' .. note
 end
 
+-- What is left of a currency's grants from now on, and the account as of which it was reckoned.
+local function set_grants(currency, lots, available, pending, debt)
+    state['grants:' .. currency] = lots
+    state['reckoned:' .. currency] = text(available) .. ' ' .. text(pending) .. ' ' .. text(debt)
+    new_grants[currency] = true
+end
+
+-- What was credited without a grant was not granted.
+local function credit_external(currency, known, units)
+    local available, debt = known.available, known.debt
+    if not credit(known, units) then
+        fail('balance is too large')
+    end
+    local stored = state['reckoned:' .. currency]
+    if stored then
+        local was_available, was_pending, was_debt = match(stored, '^(%d+) (%d+) (%d+)$')
+        set_grants(currency, state['grants:' .. currency],
+            amount(was_available, 'grants') + (known.available - available),
+            amount(was_pending, 'grants'), amount(was_debt, 'grants') + (known.debt - debt))
+    end
+end
+
 -- What the Express middleware did to `balance` since we wrote it, as a movement of its own kind.
 local function post_external(currency)
     local known = account(currency)
@@ -188,9 +211,7 @@ local function post_external(currency)
     if known.frozen then
         -- The balance was moved away: all that is there has come since.
         kind, difference = 'external_up', balance
-        if not credit(known, balance) then
-            fail('balance is too large')
-        end
+        credit_external(currency, known, balance)
     else
         local seen = state.seen == record.balance and balance or amount(state.seen, 'seen')
         known.available = seen
@@ -198,9 +219,7 @@ local function post_external(currency)
             return
         elseif balance > seen then
             kind, difference = 'external_up', balance - seen
-            if not credit(known, difference) then
-                fail('balance is too large')
-            end
+            credit_external(currency, known, difference)
         else
             kind, difference = 'external_down', seen - balance
             known.available = balance
@@ -283,8 +302,20 @@ local function write_leases(currency, known)
     end
 end
 
+local function write_grants(currency)
+    local grants, reckoned = 'grants:' .. currency, 'reckoned:' .. currency
+    if state[grants] then
+        call('HSET', STATE, grants, state[grants], reckoned, state[reckoned])
+    else
+        call('HDEL', STATE, grants, reckoned)
+    end
+end
+
 local function save()
     write_movements()
+    for currency in pairs(new_grants) do
+        write_grants(currency)
+    end
     for currency in pairs(changed) do
         local known = account(currency)
         local kept, seen = known.available, nil

@@ -1,4 +1,4 @@
--- Posting a movement, as `accounting/movement.rs` says.
+-- Posting a movement, as `accounting/movement.rs` says: for scripts over `account.lua` and `grants.lua`.
 
 -- What each class of movements does to an account; answers a refusal, or nothing.
 local effects = {
@@ -55,8 +55,11 @@ local function open_hold(currency, reference, units)
         and not movement(currency, 'release', reference)
 end
 
--- 'done', 'repeated', or a refusal. `units` is the amount as text, `note` begins with - or +.
-local function post(currency, kind, class, reference, units, note)
+effects.grant, effects.expire = effects.credit, effects.debit
+
+-- 'done', 'repeated', or a refusal. `units` is the amount as text, `note` begins with - or +; a grant may
+-- expire (ms).
+local function post(currency, kind, class, reference, units, note, expires)
     local known = movement(currency, kind, reference)
     if known then
         return known == units and 'repeated' or 'conflict'
@@ -65,7 +68,14 @@ local function post(currency, kind, class, reference, units, note)
         and not open_hold(currency, reference, units) then
         return 'no_such_hold'
     end
-    local refusal = effects[class](account(currency), amount(units, 'the amount'))
+    if expires and expires <= NOW then
+        return 'expired'
+    end
+    local of, number = account(currency), amount(units, 'the amount')
+    lots_of(currency)
+    local had = of.available
+    local refusal = may_move(currency, class, number) or effects[class](of, number)
+        or moved(currency, class, reference, number, expires, had)
     if refusal then
         return refusal
     end

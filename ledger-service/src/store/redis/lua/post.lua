@@ -1,5 +1,5 @@
--- ARGV[2…8] currency, kind, class (what it does to the account), reference, amount, note, '1' if only
---            what is available is to be taken
+-- ARGV[2…9] currency, kind, class (what it does to the account), reference, amount, note, '1' if only
+--            what is available is to be taken, when a grant expires (ms) or ''
 -- Answers what became of it, and the account.
 
 return run(function()
@@ -9,6 +9,6 @@ return run(function()
         local most = text(math.min(amount(units, 'the amount'), account(currency).available))
         units = movement(currency, kind, reference) or most
     end
-    local outcome = post(currency, kind, ARGV[4], reference, units, ARGV[7])
+    local outcome = post(currency, kind, ARGV[4], reference, units, ARGV[7], tonumber(ARGV[9]))
     return { outcome, shown(currency) }
 end)
