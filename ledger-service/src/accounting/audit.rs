@@ -58,6 +58,8 @@ pub enum OrderKind {
     Unfreeze,
     /// A correction by hand.
     Adjust,
+    /// Credit given.
+    Grant,
     /// Unused credits back to the card.
     Refund,
     /// What Stripe knows and the books did not, posted.

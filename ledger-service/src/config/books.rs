@@ -68,7 +68,10 @@ pub enum ClientCommand {
     Unfreeze(FreezeArgs),
     /// Add units to a client's balance or take units from it, with a reason
     Adjust(AdjustArgs),
-    /// Refund unused credits to the cards that paid for them
+    /// Give a client credit, with a reason. It is spent before credit that was paid for, and never
+    /// refunded to a card
+    Grant(GrantArgs),
+    /// Refund unused credit to the cards that paid for it
     Refund(RefundArgs),
 }
 
@@ -92,9 +95,12 @@ pub struct RefundArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub client: ClientArgs,
-    /// Amount to refund, in units (10000 = $1.00) [default: the whole balance]
-    #[arg(long)]
+    /// Amount to refund, in units (10000 = $1.00)
+    #[arg(long, required_unless_present = "all")]
     pub amount: Option<i64>,
+    /// Refund all credit that was paid for and is not spent
+    #[arg(long, conflicts_with = "amount")]
+    pub all: bool,
     /// Name of this refund, of your choice. Run the command again with the same name to finish a
     /// refund that was interrupted; the ledger never refunds twice under one name
     #[arg(long)]
@@ -175,6 +181,29 @@ pub struct AdjustArgs {
     #[arg(long)]
     pub reason: String,
     /// Name of this correction, of your choice; the ledger makes a correction of the same name once
+    #[arg(long)]
+    pub reference: String,
+}
+
+/// How much, until when, and why.
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// Units to give (50000 = $5.00)
+    #[arg(long)]
+    pub units: i64,
+    /// Currency of the account that gets them
+    #[arg(long, default_value = "usd")]
+    pub currency: Currency,
+    /// Time until what is left of them expires, such as 30days. If it is not set, they never do
+    #[arg(long)]
+    pub expires_in: Option<Span>,
+    /// Reason for the grant, for the audit record
+    #[arg(long)]
+    pub reason: String,
+    /// Name of this grant, of your choice; the ledger makes a grant of the same name once
     #[arg(long)]
     pub reference: String,
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use books::{
-    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, HoldsArgs, ImportArgs,
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
     ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StoreArgs, StripeArgs,
     TransfersArgs,
 };

@@ -55,8 +55,10 @@ pub enum RefundError {
          until the dispute ends"
     )]
     Disputed,
-    /// More than is available. Do not retry: ask for less.
-    #[error("only {0} units are available; nothing was refunded: ask for at most that")]
+    /// More than was paid for and is not spent. Do not retry: ask for less.
+    #[error(
+        "only {0} units are available that were paid for; nothing was refunded: ask for at most that"
+    )]
     Insufficient(Units),
     /// The name was used for a refund of another amount. Do not retry: choose another name.
     #[error(
@@ -65,7 +67,7 @@ pub enum RefundError {
     Conflict {
         /// The name.
         name: String,
-        /// What it was used for, in units: the whole balance if there is no number.
+        /// What it was used for, in units: all that was paid for if there is no number.
         asked: Option<Units>,
         /// Of the account.
         currency: Currency,

@@ -16,7 +16,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    accounting::{AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
+    accounting::{Account, AccountKey, Kind, Movement, PostRefusal, Posted, Posting},
     postings::{Unavailable, is_disputed, operators_word, without_leases},
     stripe::{Failure, NewRefund, Refund, jittered},
 };
@@ -25,7 +25,7 @@ use crate::{
 const ATTEMPTS: u32 = 6;
 
 impl Refunds {
-    /// Refunds `amount`, or all that is available, newest card charge first. What is below the
+    /// Refunds `amount`, or all that was paid for and is not spent, newest card charge first. What is below the
     /// smallest amount that Stripe refunds stays, and so does what no card charge can take.
     ///
     /// `name` names this refund. What is refunded to which charge is decided once, in one transaction, before
@@ -73,12 +73,16 @@ impl Refunds {
         if account.frozen {
             return Err(frozen_by(movements));
         }
-        if amount.is_none_or(|amount| amount <= account.with_leases()) {
-            account = without_leases(&*self.store, key, amount).await?;
+        // What is granted stays: so much must be there besides.
+        let granted = self.store.balance(key).await?.grants.total();
+        let needed = amount.map(|amount| amount.checked_add(granted).unwrap_or(Units::MAX));
+        if needed.is_none_or(|needed| needed <= account.with_leases()) {
+            account = without_leases(&*self.store, key, needed).await?;
         }
-        let wanted = amount.unwrap_or(account.available);
-        if wanted > account.available {
-            return Err(RefundError::Insufficient(account.available));
+        let paid = self.paid(key, account).await?;
+        let wanted = amount.unwrap_or(paid);
+        if wanted > paid {
+            return Err(RefundError::Insufficient(paid));
         }
         let plan = Plan { refund: name.to_owned(), asked: amount };
         let mut postings = vec![plan.posting()];
@@ -107,13 +111,22 @@ impl Refunds {
             // Spent meanwhile.
             Posted::Refused(PostRefusal::Insufficient) => {
                 let account = self.store.account(key).await?;
-                Err(RefundError::Insufficient(account.available))
+                Err(RefundError::Insufficient(self.paid(key, account).await?))
             }
             Posted::Refused(_) => Err(Unavailable::Other(
                 "the books refuse to hold the amount of this refund".to_owned(),
             )
             .into()),
         }
+    }
+
+    /// How much of what is available was paid for: what was granted is not paid out.
+    async fn paid(&self, key: AccountKey, account: Account) -> Result<Units, RefundError> {
+        if stripe402_mutant::mutant!("grant_paid_out") {
+            return Ok(account.available);
+        }
+        let balance = self.store.balance(key).await?;
+        Ok(balance.grants.paid(&balance.account))
     }
 
     /// Finishes refunds of the account that were cut off, whatever their names.

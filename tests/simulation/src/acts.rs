@@ -4,7 +4,8 @@
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
-    accounting::AccountKey,
+    accounting::{AccountKey, Kind, Posting},
+    store::Accounts as _,
     stripe::{DisputePhase, IntentStatus},
 };
 use stripe402_protocol::{ClientId, Currency, Units};
@@ -111,6 +112,16 @@ impl People {
                     self.fail_refunds(&name);
                 }
             }
+            Act::Grant { card, amount, lasts_ms, refund_ms } => {
+                self.world.truth().touched.insert(card);
+                self.grant(card, amount, lasts_ms, number).await;
+                if let Some(refund_ms) = refund_ms {
+                    pass(refund_ms).await;
+                    let name = format!("order{number}");
+                    self.world.truth().refunds.insert(name.clone(), (card, i64::MAX));
+                    self.refund(card, None, &name).await;
+                }
+            }
             Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
             Act::Dispute { card, won, another } => {
                 let Some(id) = self.dispute(card) else { return };
@@ -192,6 +203,18 @@ impl People {
             )
             .await;
         self.tell(format_args!("refund {name}: {done:?}"));
+    }
+
+    /// By a command on the store.
+    async fn grant(&self, card: usize, amount: u32, lasts_ms: Option<u64>, number: usize) {
+        let Some(key) = self.account_of(card) else { return };
+        let (kind, reference) = (Kind::Grant, format!("gift{number}"));
+        let posting = Posting { kind, reference, amount: Units::from_u32(amount), note: None };
+        let now_ms = BEGINNING_MS + self.world.now_ms();
+        let posted =
+            self.world.books.grant(key, posting, lasts_ms.map(|lasts_ms| now_ms + lasts_ms)).await;
+        let whose = card + 1;
+        self.tell(format_args!("{amount} units to card {whose}, for {lasts_ms:?} ms: {posted:?}"));
     }
 
     /// The cardholder disputes one of their charges.

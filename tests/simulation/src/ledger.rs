@@ -226,10 +226,11 @@ impl Drop for Gone {
     }
 }
 
-/// As the service does: holds that nobody captured until their end.
+/// As the service does: holds that nobody captured until their end, and what has expired of grants.
 async fn settle(store: Arc<dyn Store>) {
     loop {
         let _ = store.settle_ended_holds(256).await;
+        let _ = store.expire_grants(256).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }

@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 34] = [
+pub const ALL: [Mutant; 36] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -51,6 +51,8 @@ pub const ALL: [Mutant; 34] = [
     mutant("dead_token_pays", "a token that was used spends its buyer's credit"),
     mutant("buyer_forgotten", "each token of a buyer's is charged, whatever credit there is"),
     mutant("credential_unnamed", "a credential that is sent again is another payment"),
+    mutant("grant_paid_out", "credit that was given is refunded to a card"),
+    mutant("grant_stays", "credit that was given stays when it has expired"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 

@@ -127,6 +127,17 @@ pub enum Act {
         /// Whether the money fails to arrive.
         fails: bool,
     },
+    /// An operator gives credit.
+    Grant {
+        /// To this card's client.
+        card: usize,
+        /// In units.
+        amount: u32,
+        /// When what is left of it expires, in milliseconds from then; never without.
+        lasts_ms: Option<u64>,
+        /// After how long the client wants all of its money back, if it does.
+        refund_ms: Option<u64>,
+    },
     /// Somebody refunds in Stripe's dashboard.
     DashboardRefund {
         /// A charge of this card.

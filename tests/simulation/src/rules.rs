@@ -1,5 +1,6 @@
 //! What must hold, whatever happens: after every event, and when everything has come to rest.
 
+mod grants;
 mod leases;
 mod refunds;
 
@@ -246,6 +247,10 @@ impl World {
                 if movement.posting.kind == Kind::Refund {
                     let name = (*key, movement.posting.reference.clone());
                     taken.insert(name, movement.posting.amount.get());
+                }
+                // What is given and what expires of it is no money of Stripe's.
+                if matches!(movement.posting.kind, Kind::Grant | Kind::GrantExpired) {
+                    continue;
                 }
                 *moved.entry(*key).or_default() +=
                     movement.posting.kind.net(movement.posting.amount);

@@ -150,12 +150,15 @@ async fn come_to_rest(world: &Arc<World>, gateways: &[Rc<Gateway>]) {
         let busy = events > 0
             || world.has_open_top_ups()
             || world.has_open_holds()
+            || world.has_expired_grants()
             || gateways.iter().any(|gateway| !gateway.is_at_rest());
         quiet = if busy { 0 } else { quiet + 1 };
         if world.now_ms() > until_ms {
             let open = world.has_open_top_ups();
             let seen: Vec<_> = gateways.iter().map(|gateway| gateway.under_way()).collect();
-            let seen = format!("events {events}, open top-ups {open}, {seen:?}");
+            let expired = world.has_expired_grants();
+            let seen =
+                format!("events {events}, open top-ups {open}, expired grants {expired}, {seen:?}");
             return world.violated("comes_to_rest", seen);
         }
         pass(5_000).await;

@@ -111,6 +111,15 @@ impl Line {
         .await
     }
 
+    async fn plan(&self, key: AccountKey, postings: Vec<Posting>) -> Result<Posted, StoreError> {
+        self.through("post_together", async {
+            let posted = self.world.books.post_together(key, postings.clone()).await?;
+            self.world.at_refund_plan(key, &postings, posted);
+            Ok(posted)
+        })
+        .await
+    }
+
     /// By the batch, so that the world hears of it.
     async fn deduct(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
         let batch = Batch {
@@ -130,6 +139,7 @@ macro_rules! line {
     ($self:ident deduct_for_card($deduction:ident)) => { $self.deduct($deduction).await };
     ($self:ident open_top_up($wanted:ident)) => { $self.open($wanted).await };
     ($self:ident post_up_to($key:ident, $posting:ident)) => { $self.goodwill($key, $posting).await };
+    ($self:ident post_together($key:ident, $postings:ident)) => { $self.plan($key, $postings).await };
     ($self:ident $method:ident($($argument:ident),*)) => {
         $self.through(stringify!($method), $self.world.books.$method($($argument),*)).await
     };

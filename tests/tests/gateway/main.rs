@@ -36,6 +36,7 @@ mod extensions;
 mod failing_api;
 mod failover;
 mod filter_order;
+mod grants;
 mod grpc_failures;
 mod http3;
 mod identity;

@@ -70,7 +70,7 @@ async fn an_operator_finds_freezes_corrects_and_refunds_and_it_is_on_record() {
     assert_eq!(frozen.body["accounts"][0]["frozen"], true, "{frozen:?}");
     let refused = pay(&stack, "/api/joke", json!({"clientId": client})).await;
     assert_eq!(refused.status, 402);
-    let refund = json!({"currency": "usd", "reference": "r1"});
+    let refund = json!({"all": true, "currency": "usd", "reference": "r1"});
     let refused = act(&format!("/clients/{subject}/refunds"), refund.clone()).await;
     assert_eq!((refused.status, &refused.body["error"]["code"]), (409, &json!("frozen")));
     act(&format!("/clients/{subject}/unfreeze"), json!({"reason": "found"})).await;

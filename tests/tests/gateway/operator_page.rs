@@ -174,6 +174,21 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
     assert!(text(&browser).await.contains("the balance is below this amount"));
     browser.until("document.querySelector('#adjust-reason').value == 'all of it'").await.unwrap();
+    // A present: it is shown, and what can be refunded is what was paid for.
+    browser.type_into("#grant-amount", "0.75").await.unwrap();
+    browser.type_into("#grant-days", "30").await.unwrap();
+    browser.type_into("#grant-reason", "a trial").await.unwrap();
+    browser.click("form[action$='/grant'] button").await.unwrap();
+    browser.until("document.querySelector('[role=status]')").await.unwrap();
+    let shown = text(&browser).await;
+    for expected in ["The credit is in the books.", "Credit that was given", "Of that, paid for"] {
+        assert!(shown.contains(expected), "{expected} is not there: {shown}");
+    }
+    // How much is to be refunded must be said.
+    browser.click("form[action$='/refund'] button").await.unwrap();
+    browser.until("document.querySelector('[role=alert]')").await.unwrap();
+    assert!(text(&browser).await.contains("a mark at all that was paid for"));
+    look(&browser, "granted").await;
     browser.type_into("#freeze-reason", "looks odd").await.unwrap();
     browser.click("form[action$='/freeze'] button").await.unwrap();
     browser.until("document.querySelector('[role=status]')").await.unwrap();

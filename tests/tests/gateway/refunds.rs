@@ -60,7 +60,8 @@ async fn unused_credits_go_back_newest_charge_first() {
     let used = "Reference \"a\" was already used for $1.0050; choose another reference.";
     assert!(other.error.contains(used), "{}", other.error);
     assert_eq!(refunded(&stack).await, 100);
-    let all = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
+    let all =
+        ledger(&stack, &redis.url(), &["client", "refund", &client, "--all", "--reference", "b"]);
     assert_eq!(all.code, 0, "{}", all.error);
     let parts = json!([{"payment_intent": second, "amount": 49_900}]);
     assert_eq!((&all.json["parts"], &all.json["account"]["available"]), (&parts, &json!(0)));
@@ -78,7 +79,7 @@ async fn unused_credits_go_back_newest_charge_first() {
         &["client", "refund", &client, "--amount", "100", "--reference", "c"],
     );
     assert_eq!(more.code, 4);
-    assert!(more.error.contains("only 0 units are available"), "{}", more.error);
+    assert!(more.error.contains("only 0 units are available that were paid for"), "{}", more.error);
     assert_eq!(refunded(&stack).await, 599);
     let verified = ledger(&stack, &redis.url(), &["verify"]);
     assert_eq!(verified.code, 0, "{}", verified.json);
@@ -112,7 +113,7 @@ async fn a_refund_that_is_asked_for_at_once_is_one() {
     }
     assert_eq!(refunded(&stack).await, 800);
     // All that is left; and then nothing new under this name, whatever comes in meanwhile.
-    let rest = ["client", "refund", &client, "--reference", "rest"];
+    let rest = ["client", "refund", &client, "--all", "--reference", "rest"];
     let before = ledger(&stack, &redis.url(), &rest);
     let back = refunded(&stack).await;
     assert!(back > 800, "{}", before.error);
@@ -199,7 +200,8 @@ async fn a_refund_that_fails_gives_its_credits_back() {
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     assert!(frozen, "the dispute is not heard of");
-    let said = ledger(&stack, &redis.url(), &["client", "refund", &client, "--reference", "b"]);
+    let said =
+        ledger(&stack, &redis.url(), &["client", "refund", &client, "--all", "--reference", "b"]);
     assert!(
         said.error.contains("a dispute is open"),
         "a refund went out while a dispute was open: {}",

@@ -12,7 +12,7 @@ use super::{
     error::ErrorBody,
 };
 use crate::net::error::ApiError;
-use crate::operator::work::{Actor, Adjustment, RefundOrder, view};
+use crate::operator::work::{Actor, Adjustment, GrantOrder, RefundOrder, view};
 
 /// Why
 #[derive(Deserialize, ToSchema)]
@@ -116,14 +116,74 @@ pub(super) async fn adjust(
     Ok(Json(operators.carry_out(work).await?))
 }
 
-/// A refund
+/// Credit to be given
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WantedGrant {
+    /// 10000 for 1.00
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    units: i64,
+    #[schema(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
+    /// When what is left of it expires; never without
+    #[serde(default, deserialize_with = "whole_or_none")]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    expires_ms: Option<i64>,
+    /// Names it: sent again, it is given once
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reference: String,
+    /// For the record
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    reason: String,
+}
+
+/// Give credit
+///
+/// It is spent before what was paid for, and never refunded to a card.
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/grants", tag = "actions", operation_id = "grant",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedGrant,
+    responses((status = 200, body = view::Adjusted), (status = 404, body = ErrorBody, description = "There is no such client"),
+    (status = 409, body = ErrorBody, description = "The books refuse it: conflict (the reference was used for another amount), expired, too_many_grants, too_large"), Usual))]
+pub(super) async fn grant(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(wanted): Sent<WantedGrant>,
+) -> Result<Json<view::Adjusted>, ApiError> {
+    let WantedGrant { units, currency, expires_ms, reference, reason } = wanted;
+    let currency = currency_named(&currency)?;
+    let expires_ms = expires_ms.map(|at_ms| {
+        let wrong = "expires_ms: must be Unix milliseconds in the future";
+        u64::try_from(at_ms).map_err(|_| ApiError::bad_request(wrong))
+    });
+    let expires_ms = expires_ms.transpose()?;
+    let wanted = GrantOrder { currency, units, expires_ms, reference, reason };
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.grant(&actor, &client, wanted).await
+    };
+    Ok(Json(operators.carry_out(work).await?))
+}
+
+/// A refund: of so many units, or of all that was paid for
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedRefund {
-    /// All that is available without
+    /// Not together with all
     #[serde(default, deserialize_with = "whole_or_none")]
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     units: Option<i64>,
+    /// All that was paid for and is not spent
+    #[serde(default)]
+    all: bool,
     #[schema(pattern = "^[a-z]{3}$", example = "usd")]
     currency: String,
     /// Names it: sent again, what was cut off is finished, and nothing goes back twice
@@ -149,7 +209,11 @@ pub(super) async fn refund(
     Named(client): Named,
     Sent(wanted): Sent<WantedRefund>,
 ) -> Result<Json<view::Refunded>, ApiError> {
-    let WantedRefund { units, currency, reference, reason } = wanted;
+    let WantedRefund { units, all, currency, reference, reason } = wanted;
+    if units.is_some() == all {
+        let text = "a refund needs units, or all: true for all that was paid for; not both";
+        return Err(ApiError::bad_request(text));
+    }
     let currency = currency_named(&currency)?;
     let wanted = RefundOrder { currency, units, reference, reason };
     let work = async move |context: Arc<OperatorContext>| {

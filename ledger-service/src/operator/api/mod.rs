@@ -43,6 +43,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/clients/{client}/freeze", post(actions::freeze))
         .route("/clients/{client}/unfreeze", post(actions::unfreeze))
         .route("/clients/{client}/adjustments", post(actions::adjust))
+        .route("/clients/{client}/grants", post(actions::grant))
         .route("/clients/{client}/refunds", post(actions::refund))
         .route("/transfers", get(money::transfers))
         .route("/revenue", get(money::revenue))

@@ -21,6 +21,7 @@ use super::{actions, audit, checks, clients, holds, money, state};
         actions::freeze,
         actions::unfreeze,
         actions::adjust,
+        actions::grant,
         actions::refund,
         money::transfers,
         money::revenue,

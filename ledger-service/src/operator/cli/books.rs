@@ -16,7 +16,7 @@ use crate::{
     clock::SystemClock,
     config::{BooksArgs, Secret, StripeArgs, Target},
     operator::work::{
-        Actor, Adjustment, Operations, OperatorError, RefundOrder,
+        Actor, Adjustment, GrantOrder, Operations, OperatorError, RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Movement, Movements, Reconciled,
             Refunded, Revenue, SumBy, Verified,
@@ -201,6 +201,25 @@ impl Books {
         }
     }
 
+    pub(super) async fn grant(
+        &self,
+        client: &str,
+        wanted: GrantOrder,
+    ) -> Result<Adjusted, CliError> {
+        match self {
+            Self::Here(books) => Ok(books.grant(&Actor::command_line(), client, wanted).await?),
+            Self::There(ledger) => {
+                let GrantOrder { currency, units, expires_ms, reference, reason } = wanted;
+                let path = format!("/clients/{}/grants", subject(client)?);
+                let body = json!({
+                    "units": units, "currency": currency, "expires_ms": expires_ms,
+                    "reference": reference, "reason": reason,
+                });
+                ledger.post(&path, &body, Task::Act).await
+            }
+        }
+    }
+
     pub(super) async fn refund(
         &self,
         client: &str,
@@ -212,7 +231,8 @@ impl Books {
                 let RefundOrder { currency, units, reference, reason } = wanted;
                 let path = format!("/clients/{}/refunds", subject(client)?);
                 let body = json!({
-                    "units": units, "currency": currency, "reference": reference, "reason": reason,
+                    "units": units, "all": units.is_none(), "currency": currency,
+                    "reference": reference, "reason": reason,
                 });
                 ledger.post(&path, &body, Task::Act).await
             }

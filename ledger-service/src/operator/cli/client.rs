@@ -1,11 +1,15 @@
-//! `client show | freeze | unfreeze | adjust`.
+//! `client show | freeze | unfreeze | adjust | grant`.
 
 use super::{Books, CliError, Report, holds, report, transfers};
 use crate::{
-    config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs},
+    clock::{Clock as _, SystemClock},
+    config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, Span},
     operator::{
         moment::moment,
-        work::{Adjustment, view::Account},
+        work::{
+            Adjustment, GrantOrder,
+            view::{Account, AccountDetails},
+        },
     },
 };
 
@@ -20,6 +24,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
         ClientCommand::Freeze(arguments) => freeze(arguments, true).await,
         ClientCommand::Unfreeze(arguments) => freeze(arguments, false).await,
         ClientCommand::Adjust(arguments) => adjust(arguments).await,
+        ClientCommand::Grant(arguments) => grant(arguments).await,
         ClientCommand::Refund(arguments) => super::refund::refund(arguments).await,
     }
 }
@@ -34,6 +39,7 @@ async fn show(arguments: ClientArgs) -> Result<Report, CliError> {
         lines.push(summary(&found.subject, &details.account));
         let spent = report::money(details.spent, currency);
         lines.push(format!("{} requests for {spent}", details.requests));
+        lines.extend(granted(details));
         lines.push(transfers::table_of(&past));
         let rows = details.recent.iter().map(|kept| {
             let at = moment(kept.at_ms);
@@ -60,6 +66,35 @@ async fn adjust(arguments: AdjustArgs) -> Result<Report, CliError> {
     let wanted = Adjustment { currency, units, reference, reason };
     let done = Books::open(&books)?.adjust(&client, wanted).await?;
     Report::new(vec![summary(&done.subject, &done.account)], &done, books.json)
+}
+
+async fn grant(arguments: GrantArgs) -> Result<Report, CliError> {
+    let GrantArgs { client: ClientArgs { client, books }, units, currency, .. } = arguments;
+    let GrantArgs { expires_in, reason, reference, .. } = arguments;
+    let lasts = |span: Span| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
+    let expires_ms = expires_in.map(|span| SystemClock.now_ms().saturating_add(lasts(span)));
+    let wanted = GrantOrder { currency, units, expires_ms, reference, reason };
+    let done = Books::open(&books)?.grant(&client, wanted).await?;
+    Report::new(vec![summary(&done.subject, &done.account)], &done, books.json)
+}
+
+/// What is left of an account's grants, and what was paid for; nothing where nothing was granted.
+fn granted(details: &AccountDetails) -> Vec<String> {
+    let currency = details.account.currency;
+    let lines = details.grants.iter().map(|grant| {
+        let until = grant.expires_ms.map_or_else(
+            || "never expires".to_owned(),
+            |at_ms| format!("expires {}", moment(at_ms)),
+        );
+        let (left, of) = (grant.left, report::amount(grant.granted, currency));
+        let left = report::amount(left, currency);
+        format!("granted: {left} left of {of}, {until} ({})", grant.reference)
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        lines.push(format!("{} was paid for", report::amount(details.paid, currency)));
+    }
+    lines
 }
 
 fn summary(subject: &str, account: &Account) -> String {

@@ -15,7 +15,10 @@ use super::{
     layout::{self, Place},
     text,
 };
-use crate::operator::work::{Actor, Adjustment, OperatorError, RefundOrder};
+use crate::operator::work::{Actor, Adjustment, GrantOrder, OperatorError, RefundOrder};
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 24 * 3_600_000;
 
 pub(super) async fn freeze(
     state: State<Operators>,
@@ -70,6 +73,27 @@ pub(super) async fn adjust(
     answer(&operators, &actor, &client, ("adjust", &filled), done).await
 }
 
+pub(super) async fn grant(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Path(client): Path<String>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let done = match wanted_grant(&filled) {
+        Err(problem) => Err(problem),
+        Ok((order, lasts_ms)) => {
+            let (who, whom) = (actor.clone(), client.clone());
+            let work = async move |context: Arc<OperatorContext>| {
+                let expires_ms = lasts_ms.map(|lasts| context.clock.now_ms().saturating_add(lasts));
+                context.operations.grant(&who, &whom, GrantOrder { expires_ms, ..order }).await
+            };
+            operators.carry_out(work).await
+        }
+    };
+    let done = done.map(|done| if done.repeated { "repeated" } else { "grant" });
+    answer(&operators, &actor, &client, ("grant", &filled), done).await
+}
+
 pub(super) async fn refund(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
@@ -99,9 +123,32 @@ fn adjustment(filled: &Filled) -> Result<Adjustment, OperatorError> {
     })
 }
 
+/// What to give, and for how many milliseconds.
+fn wanted_grant(filled: &Filled) -> Result<(GrantOrder, Option<u64>), OperatorError> {
+    let days = filled.days.trim();
+    let lasts_ms = (!days.is_empty()).then(|| {
+        let days: Option<u64> = days.parse().ok().filter(|days| (1..=36_500).contains(days));
+        days.and_then(|days| days.checked_mul(DAY_MS)).ok_or_else(|| {
+            OperatorError::Invalid("days must be a whole number from 1 to 36500".to_owned())
+        })
+    });
+    let order = GrantOrder {
+        currency: currency(filled)?,
+        units: units(&filled.amount)?,
+        expires_ms: None,
+        reference: filled.reference.clone(),
+        reason: filled.reason.clone(),
+    };
+    Ok((order, lasts_ms.transpose()?))
+}
+
 fn wanted_refund(filled: &Filled) -> Result<RefundOrder, OperatorError> {
-    let amount = filled.amount.trim();
-    let units = if amount.is_empty() { None } else { Some(units(amount)?) };
+    let (amount, all) = (filled.amount.trim(), filled.all == "1");
+    if amount.is_empty() != all {
+        let text = "a refund needs an amount, or a mark at all that was paid for; not both";
+        return Err(OperatorError::Invalid(text.to_owned()));
+    }
+    let units = if all { None } else { Some(units(amount)?) };
     let reason = Some(filled.reason.clone()).filter(|reason| !reason.trim().is_empty());
     let reference = filled.reference.clone();
     Ok(RefundOrder { currency: currency(filled)?, units, reference, reason })

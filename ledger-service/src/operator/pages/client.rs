@@ -18,7 +18,7 @@ use super::{
 };
 use crate::operator::work::{
     Actor, Operations, OperatorError,
-    view::{AccountDetails, Movements},
+    view::{AccountDetails, Grant, Movements},
 };
 
 /// How many movements and deductions are shown.
@@ -42,6 +42,12 @@ pub(super) struct Filled {
     pub(super) amount: String,
     #[serde(default)]
     pub(super) currency: String,
+    /// `1` if all of it is meant.
+    #[serde(default)]
+    pub(super) all: String,
+    /// In how many days a grant expires.
+    #[serde(default)]
+    pub(super) days: String,
     #[serde(default)]
     pub(super) reason: String,
     #[serde(default)]
@@ -124,6 +130,7 @@ fn said(done: &str) -> Option<&'static str> {
         "freeze" => Some("Frozen: no more deductions and card charges."),
         "unfreeze" => Some("Unfrozen: deductions and card charges again."),
         "adjust" => Some("The correction is in the books."),
+        "grant" => Some("The credit is in the books."),
         "repeated" => Some("It was in the books already, by the same reference: nothing happened."),
         "refund" => Some("The refund is on its way to the card."),
         "short" => Some("Less was refunded than was asked for: no card charge can take the rest."),
@@ -140,10 +147,20 @@ fn account(past: &Past, subject: &str) -> Markup {
             div.head { h2 { "Account in " (currency) } (clients::state(account)) }
             dl.tiles {
                 (tile("Available", money(account.available.get(), currency)))
+                @if !details.grants.is_empty() {
+                    (tile("Of that, paid for", money(details.paid.get(), currency)))
+                }
                 (tile("Held back", money(account.pending.get(), currency)))
                 (tile("Owed", money(account.debt.get(), currency)))
                 (tile("Paid requests", html! { (number(details.requests)) }))
                 (tile("Spent", money(details.spent, currency)))
+            }
+            @if !details.grants.is_empty() {
+                section.card {
+                    h3 { "Credit that was given" }
+                    p.hint { "Spent first, in this order; never refunded to a card." }
+                    (grants(&details.grants, currency))
+                }
             }
             div.two {
                 section.card {
@@ -153,6 +170,27 @@ fn account(past: &Past, subject: &str) -> Markup {
                 section.card {
                     h3 { "Latest deductions" }
                     (deductions(past))
+                }
+            }
+        }
+    }
+}
+
+fn grants(grants: &[Grant], currency: Currency) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th.wide scope="col" { "Reference" } th.number scope="col" { "Given" }
+                th.number scope="col" { "Left" } th scope="col" { "Expires" }
+            } }
+            tbody {
+                @for grant in grants {
+                    tr {
+                        td.wide.reference { (grant.reference) }
+                        td.number { (money(grant.granted.get(), currency)) }
+                        td.number { (money(grant.left.get(), currency)) }
+                        td { @if let Some(at_ms) = grant.expires_ms { (moment(at_ms)) } @else { "never" } }
+                    }
                 }
             }
         }
@@ -225,9 +263,25 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                 (reference("adjust", filled("adjust")))
                 button type="submit" { "Correct" }
             }
+            form.card method="post" action=(action("grant")) {
+                h3 { "Give credit" }
+                p.hint { "Spent before what was paid for; never refunded to a card." }
+                (amount("grant", "Amount", "5.00", true, &currencies, filled("grant")))
+                label for="grant-days" { "Expires in so many days; never without" }
+                input #grant-days name="days" value=(filled("grant").days) inputmode="numeric"
+                    pattern="[0-9]{0,5}" autocomplete="off";
+                (reason("grant", true, filled("grant")))
+                (reference("grant", filled("grant")))
+                button type="submit" { "Give" }
+            }
             form.card method="post" action=(action("refund")) {
-                h3 { "Refund unused credits" }
-                (amount("refund", "Amount; all that is available without", "all", false, &currencies, filled("refund")))
+                h3 { "Refund unused credit" }
+                p.hint { "Paid for and not spent: " (paid(pasts)) "." }
+                (amount("refund", "Amount", "5.00", false, &currencies, filled("refund")))
+                label.check {
+                    input #refund-all type="checkbox" name="all" value="1" checked[filled("refund").all == "1"];
+                    " All that was paid for"
+                }
                 (reason("refund", false, filled("refund")))
                 (reference("refund", filled("refund")))
                 button type="submit" { "Refund to the card" }
@@ -243,6 +297,16 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                 (reason(what, true, filled(what)))
                 button.danger[!frozen] type="submit" { (button) }
             }
+        }
+    }
+}
+
+/// What can be refunded, in each currency.
+fn paid(pasts: &[Past]) -> Markup {
+    html! {
+        @for (at, past) in pasts.iter().enumerate() {
+            @if at > 0 { ", " }
+            (money(past.account.paid.get(), past.currency()))
         }
     }
 }

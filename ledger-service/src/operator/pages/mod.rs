@@ -45,6 +45,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/freeze", post(act::freeze))
         .route("/admin/clients/{client}/unfreeze", post(act::unfreeze))
         .route("/admin/clients/{client}/adjust", post(act::adjust))
+        .route("/admin/clients/{client}/grant", post(act::grant))
         .route("/admin/clients/{client}/refund", post(act::refund))
         .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))

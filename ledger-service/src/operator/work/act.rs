@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The longest reason and reference, in characters.
-const LONGEST_REASON: usize = 500;
-const LONGEST_REFERENCE: usize = 128;
+pub(super) const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REFERENCE: usize = 128;
 
 /// A correction by hand.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Adjustment {
 pub struct RefundOrder {
     /// Which account.
     pub currency: Currency,
-    /// Units; all that is available without.
+    /// Units; all that was paid for without.
     pub units: Option<i64>,
     /// Names it: asked for again, what was cut off is finished, and nothing is refunded twice.
     pub reference: String,
@@ -158,7 +158,7 @@ impl Operations {
     }
 
     /// That the reference of a correction was used before, and for how much.
-    async fn conflict(
+    pub(super) async fn conflict(
         &self,
         key: AccountKey,
         posting: &Posting,
@@ -239,7 +239,7 @@ impl Operations {
 }
 
 /// A text for the record: something, not too much, and nothing that a terminal would obey.
-fn said(what: &str, text: &str, longest: usize) -> Result<(), OperatorError> {
+pub(super) fn said(what: &str, text: &str, longest: usize) -> Result<(), OperatorError> {
     if text.trim().is_empty()
         || text.chars().count() > longest
         || text.chars().any(char::is_control)
@@ -251,7 +251,7 @@ fn said(what: &str, text: &str, longest: usize) -> Result<(), OperatorError> {
 }
 
 /// The account after a posting, and whether it was a repetition.
-fn posted(posted: Posted) -> Result<(Account, bool), OperatorError> {
+pub(super) fn posted(posted: Posted) -> Result<(Account, bool), OperatorError> {
     match posted {
         Posted::Done(account) => Ok((account, false)),
         Posted::Repeated(account) => Ok((account, true)),

@@ -4,6 +4,7 @@
 mod act;
 mod error;
 mod find;
+mod grant;
 mod holds;
 mod overview;
 mod reconcile;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use act::{Adjustment, RefundOrder};
 pub use error::OperatorError;
+pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use overview::{DAYS, Overview};
 pub use record::Actor;

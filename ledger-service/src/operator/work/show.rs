@@ -50,11 +50,14 @@ impl Operations {
     }
 
     async fn account_details(&self, key: AccountKey) -> Result<AccountDetails, OperatorError> {
-        let account = Account::of(&key, &self.store.account(key).await?);
+        let balance = self.store.balance(key).await?;
+        let (account, paid) =
+            (Account::of(&key, &balance.account), balance.grants.paid(&balance.account));
+        let grants = balance.grants.lots().iter().map(Into::into).collect();
         let used = Sum::of(&self.store.tallies(key).await?)?;
         let recent = self.store.deductions(key, RECENT).await?.into_iter().map(Into::into);
         let (requests, spent) = (used.requests, used.units);
-        Ok(AccountDetails { account, requests, spent, recent: recent.collect() })
+        Ok(AccountDetails { account, requests, spent, paid, grants, recent: recent.collect() })
     }
 
     /// The movements of one account of a client, newest first: the first account's if no currency is

@@ -45,6 +45,12 @@ pub(super) fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
         3 => Act::Stranger { card, disputed: dice.chance(500) },
         4 if dice.chance(300) => Act::ClearMetadata { card },
         5 if dice.chance(300) => Act::Reconcile,
+        6 => {
+            let amount = *dice.pick(&[100, 10_000, 40_000]);
+            let lasts_ms = dice.chance(700).then(|| dice.span(SECOND, MINUTE));
+            let refund_ms = dice.chance(600).then(|| dice.span(20, 20_000));
+            Act::Grant { card, amount, lasts_ms, refund_ms }
+        }
         _ => {
             let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };
             let calls = usize::try_from(calls).unwrap_or(1);

@@ -24,7 +24,8 @@ const COMMANDS: [&[&str]; 11] = [
     &["client", "freeze", "0123456789abcdef", "--reason=x"],
     &["client", "unfreeze", "0123456789abcdef", "--reason=x"],
     &["client", "adjust", "0123456789abcdef", "--units=1", "--reason=x", "--reference=x"],
-    &["client", "refund", "0123456789abcdef", "--reference=x"],
+    &["client", "refund", "0123456789abcdef", "--all", "--reference=x"],
+    &["client", "grant", "0123456789abcdef", "--units=1", "--reason=x", "--reference=x"],
 ];
 
 /// All of them exit with 3 and say this.

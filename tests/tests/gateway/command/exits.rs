@@ -31,6 +31,10 @@ async fn each_outcome_has_its_exit_code() {
     // 2: the argument is wrong, or missing.
     code(&stack, &["client", "show", "nobody"], 2, "16 hex digits");
     code(&stack, &["client", "adjust", &client, "--units=1"], 2, "--reason");
+    let (neither, both) = (["--reference=r"], ["--all", "--amount=1", "--reference=r"]);
+    for amount in [&neither[..], &both] {
+        code(&stack, &[&["client", "refund", &client], amount].concat(), 2, "--amount");
+    }
     let wrong = run(&["verify", "--store", "postgres://user@host:port/x"], &[]);
     assert_eq!(wrong.code, 2, "{}", wrong.error);
     // 3: it is not there.
@@ -46,7 +50,7 @@ async fn each_outcome_has_its_exit_code() {
     stack.ledger().unwrap().restart().await.unwrap();
     assert_eq!(post(&stack, &format!("/clients/{client}/freeze"), freeze).await.status, 200);
     stack.ledger().unwrap().process().stop();
-    code(&stack, &["client", "refund", &client, "--reference=s"], 4, "frozen");
+    code(&stack, &["client", "refund", &client, "--all", "--reference=s"], 4, "frozen");
     // 5: Stripe does not answer.
     stack
         .sim

@@ -45,7 +45,9 @@ async fn a_running_ledger_answers_as_its_file_does() {
         assert_eq!(done.status, 200, "{done:?}");
     }
     // What acts is done once, whichever way it is asked for again.
-    let acts: [&[&str]; 5] = [
+    let grant = ["client", "grant", &client, "--units=300", "--reference=gift", "--reason=a test"];
+    let acts: [&[&str]; 6] = [
+        &grant,
         &["client", "freeze", &subject, "--reason=a test"],
         &["client", "unfreeze", &subject, "--reason=a test"],
         &["client", "adjust", &client, "--units=600", "--reference=up", "--reason=a test"],
@@ -56,10 +58,11 @@ async fn a_running_ledger_answers_as_its_file_does() {
         let code = i32::from(act.contains(&"--amount=10050"));
         assert_eq!(on_ledger(&stack, act).code, code, "{act:?}");
     }
-    let commands: [&[&str]; 16] = [
-        acts[2],
+    let commands: [&[&str]; 17] = [
+        acts[0],
         acts[3],
         acts[4],
+        acts[5],
         &["client", "adjust", &subject, "--units=700", "--reference=up", "--reason=a test"],
         &["client", "adjust", &subject, "--units=-900000", "--reference=no", "--reason=a test"],
         &["client", "refund", &subject, "--amount=90000000", "--reference=no"],

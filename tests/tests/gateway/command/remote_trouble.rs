@@ -82,7 +82,7 @@ fn a_connection_that_is_cut_has_an_unknown_outcome() {
     let again = "the outcome is unknown: run this again, with the same --reference";
     let commands: [(&[&str], &str); 6] = [
         (&["client", "adjust", client, "--units=1", "--reason=x", "--reference=r"], again),
-        (&["client", "refund", client, "--reference=r"], again),
+        (&["client", "refund", client, "--all", "--reference=r"], again),
         (&["client", "freeze", client, "--reason=x"], again),
         (&["client", "unfreeze", client, "--reason=x"], again),
         (&["reconcile", "--repair"], again),

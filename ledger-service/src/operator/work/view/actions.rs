@@ -33,7 +33,7 @@ pub struct RefundedPart {
     pub amount: Units,
 }
 
-/// What a correction left
+/// What a correction or a grant left
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adjusted {
     /// Whose account

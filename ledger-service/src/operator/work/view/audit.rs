@@ -17,7 +17,7 @@ pub struct Entry {
     pub action: Uuid,
     /// The token's name, or cli
     pub actor: String,
-    /// freeze, unfreeze, adjust, refund, repair or import
+    /// freeze, unfreeze, adjust, grant, refund, repair or import
     #[schema(value_type = String)]
     pub kind: OrderKind,
     /// On whom

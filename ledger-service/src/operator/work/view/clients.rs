@@ -86,8 +86,37 @@ pub struct AccountDetails {
     pub requests: i64,
     /// What they took
     pub spent: i64,
+    /// How much of what is available was paid for: the most that can be refunded
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub paid: Units,
+    /// What is left of grants, the one that is spent next first
+    pub grants: Vec<Grant>,
     /// The latest deductions
     pub recent: Vec<Deduction>,
+}
+
+/// What is left of credit that was given
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// The operator's name for it
+    pub reference: String,
+    /// How much it was, after debt was settled
+    #[schema(value_type = i64)]
+    pub granted: Units,
+    /// How much of it is not spent
+    #[schema(value_type = i64)]
+    pub left: Units,
+    /// When that expires; absent if never
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+}
+
+impl From<&accounting::Lot> for Grant {
+    fn from(lot: &accounting::Lot) -> Self {
+        let accounting::Lot { reference, granted, left, expires_ms } = lot;
+        let (granted, left, expires_ms) = (*granted, *left, *expires_ms);
+        Self { reference: reference.clone(), granted, left, expires_ms }
+    }
 }
 
 /// A deduction that is still kept one by one

@@ -15,7 +15,7 @@ pub use self::{
     actions::{Adjusted, Refunded, RefundedPart},
     audit::{Entries, Entry},
     checks::{Difference, Reconciled, Unexplained, Verified},
-    clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction},
+    clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction, Grant},
     health::{Health, Part},
     holds::{Hold, Holds},
     money::{Movement, Movements, Revenue, RevenueLine, Stage, SumBy, TopUp, TopUps},
