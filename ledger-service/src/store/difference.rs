@@ -1,7 +1,7 @@
 //! Whether an account holds what its movements, deductions and open holds come to.
 
 use super::{Store, StoreError};
-use crate::accounting::{Account, AccountKey, Kind};
+use crate::accounting::{Account, AccountKey, Kind, Lot};
 
 /// How often an account is looked at before it counts as different.
 const LOOKS: usize = 5;
@@ -37,6 +37,7 @@ pub(crate) async fn difference(
     key: AccountKey,
 ) -> Result<Option<Difference>, StoreError> {
     let mut found = None;
+    grants_are_explained(store, key).await?;
     for _ in 0..LOOKS {
         let before = store.account(key).await?;
         let too_large =
@@ -49,6 +50,28 @@ pub(crate) async fn difference(
         found = Some(Difference { explained, held });
     }
     Ok(found)
+}
+
+/// What is left of a grant was granted, and has not expired.
+async fn grants_are_explained(store: &dyn Store, key: AccountKey) -> Result<(), StoreError> {
+    let lots = store.balance(key).await?.grants.lots().to_vec();
+    for Lot { reference, granted, left, .. } in lots {
+        let made = store.movement(key, Kind::Grant, &reference).await?;
+        let expired = store.movement(key, Kind::GrantExpired, &reference).await?;
+        let most = made.map(|made| made.posting.amount).unwrap_or_default();
+        // Taken back meanwhile, it is left no longer.
+        let still = || async {
+            let lots = store.balance(key).await?.grants.lots().to_vec();
+            Ok::<_, StoreError>(lots.iter().any(|lot| lot.reference == reference))
+        };
+        let wrong = granted > most || left > granted || expired.is_some();
+        if wrong && still().await? {
+            let subject = key.client.subject();
+            let text = format!("a grant of client {subject} that its movements do not explain");
+            return Err(StoreError::Damaged(text));
+        }
+    }
+    Ok(())
 }
 
 const fn of(account: Account) -> Sums {
