@@ -14,7 +14,7 @@ use stripe402_tests::{binary, stack::Stack, stripe_sim::SECRET_KEY};
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) json: Value,
-    text: String,
+    pub(crate) text: String,
     pub(crate) error: String,
 }
 

@@ -13,7 +13,7 @@ use super::{ledger, run};
 use crate::answer::paid_client;
 
 /// Every command that works on books that are there.
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["verify"],
     &["revenue"],
     &["transfers"],
