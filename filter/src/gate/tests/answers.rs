@@ -188,8 +188,8 @@ fn caches_keep_paid_answers_apart() {
         stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         let head = ResponseHead {
             status: 200,
-            cache_control: cache_control.map(ToOwned::to_owned),
-            vary: vary.map(ToOwned::to_owned),
+            cache_control: cache_control.map(Into::into),
+            vary: vary.map(Into::into),
             targeted: vec!["cdn-cache-control".into()],
             ..ResponseHead::default()
         };
