@@ -12,7 +12,7 @@ const FRONTS: [&[u8]; 3] = [
 /// More JSON than that is not read here, in bytes.
 const LONGEST: usize = 120;
 /// In place of six bits: no letter of base64.
-const NONE: u8 = 0x80;
+const NONE: u32 = 1 << 31;
 
 /// The client that pays, if the header names one in a usual spelling and says nothing else. `None` says
 /// nothing: then [`crate::Payment::decode`] is to be asked. What this reads, that reads in the same way.
@@ -68,37 +68,36 @@ fn decoded<'j>(text: &[u8], json: &'j mut [u8; LONGEST]) -> Option<&'j [u8]> {
     if wrong == 0 { json.get(..size) } else { None }
 }
 
-/// Three bytes of four letters, and whether all four are letters: then zero.
+/// Three bytes of four letters, and whether one of these is none: then not zero.
 fn three(group: [u8; 4]) -> ([u8; 3], u8) {
-    let [one, two, three, four] = group.map(six);
-    let strange = (one | two | three | four) & NONE;
-    let bits =
-        (u32::from(one) << 18) | (u32::from(two) << 12) | (u32::from(three) << 6) | u32::from(four);
-    let [_, first, second, third] = bits.to_be_bytes();
+    let [one, two, three, four] = group.map(usize::from);
+    let at = |places: &[u32; 256], letter: usize| places.get(letter).copied().unwrap_or(NONE);
+    let bits = at(&FIRST, one) | at(&SECOND, two) | at(&THIRD, three) | at(&FOURTH, four);
+    let [strange, first, second, third] = bits.to_be_bytes();
     ([first, second, third], strange)
 }
 
-/// The six bits of a letter.
-fn six(letter: u8) -> u8 {
-    SIX.get(usize::from(letter)).copied().unwrap_or(NONE)
-}
+/// What a letter stands for, by its place among four.
+const FIRST: [u32; 256] = letters(18);
+const SECOND: [u32; 256] = letters(12);
+const THIRD: [u32; 256] = letters(6);
+const FOURTH: [u32; 256] = letters(0);
 
-/// The six bits of every letter.
-const SIX: [u8; 256] = {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// The six bits of every letter, moved up so far.
+const fn letters(shift: u32) -> [u32; 256] {
+    let mut rest: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut table = [NONE; 256];
-    let mut value = 0_u8;
-    let mut rest: &[u8] = letters;
+    let mut value = 0_u32;
     while let [letter, others @ ..] = rest {
         #[expect(clippy::as_conversions, clippy::indexing_slicing, reason = "a constant")]
         {
-            table[*letter as usize] = value;
+            table[*letter as usize] = value.wrapping_shl(shift);
         }
         value = value.wrapping_add(1);
         rest = others;
     }
     table
-};
+}
 
 #[cfg(test)]
 mod tests {

@@ -127,6 +127,7 @@ impl Stream {
                     }
                 };
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
+                step.set.reserve(3);
                 step.set.push((PAYMENT_RESPONSE, receipt.into()));
                 let receipt = self.take_mpp_receipt(head.status);
                 step.set.extend(receipt.map(|receipt| (PAYMENT_RECEIPT, receipt.into())));
