@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$ROOT"
 
 # Every worker thread compiles the module, and clusters fetch it over the network: it must stay small.
-# `opt-level = 3` takes a quarter more than "z", for a quarter less of what Envoy does for a leased request
-# beyond what it does for a filter that does nothing (docs/performance.md).
+# `opt-level = 3` takes a quarter more than "z" and saves Envoy 2 to 5 µs for a leased request
+# (docs/performance.md).
 limit=830000
 wasm=dist/stripe402_filter.wasm
 rust="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.wasm"

@@ -190,7 +190,7 @@ fn caches_keep_paid_answers_apart() {
             status: 200,
             cache_control: cache_control.map(Into::into),
             vary: vary.map(Into::into),
-            targeted: vec!["cdn-cache-control".into()],
+            targeted: vec!["cdn-cache-control"],
             ..ResponseHead::default()
         };
         let step = stream.on_response(&head, Origin::default);
