@@ -5,7 +5,9 @@ set -euo pipefail
 cd "$ROOT"
 
 # Every worker thread compiles the module, and clusters fetch it over the network: it must stay small.
-limit=640000
+# `opt-level = 3` takes a quarter more than "z" and saves Envoy 2 to 5 µs for a leased request
+# (docs/performance.md).
+limit=830000
 wasm=dist/stripe402_filter.wasm
 rust="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.wasm"
 
@@ -26,7 +28,7 @@ binaryen=132.0.0
 built="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.opt.wasm"
 # These four features are what Rust's own target switches on, and every Envoy's V8 has them.
 if ! [ "$built" -nt "$rust" ] || ! [ "$built" -nt "$0" ]; then
-    "$TOOLS/binaryen-$binaryen"/node_modules/binaryen/bin/wasm-opt -O3 --enable-bulk-memory \
+    "$TOOLS/binaryen-$binaryen"/node_modules/binaryen/bin/wasm-opt -O4 --enable-bulk-memory \
         --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
         --strip-debug --strip-producers -o "$built" "$rust"
 fi

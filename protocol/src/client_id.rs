@@ -49,8 +49,9 @@ impl ClientId {
         self.digits(&mut [0; 64]).to_owned()
     }
 
-    /// [`ClientId::to_hex`], into a buffer of the caller's.
-    pub(crate) fn digits<'t>(&self, text: &'t mut [u8; 64]) -> &'t str {
+    /// [`ClientId::to_hex`], into a buffer of the caller's. Never log it.
+    #[must_use]
+    pub fn digits<'t>(&self, text: &'t mut [u8; 64]) -> &'t str {
         hex::encode(&self.0, text)
     }
 

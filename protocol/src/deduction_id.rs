@@ -48,7 +48,8 @@ impl DeductionId {
     }
 
     /// As it is written, into a buffer of the caller's.
-    fn digits<'t>(&self, text: &'t mut [u8; 32]) -> &'t str {
+    #[must_use]
+    pub fn digits<'t>(&self, text: &'t mut [u8; 32]) -> &'t str {
         hex::encode(&self.0, text)
     }
 

@@ -19,6 +19,7 @@ mod payment;
 mod pricing;
 mod receipt;
 mod refusal;
+mod spender;
 mod stripe_id;
 mod units;
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{ClientId, HeaderError, VERSION, header};
+use crate::{ClientId, HeaderError, VERSION, header, spender};
 
 /// The decoded `payment` header. `null` and empty strings have become `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -100,6 +100,14 @@ impl Payment {
             max_price: wire.max_price,
             currency: wire.currency,
         })
+    }
+
+    /// The client that a header names, if it says nothing else and is written in a usual way: the same as
+    /// [`Payment::decode`] reads, without a parser, since nearly every paid request has one. `None` says
+    /// nothing.
+    #[must_use]
+    pub fn spender(bytes: &[u8]) -> Option<ClientId> {
+        spender::client_id(bytes)
     }
 
     /// What this payment asks for.

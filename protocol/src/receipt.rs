@@ -1,6 +1,6 @@
 //! `payment-response`: proof of payment, and what is left.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl Receipt {
     pub fn spent(left: Units, client: &ClientId, currency: Currency) -> String {
         let mut json = String::with_capacity(176);
         json.push_str(r#"{"success":true,"creditsRemaining":"#);
-        json.push_str(&left.to_string());
+        json.push_str(left.digits(&mut [0; 16]));
         json.push_str(r#","clientId":""#);
         json.push_str(client.digits(&mut [0; 64]));
         json.push_str(r#"","currency":""#);

@@ -43,6 +43,25 @@ impl Units {
         self.0
     }
 
+    /// The number in decimal, into a buffer of the caller's: every paid request writes a few.
+    #[must_use]
+    pub fn digits(self, text: &mut [u8; 16]) -> &str {
+        let mut rest = self.0.unsigned_abs();
+        let mut places = text.iter_mut().rev();
+        let mut unused = 16_usize;
+        for place in &mut places {
+            *place = u8::try_from(rest % 10).unwrap_or(0).wrapping_add(b'0');
+            rest /= 10;
+            unused = unused.saturating_sub(1);
+            if rest == 0 {
+                break;
+            }
+        }
+        let digits = text.get(unused..).unwrap_or_default();
+        // Digits are ASCII.
+        core::str::from_utf8(digits).unwrap_or_default()
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub const fn is_zero(self) -> bool {
@@ -93,6 +112,14 @@ mod tests {
         assert_eq!(Units::MAX.checked_add(Units::from_u32(1)), None);
         assert_eq!(Units::ZERO.checked_sub(Units::from_u32(1)), None);
         assert_eq!(Units::from_u32(7).checked_sub(Units::from_u32(3)), Some(Units::from_u32(4)));
+    }
+
+    #[test]
+    fn digits_are_what_display_writes() {
+        for units in [0, 7, 10, 99, 100, 9_876_543, Units::MAX.get()] {
+            let units = Units::new(units).unwrap();
+            assert_eq!(units.digits(&mut [0; 16]), alloc::string::ToString::to_string(&units));
+        }
     }
 
     #[test]

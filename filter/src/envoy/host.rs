@@ -90,9 +90,9 @@ impl Host for EnvoyHost {
                 self.random.clear();
             }
         }
-        let rest = self.random.len().checked_sub(10)?;
-        let bytes = self.random.split_off(rest);
-        bytes.try_into().ok()
+        let bytes = self.random.last_chunk::<10>().copied()?;
+        self.random.truncate(self.random.len().checked_sub(10)?);
+        Some(bytes)
     }
 
     fn set_request_header(&mut self, stream: StreamId, name: &str, value: &str) {

@@ -34,7 +34,13 @@ pub(super) fn is_private(cache_control: Option<&str>) -> bool {
 }
 
 /// `vary` with `payment`, and with the header of MPP's credentials; `None` if both are there.
-pub(super) fn vary_by_payment(vary: Option<&str>, credentials: Option<&str>) -> Option<String> {
+pub(super) fn vary_by_payment(
+    vary: Option<&str>,
+    credentials: Option<&str>,
+) -> Option<Cow<'static, str>> {
+    if vary.is_none() && credentials.is_none() {
+        return Some(Cow::Borrowed("payment"));
+    }
     let vary = vary.unwrap_or_default();
     let named = |wanted: &str| {
         let mut names = vary.split(',').map(str::trim);
@@ -44,14 +50,9 @@ pub(super) fn vary_by_payment(vary: Option<&str>, credentials: Option<&str>) -> 
     let missing = missing.collect::<Vec<_>>().join(", ");
     match (vary, missing.as_str()) {
         (_, "") => None,
-        ("", _) => Some(missing),
-        _ => Some(format!("{vary}, {missing}")),
+        ("", _) => Some(missing.into()),
+        _ => Some(format!("{vary}, {missing}").into()),
     }
-}
-
-/// A name to remove from an answer.
-pub(super) fn named(name: &[u8]) -> Option<Cow<'static, str>> {
-    core::str::from_utf8(name).ok().map(|name| Cow::Owned(name.to_owned()))
 }
 
 #[cfg(test)]

@@ -12,16 +12,11 @@ impl Stream {
             return None;
         }
         match (step, &self.phase) {
-            (
-                Step::Pass(headers, Passed::Paid),
-                Phase::Served { priced, deduction, client, .. },
-            ) => {
-                let name = &self.config.identity.credits_remaining;
-                let left = headers.iter().find(|(header, _)| header == name);
-                let paid = of_sale("paid", priced, *deduction, *client);
-                Some(format!("{paid} left={}", left.map_or("", |(_, left)| left)))
+            (Step::Pass(Passed::Paid(paid)), Phase::Served { priced, .. }) => {
+                let sale = of_sale("paid", priced, paid.deduction, paid.client);
+                Some(format!("{sale} left={}", paid.left))
             }
-            (Step::Pass(_, Passed::Unpaid), _) => Some("outcome=unpaid".to_owned()),
+            (Step::Pass(Passed::Unpaid), _) => Some("outcome=unpaid".to_owned()),
             (Step::Reply(reply), _) => {
                 let outcome = reply.details.strip_prefix("stripe402_").unwrap_or(reply.details);
                 Some(format!("outcome={outcome}"))

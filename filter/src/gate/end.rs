@@ -8,9 +8,9 @@ use stripe402_protocol::{
 
 use super::{
     AnsweredBy, Audience, Phase, PricedRequest, ResponseStep, Stream,
-    cache::{is_private, is_targeted, named, vary_by_payment},
+    cache::{is_private, is_targeted, vary_by_payment},
     describe::of_sale,
-    head::is_grpc,
+    head::{is_grpc, text},
     x402::is_x402,
 };
 use crate::pricing::VoidOn;
@@ -31,13 +31,13 @@ pub struct Origin {
 
 /// What the gate needs of a response's headers, or of its trailers.
 #[derive(Debug, Default)]
-pub struct ResponseHead {
+pub struct ResponseHead<'h> {
     /// `:status`.
     pub status: u16,
     /// `cache-control`.
-    pub cache_control: Option<String>,
+    pub cache_control: Option<Cow<'h, str>>,
     /// `vary`.
-    pub vary: Option<String>,
+    pub vary: Option<Cow<'h, str>>,
     /// Whether the API sent headers that are the gate's alone.
     pub forged: bool,
     /// Whether the API sent `payment-receipt`.
@@ -45,31 +45,30 @@ pub struct ResponseHead {
     /// Whether one of these is not x402's.
     pub ours: bool,
     /// What shared caches obey before `cache-control`.
-    pub targeted: Vec<Cow<'static, str>>,
+    pub targeted: Vec<&'h str>,
     /// Whether it is the answer of a gRPC API; what a client says of its request decides nothing.
     pub grpc: bool,
     /// `grpc-status`, if it is a number of one byte.
     pub grpc_status: Option<u8>,
 }
 
-impl ResponseHead {
+impl<'h> ResponseHead<'h> {
     /// Reads the headers in one pass.
-    pub fn read<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Self {
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    pub fn read(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Self {
         let mut head = Self::default();
         for (name, value) in headers {
             match name {
-                b":status" => head.status = text(value).parse().unwrap_or(0),
-                b"cache-control" => join(&mut head.cache_control, &text(value)),
-                b"vary" => join(&mut head.vary, &text(value)),
+                b":status" => head.status = number(value).unwrap_or(0),
+                b"cache-control" => join(&mut head.cache_control, text(value)),
+                b"vary" => join(&mut head.vary, text(value)),
                 b"content-type" => head.grpc = is_grpc(value),
-                b"grpc-status" => head.grpc_status = text(value).parse().ok(),
+                b"grpc-status" => head.grpc_status = number(value),
                 b"payment-required" | b"payment-response" => {
                     head.forged = true;
                     head.ours |= !is_x402(value);
                 }
                 b"payment-receipt" => head.receipt = true,
-                _ if is_targeted(name) => head.targeted.extend(named(name)),
+                _ if is_targeted(name) => head.targeted.extend(core::str::from_utf8(name).ok()),
                 _ => {}
             }
         }
@@ -82,12 +81,17 @@ impl ResponseHead {
     }
 }
 
-fn join(list: &mut Option<String>, value: &str) {
+fn number<T: core::str::FromStr>(value: &[u8]) -> Option<T> {
+    core::str::from_utf8(value).ok()?.parse().ok()
+}
+
+fn join<'h>(list: &mut Option<Cow<'h, str>>, value: Cow<'h, str>) {
     match list {
-        None => *list = Some(value.to_owned()),
+        None => *list = Some(value),
         Some(list) => {
+            let list = list.to_mut();
             list.push_str(", ");
-            list.push_str(value);
+            list.push_str(&value);
         }
     }
 }
@@ -97,7 +101,7 @@ impl Stream {
     /// API's trailers can tell; `origin` is asked for only if it matters.
     pub fn on_response(
         &mut self,
-        head: &ResponseHead,
+        head: &ResponseHead<'_>,
         origin: impl FnOnce() -> Origin,
     ) -> ResponseStep {
         let mut step = ResponseStep::default();
@@ -123,9 +127,10 @@ impl Stream {
                     }
                 };
                 step.remove.retain(|name| name != PAYMENT_RESPONSE);
-                step.set.push((PAYMENT_RESPONSE, receipt));
+                step.set.reserve(3);
+                step.set.push((PAYMENT_RESPONSE, receipt.into()));
                 let receipt = self.take_mpp_receipt(head.status);
-                step.set.extend(receipt.map(|receipt| (PAYMENT_RECEIPT, receipt)));
+                step.set.extend(receipt.map(|receipt| (PAYMENT_RECEIPT, receipt.into())));
                 if self.is_metered() {
                     self.phase = Phase::Metering { priced, deduction, client, by, answered: false };
                 } else if head.grpc && head.grpc_status.is_none() {
@@ -140,13 +145,13 @@ impl Stream {
             }
         }
         if !is_private(head.cache_control.as_deref()) {
-            step.set.push(("cache-control", "private".to_owned()));
+            step.set.push(("cache-control", "private".into()));
         }
         step.set.extend(
             vary_by_payment(head.vary.as_deref(), self.config.credential_header())
                 .map(|vary| ("vary", vary)),
         );
-        step.remove.extend(head.targeted.iter().cloned());
+        step.remove.extend(head.targeted.iter().map(|name| Cow::Owned((*name).to_owned())));
         step
     }
 
@@ -166,7 +171,7 @@ impl Stream {
 
     /// The response's trailers: what a gRPC API says of the whole call. The receipt has gone out
     /// with the head; that the deduction was given back is seen in the balance.
-    pub fn on_trailers(&mut self, trailers: &ResponseHead) -> ResponseStep {
+    pub fn on_trailers(&mut self, trailers: &ResponseHead<'_>) -> ResponseStep {
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Streaming { priced, deduction, client }
                 if priced.offer.void_on.grpc_failure && trailers.grpc_failed() =>
@@ -228,7 +233,7 @@ pub(super) fn is_of_the_api(details: &str) -> bool {
 /// Whose answer is paid for; `None` if the deduction is given back.
 fn verdict(
     on: VoidOn,
-    head: &ResponseHead,
+    head: &ResponseHead<'_>,
     audience: Audience,
     origin: impl FnOnce() -> Origin,
 ) -> Option<AnsweredBy> {

@@ -6,8 +6,8 @@ use stripe402_protocol::mpp;
 
 use super::{
     Offered,
-    reserved::{DEADLINE, connection, is_reserved, same_header},
-    trace::{Trace, parent, request_id},
+    reserved::{DEADLINE, Reserved, same_header},
+    trace::Trace,
 };
 use crate::{
     config::Identity,
@@ -105,6 +105,7 @@ impl<'h> Head<'h> {
         credentials: Option<&str>,
     ) -> Self {
         let mut head = Self::default();
+        let reserved = Reserved::of(identity);
         let mut typed = false;
         let credentials = credentials.map(str::as_bytes);
         // A header of its own is removed in all its spellings, `authorization` only with a credential.
@@ -141,14 +142,14 @@ impl<'h> Head<'h> {
                 name if is_mirror(name) => head.mirror.see(name, value),
                 b"te" => head.takes_trailers |= names_trailers(value),
                 b"content-encoding" => head.encoded |= is_encoded(value),
-                b"x-request-id" => head.trace.request_id = request_id(value),
-                b"traceparent" => head.trace.parent = parent(value),
-                b"connection" => match connection(value, identity) {
+                b"x-request-id" => head.trace.hear_id(value),
+                b"traceparent" => head.trace.hear_parent(value),
+                b"connection" => match reserved.left_of_connection(value) {
                     Some(left) if left.is_empty() => head.remove.push("connection"),
                     left => head.connection = left,
                 },
                 name if name == DEADLINE.as_bytes() => head.deadline = true,
-                _ if is_reserved(name, identity) || is_spelling(name, own) => {
+                _ if reserved.contains(name) || is_spelling(name, own) => {
                     head.remove.extend(core::str::from_utf8(name).ok());
                 }
                 _ if is_override(name) => {
@@ -187,7 +188,7 @@ impl<'h> Head<'h> {
 }
 
 /// Fast for what is UTF-8, as nearly all is.
-fn text(value: &[u8]) -> Cow<'_, str> {
+pub(super) fn text(value: &[u8]) -> Cow<'_, str> {
     core::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
 }
 

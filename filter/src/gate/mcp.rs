@@ -60,8 +60,8 @@ impl Kept {
             takes_trailers: head.takes_trailers,
             mirror_method: owned(head.mirror.method),
             mirror_name: owned(head.mirror.name),
-            request_id: head.trace.request_id.map(Into::into),
-            parent: head.trace.parent.map(Into::into),
+            request_id: head.trace.request_id().map(Into::into),
+            parent: head.trace.parent().map(Into::into),
         }
     }
 
@@ -84,7 +84,7 @@ impl Kept {
                 name: self.mirror_name.as_deref(),
                 twice: false,
             },
-            trace: Trace { request_id: self.request_id.as_deref(), parent: self.parent.as_deref() },
+            trace: Trace::kept(self.request_id.as_deref(), self.parent.as_deref()),
             ..Head::default()
         }
     }

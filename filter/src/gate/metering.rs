@@ -202,7 +202,7 @@ impl Stream {
     /// the caller.
     pub fn on_metered_trailers<'h>(
         &mut self,
-        trailers: &ResponseHead,
+        trailers: &ResponseHead<'_>,
         raw: impl Iterator<Item = (&'h [u8], &'h [u8])>,
         now_ms: u64,
     ) -> Option<Metered> {

@@ -14,6 +14,7 @@ mod json_rpc;
 mod mcp;
 mod metering;
 mod mpp;
+mod paid;
 mod paywall;
 mod published;
 mod reply;
@@ -45,6 +46,7 @@ use metering::Metering;
 pub use metering::{BodyStep, Metered, RequestBodyUse};
 use mpp::Negotiation;
 pub use mpp::Offered;
+pub use paid::{Paid, Passed};
 pub use reserved::DEADLINE;
 pub use trace::Trace;
 
@@ -179,8 +181,8 @@ struct CardOffer {
 /// What is to be done with the request now.
 #[derive(Debug)]
 pub enum Step {
-    /// It goes on to the API, with these headers set.
-    Pass(Vec<(String, String)>, Passed),
+    /// It goes on to the API, which is told why.
+    Pass(Passed),
     /// It waits while this deduction is made.
     Deduct(Deduction),
     /// It waits while this card payment is made.
@@ -211,22 +213,11 @@ pub enum QuestionAnswer {
     Settlement(Option<Settlement>),
 }
 
-/// Why a request goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// It costs nothing.
-    Free,
-    /// It was paid for.
-    Paid,
-    /// The ledger gave no answer, and the operator allows that.
-    Unpaid,
-}
-
 /// What is to be done with the response.
 #[derive(Debug, Default)]
 pub struct ResponseStep {
     /// Headers to set.
-    pub set: Vec<(&'static str, String)>,
+    pub set: Vec<(&'static str, Cow<'static, str>)>,
     /// Headers to remove.
     pub remove: Vec<Cow<'static, str>>,
     /// The deduction to give back.
@@ -322,7 +313,6 @@ impl Stream {
         left: Units,
         charged_by: Option<String>,
     ) -> Step {
-        let client_id = client.to_hex();
         self.receipt_by_mpp(deduction, &client, left, charged_by.as_deref());
         let hold = self.metering.is_some().then(|| ReceiptHold {
             id: deduction,
@@ -336,7 +326,7 @@ impl Stream {
                 success: true,
                 charge_id: charged_by,
                 credits_remaining: left,
-                client_id: client_id.clone(),
+                client_id: client.to_hex(),
                 currency: Some(priced.offer.currency),
                 hold,
             };
@@ -346,15 +336,9 @@ impl Stream {
             }
             encoded
         };
-        let names = &self.config.identity;
-        let headers = vec![
-            (names.client_id.clone(), client_id),
-            (names.credits_remaining.clone(), left.to_string()),
-            (names.price.clone(), priced.offer.price().to_string()),
-            (names.deduction_id.clone(), deduction.to_string()),
-        ];
+        let price = priced.offer.price();
         self.phase = Phase::Served { priced, deduction, client, receipt };
-        Step::Pass(headers, Passed::Paid)
+        Step::Pass(Passed::Paid(Paid { client, left, price, deduction }))
     }
 
     /// No word of the ledger's: nothing is served, unless the operator prefers that to a refusal.
@@ -364,8 +348,7 @@ impl Stream {
             return self.refuse(Reply::unavailable());
         }
         self.phase = Phase::Unpaid;
-        let name = self.config.identity.unpaid.clone();
-        Step::Pass(vec![(name, "ledger_unavailable".to_owned())], Passed::Unpaid)
+        Step::Pass(Passed::Unpaid)
     }
 
     fn refuse(&mut self, reply: Reply) -> Step {

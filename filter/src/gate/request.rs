@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use stripe402_protocol::{
-    Code, Intent, Payment, PaymentMethodId, Reason, Refusal,
+    ClientId, Code, Intent, Payment, PaymentMethodId, Reason, Refusal,
     message::{self, CardAnswer, CardHold, CardPayment, DeductionOutcome},
 };
 
@@ -66,6 +66,9 @@ impl Stream {
             return self
                 .invalid(&priced, &format!("the payment header is longer than {limit} bytes"));
         }
+        if let Some(client) = Payment::spender(header) {
+            return self.agree(None).unwrap_or_else(|| self.deduct(priced, client, None, mint));
+        }
         match Payment::decode(header) {
             Ok(payment) => self.on_payment(priced, &payment, mint),
             Err(error) => self.invalid(&priced, &error.to_string()),
@@ -107,7 +110,7 @@ impl Stream {
             return self.refuse(if options { Reply::options() } else { Reply::not_for_sale() });
         }
         self.phase = Phase::Free;
-        Step::Pass(Vec::new(), Passed::Free)
+        Step::Pass(Passed::Free)
     }
 
     fn on_payment(&mut self, priced: PricedRequest, payment: &Payment, mint: Mint<'_>) -> Step {
@@ -122,11 +125,8 @@ impl Stream {
         {
             return self.challenge(&priced, false);
         }
-        if let Some(metering) = &mut self.metering {
-            metering.extension = Extension::of(payment.max_price);
-        }
-        if self.has_no_unit_price() {
-            return self.refuse(Reply::no_unit_price());
+        if let Some(refusal) = self.agree(payment.max_price) {
+            return refusal;
         }
         let (client, card) = match intent {
             Intent::Spend { client_id, card } => (client_id, card),
@@ -144,6 +144,25 @@ impl Stream {
                 None => self.challenge(&priced, true),
             };
         };
+        self.deduct(priced, client, card, mint)
+    }
+
+    /// Takes note of the most that a request may cost, if its client says one. Answers a refusal where the
+    /// request has no price.
+    fn agree(&mut self, most: Option<i64>) -> Option<Step> {
+        if let Some(metering) = &mut self.metering {
+            metering.extension = Extension::of(most);
+        }
+        self.has_no_unit_price().then(|| self.refuse(Reply::no_unit_price()))
+    }
+
+    fn deduct(
+        &mut self,
+        priced: PricedRequest,
+        client: ClientId,
+        card: Option<CardOffer>,
+        mint: Mint<'_>,
+    ) -> Step {
         let Some(id) = mint() else { return self.without_ledger(LedgerError::InvalidResponse) };
         let deduction = priced.deduction(id, client);
         self.phase = Phase::Deducting { priced, deduction: id, client, card };

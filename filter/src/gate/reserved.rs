@@ -23,28 +23,74 @@ const ENVOYS_OWN: [&[u8]; 8] = [
     b"decorator-operation",
 ];
 
-/// Names that are Envoy's or ours to set. A client-chosen time-out or retry policy would be a
-/// way to have a request done and its deduction voided, or done twice for one deduction; a
-/// client-chosen path one to have another done than was paid for.
-pub(super) fn is_reserved(name: &[u8], identity: &Identity) -> bool {
-    const PATHS: [&[u8]; 2] = [b"x-original-url", b"x-rewrite-url"];
-    if let Some(rest) = name.strip_prefix(b"x-envoy-") {
-        return !ENVOYS_OWN.iter().any(|own| rest.starts_with(own));
-    }
-    if name.starts_with(b"x") && PATHS.iter().any(|path| same_header(name, path)) {
-        return true;
-    }
-    is_ours(name, identity)
+/// Names that are Envoy's or ours to set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reserved<'i> {
+    identity: &'i Identity,
+    /// How long names of ours are, as bits: most headers have another length.
+    lengths: u64,
 }
 
-/// Names that are the gate's alone, as an API may read them. All have to be compared: those of
-/// identity headers are configurable.
-fn is_ours(name: &[u8], identity: &Identity) -> bool {
-    let own = |own: &str| same_header(name, own.as_bytes());
-    identity.names().iter().any(|(_, name)| own(name))
-        || [stripe402_protocol::PAYMENT_REQUIRED, stripe402_protocol::PAYMENT_RESPONSE]
-            .iter()
-            .any(|name| own(name))
+/// The gate's own names that nobody can configure.
+const OURS: [&str; 2] =
+    [stripe402_protocol::PAYMENT_REQUIRED, stripe402_protocol::PAYMENT_RESPONSE];
+
+impl<'i> Reserved<'i> {
+    /// With identity headers of these names.
+    pub(super) fn of(identity: &'i Identity) -> Self {
+        let names = identity.names();
+        let own = names.iter().map(|(_, name)| *name).chain(OURS);
+        let lengths = own.fold(0, |lengths, name| lengths | length(name.as_bytes()));
+        Self { identity, lengths }
+    }
+
+    /// Whether this is one of them. A client-chosen time-out or retry policy would be a way to have a
+    /// request done and its deduction voided, or done twice for one deduction; a client-chosen path one
+    /// to have another done than was paid for.
+    pub(super) fn contains(&self, name: &[u8]) -> bool {
+        const PATHS: [&[u8]; 2] = [b"x-original-url", b"x-rewrite-url"];
+        if let Some(rest) = name.strip_prefix(b"x-envoy-") {
+            return !ENVOYS_OWN.iter().any(|own| rest.starts_with(own));
+        }
+        if name.starts_with(b"x") && PATHS.iter().any(|path| same_header(name, path)) {
+            return true;
+        }
+        self.is_ours(name)
+    }
+
+    /// Names that are the gate's alone, as an API may read them. All have to be compared: those of
+    /// identity headers are configurable.
+    fn is_ours(&self, name: &[u8]) -> bool {
+        if self.lengths & length(name) == 0 {
+            return false;
+        }
+        let own = |own: &str| same_header(name, own.as_bytes());
+        self.identity.names().iter().any(|(_, name)| own(name)) || OURS.into_iter().any(own)
+    }
+
+    /// What is left of a `connection` header; `None` if it can stay. A later hop drops what it names
+    /// (RFC 9110, section 7.6.1), and Envoy forwards the header with requests to upgrade: a client must
+    /// not have the identity dropped on the way to the API.
+    pub(super) fn left_of_connection(&self, value: &[u8]) -> Option<String> {
+        let tokens = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let ours = |token: &[u8]| token.eq_ignore_ascii_case(b"payment") || self.is_ours(token);
+        if !tokens().any(ours) {
+            return None;
+        }
+        let mut left = String::new();
+        for token in tokens().filter(|token| !ours(token)) {
+            if !left.is_empty() {
+                left.push_str(", ");
+            }
+            left.push_str(&String::from_utf8_lossy(token));
+        }
+        Some(left)
+    }
+}
+
+/// A bit for the length of a name; one for all that are very long.
+fn length(name: &[u8]) -> u64 {
+    u32::try_from(name.len()).ok().and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(1 << 63)
 }
 
 /// Whether an API could take one name for the other: CGI-like interfaces tell neither letter case
@@ -53,25 +99,6 @@ pub(super) fn same_header(name: &[u8], own: &[u8]) -> bool {
     let fold =
         |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     name.len() == own.len() && name.iter().zip(own).all(|(one, other)| fold(*one) == fold(*other))
-}
-
-/// What is left of a `connection` header; `None` if it can stay. A later hop drops what it names
-/// (RFC 9110, section 7.6.1), and Envoy forwards the header with requests to upgrade: a client
-/// must not have the identity dropped on the way to the API.
-pub(super) fn connection(value: &[u8], identity: &Identity) -> Option<String> {
-    let tokens = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let ours = |token: &[u8]| token.eq_ignore_ascii_case(b"payment") || is_ours(token, identity);
-    if !tokens().any(ours) {
-        return None;
-    }
-    let mut left = String::new();
-    for token in tokens().filter(|token| !ours(token)) {
-        if !left.is_empty() {
-            left.push_str(", ");
-        }
-        left.push_str(&String::from_utf8_lossy(token));
-    }
-    Some(left)
 }
 
 #[cfg(test)]
@@ -90,10 +117,17 @@ mod tests {
             ("payment.required", true),
             ("accept", false),
         ] {
-            assert_eq!(is_reserved(name.as_bytes(), &Identity::default()), ours, "{name}");
+            assert_eq!(
+                Reserved::of(&Identity::default()).contains(name.as_bytes()),
+                ours,
+                "{name}"
+            );
         }
         let named = Identity { client_id: "customer-id".to_owned(), ..Identity::default() };
-        assert!(is_reserved(b"Customer.Id", &named));
+        assert!(Reserved::of(&named).contains(b"Customer.Id"));
+        let long = Identity { unpaid: "x".repeat(70), ..Identity::default() };
+        assert!(Reserved::of(&long).contains("X".repeat(70).as_bytes()));
+        assert!(!Reserved::of(&long).contains("X".repeat(71).as_bytes()));
     }
 
     #[test]
@@ -105,7 +139,7 @@ mod tests {
             ("X-Stripe402.Price ,upgrade,\tPAYMENT, te", Some("upgrade, te")),
             ("x_stripe402_charge_id", Some("")),
         ] {
-            let left = connection(value.as_bytes(), &Identity::default());
+            let left = Reserved::of(&Identity::default()).left_of_connection(value.as_bytes());
             assert_eq!(left.as_deref(), expected, "{value}");
         }
     }

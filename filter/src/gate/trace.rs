@@ -6,17 +6,44 @@
 /// The longest request id that is handed on, in bytes. Envoy's own has 36.
 const LONGEST_ID: usize = 128;
 
-/// By which names a request is found again.
+/// By which names a request is found again. They are looked at where the ledger is asked only: most
+/// requests pass without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trace<'h> {
+    request_id: Option<&'h [u8]>,
+    parent: Option<&'h [u8]>,
+}
+
+impl<'h> Trace<'h> {
+    /// The names that were kept of a request's head.
+    #[must_use]
+    pub fn kept(request_id: Option<&'h str>, parent: Option<&'h str>) -> Self {
+        Self { request_id: request_id.map(str::as_bytes), parent: parent.map(str::as_bytes) }
+    }
+
+    pub(super) const fn hear_id(&mut self, value: &'h [u8]) {
+        self.request_id = Some(value);
+    }
+
+    pub(super) const fn hear_parent(&mut self, value: &'h [u8]) {
+        self.parent = Some(value);
+    }
+
     /// `x-request-id`: 1 to 128 visible ASCII characters; else absent.
-    pub request_id: Option<&'h str>,
+    #[must_use]
+    pub fn request_id(&self) -> Option<&'h str> {
+        self.request_id.and_then(request_id)
+    }
+
     /// `traceparent`, if it is valid (W3C Trace Context, section 3.2); else absent.
-    pub parent: Option<&'h str>,
+    #[must_use]
+    pub fn parent(&self) -> Option<&'h str> {
+        self.parent.and_then(parent)
+    }
 }
 
 /// The request id, if it is one.
-pub(super) fn request_id(value: &[u8]) -> Option<&str> {
+fn request_id(value: &[u8]) -> Option<&str> {
     let fits = (1..=LONGEST_ID).contains(&value.len());
     let visible = fits && value.iter().all(u8::is_ascii_graphic);
     if visible { core::str::from_utf8(value).ok() } else { None }
@@ -25,7 +52,7 @@ pub(super) fn request_id(value: &[u8]) -> Option<&str> {
 /// The parent, if it is one: version, trace id, parent id and flags in lowercase hex. Version `ff`
 /// and ids of zeros are invalid. A later version may go on after the flags; the ledger would read
 /// no more of it, so that it is left out, too.
-pub(super) fn parent(value: &[u8]) -> Option<&str> {
+fn parent(value: &[u8]) -> Option<&str> {
     let hex = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let id = |part: &[u8]| hex(part) && part.iter().any(|byte| *byte != b'0');
     let (version, rest) = value.split_at_checked(2)?;

@@ -170,15 +170,15 @@ impl Leases {
     pub fn spend(&mut self, deduction: &Deduction, now_ms: u64) -> Option<Spent> {
         let key = (deduction.client_id, deduction.currency);
         let pays_for = self.pays_for_ms();
-        let account = self.accounts.get_mut(&key)?;
+        let mut account = self.accounts.get_mut(&key)?;
         let at = account.place(&deduction.route)?;
         let route = account.routes.get_mut(at)?;
         if !route.can_pay(deduction.amount, now_ms, pays_for)
             && let Some(spent_up) = route.advance(now_ms, pays_for, deduction.amount)?
         {
             self.close(key, at, spent_up, now_ms);
+            account = self.accounts.get_mut(&key)?;
         }
-        let account = self.accounts.get_mut(&key)?;
         account.seen_ms = now_ms;
         let route = account.routes.get_mut(at)?;
         let lease = route.pay(deduction.id, deduction.amount, now_ms)?;

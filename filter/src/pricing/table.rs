@@ -115,7 +115,8 @@ impl Table {
                 return found;
             }
         }
-        let path = wanted.path.split('?').next().unwrap_or_default();
+        let end = wanted.path.bytes().position(|byte| byte == b'?');
+        let path = end.and_then(|end| wanted.path.get(..end)).unwrap_or(wanted.path);
         let perhaps = found.rule;
         let mut found = Found { rule: perhaps, open: false };
         let complete = if is_plain(path) {

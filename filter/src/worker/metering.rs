@@ -69,7 +69,7 @@ impl Worker {
             BodyStep::Pass => Verdict::Continue,
             BodyStep::Decided(decided) => {
                 let Decided { step, request_id, parent } = *decided;
-                let trace = Trace { request_id: request_id.as_deref(), parent: parent.as_deref() };
+                let trace = Trace::kept(request_id.as_deref(), parent.as_deref());
                 self.apply_step(host, id, step, trace, false)
             }
             BodyStep::Hold => Verdict::Hold,
@@ -181,7 +181,7 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         id: StreamId,
-        trailers: &ResponseHead,
+        trailers: &ResponseHead<'_>,
         raw: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     ) {
         let now_ms = host.now_ms();

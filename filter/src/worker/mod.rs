@@ -214,7 +214,7 @@ impl Worker {
         }
         self.streams.insert(id, stream);
         // Of a priced request nobody but the operator says how long it may take.
-        if head.deadline && !matches!(step, Step::Pass(_, Passed::Free)) {
+        if head.deadline && !matches!(step, Step::Pass(Passed::Free)) {
             host.remove_request_header(id, DEADLINE);
         }
         self.apply_step(host, id, step, head.trace, false)
@@ -227,7 +227,7 @@ impl Worker {
     }
 
     /// The head of a response, ours or the API's.
-    pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead) {
+    pub fn on_response(&mut self, host: &mut impl Host, id: StreamId, head: &ResponseHead<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let deduction = stream.served();
         let step = stream.on_response(head, || origin(host, id));
@@ -253,7 +253,7 @@ impl Worker {
     }
 
     /// The trailers of the API's response.
-    pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead) {
+    pub fn on_trailers(&mut self, host: &mut impl Host, id: StreamId, trailers: &ResponseHead<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let deduction = stream.served();
         let step = stream.on_trailers(trailers);
@@ -363,7 +363,8 @@ fn origin(host: &mut impl Host, id: StreamId) -> Origin {
 }
 
 fn traced(trace: Trace<'_>) -> Traced {
-    Traced { request_id: trace.request_id.map(Into::into), parent: trace.parent.map(Into::into) }
+    let (request_id, parent) = (trace.request_id(), trace.parent());
+    Traced { request_id: request_id.map(Into::into), parent: parent.map(Into::into) }
 }
 
 fn mint(host: &mut impl Host, now_ms: u64) -> Option<DeductionId> {

@@ -25,15 +25,14 @@ impl Worker {
             host.describe(id, &text);
         }
         match step {
-            Step::Pass(headers, passed) => {
+            Step::Pass(passed) => {
                 self.counted.count(match passed {
                     Passed::Free => Counter::FREE,
-                    Passed::Paid => Counter::PAID,
+                    Passed::Paid(_) => Counter::PAID,
                     Passed::Unpaid => Counter::UNPAID,
                 });
-                for (name, value) in headers {
-                    host.set_request_header(id, &name, &value);
-                }
+                let names = &self.config.identity;
+                passed.tell(names, |name, value| host.set_request_header(id, name, value));
                 self.forward_metered(host, id, passed);
                 if held {
                     host.resume(id);
@@ -72,7 +71,8 @@ impl Worker {
     /// A price that is read from the answer's body needs all of it, as it is.
     fn forward_metered(&mut self, host: &mut impl Host, id: StreamId, passed: Passed) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if passed == Passed::Paid && stream.is_metered() && stream.on_forwarded(host.now_ms()) {
+        let paid = matches!(passed, Passed::Paid(_));
+        if paid && stream.is_metered() && stream.on_forwarded(host.now_ms()) {
             for name in ["accept-encoding", "range"] {
                 host.remove_request_header(id, name);
             }

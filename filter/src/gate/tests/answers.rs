@@ -188,9 +188,9 @@ fn caches_keep_paid_answers_apart() {
         stream.on_deduction(Ok(DeductionOutcome::Deducted(Units::ZERO)), &mut minting());
         let head = ResponseHead {
             status: 200,
-            cache_control: cache_control.map(ToOwned::to_owned),
-            vary: vary.map(ToOwned::to_owned),
-            targeted: vec!["cdn-cache-control".into()],
+            cache_control: cache_control.map(Into::into),
+            vary: vary.map(Into::into),
+            targeted: vec!["cdn-cache-control"],
             ..ResponseHead::default()
         };
         let step = stream.on_response(&head, Origin::default);

@@ -40,11 +40,11 @@ pub(super) fn served(price: &Value, left: u32) -> (Stream, Vec<(String, String)>
     let at_end = Units::from_u32(if price["unknown"] == "void" { 0 } else { 1000 });
     assert_eq!(deduction.hold, Some(HoldTerms { ends_ms: NOW + 60_000, at_end, lease: None }));
     let outcome = Ok(DeductionOutcome::Deducted(Units::from_u32(left)));
-    let Some(Step::Pass(headers, Passed::Paid)) = stream.on_deduction(outcome, &mut mint) else {
+    let Some(Step::Pass(passed)) = stream.on_deduction(outcome, &mut mint) else {
         panic!("not served")
     };
     assert!(stream.on_forwarded(NOW), "the body is read");
-    (stream, headers)
+    (stream, told(passed))
 }
 
 pub(super) fn raw<'h>(

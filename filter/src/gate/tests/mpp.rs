@@ -310,7 +310,7 @@ fn a_paid_answer_has_a_receipt_if_it_succeeds() {
         let found = set("payment-receipt");
         assert_eq!(found.is_some(), receipt, "{status}");
         if let Some(found) = found {
-            let json = URL_SAFE_NO_PAD.decode(found).unwrap();
+            let json = URL_SAFE_NO_PAD.decode(found.as_bytes()).unwrap();
             let json: Value = serde_json::from_slice(&json).unwrap();
             let reference = charged.map_or(deduction_id.to_string(), ToOwned::to_owned);
             assert_eq!(json["reference"], reference);
