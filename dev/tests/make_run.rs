@@ -145,6 +145,14 @@ async fn over_https(dir: &Path, ports: &Ports, card: &str) {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.starts_with("HTTP/2.0 200 OK") && said.contains("\"joke\""), "{said}\n{error}");
     assert!(error.contains("$4.98 left"), "{error}");
+    // As the README says it, by each name of this machine.
+    for name in ["localhost", "127.0.0.1"] {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "--cacert"]);
+        curl.arg(state.join("ca.pem")).arg(url.replace("localhost", name));
+        let output = tokio::task::spawn_blocking(move || curl.output().unwrap()).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "402", "{name}: {output:?}");
+    }
     let stranger = pay(None).await;
     let error = String::from_utf8_lossy(&stranger.stderr).into_owned();
     assert!(stranger.status.code() == Some(1) && error.contains("UnknownIssuer"), "{error}");

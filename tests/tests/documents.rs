@@ -10,6 +10,8 @@
 
 #[path = "documents/express.rs"]
 mod express;
+#[path = "documents/going_live.rs"]
+mod going_live;
 
 use std::path::PathBuf;
 use std::process::Command;
