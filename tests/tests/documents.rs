@@ -12,6 +12,8 @@
 mod express;
 #[path = "documents/going_live.rs"]
 mod going_live;
+#[path = "documents/index.rs"]
+mod index;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -131,6 +133,7 @@ fn every_file_that_a_document_names_is_there() {
     let mut documents = vec![
         "README.md".to_owned(),
         "SECURITY.md".to_owned(),
+        "CONTRIBUTING.md".to_owned(),
         "client/README.md".to_owned(),
         "images/README.md".to_owned(),
     ];
