@@ -45,6 +45,11 @@ test: setup wasm-trap wasm native sdks client-js client-py ## All tests: native,
 	cargo test --quiet $(NATIVE)
 	@./scripts/count-stores.sh $(NATIVE)
 
+.PHONY: test-quick
+test-quick: setup-rust ## The rules alone, without Envoy, databases or browsers: under three minutes once built
+	cargo test --quiet -p stripe402-filter --lib
+	cargo test --quiet -p stripe402-protocol -p stripe402-client -p stripe402-ledger -p stripe-sim --lib --test rules --test floors
+
 .PHONY: soak
 soak: setup wasm-trap wasm parts sdks ## Long proofs: a million schedules, 10,000 of a disk that fails, a million random commands and 5,000 histories per store, crashes, 20 million charges beside backups, a million requests, metered ones on every store, fuzzing
 	STRIPE402_RANDOM_STEPS=1000000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis random -- --nocapture

@@ -5,8 +5,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::certificate::Served;
 use crate::{Error, Result, binary};
 
 /// The configuration of a gateway.
@@ -42,6 +43,7 @@ impl EnvoyConfig {
         let root =
             serde_norway::from_str(text).map_err(|error| Error::Invalid(error.to_string()))?;
         let mut config = Self { root };
+        config.share();
         config.unpack();
         Ok(config)
     }
@@ -53,7 +55,37 @@ impl EnvoyConfig {
     pub fn to_yaml(&self) -> Result<String> {
         let mut packed = self.clone();
         packed.pack();
+        packed.unshare();
         serde_norway::to_string(&packed.root).map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// A listener with the filters of the first one (`filters: *gateway`) has them from there: a change is one of both.
+    fn share(&mut self) {
+        let Some(filters) = self.filters() else { return };
+        for chain in self.other_chains() {
+            if chain.get("filters") == Some(&filters) {
+                chain.remove("filters");
+            }
+        }
+    }
+
+    /// And has them again on its way to Envoy.
+    fn unshare(&mut self) {
+        let Some(filters) = self.filters() else { return };
+        for chain in self.other_chains() {
+            chain.entry("filters").or_insert_with(|| filters.clone());
+        }
+    }
+
+    fn filters(&self) -> Option<Value> {
+        self.root.pointer("/static_resources/listeners/0/filter_chains/0/filters").cloned()
+    }
+
+    /// The first filter chain of each listener but the first.
+    fn other_chains(&mut self) -> impl Iterator<Item = &mut Map<String, Value>> {
+        let listeners = self.root.pointer_mut("/static_resources/listeners");
+        let others = listeners.and_then(Value::as_array_mut).into_iter().flatten().skip(1);
+        others.filter_map(|listener| listener.pointer_mut("/filter_chains/0")?.as_object_mut())
     }
 
     /// Where the filter's configuration is written as a text in the text, here it is a value like the rest.
@@ -128,6 +160,43 @@ impl EnvoyConfig {
     /// If there is no listener.
     pub fn listen(&mut self, address: SocketAddr) -> Result<()> {
         *at(&mut self.root, "/static_resources/listeners/0/address")? = socket(address);
+        Ok(())
+    }
+
+    /// Lets the gateway listen there, too, for HTTPS: as it does without TLS, with the same filters and routes.
+    ///
+    /// # Errors
+    /// If there is no listener.
+    pub fn listen_tls(&mut self, address: SocketAddr, served: &Served) -> Result<()> {
+        let listeners = at(&mut self.root, "/static_resources/listeners")?.as_array_mut();
+        let none = || Error::Invalid("Envoy's configuration has no listener".to_owned());
+        let shown = json!({
+            "certificate_chain": {"filename": served.certificate},
+            "private_key": {"filename": served.key},
+        });
+        let tls = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [shown]},
+        }});
+        // Its filters are those of the first listener.
+        listeners.ok_or_else(none)?.push(json!({
+            "name": "gateway_tls",
+            "address": socket(address),
+            "filter_chains": [{"transport_socket": tls}],
+        }));
+        Ok(())
+    }
+
+    /// Lets the listener of this name listen there.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn listener(&mut self, name: &str, address: SocketAddr) -> Result<()> {
+        let listeners = at(&mut self.root, "/static_resources/listeners")?.as_array_mut();
+        let listener = named(listeners, name).ok_or_else(|| {
+            Error::Invalid(format!("Envoy's configuration has no listener {name}"))
+        })?;
+        *at(listener, "/address")? = socket(address);
         Ok(())
     }
 
@@ -231,6 +300,8 @@ fn socket(address: SocketAddr) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::ports::local;
 
@@ -282,6 +353,29 @@ mod tests {
             at(named(filters, "stripe402").unwrap(), "/typed_config/config/configuration/value")
                 .unwrap();
         assert!(sent.as_str().unwrap().contains("\"publishable_key\":\"pk_test_x\""), "{sent}");
+    }
+
+    /// What is changed without TLS is changed with it, whenever it is changed.
+    #[test]
+    fn a_second_listener_has_the_filters_of_the_first() {
+        let file = || PathBuf::from("/x");
+        let served = Served { authority: file(), certificate: file(), key: file() };
+        let mut config = EnvoyConfig::shipped().unwrap();
+        config.listen_tls(local(1), &served).unwrap();
+        config.publishable_key("pk_test_x").unwrap();
+        let mut again = EnvoyConfig::parse(&config.to_yaml().unwrap()).unwrap();
+        assert_eq!(again, config);
+        again.listener("gateway_tls", local(2)).unwrap();
+        let sent: Value = serde_norway::from_str(&again.to_yaml().unwrap()).unwrap();
+        let filters = |listener: usize| {
+            let path = format!("/static_resources/listeners/{listener}/filter_chains/0/filters");
+            sent.pointer(&path).unwrap().clone()
+        };
+        assert_eq!(filters(0), filters(1));
+        assert!(filters(1).to_string().contains("pk_test_x"));
+        assert!(sent.to_string().contains("\"port_value\":2"));
+        let error = again.listener("nowhere", local(1)).unwrap_err().to_string();
+        assert_eq!(error, "Envoy's configuration has no listener nowhere");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod binary;
 pub mod card;
+pub mod certificate;
 pub mod demo;
 pub mod demo_api;
 pub mod envoy;

@@ -23,6 +23,7 @@ impl Ports {
     fn free() -> Self {
         let variables = [
             "GATEWAY_PORT",
+            "GATEWAY_TLS_PORT",
             "ENVOY_ADMIN_PORT",
             "LEDGER_PORT",
             "ADMIN_PORT",
@@ -125,6 +126,41 @@ async fn joke(ports: &Ports, payment: &Value) -> reqwest::Response {
         .unwrap()
 }
 
+/// Our client pays over HTTPS, trusting the authority in the folder of state, and nothing without it.
+async fn over_https(dir: &Path, ports: &Ports, card: &str) {
+    let url = format!("https://localhost:{}/api/joke", ports.of("GATEWAY_TLS_PORT"));
+    let pay = |ca: Option<std::path::PathBuf>| {
+        let mut command = Command::new(stripe402_dev::binary::client().unwrap());
+        command.args(["curl", "--payment-method", card, &url, "-i"]);
+        command.args(ca.iter().flat_map(|ca| [std::ffi::OsStr::new("--ca"), ca.as_os_str()]));
+        command.env("STRIPE402_CREDENTIALS", dir.join("credentials.json")).env("NO_PROXY", "*");
+        async move {
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+            output.await.unwrap()
+        }
+    };
+    let state = dir.join("state");
+    let output = pay(Some(state.join("ca.pem"))).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("HTTP/2.0 200 OK") && said.contains("\"joke\""), "{said}\n{error}");
+    assert!(error.contains("$4.98 left"), "{error}");
+    // As the README says it, by each name of this machine.
+    for name in ["localhost", "127.0.0.1"] {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "--cacert"]);
+        curl.arg(state.join("ca.pem")).arg(url.replace("localhost", name));
+        let output = tokio::task::spawn_blocking(move || curl.output().unwrap()).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "402", "{name}: {output:?}");
+    }
+    let stranger = pay(None).await;
+    let error = String::from_utf8_lossy(&stranger.stderr).into_owned();
+    assert!(stranger.status.code() == Some(1) && error.contains("UnknownIssuer"), "{error}");
+    let wrong = pay(Some(state.join("lock"))).await;
+    let error = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(wrong.status.code() == Some(2) && error.contains("no certificate as PEM"), "{error}");
+}
+
 #[tokio::test]
 async fn up_paid_down_and_up_again_with_the_balance() {
     let dir = tempfile::tempdir().unwrap();
@@ -140,6 +176,7 @@ async fn up_paid_down_and_up_again_with_the_balance() {
     assert_eq!(paid.status(), 200);
     let receipt = wire::header(paid.headers(), wire::PAYMENT_RESPONSE).unwrap();
     assert_eq!(receipt["creditsRemaining"], json!(49_900));
+    over_https(dir.path(), &ports, &card).await;
     let said = runner.down();
     let order = [
         "stopped Envoy",
@@ -158,14 +195,14 @@ async fn up_paid_down_and_up_again_with_the_balance() {
     let spent = joke(&ports, &json!({"clientId": receipt["clientId"]})).await;
     assert_eq!(spent.status(), 200);
     let again = wire::header(spent.headers(), wire::PAYMENT_RESPONSE).unwrap();
-    assert_eq!(again["creditsRemaining"], json!(49_800));
+    assert_eq!(again["creditsRemaining"], json!(49_700));
     // The stand-in kept its state too: it knows the card, and so the same account.
     let card = stripe_sim::payment_method(&sim, "pk_test_standin", &number, "123").await.unwrap();
     let same = joke(&ports, &json!({"paymentMethodId": card})).await;
     let same = wire::header(same.headers(), wire::PAYMENT_RESPONSE).unwrap();
     assert_eq!(
         (&same["clientId"], &same["creditsRemaining"]),
-        (&receipt["clientId"], &json!(49_700))
+        (&receipt["clientId"], &json!(49_600))
     );
     runner.down();
     assert_free(&ports);

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use stripe402_dev::ports;
 
-const PORTS: [&str; 7] = [
+const PORTS: [&str; 8] = [
     "GATEWAY_PORT",
+    "GATEWAY_TLS_PORT",
     "ENVOY_ADMIN_PORT",
     "LEDGER_PORT",
     "ADMIN_PORT",

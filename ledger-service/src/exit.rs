@@ -55,7 +55,7 @@ impl Exit {
         match self {
             Self::Good => "all is well",
             Self::Wrong => {
-                "something is wrong: verify, reconcile or import found it, a refund was short, a record is damaged"
+                "something is wrong: verify, reconcile, import or doctor found it, a refund was short, a record is damaged"
             }
             Self::Usage => "an argument or a setting is wrong",
             Self::NotFound => "not found: no ledger in the store, no account in it, no such client",

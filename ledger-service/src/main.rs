@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         }
         Command::Reconcile(arguments) => on_books(|| cli::reconcile(arguments)),
         Command::Verify(arguments) => on_books(|| cli::verify(arguments)),
+        Command::Doctor(arguments) => on_books(|| cli::doctor(*arguments)),
     }
 }
 

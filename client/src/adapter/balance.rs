@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Currency, PAYMENT, Payment, Units, VERSION, encode};
 
@@ -70,7 +70,7 @@ impl Wallet {
         if !self.policy.allow_http && !is_private(&origin) {
             return Err(Error::NotEncrypted { origin }.into());
         }
-        if let Some(told) = ask(url, client.to_hex(), limit).await {
+        if let Some(told) = self.asked(url, client.to_hex(), limit).await {
             return Ok(Some(Balance {
                 credits_remaining: told.credits_remaining,
                 currency: told.currency,
@@ -84,25 +84,28 @@ impl Wallet {
             now: false,
         }))
     }
-}
 
-/// `None` if the gateway does not tell, for whatever reason.
-async fn ask(url: &Url, client_id: String, limit: Duration) -> Option<Told> {
-    let payment =
-        Payment { stripe402_version: VERSION, client_id: Some(client_id), ..Payment::default() };
-    // A client id goes to this origin only.
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
-    let request = client.get(url.join(PATH).ok()?).header(PAYMENT, encode(&payment));
-    let mut answer = request.timeout(limit).send().await.ok()?;
-    if answer.status().as_u16() != 200 {
-        return None;
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.ok()? {
-        if body.len().saturating_add(chunk.len()) > MOST {
+    /// `None` if the gateway does not tell, for whatever reason.
+    async fn asked(&self, url: &Url, client_id: String, limit: Duration) -> Option<Told> {
+        let payment = Payment {
+            stripe402_version: VERSION,
+            client_id: Some(client_id),
+            ..Payment::default()
+        };
+        // A client id goes to this origin only: this client follows no redirect.
+        let client = self.settled.network()?;
+        let request = client.get(url.join(PATH).ok()?).header(PAYMENT, encode(&payment));
+        let mut answer = request.timeout(limit).send().await.ok()?;
+        if answer.status().as_u16() != 200 {
             return None;
         }
-        body.extend_from_slice(&chunk);
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.ok()? {
+            if body.len().saturating_add(chunk.len()) > MOST {
+                return None;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).ok()
     }
-    serde_json::from_slice(&body).ok()
 }

@@ -36,7 +36,8 @@ impl Settled {
         self.lock().network = Some(network);
     }
 
-    fn network(&self) -> Option<Client> {
+    /// That client; before there is one, one that trusts what reqwest does by itself.
+    pub(super) fn network(&self) -> Option<Client> {
         let network = self.lock().network.clone();
         let plain = || Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok();
         network.or_else(plain)

@@ -29,6 +29,15 @@ fn places(text: &mut String, settings: &Settings) {
         many => format!("balances, charges; {many} replicas"),
     };
     place(text, "gateway", settings.gateway.number, &workers);
+    line(
+        text,
+        format_args!(
+            "  {:<12}{:<25}{}\n",
+            "  HTTPS",
+            format!("https://127.0.0.1:{}", settings.gateway_tls.number).cyan(),
+            "its certificate is signed by ca.pem in state".dimmed()
+        ),
+    );
     place(text, "  admin", settings.envoy_admin.number, "Envoy's counters, configuration");
     place(text, "ledger", settings.ledger.number, &ledger);
     place(
@@ -168,6 +177,7 @@ mod tests {
         for port in ["10000", "9901", "8402", "8403", "8404", "8405", "8406"] {
             assert!(text.contains(&format!("http://127.0.0.1:{port}")), "{port}\n{text}");
         }
+        assert!(text.contains("https://127.0.0.1:10443 "), "{text}");
         assert!(text.contains("\n    make demo\n"), "{text}");
     }
 

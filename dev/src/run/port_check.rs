@@ -59,8 +59,9 @@ mod tests {
     use crate::ports::{free, local};
     use std::net::TcpListener;
 
-    const VARIABLES: [&str; 7] = [
+    const VARIABLES: [&str; 8] = [
         "GATEWAY_PORT",
+        "GATEWAY_TLS_PORT",
         "ENVOY_ADMIN_PORT",
         "LEDGER_PORT",
         "ADMIN_PORT",
@@ -70,7 +71,7 @@ mod tests {
     ];
 
     /// Settings with these ports, in the order of [`VARIABLES`].
-    fn settings(numbers: &[u16; 7]) -> Settings {
+    fn settings(numbers: &[u16; 8]) -> Settings {
         let find = |name: &str| {
             let place = VARIABLES.iter().position(|variable| *variable == name)?;
             Some(numbers[place].to_string())
@@ -90,7 +91,7 @@ mod tests {
         let gateway = TcpListener::bind(local(0)).unwrap();
         let webhook = TcpListener::bind(local(0)).unwrap();
         numbers[0] = gateway.local_addr().unwrap().port();
-        numbers[6] = webhook.local_addr().unwrap().port();
+        numbers[7] = webhook.local_addr().unwrap().port();
         let error = check(&settings(&numbers)).unwrap_err().to_string();
         let us = format!("(process {})", std::process::id());
         assert!(error.contains(&format!("Port {} is in use by ", numbers[0])), "{error}");
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn one_port_for_two_parts_is_refused() {
         let mut numbers = std::array::from_fn(|_| free().unwrap());
-        numbers[2] = numbers[1];
+        numbers[3] = numbers[2];
         let error = check(&settings(&numbers)).unwrap_err().to_string();
         assert!(error.contains("is named twice: the ledger (LEDGER_PORT)"), "{error}");
         assert!(error.contains("  LEDGER_PORT="), "{error}");

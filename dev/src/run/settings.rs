@@ -39,6 +39,8 @@ pub enum Stripe {
 pub struct Settings {
     /// The gateway.
     pub gateway: Port,
+    /// The gateway, for HTTPS.
+    pub gateway_tls: Port,
     /// Envoy's admin interface.
     pub envoy_admin: Port,
     /// The ledger, for gateways.
@@ -90,6 +92,7 @@ impl Settings {
         }
         Ok(Self {
             gateway: port("GATEWAY_PORT", 10_000, "the gateway")?,
+            gateway_tls: port("GATEWAY_TLS_PORT", 10_443, "the gateway's HTTPS")?,
             envoy_admin: port("ENVOY_ADMIN_PORT", 9901, "Envoy's admin interface")?,
             ledger: port("LEDGER_PORT", 8402, "the ledger")?,
             admin: port("ADMIN_PORT", 8403, "the ledger's operator interface")?,
@@ -109,6 +112,7 @@ impl Settings {
     pub fn ports(&self) -> Vec<Port> {
         let mut ports = vec![
             self.gateway,
+            self.gateway_tls,
             self.envoy_admin,
             self.ledger,
             self.admin,
@@ -193,7 +197,7 @@ mod tests {
     fn nothing_set_is_the_documented_demo() {
         let settings = read(&[]).unwrap();
         let numbers: Vec<u16> = settings.ports().iter().map(|port| port.number).collect();
-        assert_eq!(numbers, [10_000, 9901, 8402, 8403, 8404, 8405, 8406]);
+        assert_eq!(numbers, [10_000, 10_443, 9901, 8402, 8403, 8404, 8405, 8406]);
         assert_eq!((settings.workers, settings.replicas), (2, 1));
         assert!(settings.state_dir.is_absolute() && settings.state_dir.ends_with(".run"));
         assert_eq!(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::house::House;
 use super::port_check::next_free;
 use super::settings::{Settings, Stripe};
+use crate::certificate;
 use crate::envoy::{Envoy, EnvoyOptions};
 use crate::envoy_config::EnvoyConfig;
 use crate::ledger::{Ledger, LedgerOptions};
@@ -157,6 +158,8 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
         config.publishable_key(settings.publishable_key())?;
     }
     config.module(&binary::filter()?)?;
+    let served = certificate::load_or_make(&settings.state_dir, now())?;
+    config.listen_tls(local(settings.gateway_tls.number), &served)?;
     let options = EnvoyOptions {
         port: settings.gateway.number,
         admin_port: settings.envoy_admin.number,
@@ -171,6 +174,13 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
     let mut process = envoy.into_process();
     process.wait_ready(&challenge, CHALLENGE_WITHIN).await?;
     Ok(process)
+}
+
+/// In seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "nothing here is replayed")]
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn logs(settings: &Settings) -> PathBuf {

@@ -67,6 +67,22 @@ pub enum Command {
     /// Exits with 3 if the books have no account: the address of the store is wrong, or it is a new
     /// ledger without clients, which is told so, too.
     Verify(BooksArgs),
+    /// Check whether a ledger with these settings is fit to charge real cards, and exit with 1 if not.
+    ///
+    /// It looks at the Stripe key, the webhook, the clock, the store, the secrets, the addresses and the
+    /// certificate, and says how to mend what is wrong. It changes nothing and prints no secret.
+    Doctor(Box<DoctorArgs>),
+}
+
+/// What to check: the settings that `serve` takes.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The settings, as the ledger gets them.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Print JSON for programs instead of a table for people
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where settings come from.

@@ -9,6 +9,9 @@ pub(crate) mod payment_intents;
 pub(crate) mod payment_methods;
 pub(crate) mod refunds;
 pub(crate) mod setup_intents;
+mod webhook_endpoints;
+
+use serde_json::json;
 
 use crate::auth::{self, ApiKey};
 use crate::context::{Answer, Context};
@@ -21,6 +24,9 @@ type Handler = fn(&mut Context<'_>, &str, Params) -> Answer;
 pub(crate) fn call(cx: &mut Context<'_>, method: &str, path: &str, params: Params) -> Answer {
     let (handler, id) = route(method, path)
         .ok_or_else(|| ApiError::not_done(&format!("have the endpoint {method} {path}")))?;
+    if cx.caller.key == ApiKey::Live {
+        return in_live_mode(cx, method, path);
+    }
     if cx.caller.key == ApiKey::Publishable {
         match (method, path) {
             ("POST", "/v1/payment_methods") => {}
@@ -31,6 +37,27 @@ pub(crate) fn call(cx: &mut Context<'_>, method: &str, path: &str, params: Param
         }
     }
     handler(cx, id, params)
+}
+
+/// Live mode sees nothing of test mode. Source: docs.stripe.com/keys, "Test mode versus live mode"; the words of the
+/// refusal are Stripe's.
+fn in_live_mode(cx: &Context<'_>, method: &str, path: &str) -> Answer {
+    let segments: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
+    match (method, segments.as_slice()) {
+        ("GET", [_collection]) => {
+            Ok(json!({"object": "list", "data": [], "has_more": false, "url": path}))
+        }
+        ("GET", ["payment_intents", id]) => {
+            let mut error = ApiError::no_such("payment_intent", id, "intent");
+            if cx.world.payment_intents.get(id).is_some() {
+                error.body.message.push_str(
+                    "; a similar object exists in test mode, but a live mode key was used to make this request.",
+                );
+            }
+            Err(error)
+        }
+        _ => Err(ApiError::not_done(&format!("{method} {path} in live mode"))),
+    }
 }
 
 fn route<'a>(method: &str, path: &'a str) -> Option<(Handler, &'a str)> {
@@ -69,6 +96,8 @@ fn route<'a>(method: &str, path: &'a str) -> Option<(Handler, &'a str)> {
         }
 
         ("POST", ["setup_intents"]) => (setup_intents::create, ""),
+
+        ("GET", ["webhook_endpoints"]) => (webhook_endpoints::list, ""),
         _ => return None,
     })
 }

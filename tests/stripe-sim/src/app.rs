@@ -1,6 +1,7 @@
 //! What all calls share.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) calls: Mutex<Calls>,
     /// The idempotency keys of calls that are running.
     pub(crate) in_flight: Mutex<HashSet<String>>,
+    /// By how many seconds the `Date` of answers is ahead of the machine's clock.
+    pub(crate) date_ahead: AtomicI64,
     /// Ids of events to deliver.
     pub(crate) deliveries: UnboundedSender<String>,
 }

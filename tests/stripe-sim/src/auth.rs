@@ -8,13 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::ApiError;
 use crate::ids;
 
-/// The kind of a test-mode key. Any is accepted: there is one account.
+/// The kind of a key. Any of test mode is accepted: there is one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApiKey {
     /// `sk_test_…` or a restricted `rk_test_…`
     Secret,
     /// `pk_test_…`
     Publishable,
+    /// `sk_live_standin` or `rk_live_standin`: the live mode of the account, in which nothing was ever made.
+    Live,
 }
 
 pub(crate) fn authenticate(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
@@ -54,6 +56,8 @@ fn parse(key: &str) -> Result<ApiKey, ApiError> {
         Ok(ApiKey::Secret)
     } else if named("pk_test_") {
         Ok(ApiKey::Publishable)
+    } else if matches!(key, "sk_live_standin" | "rk_live_standin") {
+        Ok(ApiKey::Live)
     } else {
         Err(ApiError::unauthorized(None, format!("Invalid API Key provided: {}", redact(key))))
     }
@@ -97,6 +101,7 @@ mod tests {
     fn test_keys_are_accepted_and_others_are_not() {
         assert_eq!(key("Bearer sk_test_123").unwrap(), ApiKey::Secret);
         assert_eq!(key("Bearer rk_test_123").unwrap(), ApiKey::Secret);
+        assert_eq!(key("Bearer sk_live_standin").unwrap(), ApiKey::Live);
         let basic = format!("Basic {}", STANDARD.encode("pk_test_1:"));
         assert_eq!(key(&basic).unwrap(), ApiKey::Publishable);
         for header in [

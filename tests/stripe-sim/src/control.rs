@@ -12,9 +12,11 @@
 //! | `POST /_sim/refunds/:id/fail` | the bank sends a refund back |
 //! | `POST /_sim/disputes` | `{payment_intent, inquiry?}`: the holder disputes |
 //! | `POST /_sim/disputes/:id/close` | `{status: "won" or "lost"}` |
+//! | `POST /_sim/date` | `{ahead}`: seconds by which the `Date` of answers is ahead |
 //! | `GET /_sim/totals` | per currency, in minor units: `{charged, refunded, disputed}` |
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -45,6 +47,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/_sim/refunds/{id}/fail", post(fail_refund))
         .route("/_sim/disputes", post(open_dispute))
         .route("/_sim/disputes/{id}/close", post(close_dispute))
+        .route("/_sim/date", post(set_date))
         .route("/_sim/totals", get(show_totals))
         .with_state(app)
 }
@@ -121,6 +124,17 @@ pub(crate) async fn authenticate(State(app): Shared, Json(asked): Json<Authentic
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DateAhead {
+    ahead: i64,
+}
+
+async fn set_date(State(app): Shared, Json(date): Json<DateAhead>) -> Response {
+    app.date_ahead.store(date.ahead, Ordering::Relaxed);
+    Json(json!({})).into_response()
+}
 
 async fn mute(State(app): Shared, Json(Nothing {}): Json<Nothing>) -> Response {
     let mut state = lock(&app.state);

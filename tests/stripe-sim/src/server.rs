@@ -4,14 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, DATE,
 };
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use hyper::server::conn::http1;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, State as AppState, lock};
 use crate::call::{self, Incoming};
 use crate::calls::Calls;
+use crate::clock;
 use crate::control;
 use crate::faults::Faults;
 use crate::journal::Journal;
@@ -123,6 +125,7 @@ fn open(options: Options, deliveries: mpsc::UnboundedSender<String>) -> io::Resu
         faults: Mutex::new(Faults::default()),
         calls: Mutex::new(Calls::default()),
         in_flight: Mutex::default(),
+        date_ahead: AtomicI64::default(),
         deliveries,
     })
 }
@@ -201,6 +204,7 @@ async fn entry(State(app): State<Arc<App>>, request: Request) -> Response<Body> 
         headers: parts.headers,
         body: body.to_vec(),
     };
+    let ahead = app.date_ahead.load(Ordering::Relaxed);
     let answer = tokio::spawn(call::serve(app, incoming)).await;
     let mut response = answer.ok().flatten().unwrap_or_else(|| {
         let mut response = Response::new(Body::empty());
@@ -208,7 +212,20 @@ async fn entry(State(app): State<Arc<App>>, request: Request) -> Response<Body> 
         response
     });
     allow_any_origin(&mut response);
+    if ahead != 0 {
+        date(&mut response, ahead);
+    }
     response
+}
+
+/// As a machine would date the answer whose clock is ahead by so many seconds, or behind.
+fn date(response: &mut Response<Body>, ahead: i64) {
+    let seconds = clock::seconds(clock::now_ms()).saturating_add(ahead);
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    let at = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
+    if let Ok(value) = HeaderValue::from_str(&httpdate::fmt_http_date(at)) {
+        response.headers_mut().insert(DATE, value);
+    }
 }
 
 /// A page of any origin may make a PaymentMethod.

@@ -12,6 +12,7 @@ fn configurations() -> Vec<(String, Value)> {
     for file in [
         "envoy/envoy.yaml",
         "envoy/minimal/envoy.yaml",
+        "envoy/minimal/https.yaml",
         "envoy/llm/envoy.yaml",
         "envoy/mcp/envoy.yaml",
         "envoy/full/envoy.yaml",

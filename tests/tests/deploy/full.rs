@@ -1,6 +1,6 @@
 //! `envoy/full/`: every option, and all that stands around the filter, in the right order.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
@@ -14,7 +14,11 @@ use stripe402_tests::{
     wire,
 };
 
-use crate::{processor::Processor, tls::Known};
+use crate::{
+    certificates::{self, Signed, put},
+    processor::Processor,
+    tls::{Known, ask, over_http1},
+};
 
 const FILE: &str = "envoy/full/envoy.yaml";
 const KEY: &[u8] = b"a key of members, in no other place than here";
@@ -22,17 +26,22 @@ const KEY: &[u8] = b"a key of members, in no other place than here";
 /// A gateway by the full file, with what is outside of it: certificates, members' keys, a processor.
 struct Full {
     stack: Stack,
+    /// Where it listens with TLS.
+    tls: SocketAddr,
     known: Known,
     _processor: Processor,
 }
 
 async fn full(change: impl FnOnce(&mut EnvoyConfig) + Send + 'static) -> Full {
     let (known, processor) = (Known::new(), Processor::start().await);
+    let tls = local(ports::free().unwrap());
+    show_clients(&known, &known.shown);
     let keys = members_keys().await;
     let mut secrets = Vec::new();
     for (name, pointer) in [
         ("gateway", "tls_certificate_sds_secret_configs/0"),
         ("ledger", "validation_context_sds_secret_config"),
+        ("clients", "tls_certificate_sds_secret_configs/0"),
     ] {
         let text =
             std::fs::read_to_string(binary::workspace().join(format!("envoy/full/{name}.yaml")));
@@ -40,7 +49,8 @@ async fn full(change: impl FnOnce(&mut EnvoyConfig) + Send + 'static) -> Full {
         let file = known.path(&format!("{name}.yaml"));
         std::fs::write(&file, text.unwrap().replace("envoy/full/certificates", &own)).unwrap();
         let socket = "/transport_socket/typed_config/common_tls_context";
-        secrets.push((format!("{socket}/{pointer}/sds_config/path_config_source/path"), file));
+        let pointer = format!("{socket}/{pointer}/sds_config/path_config_source/path");
+        secrets.push((name, pointer, file));
     }
     let processes = processor.address;
     let options = known.ledger(StackOptions::new().file(FILE)).config(move |config| {
@@ -48,18 +58,31 @@ async fn full(change: impl FnOnce(&mut EnvoyConfig) + Send + 'static) -> Full {
         config.endpoints("identity_provider", &[keys])?;
         let provider = config.cluster("identity_provider")?.as_object_mut().unwrap();
         provider.remove("transport_socket").unwrap();
-        for (pointer, file) in secrets {
-            *config.cluster("stripe402_ledger")?.pointer_mut(&pointer).unwrap() = json!(file);
+        config.listener("gateway_tls", tls)?;
+        for (name, pointer, file) in secrets {
+            let place = if name == "clients" {
+                let chain = "/static_resources/listeners/1/filter_chains/0";
+                config.root().pointer_mut(chain).unwrap()
+            } else {
+                config.cluster("stripe402_ledger")?
+            };
+            *place.pointer_mut(&pointer).unwrap() = json!(file);
         }
         change(config);
         Ok(())
     });
     let stack = Stack::start(options).await.unwrap();
-    Full { stack, known, _processor: processor }
+    Full { stack, tls, known, _processor: processor }
+}
+
+/// Puts this certificate where the gateway looks for the one that it shows clients.
+fn show_clients(known: &Known, shown: &Signed) {
+    put(&known.path("gateway/clients.key"), &shown.key);
+    put(&known.path("gateway/clients.crt"), &shown.certificate);
 }
 
 /// Serves the keys of members, as an identity provider does.
-async fn members_keys() -> std::net::SocketAddr {
+async fn members_keys() -> SocketAddr {
     let address = local(ports::free().unwrap());
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let key = json!({"kty": "oct", "alg": "HS256", "kid": "one", "k": URL_SAFE_NO_PAD.encode(KEY)});
@@ -97,7 +120,7 @@ async fn client(stack: &Stack) -> Value {
 
 #[tokio::test]
 async fn everything_around_the_filter_works_together() {
-    let Full { mut stack, known, _processor } = full(|_| {}).await;
+    let Full { mut stack, tls, known, _processor } = full(|_| {}).await;
     let asked = async |path: &str| stack.get(path).send().await.unwrap();
 
     // Who has not paid: free, unknown, by path, by the route itself.
@@ -109,6 +132,10 @@ async fn everything_around_the_filter_works_together() {
         let challenge = wire::header(answer.headers(), wire::PAYMENT_REQUIRED).unwrap();
         assert_eq!(challenge["price"], price, "{path}");
     }
+    // Over TLS, too, by the same filters.
+    let over_tls = over_http1(&certificates::client(&known.authority, None));
+    assert_eq!(ask(&over_tls, tls, "/api/weather").await, "HTTP/1.1 402 Payment Required");
+    assert_eq!(ask(&over_tls, tls, "/api/nothing").await, "HTTP/1.1 403 Forbidden");
     // A browser's page on another origin may read the challenge; preflights are answered.
     let origin = "https://app.example.com";
     let challenge = stack.get("/api/weather").header("origin", origin).send().await.unwrap();
@@ -143,12 +170,15 @@ async fn everything_around_the_filter_works_together() {
 
     // Certificates are renewed at both ends, and the authority with them. The ledger's restart makes the gateway
     // connect again, with what is in the files by now.
-    let newer = crate::certificates::Authority::new();
-    for (folder, name) in [("gateway", "gateway"), ("ledger", crate::certificates::LEDGER)] {
-        crate::certificates::folder(known.dir.path(), folder, &newer.sign(name), &newer);
+    let newer = certificates::Authority::new();
+    for (folder, name) in [("gateway", "gateway"), ("ledger", certificates::LEDGER)] {
+        certificates::folder(known.dir.path(), folder, &newer.sign(name), &newer);
     }
+    show_clients(&known, &newer.sign(certificates::LEDGER));
     stack.ledger().unwrap().restart().await.unwrap();
     stack.healthy_ledgers(1).await.unwrap();
+    let newly = over_http1(&certificates::client(&newer, None));
+    assert_eq!(ask(&newly, tls, "/api/weather").await, "HTTP/1.1 402 Payment Required");
     let paid = stack.pay("/api/weather", &payment).send().await.unwrap();
     assert_eq!((paid.status().as_u16(), left(&paid)), (200, 48_950));
 }

@@ -12,6 +12,7 @@
 mod certificates;
 mod filter;
 mod full;
+mod https;
 mod images;
 mod listeners;
 mod llm;

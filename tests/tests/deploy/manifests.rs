@@ -90,7 +90,8 @@ fn a_misspelt_field_is_refused_wherever_it_is() {
 fn names(value: &Value, path: &str, kind: &str, found: &mut Vec<String>) {
     let last = path.rsplit('/').next().unwrap();
     let is_text = !matches!(value, Value::Object(_) | Value::Array(_));
-    let of_service = kind == "Service" && path == "/spec/selector";
+    // Istio's Gateway selects pods by labels, as a Service does.
+    let of_service = ["Service", "Gateway"].contains(&kind) && path == "/spec/selector";
     if FREE.contains(&last) && !is_text || of_service {
         return;
     }

@@ -7,7 +7,13 @@ use crate::manifests::of_kind;
 
 #[test]
 fn encoded_and_doubled_slashes_are_no_other_path_anywhere() {
-    for file in ["envoy.yaml", "minimal/envoy.yaml", "full/envoy.yaml", "ecds/envoy.yaml"] {
+    for file in [
+        "envoy.yaml",
+        "minimal/envoy.yaml",
+        "minimal/https.yaml",
+        "full/envoy.yaml",
+        "ecds/envoy.yaml",
+    ] {
         let mut config = EnvoyConfig::read(&binary::workspace().join("envoy").join(file)).unwrap();
         let manager = config.connection_manager().unwrap();
         assert_eq!(manager["normalize_path"], json!(true), "{file}");

@@ -1,6 +1,7 @@
 //! The ledger's commands for operators, run as they would run them.
 
 mod absent;
+mod doctor;
 mod exits;
 mod remote;
 mod remote_trouble;

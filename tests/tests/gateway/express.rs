@@ -4,8 +4,10 @@ use std::process::Command;
 
 use serde_json::json;
 use stripe402_tests::{
+    binary,
     redis::Redis,
     stack::{Stack, StackOptions},
+    stripe_sim::SECRET_KEY,
 };
 
 use crate::answer::{paid_client, pay};
@@ -66,4 +68,29 @@ async fn a_client_of_the_gateway_spends_at_the_middleware() {
     let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
     assert_eq!(spent.receipt()["creditsRemaining"], 0);
     assert_eq!(express_deducts(&redis, &client, "1"), "-1");
+}
+
+/// The ledger refunds charges that it made: none of the middleware's.
+#[tokio::test]
+async fn credits_of_the_middleware_are_not_refunded_by_the_ledger() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let client = "0123456789abcdef".repeat(4);
+    let record = format!("stripe402:client:{client}");
+    let written = "2026-01-01T00:00:00.000Z";
+    let mut command = vec!["HSET", &record, "clientId", &client];
+    command.extend(["stripeCustomerId", "cus_express", "balance", "1200", "currency", "usd"]);
+    command.extend(["createdAt", written, "updatedAt", written]);
+    cli(&redis, &command);
+    pay(&stack, "/api/joke", json!({"clientId": client})).await;
+
+    let mut refund = Command::new(binary::ledger().unwrap());
+    refund.args(["client", "refund", &client, "--reference", "r-1"]).env_clear();
+    refund.env("LEDGER_STORE", redis.url()).env("STRIPE_SECRET_KEY", SECRET_KEY);
+    let output = refund.env("STRIPE_API_BASE", stack.sim.url("")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("0.00 usd refunded, 0.11 usd available"), "{said}");
+    let refunds = stack.sim.calls("/v1/refunds").await.unwrap();
+    assert!(refunds.iter().all(|call| call.method != "POST"), "{refunds:?}");
+    assert_eq!(cli(&redis, &["HGET", &record, "balance"]), "1100");
 }

@@ -11,6 +11,7 @@ use crate::{
     address::address,
     exit::{EXIT_CODES, Exit},
     mcp::arguments::McpArgs,
+    network::NetworkArgs,
 };
 
 /// Send HTTP requests and pay for them: by card or from a balance, within a budget.
@@ -162,6 +163,8 @@ pub(crate) struct CurlArgs {
     #[command(flatten)]
     pub(crate) paying: PayingArgs,
     #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
@@ -240,6 +243,8 @@ pub(crate) struct BalanceArgs {
     #[arg(long)]
     pub(crate) allow_http: bool,
     #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
@@ -253,6 +258,8 @@ pub(crate) struct ExplainArgs {
     /// Print one JSON object on standard output, for programs.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
 }
 
 #[derive(Args)]
@@ -267,6 +274,8 @@ pub(crate) struct CardArgs {
     /// Number of the test card, for a stand-in.
     #[arg(long, default_value = "4242424242424242")]
     pub(crate) test_number: String,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

@@ -9,7 +9,7 @@ use stripe402_protocol::Units;
 use crate::{arguments::BalanceArgs, budget, exit::Exit, show};
 
 pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
-    let BalanceArgs { url, client_id, currency, allow_http, common } = arguments;
+    let BalanceArgs { url, client_id, currency, allow_http, network, common } = arguments;
     // Nothing is paid: these limits only have to be there.
     let none = Some(Units::ZERO);
     let policy = Policy {
@@ -21,6 +21,8 @@ pub(crate) async fn balance(arguments: BalanceArgs) -> Result<u8, Exit> {
         ..Policy::default()
     };
     let wallet = common.wallet(policy)?;
+    // From now on the wallet asks by a client like this one.
+    wallet.client(network.builder()?).map_err(|error| Exit::local(error.to_string()))?;
     let origin = url.origin().ascii_serialization();
     let balance = wallet.ask_balance(&url).await?;
     let purse = wallet.purse().map_err(|error| Exit::local(error.to_string()))?;

@@ -9,16 +9,18 @@ use crate::{
     arguments::{CardArgs, CommonArgs, RemoveArgs},
     budget::purse,
     exit::Exit,
-    explain, page, show,
+    explain,
+    network::NetworkArgs,
+    page, show,
 };
 
 /// Where a server says what it sells.
 const DISCOVERY: &str = "/.well-known/stripe402";
 
 pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
-    let CardArgs { url, stripe_api_base, test_number, common } = arguments;
+    let CardArgs { url, stripe_api_base, test_number, network, common } = arguments;
     let origin = url.origin().ascii_serialization();
-    let key = publishable_key(&url, &origin).await?;
+    let key = publishable_key(&network, &url, &origin).await?;
     let card = if page::is_stripe(&stripe_api_base) {
         page::enter(&origin, &key, common.json).await?
     } else {
@@ -38,8 +40,8 @@ pub(crate) async fn add(arguments: CardArgs) -> Result<u8, Exit> {
 }
 
 /// The key to make a PaymentMethod with: a 402 names it, and else what the server says of itself.
-async fn publishable_key(url: &Url, origin: &str) -> Result<String, Exit> {
-    let response = explain::ask(url.clone(), Method::GET).await?;
+async fn publishable_key(network: &NetworkArgs, url: &Url, origin: &str) -> Result<String, Exit> {
+    let response = explain::ask(network, url.clone(), Method::GET).await?;
     if response.status().as_u16() == 402 {
         let key = explain::terms(&response)?.publishable_key;
         if !key.is_empty() {
@@ -47,7 +49,7 @@ async fn publishable_key(url: &Url, origin: &str) -> Result<String, Exit> {
         }
     }
     let discovery = url.join(DISCOVERY).map_err(|error| Exit::usage(error.to_string()))?;
-    let response = explain::ask(discovery, Method::GET).await?;
+    let response = explain::ask(network, discovery, Method::GET).await?;
     let told: Option<Value> = response.json().await.ok();
     let key = told.as_ref().and_then(|told| told.get("publishableKey")?.as_str());
     match key.filter(|key| !key.is_empty()) {

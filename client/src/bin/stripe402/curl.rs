@@ -24,12 +24,11 @@ pub(crate) async fn curl(arguments: CurlArgs) -> Result<u8, Exit> {
     {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    let CurlArgs { url, output, include, silent, fail, paying, common, .. } = arguments;
+    let CurlArgs { url, output, include, silent, fail, paying, network, common, .. } = arguments;
     let policy = paying.policy()?;
     let currency = policy.currency;
     let wallet = common.wallet(policy)?.redirects(if arguments.location { 10 } else { 0 });
-    let mut builder =
-        reqwest::Client::builder().user_agent(concat!("stripe402/", env!("CARGO_PKG_VERSION")));
+    let mut builder = network.builder()?;
     if let Some(seconds) = arguments.max_time {
         builder = builder.timeout(Duration::from_secs(seconds));
     }

@@ -7,25 +7,30 @@ use serde_json::{Value, json};
 use stripe402_client::{Error, Policy, Terms, money, pricing_in_words};
 use stripe402_protocol::{PAYMENT_REQUIRED, Payment, Receipt, decode};
 
-use crate::{arguments::ExplainArgs, exit::Exit, prices::prices, show};
+use crate::{arguments::ExplainArgs, exit::Exit, network::NetworkArgs, prices::prices, show};
 
 /// The longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn explain(arguments: ExplainArgs) -> Result<u8, Exit> {
-    let ExplainArgs { what, request, json } = arguments;
+    let ExplainArgs { what, request, json, network } = arguments;
     match what.parse::<Url>() {
-        Ok(url) => explain_url(url, request, json).await,
+        Ok(url) => explain_url(&network, url, request, json).await,
         Err(_) => explain_header(what.trim(), json),
     }
 }
 
-async fn explain_url(url: Url, method: Method, as_json: bool) -> Result<u8, Exit> {
-    let response = ask(url.clone(), method).await?;
+async fn explain_url(
+    network: &NetworkArgs,
+    url: Url,
+    method: Method,
+    as_json: bool,
+) -> Result<u8, Exit> {
+    let response = ask(network, url.clone(), method).await?;
     let status = response.status().as_u16();
     if status != 402 {
         // An MCP server sells its tools one by one, at one address.
-        let tools = prices(&client()?, &url).await;
+        let tools = prices(&client(network)?, &url).await;
         if as_json {
             let mut said = json!({"url": url.as_str(), "status": status, "free": tools.is_empty()});
             if let (Some(said), false) = (said.as_object_mut(), tools.is_empty()) {
@@ -50,22 +55,23 @@ async fn explain_url(url: Url, method: Method, as_json: bool) -> Result<u8, Exit
 }
 
 /// As [`ask_within`], for half a minute.
-pub(crate) async fn ask(url: Url, method: Method) -> Result<Response, Exit> {
-    ask_within(url, method, PATIENCE).await
+pub(crate) async fn ask(network: &NetworkArgs, url: Url, method: Method) -> Result<Response, Exit> {
+    ask_within(network, url, method, PATIENCE).await
 }
 
 /// One request without payment, for so long; where it redirects to is not followed.
 pub(crate) async fn ask_within(
+    network: &NetworkArgs,
     url: Url,
     method: Method,
     limit: Duration,
 ) -> Result<Response, Exit> {
-    let answer = client()?.request(method, url).timeout(limit).send().await;
+    let answer = client(network)?.request(method, url).timeout(limit).send().await;
     answer.map_err(|error| reqwest_middleware::Error::from(error).into())
 }
 
-fn client() -> Result<Client, Exit> {
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+fn client(network: &NetworkArgs) -> Result<Client, Exit> {
+    let client = network.builder()?.redirect(reqwest::redirect::Policy::none()).build();
     client.map_err(|error| Exit::local(error.to_string()))
 }
 

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod help;
 mod mcp;
+mod network;
 mod page;
 mod prices;
 mod show;

@@ -3,6 +3,7 @@
 
 mod books;
 mod client;
+mod doctor;
 mod holds;
 mod import;
 mod reconcile;
@@ -30,6 +31,7 @@ use crate::{
 
 use books::Books;
 pub use client::client;
+pub use doctor::doctor;
 pub use holds::holds;
 pub use import::import_express;
 pub use reconcile::reconcile;

@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod inspection;
+#[cfg(test)]
 mod intents;
 #[cfg(test)]
 mod methods;

@@ -7,6 +7,7 @@ use crate::{
     address::address,
     arguments::{KeptArgs, PayingArgs},
     exit::EXIT_CODES,
+    network::NetworkArgs,
 };
 
 #[derive(Args)]
@@ -22,6 +23,8 @@ pub(crate) struct McpArgs {
     pub(crate) max_time: u64,
     #[command(flatten)]
     pub(crate) paying: PayingArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }
@@ -46,6 +49,8 @@ pub(crate) struct ProxyArgs {
     pub(crate) max_time: u64,
     #[command(flatten)]
     pub(crate) paying: PayingArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) kept: KeptArgs,
 }

@@ -31,7 +31,7 @@ pub(super) struct BudgetOf {}
 pub(super) async fn price(tools: &Tools, asked: Price) -> Result<Value, Exit> {
     let url = address(&asked.url).map_err(Exit::usage)?;
     let method = fetch::method(asked.method.as_deref().unwrap_or("GET"))?;
-    let response = explain::ask_within(url, method, tools.max_time).await?;
+    let response = explain::ask_within(&tools.network, url, method, tools.max_time).await?;
     let status = response.status().as_u16();
     if status != 402 {
         return Ok(json!({"free": true, "status": status}));

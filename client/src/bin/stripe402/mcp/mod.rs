@@ -28,20 +28,18 @@ use tools::Tools;
 use crate::{exit::Exit, show};
 
 pub(crate) async fn mcp(arguments: McpArgs) -> Result<u8, Exit> {
-    let McpArgs { command, max_body, max_time, paying, kept } = arguments;
+    let McpArgs { command, max_body, max_time, paying, network, kept } = arguments;
     if let Some(McpCommand::Proxy(arguments)) = command {
         return proxy::proxy(*arguments).await;
     }
     let policy = paying.policy()?;
     let account = Account::open(policy, &kept, Vec::new())?;
     let max_time = Duration::from_secs(max_time);
-    let network = reqwest::Client::builder().user_agent(USER_AGENT).timeout(max_time);
-    let client = account.wallet.client(network).map_err(|error| Exit::local(error.to_string()))?;
+    let builder = network.builder()?.timeout(max_time);
+    let client = account.wallet.client(builder).map_err(|error| Exit::local(error.to_string()))?;
     announce(&account.policy, "");
-    serve(Tools { account, client, max_body, max_time }, stdio_pipes()).await
+    serve(Tools { account, client, network, max_body, max_time }, stdio_pipes()).await
 }
-
-const USER_AGENT: &str = concat!("stripe402/", env!("CARGO_PKG_VERSION"));
 
 /// Who this is, to agents and to servers.
 fn implementation() -> Implementation {

@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 use stripe402_client::Part;
 
 use super::{
-    USER_AGENT,
     account::Account,
     announce,
     arguments::ProxyArgs,
@@ -43,17 +42,17 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const RECEIPT: &str = "stripe402/receipt";
 
 pub(super) async fn proxy(arguments: ProxyArgs) -> Result<u8, Exit> {
-    let ProxyArgs { url, headers, max_time, paying, kept } = arguments;
+    let ProxyArgs { url, headers, max_time, paying, network, kept } = arguments;
     let max_time = Duration::from_secs(max_time);
     let headers = curl::headers(&headers)?;
     let account = Account::open(paying.policy()?, &kept, secrets::of_headers(&headers))?;
-    let network = || reqwest::Client::builder().user_agent(USER_AGENT);
     let local = |error: reqwest::Error| Exit::local(error.to_string());
-    let unpaid = network().redirect(reqwest::redirect::Policy::none()).build().map_err(local)?;
+    let unpaid = network.builder()?.redirect(reqwest::redirect::Policy::none());
+    let unpaid = unpaid.build().map_err(local)?;
     let outcomes = Outcomes::default();
     let prices = prices(&unpaid, &url).await;
     let remote = Remote {
-        paying: account.wallet.client(network()).map_err(local)?,
+        paying: account.wallet.client(network.builder()?).map_err(local)?,
         unpaid,
         outcomes: outcomes.clone(),
         answers: Answers::default(),

@@ -15,13 +15,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{account::Account, ask, fetch, implementation, told};
-use crate::exit::Exit;
+use crate::{exit::Exit, network::NetworkArgs};
 
 /// What an agent can call.
 #[derive(Clone)]
 pub(super) struct Tools {
     pub(super) account: Account,
     pub(super) client: ClientWithMiddleware,
+    /// Whose certificates are trusted, for what is asked without paying.
+    pub(super) network: NetworkArgs,
     /// Bytes of a body that the agent gets.
     pub(super) max_body: usize,
     /// The longest time for one request.
