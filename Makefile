@@ -46,7 +46,7 @@ test: setup wasm-trap wasm native sdks client-js client-py ## All tests: native,
 	@./scripts/count-stores.sh $(NATIVE)
 
 .PHONY: test-quick
-test-quick: setup-rust ## The rules alone, without Envoy, databases or browsers: under three minutes once built
+test-quick: setup-rust ## The rules alone, without Envoy, databases or browsers: a few minutes
 	cargo test --quiet -p stripe402-filter --lib
 	cargo test --quiet -p stripe402-protocol -p stripe402-client -p stripe402-ledger -p stripe-sim --lib --test rules --test floors
 
