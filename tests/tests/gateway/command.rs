@@ -25,7 +25,7 @@ pub(crate) fn ledger(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
 }
 
 /// The same, for people.
-fn on_store(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
+pub(crate) fn on_store(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
     let stripe = stack.sim.url("");
     let variables = [
         ("STRIPE_SECRET_KEY", SECRET_KEY),

@@ -10,7 +10,7 @@ use stripe402_tests::{
 
 use crate::{
     answer::pay,
-    command::ledger,
+    command::{ledger, on_store},
     operator::{get, post, subject},
 };
 
@@ -61,12 +61,12 @@ async fn a_present_is_spent_and_cannot_be_taken_out_in_cash() {
     assert_eq!(all["parts"], json!([{"payment_intent": charge, "amount": 238_300}]));
     assert_eq!(stack.sim.totals("usd").await.unwrap().refunded, 2_383);
     assert_eq!(all["account"]["available"], 50_000);
-    let again = json!({"all": true, "currency": "usd", "reference": "again"});
+    let again = json!({"units": "all", "currency": "usd", "reference": "again"});
     let nothing = post(&stack, &format!("/clients/{subject}/refunds"), again).await;
     assert_eq!((nothing.status, &nothing.body["refunded"]), (200, &json!(0)), "{nothing:?}");
     let receipt = pay(&stack, "/api/weather", json!({"clientId": client})).await.receipt();
     assert_eq!(receipt["creditsRemaining"], 49_500);
-    let said = command(&["client", "show", &client], 0).text;
+    let said = on_store(&stack, &redis.url(), &["client", "show", &client]).text;
     for expected in
         ["granted: 4.95 usd left of 5.00 usd, never expires (gift)", "0.00 usd was paid for"]
     {
@@ -105,6 +105,8 @@ async fn what_is_left_of_a_present_expires() {
     assert_eq!(grant("--reference=b", "--expires-in=1h").code, 0);
     let gone = grant("--reference=c", "--expires-in=0s");
     assert!(gone.code == 4 && gone.error.contains("expired already"), "{}", gone.error);
+    let never = grant("--reference=d", "--expires-in=300000years");
+    assert!(never.code == 2 && never.error.contains("2^53 - 1"), "{}", never.error);
     pay(&stack, "/api/weather", json!({"clientId": client})).await.receipt();
     let path = format!("/clients/{}", subject(&client));
     for round in 0.. {

@@ -70,7 +70,7 @@ async fn an_operator_finds_freezes_corrects_and_refunds_and_it_is_on_record() {
     assert_eq!(frozen.body["accounts"][0]["frozen"], true, "{frozen:?}");
     let refused = pay(&stack, "/api/joke", json!({"clientId": client})).await;
     assert_eq!(refused.status, 402);
-    let refund = json!({"all": true, "currency": "usd", "reference": "r1"});
+    let refund = json!({"units": "all", "currency": "usd", "reference": "r1"});
     let refused = act(&format!("/clients/{subject}/refunds"), refund.clone()).await;
     assert_eq!((refused.status, &refused.body["error"]["code"]), (409, &json!("frozen")));
     act(&format!("/clients/{subject}/unfreeze"), json!({"reason": "found"})).await;
@@ -171,7 +171,7 @@ async fn nobody_else_is_let_in() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 15);
+    assert_eq!(asked, 16);
     // A mistake says what would be right.
     let wrong = send(request(&stack, Method::GET, "/audit?limit=0")).await;
     let said = wrong.body["error"]["message"].as_str().unwrap().to_owned();

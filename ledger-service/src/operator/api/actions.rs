@@ -8,7 +8,10 @@ use utoipa::ToSchema;
 
 use super::{
     super::keyring::{OperatorContext, Operators},
-    ask::{Named, Sent, Usual, currency_named, whole, whole_or_none},
+    ask::{
+        All, Named, Sent, SomeOrAll, Usual, Whole, currency_named, some_or_all, whole,
+        whole_or_none,
+    },
     error::ErrorBody,
 };
 use crate::net::error::ApiError;
@@ -173,17 +176,13 @@ pub(super) async fn grant(
     Ok(Json(operators.carry_out(work).await?))
 }
 
-/// A refund: of so many units, or of all that was paid for
+/// A refund
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WantedRefund {
-    /// Not together with all
-    #[serde(default, deserialize_with = "whole_or_none")]
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    units: Option<i64>,
-    /// All that was paid for and is not spent
-    #[serde(default)]
-    all: bool,
+    /// So many, or all that was paid for and is not spent
+    #[schema(schema_with = some_or_all)]
+    units: SomeOrAll,
     #[schema(pattern = "^[a-z]{3}$", example = "usd")]
     currency: String,
     /// Names it: sent again, what was cut off is finished, and nothing goes back twice
@@ -209,11 +208,11 @@ pub(super) async fn refund(
     Named(client): Named,
     Sent(wanted): Sent<WantedRefund>,
 ) -> Result<Json<view::Refunded>, ApiError> {
-    let WantedRefund { units, all, currency, reference, reason } = wanted;
-    if units.is_some() == all {
-        let text = "a refund needs units, or all: true for all that was paid for; not both";
-        return Err(ApiError::bad_request(text));
-    }
+    let WantedRefund { units, currency, reference, reason } = wanted;
+    let units = match units {
+        SomeOrAll::Units(Whole(units)) => Some(units),
+        SomeOrAll::All(All::All) => None,
+    };
     let currency = currency_named(&currency)?;
     let wanted = RefundOrder { currency, units, reference, reason };
     let work = async move |context: Arc<OperatorContext>| {

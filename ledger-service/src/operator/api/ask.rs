@@ -6,7 +6,10 @@ use axum::{
     http::request::Parts,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use utoipa::IntoResponses;
+use utoipa::{
+    IntoResponses,
+    openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+};
 
 use stripe402_protocol::Currency;
 
@@ -52,12 +55,39 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D
     number.as_i64().or_else(whole).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
+/// A whole number of units.
+#[derive(Deserialize)]
+pub(super) struct Whole(#[serde(deserialize_with = "whole")] pub(super) i64);
+
+/// The word `all`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum All {
+    All,
+}
+
+/// How much: an operator who means all says so.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "units must be a whole number, or \"all\" for all that was paid for")]
+pub(super) enum SomeOrAll {
+    Units(Whole),
+    All(All),
+}
+
+/// The schema of [`SomeOrAll`].
+pub(super) fn some_or_all() -> Schema {
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1_isize))
+        .maximum(Some(9_007_199_254_740_991_isize));
+    let all = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["all"]));
+    Schema::OneOf(OneOfBuilder::new().item(number).item(all).build())
+}
+
 /// The same, or nothing.
 pub(super) fn whole_or_none<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    struct Whole(#[serde(deserialize_with = "whole")] i64);
     Ok(Option::<Whole>::deserialize(deserializer)?.map(|Whole(number)| number))
 }
 

@@ -230,9 +230,9 @@ impl Books {
             Self::There(ledger) => {
                 let RefundOrder { currency, units, reference, reason } = wanted;
                 let path = format!("/clients/{}/refunds", subject(client)?);
+                let units = units.map_or_else(|| json!("all"), |units| json!(units));
                 let body = json!({
-                    "units": units, "all": units.is_none(), "currency": currency,
-                    "reference": reference, "reason": reason,
+                    "units": units, "currency": currency, "reference": reference, "reason": reason,
                 });
                 ledger.post(&path, &body, Task::Act).await
             }

@@ -14,6 +14,9 @@ use crate::{
     operator::moment::moment,
 };
 
+/// The latest moment at which a grant can expire, Unix milliseconds.
+const LAST_MS: u64 = (1 << 53) - 1;
+
 /// Credit to be given: it is spent before what was paid for, and never refunded to a card.
 #[derive(Clone, Debug)]
 pub struct GrantOrder {
@@ -46,6 +49,11 @@ impl Operations {
         let amount = amount.ok_or_else(|| {
             OperatorError::Invalid("units must be a whole number from 1 to 2^53 - 1".to_owned())
         })?;
+        // Beyond that a number of JSON's and of Lua's is not exact.
+        if wanted.expires_ms.is_some_and(|at_ms| at_ms > LAST_MS) {
+            let text = "a grant can expire at most 2^53 - 1 milliseconds after 1970";
+            return Err(OperatorError::Invalid(text.to_owned()));
+        }
         // The client must be known; an account in this currency may be new.
         let found = self.accounts_of(client).await?;
         let client = found.first().ok_or(UNKNOWN)?.client;
