@@ -1,4 +1,5 @@
 //! What is left of grants, whatever happens to their account.
+#![allow(clippy::arithmetic_side_effects, reason = "all of this is tests")]
 
 use stripe402_protocol::{ClientId, Currency};
 
