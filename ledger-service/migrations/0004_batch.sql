@@ -52,6 +52,11 @@ BEGIN
         RETURN 'marked';
     END IF;
     PERFORM give_back(known.client, known.currency, known.amount);
+    -- From before the client's grants: it was paid for.
+    UPDATE grants g SET record = jsonb_set(g.record, '{early}',
+                                           to_jsonb((g.record->>'early')::bigint + known.amount))
+     WHERE g.client = known.client AND g.currency = known.currency
+       AND minted_ms(v_id) < (g.record->>'born_ms')::bigint;
     PERFORM tally(known.client, known.currency, v_id, known.route, -known.count, -known.amount);
     UPDATE charge_records SET state = 'voided' WHERE id = v_id;
     RETURN 'voided';

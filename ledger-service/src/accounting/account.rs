@@ -55,12 +55,21 @@ impl Account {
         Some(Self { available, ..self })
     }
 
-    /// With `amount` taken, whether it is there or not: what is missing becomes debt.
+    /// With `amount` given: it can be spent, and settles no debt.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if the balance would exceed the largest amount.
+    pub fn given(self, amount: Units) -> Result<Self, TooLarge> {
+        let available = self.available.checked_add(amount).ok_or(TooLarge)?;
+        Ok(Self { available, ..self })
+    }
+
+    /// With `amount` taken, of what was paid for, whether it is there or not: what is missing becomes debt.
     ///
     /// # Errors
     /// [`TooLarge`] if the debt would exceed the largest amount.
-    pub fn forced(self, amount: Units) -> Result<Self, TooLarge> {
-        let taken = amount.min(self.available);
+    pub fn forced(self, amount: Units, paid: Units) -> Result<Self, TooLarge> {
+        let taken = amount.min(self.available).min(paid);
         let missing = amount.checked_sub(taken).ok_or(TooLarge)?;
         let available = self.available.checked_sub(taken).ok_or(TooLarge)?;
         let debt = self.debt.checked_add(missing).ok_or(TooLarge)?;

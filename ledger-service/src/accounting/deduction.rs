@@ -235,8 +235,12 @@ fn give_back<B: Book>(
     // largest amount there is could not take its own units back; it keeps what it has.
     let before = book.account(&account)?;
     let key = TallyKey::of(id, account, route);
+    let grants = book.grants(&account)?.with_void(id.minted_ms(), amount);
     book.tally(&key, i64::from(count).saturating_neg(), amount.get().saturating_neg())?;
     book.set_account(&account, &before.credited(amount).unwrap_or(before))?;
+    if let Some(grants) = grants {
+        book.set_grants(&account, &grants)?;
+    }
     if stripe402_mutant::mutant!("void_leaves_charge") {
         return Ok(());
     }

@@ -145,7 +145,7 @@ impl Book for Memory {
     }
 
     fn set_grants(&mut self, key: &AccountKey, grants: &Grants) -> Result<(), Self::Error> {
-        if grants.lots().is_empty() {
+        if grants.is_empty() {
             self.grants.remove(key);
         } else {
             self.grants.insert(*key, grants.clone());

@@ -23,8 +23,8 @@ pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyEr
 pub use book::{Book, DeductionRecord, OpenHold};
 pub use deduction::{apply_batch, apply_deduction, apply_void, recall_leases};
 pub use grant::{
-    Balance, Expired, Grants, LOOK_AGAIN_MS, Lot, MOST_GRANTS, balance, expire_due_grants,
-    expire_grants,
+    Balance, Expired, Grants, LOOK_AGAIN_MS, Lot, MOST_GRANTS, SPENT_KEPT_MS, balance,
+    expire_due_grants, expire_grants, expiry_names,
 };
 pub use hold::{Settled, apply_capture, settle_ended};
 pub use limit::Limit;

@@ -142,7 +142,7 @@ pub fn post_expiring<B: Book>(
     if expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
         return Ok(Posted::Refused(PostRefusal::Expired));
     }
-    let after = match step(before, posting, expires_ms) {
+    let after = match step(before, posting, expires_ms, now_ms) {
         Ok(after) => after,
         Err(refusal) => return Ok(Posted::Refused(refusal)),
     };
@@ -161,7 +161,8 @@ fn write<B: Book>(book: &mut B, key: &AccountKey, after: &Balance) -> Result<(),
     Ok(())
 }
 
-/// Posts a debit, once, that takes at most what is available: what is missing is nobody's debt.
+/// Posts a debit, once, that takes at most what is available and was paid for: what is missing is nobody's
+/// debt.
 ///
 /// # Errors
 /// The store's.
@@ -171,12 +172,12 @@ pub fn post_up_to<B: Book>(
     posting: &Posting,
     now_ms: u64,
 ) -> Result<Posted, B::Error> {
-    let account = book.account(key)?;
+    let Balance { account, grants } = balance(book, key)?;
     // What it took, and not what was asked for, is what it keeps to.
     if book.movement(key, posting.kind, &posting.reference)?.is_some() {
         return Ok(Posted::Repeated(account));
     }
-    let amount = posting.amount.min(account.available);
+    let amount = posting.amount.min(grants.paid(&account));
     post(book, key, &Posting { amount, ..posting.clone() }, now_ms)
 }
 
@@ -207,7 +208,7 @@ pub fn post_together<B: Book>(
         {
             return Ok(Posted::Refused(PostRefusal::NoSuchHold));
         }
-        after = match step(after, posting, None) {
+        after = match step(after, posting, None, now_ms) {
             Ok(after) => after,
             Err(refusal) => return Ok(Posted::Refused(refusal)),
         };
@@ -224,15 +225,18 @@ fn step(
     before: Balance,
     posting: &Posting,
     expires_ms: Option<u64>,
+    now_ms: u64,
 ) -> Result<Balance, PostRefusal> {
     before.grants.allow(&before.account, posting)?;
-    let account = effect(before.account, posting)?;
-    let grants = before.grants.moved((&before.account, &account), posting, expires_ms)?;
+    let paid = before.grants.paid(&before.account);
+    let account = effect(before.account, posting, paid)?;
+    let grants = before.grants.moved(&account, posting, expires_ms, now_ms)?;
     Ok(Balance { account, grants })
 }
 
-/// What a movement does to an account.
-fn effect(account: Account, posting: &Posting) -> Result<Account, PostRefusal> {
+/// What a movement does to an account, of which so much was paid for. Debt is about money: what was granted
+/// neither settles it nor is taken for it.
+fn effect(account: Account, posting: &Posting, paid: Units) -> Result<Account, PostRefusal> {
     let amount = posting.amount;
     let too_large = |_| PostRefusal::TooLarge;
     match posting.kind {
@@ -240,9 +244,9 @@ fn effect(account: Account, posting: &Posting) -> Result<Account, PostRefusal> {
         | Kind::RefundFailed
         | Kind::DisputeWon
         | Kind::AdjustmentUp
-        | Kind::Grant
         | Kind::ExternalUp => account.credited(amount).map_err(too_large),
-        Kind::Refund | Kind::DisputeOpened => account.forced(amount).map_err(too_large),
+        Kind::Grant => account.given(amount).map_err(too_large),
+        Kind::Refund | Kind::DisputeOpened => account.forced(amount, paid).map_err(too_large),
         Kind::AdjustmentDown | Kind::GrantExpired | Kind::ExternalDown => {
             account.debited(amount).ok_or(PostRefusal::Insufficient)
         }

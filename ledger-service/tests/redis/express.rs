@@ -113,7 +113,7 @@ impl World {
     /// What was paid for, and what is left of each grant.
     async fn kinds(&self) -> (i64, Vec<i64>) {
         let balance = self.store.balance(self.key()).await.unwrap();
-        let lots = balance.grants.lots().iter().map(|lot| lot.left.get()).collect();
+        let lots = balance.grants.lots().into_iter().map(|lot| lot.left.get()).collect();
         (balance.grants.paid(&balance.account).get(), lots)
     }
 

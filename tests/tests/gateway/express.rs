@@ -85,7 +85,7 @@ async fn credits_of_the_middleware_are_not_refunded_by_the_ledger() {
     pay(&stack, "/api/joke", json!({"clientId": client})).await;
 
     let mut refund = Command::new(binary::ledger().unwrap());
-    refund.args(["client", "refund", &client, "--reference", "r-1"]).env_clear();
+    refund.args(["client", "refund", &client, "--all", "--reference", "r-1"]).env_clear();
     refund.env("LEDGER_STORE", redis.url()).env("STRIPE_SECRET_KEY", SECRET_KEY);
     let output = refund.env("STRIPE_API_BASE", stack.sim.url("")).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

@@ -22,7 +22,9 @@ fn envoy_takes_every_shipped_file() {
     let mut bootstraps = 0;
     for path in &found {
         let text = std::fs::read_to_string(path).unwrap();
-        if text.contains("static_resources:") {
+        // Those that read certificates are taken with some: `deploy/https.rs`.
+        let reads_certificates = text.contains("envoy/minimal/certificates/");
+        if text.contains("static_resources:") && !reads_certificates {
             assert_eq!(envoy::validate(&text), Ok(()), "{}", path.display());
             bootstraps += 1;
         }

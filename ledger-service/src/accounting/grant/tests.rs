@@ -55,8 +55,8 @@ impl Story {
     /// What was paid for, and what is left of each grant.
     fn left(&self) -> (i64, Vec<(String, i64)>) {
         let Balance { account, grants } = balance(&self.0, &key()).unwrap();
-        let lots = grants.lots().iter();
-        let lots = lots.map(|lot| (lot.reference.clone(), lot.left.get())).collect();
+        let lots = grants.lots().into_iter();
+        let lots = lots.map(|lot| (lot.reference, lot.left.get())).collect();
         (grants.paid(&account).get(), lots)
     }
 }
@@ -121,36 +121,78 @@ fn what_comes_back_is_what_it_was_spent_from() {
 }
 
 #[test]
+fn what_is_voided_was_never_deducted() {
+    let mut story = Story::default();
+    story.post(Kind::TopUp, "pi_1", 5_000);
+    story.grant("v", 5_000, 900);
+    story.spend(5_000);
+    // However often it is reckoned meanwhile, and though nothing is left of it.
+    story.post(Kind::Grant, "w", 1);
+    story.spend(-5_000);
+    assert_eq!(story.left(), (5_000, lots(&[("v", 5_000), ("w", 1)])));
+    story.spend(5_050);
+    story.post(Kind::TopUp, "pi_2", 1);
+    assert_eq!(story.left(), (4_952, vec![]));
+    story.spend(-60);
+    assert_eq!(story.left(), (5_001, lots(&[("v", 10), ("w", 1)])));
+    // What comes back of an expired one is taken back.
+    assert_eq!(story.expire(900), lots(&[("v", 10)]));
+    story.spend(-70);
+    assert_eq!(story.left(), (5_001, lots(&[("v", 70), ("w", 1)])));
+    assert_eq!(story.expire(900 + SPENT_KEPT_MS), lots(&[("v", 70)]));
+    assert_eq!(story.left(), (5_001, lots(&[("w", 1)])));
+}
+
+#[test]
+fn what_comes_back_from_before_the_grants_was_paid_for() {
+    let mut story = Story::default();
+    story.post(Kind::TopUp, "pi_1", 10_000);
+    story.spend(3_000);
+    story.post(Kind::Grant, "w", 3_000);
+    story.spend(3_000);
+    assert_eq!(story.left(), (7_000, vec![]));
+    let grants = story.0.grants(&key()).unwrap();
+    assert_eq!(grants.clone().with_void(1, Units::from_u32(1)), None, "minted after it");
+    let grants = grants.with_void(0, Units::from_u32(3_000)).unwrap();
+    story.0.set_grants(&key(), &grants).unwrap();
+    story.spend(-3_000);
+    assert_eq!(story.left(), (10_000, vec![]));
+    assert_eq!(Grants::default().with_void(0, Units::from_u32(1)), None);
+}
+
+#[test]
 fn what_holds_may_still_spend_expires_when_they_are_settled() {
     let mut story = Story::default();
     story.grant("trial", 50, 200);
     story.set_aside(30);
     assert_eq!(story.left(), (0, lots(&[("trial", 50)])));
-    assert_eq!(story.expire(200), []);
+    assert_eq!(story.expire(200), lots(&[("trial", 20)]), "no hold can spend that");
     assert_eq!(story.expire(201), [], "it is looked at again later");
     let account = story.0.account(&key()).unwrap();
     let settled = account.settled(Units::from_u32(30), Units::from_u32(10)).unwrap();
     story.0.set_account(&key(), &settled).unwrap();
-    assert_eq!(story.expire(200 + LOOK_AGAIN_MS), lots(&[("trial", 40)]));
+    assert_eq!(story.expire(200 + LOOK_AGAIN_MS), lots(&[("trial", 20)]));
     assert_eq!(story.0.account(&key()).unwrap(), Account::default());
+    let posted: Vec<_> =
+        story.0.movements().iter().map(|(_, of)| of.posting.reference.as_str()).collect();
+    assert_eq!(posted, ["trial", "trial", "trial (of the last 20)"]);
 }
 
 #[test]
-fn disputes_take_what_was_paid_for_first_and_corrections_what_was_granted() {
+fn disputes_are_about_money_and_corrections_take_what_was_granted() {
     let mut story = Story::default();
     story.post(Kind::TopUp, "pi_1", 100);
     story.post(Kind::Grant, "g", 50);
     story.post(Kind::AdjustmentDown, "op", 10);
     assert_eq!(story.left(), (100, lots(&[("g", 40)])));
     story.post(Kind::DisputeOpened, "dp_1", 90);
-    assert_eq!(story.left(), (10, lots(&[("g", 40)])));
     story.post(Kind::Refund, "re_1", 35);
-    assert_eq!(story.left(), (0, lots(&[("g", 15)])));
-    story.post(Kind::DisputeOpened, "dp_2", 35);
-    assert_eq!(story.left(), (0, vec![]));
-    // A grant settles debt first; what was settled is no grant any more.
+    assert_eq!(story.left(), (0, lots(&[("g", 40)])));
+    // Neither does a present settle a debt, nor a dispute that is won make money of it.
     story.post(Kind::Grant, "h", 30);
-    assert_eq!(story.left(), (0, lots(&[("h", 10)])));
+    assert_eq!(story.0.account(&key()).unwrap().debt, Units::from_u32(25));
+    story.post(Kind::DisputeWon, "dp_1", 90);
+    assert_eq!(story.left(), (65, lots(&[("g", 40), ("h", 30)])));
     assert_eq!(
         story.post(Kind::Grant, "h", 30),
         Posted::Repeated(story.0.account(&key()).unwrap())

@@ -129,7 +129,8 @@ macro_rules! conformance_tests {
             what_was_granted_is_spent_first_and_never_paid_out
             what_is_left_of_a_grant_expires_once
             what_a_hold_may_still_spend_does_not_expire
-            disputes_take_what_was_paid_for_first
+            a_present_is_spent_by_what_is_served
+            disputes_and_debts_are_about_money
             an_account_has_so_many_grants
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages

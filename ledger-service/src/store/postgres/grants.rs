@@ -44,8 +44,10 @@ pub(super) async fn expire(pool: &PgPool, key: AccountKey) -> Result<Vec<Expired
     let now_ms = session.now_ms();
     let balance = session.apply(|book| accounting::balance(book, &key));
     for lot in balance.grants.expired(now_ms) {
-        let (kind, reference, amount) = (Kind::GrantExpired, lot.reference, lot.left);
-        session.read_movements(&Posting { kind, reference, amount, note: None }).await?;
+        for reference in accounting::expiry_names(&lot) {
+            let (kind, amount) = (Kind::GrantExpired, lot.left);
+            session.read_movements(&Posting { kind, reference, amount, note: None }).await?;
+        }
     }
     let expired = session.apply(|book| accounting::expire_grants(book, &key, now_ms));
     session.commit().await?;

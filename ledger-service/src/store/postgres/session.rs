@@ -206,7 +206,7 @@ impl Session {
             return Ok(());
         }
         let due_ms = grants.due_ms().map(|due_ms| i64::try_from(due_ms).unwrap_or(i64::MAX));
-        let text = if grants.lots().is_empty() {
+        let text = if grants.is_empty() {
             "DELETE FROM grants WHERE client = $1 AND currency = $2
                 AND $3::jsonb IS NOT NULL AND $4::bigint IS NULL"
         } else {

@@ -16,9 +16,6 @@ use crate::accounting::{
     AccountKey, Balance, Expired, Grants, Kind, LOOK_AGAIN_MS, Lot, Posted, Posting,
 };
 
-/// After how long, in milliseconds, a grant is looked at again that has not expired by the server's clock.
-const CLOCK_IS_BEHIND_MS: u64 = 1_000;
-
 impl Redis {
     pub(super) async fn post_grant(
         &self,
@@ -46,7 +43,7 @@ impl Redis {
             let (reference, granted, left) = (reply.text()?, reply.units()?, reply.units()?);
             let expires = Some(reply.text()?).filter(|text| !text.is_empty());
             let expires_ms = expires.map(|text| parse(&text, "a grant's end")).transpose()?;
-            lots.push(Lot { reference, granted, left, expires_ms });
+            lots.push(Lot { reference, granted, left, expires_ms, spent_ms: None });
         }
         let account = reply.account()?;
         Ok(Balance { account, grants: Grants::of(lots, &account) })
@@ -79,17 +76,15 @@ impl Redis {
         expires_ms: u64,
         entry: &str,
     ) -> Result<Vec<Expired>, StoreError> {
-        let currency = [account.currency.as_str().into()];
-        let mut reply = self.on_accounts(&EXPIRE_GRANTS, &account.client, &[], &currency).await?;
-        let waits = reply.text()? == "1";
+        let arguments = [account.currency.as_str().into(), expires_ms.to_string().into_bytes()];
+        let mut reply = self.on_accounts(&EXPIRE_GRANTS, &account.client, &[], &arguments).await?;
+        let look = Some(reply.text()?).filter(|text| !text.is_empty());
         let mut expired = Vec::new();
         while let Ok(reference) = reply.text() {
             expired.push(Expired { account, reference, amount: reply.units()? });
         }
-        let left = self.read_balance(account).await?.grants;
-        if left.lots().iter().any(|lot| lot.expires_ms == Some(expires_ms)) {
-            let pause = if waits { LOOK_AGAIN_MS } else { CLOCK_IS_BEHIND_MS };
-            self.list_grant(entry, self.clock.now_ms().saturating_add(pause)).await?;
+        if let Some(look) = look {
+            self.list_grant(entry, parse(&look, "when to look again")?).await?;
         } else {
             let mut done = redis::cmd("ZREM");
             self.connection.command::<u64>(done.arg(GRANTS).arg(entry)).await?;

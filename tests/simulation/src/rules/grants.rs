@@ -29,7 +29,7 @@ impl World {
         self.books.with_memory(|memory| {
             memory.accounts().keys().any(|key| {
                 let Ok(of) = balance(memory, key);
-                let mut lots = of.grants.lots().iter();
+                let mut lots = of.grants.lots().into_iter();
                 lots.any(|lot| lot.expires_ms.is_some_and(|expires| expires <= now_ms))
             })
         })

@@ -100,7 +100,7 @@ pub struct AccountDetails {
 pub struct Grant {
     /// The operator's name for it
     pub reference: String,
-    /// How much it was, after debt was settled
+    /// How much it was, without what has expired
     #[schema(value_type = i64)]
     pub granted: Units,
     /// How much of it is not spent
@@ -113,7 +113,7 @@ pub struct Grant {
 
 impl From<&accounting::Lot> for Grant {
     fn from(lot: &accounting::Lot) -> Self {
-        let accounting::Lot { reference, granted, left, expires_ms } = lot;
+        let accounting::Lot { reference, granted, left, expires_ms, spent_ms: _ } = lot;
         let (granted, left, expires_ms) = (*granted, *left, *expires_ms);
         Self { reference: reference.clone(), granted, left, expires_ms }
     }

@@ -30,8 +30,8 @@ impl Asked {
     async fn kinds(&self, key: AccountKey) -> (i64, Vec<(String, i64)>) {
         let balance = self.0.balance(key).await.unwrap();
         assert_eq!(balance.account, self.account(key).await);
-        let lots = balance.grants.lots().iter();
-        let lots = lots.map(|lot| (lot.reference.clone(), lot.left.get())).collect();
+        let lots = balance.grants.lots().into_iter();
+        let lots = lots.map(|lot| (lot.reference, lot.left.get())).collect();
         (balance.grants.paid(&balance.account).get(), lots)
     }
 
@@ -54,6 +54,8 @@ pub async fn what_was_granted_is_spent_first_and_never_paid_out(under_test: &dyn
     let key = store.account_with(1_000).await;
     let before = deduction(key, 100);
     store.deduction(&before).await;
+    // Ids and grants have milliseconds.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(store.grant(key, "a {present}: ü", 500, None).await, done(1_400, 0, 0));
     assert_eq!(store.grant(key, "a {present}: ü", 500, None).await, done_again(1_400));
     let conflict = Posted::Refused(PostRefusal::Conflict);
@@ -75,16 +77,16 @@ pub async fn what_was_granted_is_spent_first_and_never_paid_out(under_test: &dyn
         "as if it had not been"
     );
     store.void(&void(&before)).await;
-    assert_eq!(store.kinds(key).await, (940, lots(&[("a {present}: ü", 500)])));
+    assert_eq!(store.kinds(key).await, (1_000, lots(&[("a {present}: ü", 440)])), "from before it");
     // Together they are made, or none of them.
     let part = |reference: &str, amount: i64| {
         let (kind, reference, amount) = (Kind::Hold, reference.to_owned(), units(amount));
         Posting { kind, reference, amount, note: None }
     };
-    let both = vec![part("one", 900), part("two", 41)];
+    let both = vec![part("one", 900), part("two", 101)];
     assert_eq!(store.0.post_together(key, both).await.unwrap(), INSUFFICIENT);
-    let both = vec![part("one", 900), part("two", 40)];
-    assert_eq!(store.0.post_together(key, both).await.unwrap(), done(500, 940, 0));
+    let both = vec![part("one", 900), part("two", 100)];
+    assert_eq!(store.0.post_together(key, both).await.unwrap(), done(440, 1_000, 0));
     store.verify(&[key]).await;
 }
 
@@ -141,30 +143,54 @@ pub async fn what_a_hold_may_still_spend_does_not_expire(under_test: &dyn StoreU
     assert_eq!(store.deduction(&held).await, deducted(20));
     tokio::time::sleep(Duration::from_millis(500)).await;
     for _ in 0..2 {
-        assert_eq!(store.expire(key).await, []);
-        assert_eq!(store.kinds(key).await, (0, lots(&[("trial", 50)])));
+        // Another case's ledger may have been the one that took it back.
+        let expired = store.expire(key).await;
+        assert!(expired.is_empty() || expired == lots(&[("trial", 20)]), "{expired:?}");
+        assert_eq!(store.kinds(key).await, (0, lots(&[("trial", 30)])), "what no hold can spend");
+        assert_eq!(store.left(key).await, 0);
     }
     store.capture(capture(&held, 10)).await;
-    assert_eq!(store.kinds(key).await, (0, lots(&[("trial", 40)])));
+    assert_eq!(store.kinds(key).await, (0, lots(&[("trial", 20)])));
     store.verify(&[key]).await;
 }
 
-pub async fn disputes_take_what_was_paid_for_first(under_test: &dyn StoreUnderTest) {
+pub async fn a_present_is_spent_by_what_is_served(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
+    let key = store.account_with(500).await;
+    store.grant(key, "v", 300, None).await;
+    let slow = [deduction(key, 100), deduction(key, 100), deduction(key, 100)];
+    for slow in &slow {
+        store.deduction(slow).await;
+    }
+    assert_eq!(store.kinds(key).await, (500, vec![]));
+    // Reckoned, with nothing left of it; then the requests fail.
+    store.grant(key, "w", 1, None).await;
+    for slow in &slow {
+        store.void(&void(slow)).await;
+    }
+    assert_eq!(store.kinds(key).await, (500, lots(&[("v", 300), ("w", 1)])));
+    assert_eq!(store.post(key, Kind::Hold, "h", 501).await, INSUFFICIENT);
+    store.verify(&[key]).await;
+}
+
+pub async fn disputes_and_debts_are_about_money(under_test: &dyn StoreUnderTest) {
     let store = open(under_test).await;
     let key = store.account_with(100).await;
     store.grant(key, "g", 50, None).await;
     store.post(key, Kind::AdjustmentDown, "op", 10).await;
     assert_eq!(store.kinds(key).await, (100, lots(&[("g", 40)])), "a correction is as spent");
-    store.post(key, Kind::DisputeOpened, "dp", 110).await;
-    assert_eq!(store.kinds(key).await, (0, lots(&[("g", 30)])));
-    store.post(key, Kind::Refund, "re", 35).await;
-    assert_eq!(store.kinds(key).await, (0, vec![]));
-    assert_eq!(store.grant(key, "h", 30, None).await, done(25, 0, 0));
-    assert_eq!(store.kinds(key).await, (0, lots(&[("h", 25)])), "it settles debt first");
-    store.top_up(key, 7).await;
-    assert_eq!(store.kinds(key).await, (7, lots(&[("h", 25)])));
+    assert_eq!(store.post(key, Kind::DisputeOpened, "dp", 110).await, done(40, 0, 10));
+    assert_eq!(store.grant(key, "h", 30, None).await, done(70, 0, 10), "it settles no debt");
+    assert_eq!(store.kinds(key).await, (0, lots(&[("g", 40), ("h", 30)])));
+    store.post(key, Kind::TopUp, "pi_2", 7).await;
+    assert_eq!(store.post(key, Kind::DisputeWon, "dp", 110).await, done(177, 0, 0));
+    assert_eq!(store.kinds(key).await, (107, lots(&[("g", 40), ("h", 30)])));
+    // A refund that nobody ordered takes what was paid for.
+    let (kind, reference, amount) = (Kind::Refund, "re".to_owned(), units(500));
+    let goodwill = Posting { kind, reference, amount, note: None };
+    assert_eq!(store.0.post_up_to(key, goodwill).await.unwrap(), done(70, 0, 0));
     let unknown = Posted::Refused(PostRefusal::NoSuchGrant);
-    assert_eq!(store.post(key, Kind::GrantExpired, "g", 1).await, unknown);
+    assert_eq!(store.post(key, Kind::GrantExpired, "x", 1).await, unknown);
     let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
     assert_eq!(store.kinds(other).await, (0, vec![]));
     store.verify(&[key]).await;

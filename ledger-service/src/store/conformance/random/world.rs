@@ -225,8 +225,8 @@ impl World {
         }
         let key = *self.dice.pick(&self.keys);
         // What expires is something that is left, but now and then.
-        let lots = accounting::balance(&self.books, &key).unwrap().grants;
-        let lot = lots.lots().last().filter(|_| kind == Kind::GrantExpired);
+        let lots = accounting::balance(&self.books, &key).unwrap().grants.lots();
+        let lot = lots.last().filter(|_| kind == Kind::GrantExpired);
         if let Some(lot) = lot.filter(|_| self.dice.throw(8) > 0) {
             let (reference, amount) = (lot.reference.clone(), lot.left);
             return (key, Posting { kind, reference, amount, note: None });

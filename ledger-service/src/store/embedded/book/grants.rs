@@ -23,7 +23,7 @@ impl TableBook<'_> {
             let removed = self.grant_ends.remove(place).map(drop).map_err(failed);
             self.wrote(removed)?;
         }
-        if grants.lots().is_empty() {
+        if grants.is_empty() {
             let removed = self.grants.remove(account.as_slice()).map(drop).map_err(failed);
             return self.wrote(removed);
         }

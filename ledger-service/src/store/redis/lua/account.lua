@@ -181,10 +181,9 @@ local function append(currency, kind, reference, units, note)
         text(state.seq) .. ' ' .. units .. ' ' .. text(NOW) .. ' ' .. note
 end
 
--- What is left of a currency's grants from now on, and the account as of which it was reckoned.
-local function set_grants(currency, lots, available, pending, debt)
-    state['grants:' .. currency] = lots
-    state['reckoned:' .. currency] = text(available) .. ' ' .. text(pending) .. ' ' .. text(debt)
+-- A currency's grants from now on, and as of what they were reckoned.
+local function set_grants(currency, lots, reckoned)
+    state['grants:' .. currency], state['reckoned:' .. currency] = lots, reckoned
     new_grants[currency] = true
 end
 
@@ -196,10 +195,22 @@ local function credit_external(currency, known, units)
     end
     local stored = state['reckoned:' .. currency]
     if stored then
-        local was_available, was_pending, was_debt = match(stored, '^(%d+) (%d+) (%d+)$')
+        local was_available, pending, was_debt, rest = match(stored, '^(%d+) (%d+) (%d+) (.*)$')
         set_grants(currency, state['grants:' .. currency],
-            amount(was_available, 'grants') + (known.available - available),
-            amount(was_pending, 'grants'), amount(was_debt, 'grants') + (known.debt - debt))
+            text(amount(was_available, 'grants') + (known.available - available)) .. ' ' .. pending .. ' '
+            .. text(amount(was_debt, 'grants') + (known.debt - debt)) .. ' ' .. rest)
+    end
+end
+
+-- What comes back of a deduction from before the grants was paid for.
+local function void_before_grants(currency, minted, units)
+    local stored = state['reckoned:' .. currency]
+    if stored then
+        local front, born, early = match(stored, '^(%d+ %d+ %d+ %d+) (%d+) (%d+)$')
+        if minted < amount(born, 'grants') then
+            early = math.min(amount(early, 'grants') + units, MAX)
+            set_grants(currency, state['grants:' .. currency], front .. ' ' .. born .. ' ' .. text(early))
+        end
     end
 end
 

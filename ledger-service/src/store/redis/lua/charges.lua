@@ -273,6 +273,7 @@ local function void(bucket, id, minted)
     -- Only an account at the largest amount could not take its own units back; it keeps them.
     local units = amount(was.captured or was.units, 'a charge')
     credit(account(was.currency), units)
+    void_before_grants(was.currency, minted, units)
     tally(minted, was.currency, was.route, -(was.count or 1), -units)
     write(bucket, id, 'v ' .. was.currency)
     return 'voided'

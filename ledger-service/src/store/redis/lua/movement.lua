@@ -5,8 +5,8 @@ local effects = {
     credit = function(to, units)
         return not credit(to, units) and 'too_large' or nil
     end,
-    forced = function(from, units)
-        local taken = math.min(units, from.available)
+    forced = function(from, units, paid)
+        local taken = math.min(units, from.available, paid)
         local debt = from.debt + (units - taken)
         if debt > MAX then
             return 'too_large'
@@ -55,7 +55,15 @@ local function open_hold(currency, reference, units)
         and not movement(currency, 'release', reference)
 end
 
-effects.grant, effects.expire = effects.credit, effects.debit
+effects.expire = effects.debit
+
+-- Debt is about money: what is granted does not settle it.
+effects.grant = function(to, units)
+    if to.available + units > MAX then
+        return 'too_large'
+    end
+    to.available = to.available + units
+end
 
 -- 'done', 'repeated', or a refusal. `units` is the amount as text, `note` begins with - or +; a grant may
 -- expire (ms).
@@ -72,10 +80,8 @@ local function post(currency, kind, class, reference, units, note, expires)
         return 'expired'
     end
     local of, number = account(currency), amount(units, 'the amount')
-    lots_of(currency)
-    local had = of.available
-    local refusal = may_move(currency, class, number) or effects[class](of, number)
-        or moved(currency, class, reference, number, expires, had)
+    local refusal = may_move(currency, class, number) or effects[class](of, number, paid_for(currency))
+        or moved(currency, class, reference, number, expires)
     if refusal then
         return refusal
     end
