@@ -202,18 +202,6 @@ local function credit_external(currency, known, units)
     end
 end
 
--- What comes back of a deduction from before the grants was paid for.
-local function void_before_grants(currency, minted, units)
-    local stored = state['reckoned:' .. currency]
-    if stored then
-        local front, born, early = match(stored, '^(%d+ %d+ %d+ %d+) (%d+) (%d+)$')
-        if minted < amount(born, 'grants') then
-            early = math.min(amount(early, 'grants') + units, MAX)
-            set_grants(currency, state['grants:' .. currency], front .. ' ' .. born .. ' ' .. text(early))
-        end
-    end
-end
-
 -- What the Express middleware did to `balance` since we wrote it, as a movement of its own kind.
 local function post_external(currency)
     local known = account(currency)

@@ -239,6 +239,18 @@ local function capture_hold(bucket, id, minted, asked, count)
     return 'conflict'
 end
 
+-- What comes back of a deduction from before the grants was paid for.
+local function void_before_grants(currency, minted, units)
+    local stored = state['reckoned:' .. currency]
+    if stored then
+        local front, born, early = match(stored, '^(%d+ %d+ %d+ %d+) (%d+) (%d+)$')
+        if minted < amount(born, 'grants') then
+            early = math.min(amount(early, 'grants') + units, MAX)
+            set_grants(currency, state['grants:' .. currency], front .. ' ' .. born .. ' ' .. text(early))
+        end
+    end
+end
+
 local function void(bucket, id, minted)
     local known = found[id]
     if (known and string.sub(known, 1, 2) == 'h ' or not is_remembered(minted)) and hold(id) then
