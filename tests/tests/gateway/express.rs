@@ -33,17 +33,24 @@ fn express_deducts(redis: &Redis, client: &str, amount: &str) -> String {
     cli(redis, &["EVAL", DEDUCT, "1", &format!("stripe402:client:{client}"), amount])
 }
 
-#[tokio::test]
-async fn a_client_of_the_middleware_spends_at_the_gateway() {
-    let redis = Redis::start().await.unwrap();
-    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+/// A client with 1,200 units that the middleware has charged. Its id.
+fn client_of_the_middleware(redis: &Redis) -> String {
     let client = "0123456789abcdef".repeat(4);
     let record = format!("stripe402:client:{client}");
     let written = "2026-01-01T00:00:00.000Z";
     let mut command = vec!["HSET", &record, "clientId", &client];
     command.extend(["stripeCustomerId", "cus_express", "balance", "1200", "currency", "usd"]);
     command.extend(["createdAt", written, "updatedAt", written]);
-    cli(&redis, &command);
+    cli(redis, &command);
+    client
+}
+
+#[tokio::test]
+async fn a_client_of_the_middleware_spends_at_the_gateway() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let client = client_of_the_middleware(&redis);
+    let record = format!("stripe402:client:{client}");
 
     let spent = pay(&stack, "/api/weather", json!({"clientId": client})).await;
     let expected =
@@ -75,13 +82,8 @@ async fn a_client_of_the_gateway_spends_at_the_middleware() {
 async fn credits_of_the_middleware_are_not_refunded_by_the_ledger() {
     let redis = Redis::start().await.unwrap();
     let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
-    let client = "0123456789abcdef".repeat(4);
+    let client = client_of_the_middleware(&redis);
     let record = format!("stripe402:client:{client}");
-    let written = "2026-01-01T00:00:00.000Z";
-    let mut command = vec!["HSET", &record, "clientId", &client];
-    command.extend(["stripeCustomerId", "cus_express", "balance", "1200", "currency", "usd"]);
-    command.extend(["createdAt", written, "updatedAt", written]);
-    cli(&redis, &command);
     pay(&stack, "/api/joke", json!({"clientId": client})).await;
 
     let mut refund = Command::new(binary::ledger().unwrap());
