@@ -1,9 +1,11 @@
 //! Ports: free ones for tests, and who holds a busy one.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpSocket;
 
 use crate::{Error, Result};
 
@@ -41,9 +43,13 @@ pub fn free() -> Result<u16> {
 }
 
 /// Whether a server could listen there.
+///
+/// It binds and does not listen: a program that another thread starts at this moment holds a copy of the socket
+/// until it has begun, and a copy of a listening socket would keep the port from its taker.
 #[must_use]
 pub fn is_free(port: u16) -> bool {
-    TcpListener::bind(local(port)).is_ok()
+    TcpSocket::new_v4()
+        .is_ok_and(|socket| socket.set_reuseaddr(true).is_ok() && socket.bind(local(port)).is_ok())
 }
 
 /// Who listens there, such as `envoy (process 4711)`, as far as this user may see it.
@@ -87,6 +93,8 @@ fn listener_of(table: &str, port: u16) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -98,6 +106,24 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_free_while_other_threads_start_programs() {
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        std::process::Command::new("true").status().unwrap();
+                    }
+                });
+            }
+            let busy = (0..2_000).filter(|_| TcpListener::bind(local(free().unwrap())).is_err());
+            let busy = busy.count();
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(busy, 0);
+        });
+    }
+
+    #[test]
     fn a_held_port_is_not_free_and_names_its_holder() {
         let listener = TcpListener::bind(local(0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -105,7 +131,11 @@ mod tests {
         let holder = holder(port).unwrap();
         assert!(holder.contains(&format!("(process {})", std::process::id())), "{holder}");
         drop(listener);
-        assert!(is_free(port));
+        // A program that another test starts at this moment holds a copy of the listener until it has begun.
+        assert!((0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            is_free(port)
+        }));
     }
 
     #[test]

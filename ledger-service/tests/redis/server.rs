@@ -1,11 +1,12 @@
 //! A Redis of a test's own: a real server on a free port, in a folder that goes with it.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use stripe402_tests::ports;
 use tempfile::TempDir;
 
 /// Killed when it is dropped.
@@ -27,8 +28,7 @@ pub fn free_port() -> u16 {
     let base = 12_000 + u16::try_from(std::process::id() % 8_000).unwrap();
     loop {
         let port = base + NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if free(port) && free(port + 10_000) {
+        if ports::is_free(port) && ports::is_free(port + 10_000) {
             return port;
         }
     }
