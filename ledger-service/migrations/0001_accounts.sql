@@ -30,6 +30,15 @@ CREATE TABLE grants (
 );
 CREATE INDEX grants_by_due ON grants (due_ms) WHERE due_ms IS NOT NULL;
 
+-- Keys, by their SHA-256: see ledger-service/src/accounting/key.rs.
+CREATE TABLE keys (
+    hash     bytea     PRIMARY KEY CHECK (length(hash) = 32),
+    client   client_id NOT NULL,
+    revision bigint    NOT NULL,
+    record   jsonb     NOT NULL
+) WITH (fillfactor = 50);
+CREATE INDEX keys_by_client ON keys (client);
+
 -- Sums of deductions less voids, for ever.
 CREATE TABLE tallies (
     client   client_id NOT NULL,

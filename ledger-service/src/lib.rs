@@ -11,6 +11,7 @@ pub mod exit;
 pub mod failpoint;
 pub mod gateway_api;
 pub mod health;
+pub mod keys;
 mod metrics;
 pub mod net;
 pub mod observe;

@@ -38,6 +38,8 @@ pub struct PaymentOptions {
     /// Whether a refund that nobody ordered here, made in Stripe's dashboard say, may put an account
     /// into debt. Without, it takes what is available and no more: it is goodwill.
     pub refund_debt: bool,
+    /// Keys that one client may have, beside those that are revoked.
+    pub most_keys: usize,
     /// Other books, which were lost and whose charges these take over when they are reconciled.
     pub lost_books: Option<Uuid>,
 }
@@ -70,6 +72,7 @@ impl Default for PaymentOptions {
             without_identity: WithoutIdentity::Refuse,
             decline_details: false,
             refund_debt: false,
+            most_keys: 100,
             lost_books: None,
         }
     }

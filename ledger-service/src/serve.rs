@@ -169,6 +169,7 @@ fn parts(
         without_identity: config.mpp_without_identity,
         decline_details: config.decline_details,
         refund_debt: config.refund_debt,
+        most_keys: config.most_keys,
         ..PaymentOptions::default()
     };
     if !config.verify_cards {

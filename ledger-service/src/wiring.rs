@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::{Clock, Ids},
+    keys::Keys,
     options::PaymentOptions,
     payments::CardPayments,
     postings::Postings,
@@ -42,6 +43,8 @@ impl std::fmt::Debug for Edges {
 pub struct Parts {
     /// Requests that offer a card.
     pub payments: Arc<CardPayments>,
+    /// Spending by key.
+    pub keys: Arc<Keys>,
     /// What Stripe tells of, and reconciling.
     pub sync: Arc<StripeSync>,
     /// The saga of a card's charge.
@@ -63,6 +66,13 @@ impl Parts {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         });
+        let keys = Arc::new(Keys::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+            Arc::clone(&secrets),
+            Arc::clone(&options),
+        ));
         let refunds = Arc::new(Refunds {
             postings: Arc::clone(&postings),
             provider: Arc::clone(&provider),
@@ -92,7 +102,7 @@ impl Parts {
             topups: Arc::clone(&topups),
         });
         let payments = Arc::new(CardPayments::new(Arc::clone(&topups), secrets, options));
-        Self { payments, sync, topups, refunds, postings }
+        Self { payments, keys, sync, topups, refunds, postings }
     }
 }
 

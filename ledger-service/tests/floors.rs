@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Lowest first. A room may use those before it.
-const LEDGER: [&str; 24] = [
+const LEDGER: [&str; 25] = [
     "clock",
     "failpoint",
     "accounting",
@@ -26,6 +26,7 @@ const LEDGER: [&str; 24] = [
     "stripe",
     "store",
     "observe",
+    "keys",
     "postings",
     "refunds",
     "topups",

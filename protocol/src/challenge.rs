@@ -121,6 +121,12 @@ impl Challenge {
         Self { error: Some(crate::Code::InsufficientCredits.as_str().to_owned()), ..self }
     }
 
+    /// The same challenge to a key whose limits do not allow the request.
+    #[must_use]
+    pub fn refused_to_key(self, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..self.insufficient_credits() }
+    }
+
     /// The same challenge to a client that owes so much besides.
     #[must_use]
     pub fn in_debt(self, owed: Units) -> Self {

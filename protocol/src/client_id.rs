@@ -16,6 +16,9 @@ use crate::hex;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId([u8; 32]);
 
+/// How keys begin, so that only what may be one is looked up as one.
+const KEY_HEAD: [u8; 6] = [0x40, 0x24, 0x02, 0x40, 0x24, 0x02];
+
 /// Not 64 lowercase hex digits: an unknown client. Retrying does not help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a client id is 64 lowercase hexadecimal digits")]
@@ -29,6 +32,29 @@ impl ClientId {
         let mut mac = Hmac::<Sha256>::new_from_slice(server_secret).expect("any length");
         mac.update(fingerprint.as_bytes());
         Self(mac.finalize().into_bytes().into())
+    }
+
+    /// A key with these random bytes: an alias of a client, with limits of its own, that every client can
+    /// use as its id.
+    #[must_use]
+    pub fn key(random: [u8; 26]) -> Self {
+        let mut bytes = [0; 32];
+        let (head, tail) = bytes.split_at_mut(KEY_HEAD.len());
+        head.copy_from_slice(&KEY_HEAD);
+        tail.copy_from_slice(&random);
+        Self(bytes)
+    }
+
+    /// Whether it may be a key. A card's id looks like one once in 2^48.
+    #[must_use]
+    pub fn may_be_key(&self) -> bool {
+        self.0.starts_with(&KEY_HEAD)
+    }
+
+    /// Its SHA-256: what is kept of a key.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0).into()
     }
 
     /// The id with these bytes, as a store keeps them.
@@ -59,8 +85,7 @@ impl ClientId {
     /// an account again and useless for spending.
     #[must_use]
     pub fn subject(&self) -> String {
-        let digest: [u8; 32] = Sha256::digest(self.0).into();
-        hex::encode(&digest, &mut [0; 16]).to_owned()
+        hex::encode(&self.digest(), &mut [0; 16]).to_owned()
     }
 }
 
@@ -112,6 +137,15 @@ mod tests {
         for wrong in [&hex[1..], &hex.to_uppercase(), &format!("{hex}0"), "", " "] {
             assert_eq!(wrong.parse::<ClientId>(), Err(ParseClientIdError), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_key_is_an_id_that_is_known_by_its_beginning() {
+        let key = ClientId::key([0xab; 26]);
+        assert_eq!(key.to_hex(), format!("402402402402{}", "ab".repeat(26)));
+        assert_eq!(key.to_hex().parse(), Ok(key));
+        assert!(key.may_be_key() && !ClientId::derive(b"secret", "fp_test").may_be_key());
+        assert!(hex::to_string(&key.digest()).starts_with(&key.subject()));
     }
 
     #[test]

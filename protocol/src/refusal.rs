@@ -68,6 +68,14 @@ words! {
         IdempotencyMismatch = "idempotency_mismatch",
         /// The account owes more than the top-up would leave for the price: `amountOwed`.
         Debt = "debt",
+        /// The key's budget, in all or of the day or month, is below the price, or is in another currency.
+        KeyBudget = "key_budget",
+        /// The key has expired.
+        KeyExpired = "key_expired",
+        /// The key was revoked.
+        KeyRevoked = "key_revoked",
+        /// The key is not for this route.
+        KeyRoute = "key_route",
     }
 }
 
@@ -168,7 +176,7 @@ mod tests {
             assert_eq!(written, code.as_str());
             assert_eq!(serde_json::from_value::<Code>(written).unwrap(), *code);
         }
-        assert_eq!((Reason::ALL.len(), Code::ALL.len()), (7, 6));
+        assert_eq!((Reason::ALL.len(), Code::ALL.len()), (11, 6));
     }
 
     #[test]

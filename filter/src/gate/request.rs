@@ -213,8 +213,18 @@ impl Stream {
             (Ok(DeductionOutcome::Deducted(left)), _) => {
                 self.serve(priced, deduction, client, left, None)
             }
-            (Ok(DeductionOutcome::Insufficient | DeductionOutcome::InDebt(_)), Some(card)) => {
-                self.pay(priced, card, mint)
+            (
+                Ok(
+                    DeductionOutcome::Insufficient
+                    | DeductionOutcome::InDebt(_)
+                    | DeductionOutcome::KeyRefused(_),
+                ),
+                Some(card),
+            ) => self.pay(priced, card, mint),
+            (Ok(DeductionOutcome::KeyRefused(refusal)), None) => {
+                let key = &self.config.defaults.publishable_key;
+                let challenge = priced.offer.challenge_to_key(&priced.path, refusal, key);
+                self.answer_challenge(&priced, challenge, true)
             }
             (Ok(DeductionOutcome::InDebt(owed)), None) => {
                 let key = &self.config.defaults.publishable_key;

@@ -2,7 +2,10 @@
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
-use stripe402_protocol::{Challenge, Currency, DeductionId, Resource, Units, message::HoldTerms};
+use stripe402_protocol::{
+    Challenge, Currency, DeductionId, Resource, Units,
+    message::{HoldTerms, KeyRefusal},
+};
 
 use super::{Price, Tools};
 
@@ -154,6 +157,18 @@ impl Offer {
         publishable_key: &str,
     ) -> EncodedChallenge {
         EncodedChallenge::new(&self.unencoded(path, publishable_key).in_debt(owed))
+    }
+
+    /// The challenge to a key whose limits do not allow the request.
+    #[must_use]
+    pub fn challenge_to_key(
+        &self,
+        path: &str,
+        refusal: KeyRefusal,
+        publishable_key: &str,
+    ) -> EncodedChallenge {
+        let challenge = self.unencoded(path, publishable_key);
+        EncodedChallenge::new(&challenge.refused_to_key(refusal.reason()))
     }
 
     fn unencoded(&self, path: &str, publishable_key: &str) -> Challenge {

@@ -62,6 +62,10 @@ pub enum OrderKind {
     Grant,
     /// Unused credits back to the card.
     Refund,
+    /// A key made.
+    MakeKey,
+    /// A key revoked.
+    RevokeKey,
     /// What Stripe knows and the books did not, posted.
     Repair,
     /// Clients of another store brought over.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, DeductionId, Units, message::HoldTerms};
 
-use super::{Account, AccountKey, Grants, Kind, Movement, TallyKey, TopUp, TopUpId};
+use super::{Account, AccountKey, Grants, Key, KeyHash, Kind, Movement, TallyKey, TopUp, TopUpId};
 
 /// What is remembered of a deduction id, so that it takes effect at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +164,15 @@ pub trait Book {
     /// # Errors
     /// The store's.
     fn due_grants(&self, now_ms: u64, most: usize) -> Result<Vec<AccountKey>, Self::Error>;
+
+    /// A key.
+    ///
+    /// # Errors
+    /// The store's.
+    fn key(&self, hash: &KeyHash) -> Result<Option<Key>, Self::Error>;
+    /// # Errors
+    /// The store's.
+    fn set_key(&mut self, hash: &KeyHash, key: &Key) -> Result<(), Self::Error>;
 
     /// # Errors
     /// The store's.

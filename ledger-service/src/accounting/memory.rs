@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use stripe402_protocol::{ClientId, DeductionId};
 
 use super::{
-    Account, AccountKey, Book, DeductionRecord, Grants, Kind, Movement, OpenHold, TallyKey, TopUp,
-    TopUpId,
+    Account, AccountKey, Book, DeductionRecord, Grants, Key, KeyHash, Kind, Movement, OpenHold,
+    TallyKey, TopUp, TopUpId,
 };
 
 /// The books in memory: the oracle that stores are tested against.
@@ -14,6 +14,7 @@ use super::{
 pub struct Memory {
     accounts: BTreeMap<AccountKey, Account>,
     grants: BTreeMap<AccountKey, Grants>,
+    keys: BTreeMap<KeyHash, Key>,
     deductions: BTreeMap<DeductionId, DeductionRecord>,
     holds: BTreeMap<DeductionId, OpenHold>,
     /// When which of them ends.
@@ -43,6 +44,12 @@ impl Memory {
     #[must_use]
     pub const fn deductions(&self) -> &BTreeMap<DeductionId, DeductionRecord> {
         &self.deductions
+    }
+
+    /// Every key.
+    #[must_use]
+    pub const fn keys(&self) -> &BTreeMap<KeyHash, Key> {
+        &self.keys
     }
 
     /// Every hold that is not settled.
@@ -157,6 +164,15 @@ impl Book for Memory {
         let is_due = |grants: &Grants| grants.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
         let due = self.grants.iter().filter(|(_, grants)| is_due(grants));
         Ok(due.take(most).map(|(key, _)| *key).collect())
+    }
+
+    fn key(&self, hash: &KeyHash) -> Result<Option<Key>, Self::Error> {
+        Ok(self.keys.get(hash).cloned())
+    }
+
+    fn set_key(&mut self, hash: &KeyHash, key: &Key) -> Result<(), Self::Error> {
+        self.keys.insert(*hash, key.clone());
+        Ok(())
     }
 
     fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, Self::Error> {

@@ -10,6 +10,7 @@ mod book;
 mod deduction;
 mod grant;
 mod hold;
+mod key;
 mod limit;
 mod memory;
 mod movement;
@@ -27,6 +28,10 @@ pub use grant::{
     expire_due_grants, expire_grants, expiry_names,
 };
 pub use hold::{Settled, apply_capture, settle_ended};
+pub use key::{
+    Budget, Key, KeyHash, KeyStep, KeyStepOutcome, MOST_OPEN, OpenUse, Spell, apply_key_step,
+    change_key, has_taken_effect, standing,
+};
 pub use limit::Limit;
 pub use memory::Memory;
 pub use movement::{

@@ -73,6 +73,13 @@ pub enum ClientCommand {
     Grant(GrantArgs),
     /// Refund unused credit to the cards that paid for it
     Refund(RefundArgs),
+    /// Show a client's keys
+    Keys(ClientArgs),
+    /// Make a key for a client: another client id for the same balance, with limits of its own. It is
+    /// shown once
+    MakeKey(MakeKeyArgs),
+    /// Revoke a client's key, for good
+    RevokeKey(RevokeKeyArgs),
 }
 
 /// How Stripe is reached.
@@ -206,6 +213,56 @@ pub struct GrantArgs {
     /// Name of this grant, of your choice; the ledger makes a grant of the same name once
     #[arg(long)]
     pub reference: String,
+}
+
+/// What a key may do, and why it is made.
+#[derive(Debug, Args)]
+pub struct MakeKeyArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// Name of the key, for people
+    #[arg(long)]
+    pub label: String,
+    /// Currency of the account that it spends
+    #[arg(long, default_value = "usd")]
+    pub currency: Currency,
+    /// Units that it may spend in all (50000 = $5.00). If it is not set, there is no such limit
+    #[arg(long)]
+    pub total: Option<i64>,
+    /// Units that it may spend in a day, UTC. If it is not set, there is no such limit
+    #[arg(long)]
+    pub per_day: Option<i64>,
+    /// Units that it may spend in a month, UTC. If it is not set, there is no such limit
+    #[arg(long)]
+    pub per_month: Option<i64>,
+    /// Time until it expires, such as 30days. If it is not set, it never does
+    #[arg(long)]
+    pub expires_in: Option<Span>,
+    /// Route that it may pay for, by its name, or the beginning of names with a * behind. Can be given
+    /// several times. If it is not set, it may pay for all
+    #[arg(long)]
+    pub route: Vec<String>,
+    /// Let it manage its owner's keys
+    #[arg(long)]
+    pub manage: bool,
+    /// Reason for the key, for the audit record
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Which key, and why.
+#[derive(Debug, Args)]
+pub struct RevokeKeyArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub client: ClientArgs,
+    /// Key to revoke, by its id (16 hex digits, as in the list)
+    #[arg(long)]
+    pub key: String,
+    /// Reason for this action, for the audit record
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// From where to bring clients over.

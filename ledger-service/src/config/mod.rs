@@ -25,8 +25,8 @@ use crate::{
 
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
-    ImportCommand, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, StoreArgs, StripeArgs,
-    TransfersArgs,
+    ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, RevokeKeyArgs,
+    StoreArgs, StripeArgs, TransfersArgs,
 };
 pub use settings::Settings;
 pub use target::Target;
@@ -139,6 +139,8 @@ pub struct Config {
     pub mpp_without_identity: WithoutIdentity,
     /// Whether a refund that was not ordered here may put an account into debt.
     pub refund_debt: bool,
+    /// Keys that one client may have, beside those that are revoked.
+    pub most_keys: usize,
     /// How often cards may be tried.
     pub limits: LimitOptions,
     /// How long a PaymentMethod that Stripe does not know is remembered as such.

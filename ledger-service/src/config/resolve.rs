@@ -41,6 +41,7 @@ impl TryFrom<Settings> for Config {
             mpp_without_identity: given.mpp_without_identity.unwrap_or_default(),
             decline_details: given.decline_details.unwrap_or(false),
             refund_debt: given.refund_debt.unwrap_or(false),
+            most_keys: given.most_keys.unwrap_or(100),
             limits,
             unknown_memory: seconds(given.unknown_card_memory, 5 * 60),
             sweep: seconds(given.sweep, 60),

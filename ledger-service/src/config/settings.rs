@@ -103,6 +103,9 @@ settings! {
     /// Whether a refund that was made outside of the ledger, such as in Stripe's dashboard, may put
     /// an account into debt. If false, it takes at most the available balance [default: false]
     refund_debt: bool = "LEDGER_REFUND_DEBT",
+    /// Highest number of keys that one client may have, beside those that are revoked; 0 allows none
+    /// [default: 100]
+    most_keys: usize = "LEDGER_MOST_KEYS",
     /// Period over which the limit_… settings count card attempts, declines and unknown ids
     /// [default: 10m]
     limit_window: Span = "LEDGER_LIMIT_WINDOW",

@@ -19,13 +19,13 @@ use axum::{
 use stripe402_protocol::message::{Received, compact};
 
 use crate::{
+    keys::Keys,
     net::{
         ListenerLimits, Tokens,
         error::{ApiError, read_compact},
         receive, token,
     },
     observe::Route,
-    store::Store,
 };
 
 /// The path.
@@ -33,7 +33,7 @@ pub(super) const PATH: &str = "/v1/batch";
 
 /// What every call needs.
 struct Batches {
-    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
     tokens: Tokens,
     limits: ListenerLimits,
     route: Route,
@@ -41,11 +41,11 @@ struct Batches {
 
 /// The route, with its token, its limits and its numbers.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(
-    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
     tokens: Tokens,
     limits: ListenerLimits,
 ) -> MethodRouter<S> {
-    let batches = Arc::new(Batches { store, tokens, limits, route: Route::new(PATH) });
+    let batches = Arc::new(Batches { keys, tokens, limits, route: Route::new(PATH) });
     routing::any(move |request: Request| {
         let batches = Arc::clone(&batches);
         async move { batches.answer(request).await }
@@ -89,7 +89,7 @@ impl Batches {
             tracing::error!(%deduction, what, "a deduction is refused, the rest of its batch is not");
         }
         let version = batch.version;
-        let answer = self.store.batch(batch).await;
+        let answer = self.keys.batch(batch).await;
         let answer = answer.map_err(|error| ApiError::unavailable(error.to_string()))?;
         let mut response = Response::new(refused.complete(answer).encode(version).into());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(compact::MEDIA_TYPE));

@@ -19,7 +19,7 @@ use crate::{
 
 /// The routes for gateways.
 pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
-    let batches = batch::route(Arc::clone(&app.store), tokens.clone(), limits);
+    let batches = batch::route(Arc::clone(&app.parts.keys), tokens.clone(), limits);
     let router = Router::new()
         .route("/v1/balance", routing::post(balance::post))
         .route("/v1/payments", routing::post(payments::post))

@@ -20,12 +20,18 @@ pub(super) async fn post(
 ) -> Result<Json<Settlement>, ApiError> {
     let question = read(&body, |question: &SettlementQuery| question.version)?;
     let unavailable = |error: crate::store::StoreError| ApiError::unavailable(error.to_string());
-    let known = app.store.deduction(question.client_id, question.id).await.map_err(unavailable)?;
+    let key = app.parts.keys.of(&question.client_id).await.map_err(unavailable)?;
+    let client = key.as_ref().map_or(question.client_id, |(_, key)| key.owner);
+    let known = app.store.deduction(client, question.id).await.map_err(unavailable)?;
     let known = known.as_ref();
     let Some((account, became)) = known.and_then(|of| Some((of.payer()?, Became::of(of)?))) else {
         return Err(unknown());
     };
-    let credits_remaining = app.store.account(*account).await.map_err(unavailable)?.available;
+    let of_key = app.parts.keys.left(&question.client_id, account.currency).await;
+    let credits_remaining = match of_key.map_err(unavailable)? {
+        Some(left) => left,
+        None => app.store.account(*account).await.map_err(unavailable)?.available,
+    };
     let Became { state, held, captured } = became;
     let (id, currency): (_, Currency) = (question.id, account.currency);
     Ok(Json(Settlement { id, state, held, captured, currency, credits_remaining }))

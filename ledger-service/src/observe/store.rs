@@ -17,7 +17,7 @@ use super::{
     trace::TARGET,
 };
 use crate::{
-    accounting::{Kind, Posted},
+    accounting::{Key, KeyHash, KeyStep, KeyStepOutcome, Kind, Posted},
     store::{Store, StoreError},
 };
 
@@ -78,7 +78,7 @@ transactions! {
     batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, grant, balance,
     expire_grants, post_up_to, post_together, recall_leases,
     outlives_failover,
-    movement, movements, accounts, tallies, deductions, customer,
+    key, keys_of, change_key, step_by_key, movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up, upkeep,
@@ -171,6 +171,8 @@ impl ObservedStore {
             DeductionOutcome::InDebt(_) => in_debt,
             DeductionOutcome::Leased => leased,
             DeductionOutcome::LeaseRefused => lease_refused,
+            // Said before the store is asked, and counted there.
+            DeductionOutcome::KeyRefused(_) => return,
         }
         .increment(1);
     }
@@ -251,6 +253,31 @@ impl ObservedStore {
         Ok(answer)
     }
 
+    /// A step of a key's counts as a batch does.
+    async fn observe_step(
+        &self,
+        hash: KeyHash,
+        after: Key,
+        step: KeyStep,
+    ) -> Result<Option<KeyStepOutcome>, StoreError> {
+        let earned = match &step {
+            KeyStep::Deduct(deduction) => Some(units(deduction)),
+            _ => None,
+        };
+        let outcome = measured!(self step_by_key(hash, after, step))?;
+        match outcome {
+            Some(KeyStepOutcome::Deducted(outcome)) => {
+                self.count_charge(outcome);
+                let is_earned = matches!(outcome, DeductionOutcome::Deducted(_));
+                self.units.count(earned.into_iter().filter(|_| is_earned));
+            }
+            Some(KeyStepOutcome::Captured(outcome)) => self.count_capture(outcome),
+            Some(KeyStepOutcome::Voided(outcome)) => self.count_void(outcome),
+            None => {}
+        }
+        Ok(outcome)
+    }
+
     async fn observe_deduction(
         &self,
         deduction: Deduction,
@@ -273,6 +300,9 @@ macro_rules! observed {
         Ok(settled)
     }};
     ($self:ident batch($batch:ident)) => { $self.observe_batch($batch).await };
+    ($self:ident step_by_key($hash:ident, $after:ident, $step:ident)) => {
+        $self.observe_step($hash, $after, $step).await
+    };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.observe_deduction($deduction).await };
     ($self:ident post($key:ident, $posting:ident)) => {{
         let kind = $posting.kind;

@@ -309,7 +309,8 @@ impl CardPayments {
             DeductionOutcome::Voided
             | DeductionOutcome::Conflict
             | DeductionOutcome::Stale
-            | DeductionOutcome::LeaseRefused => {
+            | DeductionOutcome::LeaseRefused
+            | DeductionOutcome::KeyRefused(_) => {
                 Err(PaymentAbort::unavailable("the charge id is not usable any more"))
             }
         }

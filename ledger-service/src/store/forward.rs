@@ -32,6 +32,12 @@ macro_rules! forward_store {
                 outlives_failover(key: AccountKey, kind: Kind, reference: &str) -> ();
                 movement(key: AccountKey, kind: Kind, reference: &str) -> Option<Movement>;
             }
+            Keys {
+                key(hash: KeyHash) -> Option<Key>;
+                keys_of(owner: ClientId) -> Vec<(KeyHash, Key)>;
+                change_key(hash: KeyHash, after: Key) -> bool;
+                step_by_key(hash: KeyHash, after: Key, step: KeyStep) -> Option<KeyStepOutcome>;
+            }
             TopUps {
                 open_top_up(wanted: NewTopUp) -> Opened;
                 advance_top_up(id: TopUpId, from: Option<State>, to: State) -> Advance;
@@ -80,11 +86,11 @@ macro_rules! forward_store {
             use $crate::{
                 accounting::{
                     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-                    Expired, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+                    Expired, Key, KeyHash, KeyStep, KeyStepOutcome, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
                     TopUp, TopUpId,
                 },
                 store::{
-                    Accounts, Audit, Counters, Customers, Reports, Store, StoreError,
+                    Accounts, Audit, Counters, Customers, Keys, Reports, Store, StoreError,
                     StoredDeduction, Tally, TopUps,
                     forwarded::{
                         Batch, BatchAnswer, ClientId, Currency, Deduction, DeductionId,

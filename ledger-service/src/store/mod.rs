@@ -26,7 +26,7 @@ pub use memory::InMemory;
 pub use open::{StoreOptions, open, open_existing};
 #[cfg(test)]
 pub(crate) use parts::deduct_alone;
-pub use parts::{Accounts, Audit, Counters, Customers, Reports, TopUps};
+pub use parts::{Accounts, Audit, Counters, Customers, Keys, Reports, TopUps};
 pub use postgres::{Postgres, PostgresOptions};
 pub use redis::{Redis, RedisOptions, RedisUrl, WaitOptions};
 
@@ -45,7 +45,7 @@ pub mod forwarded {
 /// The accounting itself is [`crate::accounting`]; a store decides where its books lie and how
 /// transactions become durable. Each method is one transaction, durable before it answers.
 #[async_trait]
-pub trait Store: Accounts + TopUps + Customers + Counters + Audit + Reports {
+pub trait Store: Accounts + Keys + TopUps + Customers + Counters + Audit + Reports {
     /// The name of these books: `fresh`, unless they have one.
     async fn identity(&self, fresh: Uuid) -> Result<Uuid, StoreError>;
 

@@ -10,8 +10,9 @@ use stripe402_protocol::{
 
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
-    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Kind,
-    Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
+    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Key,
+    KeyHash, KeyStep, KeyStepOutcome, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted,
+    Posting, Settled, State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -92,6 +93,27 @@ pub trait Accounts: Send + Sync + 'static {
         kind: Kind,
         reference: &str,
     ) -> Result<Option<Movement>, StoreError>;
+}
+
+/// Keys: what each may spend of its owner's balance.
+#[async_trait]
+pub trait Keys: Send + Sync + 'static {
+    /// A key, by its SHA-256.
+    async fn key(&self, hash: KeyHash) -> Result<Option<Key>, StoreError>;
+
+    /// A client's keys, by their hashes.
+    async fn keys_of(&self, owner: ClientId) -> Result<Vec<(KeyHash, Key)>, StoreError>;
+
+    /// Makes or changes a key as [`crate::accounting::change_key`] says.
+    async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError>;
+
+    /// Carries out a step in the name of a key's owner as [`crate::accounting::apply_key_step`] says.
+    async fn step_by_key(
+        &self,
+        hash: KeyHash,
+        after: Key,
+        step: KeyStep,
+    ) -> Result<Option<KeyStepOutcome>, StoreError>;
 }
 
 /// The records of card charges.

@@ -85,6 +85,7 @@ async fn a_credit_between_the_look_and_the_charge_is_seen() {
         without_identity: WithoutIdentity::Refuse,
         decline_details: false,
         refund_debt: false,
+        most_keys: 100,
         lost_books: None,
     };
     let secrets = vec![SecretString::from("secret")];

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, Currency, DeductionId, Units};
+use crate::{ClientId, Currency, DeductionId, Reason, Units};
 
 /// `POST /v1/batch`. Voids are carried out first, then captures, then deductions. The order of fields
 /// is the encoding's.
@@ -158,6 +158,35 @@ pub enum DeductionOutcome {
     Leased,
     /// The lease is more than may be leased. Nothing was held. Since version 4.
     LeaseRefused,
+    /// The client id is a key whose limits do not allow it. Nothing was deducted. Since version 6.
+    KeyRefused(KeyRefusal),
+}
+
+/// Which limit of a key does not allow a deduction. The order of variants is the encoding's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyRefusal {
+    /// Its budget.
+    Budget,
+    /// Its time.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its routes.
+    Route,
+}
+
+impl KeyRefusal {
+    /// As a client is told.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Budget => Reason::KeyBudget,
+            Self::Expired => Reason::KeyExpired,
+            Self::Revoked => Reason::KeyRevoked,
+            Self::Route => Reason::KeyRoute,
+        }
+    }
 }
 
 /// What became of a capture. The order of variants is the encoding's.

@@ -49,8 +49,8 @@ mod tests {
     use crate::{
         ClientId, DeductionId, Units,
         message::{
-            Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, VERSION, Void,
-            VoidOutcome,
+            Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, VERSION,
+            Void, VoidOutcome,
         },
     };
 
@@ -93,6 +93,9 @@ mod tests {
         let first = [Deducted(three), Insufficient, Frozen, Voided, Conflict, Stale];
         assert_eq!(to_bytes(&first), [0, 6, 1, 2, 3, 4, 5]);
         assert_eq!(to_bytes(&[InDebt(three), Leased, LeaseRefused]), [6, 6, 7, 8]);
+        use KeyRefusal::{Budget, Expired, Revoked, Route};
+        let refused = [Budget, Expired, Revoked, Route].map(DeductionOutcome::KeyRefused);
+        assert_eq!(to_bytes(&refused), [9, 0, 9, 1, 9, 2, 9, 3]);
         use VoidOutcome as Void;
         let voids = [Void::Voided, Void::Marked, Void::Repeated, Void::Stale, Void::Conflict];
         assert_eq!(to_bytes(&voids), [0, 1, 2, 3, 4]);

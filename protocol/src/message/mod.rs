@@ -14,13 +14,13 @@ mod settlement;
 pub use balance::{Balance, BalanceAnswer};
 pub use batch::{
     Batch, BatchAnswer, Capture, CaptureOutcome, CardHold, Deduction, DeductionOutcome, HoldTerms,
-    LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
+    KeyRefusal, LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
 };
 pub use card::{CardAnswer, CardPayment};
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 /// The earliest version that a ledger takes.
 pub const OLDEST: u16 = 3;

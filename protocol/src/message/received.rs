@@ -14,6 +14,8 @@ use crate::{ClientId, Currency, DeductionId, Units};
 
 /// The last version without leases, which is still answered.
 const LEASELESS: u16 = 3;
+/// The last version without keys.
+const KEYLESS: u16 = 5;
 
 /// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
 /// one that is wrong must not fail the others.
@@ -99,7 +101,7 @@ impl UncheckedDeduction {
 }
 
 impl Received {
-    /// Reads a batch of any version from [`super::OLDEST`] on. Versions 4 and 5 are the same.
+    /// Reads a batch of any version from [`super::OLDEST`] on. Versions 4 to 6 are the same.
     ///
     /// # Errors
     /// [`NotCompact`] if the bytes are none, cut off, or followed by others.
@@ -171,12 +173,19 @@ impl Refused {
 
 impl BatchAnswer {
     /// The answer in the version of the batch. To a gateway that knows of no leases, what is out on them
-    /// is not there.
+    /// is not there; to one that knows of no keys, what a key may not spend.
     #[must_use]
     pub fn encode(mut self, version: u16) -> Vec<u8> {
         if version <= LEASELESS {
             for (_, outcome) in &mut self.deductions {
                 if matches!(outcome, DeductionOutcome::Leased | DeductionOutcome::LeaseRefused) {
+                    *outcome = DeductionOutcome::Insufficient;
+                }
+            }
+        }
+        if version <= KEYLESS {
+            for (_, outcome) in &mut self.deductions {
+                if matches!(outcome, DeductionOutcome::KeyRefused(_)) {
                     *outcome = DeductionOutcome::Insufficient;
                 }
             }
@@ -190,7 +199,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::{
-        super::{VERSION, VoidOutcome},
+        super::{KeyRefusal, VERSION, VoidOutcome},
         *,
     };
 
@@ -331,6 +340,13 @@ mod tests {
         for version in [4, VERSION] {
             let answer = answer.clone().encode(version);
             assert_eq!(answer.get(35), Some(&7), "told as it is to who knows of leases");
+        }
+        let refused = DeductionOutcome::KeyRefused(KeyRefusal::Revoked);
+        let deductions = vec![(deduction(1).id, refused)];
+        let answer = BatchAnswer { deductions, ..BatchAnswer::default() };
+        for (version, told) in [(4, 1), (KEYLESS, 1), (VERSION, 9)] {
+            let answer = answer.clone().encode(version);
+            assert_eq!(answer.get(17), Some(&told), "version {version}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Reason {
         max_length = 500,
         pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
     )]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Freeze a client

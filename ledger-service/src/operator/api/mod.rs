@@ -7,6 +7,7 @@ mod checks;
 mod clients;
 mod error;
 mod holds;
+mod keys;
 mod money;
 pub mod openapi;
 mod state;
@@ -45,6 +46,8 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/clients/{client}/adjustments", post(actions::adjust))
         .route("/clients/{client}/grants", post(actions::grant))
         .route("/clients/{client}/refunds", post(actions::refund))
+        .route("/clients/{client}/keys", get(keys::list).post(keys::make))
+        .route("/clients/{client}/keys/{key}/revoke", post(keys::revoke))
         .route("/transfers", get(money::transfers))
         .route("/revenue", get(money::revenue))
         .route("/top-ups", get(money::top_ups))

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{actions, audit, checks, clients, holds, money, state};
+use super::{actions, audit, checks, clients, holds, keys, money, state};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,9 @@ use super::{actions, audit, checks, clients, holds, money, state};
         actions::adjust,
         actions::grant,
         actions::refund,
+        keys::list,
+        keys::make,
+        keys::revoke,
         money::transfers,
         money::revenue,
         money::top_ups,

@@ -16,10 +16,10 @@ use crate::{
     clock::SystemClock,
     config::{BooksArgs, Secret, StripeArgs, Target},
     operator::work::{
-        Actor, Adjustment, GrantOrder, Operations, OperatorError, RefundOrder,
+        Actor, Adjustment, GrantOrder, KeyOrder, Operations, OperatorError, RefundOrder,
         view::{
-            Adjusted, Client, ClientDetails, Clients, Holds, Movement, Movements, Reconciled,
-            Refunded, Revenue, SumBy, Verified,
+            Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
+            Movements, Reconciled, Refunded, Revenue, SumBy, Verified,
         },
     },
 };
@@ -216,6 +216,52 @@ impl Books {
                     "reference": reference, "reason": reason,
                 });
                 ledger.post(&path, &body, Task::Act).await
+            }
+        }
+    }
+
+    pub(super) async fn keys_of(&self, client: &str) -> Result<Keys, CliError> {
+        match self {
+            Self::Here(books) => Ok(books.keys_of(client).await?),
+            Self::There(ledger) => ledger.get(&format!("/clients/{}/keys", subject(client)?)).await,
+        }
+    }
+
+    pub(super) async fn make_key(
+        &self,
+        client: &str,
+        wanted: KeyOrder,
+    ) -> Result<MadeKey, CliError> {
+        match self {
+            Self::Here(books) => Ok(books.make_key(&Actor::command_line(), client, wanted).await?),
+            Self::There(ledger) => {
+                let KeyOrder { terms, reason } = wanted;
+                let path = format!("/clients/{}/keys", subject(client)?);
+                let body = json!({
+                    "label": terms.label, "currency": terms.currency,
+                    "total": terms.budget.total, "per_day": terms.budget.per_day,
+                    "per_month": terms.budget.per_month, "expires_ms": terms.expires_ms,
+                    "routes": terms.routes, "manage": terms.manage, "reason": reason,
+                });
+                ledger.post(&path, &body, Task::Act).await
+            }
+        }
+    }
+
+    pub(super) async fn revoke_key(
+        &self,
+        client: &str,
+        key: &str,
+        reason: &str,
+    ) -> Result<Key, CliError> {
+        match self {
+            Self::Here(books) => {
+                Ok(books.revoke_key(&Actor::command_line(), client, key, reason).await?)
+            }
+            Self::There(ledger) => {
+                // It becomes a part of a path.
+                let path = format!("/clients/{}/keys/{}/revoke", subject(client)?, subject(key)?);
+                ledger.post(&path, &json!({"reason": reason}), Task::Act).await
             }
         }
     }

@@ -1,6 +1,6 @@
-//! `client show | freeze | unfreeze | adjust | grant`.
+//! `client …`.
 
-use super::{Books, CliError, Report, holds, report, transfers};
+use super::{Books, CliError, Report, holds, keys, report, transfers};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{AdjustArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, Span},
@@ -26,6 +26,9 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
         ClientCommand::Adjust(arguments) => adjust(arguments).await,
         ClientCommand::Grant(arguments) => grant(arguments).await,
         ClientCommand::Refund(arguments) => super::refund::refund(arguments).await,
+        ClientCommand::Keys(arguments) => keys::list(arguments).await,
+        ClientCommand::MakeKey(arguments) => keys::make(arguments).await,
+        ClientCommand::RevokeKey(arguments) => keys::revoke(arguments).await,
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod holds;
 mod import;
+mod keys;
 mod reconcile;
 mod refund;
 mod remote;

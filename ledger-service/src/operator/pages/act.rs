@@ -114,6 +114,20 @@ pub(super) async fn refund(
     answer(&operators, &actor, &client, ("refund", &filled), done).await
 }
 
+pub(super) async fn revoke(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Path(client): Path<String>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let (who, whom, of) = (actor.clone(), client.clone(), filled.clone());
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.revoke_key(&who, &whom, &of.key, &of.reason).await
+    };
+    let done = operators.carry_out(work).await.map(|_| "revoke");
+    answer(&operators, &actor, &client, ("revoke", &filled), done).await
+}
+
 fn adjustment(filled: &Filled) -> Result<Adjustment, OperatorError> {
     Ok(Adjustment {
         currency: currency(filled)?,

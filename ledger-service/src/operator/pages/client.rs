@@ -52,6 +52,9 @@ pub(super) struct Filled {
     pub(super) reason: String,
     #[serde(default)]
     pub(super) reference: String,
+    /// The id of a key.
+    #[serde(default)]
+    pub(super) key: String,
 }
 
 /// A form that did not work: which, what it had, and why.
@@ -103,6 +106,7 @@ pub(super) async fn page(
         let movements = operations.movements_of(client, Some(currency), before, MOVEMENTS).await?;
         pasts.push(Past { account, movements });
     }
+    let keys = operations.keys_of(client).await?.keys;
     let frozen = pasts.iter().any(|past| past.account.account.frozen);
     let main = html! {
         @if let Some(done) = look.done.as_deref().and_then(said) { p.done role="status" { (done) } }
@@ -112,6 +116,7 @@ pub(super) async fn page(
             @if let Some(customer) = customer { p.muted { "At Stripe: " code { (customer) } } }
         }
         @for past in &pasts { (account(past, &subject)) }
+        @if !keys.is_empty() { (super::keys::table(&keys, &subject, failed)) }
         @if !found.holds.is_empty() {
             section.card {
                 h3 { "Open holds" }
@@ -131,6 +136,7 @@ fn said(done: &str) -> Option<&'static str> {
         "unfreeze" => Some("Unfrozen: deductions and card charges again."),
         "adjust" => Some("The correction is in the books."),
         "grant" => Some("The credit is in the books."),
+        "revoke" => Some("The key is revoked: it spends nothing any more."),
         "repeated" => Some("It was in the books already, by the same reference: nothing happened."),
         "refund" => Some("The refund is on its way to the card."),
         "short" => Some("Less was refunded than was asked for: no card charge can take the rest."),

@@ -9,6 +9,7 @@ mod chart;
 mod client;
 mod clients;
 mod holds;
+mod keys;
 mod layout;
 mod overview;
 mod session;
@@ -47,6 +48,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/adjust", post(act::adjust))
         .route("/admin/clients/{client}/grant", post(act::grant))
         .route("/admin/clients/{client}/refund", post(act::refund))
+        .route("/admin/clients/{client}/revoke", post(act::revoke))
         .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))
         .route_layer(middleware::from_fn_with_state(operators.clone(), session::require));

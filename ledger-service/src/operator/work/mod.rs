@@ -6,6 +6,7 @@ mod error;
 mod find;
 mod grant;
 mod holds;
+mod keys;
 mod overview;
 mod reconcile;
 mod record;
@@ -22,10 +23,16 @@ pub use act::{Adjustment, RefundOrder};
 pub use error::OperatorError;
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
+pub use keys::KeyOrder;
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
 
-use crate::{clock::Clock, store::Store, wiring::Parts};
+use crate::{
+    clock::{Clock, RandomIds},
+    keys::Keys,
+    store::Store,
+    wiring::Parts,
+};
 use find::Directory;
 use overview::Kept;
 
@@ -35,6 +42,7 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     /// Nobody is refunded, and Stripe is not asked, without.
     parts: Option<Parts>,
+    keys: Arc<Keys>,
     directory: Directory,
     overview: Kept,
 }
@@ -50,7 +58,11 @@ impl Operations {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, parts: Option<Parts>, clock: Arc<dyn Clock>) -> Self {
         let (directory, overview) = (Directory::default(), Kept::default());
-        Self { store, clock, parts, directory, overview }
+        let keys = parts.as_ref().map(|parts| Arc::clone(&parts.keys)).unwrap_or_else(|| {
+            let (store, clock, ids) = (Arc::clone(&store), Arc::clone(&clock), Arc::new(RandomIds));
+            Arc::new(Keys::new(store, clock, ids, Arc::from([]), Arc::default()))
+        });
+        Self { store, clock, parts, keys, directory, overview }
     }
 }
 

@@ -132,6 +132,11 @@ macro_rules! conformance_tests {
             a_present_is_spent_by_what_is_served
             disputes_and_debts_are_about_money
             an_account_has_so_many_grants
+            what_a_key_spends_is_its_owners
+            a_key_that_has_changed_spends_nothing
+            what_comes_back_comes_back_to_the_key
+            keys_are_listed_by_owner
+            a_hold_of_a_key_is_settled_at_its_end
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
             the_newest_of_all_clients_is_found

@@ -1,5 +1,6 @@
 //! Random commands, from a seed that a failure names.
 
+mod by_key;
 mod done;
 mod tables;
 mod world;

@@ -2,6 +2,7 @@
 
 mod grants;
 mod holds;
+mod keys;
 mod names;
 mod sweep;
 mod uncharged;
@@ -15,13 +16,14 @@ use super::{
     damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS,
-        HOLD_ENDS, HOLDS, MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNCHARGED,
-        UNCHARGED_OF, UNFINISHED, account_bytes, failed, reference_bytes, to_json, to_postcard,
+        HOLD_ENDS, HOLDS, KEYS, KEYS_OF, MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS,
+        UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed, reference_bytes, to_json,
+        to_postcard,
     },
 };
 use crate::accounting::{
-    Account, AccountKey, Book, DeductionRecord, Grants, Kind, Movement, OpenHold, TallyKey, TopUp,
-    TopUpId,
+    Account, AccountKey, Book, DeductionRecord, Grants, Key, KeyHash, Kind, Movement, OpenHold,
+    TallyKey, TopUp, TopUpId,
 };
 
 pub(super) use self::{grants::due, holds::ended, sweep::Swept};
@@ -32,6 +34,8 @@ pub(super) struct TableBook<'t> {
     deductions: Table<'t, &'static [u8; 16], &'static [u8]>,
     grants: Table<'t, &'static [u8], &'static [u8]>,
     grant_ends: Table<'t, (u64, &'static [u8]), ()>,
+    keys: Table<'t, &'static [u8; 32], &'static [u8]>,
+    keys_of: Table<'t, (&'static [u8; 32], &'static [u8; 32]), ()>,
     holds: Table<'t, &'static [u8; 16], &'static [u8]>,
     hold_ends: Table<'t, (u64, &'static [u8; 16]), ()>,
     tallies: Table<'t, &'static [u8], (i64, i64)>,
@@ -71,6 +75,8 @@ impl<'t> TableBook<'t> {
             deductions: transaction.open_table(CHARGES).map_err(failed)?,
             grants: transaction.open_table(GRANTS).map_err(failed)?,
             grant_ends: transaction.open_table(GRANT_ENDS).map_err(failed)?,
+            keys: transaction.open_table(KEYS).map_err(failed)?,
+            keys_of: transaction.open_table(KEYS_OF).map_err(failed)?,
             holds: transaction.open_table(HOLDS).map_err(failed)?,
             hold_ends: transaction.open_table(HOLD_ENDS).map_err(failed)?,
             tallies: transaction.open_table(TALLIES).map_err(failed)?,
@@ -176,6 +182,14 @@ impl Book for TableBook<'_> {
 
     fn due_grants(&self, now_ms: u64, most: usize) -> Result<Vec<AccountKey>, StoreError> {
         due(&self.grant_ends, now_ms, most)
+    }
+
+    fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
+        schema::key(&self.keys, hash)
+    }
+
+    fn set_key(&mut self, hash: &KeyHash, key: &Key) -> Result<(), StoreError> {
+        self.write_key(hash, key)
     }
 
     fn deduction(&self, id: &DeductionId) -> Result<Option<DeductionRecord>, StoreError> {

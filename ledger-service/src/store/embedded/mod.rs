@@ -12,6 +12,7 @@ mod damage;
 mod disk;
 mod existing;
 mod file;
+mod keys;
 mod look;
 mod open;
 mod read;

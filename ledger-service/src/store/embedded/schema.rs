@@ -17,7 +17,8 @@ use super::{
     damage::{damaged, shown, shown_bytes},
 };
 use crate::accounting::{
-    Account, AccountKey, DeductionRecord, Grants, Kind, Limit, Movement, OpenHold, TopUp, TopUpId,
+    self, Account, AccountKey, DeductionRecord, Grants, KeyHash, Kind, Limit, Movement, OpenHold,
+    TopUp, TopUpId,
 };
 
 /// Account → what it holds.
@@ -27,6 +28,11 @@ pub(super) const GRANTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::ne
 /// When a grant of an account of [`GRANTS`] may have expired. The earliest are a range.
 pub(super) const GRANT_ENDS: TableDefinition<'_, (u64, &[u8]), ()> =
     TableDefinition::new("grant_ends");
+/// A key's SHA-256 → the key.
+pub(super) const KEYS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("keys");
+/// Owner and SHA-256 of a key of [`KEYS`].
+pub(super) const KEYS_OF: TableDefinition<'_, (&[u8; 32], &[u8; 32]), ()> =
+    TableDefinition::new("keys_of_clients");
 /// Deduction id → what became of it. Ids begin with their time: the oldest are a range.
 pub(super) const CHARGES: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("charges");
 /// Hold → what is pending, until it is settled.
@@ -116,6 +122,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(CHARGES).map_err(failed)?;
     transaction.open_table(GRANTS).map_err(failed)?;
     transaction.open_table(GRANT_ENDS).map_err(failed)?;
+    transaction.open_table(KEYS).map_err(failed)?;
+    transaction.open_table(KEYS_OF).map_err(failed)?;
     transaction.open_table(HOLDS).map_err(failed)?;
     transaction.open_table(HOLD_ENDS).map_err(failed)?;
     transaction.open_table(TALLIES).map_err(failed)?;
@@ -141,6 +149,8 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, CHARGES)?;
     copy(from, &transaction, GRANTS)?;
     copy(from, &transaction, GRANT_ENDS)?;
+    copy(from, &transaction, KEYS)?;
+    copy(from, &transaction, KEYS_OF)?;
     copy(from, &transaction, HOLDS)?;
     copy(from, &transaction, HOLD_ENDS)?;
     copy(from, &transaction, TALLIES)?;
@@ -207,6 +217,16 @@ pub(super) fn grants(
     let bytes = table.get(account_bytes(key).as_slice()).map_err(failed)?;
     let read = |bytes: &[u8]| from_json(bytes).map_err(|why| damaged(&GRANTS, &shown(key), &why));
     bytes.map_or_else(|| Ok(Grants::default()), |bytes| read(bytes.value()))
+}
+
+/// A key, by its SHA-256.
+pub(super) fn key(
+    table: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
+    hash: &KeyHash,
+) -> Result<Option<accounting::Key>, StoreError> {
+    let bytes = table.get(&hash.0).map_err(failed)?;
+    let read = |bytes: &[u8]| from_json(bytes).map_err(|why| damaged(&KEYS, &hash.id(), &why));
+    bytes.map(|bytes| read(bytes.value())).transpose()
 }
 
 pub(super) fn read_charge(id: &DeductionId, bytes: &[u8]) -> Result<DeductionRecord, StoreError> {

@@ -1,6 +1,6 @@
 //! A batch: `deduct_plain` where it can be, `apply_batch` for what is left.
 
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{PgExecutor, PgPool, Postgres as Database, Row, Transaction, postgres::PgRow};
 use stripe402_protocol::{
     Units,
     message::{Batch, BatchAnswer, CaptureOutcome, DeductionOutcome, VoidOutcome},
@@ -33,7 +33,7 @@ struct Arguments {
 }
 
 /// What the function said of one entry.
-struct Said {
+pub(super) struct Said {
     outcome: String,
     balance: Option<Units>,
     captured: Option<Units>,
@@ -73,7 +73,7 @@ impl Arguments {
     /// Voids first, then captures, then deductions, each in their order.
     async fn run(
         &self,
-        pool: &PgPool,
+        on: impl PgExecutor<'_>,
         options: &PostgresOptions,
     ) -> Result<Vec<Said>, sqlx::Error> {
         sqlx::query(
@@ -101,7 +101,7 @@ impl Arguments {
             let (balance, captured) = (amount("balance")?, amount("captured")?);
             Ok(Said { outcome: row.try_get("outcome")?, balance, captured })
         })
-        .fetch_all(pool)
+        .fetch_all(on)
         .await
     }
 }
@@ -179,8 +179,17 @@ impl Postgres {
     }
 }
 
+/// Carries out a batch in a transaction of the caller's.
+pub(super) async fn run(
+    transaction: &mut Transaction<'_, Database>,
+    batch: &Batch,
+    options: &PostgresOptions,
+) -> Result<Vec<Said>, sqlx::Error> {
+    Arguments::of(batch).run(&mut **transaction, options).await
+}
+
 /// Pairs what was said with what was asked.
-fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
+pub(super) fn answer(batch: &Batch, said: Vec<Said>) -> Result<BatchAnswer, StoreError> {
     let asked = batch.voids.len().saturating_add(batch.captures.len());
     if said.len() != asked.saturating_add(batch.deductions.len()) {
         return Err(damaged("apply_batch answered for another number of entries"));

@@ -12,6 +12,7 @@ mod durability;
 mod existing;
 mod grants;
 mod holds;
+mod keys;
 mod look;
 mod migrate;
 mod plain;

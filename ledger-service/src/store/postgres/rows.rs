@@ -32,9 +32,14 @@ pub(super) fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
     })
 }
 
+/// A column of 32 bytes.
+pub(super) fn bytes(row: &PgRow, name: &str) -> Result<[u8; 32], sqlx::Error> {
+    let bytes: Vec<u8> = row.try_get(name)?;
+    bytes.try_into().map_err(|_| as_sqlx("a column of another length than 32 bytes"))
+}
+
 pub(super) fn key(row: &PgRow) -> Result<AccountKey, sqlx::Error> {
-    let client: Vec<u8> = row.try_get("client")?;
-    let client = client.try_into().map_err(|_| as_sqlx("a client id of another length"))?;
+    let client = bytes(row, "client")?;
     let currency: String = row.try_get("currency")?;
     let currency = currency.parse().map_err(|_| as_sqlx("a currency that is none"))?;
     Ok(AccountKey { client: ClientId::from_bytes(client), currency })

@@ -14,7 +14,7 @@ use super::{
     keys::{self, BUCKET_MS},
     part::{Call, Part, PartAnswer, unanswered, void_outcome},
     reply::Reply,
-    script::{CARD_CHARGE, CARD_VOID, CHARGES},
+    script::{BATCH, CARD_CHARGE, CARD_VOID},
 };
 
 /// So many clients share a call of the script at the most, and so many of their entries: while a script
@@ -176,7 +176,7 @@ impl Redis {
         for (client, part) in parts {
             call.add(client, part);
         }
-        let said = self.connection.call(&CHARGES, &call.keys, &call.arguments).await?;
+        let said = self.connection.call(&BATCH, &call.keys, &call.arguments).await?;
         let mut reply = Reply::new(said);
         Ok(parts.iter().map(|(client, part)| part.answer(client, &mut reply)).collect())
     }

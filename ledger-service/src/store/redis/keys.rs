@@ -10,6 +10,8 @@
 //! | `{…}:holds`, `{…}:holds:ends` | hash, sorted set | holds that are not settled, and when each ends (`lua/holds.lua`) |
 //! | `{…}:charges:<n>` | hash | deductions minted in the n-th ten minutes; expires |
 //! | `{…}:top-ups`, `{…}:top-ups:dated` | hash, sorted set | card charges (`lua/top_up.lua`) |
+//! | `{…}:keys` | hash | the client's keys, by their SHA-256: `<revision> <record>` |
+//! | `stripe402:key:<SHA-256>` | string | whose a key is |
 //! | `stripe402:charge:<id>` | hash | whose a card payment's charge is; expires |
 //! | `stripe402:top-up:<id>` | string | whose it is; expires when it is refused |
 //! | `stripe402:payer:<PaymentIntent>` | string | `<client>:<currency>`, once its books knew of it |
@@ -25,7 +27,7 @@
 
 use stripe402_protocol::{ClientId, DeductionId};
 
-use crate::accounting::TopUpId;
+use crate::accounting::{KeyHash, TopUpId};
 
 /// Charges minted within this time share a hash. Memory per deduction, measured on Redis 7.0 with a
 /// route of four letters: 282 bytes if it is the only one in its bucket, 85 among ten, 62 among
@@ -92,6 +94,10 @@ impl ClientKeys {
         self.tagged("holds:ends")
     }
 
+    pub(super) fn keys(&self) -> String {
+        self.tagged("keys")
+    }
+
     /// The bucket of deductions minted then.
     pub(super) fn deductions(&self, minted_ms: u64) -> String {
         self.tagged(&format!("charges:{}", minted_ms.checked_div(BUCKET_MS).unwrap_or(0)))
@@ -108,6 +114,11 @@ impl ClientKeys {
     fn tagged(&self, name: &str) -> String {
         format!("{{{}}}:{name}", self.0)
     }
+}
+
+/// Whose a key is.
+pub(super) fn key(hash: &KeyHash) -> String {
+    format!("stripe402:key:{}", hash.to_hex())
 }
 
 /// Whose a card payment's charge is.

@@ -11,6 +11,7 @@ mod deductions;
 mod durability;
 mod grants;
 mod holds;
+mod key_steps;
 mod keys;
 mod part;
 mod payers;

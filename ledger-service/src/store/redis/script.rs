@@ -37,6 +37,7 @@ fn call(command: &str, script: &str, keys: &[String], arguments: &[Vec<u8>]) -> 
 
 const ACCOUNT: &str = include_str!("lua/account.lua");
 const HOLDS: &str = include_str!("lua/holds.lua");
+const CHARGES: &str = include_str!("lua/charges.lua");
 const GRANTS: &str = include_str!("lua/grants.lua");
 const MOVEMENT: &str = include_str!("lua/movement.lua");
 const TOP_UP: &str = include_str!("lua/top_up.lua");
@@ -48,7 +49,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CHARGES = ACCOUNT, HOLDS, include_str!("lua/charges.lua");
+    BATCH = ACCOUNT, HOLDS, CHARGES, include_str!("lua/batch.lua");
+    KEY_STEP = ACCOUNT, HOLDS, CHARGES, include_str!("lua/key_step.lua");
+    CHANGE_KEY = include_str!("lua/change_key.lua");
     SETTLE_HOLDS = ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
     POST = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post.lua");
     POST_TOGETHER = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post_together.lua");

@@ -9,6 +9,7 @@ mod checks;
 mod clients;
 mod health;
 mod holds;
+mod keys;
 mod money;
 
 pub use self::{
@@ -18,5 +19,6 @@ pub use self::{
     clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction, Grant},
     health::{Health, Part},
     holds::{Hold, Holds},
+    keys::{Key, KeyState, Keys, MadeKey},
     money::{Movement, Movements, Revenue, RevenueLine, Stage, SumBy, TopUp, TopUps},
 };

@@ -6,6 +6,7 @@ mod crowd;
 mod deductions;
 mod grants;
 mod holds;
+mod keys;
 mod known;
 mod leases;
 mod many;
@@ -27,7 +28,7 @@ use super::{
 use crate::accounting::{Account, Posted};
 
 pub use self::{
-    audit::*, crowd::*, deductions::*, grants::*, holds::*, known::*, leases::*, many::*,
+    audit::*, crowd::*, deductions::*, grants::*, holds::*, keys::*, known::*, leases::*, many::*,
     movements::*, payers::*, reading::*, top_ups::*, uncharged::*, voids::*,
 };
 

@@ -99,6 +99,7 @@ impl Words {
                 "leased"
             }
             Answer::Deduction(DeductionOutcome::LeaseRefused) => "no lease",
+            Answer::Deduction(DeductionOutcome::KeyRefused(_)) => "refused",
             Answer::Captured(CaptureOutcome::Captured { .. }) => "captured",
             Answer::Deduction(DeductionOutcome::Frozen) => "frozen",
             Answer::Deduction(DeductionOutcome::Voided)

@@ -38,6 +38,10 @@ pub(super) async fn compare(store: &dyn Store, world: &World, seed: &str) {
         let customer = store.customer(key.client).await.unwrap();
         assert_eq!(customer.as_ref(), world.customers.get(&key.client), "{seed}");
     }
+    for hash in &world.by_hash {
+        let known = accounting::Book::key(&world.books, hash).unwrap();
+        assert_eq!(store.key(*hash).await.unwrap(), known, "{seed}");
+    }
     for id in &world.top_ups {
         let known = accounting::Book::top_up(&world.books, id).unwrap();
         assert_eq!(store.top_up(*id).await.unwrap(), known, "{seed}");

@@ -14,24 +14,25 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, AccountKey, Claim, Kind, Memory, NewTopUp, Opened, Posted, Posting, State, TopUpId,
-        Window,
+        self, AccountKey, Claim, KeyHash, Kind, Memory, NewTopUp, Opened, Posted, Posting, State,
+        TopUpId, Window,
     },
     store::Store,
 };
 
 /// A deduction's id, as a gateway mints it: for one client, and by one of its two ways to pay.
 #[derive(Clone, Copy)]
-struct Minted {
-    id: DeductionId,
-    client: ClientId,
-    for_card: bool,
+pub(super) struct Minted {
+    pub(super) id: DeductionId,
+    pub(super) client: ClientId,
+    pub(super) for_card: bool,
 }
 
 pub(super) struct World {
-    dice: Dice,
+    pub(super) dice: Dice,
     pub(super) books: Memory,
     pub(super) keys: Vec<AccountKey>,
+    pub(super) by_hash: Vec<KeyHash>,
     deductions: Vec<Minted>,
     /// Holds that are neither captured nor released.
     holds: Vec<(AccountKey, Posting)>,
@@ -49,6 +50,7 @@ impl World {
             dice: Dice::new(seed),
             books: Memory::default(),
             keys,
+            by_hash: Vec::new(),
             deductions: Vec::new(),
             holds: Vec::new(),
             top_ups: Vec::new(),
@@ -57,7 +59,7 @@ impl World {
         }
     }
 
-    fn amount(&mut self) -> Units {
+    pub(super) fn amount(&mut self) -> Units {
         let amount = match self.dice.throw(20) {
             0 => 0,
             1 => 1 << 40,
@@ -66,8 +68,15 @@ impl World {
         units(i64::try_from(amount).unwrap())
     }
 
+    /// A new one of this client's.
+    pub(super) fn minted_for(&mut self, client: ClientId) -> Minted {
+        let minted = Minted { id: deduction_id(Duration::ZERO), client, for_card: false };
+        self.deductions.push(minted);
+        minted
+    }
+
     /// A new one, or one of the last that were used.
-    fn minted(&mut self) -> Minted {
+    pub(super) fn minted(&mut self) -> Minted {
         if self.deductions.is_empty() || self.dice.throw(3) > 0 {
             let ago = if self.dice.throw(30) == 0 { 9 * 24 * 3600 } else { 0 };
             let id = deduction_id(Duration::from_secs(ago));
@@ -81,7 +90,7 @@ impl World {
     }
 
     /// Mostly of the same content as ever; else of another amount, route or currency.
-    fn deduction(&mut self, minted: Minted) -> Deduction {
+    pub(super) fn deduction(&mut self, minted: Minted) -> Deduction {
         let of_client = |key: &&AccountKey| key.client == minted.client;
         let own: Vec<_> = self.keys.iter().filter(of_client).copied().collect();
         let key = *self.dice.pick(&own);
@@ -108,11 +117,12 @@ impl World {
     }
 
     pub(super) async fn step(&mut self, store: &dyn Store, at: &str) {
-        match self.dice.throw(14) {
+        match self.dice.throw(16) {
             0..=4 => self.batch(store, at).await,
             10 | 11 => self.deduct_for_card(store, at).await,
             5 | 6 => self.open(store, at).await,
             7 => self.advance(store, at).await,
+            14 | 15 => self.by_key(store, at).await,
             12 => self.customer(store, at).await,
             13 => {
                 let key = *self.dice.pick(&self.keys);

@@ -1,6 +1,7 @@
 -- Voids, captures, deductions and holds of some clients, of each in this order, as
--- `accounting/deduction.rs` and `accounting/hold.rs` say. One client's part is carried out after the other's;
--- what goes wrong in one has changed nothing of that client, and the others go on.
+-- `accounting/deduction.rs` and `accounting/hold.rs` say: for scripts over `holds.lua`. One client's part is
+-- carried out after the other's; what goes wrong in one has changed nothing of that client, and the others go
+-- on.
 --
 -- KEYS     of each client: those of `account.lua`, the sums and, if it is a client of kind 'n', the other two of
 --          `holds.lua`; then the buckets of its deductions, by the time of minting: id =
@@ -330,25 +331,28 @@ local function all_entries()
     return answers
 end
 
--- One list for all: Redis looks many times into each list of an answer.
-local said, at, first_key = {}, 5, 1
-while ARGV[at] do
-    turn_to_holds(first_key, ARGV[4], ARGV[at] == 'n')
-    first_key = first_key + tonumber(ARGV[at + 1])
-    entries_at = at + 3
-    next_at = entries_at + tonumber(ARGV[at + 2])
-    local outcome, answer = attempt(all_entries)
-    if outcome == 'failed' then
-        return answer
-    end
-    said[#said + 1] = outcome
-    if outcome == 'ok' then
-        for _, of_entry in ipairs(answer) do
-            said[#said + 1] = of_entry
+-- Carries out the parts of clients: their arguments begin at `at`, their keys at `first_key`. One list for
+-- all: Redis looks many times into each list of an answer.
+local function run_parts(at, first_key)
+    local said = {}
+    while ARGV[at] do
+        turn_to_holds(first_key, ARGV[4], ARGV[at] == 'n')
+        first_key = first_key + tonumber(ARGV[at + 1])
+        entries_at = at + 3
+        next_at = entries_at + tonumber(ARGV[at + 2])
+        local outcome, answer = attempt(all_entries)
+        if outcome == 'failed' then
+            return answer
         end
-    elseif outcome == 'damaged' then
-        said[#said + 1] = answer
+        said[#said + 1] = outcome
+        if outcome == 'ok' then
+            for _, of_entry in ipairs(answer) do
+                said[#said + 1] = of_entry
+            end
+        elseif outcome == 'damaged' then
+            said[#said + 1] = answer
+        end
+        at = next_at
     end
-    at = next_at
+    return said
 end
-return said

@@ -1,0 +1,122 @@
+//! Keys of a client's.
+
+use std::sync::Arc;
+
+use super::{
+    Actor, Operations, OperatorError,
+    act::{LONGEST_REASON, said},
+    find::UNKNOWN,
+    record::Deed,
+    view,
+};
+use crate::{
+    accounting::{Order, OrderKind},
+    keys::{KeyError, Terms},
+};
+
+/// A key to be made, and why.
+#[derive(Clone, Debug)]
+pub struct KeyOrder {
+    /// What it shall be.
+    pub terms: Terms,
+    /// Why.
+    pub reason: String,
+}
+
+impl Operations {
+    /// A client's keys, the first one first.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn keys_of(&self, client: &str) -> Result<view::Keys, OperatorError> {
+        let found = self.accounts_of(client).await?;
+        let client = found.first().ok_or(UNKNOWN)?.client;
+        let now_ms = self.clock.now_ms();
+        let keys = self.keys.list(client).await?;
+        let keys = keys.iter().map(|(hash, key)| view::Key::of(*hash, key, now_ms)).collect();
+        Ok(view::Keys { subject: client.subject(), keys })
+    }
+
+    /// Makes a key; it is shown once.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn make_key(
+        &self,
+        actor: &Actor,
+        client: &str,
+        wanted: KeyOrder,
+    ) -> Result<view::MadeKey, OperatorError> {
+        said("reason", &wanted.reason, LONGEST_REASON)?;
+        let found = self.accounts_of(client).await?;
+        let client = found.first().ok_or(UNKNOWN)?.client;
+        let KeyOrder { terms, reason } = wanted;
+        let order = Order {
+            kind: OrderKind::MakeKey,
+            subject: Some(client.subject()),
+            currency: Some(terms.currency),
+            units: terms.budget.total.map(stripe402_protocol::Units::get),
+            reference: None,
+            reason: Some(reason),
+        };
+        let keys = Arc::clone(&self.keys);
+        let work = async {
+            let made = keys.make(client, terms, None).await?;
+            let key = view::Key::of(made.hash, &made.key, made.key.created_ms);
+            let detail = Some(format!("key {}", key.id));
+            let made = view::MadeKey { key: made.secret.to_hex(), details: key };
+            Ok(Deed { detail, ..Deed::done(made) })
+        };
+        self.on_record(actor, order, work).await
+    }
+
+    /// Revokes a key, for good.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn revoke_key(
+        &self,
+        actor: &Actor,
+        client: &str,
+        id: &str,
+        reason: &str,
+    ) -> Result<view::Key, OperatorError> {
+        said("reason", reason, LONGEST_REASON)?;
+        let found = self.accounts_of(client).await?;
+        let client = found.first().ok_or(UNKNOWN)?.client;
+        let known = self.keys.list(client).await?;
+        let (hash, before) =
+            known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(NO_SUCH_KEY)?;
+        let order = Order {
+            kind: OrderKind::RevokeKey,
+            subject: Some(client.subject()),
+            currency: None,
+            units: None,
+            reference: Some(hash.id()),
+            reason: Some(reason.to_owned()),
+        };
+        let work = async {
+            let (hash, key) = self.keys.revoke(client, id).await?;
+            let shown = view::Key::of(hash, &key, self.clock.now_ms());
+            let again = before.revoked_ms.is_some();
+            Ok(if again { Deed::repeated(shown) } else { Deed::done(shown) })
+        };
+        self.on_record(actor, order, work).await
+    }
+}
+
+const NO_SUCH_KEY: OperatorError = OperatorError::NotFound("the client has no such key");
+
+impl From<KeyError> for OperatorError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Invalid(text) => Self::Invalid(text),
+            KeyError::Unknown => NO_SUCH_KEY,
+            KeyError::TooMany(_) => {
+                Self::Refused { code: "too_many_keys", text: error.to_string() }
+            }
+            KeyError::Mismatch => Self::Refused { code: "conflict", text: error.to_string() },
+            KeyError::Store(error) => Self::Store(error),
+        }
+    }
+}
