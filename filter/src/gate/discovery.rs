@@ -11,7 +11,7 @@ use stripe402_protocol::{
 
 use super::{
     Audience, Head, LedgerError, Mint, Phase, Question, QuestionAnswer, Reply, Step, Stream,
-    published::published,
+    keys::is_key_path, published::published,
 };
 use crate::{
     config::{Config, Discovery},
@@ -37,6 +37,9 @@ impl Stream {
             }));
         }
         let below = path.strip_prefix(discovery.path.as_str())?;
+        if let Some(key) = below.strip_prefix("/keys").filter(|key| is_key_path(key)) {
+            return Some(self.on_keys(head, key.strip_prefix('/'), mint));
+        }
         let receipt = below.strip_prefix("/receipts/");
         if !matches!(below, "" | "/balance") && receipt.is_none() {
             return None;
@@ -90,7 +93,7 @@ impl Stream {
         }
     }
 
-    fn ask(&mut self, question: Question, mint: Mint<'_>) -> Step {
+    pub(super) fn ask(&mut self, question: Question, mint: Mint<'_>) -> Step {
         let Some(id) = mint() else { return self.refuse(Reply::unavailable()) };
         self.phase = Phase::Asking { question: id };
         Step::Ask(question)
@@ -110,6 +113,7 @@ impl Stream {
                 let body = serde_json::to_vec(&settlement).unwrap_or_default();
                 self.refuse(Reply::found(body.into(), "stripe402_receipt"))
             }
+            Ok(QuestionAnswer::Keys(answer)) => self.refuse(Reply::keys(answer)),
             Ok(QuestionAnswer::Settlement(None)) => self.refuse(Reply::no_receipt()),
             Err(_) => self.refuse(Reply::unavailable()),
         })
@@ -154,6 +158,7 @@ fn listing(config: &Config, discovery: &Discovery) -> Value {
         "extensions": EXTENSIONS,
         "balance": format!("{}/balance", discovery.path),
         "receipts": format!("{}/receipts/{{id}}", discovery.path),
+        "keys": format!("{}/keys", discovery.path),
         "routes": rules.iter().take(MOST_LISTED).map(|rule| listed(rule)).collect::<Vec<_>>(),
     });
     if rules.len() > MOST_LISTED

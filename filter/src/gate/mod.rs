@@ -11,6 +11,7 @@ mod end;
 mod extend;
 mod head;
 mod json_rpc;
+mod keys;
 mod mcp;
 mod metering;
 mod mpp;
@@ -27,7 +28,10 @@ use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Instrument, PaymentIntentId, Receipt, ReceiptHold, Units,
-    message::{Balance, BalanceAnswer, CardPayment, Deduction, Settlement, SettlementQuery, Void},
+    message::{
+        Balance, BalanceAnswer, CardPayment, Deduction, KeyAnswer, KeyRequest, Settlement,
+        SettlementQuery, Void,
+    },
 };
 
 use crate::{
@@ -202,15 +206,19 @@ pub enum Question {
     Balance(Balance),
     /// What became of a request that it paid for.
     Settlement(SettlementQuery),
+    /// That something is done with its keys.
+    Keys(Box<KeyRequest>),
 }
 
 /// The ledger's answer to a [`Question`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum QuestionAnswer {
     /// What is left.
     Balance(BalanceAnswer),
     /// What became of a request; `None` if it knows no such request of the client's.
     Settlement(Option<Settlement>),
+    /// What is answered about keys.
+    Keys(KeyAnswer),
 }
 
 /// What is to be done with the response.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use stripe402_protocol::{Code, PAYMENT_REQUIRED, Refusal};
+use stripe402_protocol::{Code, PAYMENT_REQUIRED, Refusal, message::KeyAnswer};
 
 use super::mpp::Problem;
 use crate::{metrics::Counter, pricing::EncodedChallenge};
@@ -256,6 +256,23 @@ impl Reply {
         let message =
             "send a payment header with the clientId whose balance or receipt you ask for";
         Self::error(400, "invalid_payment", message, "stripe402_balance")
+    }
+
+    /// 400: keys are asked for, and nobody says whose.
+    pub(super) fn no_proof() -> Self {
+        let message = "send a payment header with the paymentMethodId of your card, or with a key that may \
+                       manage keys as clientId";
+        Self::error(400, "invalid_payment", message, "stripe402_keys")
+    }
+
+    /// What the ledger says of keys.
+    pub(super) fn keys(answer: KeyAnswer) -> Self {
+        let body = Content::Found(answer.body.into_bytes().into());
+        let reply = Self::new(answer.status, body, "stripe402_keys");
+        match answer.retry_after {
+            Some(seconds) => reply.with("retry-after", seconds.to_string()),
+            None => reply,
+        }
     }
 
     /// 405: the gate's own addresses are for reading.

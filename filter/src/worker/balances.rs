@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Call, Decision, Verdict, Worker};
+use super::{Asked, Call, Decision, Verdict, Worker};
 use crate::{
     gate::{LedgerError, Question, Trace},
     host::{Host, Message, StreamId},
@@ -47,10 +47,14 @@ impl Worker {
         &mut self,
         host: &mut impl Host,
         id: StreamId,
-        question: Question,
+        mut question: Question,
     ) -> Verdict {
         let most = self.config.discovery.as_ref().map_or(0, |found| found.balances_per_minute);
-        let source = Source::of(&host.source_address(id).unwrap_or_default());
+        let address = host.source_address(id);
+        let source = Source::of(address.as_deref().unwrap_or_default());
+        if let Question::Keys(request) = &mut question {
+            request.source = address;
+        }
         let waiting = self.questions.len().saturating_add(self.count(Service::Balance));
         let now_ms = host.now_ms();
         if self.health.is_silent() {
@@ -78,21 +82,31 @@ impl Worker {
         let Some(id) = self.streams.get(&stream).and_then(|waiting| waiting.waits_for()) else {
             return;
         };
-        let (path, body, receipt) = match question {
-            Question::Balance(balance) => ("/v1/balance", serde_json::to_vec(balance), false),
-            Question::Settlement(query) => ("/v1/settlement", serde_json::to_vec(query), true),
+        let (path, body, of) = match question {
+            Question::Balance(balance) => {
+                ("/v1/balance", serde_json::to_vec(balance), Asked::Balance)
+            }
+            Question::Settlement(query) => {
+                ("/v1/settlement", serde_json::to_vec(query), Asked::Settlement)
+            }
+            Question::Keys(request) => ("/v1/keys", serde_json::to_vec(request), Asked::Keys),
+        };
+        // A card may have to be verified at Stripe.
+        let timeout = match of {
+            Asked::Keys => self.config.ledger.payment_timeout,
+            Asked::Balance | Asked::Settlement => self.config.ledger.timeout,
         };
         let body = body.unwrap_or_default();
         let message = Message {
             path,
             content_type: "application/json",
             body: &body,
-            timeout: self.config.ledger.timeout,
+            timeout,
             request_id: None,
             trace_parent: None,
         };
         match host.call(&message) {
-            Ok(call) => self.under_way(call, Call::Question { stream, question: id, receipt }),
+            Ok(call) => self.under_way(call, Call::Question { stream, question: id, of }),
             Err(no_call) => {
                 let trouble = self.no_call(host, no_call, Service::Balance);
                 let answer = Err(trouble);

@@ -5,7 +5,7 @@ use stripe402_protocol::{
     message::{BatchAnswer, CardAnswer, CardPayment, DeductionOutcome, Void, VoidOutcome, compact},
 };
 
-use super::{Call, Decision, PendingCall, Worker};
+use super::{Asked, Call, Decision, PendingCall, Worker};
 use crate::{
     gate::{LedgerError, QuestionAnswer},
     host::{CallId, Host, Message, NoCall, StreamId},
@@ -58,21 +58,24 @@ impl Worker {
                 });
                 self.card_answered(host, stream, deduction, answer);
             }
-            Call::Question { stream, question, receipt } => {
+            Call::Question { stream, question, of } => {
                 let no_receipt = matches!(
                     answer,
-                    Err(Failed { status: 404, of_ledger: true, .. }) if receipt
+                    Err(Failed { status: 404, of_ledger: true, .. }) if of == Asked::Settlement
                 );
                 let answer = if no_receipt {
                     self.counted.count(service.counter(CallOutcome::Ok));
                     Ok(QuestionAnswer::Settlement(None))
                 } else {
-                    self.read(host, service, answer, unread, |body| {
-                        if receipt {
+                    self.read(host, service, answer, unread, |body| match of {
+                        Asked::Settlement => {
                             let settlement = serde_json::from_slice(body).ok()?;
-                            return Some(QuestionAnswer::Settlement(Some(settlement)));
+                            Some(QuestionAnswer::Settlement(Some(settlement)))
                         }
-                        serde_json::from_slice(body).ok().map(QuestionAnswer::Balance)
+                        Asked::Balance => {
+                            serde_json::from_slice(body).ok().map(QuestionAnswer::Balance)
+                        }
+                        Asked::Keys => serde_json::from_slice(body).ok().map(QuestionAnswer::Keys),
                     })
                 };
                 self.due.push(Decision::Question { stream, question, answer });

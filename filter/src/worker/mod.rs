@@ -109,17 +109,16 @@ struct PendingCall {
 #[derive(Debug)]
 enum Call {
     Batch(Sent),
-    Card {
-        stream: StreamId,
-        deduction: DeductionId,
-        source: Source,
-    },
-    /// `receipt` tells whether it is a receipt that is asked for.
-    Question {
-        stream: StreamId,
-        question: DeductionId,
-        receipt: bool,
-    },
+    Card { stream: StreamId, deduction: DeductionId, source: Source },
+    Question { stream: StreamId, question: DeductionId, of: Asked },
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Balance,
+    Settlement,
+    Keys,
 }
 
 /// What the host does with a request after its head was seen.

@@ -1,8 +1,9 @@
-//! What gateways ask: `POST /v1/batch`, `POST /v1/payments`, `POST /v1/balance` and
-//! `POST /v1/settlement`, behind a bearer token; and the probes, for whoever probes this listener.
+//! What gateways ask: `POST /v1/batch`, `POST /v1/payments`, `POST /v1/balance`,
+//! `POST /v1/settlement` and `POST /v1/keys`, behind a bearer token; and the probes, for whoever probes this listener.
 
 mod balance;
 mod batch;
+mod keys;
 mod payments;
 mod settlement;
 
@@ -22,6 +23,7 @@ pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
     let batches = batch::route(Arc::clone(&app.parts.keys), tokens.clone(), limits);
     let router = Router::new()
         .route("/v1/balance", routing::post(balance::post))
+        .route("/v1/keys", routing::post(keys::post))
         .route("/v1/payments", routing::post(payments::post))
         .route("/v1/settlement", routing::post(settlement::post))
         .route_layer(middleware::from_fn_with_state(limits, receive::within))
@@ -29,6 +31,7 @@ pub fn routes(app: App, tokens: Tokens, limits: ListenerLimits) -> Router {
         .route_layer(middleware::from_fn_with_state(tokens, token::require))
         .merge(health::routes())
         .fallback(error::not_found);
-    let routes = ["/v1/balance", "/v1/payments", "/v1/settlement", "/healthz", "/readyz"];
+    let routes =
+        ["/v1/balance", "/v1/keys", "/v1/payments", "/v1/settlement", "/healthz", "/readyz"];
     measured(router, &routes).route(batch::PATH, batches).with_state(app)
 }

@@ -9,6 +9,7 @@ mod confirmed;
 mod identity;
 mod limit_name;
 mod limits;
+mod own;
 mod prove;
 mod reads;
 mod token;

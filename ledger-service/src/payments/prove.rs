@@ -50,6 +50,17 @@ impl CardPayments {
             attempt.proven = true;
             return Ok(());
         }
+        self.verify_now(attempt).await
+    }
+
+    /// Verifies the card, unless it is proven, whatever operators want.
+    pub(super) async fn verify_now(
+        self: &Arc<Self>,
+        attempt: &mut PaymentAttempt<'_>,
+    ) -> Result<(), PaymentAbort> {
+        if attempt.proven {
+            return Ok(());
+        }
         let Instrument::PaymentMethod(id) = attempt.card.id.clone() else { return Ok(()) };
         // Of many requests at once with one new card, one verifies it. The others looked at the card
         // before that, and look again now.

@@ -1,5 +1,5 @@
 //! The messages between gateway and ledger: `POST /v1/batch`, `POST /v1/payments`,
-//! `POST /v1/balance` and `POST /v1/settlement`.
+//! `POST /v1/balance`, `POST /v1/settlement` and `POST /v1/keys`.
 //!
 //! JSON with a version; batches are [`compact`]. A ledger takes every version from [`OLDEST`] to
 //! [`VERSION`]; it refuses a later one.
@@ -8,6 +8,7 @@ mod balance;
 mod batch;
 mod card;
 pub mod compact;
+mod key;
 mod received;
 mod settlement;
 
@@ -17,6 +18,9 @@ pub use batch::{
     KeyRefusal, LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
 };
 pub use card::{CardAnswer, CardPayment};
+pub use key::{
+    KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, ShownKey,
+};
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 

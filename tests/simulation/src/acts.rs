@@ -4,9 +4,11 @@
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
-    accounting::{AccountKey, Kind, Posting},
+    accounting::{AccountKey, Budget, Kind, Posting},
+    keys::Terms,
     store::Accounts as _,
     stripe::{DisputePhase, IntentStatus},
+    wiring::Parts,
 };
 use stripe402_protocol::{ClientId, Currency, Units};
 
@@ -14,6 +16,8 @@ use crate::{
     agent::{Agent, fingerprint},
     buyer::Buyer,
     dice::Dice,
+    gateway::Gateway,
+    key_holder::KeyHolder,
     ledger::Ledger,
     plan::{Act, Planned},
     world::{BEGINNING_MS, World, pass},
@@ -30,6 +34,8 @@ pub struct People {
     pub ledgers: Vec<Rc<Ledger>>,
     /// By card and number.
     pub agents: Vec<Vec<Rc<Agent>>>,
+    /// All gateways.
+    pub gateways: Vec<Rc<Gateway>>,
     /// Of each card the buyer that has it, and the one that knows its number.
     pub buyers: Vec<[Rc<Buyer>; 2]>,
     /// Their own.
@@ -121,6 +127,9 @@ impl People {
                     self.world.truth().refunds.insert(name.clone(), (card, i64::MAX));
                     self.refund(card, None, &name).await;
                 }
+            }
+            Act::Key { card, budget, calls, revoke_ms } => {
+                self.key(card, budget, (calls, revoke_ms), number).await;
             }
             Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
             Act::Dispute { card, won, another } => {
@@ -215,6 +224,54 @@ impl People {
             self.world.books.grant(key, posting, lasts_ms.map(|lasts_ms| now_ms + lasts_ms)).await;
         let whose = card + 1;
         self.tell(format_args!("{amount} units to card {whose}, for {lasts_ms:?} ms: {posted:?}"));
+    }
+
+    /// An owner makes a key by any ledger, and revokes it by any.
+    async fn key(
+        &self,
+        card: usize,
+        budget: u32,
+        (calls, revoke_ms): (usize, Option<u64>),
+        number: usize,
+    ) {
+        let Some(owner) = self.account_of(card) else { return };
+        let total = Units::from_u32(budget.saturating_mul(self.world.plan.price));
+        let budget = Budget { total: Some(total), ..Budget::default() };
+        let (label, currency) = (format!("key{number}"), owner.currency);
+        let terms =
+            Terms { label, currency, budget, expires_ms: None, routes: vec![], manage: false };
+        let Some((ledger, parts)) = self.some_parts() else { return };
+        let name = format!("n{number}");
+        let making = async move { parts.keys.make(owner.client, terms, Some(&name)).await.ok() };
+        let Some(Some(made)) = ledger.within(making).await else { return };
+        self.tell(format_args!("key {:?} of card {}: {total} units", made.hash, card + 1));
+        let holder = Rc::new(KeyHolder::new(&self.world, card, made.secret, &self.gateways));
+        let ask = |calls: usize| {
+            let tasks = (0..calls).map(|_| {
+                let holder = Rc::clone(&holder);
+                tokio::task::spawn_local(async move { holder.call().await })
+            });
+            tasks.collect::<Vec<_>>()
+        };
+        let first = ask(calls);
+        if let Some(revoke_ms) = revoke_ms {
+            pass(revoke_ms).await;
+            if let Some((ledger, parts)) = self.some_parts() {
+                let id = made.hash.id();
+                let revoking = async move { parts.keys.revoke(owner.client, &id).await.is_ok() };
+                let revoked = ledger.within(revoking).await;
+                self.tell(format_args!("key {:?} is revoked: {revoked:?}", made.hash));
+            }
+        }
+        for call in first.into_iter().chain(ask(calls / 2)) {
+            let _ = call.await;
+        }
+    }
+
+    fn some_parts(&self) -> Option<(Rc<Ledger>, Parts)> {
+        let ledger = self.some_ledger()?;
+        let parts = ledger.parts()?;
+        Some((ledger, parts))
     }
 
     /// The cardholder disputes one of their charges.

@@ -74,7 +74,6 @@ pub struct Ledger {
 struct Process {
     life: Arc<Life>,
     parts: Parts,
-    store: Arc<dyn Store>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -127,9 +126,9 @@ impl Ledger {
         let parts = Parts::new(edges, secrets, PaymentOptions::default());
         let sweeper = tokio::spawn(sweep(Arc::clone(&parts.topups))).abort_handle();
         self.world.tell(format_args!("{name}"), format_args!("starts"));
-        let settler = tokio::spawn(settle(Arc::clone(&store))).abort_handle();
+        let settler = tokio::spawn(settle(store)).abort_handle();
         let tasks = vec![sweeper, settler];
-        *self.process.borrow_mut() = Some(Process { life, parts, store, tasks });
+        *self.process.borrow_mut() = Some(Process { life, parts, tasks });
     }
 
     /// It dies at once.
@@ -189,11 +188,7 @@ impl Ledger {
         path: &'static str,
         body: Vec<u8>,
     ) -> Option<Result<Vec<u8>, Failed>> {
-        let (store, parts) = {
-            let process = self.process.borrow();
-            let process = process.as_ref()?;
-            (Arc::clone(&process.store), process.parts.clone())
-        };
+        let parts = self.parts()?;
         let status = |status| Failed { status, of_ledger: true, overloaded: false };
         self.within(async move {
             match path {
@@ -201,7 +196,7 @@ impl Ledger {
                     let received = Received::from_compact(&body).map_err(|_| status(400))?;
                     let Received { batch, refused } = received;
                     let version = batch.version;
-                    let answer = store.batch(batch).await.map_err(|_| status(503))?;
+                    let answer = parts.keys.batch(batch).await.map_err(|_| status(503))?;
                     Ok(refused.complete(answer).encode(version))
                 }
                 "/v1/payments" => {

@@ -18,6 +18,7 @@ pub mod bank;
 pub mod buyer;
 pub mod dice;
 pub mod gateway;
+pub mod key_holder;
 pub mod ledger;
 pub mod mutants;
 pub mod plan;

@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 36] = [
+pub const ALL: [Mutant; 39] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -53,6 +53,9 @@ pub const ALL: [Mutant; 36] = [
     mutant("credential_unnamed", "a credential that is sent again is another payment"),
     mutant("grant_paid_out", "credit that was given is refunded to a card"),
     mutant("grant_stays", "credit that was given stays when it has expired"),
+    mutant("over_budget", "a key spends more than its budget"),
+    mutant("revoked_spends", "a key that was revoked goes on spending"),
+    mutant("key_keeps_voids", "what comes back of a key's deduction does not come back to the key"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 

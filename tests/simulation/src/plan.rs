@@ -138,6 +138,17 @@ pub enum Act {
         /// After how long the client wants all of its money back, if it does.
         refund_ms: Option<u64>,
     },
+    /// An owner makes a key, which somebody else spends with; it may be revoked meanwhile.
+    Key {
+        /// Of this card's client.
+        card: usize,
+        /// How many requests its budget is for.
+        budget: u32,
+        /// How many calls at once.
+        calls: usize,
+        /// After how long it is revoked, if it is.
+        revoke_ms: Option<u64>,
+    },
     /// Somebody refunds in Stripe's dashboard.
     DashboardRefund {
         /// A charge of this card.

@@ -1,6 +1,7 @@
 //! What must hold, whatever happens: after every event, and when everything has come to rest.
 
 mod grants;
+mod keys;
 mod leases;
 mod refunds;
 
@@ -120,6 +121,7 @@ impl World {
                 self.violated("sums_explain_balances", seen);
             }
         }
+        self.keys_spend_within_their_budgets();
         self.bank.with(|state| {
             for (key, movement) in &movements {
                 let posting = &movement.posting;

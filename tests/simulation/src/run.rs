@@ -80,6 +80,7 @@ async fn happen(world: &Arc<World>) {
         world: Arc::clone(world),
         ledgers: ledgers.clone(),
         agents: agents.collect(),
+        gateways: gateways.clone(),
         buyers: (0..plan.cards.len())
             .map(|card| [false, true].map(|thief| Buyer::new(world, card, thief, &gateways)))
             .collect(),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use stripe402_ledger::{
-    accounting::{AccountKey, NewTopUp, Opened, Posted, Posting},
+    accounting::{
+        AccountKey, Key, KeyHash, KeyStep, KeyStepOutcome, NewTopUp, Opened, Posted, Posting,
+    },
     forward_store,
-    store::{Accounts, StoreError, TopUps},
+    store::{Accounts, Keys as _, StoreError, TopUps},
 };
 use stripe402_protocol::message::{Batch, BatchAnswer, Deduction, DeductionOutcome, VERSION};
 
@@ -120,6 +122,38 @@ impl Line {
         .await
     }
 
+    async fn by_key(
+        &self,
+        hash: KeyHash,
+        after: Key,
+        step: KeyStep,
+    ) -> Result<Option<KeyStepOutcome>, StoreError> {
+        self.through("step_by_key", async {
+            let before = self.world.books.key(hash).await?;
+            let revision = |key: &Option<Key>| key.as_ref().map(|key| key.revision);
+            let outcome = self.world.books.step_by_key(hash, after, step.clone()).await?;
+            let now = self.world.books.key(hash).await?;
+            if revision(&before) != revision(&now) {
+                self.world.at_key_step(hash, before.as_ref(), &step);
+            }
+            if let Some(KeyStepOutcome::Deducted(outcome)) = outcome {
+                if let (DeductionOutcome::Insufficient, KeyStep::Deduct(deduction)) =
+                    (outcome, &step)
+                {
+                    self.world.at_refusal(deduction);
+                }
+                if matches!(outcome, DeductionOutcome::Deducted(_)) {
+                    self.world.truth().deducted.insert(random_of(&step.id()));
+                }
+            }
+            let name = &self.life.name;
+            let seen = format!("{hash:?} {} {outcome:?}", step.id());
+            self.world.tell(format_args!("{name} → store"), format_args!("{seen}"));
+            Ok(outcome)
+        })
+        .await
+    }
+
     /// By the batch, so that the world hears of it.
     async fn deduct(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
         let batch = Batch {
@@ -136,6 +170,9 @@ impl Line {
 
 macro_rules! line {
     ($self:ident batch($batch:ident)) => { $self.batch($batch).await };
+    ($self:ident step_by_key($hash:ident, $after:ident, $step:ident)) => {
+        $self.by_key($hash, $after, $step).await
+    };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.deduct($deduction).await };
     ($self:ident open_top_up($wanted:ident)) => { $self.open($wanted).await };
     ($self:ident post_up_to($key:ident, $posting:ident)) => { $self.goodwill($key, $posting).await };

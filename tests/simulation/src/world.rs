@@ -11,9 +11,11 @@ use std::{
 };
 
 use stripe402_ledger::{
+    accounting::KeyHash,
     clock::{Clock, Ids},
     store::InMemory,
 };
+use stripe402_protocol::DeductionId;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -77,6 +79,8 @@ pub struct Truth {
     pub lost: i64,
     /// Refunds that operators ordered: name → most units, and whose.
     pub refunds: BTreeMap<String, (usize, i64)>,
+    /// Deductions that keys made.
+    pub by_key: BTreeMap<KeyHash, BTreeSet<DeductionId>>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.
     pub touched: BTreeSet<usize>,
 }

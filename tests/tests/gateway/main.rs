@@ -40,6 +40,7 @@ mod grants;
 mod grpc_failures;
 mod http3;
 mod identity;
+mod keys;
 mod leases;
 mod ledger_trouble;
 mod limits;

@@ -51,6 +51,13 @@ pub(super) fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
             let refund_ms = dice.chance(600).then(|| dice.span(20, 20_000));
             Act::Grant { card, amount, lasts_ms, refund_ms }
         }
+        7 => {
+            let (budget, calls) = (dice.between(1, 6), dice.between(2, 12));
+            let budget = u32::try_from(budget).unwrap_or(1);
+            let calls = usize::try_from(calls).unwrap_or(1);
+            let revoke_ms = dice.chance(500).then(|| dice.span(20, 20_000));
+            Act::Key { card, budget, calls, revoke_ms }
+        }
         _ => {
             let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };
             let calls = usize::try_from(calls).unwrap_or(1);

@@ -1,0 +1,171 @@
+//! A client manages its keys.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeductionId, HeaderError, Units, header};
+
+/// `POST /v1/keys`: what came to a gateway's address for keys. Since version 6.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyRequest {
+    /// [`super::VERSION`] of the sender.
+    pub version: u16,
+    /// Names the request.
+    pub id: DeductionId,
+    /// What is to be done.
+    pub action: KeyAction,
+    /// The id of the key that it is done to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The `payment` header, as it came: see [`KeyPayment`].
+    pub payment: String,
+    /// Where the request came from, as the gateway sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether the publishable key in the gateway's challenges is one for real money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<bool>,
+}
+
+/// What is to be done with keys, by the method of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyAction {
+    /// GET: all are listed.
+    List,
+    /// POST: one is made.
+    Make,
+    /// PATCH: one is changed.
+    Change,
+    /// DELETE: one is revoked.
+    Revoke,
+}
+
+/// The answer, with status 200: what the client is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body, JSON.
+    pub body: String,
+    /// Seconds after which a retry makes sense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// The `payment` header of a request for keys: who asks, and for what (extension).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyPayment {
+    /// A card of the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method_id: Option<String>,
+    /// Or a key of its that may manage keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Names the key that is made: asked for again, it is the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What the key shall be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyTerms>,
+}
+
+impl KeyPayment {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`HeaderError`] if it is not base64 of such an object.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        header::decode(bytes)
+    }
+}
+
+/// What a key shall be. What is absent has no limit, or stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyTerms {
+    /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What it may spend; dollars if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// How much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<KeyBudget>,
+    /// Until when, Unix milliseconds; 0 for ever, where that is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// For which routes: names, or beginnings of names with a `*` behind; all if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<String>>,
+    /// What it may besides spending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<KeyRight>,
+}
+
+/// How much a key may spend, in units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyBudget {
+    /// Ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Units>,
+    /// In a day, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<Units>,
+    /// In a month, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_month: Option<Units>,
+}
+
+/// What a key may besides spending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyRight {
+    /// Manage its owner's keys.
+    Manage,
+}
+
+/// A key as its owner is shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownKey {
+    /// Its name: a hash of it, which spends nothing.
+    pub id: String,
+    /// The key itself: a client id for whoever shall spend. It is shown once, when it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What its owner calls it.
+    pub label: String,
+    /// `active`, `expired` or `revoked`.
+    pub state: String,
+    /// What it may spend.
+    pub currency: String,
+    /// How much.
+    pub budget: KeyBudget,
+    /// What it has spent, with what its open holds may come to.
+    pub spent: Units,
+    /// What is left of its budget now; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Units>,
+    /// For which routes; all if there are none.
+    pub routes: Vec<String>,
+    /// What it may besides spending.
+    pub rights: Vec<KeyRight>,
+    /// Since when, Unix milliseconds, as are all times here.
+    pub created: u64,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<u64>,
+    /// When it last paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<u64>,
+}
