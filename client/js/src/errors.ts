@@ -15,7 +15,11 @@ export type Reason =
   | 'frozen'
   | 'payment_method_not_yours'
   | 'idempotency_mismatch'
-  | 'debt';
+  | 'debt'
+  | 'key_budget'
+  | 'key_expired'
+  | 'key_revoked'
+  | 'key_route';
 
 /** This client's own reasons not to pay, or not to be able to. */
 export type LocalCode =

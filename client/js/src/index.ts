@@ -2,6 +2,18 @@ export { createStripe402Axios, type AxiosLike } from './axios.js';
 export { explain } from './core.js';
 export * from './errors.js';
 export { createStripe402Fetch, receiptOf, wrapFetch, type PayingFetch } from './fetch.js';
+export {
+  changeKey,
+  createKey,
+  KeyRefusedError,
+  listKeys,
+  revokeKey,
+  type Key,
+  type KeyBudget,
+  type KeyOptions,
+  type KeyProof,
+  type KeyTerms,
+} from './keys.js';
 export { createSdkFetch } from './sdk.js';
 export { localStoragePurse } from './storage.js';
 export type {

@@ -31,6 +31,7 @@ from .errors import (
     UnsupportedVersion,
     Unsettled,
 )
+from .keys import KeyRefused, change_key, create_key, list_keys, revoke_key
 from .records import Balance, Hold, Paid, Pricing, Settlement, Terms, UnitPrice, receipt_of
 from .wallet import Amount, Wallet, explain
 
@@ -48,6 +49,7 @@ __all__ = [
     "Declined",
     "Error",
     "Hold",
+    "KeyRefused",
     "InsufficientCredits",
     "InvalidPayment",
     "LimitReached",
@@ -73,6 +75,10 @@ __all__ = [
     "UnsupportedVersion",
     "Unsettled",
     "Wallet",
+    "change_key",
+    "create_key",
     "explain",
+    "list_keys",
     "receipt_of",
+    "revoke_key",
 ]

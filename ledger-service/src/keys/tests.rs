@@ -21,10 +21,10 @@ use stripe402_protocol::{
 
 use super::{Changes, KeyError, Keys, Made, Terms};
 use crate::{
-    accounting::{AccountKey, Budget, Kind, Posting},
+    accounting::{AccountKey, Budget, Key, Kind, Posting},
     clock::{Clock, RandomIds},
     options::PaymentOptions,
-    store::{Accounts as _, InMemory, Store},
+    store::{Accounts as _, InMemory, Keys as _, Store},
 };
 
 /// 2026-11-30T23:59:50Z.
@@ -274,6 +274,21 @@ async fn a_key_that_nobody_made_is_a_client_that_nobody_knows() {
     let terms = HoldTerms { ends_ms: u64::MAX, at_end: Units::ZERO, lease: Some(5) };
     let lease = Deduction { hold: Some(terms), ..known };
     assert_eq!(case.asked(&lease).await, DeductionOutcome::LeaseRefused);
+}
+
+#[tokio::test]
+async fn what_keys_have_spent_was_deducted() {
+    let case = Case::with(1_000).await;
+    let key = case.made(total(100)).await;
+    case.deduct(&key, 60).await;
+    let of = AccountKey { client: case.owner, currency: Currency::USD };
+    let verified = async || crate::store::difference(&*case.store, of).await;
+    assert_eq!(verified().await.unwrap(), None);
+    let (_, kept) = case.keys.of(&key.secret).await.unwrap().unwrap();
+    let more = Key { spent: units(61), ..kept }.changed();
+    assert!(case.store.change_key(key.hash, more).await.unwrap());
+    let found = verified().await.unwrap_err().to_string();
+    assert!(found.contains("have spent more than was deducted"), "{found}");
 }
 
 #[tokio::test]

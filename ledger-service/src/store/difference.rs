@@ -38,6 +38,7 @@ pub(crate) async fn difference(
 ) -> Result<Option<Difference>, StoreError> {
     let mut found = None;
     grants_are_explained(store, key).await?;
+    keys_are_explained(store, key).await?;
     for _ in 0..LOOKS {
         let before = store.account(key).await?;
         let too_large =
@@ -72,6 +73,30 @@ async fn grants_are_explained(store: &dyn Store, key: AccountKey) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What keys have spent was deducted.
+async fn keys_are_explained(store: &dyn Store, key: AccountKey) -> Result<(), StoreError> {
+    let mut is_explained = true;
+    for _ in 0..LOOKS {
+        let keys = store.keys_of(key.client).await?;
+        let own = keys.iter().filter(|(_, of)| of.currency == key.currency);
+        let spent = sum(own.flat_map(|(_, of)| {
+            let open = of.open.iter().map(|open| open.amount.get().checked_neg());
+            open.chain([Some(of.spent.get())])
+        }));
+        let deducted = sum(store.tallies(key).await?.iter().map(|tally| Some(tally.amount)));
+        is_explained = spent.zip(deducted).is_some_and(|(spent, deducted)| spent <= deducted);
+        if is_explained || store.keys_of(key.client).await? == keys {
+            break;
+        }
+    }
+    if is_explained {
+        return Ok(());
+    }
+    let subject = key.client.subject();
+    let text = format!("keys of client {subject} have spent more than was deducted");
+    Err(StoreError::Damaged(text))
 }
 
 const fn of(account: Account) -> Sums {

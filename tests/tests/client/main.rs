@@ -14,6 +14,7 @@ mod commands;
 mod confirm;
 mod driver;
 mod elsewhere;
+mod keys;
 mod lines;
 mod matrix;
 mod mcp;

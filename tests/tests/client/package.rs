@@ -33,14 +33,14 @@ const balance = await fetch.balance(url);
 console.log(JSON.stringify({ weather: await answer.json(), charged: paid?.charged, left: balance?.creditsRemaining }));
 ";
 
-struct Project {
+pub(crate) struct Project {
     dir: TempDir,
     world: World,
 }
 
 impl Project {
     /// An empty project, with the package from its archive and without a network.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let package = binary::workspace().join("client/js");
         let to = dir.path().to_str().unwrap();
@@ -59,7 +59,7 @@ impl Project {
         Self { dir, world: World::start().await }
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         path

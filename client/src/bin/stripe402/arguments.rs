@@ -10,6 +10,7 @@ use stripe402_protocol::{ClientId, Currency, PaymentMethodId, Units};
 use crate::{
     address::address,
     exit::{EXIT_CODES, Exit},
+    keys::KeyCommand,
     mcp::arguments::McpArgs,
     network::NetworkArgs,
 };
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Add, list and remove cards to pay with.
     #[command(subcommand)]
     Card(CardCommand),
+    /// Create, list and revoke keys: client ids for others, which spend your balance within limits.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Show what cards were charged, or begin the count anew.
     #[command(subcommand)]
     Budget(BudgetCommand),
@@ -280,7 +284,7 @@ pub(crate) struct CardArgs {
     pub(crate) common: CommonArgs,
 }
 
-fn client_id(text: &str) -> Result<ClientId, String> {
+pub(crate) fn client_id(text: &str) -> Result<ClientId, String> {
     text.parse().map_err(|_| "a client id is 64 lowercase hexadecimal digits".to_owned())
 }
 
@@ -291,6 +295,7 @@ impl Cli {
             Command::Confirm(arguments) => arguments.curl.common.json,
             Command::Balance(arguments) => arguments.common.json,
             Command::Explain(arguments) => arguments.json,
+            Command::Key(command) => command.json(),
             Command::Card(CardCommand::Add(arguments)) => arguments.common.json,
             Command::Card(CardCommand::Remove(arguments)) => arguments.common.json,
             Command::Card(CardCommand::List(common))

@@ -70,6 +70,18 @@ pub(crate) async fn ask_within(
     answer.map_err(|error| reqwest_middleware::Error::from(error).into())
 }
 
+/// One request that shows who asks, by a header.
+pub(crate) async fn ask_with(
+    network: &NetworkArgs,
+    url: Url,
+    method: Method,
+    (name, value): (&'static str, String),
+) -> Result<Response, Exit> {
+    let request = client(network)?.request(method, url).header(name, value);
+    let answer = request.timeout(PATIENCE).send().await;
+    answer.map_err(|error| reqwest_middleware::Error::from(error).into())
+}
+
 fn client(network: &NetworkArgs) -> Result<Client, Exit> {
     let client = network.builder()?.redirect(reqwest::redirect::Policy::none()).build();
     client.map_err(|error| Exit::local(error.to_string()))

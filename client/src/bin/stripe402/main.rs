@@ -10,6 +10,7 @@ mod curl;
 mod exit;
 mod explain;
 mod help;
+mod keys;
 mod mcp;
 mod network;
 mod page;
@@ -51,6 +52,7 @@ async fn run(cli: Cli) -> Result<u8, Exit> {
         Command::Card(CardCommand::Remove(arguments)) => card::remove(&arguments),
         Command::Budget(BudgetCommand::Show(common)) => budget::display(&common),
         Command::Budget(BudgetCommand::Reset(common)) => budget::reset(&common),
+        Command::Key(command) => keys::key(command).await,
         Command::Mcp(arguments) => mcp::mcp(*arguments).await,
         Command::Help(arguments) => help::help(&arguments.topic),
         Command::Man(arguments) => help::man(&arguments.topic),
