@@ -34,7 +34,6 @@ CREATE INDEX grants_by_due ON grants (due_ms) WHERE due_ms IS NOT NULL;
 CREATE TABLE keys (
     hash     bytea     PRIMARY KEY CHECK (length(hash) = 32),
     client   client_id NOT NULL,
-    revision bigint    NOT NULL,
     record   jsonb     NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX keys_by_client ON keys (client);

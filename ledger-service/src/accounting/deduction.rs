@@ -42,7 +42,10 @@ pub fn apply_batch<B: Book>(
 }
 
 /// Each step reads before it writes, so that one that met a damaged record has changed nothing.
-fn or_if_damaged<B: Book, T>(outcome: Result<T, B::Error>, instead: T) -> Result<T, B::Error> {
+pub(super) fn or_if_damaged<B: Book, T>(
+    outcome: Result<T, B::Error>,
+    instead: T,
+) -> Result<T, B::Error> {
     match outcome {
         Err(error) if B::is_damaged(&error) => Ok(instead),
         outcome => outcome,

@@ -10,10 +10,10 @@ use stripe402_protocol::{
 };
 use time::OffsetDateTime;
 
-pub use self::step::{KeyStep, KeyStepOutcome, apply_key_step, change_key, has_taken_effect};
+pub use self::apply::{apply_by_key, change_key, has_taken_effect, is_lease, refused};
 use super::DeductionRecord;
 
-mod step;
+mod apply;
 
 /// Holds of one key that may be open at a time.
 pub const MOST_OPEN: usize = 1_000;
@@ -222,12 +222,6 @@ impl Key {
     #[must_use]
     pub fn changed(self) -> Self {
         Self { revision: self.revision.saturating_add(1), ..self }
-    }
-
-    /// Whether it follows the one that is kept.
-    pub(super) fn follows(&self, kept: Option<&Self>) -> bool {
-        let before = kept.map_or(0, |kept| kept.revision);
-        before.checked_add(1) == Some(self.revision)
     }
 }
 

@@ -29,8 +29,8 @@ pub use grant::{
 };
 pub use hold::{Settled, apply_capture, settle_ended};
 pub use key::{
-    Budget, Key, KeyHash, KeyStep, KeyStepOutcome, MOST_OPEN, OpenUse, Spell, apply_key_step,
-    change_key, has_taken_effect, standing,
+    Budget, Key, KeyHash, MOST_OPEN, OpenUse, Spell, apply_by_key, change_key, has_taken_effect,
+    is_lease, refused, standing,
 };
 pub use limit::Limit;
 pub use memory::Memory;

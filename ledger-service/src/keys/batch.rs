@@ -6,12 +6,16 @@ use futures_util::future::{try_join, try_join_all};
 use stripe402_protocol::{
     ClientId, DeductionId,
     message::{
-        Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
+        self, Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void,
+        VoidOutcome,
     },
 };
 
 use super::Keys;
-use crate::{accounting::KeyHash, store::StoreError};
+use crate::{
+    accounting::{KeyHash, refused},
+    store::StoreError,
+};
 
 /// What one key does in a batch; each with its place there.
 #[derive(Default)]
@@ -40,7 +44,7 @@ impl Keys {
         }
         let keys = self.known_keys(&batch).await?;
         let (plain, parts) = apart(batch, &keys);
-        let by_keys = parts.iter().map(|(hash, part)| self.carry_out(*hash, part));
+        let by_keys = parts.values().map(|(of, part)| self.carry_out(of, part));
         let (answer, by_keys) = try_join(self.store.batch(plain), try_join_all(by_keys)).await?;
         let mut places = PartAnswer::default();
         for of_key in by_keys {
@@ -56,47 +60,63 @@ impl Keys {
     }
 
     /// Which of the clients are keys.
-    async fn known_keys(&self, batch: &Batch) -> Result<BTreeMap<ClientId, KeyHash>, StoreError> {
+    async fn known_keys(&self, batch: &Batch) -> Result<BTreeMap<ClientId, Owned>, StoreError> {
         let mut asked: Vec<ClientId> = clients(batch).filter(ClientId::may_be_key).collect();
         asked.sort_unstable();
         asked.dedup();
         let found = asked.iter().map(|client| async move {
-            Ok::<_, StoreError>(self.of(client).await?.map(|(hash, _)| (*client, hash)))
+            let found = self.of(client).await?;
+            let owned = found.map(|(hash, key)| Owned { hash, owner: key.owner });
+            Ok::<_, StoreError>(owned.map(|owned| (*client, owned)))
         });
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
     }
 
-    /// A key that is damaged is refused as a frozen account, and the others go on.
-    async fn carry_out(&self, hash: KeyHash, part: &Part) -> Result<PartAnswer, StoreError> {
-        let _turn = self.turns.of(hash).await;
-        let mut answer = PartAnswer::default();
-        for (at, void) in &part.voids {
-            let outcome = self.void(hash, void.id).await;
-            let outcome = or_if_damaged(outcome, VoidOutcome::Conflict)?;
-            answer.voids.push((*at, (void.id, outcome)));
-        }
-        for (at, capture) in &part.captures {
-            let outcome = self.capture(hash, capture).await;
-            let outcome = or_if_damaged(outcome, CaptureOutcome::Conflict)?;
-            answer.captures.push((*at, (capture.id, outcome)));
-        }
-        for (at, deduction) in &part.deductions {
-            let outcome = self.deduct(hash, deduction).await;
-            let outcome = or_if_damaged(outcome, DeductionOutcome::Frozen)?;
-            answer.deductions.push((*at, (deduction.id, outcome)));
-        }
-        Ok(answer)
+    /// What one key does: a batch of its owner's. A key that is damaged is refused, and the others go on.
+    async fn carry_out(&self, of: &Owned, part: &Part) -> Result<PartAnswer, StoreError> {
+        let batch = part.batch(of.owner);
+        let _turn = self.turns.of(of.hash).await;
+        let answer = match self.store.batch_by_key(of.hash, batch.clone()).await {
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "what a key asked for is refused");
+                refused(&batch)
+            }
+            answer => answer?,
+        };
+        Ok(PartAnswer {
+            voids: placed(&part.voids, answer.voids),
+            captures: placed(&part.captures, answer.captures),
+            deductions: placed(&part.deductions, answer.deductions),
+        })
     }
 }
 
-fn or_if_damaged<T>(outcome: Result<T, StoreError>, instead: T) -> Result<T, StoreError> {
-    match outcome {
-        Err(StoreError::Damaged(what)) => {
-            tracing::error!(what, "what a key asked for is refused");
-            Ok(instead)
+/// A key, and whose it is.
+#[derive(Clone, Copy)]
+struct Owned {
+    hash: KeyHash,
+    owner: ClientId,
+}
+
+impl Part {
+    /// As its owner would ask for it.
+    fn batch(&self, owner: ClientId) -> Batch {
+        let voids = self.voids.iter().map(|(_, void)| Void { id: void.id, client_id: Some(owner) });
+        let captures = self.captures.iter().map(|(_, of)| Capture { client_id: owner, ..*of });
+        let deductions = self.deductions.iter();
+        let deductions = deductions.map(|(_, of)| Deduction { client_id: owner, ..of.clone() });
+        Batch {
+            version: message::VERSION,
+            deductions: deductions.collect(),
+            voids: voids.collect(),
+            captures: captures.collect(),
         }
-        outcome => outcome,
     }
+}
+
+/// Each answer with the place of what was asked.
+fn placed<Q, A>(asked: &[(usize, Q)], answers: Vec<A>) -> Vec<(usize, A)> {
+    asked.iter().map(|(at, _)| *at).zip(answers).collect()
 }
 
 fn clients(batch: &Batch) -> impl Iterator<Item = ClientId> + '_ {
@@ -110,28 +130,35 @@ fn may_have_keys(batch: &Batch) -> bool {
 }
 
 /// What is no key's, and what each key does.
-fn apart(batch: Batch, keys: &BTreeMap<ClientId, KeyHash>) -> (Batch, BTreeMap<KeyHash, Part>) {
+fn apart(
+    batch: Batch,
+    keys: &BTreeMap<ClientId, Owned>,
+) -> (Batch, BTreeMap<KeyHash, (Owned, Part)>) {
     let mut plain = Batch { version: batch.version, ..Batch::default() };
-    let mut parts: BTreeMap<KeyHash, Part> = BTreeMap::new();
+    let mut parts: BTreeMap<KeyHash, (Owned, Part)> = BTreeMap::new();
     for (at, void) in batch.voids.into_iter().enumerate() {
         match void.client_id.and_then(|client| keys.get(&client)) {
-            Some(hash) => parts.entry(*hash).or_default().voids.push((at, void)),
+            Some(of) => part(&mut parts, of).voids.push((at, void)),
             None => plain.voids.push(void),
         }
     }
     for (at, capture) in batch.captures.into_iter().enumerate() {
         match keys.get(&capture.client_id) {
-            Some(hash) => parts.entry(*hash).or_default().captures.push((at, capture)),
+            Some(of) => part(&mut parts, of).captures.push((at, capture)),
             None => plain.captures.push(capture),
         }
     }
     for (at, deduction) in batch.deductions.into_iter().enumerate() {
         match keys.get(&deduction.client_id) {
-            Some(hash) => parts.entry(*hash).or_default().deductions.push((at, deduction)),
+            Some(of) => part(&mut parts, of).deductions.push((at, deduction)),
             None => plain.deductions.push(deduction),
         }
     }
     (plain, parts)
+}
+
+fn part<'p>(parts: &'p mut BTreeMap<KeyHash, (Owned, Part)>, of: &Owned) -> &'p mut Part {
+    &mut parts.entry(of.hash).or_insert_with(|| (*of, Part::default())).1
 }
 
 /// The answers to the rest, with those to keys in their places.

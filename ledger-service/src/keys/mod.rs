@@ -1,7 +1,7 @@
 //! Spending by key: a key is turned into its owner, within the key's limits.
 //!
-//! Here is all that is specific to keys; a store only compares and writes. Whatever a key does is one
-//! transaction on its owner's account and the key: if the key has changed since it was read, it is read again.
+//! Here keys are told from clients, made and changed; what one may spend is decided in the accounting, in the
+//! transaction that deducts it.
 
 mod batch;
 mod manage;
@@ -10,15 +10,12 @@ mod turns;
 use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use stripe402_protocol::{
-    ClientId, Currency, DeductionId, Units,
-    message::{Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome},
-};
+use stripe402_protocol::{ClientId, Currency, Units};
 
 pub use self::manage::{Changes, KeyError, Made, Terms};
 use self::turns::Turns;
 use crate::{
-    accounting::{AccountKey, DeductionRecord, Key, KeyHash, KeyStep, KeyStepOutcome, standing},
+    accounting::{AccountKey, Key, KeyHash},
     clock::{Clock, Ids},
     options::PaymentOptions,
     store::{Store, StoreError},
@@ -88,94 +85,6 @@ impl Keys {
         Ok(Some(account.with_leases().min(left)))
     }
 
-    /// A deduction or hold by a key.
-    async fn deduct(
-        &self,
-        hash: KeyHash,
-        deduction: &Deduction,
-    ) -> Result<DeductionOutcome, StoreError> {
-        for tried in 0..TRIES {
-            let key = self.read_again(hash, tried).await?;
-            let deduction = Deduction { client_id: key.owner, ..deduction.clone() };
-            if deduction.hold.is_some_and(|terms| terms.lease.is_some()) {
-                return Ok(DeductionOutcome::LeaseRefused);
-            }
-            let key = self.refreshed(key).await?;
-            if let Err(refusal) = key.allow(&deduction, self.clock.now_ms()) {
-                // One that took effect is answered as it was, whatever became of the key.
-                if self.store.deduction(key.owner, deduction.id).await?.is_none() {
-                    let reason = refusal.reason().as_str();
-                    metrics::counter!("stripe402_key_refusals_total", "reason" => reason)
-                        .increment(1);
-                    return Ok(DeductionOutcome::KeyRefused(refusal));
-                }
-            }
-            let after = key.with(&deduction).changed();
-            let left = after.left(deduction.id.minted_ms()).unwrap_or(Units::MAX);
-            let step = KeyStep::Deduct(deduction);
-            match self.store.step_by_key(hash, after, step).await? {
-                Some(KeyStepOutcome::Deducted(DeductionOutcome::Deducted(balance))) => {
-                    return Ok(DeductionOutcome::Deducted(balance.min(left)));
-                }
-                // What its owner owes is its owner's business.
-                Some(KeyStepOutcome::Deducted(DeductionOutcome::InDebt(_))) => {
-                    return Ok(DeductionOutcome::Insufficient);
-                }
-                Some(KeyStepOutcome::Deducted(outcome)) => return Ok(outcome),
-                _ => {}
-            }
-        }
-        Err(busy())
-    }
-
-    /// Settles a hold of a key's.
-    async fn capture(
-        &self,
-        hash: KeyHash,
-        capture: &Capture,
-    ) -> Result<CaptureOutcome, StoreError> {
-        for tried in 0..TRIES {
-            let key = self.read_again(hash, tried).await?;
-            let capture = Capture { client_id: key.owner, ..*capture };
-            let taken = key.held(&capture.id).map_or(Units::ZERO, |held| held.min(capture.amount));
-            let after = key.settled(&capture.id, taken).changed();
-            let left = after.left(capture.id.minted_ms()).unwrap_or(Units::MAX);
-            let step = KeyStep::Capture(capture, taken);
-            match self.store.step_by_key(hash, after, step).await? {
-                Some(KeyStepOutcome::Captured(CaptureOutcome::Captured {
-                    captured,
-                    left: balance,
-                })) => {
-                    return Ok(CaptureOutcome::Captured { captured, left: balance.min(left) });
-                }
-                Some(KeyStepOutcome::Captured(outcome)) => return Ok(outcome),
-                _ => {}
-            }
-        }
-        Err(busy())
-    }
-
-    /// Gives back what a key has spent.
-    async fn void(&self, hash: KeyHash, id: DeductionId) -> Result<VoidOutcome, StoreError> {
-        for tried in 0..TRIES {
-            let key = self.read_again(hash, tried).await?;
-            let owner = key.owner;
-            // Read after the key: what is deducted later changes the key, and is read again.
-            let known = self.store.deduction(owner, id).await?;
-            let after = match (key.held(&id), &known) {
-                (Some(_), _) => key.settled(&id, Units::ZERO),
-                (None, Some(record)) => key.without(&id, standing(record)),
-                (None, None) => key,
-            };
-            let step = KeyStep::Void(Void { id, client_id: Some(owner) });
-            match self.store.step_by_key(hash, after.changed(), step).await? {
-                Some(KeyStepOutcome::Voided(outcome)) => return Ok(outcome),
-                _ => continue,
-            }
-        }
-        Err(busy())
-    }
-
     /// The key as it is now.
     async fn read_again(&self, hash: KeyHash, tried: u32) -> Result<Key, StoreError> {
         if tried > 1 {
@@ -183,21 +92,6 @@ impl Keys {
         }
         let gone = || StoreError::Damaged("a key is gone".to_owned());
         self.store.key(hash).await?.ok_or_else(gone)
-    }
-
-    /// The key with what became of its holds that have ended: nobody told it.
-    async fn refreshed(&self, mut key: Key) -> Result<Key, StoreError> {
-        let now_ms = self.clock.now_ms();
-        for ended in key.open.clone().into_iter().filter(|open| open.ends_ms <= now_ms) {
-            let taken = match self.store.deduction(key.owner, ended.id).await? {
-                Some(DeductionRecord::Held { .. }) => continue,
-                Some(record) => standing(&record),
-                // Nobody remembers: as if it was all taken.
-                None => ended.amount,
-            };
-            key = key.settled(&ended.id, taken);
-        }
-        Ok(key)
     }
 }
 

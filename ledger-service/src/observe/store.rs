@@ -17,7 +17,7 @@ use super::{
     trace::TARGET,
 };
 use crate::{
-    accounting::{Key, KeyHash, KeyStep, KeyStepOutcome, Kind, Posted},
+    accounting::{KeyHash, Kind, Posted},
     store::{Store, StoreError},
 };
 
@@ -78,7 +78,7 @@ transactions! {
     batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, grant, balance,
     expire_grants, post_up_to, post_together, recall_leases,
     outlives_failover,
-    key, keys_of, change_key, step_by_key, movement, movements, accounts, tallies, deductions, customer,
+    key, keys_of, change_key, batch_by_key, movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up, upkeep,
@@ -171,8 +171,11 @@ impl ObservedStore {
             DeductionOutcome::InDebt(_) => in_debt,
             DeductionOutcome::Leased => leased,
             DeductionOutcome::LeaseRefused => lease_refused,
-            // Said before the store is asked, and counted there.
-            DeductionOutcome::KeyRefused(_) => return,
+            DeductionOutcome::KeyRefused(refusal) => {
+                let reason = refusal.reason().as_str();
+                counter!("stripe402_key_refusals_total", "reason" => reason).increment(1);
+                return;
+            }
         }
         .increment(1);
     }
@@ -239,43 +242,29 @@ macro_rules! measured {
 
 impl ObservedStore {
     async fn observe_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let mut charged: Vec<_> = batch.deductions.iter().map(units).collect();
+        let charged: Vec<_> = batch.deductions.iter().map(units).collect();
         let size = batch.deductions.len().saturating_add(batch.voids.len());
         let size = size.saturating_add(batch.captures.len());
         self.batch_size.record(u32::try_from(size).unwrap_or(u32::MAX));
         let answer = measured!(self batch(batch))?;
+        Ok(self.counted(charged, answer))
+    }
+
+    /// What a key does counts as a batch does.
+    async fn observe_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let charged: Vec<_> = batch.deductions.iter().map(units).collect();
+        let answer = measured!(self batch_by_key(hash, batch))?;
+        Ok(self.counted(charged, answer))
+    }
+
+    fn counted(&self, mut charged: Vec<(Currency, u64)>, answer: BatchAnswer) -> BatchAnswer {
         let mut outcomes = answer.deductions.iter().map(|(_, outcome)| *outcome);
         charged.retain(|_| matches!(outcomes.next(), Some(DeductionOutcome::Deducted(_))));
         self.units.count(charged.into_iter());
         answer.deductions.iter().for_each(|(_, outcome)| self.count_charge(*outcome));
         answer.captures.iter().for_each(|(_, outcome)| self.count_capture(*outcome));
         answer.voids.iter().for_each(|(_, outcome)| self.count_void(*outcome));
-        Ok(answer)
-    }
-
-    /// A step of a key's counts as a batch does.
-    async fn observe_step(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
-        let earned = match &step {
-            KeyStep::Deduct(deduction) => Some(units(deduction)),
-            _ => None,
-        };
-        let outcome = measured!(self step_by_key(hash, after, step))?;
-        match outcome {
-            Some(KeyStepOutcome::Deducted(outcome)) => {
-                self.count_charge(outcome);
-                let is_earned = matches!(outcome, DeductionOutcome::Deducted(_));
-                self.units.count(earned.into_iter().filter(|_| is_earned));
-            }
-            Some(KeyStepOutcome::Captured(outcome)) => self.count_capture(outcome),
-            Some(KeyStepOutcome::Voided(outcome)) => self.count_void(outcome),
-            None => {}
-        }
-        Ok(outcome)
+        answer
     }
 
     async fn observe_deduction(
@@ -300,9 +289,7 @@ macro_rules! observed {
         Ok(settled)
     }};
     ($self:ident batch($batch:ident)) => { $self.observe_batch($batch).await };
-    ($self:ident step_by_key($hash:ident, $after:ident, $step:ident)) => {
-        $self.observe_step($hash, $after, $step).await
-    };
+    ($self:ident batch_by_key($hash:ident, $batch:ident)) => { $self.observe_key($hash, $batch).await };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.observe_deduction($deduction).await };
     ($self:ident post($key:ident, $posting:ident)) => {{
         let kind = $posting.kind;

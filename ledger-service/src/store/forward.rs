@@ -36,7 +36,7 @@ macro_rules! forward_store {
                 key(hash: KeyHash) -> Option<Key>;
                 keys_of(owner: ClientId) -> Vec<(KeyHash, Key)>;
                 change_key(hash: KeyHash, after: Key) -> bool;
-                step_by_key(hash: KeyHash, after: Key, step: KeyStep) -> Option<KeyStepOutcome>;
+                batch_by_key(hash: KeyHash, batch: Batch) -> BatchAnswer;
             }
             TopUps {
                 open_top_up(wanted: NewTopUp) -> Opened;
@@ -86,7 +86,7 @@ macro_rules! forward_store {
             use $crate::{
                 accounting::{
                     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-                    Expired, Key, KeyHash, KeyStep, KeyStepOutcome, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+                    Expired, Key, KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
                     TopUp, TopUpId,
                 },
                 store::{

@@ -23,9 +23,8 @@ use super::{
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, Book as _,
-        DeductionRecord, Expired, Key, KeyHash, KeyStep, KeyStepOutcome, Kind, Limit, Memory,
-        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp, TopUpId,
-        UNCHARGED_KEPT, Window,
+        DeductionRecord, Expired, Key, KeyHash, Kind, Limit, Memory, Movement, NewTopUp, OpenHold,
+        Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -188,16 +187,11 @@ impl Keys for InMemory {
         Ok(known(accounting::change_key(&mut self.books()?.memory, &hash, &after)))
     }
 
-    async fn step_by_key(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
+    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let window = self.window();
         let memory = &mut self.books()?.memory;
         memory.forget_charges_before(&window.first_remembered());
-        Ok(known(accounting::apply_key_step(memory, &hash, &after, &step, &window)))
+        Ok(known(accounting::apply_by_key(memory, &hash, &batch, &window)))
     }
 }
 

@@ -11,8 +11,8 @@ use stripe402_protocol::{
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Key,
-    KeyHash, KeyStep, KeyStepOutcome, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted,
-    Posting, Settled, State, TopUp, TopUpId,
+    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+    TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -107,13 +107,9 @@ pub trait Keys: Send + Sync + 'static {
     /// Makes or changes a key as [`crate::accounting::change_key`] says.
     async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError>;
 
-    /// Carries out a step in the name of a key's owner as [`crate::accounting::apply_key_step`] says.
-    async fn step_by_key(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError>;
+    /// Carries out a batch in the name of a key's owner as [`crate::accounting::apply_by_key`] says. What would
+    /// take too long may be answered [`DeductionOutcome::Leased`]: it is asked for again.
+    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError>;
 }
 
 /// The records of card charges.

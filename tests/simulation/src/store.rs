@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use stripe402_ledger::{
-    accounting::{
-        AccountKey, Key, KeyHash, KeyStep, KeyStepOutcome, NewTopUp, Opened, Posted, Posting,
-    },
+    accounting::{AccountKey, KeyHash, NewTopUp, Opened, Posted, Posting},
     forward_store,
     store::{Accounts, Keys as _, StoreError, TopUps},
 };
@@ -122,34 +120,31 @@ impl Line {
         .await
     }
 
-    async fn by_key(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
-        self.through("step_by_key", async {
+    async fn by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        self.through("batch_by_key", async {
+            let asked = batch.deductions.clone();
             let before = self.world.books.key(hash).await?;
-            let revision = |key: &Option<Key>| key.as_ref().map(|key| key.revision);
-            let outcome = self.world.books.step_by_key(hash, after, step.clone()).await?;
-            let now = self.world.books.key(hash).await?;
-            if revision(&before) != revision(&now) {
-                self.world.at_key_step(hash, before.as_ref(), &step);
-            }
-            if let Some(KeyStepOutcome::Deducted(outcome)) = outcome {
-                if let (DeductionOutcome::Insufficient, KeyStep::Deduct(deduction)) =
-                    (outcome, &step)
-                {
-                    self.world.at_refusal(deduction);
+            let new = asked.iter().filter(|of| self.world.standing_of(&of.id) == 0);
+            let new: Vec<_> = new.map(|of| of.id).collect();
+            let answer = self.world.books.batch_by_key(hash, batch).await?;
+            for (deduction, (id, outcome)) in asked.iter().zip(&answer.deductions) {
+                match outcome {
+                    DeductionOutcome::Insufficient => self.world.at_refusal(deduction),
+                    DeductionOutcome::Deducted(_) => {
+                        self.world.truth().deducted.insert(random_of(id));
+                        if new.contains(id) {
+                            self.world.at_key(hash, before.as_ref(), *id);
+                        }
+                    }
+                    _ => {}
                 }
-                if matches!(outcome, DeductionOutcome::Deducted(_)) {
-                    self.world.truth().deducted.insert(random_of(&step.id()));
-                }
             }
+            let charges = answer.deductions.iter().map(|(id, of)| format!("{id} {of:?}"));
+            let voids = answer.voids.iter().map(|(id, of)| format!("{id} {of:?}"));
+            let shown: Vec<_> = charges.chain(voids).collect();
             let name = &self.life.name;
-            let seen = format!("{hash:?} {} {outcome:?}", step.id());
-            self.world.tell(format_args!("{name} → store"), format_args!("{seen}"));
-            Ok(outcome)
+            self.world.tell(format_args!("{name} → store"), format_args!("{hash:?} {shown:?}"));
+            Ok(answer)
         })
         .await
     }
@@ -170,9 +165,7 @@ impl Line {
 
 macro_rules! line {
     ($self:ident batch($batch:ident)) => { $self.batch($batch).await };
-    ($self:ident step_by_key($hash:ident, $after:ident, $step:ident)) => {
-        $self.by_key($hash, $after, $step).await
-    };
+    ($self:ident batch_by_key($hash:ident, $batch:ident)) => { $self.by_key($hash, $batch).await };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.deduct($deduction).await };
     ($self:ident open_top_up($wanted:ident)) => { $self.open($wanted).await };
     ($self:ident post_up_to($key:ident, $posting:ident)) => { $self.goodwill($key, $posting).await };

@@ -133,10 +133,12 @@ macro_rules! conformance_tests {
             disputes_and_debts_are_about_money
             an_account_has_so_many_grants
             what_a_key_spends_is_its_owners
-            a_key_that_has_changed_spends_nothing
+            keys_say_nothing_of_their_owners
+            a_key_is_changed_as_it_was_read_or_not_at_all
             what_comes_back_comes_back_to_the_key
             keys_are_listed_by_owner
             a_hold_of_a_key_is_settled_at_its_end
+            a_budget_is_spent_to_the_last_unit
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
             the_newest_of_all_clients_is_found

@@ -1,7 +1,10 @@
 //! The part of the store that is about keys.
 
 use async_trait::async_trait;
-use stripe402_protocol::ClientId;
+use stripe402_protocol::{
+    ClientId,
+    message::{Batch, BatchAnswer},
+};
 
 use super::{
     super::{Keys, StoreError},
@@ -10,7 +13,7 @@ use super::{
     read::Snapshot,
     schema::{self, KEYS, KEYS_OF, failed},
 };
-use crate::accounting::{self, Key, KeyHash, KeyStep, KeyStepOutcome};
+use crate::accounting::{self, Key, KeyHash};
 
 impl Snapshot {
     fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
@@ -46,17 +49,12 @@ impl Keys for Embedded {
         self.write(move |book| accounting::change_key(book, &hash, &after)).await
     }
 
-    async fn step_by_key(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
+    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let (window, uncharged_until) = (self.window(), self.uncharged_until());
         self.write(move |book: &mut TableBook<'_>| {
             book.remember_from(window.first_remembered());
             book.remember_uncharged_after(uncharged_until);
-            accounting::apply_key_step(book, &hash, &after, &step, &window)
+            accounting::apply_by_key(book, &hash, &batch, &window)
         })
         .await
     }

@@ -62,7 +62,7 @@ pub(super) async fn deduction(
 }
 
 /// A record of money that moved; `None` for a mark.
-fn record(row: &PgRow) -> Result<Option<DeductionRecord>, sqlx::Error> {
+pub(super) fn record(row: &PgRow) -> Result<Option<DeductionRecord>, sqlx::Error> {
     let state: &str = row.try_get("state")?;
     if matches!(state, "refused" | "capture_first") {
         return Ok(None);

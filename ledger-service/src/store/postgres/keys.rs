@@ -1,14 +1,17 @@
-//! Keys: a step locks its key's row, then does what a batch does, and writes the key if that took effect.
+//! Keys: what one does locks its row, is decided entry by entry, and is written with the key in one transaction.
 
 use async_trait::async_trait;
-use sqlx::{PgPool, Postgres as Database, Row, Transaction, postgres::PgRow, types::Json};
-use stripe402_protocol::{ClientId, DeductionId};
+use sqlx::{PgPool, Postgres as Database, Row as _, Transaction, postgres::PgRow, types::Json};
+use stripe402_protocol::{
+    ClientId, DeductionId,
+    message::{Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, VoidOutcome},
+};
 
 use super::{
     super::{Keys, StoreError},
-    Postgres, batch, rows, unavailable,
+    Postgres, batch, holds, rows, unavailable,
 };
-use crate::accounting::{Key, KeyHash, KeyStep, KeyStepOutcome};
+use crate::accounting::{DeductionRecord, Key, KeyHash, has_taken_effect, is_lease, refused};
 
 #[async_trait]
 impl Keys for Postgres {
@@ -37,7 +40,8 @@ impl Keys for Postgres {
         let pool = self.pool().await?;
         self.retried(async || {
             let mut transaction = pool.begin().await?;
-            let follows = follows(&mut transaction, &hash, &after).await?;
+            let before = locked(&mut transaction, &hash).await?.map_or(0, |key| key.revision);
+            let follows = before.checked_add(1) == Some(after.revision);
             if follows {
                 write(&mut transaction, &hash, &after).await?;
             }
@@ -47,55 +51,123 @@ impl Keys for Postgres {
         .await
     }
 
-    async fn step_by_key(
-        &self,
-        hash: KeyHash,
-        after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
+    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let pool = self.pool().await?;
-        self.retried(|| self.step(pool, &hash, &after, &step)).await
+        self.retried(|| self.by_key(pool, &hash, &batch)).await
     }
+}
+
+/// One key's transaction.
+struct ByKey<'p> {
+    postgres: &'p Postgres,
+    transaction: Transaction<'static, Database>,
+    key: Key,
+    now_ms: u64,
 }
 
 impl Postgres {
-    async fn step(
+    async fn by_key(
         &self,
         pool: &PgPool,
         hash: &KeyHash,
-        after: &Key,
-        step: &KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, sqlx::Error> {
+        batch: &Batch,
+    ) -> Result<BatchAnswer, sqlx::Error> {
         let mut transaction = pool.begin().await?;
-        if !follows(&mut transaction, hash, after).await? {
-            return Ok(None);
+        let now_ms: i64 =
+            sqlx::query_scalar("SELECT now_ms()").fetch_one(&mut *transaction).await?;
+        let now_ms = u64::try_from(now_ms).unwrap_or(0);
+        let Some(before) = locked(&mut transaction, hash).await? else {
+            return Ok(refused(batch));
+        };
+        let mut work = ByKey { postgres: self, transaction, key: before.clone(), now_ms };
+        for ended in before.ended(now_ms) {
+            let known = work.known(&ended).await?;
+            work.key = work.key.heard_of(&ended, known.as_ref());
         }
-        let known = has_taken_effect(&mut transaction, &step.id()).await?;
-        let batch = step.batch();
-        let said = batch::run(&mut transaction, &batch, &self.options).await?;
-        let answer =
-            batch::answer(&batch, said).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let outcome = step.outcome(&answer);
-        if outcome.is_some_and(|outcome| step.took_effect(outcome, known)) {
-            write(&mut transaction, hash, after).await?;
+        let answer = work.carry_out(batch).await?;
+        let ByKey { mut transaction, key, .. } = work;
+        if key != before {
+            write(&mut transaction, hash, &key.changed()).await?;
         }
         transaction.commit().await?;
-        Ok(outcome)
+        Ok(answer)
     }
 }
 
-/// Locks the key, and says whether this one follows it.
-async fn follows(
+impl ByKey<'_> {
+    async fn carry_out(&mut self, batch: &Batch) -> Result<BatchAnswer, sqlx::Error> {
+        let mut answer = BatchAnswer::default();
+        for void in &batch.voids {
+            let known = self.known(&void.id).await?;
+            let alone = Batch { voids: vec![void.clone()], ..Batch::default() };
+            let said = self.run(&alone).await?.voids;
+            for (id, outcome) in said {
+                if outcome == VoidOutcome::Voided {
+                    self.key = self.key.clone().voided(&id, known.as_ref());
+                }
+                answer.voids.push((id, outcome));
+            }
+        }
+        for capture in &batch.captures {
+            let alone = Batch { captures: vec![*capture], ..Batch::default() };
+            let said: Vec<(_, CaptureOutcome)> = self.run(&alone).await?.captures;
+            for (id, outcome) in said {
+                self.key = self.key.clone().captured(&id, outcome);
+                answer.captures.push((id, self.key.told_captured(outcome, &id)));
+            }
+        }
+        for deduction in &batch.deductions {
+            let outcome = self.deduct(deduction).await?;
+            answer.deductions.push((deduction.id, outcome));
+        }
+        Ok(answer)
+    }
+
+    async fn deduct(&mut self, deduction: &Deduction) -> Result<DeductionOutcome, sqlx::Error> {
+        if is_lease(deduction) {
+            return Ok(DeductionOutcome::LeaseRefused);
+        }
+        let is_new = !has_taken_effect(self.known(&deduction.id).await?.as_ref());
+        if let Err(refusal) = self.key.allow(deduction, self.now_ms)
+            && is_new
+        {
+            return Ok(DeductionOutcome::KeyRefused(refusal));
+        }
+        let alone = Batch { deductions: vec![deduction.clone()], ..Batch::default() };
+        let said = self.run(&alone).await?.deductions.into_iter().next();
+        let (_, outcome) = said.ok_or_else(|| sqlx::Error::Decode("no outcome".into()))?;
+        if is_new && matches!(outcome, DeductionOutcome::Deducted(_)) {
+            self.key = self.key.clone().with(deduction);
+        }
+        Ok(self.key.told(outcome, &deduction.id))
+    }
+
+    async fn run(&mut self, batch: &Batch) -> Result<BatchAnswer, sqlx::Error> {
+        let said = batch::run(&mut self.transaction, batch, &self.postgres.options).await?;
+        batch::answer(batch, said).map_err(|error| sqlx::Error::Decode(error.into()))
+    }
+
+    /// What is remembered of an id.
+    async fn known(&mut self, id: &DeductionId) -> Result<Option<DeductionRecord>, sqlx::Error> {
+        sqlx::query("SELECT * FROM known_charges(ARRAY[$1::bytea])")
+            .bind(id.as_bytes().as_slice())
+            .try_map(|row: PgRow| holds::record(&row))
+            .fetch_optional(&mut *self.transaction)
+            .await
+            .map(Option::flatten)
+    }
+}
+
+/// A key, locked until the transaction ends.
+async fn locked(
     transaction: &mut Transaction<'_, Database>,
     hash: &KeyHash,
-    after: &Key,
-) -> Result<bool, sqlx::Error> {
-    let revision = sqlx::query_scalar("SELECT revision FROM keys WHERE hash = $1 FOR UPDATE")
+) -> Result<Option<Key>, sqlx::Error> {
+    sqlx::query("SELECT record FROM keys WHERE hash = $1 FOR UPDATE")
         .bind(hash.0.as_slice())
+        .try_map(|row: PgRow| Ok(row.try_get::<Json<Key>, _>("record")?.0))
         .fetch_optional(&mut **transaction)
-        .await?;
-    let next = revision.map_or(Some(1), |revision: i64| revision.checked_add(1));
-    Ok(next == i64::try_from(after.revision).ok())
+        .await
 }
 
 async fn write(
@@ -104,28 +176,14 @@ async fn write(
     key: &Key,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO keys VALUES ($1, $2, $3, $4)
-         ON CONFLICT (hash) DO UPDATE SET revision = $3, record = $4
-          WHERE keys.revision = $3 - 1",
+        "INSERT INTO keys VALUES ($1, $2, $3)
+         ON CONFLICT (hash) DO UPDATE SET record = $3
+          WHERE (keys.record->>'revision')::bigint = ($3::jsonb->>'revision')::bigint - 1",
     )
     .bind(hash.0.as_slice())
     .bind(key.owner.as_bytes().as_slice())
-    .bind(i64::try_from(key.revision).unwrap_or(i64::MAX))
     .bind(Json(key))
     .execute(&mut **transaction)
     .await?;
     Ok(())
-}
-
-/// Whether a deduction has taken effect: a mark has not.
-async fn has_taken_effect(
-    transaction: &mut Transaction<'_, Database>,
-    id: &DeductionId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM known_charges(ARRAY[$1::bytea]) WHERE state <> 'capture_first')",
-    )
-    .bind(id.as_bytes().as_slice())
-    .fetch_one(&mut **transaction)
-    .await
 }

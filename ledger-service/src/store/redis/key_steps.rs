@@ -1,17 +1,34 @@
-//! Keys of clients. A key lies with its owner, so that a step is one script; a name elsewhere says whose it is.
+//! Keys of clients. A key lies with its owner, so that what it does is one script; a name elsewhere says whose it is.
+//!
+//! The script is told what becomes of the key, and does nothing if the key has changed since it was read: the
+//! rules are in Rust alone. One entry is one script, so those of a batch are taken one after the other, for a
+//! while.
+
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use stripe402_protocol::ClientId;
+use stripe402_protocol::{
+    ClientId, DeductionId, Units,
+    message::{
+        Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
+    },
+};
 
 use super::{
-    super::{Keys, StoreError},
+    super::{Accounts as _, Keys, StoreError},
     Redis,
     keys::{self, BUCKET_MS, ClientKeys},
-    part::{Call, Part, unanswered},
+    part::{Call, Part, PartAnswer, unanswered},
     reply::{Reply, damaged, parse},
     script::{CHANGE_KEY, KEY_STEP},
 };
-use crate::accounting::{Key, KeyHash, KeyStep, KeyStepOutcome};
+use crate::accounting::{Key, KeyHash, has_taken_effect, is_lease, refused};
+
+/// For so long a batch of one key is taken; the deductions after that are asked for again. Other clients wait for
+/// the same answer.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often a key is read again that another ledger has changed meanwhile.
+const TRIES: u32 = 100;
 
 #[async_trait]
 impl Keys for Redis {
@@ -19,11 +36,7 @@ impl Keys for Redis {
         let mut whose = redis::cmd("GET");
         let owner: Option<String> = self.connection.command(whose.arg(keys::key(&hash))).await?;
         let Some(owner) = owner else { return Ok(None) };
-        let owner: ClientId = parse(&owner, "whose a key is")?;
-        let mut record = redis::cmd("HGET");
-        record.arg(ClientKeys::of(&owner).keys()).arg(hash.to_hex());
-        let stored: Option<String> = self.connection.command(&record).await?;
-        stored.map(|stored| read(&owner, &stored)).transpose()
+        self.key_of(parse(&owner, "whose a key is")?, &hash).await
     }
 
     async fn keys_of(&self, owner: ClientId) -> Result<Vec<(KeyHash, Key)>, StoreError> {
@@ -48,41 +61,159 @@ impl Keys for Redis {
         Ok(changed == "1")
     }
 
-    async fn step_by_key(
+    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let since = Instant::now();
+        let Some(key) = self.key(hash).await? else { return Ok(refused(&batch)) };
+        let mut work = ByKey { redis: self, hash, key };
+        work.hear().await?;
+        let mut answer = BatchAnswer::default();
+        for void in &batch.voids {
+            answer.voids.push((void.id, work.void(void).await?));
+        }
+        for capture in &batch.captures {
+            answer.captures.push((capture.id, work.capture(capture).await?));
+        }
+        for deduction in &batch.deductions {
+            let outcome = match since.elapsed() < PATIENCE {
+                true => work.deduct(deduction).await?,
+                false => DeductionOutcome::Leased,
+            };
+            answer.deductions.push((deduction.id, outcome));
+        }
+        Ok(answer)
+    }
+}
+
+/// What one key does, and the key as it was read or written last.
+struct ByKey<'r> {
+    redis: &'r Redis,
+    hash: KeyHash,
+    key: Key,
+}
+
+impl ByKey<'_> {
+    async fn deduct(&mut self, deduction: &Deduction) -> Result<DeductionOutcome, StoreError> {
+        if is_lease(deduction) {
+            return Ok(DeductionOutcome::LeaseRefused);
+        }
+        let part = Part { deductions: vec![(0, deduction)], ..Part::default() };
+        for tried in 0..TRIES {
+            if let Err(refusal) = self.key.allow(deduction, self.redis.clock.now_ms())
+                && !has_taken_effect(self.known(&deduction.id).await?.as_ref())
+            {
+                return Ok(DeductionOutcome::KeyRefused(refusal));
+            }
+            let after = self.key.clone().with(deduction);
+            self.redis.list_holds(core::slice::from_ref(deduction)).await?;
+            if let Some(said) = self.step(after, &part, ("charged ", true)).await? {
+                let (_, outcome) = said.deductions.into_iter().next().ok_or_else(unanswered)?;
+                return Ok(self.key.told(outcome, &deduction.id));
+            }
+            self.read_again(tried).await?;
+        }
+        Err(busy())
+    }
+
+    async fn capture(&mut self, capture: &Capture) -> Result<CaptureOutcome, StoreError> {
+        let part = Part { captures: vec![(0, capture)], ..Part::default() };
+        for tried in 0..TRIES {
+            let held = self.key.held(&capture.id);
+            let taken = held.map_or(Units::ZERO, |held| held.min(capture.amount));
+            let after = self.key.clone().settled(&capture.id, taken);
+            let effect = format!("captured {taken} ");
+            if let Some(said) = self.step(after, &part, (&effect, false)).await? {
+                let (_, outcome) = said.captures.into_iter().next().ok_or_else(unanswered)?;
+                let outcomes = [(capture.id, outcome)];
+                self.redis.unlist_captured(core::slice::from_ref(capture), &outcomes).await;
+                return Ok(self.key.told_captured(outcome, &capture.id));
+            }
+            self.read_again(tried).await?;
+        }
+        Err(busy())
+    }
+
+    async fn void(&mut self, void: &Void) -> Result<VoidOutcome, StoreError> {
+        let part = Part { voids: vec![(0, void)], ..Part::default() };
+        for tried in 0..TRIES {
+            // Read after the key: what is deducted later changes the key, and it is read again.
+            let known = self.known(&void.id).await?;
+            let after = self.key.clone().voided(&void.id, known.as_ref());
+            if let Some(said) = self.step(after, &part, ("voided", false)).await? {
+                let (_, outcome) = said.voids.into_iter().next().ok_or_else(unanswered)?;
+                return Ok(outcome);
+            }
+            self.read_again(tried).await?;
+        }
+        Err(busy())
+    }
+
+    /// What became of holds that have ended: kept with the next step.
+    async fn hear(&mut self) -> Result<(), StoreError> {
+        for ended in self.key.ended(self.redis.clock.now_ms()) {
+            let known = self.known(&ended).await?;
+            self.key = self.key.clone().heard_of(&ended, known.as_ref());
+        }
+        Ok(())
+    }
+
+    async fn known(
         &self,
-        hash: KeyHash,
+        id: &DeductionId,
+    ) -> Result<Option<crate::accounting::DeductionRecord>, StoreError> {
+        self.redis.deduction(self.key.owner, *id).await
+    }
+
+    async fn read_again(&mut self, tried: u32) -> Result<(), StoreError> {
+        if tried > 0 {
+            tokio::time::sleep(Duration::from_millis(u64::from(tried.min(20)))).await;
+        }
+        let owner = self.key.owner;
+        let gone = || damaged(&owner, "a key is gone");
+        self.key = self.redis.key_of(owner, &self.hash).await?.ok_or_else(gone)?;
+        self.hear().await
+    }
+
+    /// One entry, which makes this of the key if its answer begins so, and if its id is new where that matters.
+    /// `None`, and nothing is done, if the key has changed.
+    async fn step(
+        &mut self,
         after: Key,
-        step: KeyStep,
-    ) -> Result<Option<KeyStepOutcome>, StoreError> {
-        let (owner, batch) = (after.owner, step.batch());
-        self.list_holds(&batch.deductions).await?;
-        let part = Part {
-            voids: batch.voids.iter().enumerate().collect(),
-            captures: batch.captures.iter().enumerate().collect(),
-            deductions: batch.deductions.iter().enumerate().collect(),
-        };
+        part: &Part<'_>,
+        (effect, new): (&str, bool),
+    ) -> Result<Option<PartAnswer>, StoreError> {
+        let (redis, owner, after) = (self.redis, self.key.owner, after.changed());
         // An owner has paid, and is in the index of accounts; else it is put there.
         for listed in [false, true] {
-            let mut call =
-                Call::new(self.charge_memory_ms(), self.clock_skew_ms(), BUCKET_MS, listed);
+            let (memory_ms, skew_ms) = (redis.charge_memory_ms(), redis.clock_skew_ms());
+            let mut call = Call::new(memory_ms, skew_ms, BUCKET_MS, listed);
             call.keys.push(ClientKeys::of(&owner).keys());
-            call.arguments.extend(written(&hash, &after)?);
-            call.arguments.extend(effect(&step));
-            call.add(&owner, &part);
+            call.arguments.extend(written(&self.hash, &after)?);
+            call.arguments.extend([effect.into(), if new { "1" } else { "0" }.into()]);
+            call.add(&owner, part);
             let said: Vec<String> =
-                self.connection.call(&KEY_STEP, &call.keys, &call.arguments).await?;
-            if said.first().is_some_and(|said| said == "changed") {
-                return Ok(None);
+                redis.connection.call(&KEY_STEP, &call.keys, &call.arguments).await?;
+            let mut reply = Reply::new(said);
+            match reply.text()?.as_str() {
+                "changed" => return Ok(None),
+                "kept" => {}
+                "written" => self.key = after.clone(),
+                _ => return Err(unanswered()),
             }
-            let Some(answer) = part.answer(&owner, &mut Reply::new(said))? else {
-                self.list(&owner).await?;
-                continue;
-            };
-            let answer = answer.of_one(&step);
-            self.unlist_captured(&batch.captures, &answer.captures).await;
-            return step.outcome(&answer).map(Some).ok_or_else(unanswered);
+            if let Some(answer) = part.answer(&owner, &mut reply)? {
+                return Ok(Some(answer));
+            }
+            redis.list(&owner).await?;
         }
         Err(StoreError::Damaged("a script does not see the index of accounts".to_owned()))
+    }
+}
+
+impl Redis {
+    async fn key_of(&self, owner: ClientId, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
+        let mut record = redis::cmd("HGET");
+        record.arg(ClientKeys::of(&owner).keys()).arg(hash.to_hex());
+        let stored: Option<String> = self.connection.command(&record).await?;
+        stored.map(|stored| read(&owner, &stored)).transpose()
     }
 }
 
@@ -96,11 +227,6 @@ fn written(hash: &KeyHash, key: &Key) -> Result<[Vec<u8>; 3], StoreError> {
     Ok([hash.to_hex().into_bytes(), key.revision.to_string().into_bytes(), record])
 }
 
-/// How the script knows a step that takes effect: see [`KeyStep::took_effect`].
-fn effect(step: &KeyStep) -> [Vec<u8>; 2] {
-    match step {
-        KeyStep::Deduct(_) => ["charged ".into(), "1".into()],
-        KeyStep::Capture(_, taken) => [format!("captured {taken} ").into_bytes(), "0".into()],
-        KeyStep::Void(_) => ["voided".into(), "0".into()],
-    }
+fn busy() -> StoreError {
+    StoreError::Unavailable("other ledgers keep changing the same key".to_owned())
 }

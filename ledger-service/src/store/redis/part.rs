@@ -2,9 +2,7 @@
 
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{
-        BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome,
-    },
+    message::{Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome},
 };
 
 use super::{
@@ -12,7 +10,6 @@ use super::{
     keys::ClientKeys,
     reply::{Reply, damaged, units},
 };
-use crate::accounting::KeyStep;
 
 /// What the script has to do for one client; each with its place in the batch.
 #[derive(Default)]
@@ -114,18 +111,6 @@ impl Entries<'_> {
         let index = size(self.first_bucket.saturating_add(place).saturating_add(1));
         let id_text = id.to_string().into_bytes();
         self.arguments.extend([kind.into(), index, id_text, number(id.minted_ms())]);
-    }
-}
-
-impl PartAnswer {
-    /// The answer to a batch of this step alone.
-    pub(super) fn of_one(self, step: &KeyStep) -> BatchAnswer {
-        let id = step.id();
-        BatchAnswer {
-            deductions: self.deductions.into_iter().map(|(_, outcome)| (id, outcome)).collect(),
-            voids: self.voids.into_iter().map(|(_, outcome)| (id, outcome)).collect(),
-            captures: self.captures.into_iter().map(|(_, outcome)| (id, outcome)).collect(),
-        }
     }
 }
 

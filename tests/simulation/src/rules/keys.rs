@@ -1,17 +1,16 @@
 //! What must hold of keys.
 
-use stripe402_ledger::accounting::{Book as _, Key, KeyHash, KeyStep, standing};
+use stripe402_ledger::accounting::{Book as _, Key, KeyHash, standing};
 use stripe402_protocol::{DeductionId, Units};
 
 use crate::world::World;
 
 impl World {
     /// When a deduction by a key took effect: the key was not revoked.
-    pub fn at_key_step(&self, hash: KeyHash, before: Option<&Key>, step: &KeyStep) {
-        let KeyStep::Deduct(deduction) = step else { return };
-        self.truth().by_key.entry(hash).or_default().insert(deduction.id);
+    pub fn at_key(&self, hash: KeyHash, before: Option<&Key>, id: DeductionId) {
+        self.truth().by_key.entry(hash).or_default().insert(id);
         if before.is_some_and(|key| key.revoked_ms.is_some()) {
-            self.violated("revoked_keys_spend_nothing", format!("{hash:?} {}", deduction.id));
+            self.violated("revoked_keys_spend_nothing", format!("{hash:?} {id}"));
         }
     }
 

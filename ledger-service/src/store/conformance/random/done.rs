@@ -7,7 +7,7 @@ use crate::accounting::{Kind, Posted};
 /// From so many commands on, every kind of movement must have been posted.
 const ENOUGH: usize = 10_000;
 /// How often a hold must have ended in each of its two ways by then.
-const MANY: usize = 40;
+const MANY: usize = 20;
 
 /// How many movements of each kind were posted.
 #[derive(Default)]

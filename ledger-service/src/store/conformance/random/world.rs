@@ -117,12 +117,12 @@ impl World {
     }
 
     pub(super) async fn step(&mut self, store: &dyn Store, at: &str) {
-        match self.dice.throw(16) {
+        match self.dice.throw(15) {
             0..=4 => self.batch(store, at).await,
             10 | 11 => self.deduct_for_card(store, at).await,
             5 | 6 => self.open(store, at).await,
             7 => self.advance(store, at).await,
-            14 | 15 => self.by_key(store, at).await,
+            14 => self.by_key(store, at).await,
             12 => self.customer(store, at).await,
             13 => {
                 let key = *self.dice.pick(&self.keys);

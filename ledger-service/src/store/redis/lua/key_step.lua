@@ -1,12 +1,12 @@
 -- One deduction, capture or void of one client in the name of a key, and the key with it, as
--- `accounting/key/step.rs` says.
+-- `accounting/key/apply.rs` says.
 --
 -- KEYS[1]  the client's keys: SHA-256 = "revision record"; the others as `charges.lua` says
 -- ARGV[1…4] as `charges.lua` says
--- ARGV[5…7] the key's SHA-256, its revision and record if the step takes effect
--- ARGV[8…9] how the answer to a step that takes effect begins, and '1' if its id must be new besides
+-- ARGV[5…7] the key's SHA-256, its revision and record if the entry takes effect
+-- ARGV[8…9] how the answer to an entry that takes effect begins, and '1' if its id must be new besides
 -- ARGV[10…] the client's part, of one entry
--- Answers as `charges.lua` says, or 'changed', if the key has.
+-- Answers 'changed' if the key has; else 'written' or 'kept', of the key, and as `charges.lua` says.
 
 local stored = call('HGET', KEYS[1], ARGV[5])
 local before = stored and tonumber(match(stored, '^%d+')) or 0
@@ -14,9 +14,15 @@ if before + 1 ~= tonumber(ARGV[6]) then
     return { 'changed' }
 end
 local known = call('HGET', KEYS[tonumber(ARGV[14])], ARGV[15])
-local is_new = not known or string.sub(known, 1, 2) == 'm '
-local said = run_parts(10, 2)
-if said[1] == 'ok' and string.sub(said[2], 1, #ARGV[8]) == ARGV[8] and (is_new or ARGV[9] ~= '1') then
+local is_new = not known or known == 'r' or string.sub(known, 1, 2) == 'm '
+local answer = run_parts(10, 2)
+if answer.err then
+    return answer
+end
+local took_effect = answer[1] == 'ok' and string.sub(answer[2], 1, #ARGV[8]) == ARGV[8]
+    and (is_new or ARGV[9] ~= '1')
+if took_effect then
     call('HSET', KEYS[1], ARGV[5], ARGV[6] .. ' ' .. ARGV[7])
 end
-return said
+table.insert(answer, 1, took_effect and 'written' or 'kept')
+return answer
