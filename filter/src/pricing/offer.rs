@@ -2,7 +2,10 @@
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
-use stripe402_protocol::{Challenge, Currency, DeductionId, Resource, Units, message::HoldTerms};
+use stripe402_protocol::{
+    Challenge, Currency, DeductionId, Resource, Trial, Units,
+    message::{CardTrial, HoldTerms},
+};
 
 use super::{Price, Tools};
 
@@ -60,6 +63,8 @@ pub struct Offer {
     pub void_on: VoidOn,
     /// Whether busy clients may be paid for from leases.
     pub leases: bool,
+    /// What a card that never paid gets without a charge; never below the price.
+    pub trial: Option<CardTrial>,
     /// What MCP's messages cost each, where the body says which one it is; `price` is the dearest.
     pub tools: Option<Box<Tools>>,
     pub(crate) encoded: EncodedChallenges,
@@ -164,7 +169,8 @@ impl Offer {
         };
         let (price, currency) = (self.price(), self.currency);
         let challenge = Challenge::new(resource, price, self.min_top_up, currency, publishable_key);
-        Challenge { pricing: self.price.told(), ..challenge }
+        let trial = self.trial.map(|trial| Trial { units: trial.units });
+        Challenge { pricing: self.price.told(), trial, ..challenge }
     }
 }
 

@@ -16,7 +16,7 @@ pub use batch::{
     Batch, BatchAnswer, Capture, CaptureOutcome, CardHold, Deduction, DeductionOutcome, HoldTerms,
     LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
 };
-pub use card::{CardAnswer, CardPayment};
+pub use card::{CardAnswer, CardPayment, CardTrial};
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 

@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 36] = [
+pub const ALL: [Mutant; 37] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -53,6 +53,7 @@ pub const ALL: [Mutant; 36] = [
     mutant("credential_unnamed", "a credential that is sent again is another payment"),
     mutant("grant_paid_out", "credit that was given is refunded to a card"),
     mutant("grant_stays", "credit that was given stays when it has expired"),
+    mutant("trial_twice", "a card gets trial credit as often as it has none left"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];
 
