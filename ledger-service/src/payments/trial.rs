@@ -69,7 +69,8 @@ impl CardPayments {
         }
         // After the card is verified: else whoever knows its number could use its trial up.
         if self.is_for(attempt).await? || again {
-            let reference = if again { attempt.request.deduction_id.to_string() } else { TRIAL.into() };
+            let reference =
+                if again { attempt.request.deduction_id.to_string() } else { TRIAL.into() };
             self.grant_trial(attempt.account, reference, trial).await?;
         }
         Ok(true)

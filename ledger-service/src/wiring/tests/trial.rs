@@ -3,7 +3,7 @@
 use stripe402_protocol::message::CardTrial;
 
 use super::*;
-use crate::store::Reports as _;
+use crate::{accounting::UNCHARGED_KEPT, store::Reports as _};
 
 /// A store in which everybody else has a turn before each call.
 struct Turns(InMemory);
@@ -19,6 +19,7 @@ crate::forward_store!(Turns, turns);
 
 /// Two ledgers on one store.
 struct Case {
+    time: Time,
     store: Arc<Turns>,
     bank: Arc<Bank>,
     ledgers: [Parts; 2],
@@ -26,16 +27,26 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let store = Arc::new(Turns(InMemory::new(SystemClock, Duration::from_secs(7 * 24 * 3600))));
+        let time = Time::now();
+        let books = InMemory::new(time.clone(), Duration::from_secs(7 * 24 * 3600));
+        let store = Arc::new(Turns(books));
         let bank = Arc::new(Bank::default());
         *bank.card.lock().unwrap() = ("fp", None);
         let ledgers = [["a secret", "b secret"], ["b secret", "a secret"]].map(|secrets| {
-            let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+            let (clock, ids) = (Arc::new(time.clone()), Arc::new(RandomIds));
             let edges = Edges { store: store.clone(), provider: bank.clone(), clock, ids };
             let options = PaymentOptions { poll: Duration::from_millis(1), ..Default::default() };
             Parts::new(edges, secrets.map(SecretString::from).to_vec(), options)
         });
-        Self { store, bank, ledgers }
+        Self { time, store, bank, ledgers }
+    }
+
+    /// A request at the first.
+    async fn ask(&self) -> CardAnswer {
+        let trial = Some(CardTrial { units: Units::from_u32(200), lasts_ms: Some(3_600_000) });
+        let deduction_id = DeductionId::mint(self.time.now_ms(), [9; 10]);
+        let asked = CardPayment { deduction_id, trial, ..request() };
+        self.ledgers[0].payments.pay(&asked).await.unwrap()
     }
 
     /// A first request at each ledger at once.
@@ -90,4 +101,29 @@ async fn two_currencies_have_one_trial() {
     let answers = case.at_once([Currency::USD, "eur".parse().unwrap()]).await;
     assert!(answers.iter().all(Option::is_some), "{answers:?}");
     assert_eq!((case.grants().await, case.charges()), (1, 1));
+}
+
+/// A month after a card was declined nothing of it is left, as after a charge that was declined.
+#[tokio::test]
+async fn a_card_that_is_not_verified_is_forgotten() {
+    let case = Case::new();
+    *case.bank.verifies.lock().unwrap() = false;
+    let answer = case.ask().await;
+    let CardAnswer::Refused { refusal, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((refusal.error_code, case.charges()), (Code::CardDeclined, 0));
+    let ids = ["a secret", "b secret"].map(|of| ClientId::derive(of.as_bytes(), "fp"));
+    let known = async || {
+        let customer = case.store.customer(ids[0]).await.unwrap();
+        let anchor = *ids.iter().min().unwrap();
+        (customer.is_some(), case.store.agreed(anchor, None).await.unwrap().is_some())
+    };
+    assert_eq!(known().await, (true, true));
+    case.time.pass(UNCHARGED_KEPT);
+    case.store.0.upkeep(case.time.now_ms()).await.unwrap();
+    assert_eq!(known().await.0, false);
+    // And it is as new as ever.
+    *case.bank.verifies.lock().unwrap() = true;
+    let answer = case.ask().await;
+    assert!(matches!(answer, CardAnswer::Paid { payment_intent_id: None, .. }), "{answer:?}");
+    assert_eq!((case.grants().await, case.charges()), (1, 0));
 }
