@@ -85,6 +85,8 @@ pub struct LimitOptions {
     pub window: Duration,
     /// Attempts from one address.
     pub source_attempts: u64,
+    /// Attempts from one address that are for trial credit: they count as attempts, too.
+    pub source_trials: u64,
     /// Declines from one address.
     pub source_declines: u64,
     /// Reads from one address of ids that Stripe does not know.
@@ -107,6 +109,7 @@ impl Default for LimitOptions {
         Self {
             window: Duration::from_secs(600),
             source_attempts: 60,
+            source_trials: 10,
             source_declines: 20,
             source_unknown: 30,
             source_reads: 200,

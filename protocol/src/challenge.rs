@@ -44,9 +44,19 @@ pub struct Challenge {
     /// How the price is known, where it is known only after the request was served (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pricing: Option<Pricing>,
+    /// What a card that never paid here gets without a charge (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// Which extensions of `payment` this server understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
+}
+
+/// Credit that a card which never paid here gets once: it is verified, and not charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// How much, in units.
+    pub units: Units,
 }
 
 /// The resource that a challenge is about.
@@ -111,14 +121,17 @@ impl Challenge {
             reason: None,
             amount_owed: None,
             pricing: None,
+            trial: None,
             extensions: EXTENSIONS.map(ToOwned::to_owned).to_vec(),
         }
     }
 
-    /// The same challenge to a client whose credits do not suffice.
+    /// The same challenge to a client whose credits do not suffice. It says nothing of a trial: who has a client
+    /// id has most likely had one.
     #[must_use]
     pub fn insufficient_credits(self) -> Self {
-        Self { error: Some(crate::Code::InsufficientCredits.as_str().to_owned()), ..self }
+        let error = Some(crate::Code::InsufficientCredits.as_str().to_owned());
+        Self { error, trial: None, ..self }
     }
 
     /// The same challenge to a key whose limits do not allow the request.

@@ -13,12 +13,13 @@ use super::{
     leases::{LEASES, leases},
     mpp::{MPP, mpp},
     route::{ROUTE, route},
+    trial::trial,
 };
 use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
-const ROOT: [&str; 17] = [
+const ROOT: [&str; 18] = [
     "publishable_key",
     "currency",
     "min_top_up",
@@ -36,6 +37,7 @@ const ROOT: [&str; 17] = [
     "limits",
     "leases",
     "mpp",
+    "trial",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
 const DISCOVERY: [&str; 5] = ["enabled", "path", "balances_per_minute", "openapi", "llms"];
@@ -63,17 +65,23 @@ pub(super) fn config(value: Value) -> Checked<Config> {
     }
     let live = publishable_key.starts_with("pk_live_");
     let leases = leases(root.object("leases", &LEASES)?)?;
+    let currency = root.optional("currency")?.unwrap_or(Currency::USD);
     let defaults = Defaults {
         publishable_key,
-        currency: root.optional("currency")?.unwrap_or(Currency::USD),
+        currency,
         min_top_up: root.optional("min_top_up")?,
         max_top_up: root.optional("max_top_up")?,
         void_on: root.values("void_on")?.map_or_else(VoidOn::usual, |causes| VoidOn::of(&causes)),
         leases: leases.enabled,
+        trial: trial(&mut root, currency)?,
     };
     let ledger = ledger(root.object("ledger", &LEDGER)?)?;
     let route_metadata = root.optional("route_metadata")?.unwrap_or(true);
     let routes = routes(&mut root, &defaults, route_metadata)?;
+    // With metadata a name may be that of a route in Envoy.
+    if let Some(trial) = defaults.trial.as_ref().filter(|_| !route_metadata) {
+        trial.check_names(&routes)?;
+    }
     let unmatched = root.optional("unmatched")?.unwrap_or_default();
     let ledger_unavailable = root.optional("ledger_unavailable")?.unwrap_or_default();
     let identity = identity(root.object("identity", &IDENTITY)?)?;

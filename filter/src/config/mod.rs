@@ -12,6 +12,7 @@ mod price;
 mod route;
 mod structure;
 mod tools;
+mod trial;
 
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
@@ -77,6 +78,7 @@ pub struct Defaults {
     max_top_up: Option<i64>,
     void_on: VoidOn,
     leases: bool,
+    trial: Option<trial::TrialSettings>,
 }
 
 /// What happens to requests that no route matches.

@@ -198,6 +198,8 @@ pub(super) fn offer(
         return wrong(leases_at, problem);
     }
     let leases = leases.unwrap_or(defaults.leases) && is_flat;
+    let trial = defaults.trial.as_ref();
+    let trial = trial.and_then(|trial| trial.of(&name, price.most(), currency));
     let encoded = EncodedChallenges::of(kept_for);
     Ok(Some(Offer {
         name,
@@ -209,6 +211,7 @@ pub(super) fn offer(
         mime_type,
         void_on,
         leases,
+        trial,
         tools: None,
         encoded,
     }))

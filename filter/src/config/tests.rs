@@ -2,6 +2,7 @@ mod leases;
 mod mcp;
 mod metered;
 mod mpp;
+mod trial;
 
 use serde_json::{Value, json};
 

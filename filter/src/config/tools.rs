@@ -41,6 +41,7 @@ pub(super) fn offer(
         max_top_up: fields.optional("max_top_up")?.or(defaults.max_top_up),
         void_on: fields.values("void_on")?.map_or(usual, |causes| VoidOn::of(&causes)),
         leases: fields.optional("leases")?.unwrap_or(defaults.leases),
+        trial: defaults.trial.as_ref().and_then(|trial| trial.within(&name)),
     };
     let description: Option<String> = fields.optional("description")?;
     let of = description.as_deref().unwrap_or("MCP tool");

@@ -173,6 +173,8 @@ impl Stream {
         let Some(deduction_id) = mint() else {
             return self.without_ledger(LedgerError::InvalidResponse);
         };
+        // A token cannot be verified without a charge.
+        let trial = priced.offer.trial.filter(|_| !card.instrument.is_token());
         let request = CardPayment {
             version: message::VERSION,
             deduction_id,
@@ -192,6 +194,7 @@ impl Stream {
                 .offer
                 .terms(&deduction_id, self.config.ledger.payment_timeout)
                 .map(CardHold::from),
+            trial,
         };
         self.phase = Phase::Paying { priced, deduction: deduction_id };
         Step::Pay(Box::new(request))

@@ -3,8 +3,8 @@
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
-    Challenge, Currency, DeductionId, Resource, Units,
-    message::{HoldTerms, KeyRefusal},
+    Challenge, Currency, DeductionId, Resource, Trial, Units,
+    message::{CardTrial, HoldTerms, KeyRefusal},
 };
 
 use super::{Price, Tools};
@@ -63,6 +63,8 @@ pub struct Offer {
     pub void_on: VoidOn,
     /// Whether busy clients may be paid for from leases.
     pub leases: bool,
+    /// What a card that never paid gets without a charge; never below the price.
+    pub trial: Option<CardTrial>,
     /// What MCP's messages cost each, where the body says which one it is; `price` is the dearest.
     pub tools: Option<Box<Tools>>,
     pub(crate) encoded: EncodedChallenges,
@@ -179,7 +181,8 @@ impl Offer {
         };
         let (price, currency) = (self.price(), self.currency);
         let challenge = Challenge::new(resource, price, self.min_top_up, currency, publishable_key);
-        Challenge { pricing: self.price.told(), ..challenge }
+        let trial = self.trial.map(|trial| Trial { units: trial.units });
+        Challenge { pricing: self.price.told(), trial, ..challenge }
     }
 }
 

@@ -239,6 +239,7 @@ fn limits(given: &Settings) -> LimitOptions {
     LimitOptions {
         window: given.limit_window.map_or(usual.window, |span| span.0),
         source_attempts: given.limit_source_attempts.unwrap_or(usual.source_attempts),
+        source_trials: given.limit_source_trials.unwrap_or(usual.source_trials),
         source_declines: given.limit_source_declines.unwrap_or(usual.source_declines),
         source_unknown: given.limit_source_unknown.unwrap_or(usual.source_unknown),
         source_reads: given.limit_source_reads.unwrap_or(usual.source_reads),

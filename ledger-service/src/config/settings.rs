@@ -112,6 +112,9 @@ settings! {
     /// Highest number of card attempts from one IP address (IPv6: per /64 network) per
     /// limit_window; more are refused with rate_limited [default: 60]
     limit_source_attempts: u64 = "LEDGER_LIMIT_SOURCE_ATTEMPTS",
+    /// Highest number of cards from one IP address (IPv6: per /64 network) per limit_window that are
+    /// verified for trial credit; more are refused with rate_limited [default: 10]
+    limit_source_trials: u64 = "LEDGER_LIMIT_SOURCE_TRIALS",
     /// Highest number of declines from one IP address (IPv6: per /64 network) per limit_window;
     /// after them its card attempts are refused with rate_limited [default: 20]
     limit_source_declines: u64 = "LEDGER_LIMIT_SOURCE_DECLINES",

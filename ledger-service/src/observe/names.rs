@@ -17,7 +17,7 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 23] = [
+const COUNTERS: [(&str, &str); 24] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
@@ -46,6 +46,7 @@ const COUNTERS: [(&str, &str); 23] = [
     ("stripe402_card_attempts_total", "PaymentIntents and verifications that were begun"),
     ("stripe402_card_declines_total", "Declines, by the bank's code"),
     ("stripe402_card_quiet_total", "Card payments let through past a limit for all together"),
+    ("stripe402_trials_total", "Cards that got trial credit"),
     ("stripe402_card_limited_total", "Card payments refused for their number, by limit"),
     (
         "stripe402_webhooks_total",
@@ -124,7 +125,9 @@ pub fn start() {
 
 /// What alerts look at begins at 0: a series that appears with its first event shows no rise.
 fn from_zero() {
-    for limit in ["attempts", "declines", "all_attempts", "all_declines", "unknown", "reads"] {
+    for limit in
+        ["attempts", "trials", "declines", "all_attempts", "all_declines", "unknown", "reads"]
+    {
         metrics::counter!("stripe402_card_limited_total", "limit" => limit).absolute(0);
     }
     metrics::counter!("stripe402_card_quiet_total").absolute(0);

@@ -69,6 +69,7 @@ mod tests {
             source: None,
             live: None,
             hold: None,
+            trial: None,
         }
     }
 

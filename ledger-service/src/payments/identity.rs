@@ -29,7 +29,7 @@ impl CardPayments {
     }
 
     /// A card's ids by each server secret.
-    fn ids_of(&self, card: &Card) -> Vec<ClientId> {
+    pub(super) fn ids_of(&self, card: &Card) -> Vec<ClientId> {
         let derive = |secret: &SecretString| {
             ClientId::derive(secret.expose_secret().as_bytes(), &card.fingerprint)
         };

@@ -9,6 +9,8 @@ use super::limits::{Network, Source};
 pub(crate) enum LimitName {
     /// Attempts from one network.
     Attempts(Network),
+    /// Attempts with new cards from one network that are for trial credit.
+    Trials(Network),
     /// Attempts with cards that never paid, from everywhere.
     AllAttempts,
     /// Declines from one network.
@@ -28,6 +30,7 @@ impl LimitName {
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Attempts(_) => "attempts",
+            Self::Trials(_) => "trials",
             Self::AllAttempts => "all_attempts",
             Self::Declines(_) | Self::CardDeclines(_) => "declines",
             Self::AllDeclines => "all_declines",
@@ -47,6 +50,7 @@ impl fmt::Display for LimitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attempts(network) => write!(f, "attempts:{network}"),
+            Self::Trials(network) => write!(f, "trials:{network}"),
             Self::AllAttempts => f.write_str("all-attempts"),
             Self::Declines(network) => write!(f, "declines:{network}"),
             Self::CardDeclines(subject) => write!(f, "declines:card-{subject}"),
@@ -70,6 +74,7 @@ mod tests {
             (LimitName::Attempts(*narrow), "attempts:2001:db8:1:2::", "attempts"),
             (LimitName::Attempts(*wide), "attempts:2001:db8:1::/56", "attempts"),
             (LimitName::Declines(*widest), "declines:2001:db8:1::/48", "declines"),
+            (LimitName::Trials(*wide), "trials:2001:db8:1::/56", "trials"),
             (LimitName::CardDeclines("0123".to_owned()), "declines:card-0123", "declines"),
             (LimitName::AllAttempts, "all-attempts", "all_attempts"),
             (LimitName::AllDeclines, "all-declines", "all_declines"),

@@ -96,12 +96,20 @@ pub(super) struct Attempt {
     client: ClientId,
     /// Whether this card has paid for this client before.
     proven: bool,
+    /// Whether it is verified for trial credit.
+    trial: bool,
 }
 
 impl Attempt {
     pub(super) fn of(attempt: &PaymentAttempt<'_>) -> Self {
         let source = attempt.request.source.as_deref().and_then(Source::read);
-        Self { source, client: attempt.account.client, proven: attempt.proven }
+        Self { source, client: attempt.account.client, proven: attempt.proven, trial: false }
+    }
+
+    /// The same, for trial credit: that tells who has stolen a card's number whether it is good, and nobody is
+    /// charged who would notice.
+    pub(super) fn for_trial(self) -> Self {
+        Self { trial: true, ..self }
     }
 
     /// A limit for each network that it comes from.
@@ -132,6 +140,9 @@ impl CardPayments {
     fn attempts(&self, of: Attempt) -> Vec<NamedLimit> {
         let options = &self.options.limits;
         let mut limits = of.networks(LimitName::Attempts, options.source_attempts);
+        if of.trial {
+            limits.extend(of.networks(LimitName::Trials, options.source_trials));
+        }
         if !of.proven {
             limits.push(NamedLimit { name: LimitName::AllAttempts, most: options.all_attempts });
         }

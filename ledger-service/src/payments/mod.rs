@@ -14,6 +14,7 @@ mod prove;
 mod reads;
 mod token;
 mod top_up;
+mod trial;
 mod verifying;
 
 use std::{
@@ -172,6 +173,7 @@ impl CardPayments {
         if let Some(intent) = &request.payment_intent_id {
             attempt.proven |= self.settle_confirmed(&attempt, intent).await?;
         }
+        let mut trial = self.trial_for(&attempt).await?;
         // The PaymentIntent by which this request charged the card.
         let mut charged_by: Option<String> = None;
         // Stripe failed, and took nothing: one more is opened in this request, no third.
@@ -189,6 +191,11 @@ impl CardPayments {
             if charged_by.is_some() {
                 // Others were quicker to spend it. The credit stays.
                 return Ok(CardAnswer::Insufficient { deduction_id: request.deduction_id });
+            }
+            if let Some(trial) = trial.take()
+                && self.give_trial(&mut attempt, trial).await?
+            {
+                continue;
             }
             let (opened, end) = self.open_top_up(&attempt).await?;
             match opened {

@@ -7,7 +7,7 @@ use stripe402_protocol::{
     message::{self, CardPayment, KeyRequest},
 };
 
-use super::CardPayments;
+use super::{CardPayments, limits::Attempt};
 use crate::topups::abort::{PaymentAbort, refuse, unaccepted};
 
 /// What a top-up would be, so that the request is one; there is none.
@@ -39,11 +39,15 @@ impl CardPayments {
             source: asked.source.clone(),
             live: asked.live,
             hold: None,
+            trial: None,
         };
         let found = async {
             self.check_mode(&request)?;
             let mut attempt = self.receive(&request).await?;
-            self.verify_now(&mut attempt).await?;
+            if !attempt.proven {
+                let tried = Attempt::of(&attempt);
+                self.verify_at_stripe(&mut attempt, tried).await?;
+            }
             if attempt.proven { Ok(attempt.account.client) } else { Err(refuse(unaccepted())) }
         };
         let in_time = tokio::time::timeout(self.options.deadline, found).await;

@@ -50,17 +50,16 @@ impl CardPayments {
             attempt.proven = true;
             return Ok(());
         }
-        self.verify_now(attempt).await
+        let tried = Attempt::of(attempt);
+        self.verify_at_stripe(attempt, tried).await
     }
 
-    /// Verifies the card, unless it is proven, whatever operators want.
-    pub(super) async fn verify_now(
+    /// Verifies the card at Stripe, unless it has been meanwhile, and counts that as this.
+    pub(super) async fn verify_at_stripe(
         self: &Arc<Self>,
         attempt: &mut PaymentAttempt<'_>,
+        tried: Attempt,
     ) -> Result<(), PaymentAbort> {
-        if attempt.proven {
-            return Ok(());
-        }
         let Instrument::PaymentMethod(id) = attempt.card.id.clone() else { return Ok(()) };
         // Of many requests at once with one new card, one verifies it. The others looked at the card
         // before that, and look again now.
@@ -71,7 +70,6 @@ impl CardPayments {
             attempt.proven = true;
             return Ok(());
         }
-        let tried = Attempt::of(attempt);
         self.may_try(tried).await?;
         self.count_attempt(tried).await?;
         let needed_for = attempt.request.deduction_id.to_string();

@@ -37,6 +37,7 @@ mod accounts;
 mod bank;
 mod forgotten;
 mod meddling;
+mod trial;
 
 use bank::Bank;
 use forgotten::Time;
@@ -58,6 +59,7 @@ fn request() -> CardPayment {
         source: None,
         live: None,
         hold: None,
+        trial: None,
     }
 }
 

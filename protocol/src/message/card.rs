@@ -49,6 +49,21 @@ pub struct CardPayment {
     /// Makes the deduction a hold. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<CardHold>,
+    /// What the card gets without a charge if it never paid here. Sent only where the challenge says so: a ledger
+    /// that does not know it answers 400, and charges nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<CardTrial>,
+}
+
+/// Trial credit, as a gateway offers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CardTrial {
+    /// How much, in the payment's currency.
+    pub units: Units,
+    /// After how long what is left of it expires, in milliseconds; never without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts_ms: Option<u64>,
 }
 
 /// The answer to a [`CardPayment`], with status 200.

@@ -17,7 +17,7 @@ pub use batch::{
     Batch, BatchAnswer, Capture, CaptureOutcome, CardHold, Deduction, DeductionOutcome, HoldTerms,
     KeyRefusal, LONGEST_HOLD_MS, LONGEST_ROUTE, MOST_LEASES, Void, VoidOutcome, is_route_name,
 };
-pub use card::{CardAnswer, CardPayment};
+pub use card::{CardAnswer, CardPayment, CardTrial};
 pub use key::{
     KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, ShownKey,
 };

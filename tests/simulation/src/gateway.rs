@@ -119,7 +119,7 @@ impl Gateway {
         } else {
             json!(most)
         };
-        let config = json!({
+        let mut config = json!({
             "publishable_key": "pk_test_x",
             "ledger": {"cluster": "ledger"},
             "routes": [{"path": "/a", "price": price, "min_top_up": BLOCK}],
@@ -131,6 +131,9 @@ impl Gateway {
                 "secret": "a secret that makes the challenges' ids",
             },
         });
+        if world.plan.has_trials() {
+            config["trial"] = json!({"units": most * 3, "per": "card", "expires": "1h"});
+        }
         let config = Rc::new(Config::parse(config.to_string().as_bytes()).unwrap());
         let vm = |_| {
             RefCell::new(Vm {

@@ -295,6 +295,12 @@ impl Plan {
         self.seed % 4 == 2
     }
 
+    /// Whether new cards get trial credit, for three requests: in every fifth.
+    #[must_use]
+    pub const fn has_trials(&self) -> bool {
+        self.seed % 5 == 3
+    }
+
     /// Whether somebody who knows this card's number has tokens made of it.
     #[must_use]
     pub fn is_tried(&self, card: usize) -> bool {

@@ -4,6 +4,7 @@ mod grants;
 mod keys;
 mod leases;
 mod refunds;
+mod trials;
 
 use std::collections::BTreeMap;
 
@@ -151,6 +152,7 @@ impl World {
         self.refunds_are_as_ordered();
         self.frozen_is_disputed();
         self.charged_once();
+        self.trials_come_first_and_once();
     }
 
     /// What was used is captured; or all, where nobody said how much until the hold's end. Nothing is held

@@ -246,6 +246,7 @@ impl Scene {
             source: None,
             live: None,
             hold: None,
+            trial: None,
         };
         match self.parts.payments.pay(&request).await {
             Ok(CardAnswer::Paid { .. }) => "served".to_owned(),

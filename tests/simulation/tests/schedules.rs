@@ -61,6 +61,7 @@ fn guards_that_are_missing_are_noticed() {
         "captured_twice",
         "captures_all",
         "void_leaves_hold",
+        "trial_twice",
         "credited_twice",
     ];
     for mutant in mutants::ALL.iter().filter(|mutant| soon.contains(&mutant.name)) {

@@ -26,6 +26,7 @@ pub(crate) async fn all(adapter: &'static str, kind: &Kind) {
     run![
         first_payment_spend_and_one_round_trip,
         empty_is_topped_up,
+        a_trial_then_a_charge,
         emptied_by_others_is_topped_up,
         declined,
         three_d_secure,
@@ -86,6 +87,20 @@ async fn empty_is_topped_up(world: &World, kind: &Kind) {
     assert_eq!((left(&again), &again["paid"]["charged"]), (49_600, &json!(50_000)));
     assert_eq!(world.requests().await - before, 1, "known to be short: the card goes along");
     assert_eq!(world.deductions(&card).await, 2);
+}
+
+/// A client that knows nothing of trials has one; and is charged when it is used up.
+async fn a_trial_then_a_charge(world: &World, kind: &Kind) {
+    let card = fresh(world).await;
+    let payer = Payer::new(kind, json!({"paymentMethodId": card}));
+    let call = json!({"method": "DELETE", "url": world.stack.url("/api/echo")});
+    for (left_over, charged, charges) in
+        [(300, json!(null), 0), (100, json!(null), 0), (49_900, json!(50_000), 1)]
+    {
+        let answer = payer.call(call.clone()).await;
+        assert_eq!((left(&answer), &answer["paid"]["charged"]), (left_over, &charged), "{answer}");
+        assert_eq!(world.deductions(&card).await, charges);
+    }
 }
 
 async fn emptied_by_others_is_topped_up(world: &World, kind: &Kind) {

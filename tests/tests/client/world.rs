@@ -48,9 +48,11 @@ impl World {
     }
 }
 
-/// A route that takes bodies, and one that costs nearly all of a top-up.
+/// A route that takes bodies, one that costs nearly all of a top-up, and one that a new card may try.
 fn price_more(filter: &mut Value) {
     let routes = filter["routes"].as_array_mut().unwrap();
     routes.push(json!({"name": "post", "path": "/api/echo", "methods": ["POST"], "price": 200}));
     routes.push(json!({"name": "dear", "path": "/api/echo", "methods": ["PUT"], "price": 49_400}));
+    routes.push(json!({"name": "tried", "path": "/api/echo", "methods": ["DELETE"], "price": 200}));
+    filter["trial"] = json!({"units": 500, "routes": ["tried"], "expires": "30d"});
 }

@@ -84,6 +84,7 @@ mod stripe_calls;
 mod test_cards;
 mod three_d_secure;
 mod traces;
+mod trial;
 mod unknown_cards;
 mod upstream_failures;
 mod vm_death;

@@ -51,6 +51,31 @@ async fn messages_of_version_3_are_carried_out() {
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 600);
 }
 
+/// A ledger that does not know what a gateway offers charges nothing: the client was told of no charge.
+#[tokio::test]
+async fn a_message_with_an_offer_of_a_later_release_is_refused() {
+    let mut stack = stack().await;
+    let mut later: Value = serde_json::from_str(&recorded("payment.json")).unwrap();
+    later["present"] = json!({"units": 2_000});
+    let (status, answer) = post(&mut stack, "/v1/payments", later.to_string()).await;
+    let code = &answer["error"]["code"];
+    assert_eq!((status, code), (400.try_into().unwrap(), &json!("bad_request")), "{answer}");
+    assert!(stack.sim.calls("/v1").await.unwrap().is_empty(), "no card was charged");
+}
+
+/// The offer of trial credit, since a later release of version 5.
+#[tokio::test]
+async fn a_message_of_version_5_offers_a_trial() {
+    let mut stack = stack().await;
+    let message = std::fs::read_to_string(fixture(5, "payment.trial.json")).unwrap();
+    let (status, answer) = post(&mut stack, "/v1/payments", message).await;
+    assert_eq!(
+        (status, &answer["paid"]["creditsRemaining"]),
+        (200.try_into().unwrap(), &json!(1_900))
+    );
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 0);
+}
+
 /// Version 5: what is charged may be a Shared Payment Token.
 #[tokio::test]
 async fn a_message_of_version_5_names_a_token() {

@@ -53,6 +53,7 @@ async fn a_person_pays_in_a_browser_and_sees_what_was_bought() {
     for shown in ["Current weather for one city", "/api/weather", "$0.05", "Pay $5.00"] {
         assert!(text.contains(shown), "{shown} is not on the page: {text}");
     }
+    assert!(!text.contains("free"), "no trial is offered: {text}");
     look(&browser, "paywall").await;
 
     // A card that is declined says why, and the next one pays.
@@ -100,6 +101,35 @@ async fn a_person_pays_in_a_browser_and_sees_what_was_bought() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
     println!("screenshots: {}", screenshots().display());
+}
+
+/// The page says what is free and for whom, and a new card is not charged.
+#[tokio::test]
+async fn a_person_tries_for_free() {
+    let options = StackOptions::new().stand_in_stripe_js();
+    let options = options.filter(|filter| filter["trial"] = json!({"units": 2_000}));
+    let stack = Stack::start(options).await.unwrap();
+    let browser = Browser::start(&stack.dir().join("chromedriver.log")).await.unwrap();
+    for (path, line) in [
+        ("/api/joke", "First 20 requests free, no charge"),
+        ("/api/weather", "First 4 requests free, no charge"),
+    ] {
+        browser.open(&stack.url(path)).await.unwrap();
+        browser.until("!document.querySelector('#pay').hidden").await.unwrap();
+        let text = browser.run("return document.body.innerText").await.unwrap();
+        let text = text.as_str().unwrap();
+        let terms = "A card that is new here is verified and not charged. Any other card is charged $5.00 \
+                     once.";
+        for shown in [line, terms, "Continue"] {
+            assert!(text.contains(shown), "{shown} is not on the page: {text}");
+        }
+    }
+    look(&browser, "trial").await;
+    pay_by(&browser, "4242424242424242").await;
+    browser.until("document.body.innerText.includes('Sunny')").await.unwrap();
+    assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 0);
+    browser.open(&stack.url("/api/weather?again")).await.unwrap();
+    browser.until("document.body.innerText.includes('You have $0.15 left.')").await.unwrap();
 }
 
 /// Everybody else gets JSON, and a page that is switched off is off.

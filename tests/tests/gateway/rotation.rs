@@ -5,7 +5,7 @@ use stripe402_tests::stack::{Stack, StackOptions};
 
 use crate::answer::{left_before, pay};
 
-async fn with_secrets(stack: &mut Stack, secrets: &str) {
+pub(crate) async fn with_secrets(stack: &mut Stack, secrets: &str) {
     let process = stack.ledger().unwrap().process();
     process.spec_mut().env.insert("SERVER_SECRET".to_owned(), secrets.to_owned());
     stack.ledger().unwrap().restart().await.unwrap();

@@ -13,6 +13,7 @@ fn config_with(change: impl FnOnce(&mut Value)) -> Rc<Config> {
     let mut json = json!({
         "publishable_key": "pk_test_x",
         "ledger": {"cluster": "ledger"},
+        "trial": {"units": 2_000},
         "routes": [
             {"name": "joke", "path": "/api/joke", "price": 100},
             {"name": "dear", "path": "/api/dear", "price": 100, "min_top_up": 70_000},
@@ -99,7 +100,10 @@ fn challenge_of(config: &Rc<Config>, path: &str) -> String {
 
 fn paid(step: Step) -> CardPayment {
     match step {
-        Step::Pay(request) => *request,
+        Step::Pay(request) => {
+            assert_eq!(request.trial, None, "a token cannot be verified without a charge");
+            *request
+        }
         other => panic!("{other:?}"),
     }
 }

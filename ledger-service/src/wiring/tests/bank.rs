@@ -17,6 +17,8 @@ pub(super) struct Bank {
     pub(super) cancelled: AtomicU32,
     /// While a customer is made, another ledger begins to look for the charge, in this store.
     pub(super) taken_on_at: Mutex<Option<Arc<dyn Store>>>,
+    /// Whether cards can be verified.
+    pub(super) verifies: Mutex<bool>,
     /// What was made.
     pub(super) intents: Mutex<BTreeMap<String, Intent>>,
 }
@@ -32,6 +34,7 @@ impl Default for Bank {
             dispute: Mutex::default(),
             cancelled: AtomicU32::default(),
             taken_on_at: Mutex::default(),
+            verifies: Mutex::new(true),
             intents: Mutex::default(),
         }
     }
@@ -118,6 +121,7 @@ impl Provider for Bank {
         Ok(Intent { status: IntentStatus::Canceled, ..self.intent(id).await? })
     }
     async fn verify(&self, _: &str, _: &PaymentMethodId, _: &str) -> Result<Verification, Failure> {
-        Ok(Verification::Verified)
+        let verified = *self.verifies.lock().unwrap();
+        Ok(if verified { Verification::Verified } else { Verification::Failed })
     }
 }

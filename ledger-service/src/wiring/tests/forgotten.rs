@@ -21,6 +21,13 @@ impl Time {
     }
 }
 
+impl Time {
+    /// It stands still.
+    pub(super) fn now() -> Self {
+        Self(Arc::new(AtomicU64::new(SystemClock.now_ms())))
+    }
+}
+
 impl Clock for Time {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
@@ -38,7 +45,7 @@ struct Case {
 
 impl Case {
     async fn declined() -> Self {
-        let time = Time(Arc::new(AtomicU64::new(SystemClock.now_ms())));
+        let time = Time::now();
         let books = InMemory::new(time.clone(), Duration::from_secs(7 * 24 * 3600));
         let store = Arc::new(Meddling::over(books));
         let bank = Arc::new(Bank::default());

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use stripe402_ledger::{
-    accounting::{AccountKey, Posted, Posting},
+    accounting::{AccountKey, Posted, Posting, balance},
     stripe::DisputePhase,
 };
 
 use crate::world::World;
 
 impl World {
-    /// When a refund that nobody ordered is booked: it takes all that is asked for, or all there is.
+    /// When a refund that nobody ordered is booked: it takes all that is asked for, or all there is that was paid
+    /// for.
     pub fn at_goodwill(&self, key: AccountKey, posting: &Posting, posted: Posted) {
         let Posted::Done(account) = posted else { return };
-        let taken = self.books.with_memory(|memory| {
+        let (taken, paid) = self.books.with_memory(|memory| {
             let own = memory.movements().iter().map(|(of, movement)| (of, &movement.posting));
             let mut own = own.filter(|(of, own)| **of == key && own.reference == posting.reference);
-            own.next().map(|(_, posting)| posting.amount)
+            let Ok(of) = balance(memory, &key);
+            (own.next().map(|(_, posting)| posting.amount), of.grants.paid(&of.account))
         });
         let all = taken == Some(posting.amount);
-        if !all && !account.available.is_zero() {
+        if !all && !paid.is_zero() {
             self.violated("goodwill_takes_what_is_there", format!("{posting:?}, {account:?}"));
         }
     }

@@ -83,6 +83,7 @@ impl Scene {
             source: None,
             live: None,
             hold: None,
+            trial: None,
         }
     }
 
