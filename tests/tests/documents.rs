@@ -14,6 +14,10 @@ mod express;
 mod going_live;
 #[path = "documents/index.rs"]
 mod index;
+#[path = "documents/packages.rs"]
+mod packages;
+#[path = "documents/workflows.rs"]
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::Command;
