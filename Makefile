@@ -20,13 +20,12 @@ help: ## This list
 	@printf '\n'
 
 .PHONY: run
-run: setup-run wasm parts ## Start everything; prints lines to paste, Ctrl-C stops all
-	@exec $(BIN)/stripe402-run
+run: ## Start everything; prints lines to paste, Ctrl-C stops all. STRIPE402_DIST=folder: a release's programs, nothing is built
+	@exec ./scripts/run.sh
 
 .PHONY: demo
 demo: ## Pay for requests, step by step (in a second terminal, beside make run)
-	@cargo build --quiet -p stripe402-dev --bin stripe402-demo
-	@exec $(BIN)/stripe402-demo
+	@exec ./scripts/demo.sh
 
 .PHONY: test
 # The same paths and schedules each time; `make soak` makes others.

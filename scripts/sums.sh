@@ -4,9 +4,12 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 cd "$1"
-rm -f SHA256SUMS
+export LC_ALL=C
+files=()
+for file in *; do
+    if [ -f "$file" ] && [ "$file" != SHA256SUMS ]; then files+=("$file"); fi
+done
 sum=(sha256sum)
 has sha256sum || sum=(shasum -a 256)
-find . -maxdepth 1 -type f | sed 's,^\./,,' | LC_ALL=C sort | xargs "${sum[@]}" >SHA256SUMS.new
-mv SHA256SUMS.new SHA256SUMS
-say "$1/SHA256SUMS: $(wc -l <SHA256SUMS) files"
+"${sum[@]}" "${files[@]}" >SHA256SUMS
+say "$1/SHA256SUMS: ${#files[@]} files"

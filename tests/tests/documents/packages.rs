@@ -163,3 +163,46 @@ fn the_npm_package_and_the_wheel_say_where_they_come_from() {
     assert!(names.contains(&"README.md") && names.contains(&"package.json"), "{names:?}");
     assert!(names.iter().all(|name| !name.starts_with("src") && !name.starts_with("test")));
 }
+
+/// The same files, of other dates and rights and made in another order, are the same archive.
+#[test]
+fn archives_do_not_show_who_packed_them() {
+    let script = |name: &str| Command::new(binary::workspace().join("scripts").join(name));
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let archives = dirs.each_ref().map(|dir| {
+        let folder = dir.path().join("stripe402");
+        std::fs::create_dir(&folder).unwrap();
+        let is_first = dir.path() == dirs[0].path();
+        for number in 10..30 {
+            let file = folder.join(number.to_string());
+            std::fs::write(&file, "text").unwrap();
+            if is_first {
+                let mut touch = Command::new("touch");
+                touch.args(["--date", "2001-01-01"]).arg(&file);
+                assert!(touch.status().unwrap().success());
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o664);
+                std::fs::set_permissions(&file, mode).unwrap();
+            }
+        }
+        let archive = dir.path().join("stripe402.tar.gz");
+        let mut packing = script("pack.sh");
+        packing.args([&folder, &archive]).env("SOURCE_DATE_EPOCH", "1700000000");
+        assert!(packing.output().unwrap().status.success());
+        archive
+    });
+    let [first, second] = archives.each_ref().map(|archive| std::fs::read(archive).unwrap());
+    assert_eq!(first, second);
+    let listed = Command::new("tar").arg("tzf").arg(&archives[0]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.lines().count() == 21 && listed.lines().is_sorted(), "{listed}");
+    // A release's sums are of its files, and of nothing else.
+    for _again in 0..2 {
+        assert!(script("sums.sh").arg(dirs[0].path()).output().unwrap().status.success());
+    }
+    let sums = std::fs::read_to_string(dirs[0].path().join("SHA256SUMS")).unwrap();
+    let names: Vec<_> = sums.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(names, ["stripe402.tar.gz"]);
+    let mut checking = Command::new("sha256sum");
+    checking.args(["--check", "--strict", "SHA256SUMS"]).current_dir(dirs[0].path());
+    assert!(checking.output().unwrap().status.success());
+}
