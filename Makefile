@@ -155,7 +155,7 @@ images: wasm ## Make OCI images of the ledger and the filter: dist/oci
 	@./scripts/build-images.sh
 
 .PHONY: dist
-dist: setup-rust ## What a release has, for this machine: dist/release; ONLY="wasm npm programs wheel" makes a part
+dist: setup-rust ## What a release has, for this machine: dist/release; ONLY="wasm npm chart programs wheel" makes some parts
 	@if [[ " $(or $(ONLY),npm) " == *" npm "* ]]; then ./scripts/setup-node.sh && ./scripts/setup-wasm-bindgen.sh; fi
 	@./scripts/dist.sh $(ONLY)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# dist.sh [PART…]: what a release has, for this machine, in dist/release. The parts are wasm, npm, programs and wheel;
-# all of them if none is named. The same commit makes the same bytes of wasm, npm and programs, in whichever folder.
+# dist.sh [PART…]: what a release has, for this machine, in dist/release. The parts are wasm, npm, chart, programs and
+# wheel; all of them if none is named. The same commit makes the same bytes of wasm, npm and chart, in whichever folder.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
@@ -19,6 +19,8 @@ npm_package() {
     ./scripts/build-client-js.sh
     (cd client/js && npm pack --silent --pack-destination "$ROOT/$out" >/dev/null)
 }
+
+chart() { ./scripts/pack.sh charts/stripe402 "$out/stripe402-$version.tgz"; }
 
 # The folder that `STRIPE402_DIST` names, and its archive.
 programs() {
@@ -55,12 +57,12 @@ wheel() {
 
 rm -rf "$out"
 mkdir -p "$out"
-[ $# -gt 0 ] || set -- wasm npm programs wheel
+[ $# -gt 0 ] || set -- wasm npm chart programs wheel
 for part in "$@"; do
     case "$part" in
-    wasm | programs | wheel) "$part" ;;
+    wasm | chart | programs | wheel) "$part" ;;
     npm) npm_package ;;
-    *) die "dist.sh knows no part $part: name wasm, npm, programs or wheel." ;;
+    *) die "dist.sh knows no part $part: name wasm, npm, chart, programs or wheel." ;;
     esac
 done
 ./scripts/sums.sh "$out"

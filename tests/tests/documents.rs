@@ -140,6 +140,7 @@ fn every_file_that_a_document_names_is_there() {
         "CONTRIBUTING.md".to_owned(),
         "client/README.md".to_owned(),
         "images/README.md".to_owned(),
+        "charts/stripe402/README.md".to_owned(),
     ];
     for example in ["ecds", "minimal", "llm", "mcp", "full", "istio", "envoy-gateway", "kubernetes"]
     {

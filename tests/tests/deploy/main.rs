@@ -10,6 +10,7 @@
 )]
 
 mod certificates;
+mod chart;
 mod filter;
 mod full;
 mod https;
