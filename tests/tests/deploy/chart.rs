@@ -47,7 +47,7 @@ fn render(values: &[Value]) -> Vec<Result<Vec<Manifest>, String>> {
     made.collect()
 }
 
-fn render_one(values: &Value) -> Vec<Manifest> {
+pub(crate) fn render_one(values: &Value) -> Vec<Manifest> {
     render(std::slice::from_ref(values)).remove(0).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -27,3 +27,4 @@ mod readmes;
 mod schema;
 mod settings;
 mod tls;
+mod walks;
