@@ -164,6 +164,17 @@ fn the_npm_package_and_the_wheel_say_where_they_come_from() {
     assert!(names.iter().all(|name| !name.starts_with("src") && !name.starts_with("test")));
 }
 
+/// The module is the same wherever it is built, so that its sum can be compared: `make reproducible` builds it twice.
+#[test]
+fn the_module_does_not_show_where_it_was_built() {
+    let module = std::fs::read(binary::filter().unwrap()).unwrap();
+    let module = String::from_utf8_lossy(&module);
+    assert!(module.contains("/stripe402/") || module.contains("/cargo/"), "no path at all");
+    let workspace = binary::workspace();
+    assert!(!module.contains(workspace.to_str().unwrap()));
+    assert!(!module.contains("/.cargo/registry"));
+}
+
 /// The same files, of other dates and rights and made in another order, are the same archive.
 #[test]
 fn archives_do_not_show_who_packed_them() {
