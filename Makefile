@@ -20,13 +20,12 @@ help: ## This list
 	@printf '\n'
 
 .PHONY: run
-run: setup-run wasm parts ## Start everything; prints lines to paste, Ctrl-C stops all
-	@exec $(BIN)/stripe402-run
+run: ## Start everything; prints lines to paste, Ctrl-C stops all. STRIPE402_DIST=folder: a release's programs, nothing is built
+	@exec ./scripts/run.sh
 
 .PHONY: demo
 demo: ## Pay for requests, step by step (in a second terminal, beside make run)
-	@cargo build --quiet -p stripe402-dev --bin stripe402-demo
-	@exec $(BIN)/stripe402-demo
+	@exec ./scripts/demo.sh
 
 .PHONY: test
 # The same paths and schedules each time; `make soak` makes others.
@@ -131,15 +130,17 @@ fuzz: setup-rust ## Coverage-guided fuzzing of what strangers can send: FUZZ_SEC
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 .PHONY: lint
-lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts
+lint: setup-rust ## Formatting, clippy, licences and sources of dependencies, shell scripts, workflows
 	@./scripts/setup-deny.sh
 	@./scripts/setup-shellcheck.sh
+	@./scripts/setup-workflow-linters.sh
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cargo clippy --quiet -p stripe402-filter -p stripe402-bench-noop --target wasm32-wasip1 -- -D warnings
 	cargo clippy --quiet -p stripe402-protocol -p stripe402-client-js --target wasm32-unknown-unknown -- -D warnings
 	./scripts/lint-dependencies.sh
 	.tools/venv/bin/shellcheck -x -P scripts scripts/*.sh .ci/run
+	./scripts/lint-workflows.sh
 
 .PHONY: wasm
 wasm: setup-rust ## Build the filter: dist/stripe402_filter.wasm
@@ -152,6 +153,33 @@ wasm-trap: setup-rust
 .PHONY: images
 images: wasm ## Make OCI images of the ledger and the filter: dist/oci
 	@./scripts/build-images.sh
+
+.PHONY: dist
+dist: setup-rust ## What a release has, for this machine: dist/release; ONLY="wasm npm chart programs wheel" makes some parts
+	@if [[ " $(or $(ONLY),npm) " == *" npm "* ]]; then ./scripts/setup-node.sh && ./scripts/setup-wasm-bindgen.sh; fi
+	@./scripts/dist.sh $(ONLY)
+
+.PHONY: reproducible
+reproducible: setup-rust ## Build the wasm and the npm package twice, in two folders, and compare
+	@./scripts/setup-node.sh
+	@./scripts/setup-wasm-bindgen.sh
+	@./scripts/reproducible.sh
+
+.PHONY: sbom
+sbom: setup-rust ## What the programs are made of, as CycloneDX: dist/sbom
+	@./scripts/sbom.sh
+
+.PHONY: crates
+crates: setup-rust ## Pack the crates as crates.io takes them: target/package
+	@./scripts/crates.sh package
+
+.PHONY: publish-crates
+publish-crates: setup-rust
+	@./scripts/crates.sh publish
+
+.PHONY: release-notes
+release-notes: ## What the changelog says of this version; TAG=v1.2.3 also checks the tag
+	@./scripts/release-notes.sh $(TAG)
 
 .PHONY: client-js
 client-js: setup ## Build the npm package of the paying side: client/js/dist

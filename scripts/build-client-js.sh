@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$ROOT"
 
 say "the client for JavaScript: building"
-cargo build --quiet --profile wasm-client --target wasm32-unknown-unknown -p stripe402-client-js
+cargo_remapped build --quiet --profile wasm-client --target wasm32-unknown-unknown -p stripe402-client-js
 wasm="${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm-client/stripe402_client_js.wasm"
 # Newer than what it is made of: nothing to do.
 stamp=client/js/dist/built

@@ -13,7 +13,7 @@ rust="${CARGO_TARGET_DIR:-target}/wasm32-wasip1/wasm/stripe402_filter.wasm"
 
 # For tests alone: a module whose VM a request can end. Never shipped.
 if [ "${1:-}" = --trap ]; then
-    cargo build --quiet --profile wasm --target wasm32-wasip1 -p stripe402-filter --features trap
+    cargo_remapped build --quiet --profile wasm --target wasm32-wasip1 -p stripe402-filter --features trap
     trap=dist/tests/stripe402_filter_trap.wasm
     mkdir -p dist/tests
     cmp -s "$rust" "$trap" || { cp "$rust" "$trap.new" && mv "$trap.new" "$trap"; }
@@ -21,7 +21,7 @@ if [ "${1:-}" = --trap ]; then
 fi
 
 say "the filter: building"
-cargo build --profile wasm --target wasm32-wasip1 -p stripe402-filter
+cargo_remapped build --profile wasm --target wasm32-wasip1 -p stripe402-filter
 mkdir -p dist
 binaryen=132.0.0
 ./scripts/setup-binaryen.sh "$binaryen"

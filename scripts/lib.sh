@@ -15,6 +15,21 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+# The version of all packages.
+version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
+
+# cargo BUILD… for a --target, so that the same source makes the same bytes in whichever folder it is.
+cargo_remapped() {
+    local flags="--remap-path-prefix=$ROOT=/stripe402"
+    flags+=$'\x1f'"--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    CARGO_ENCODED_RUSTFLAGS="$flags" cargo "$@"
+}
+
+# What archives are dated with: the commit. Where there is no git, 1980, the first year that a zip knows.
+source_date() {
+    printf '%s' "${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" -c safe.directory="$ROOT" log -1 --format=%ct 2>/dev/null || echo 315619200)}"
+}
+
 # Installs Debian packages if that can be done without asking anybody; fails otherwise.
 apt_install() {
     has apt-get || return 1

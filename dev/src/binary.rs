@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The folder of the workspace.
+/// The folder of the workspace: `STRIPE402_WORKSPACE`, else where this was built.
 #[must_use]
 pub fn workspace() -> PathBuf {
+    if let Some(named) = std::env::var_os("STRIPE402_WORKSPACE").filter(|named| !named.is_empty()) {
+        return PathBuf::from(named);
+    }
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_path_buf()
 }

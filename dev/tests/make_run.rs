@@ -56,6 +56,11 @@ struct Runner {
 impl Runner {
     /// Starts it and waits for its banner.
     fn up(dir: &Path, ports: &Ports) -> Self {
+        Self::up_with(dir, ports, &[])
+    }
+
+    /// The same, with more variables.
+    fn up_with(dir: &Path, ports: &Ports, more: &[(&str, &Path)]) -> Self {
         let log = dir.join("run.log");
         let out = std::fs::File::create(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_stripe402-run"));
@@ -65,6 +70,7 @@ impl Runner {
         {
             command.env_remove(name);
         }
+        command.envs(more.iter().copied());
         command.env("STATE_DIR", dir.join("state")).stdin(Stdio::null());
         let child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
         let mut runner = Self { child, log };
@@ -206,6 +212,33 @@ async fn up_paid_down_and_up_again_with_the_balance() {
     );
     runner.down();
     assert_free(&ports);
+}
+
+/// What the banner shows can be typed at once, also where the ledger answers Envoy's first questions late.
+#[tokio::test]
+async fn it_says_that_it_runs_when_a_payment_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path
+    };
+    let pid = dir.path().join("pid").display().to_string();
+    let real = stripe402_dev::binary::ledger().unwrap();
+    let ledger = script("ledger", format!("echo $$ >{pid}; exec {} \"$@\"", real.display()));
+    let real = stripe402_dev::binary::envoy().unwrap();
+    let pause = format!("kill -STOP $(cat {pid}); (sleep 6; kill -CONT $(cat {pid})) &");
+    let envoy = script("envoy", format!("{pause}\nexec {} \"$@\"", real.display()));
+    let ports = Ports::free();
+    let more = [("STRIPE402_LEDGER_BIN", ledger.as_path()), ("ENVOY_BIN", envoy.as_path())];
+    let runner = Runner::up_with(dir.path(), &ports, &more);
+    let sim = ports.url("STRIPE_SIM_PORT", "");
+    let number = card::fresh().unwrap();
+    let card = stripe_sim::payment_method(&sim, "pk_test_standin", &number, "123").await.unwrap();
+    assert_eq!(joke(&ports, &json!({"paymentMethodId": card})).await.status(), 200);
+    runner.down();
 }
 
 #[tokio::test]

@@ -73,14 +73,13 @@ impl Layout {
         Ok(Blob { media_type, digest: format!("sha256:{sum}"), size: content.len() })
     }
 
-    /// Tags a manifest of these parts; its digest.
-    pub(crate) fn tag(
-        &mut self,
-        tag: &str,
+    /// Keeps the manifest of an image.
+    pub(crate) fn manifest(
+        &self,
         config: &Blob,
         layers: &[Blob],
         annotations: &Value,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Blob> {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -88,15 +87,42 @@ impl Layout {
             "layers": layers.iter().map(Blob::descriptor).collect::<Vec<_>>(),
             "annotations": annotations,
         });
-        let Blob { media_type, digest, size } =
-            self.blob(MANIFEST, &serde_json::to_vec(&manifest)?)?;
+        self.blob(MANIFEST, &serde_json::to_vec(&manifest)?)
+    }
+
+    /// Keeps the index of one image for several architectures.
+    pub(crate) fn index(
+        &self,
+        images: &[(&'static str, Blob)],
+        annotations: &Value,
+    ) -> anyhow::Result<Blob> {
+        let manifests = images.iter().map(|(architecture, image)| {
+            let mut described = image.descriptor();
+            if let Some(fields) = described.as_object_mut() {
+                let platform = json!({"architecture": architecture, "os": "linux"});
+                fields.insert("platform".to_owned(), platform);
+            }
+            described
+        });
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": manifests.collect::<Vec<_>>(),
+            "annotations": annotations,
+        });
+        self.blob(INDEX, &serde_json::to_vec(&index)?)
+    }
+
+    /// Tags a manifest or an index; its digest.
+    pub(crate) fn tag(&mut self, tag: &str, image: &Blob) -> String {
+        let Blob { media_type, digest, size } = image;
         self.tagged.push(json!({
             "mediaType": media_type,
             "digest": digest,
             "size": size,
             "annotations": {"org.opencontainers.image.ref.name": tag},
         }));
-        Ok(digest)
+        digest.clone()
     }
 
     /// Writes what makes the folder a layout.

@@ -13,9 +13,9 @@ use clap::Parser;
 /// Makes OCI image layouts of what is built.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The ledger's program, linked statically.
-    #[arg(long)]
-    ledger: PathBuf,
+    /// The ledger's program, linked statically. Repeat it for other machines: one image is made for all.
+    #[arg(long, required = true)]
+    ledger: Vec<PathBuf>,
     /// The filter's module.
     #[arg(long)]
     filter: PathBuf,
@@ -33,8 +33,9 @@ fn main() -> anyhow::Result<()> {
     let read = |path: &PathBuf| {
         std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let (program, filter) = (read(&arguments.ledger)?, read(&arguments.filter)?);
-    let ledger = ledger::make(&arguments.out.join("ledger"), &arguments.tag, &program)?;
+    let programs = arguments.ledger.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let filter = read(&arguments.filter)?;
+    let ledger = ledger::make(&arguments.out.join("ledger"), &arguments.tag, &programs)?;
     let module = module::make(&arguments.out.join("filter"), &arguments.tag, &filter)?;
     println!("{ledger}\n{module}");
     Ok(())

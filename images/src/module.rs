@@ -29,13 +29,15 @@ pub(crate) fn make(folder: &Path, tag: &str, module: &[u8]) -> anyhow::Result<St
     });
     let config = layout.blob(CONFIG, &serde_json::to_vec(&config)?)?;
     let files = layout.blob(LAYER, &packed.compressed)?;
-    let image = layout.tag(tag, &config, &[files], &about)?;
+    let image = layout.manifest(&config, &[files], &about)?;
+    let image = layout.tag(tag, &image);
 
     // The second layer is the configuration of a runtime. It says nothing here, but loaders want two.
     let runtime = layout.blob(MODULE_CONFIG, b"{}")?;
     let raw = layout.blob(MODULE, module)?;
     let artifact_tag = format!("{tag}-artifact");
-    let artifact = layout.tag(&artifact_tag, &runtime, &[raw, runtime.clone()], &about)?;
+    let artifact = layout.manifest(&runtime, &[raw, runtime.clone()], &about)?;
+    let artifact = layout.tag(&artifact_tag, &artifact);
     layout.finish()?;
     let folder = folder.display();
     Ok(format!("{folder}:{tag} {image}\n{folder}:{artifact_tag} {artifact}"))

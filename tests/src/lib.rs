@@ -12,5 +12,5 @@ pub mod stack;
 
 pub use stripe402_dev::{
     Error, Result, binary, card, demo_api, envoy, envoy_config, http, ledger, log, ports, process,
-    secrets, stripe_sim, upstream, wire,
+    run, secrets, stripe_sim, upstream, wire,
 };

@@ -14,6 +14,10 @@ mod express;
 mod going_live;
 #[path = "documents/index.rs"]
 mod index;
+#[path = "documents/packages.rs"]
+mod packages;
+#[path = "documents/workflows.rs"]
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -136,6 +140,7 @@ fn every_file_that_a_document_names_is_there() {
         "CONTRIBUTING.md".to_owned(),
         "client/README.md".to_owned(),
         "images/README.md".to_owned(),
+        "charts/stripe402/README.md".to_owned(),
     ];
     for example in ["ecds", "minimal", "llm", "mcp", "full", "istio", "envoy-gateway", "kubernetes"]
     {

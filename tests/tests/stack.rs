@@ -5,9 +5,12 @@
     reason = "all of this file is a test, its helpers too"
 )]
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
+use stripe402_tests::run::Settings;
 use stripe402_tests::stack::{Stack, StackOptions};
-use stripe402_tests::{envoy, envoy_config::EnvoyConfig, wire};
+use stripe402_tests::{binary, envoy, envoy_config::EnvoyConfig, ports, wire};
 
 #[test]
 fn envoy_accepts_what_is_shipped() {
@@ -48,4 +51,85 @@ async fn what_a_test_changes_is_changed() {
     stack.healthy_ledgers(1).await.unwrap();
     stack.envoy.restart().await.unwrap();
     assert_eq!(stack.get("/api/joke").send().await.unwrap().status(), 402);
+}
+
+/// The process and those that it came from.
+fn ancestry(pid: &str) -> Vec<String> {
+    let mut found = vec![pid.to_owned()];
+    while let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", found.last().unwrap())) {
+        // Behind the name, which may hold anything: the state, then the parent.
+        let parent = stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().to_owned();
+        found.push(parent);
+    }
+    found
+}
+
+/// `make test` runs while `make run` is up: nothing that a test starts is where that is.
+#[tokio::test]
+async fn no_part_of_a_test_is_where_make_run_is() {
+    let usual = Settings::from_environment(|_| None).unwrap().ports();
+    assert_eq!(usual.len(), 8);
+    let us = std::process::id().to_string();
+    for file in ["envoy/envoy.yaml", "envoy/minimal/envoy.yaml", "envoy/llm/envoy.yaml"] {
+        let stack = Stack::start(StackOptions::new().file(file)).await.unwrap();
+        for port in &usual {
+            let Some(holder) = ports::holder(port.number) else { continue };
+            let pid = holder.split("process ").nth(1).unwrap().trim_end_matches(')').to_owned();
+            assert!(!ancestry(&pid).contains(&us), "{file}: {holder} is at {}", port.variable);
+        }
+        drop(stack);
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// And none asks what is there: the only addresses of `make run` in tests are texts of documents and messages.
+#[test]
+fn no_test_names_a_port_of_make_run() {
+    let texts = [
+        "client/python.rs",
+        "client/readme.rs",
+        "deploy/https.rs",
+        "documents.rs",
+        "gateway/command/doctor.rs",
+        "gateway/command/remote_trouble.rs",
+    ];
+    let usual = Settings::from_environment(|_| None).unwrap().ports();
+    let workspace = binary::workspace();
+    let mut files = Vec::new();
+    for folder in ["tests/tests", "tests/src", "dev/tests", "ledger-service/tests", "client/tests"]
+    {
+        sources(&workspace.join(folder), &mut files);
+    }
+    assert!(files.len() > 150, "{}", files.len());
+    for file in files {
+        let (text, name) = (std::fs::read_to_string(&file).unwrap(), file.display().to_string());
+        // A ledger that is started by hand would listen where ledgers do.
+        if text.contains(".arg(\"serve\")") {
+            for variable in ["LEDGER_LISTEN", "LEDGER_ADMIN_LISTEN"] {
+                assert!(
+                    text.contains(&format!("(\"{variable}\", \"127.0.0.1:0\")")),
+                    "{name}: {variable}"
+                );
+            }
+        }
+        if texts.iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        for port in usual.iter().map(|port| port.number) {
+            for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
+                let address = format!("{host}:{port}");
+                assert!(!text.contains(&address), "{name} names {address}");
+            }
+            assert!(!text.contains(&format!("local({port})")), "{name} is at {port}");
+        }
+    }
 }

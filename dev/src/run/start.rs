@@ -170,10 +170,27 @@ async fn envoy(settings: &Settings, secrets: &Secrets, ledgers: &[SocketAddr]) -
         log: log(settings, "envoy"),
     };
     let envoy = Envoy::start(config, &options).await?;
+    let healthy = tokio::time::timeout(CHALLENGE_WITHIN, healthy(&envoy, ledgers.len())).await;
+    healthy.map_err(|_| {
+        Error::Invalid(format!(
+            "Envoy found no healthy ledger within {CHALLENGE_WITHIN:?}: see logs/envoy.log and logs/ledger.log in {}.",
+            settings.state_dir.display()
+        ))
+    })??;
     let challenge = Probe::Http { url: envoy.url("/api/weather"), status: 402 };
     let mut process = envoy.into_process();
     process.wait_ready(&challenge, CHALLENGE_WITHIN).await?;
     Ok(process)
+}
+
+/// Waits until Envoy's health checks find the ledgers. Before, the gateway answers payments with 503.
+async fn healthy(envoy: &Envoy, ledgers: usize) -> Result<()> {
+    while envoy.stat("cluster.stripe402_ledger.membership_healthy").await?
+        < u64::try_from(ledgers).unwrap_or(u64::MAX)
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// In seconds since 1970.

@@ -136,6 +136,51 @@ fn the_ledger_runs_out_of_its_image() {
     assert!(unpacked.join("rootfs/data").is_dir());
 }
 
+/// One name for two kinds of machine: each finds its own program behind it.
+#[test]
+fn one_image_is_for_both_architectures() {
+    /// Of an ELF header: the low byte of what machine the program is for.
+    const MACHINE: usize = 18;
+    let dir = tempfile::tempdir().unwrap();
+    let own = std::fs::read(binary::images().unwrap()).unwrap();
+    let programs = [("amd64", 0x3e), ("arm64", 0xb7)].map(|(name, machine)| {
+        let (path, mut program) = (dir.path().join(name), own.clone());
+        program[MACHINE] = machine;
+        std::fs::write(&path, program).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let [images, filter] = [binary::images(), binary::filter()].map(Result::unwrap);
+    let (images, filter) = (images.to_str().unwrap(), filter.to_str().unwrap());
+    let out = dir.path().join("oci");
+    let make = |ledgers: [&str; 2]| {
+        let [first, second] = ledgers;
+        let arguments = ["--ledger", first, "--ledger", second, "--filter", filter, "--tag", TAG];
+        let out = ["--out", out.to_str().unwrap()];
+        Command::new(images).args(arguments).args(out).output().unwrap()
+    };
+    assert!(make([&programs[0], &programs[1]]).status.success());
+    let source = oci(&out, &format!("ledger:{TAG}"));
+    let index: Value =
+        serde_json::from_str(&run("skopeo", &["inspect", "--raw", &source])).unwrap();
+    assert_eq!(index["mediaType"], "application/vnd.oci.image.index.v1+json");
+    for name in ["amd64", "arm64"] {
+        let of =
+            ["--override-arch", name, "--override-os", "linux", "inspect", "--config", &source];
+        let config: Value = serde_json::from_str(&run("skopeo", &of)).unwrap();
+        assert_eq!(config["architecture"], name);
+    }
+    // All of it is copied as release.yml copies it.
+    let copied = format!("oci:{}", dir.path().join("copied").display());
+    run("skopeo", &["copy", "--all", &source, &copied]);
+    assert_eq!(
+        run("skopeo", &["inspect", "--raw", &copied]),
+        run("skopeo", &["inspect", "--raw", &source])
+    );
+    let twice = make([&programs[0], &programs[0]]);
+    let said = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert!(!twice.status.success() && said.contains("two of the ledger's programs are for amd64"));
+}
+
 /// Whoever builds with a container engine gets the same settings.
 #[test]
 fn the_dockerfile_says_what_the_image_says() {

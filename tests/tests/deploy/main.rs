@@ -10,6 +10,7 @@
 )]
 
 mod certificates;
+mod chart;
 mod filter;
 mod full;
 mod https;
@@ -26,3 +27,4 @@ mod readmes;
 mod schema;
 mod settings;
 mod tls;
+mod walks;

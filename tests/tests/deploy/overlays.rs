@@ -16,7 +16,7 @@ use crate::{
 const OVERLAYS: [&str; 3] = ["embedded", "redis", "postgres"];
 
 /// What kubectl makes of a folder.
-fn build(folder: &Path) -> Result<Vec<Manifest>, String> {
+pub(crate) fn build(folder: &Path) -> Result<Vec<Manifest>, String> {
     let kubectl = binary::workspace().join(".tools/venv/bin/kubectl");
     let output = Command::new(&kubectl)
         .arg("kustomize")
@@ -29,12 +29,12 @@ fn build(folder: &Path) -> Result<Vec<Manifest>, String> {
     Ok(documents(&folder.display().to_string(), &String::from_utf8(output.stdout).unwrap()))
 }
 
-fn shipped(overlay: &str) -> PathBuf {
+pub(crate) fn shipped(overlay: &str) -> PathBuf {
     binary::workspace().join("envoy/kubernetes").join(overlay)
 }
 
 /// An overlay of one's own, as the README shows it, with the components.
-fn with_components(overlay: &str) -> Vec<Manifest> {
+pub(crate) fn with_components(overlay: &str) -> Vec<Manifest> {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("kubernetes");
     copy(&binary::workspace().join("envoy/kubernetes"), &folder);

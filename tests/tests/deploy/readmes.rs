@@ -21,14 +21,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(binary::workspace().join(path)).unwrap()
 }
 
-fn blocks(document: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(document: &str, language: &str) -> Vec<String> {
     let opening = format!("\n```{language}\n");
     let parts = document.split(&opening).skip(1);
     parts.map(|part| part.split("\n```").next().unwrap().to_owned()).collect()
 }
 
 /// What `make images` makes, with a smaller program in the place of the ledger.
-fn make_dist(dist: &Path) {
+pub(crate) fn make_dist(dist: &Path) {
     let (images, module) = (binary::images().unwrap(), dist.join("stripe402_filter.wasm"));
     std::fs::create_dir(dist).unwrap();
     std::fs::copy(binary::filter().unwrap(), &module).unwrap();

@@ -59,6 +59,9 @@ fn ledger(settings: &[(&str, &str)]) -> (Option<i32>, String) {
             ("LEDGER_TOKEN", "0123456789abcdef"),
             ("SERVER_SECRET", "0123456789abcdef"),
             ("STRIPE_SECRET_KEY", "sk_test_x"),
+            // Any: at the usual ones somebody's `make run` may be.
+            ("LEDGER_LISTEN", "127.0.0.1:0"),
+            ("LEDGER_ADMIN_LISTEN", "127.0.0.1:0"),
         ])
         .envs(settings.iter().copied())
         .output()
