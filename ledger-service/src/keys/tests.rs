@@ -21,7 +21,7 @@ use stripe402_protocol::{
 
 use super::{Changes, KeyError, Keys, Made, Terms};
 use crate::{
-    accounting::{AccountKey, Budget, Key, Kind, Posting},
+    accounting::{AccountKey, Budget, Key, Kind, MOST_OPEN, Posting},
     clock::{Clock, RandomIds},
     options::PaymentOptions,
     store::{Accounts as _, InMemory, Keys as _, Store},
@@ -254,6 +254,30 @@ async fn what_a_key_holds_is_settled_though_it_is_revoked() {
     case.keys.revoke(case.owner, &key.hash.id()).await.unwrap();
     assert_eq!(case.void(&second).await, VoidOutcome::Voided);
     assert_eq!(case.spent(&key).await, 10 + 30 + 5 + 14);
+    assert!(case.keys.of(&key.secret).await.unwrap().unwrap().1.open.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_holds_open() {
+    let case = Case::with(1_000_000).await;
+    let key = case.made(terms()).await;
+    let terms = HoldTerms { ends_ms: case.clock.now_ms() + 1_000, at_end: units(0), lease: None };
+    let held = |_| Deduction { hold: Some(terms), ..case.deduction(&key, 1) };
+    let deductions: Vec<_> = (0..=MOST_OPEN).map(held).collect();
+    let batch = Batch { deductions: deductions.clone(), ..Batch::default() };
+    let answer = case.keys.batch(batch).await.unwrap();
+    let is_held = |(_, of): &&(_, _)| matches!(of, DeductionOutcome::Deducted(_));
+    assert_eq!(answer.deductions.iter().filter(is_held).count(), 1_000);
+    assert_eq!(answer.deductions.last().unwrap().1, refused(KeyRefusal::Budget));
+    case.void(&deductions[0]).await;
+    assert!(matches!(case.asked(&held(0)).await, DeductionOutcome::Deducted(_)));
+    case.pass(1_001);
+    case.store.settle_ended_holds(2_000).await.unwrap();
+    assert!(matches!(case.asked(&held(0)).await, DeductionOutcome::Stale));
+    // It hears of some of them whenever it is used.
+    for _ in 0..32 {
+        assert!(matches!(case.deduct(&key, 1).await, DeductionOutcome::Deducted(_)));
+    }
     assert!(case.keys.of(&key.secret).await.unwrap().unwrap().1.open.is_empty());
 }
 

@@ -15,6 +15,9 @@ use super::{
     Key, KeyHash, standing,
 };
 
+/// How many ended holds of a key are looked at in one batch.
+const HEARD_OF: usize = 32;
+
 /// Carries out a batch in the name of a key's owner, whose client id all of it has, within the key's limits,
 /// and counts on the key what took effect. Without such a key nothing is done.
 ///
@@ -123,11 +126,12 @@ pub fn refused(batch: &Batch) -> BatchAnswer {
 }
 
 impl Key {
-    /// Its holds that have ended by then, of which nobody has told it.
+    /// Some of its holds that have ended by then, of which nobody has told it: as many as are looked at in one
+    /// batch, since others wait for that.
     #[must_use]
     pub fn ended(&self, now_ms: u64) -> Vec<DeductionId> {
         let ended = self.open.iter().filter(|open| open.ends_ms <= now_ms);
-        ended.map(|open| open.id).collect()
+        ended.map(|open| open.id).take(HEARD_OF).collect()
     }
 
     /// After a look at what became of a hold that has ended. One that nobody remembers counts as taken.

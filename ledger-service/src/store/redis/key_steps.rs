@@ -147,11 +147,19 @@ impl ByKey<'_> {
         Err(busy())
     }
 
-    /// What became of holds that have ended: kept with the next step.
+    /// What became of holds that have ended. It is kept at once: whatever comes next may be refused.
     async fn hear(&mut self) -> Result<(), StoreError> {
+        let mut heard = self.key.clone();
         for ended in self.key.ended(self.redis.clock.now_ms()) {
             let known = self.known(&ended).await?;
-            self.key = self.key.clone().heard_of(&ended, known.as_ref());
+            heard = heard.heard_of(&ended, known.as_ref());
+        }
+        if heard != self.key {
+            let heard = heard.changed();
+            // Else another ledger has changed it, which the next step notices.
+            if self.redis.change_key(self.hash, heard.clone()).await? {
+                self.key = heard;
+            }
         }
         Ok(())
     }
