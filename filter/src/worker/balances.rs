@@ -18,6 +18,8 @@ const MINUTE_MS: u64 = 60_000;
 const MOST_ADDRESSES: usize = 10_000;
 /// More questions than that are not under way at once.
 const MOST_UNDER_WAY: usize = 100;
+/// Of these, about keys: Stripe may have to be asked, and balances must not wait for that.
+const MOST_ABOUT_KEYS: usize = 20;
 
 /// Who asked how often in this minute.
 #[derive(Debug, Default)]
@@ -62,7 +64,9 @@ impl Worker {
             let step = step.and_then(|stream| stream.on_question(Err(LedgerError::Unreachable)));
             return self.apply_if_any(host, id, step, Trace::default(), false);
         }
-        if waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
+        let keys_wait =
+            matches!(question, Question::Keys(_)) && self.about_keys() >= MOST_ABOUT_KEYS;
+        if keys_wait || waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
             let step = self.streams.get_mut(&id).map(|stream| stream.too_many());
             return step.map_or(Verdict::Hold, |step| {
                 self.apply_step(host, id, step, Trace::default(), false)
@@ -71,6 +75,14 @@ impl Worker {
         self.questions.push_back((id, question));
         self.wake(host);
         Verdict::Hold
+    }
+
+    /// How many questions about keys are under way.
+    fn about_keys(&self) -> usize {
+        let asked = self.calls.values();
+        let asked = asked.filter(|of| matches!(of.call, Call::Question { of: Asked::Keys, .. }));
+        let queued = self.questions.iter().filter(|(_, of)| matches!(of, Question::Keys(_)));
+        asked.count().saturating_add(queued.count())
     }
 
     pub(super) fn call_question(

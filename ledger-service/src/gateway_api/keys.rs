@@ -179,7 +179,7 @@ impl From<KeyError> for Refused {
     fn from(error: KeyError) -> Self {
         let text = error.to_string();
         match error {
-            KeyError::Invalid(_) => told(400, "invalid_key", &text),
+            KeyError::Invalid(_) | KeyError::Expired => told(400, "invalid_key", &text),
             KeyError::Unknown => told(404, "no_such_key", &text),
             KeyError::TooMany(_) => told(409, "too_many_keys", &text),
             KeyError::Mismatch => told(409, "idempotency_mismatch", &text),

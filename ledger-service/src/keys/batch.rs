@@ -17,6 +17,11 @@ use crate::{
     store::StoreError,
 };
 
+/// Of one key's deductions in a batch so many are carried out; the others are asked for again.
+const MOST_AT_ONCE: usize = 32;
+/// So many keys deduct at once, by one ledger.
+pub(super) const PLACES: usize = 8;
+
 /// What one key does in a batch; each with its place there.
 #[derive(Default)]
 struct Part {
@@ -72,22 +77,41 @@ impl Keys {
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
     }
 
-    /// What one key does: a batch of its owner's. A key that is damaged is refused, and the others go on.
+    /// What one key does: batches of its owner's. Voids and captures are carried out, whatever it takes. Of what
+    /// it deducts as much is begun as does not keep others waiting, for whom the same answer is; the rest is not
+    /// deducted, and is asked for again. A key that is damaged is refused, and the others go on.
     async fn carry_out(&self, of: &Owned, part: &Part) -> Result<PartAnswer, StoreError> {
-        let batch = part.batch(of.owner);
-        let _turn = self.turns.of(of.hash).await;
-        let answer = match self.store.batch_by_key(of.hash, batch.clone()).await {
+        let mut answer = PartAnswer::default();
+        let settled = part.settled(of.owner);
+        if !settled.voids.is_empty() || !settled.captures.is_empty() {
+            let _turn = self.turns.of(of.hash).await;
+            let said = self.by_key(of.hash, settled).await?;
+            answer.voids = placed(&part.voids, said.voids);
+            answer.captures = placed(&part.captures, said.captures);
+        }
+        let again = part.deductions.iter().map(|(at, of)| (*at, (of.id, DeductionOutcome::Leased)));
+        answer.deductions = again.collect();
+        if part.deductions.is_empty() {
+            return Ok(answer);
+        }
+        let (Ok(_place), Some(_turn)) = (self.places.try_acquire(), self.turns.now(of.hash)) else {
+            return Ok(answer);
+        };
+        let said = self.by_key(of.hash, part.deducted(of.owner)).await?;
+        for ((_, place), outcome) in answer.deductions.iter_mut().zip(said.deductions) {
+            *place = outcome;
+        }
+        Ok(answer)
+    }
+
+    async fn by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        match self.store.batch_by_key(hash, batch.clone()).await {
             Err(StoreError::Damaged(what)) => {
                 tracing::error!(what, "what a key asked for is refused");
-                refused(&batch)
+                Ok(refused(&batch))
             }
-            answer => answer?,
-        };
-        Ok(PartAnswer {
-            voids: placed(&part.voids, answer.voids),
-            captures: placed(&part.captures, answer.captures),
-            deductions: placed(&part.deductions, answer.deductions),
-        })
+            said => said,
+        }
     }
 }
 
@@ -99,18 +123,20 @@ struct Owned {
 }
 
 impl Part {
-    /// As its owner would ask for it.
-    fn batch(&self, owner: ClientId) -> Batch {
+    /// Its voids and captures, as its owner would ask for them.
+    fn settled(&self, owner: ClientId) -> Batch {
         let voids = self.voids.iter().map(|(_, void)| Void { id: void.id, client_id: Some(owner) });
         let captures = self.captures.iter().map(|(_, of)| Capture { client_id: owner, ..*of });
-        let deductions = self.deductions.iter();
+        let (voids, captures) = (voids.collect(), captures.collect());
+        Batch { version: message::VERSION, voids, captures, ..Batch::default() }
+    }
+
+    /// The first of its deductions, as its owner would ask for them.
+    fn deducted(&self, owner: ClientId) -> Batch {
+        let deductions = self.deductions.iter().take(MOST_AT_ONCE);
         let deductions = deductions.map(|(_, of)| Deduction { client_id: owner, ..of.clone() });
-        Batch {
-            version: message::VERSION,
-            deductions: deductions.collect(),
-            voids: voids.collect(),
-            captures: captures.collect(),
-        }
+        let deductions = deductions.collect();
+        Batch { version: message::VERSION, deductions, ..Batch::default() }
     }
 }
 

@@ -67,6 +67,9 @@ pub enum KeyError {
     /// What was asked for cannot be: a field, and what it must be.
     #[error("{0}")]
     Invalid(String),
+    /// It would have expired already.
+    #[error("expires: must be in the future, in Unix milliseconds")]
+    Expired,
     /// The client has no such key.
     #[error("there is no such key")]
     Unknown,
@@ -250,13 +253,18 @@ fn repeated(secret: ClientId, hash: KeyHash, key: Key, terms: &Terms) -> Result<
 fn check_label(label: &str) -> Result<(), KeyError> {
     let is_wrong = label.trim().is_empty()
         || label.chars().count() > LONGEST_LABEL
-        || label.chars().any(char::is_control);
+        || label.chars().any(|of| of.is_control() || turns_text(of));
     if is_wrong {
         let text =
             format!("label: must be 1 to {LONGEST_LABEL} characters of plain text on one line");
         return Err(KeyError::Invalid(text));
     }
     Ok(())
+}
+
+/// What makes the text after it run the other way, and look like another (Unicode, UAX #9).
+fn turns_text(of: char) -> bool {
+    matches!(of, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn check_budget(budget: &Budget) -> Result<(), KeyError> {
@@ -269,11 +277,13 @@ fn check_budget(budget: &Budget) -> Result<(), KeyError> {
 }
 
 fn check_end(expires_ms: Option<u64>, now_ms: u64) -> Result<(), KeyError> {
-    if expires_ms.is_some_and(|at_ms| at_ms <= now_ms || at_ms > LAST_MS) {
-        let text = "expires: must be in the future, in Unix milliseconds";
-        return Err(KeyError::Invalid(text.to_owned()));
+    match expires_ms {
+        Some(at_ms) if at_ms > LAST_MS => {
+            Err(KeyError::Invalid("expires: must be at most 2^53 - 1".to_owned()))
+        }
+        Some(at_ms) if at_ms <= now_ms => Err(KeyError::Expired),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check_routes(routes: &[String]) -> Result<(), KeyError> {

@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use stripe402_protocol::{ClientId, Currency, Units};
+use tokio::sync::Semaphore;
 
 pub use self::manage::{Changes, KeyError, Made, Terms};
 use self::turns::Turns;
@@ -32,6 +33,8 @@ pub struct Keys {
     secrets: Arc<[SecretString]>,
     options: Arc<PaymentOptions>,
     turns: Turns,
+    /// For those that deduct.
+    places: Semaphore,
 }
 
 impl std::fmt::Debug for Keys {
@@ -50,7 +53,8 @@ impl Keys {
         secrets: Arc<[SecretString]>,
         options: Arc<PaymentOptions>,
     ) -> Self {
-        Self { store, clock, ids, secrets, options, turns: Turns::default() }
+        let places = Semaphore::new(batch::PLACES);
+        Self { store, clock, ids, secrets, options, turns: Turns::default(), places }
     }
 
     /// The key that a client id is, if it is one.

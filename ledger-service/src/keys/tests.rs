@@ -98,9 +98,7 @@ impl Case {
     }
 
     async fn asked(&self, deduction: &Deduction) -> DeductionOutcome {
-        let deductions = vec![deduction.clone()];
-        let answer = self.keys.batch(Batch { deductions, ..Batch::default() }).await.unwrap();
-        answer.deductions[0].1
+        asked(&self.keys, deduction).await
     }
 
     async fn deduct(&self, key: &Made, amount: i64) -> DeductionOutcome {
@@ -122,6 +120,18 @@ impl Case {
     async fn spent(&self, key: &Made) -> i64 {
         let (_, key) = self.keys.of(&key.secret).await.unwrap().unwrap();
         key.spent.get()
+    }
+}
+
+/// As a gateway asks: again, while it is not the key's turn.
+async fn asked(keys: &Keys, deduction: &Deduction) -> DeductionOutcome {
+    loop {
+        let deductions = vec![deduction.clone()];
+        let answer = keys.batch(Batch { deductions, ..Batch::default() }).await.unwrap();
+        if answer.deductions[0].1 != DeductionOutcome::Leased {
+            return answer.deductions[0].1;
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -153,11 +163,8 @@ async fn a_budget_of_500_serves_500_of_two_ledgers_requests() {
     let (mut served, mut over) = (0, 0);
     let asked = (0..1_200).map(|number| {
         let ledger = if number % 2 == 0 { &case.keys } else { &other };
-        let deductions = vec![case.deduction(&key, 1)];
-        async move {
-            let answer = ledger.batch(Batch { deductions, ..Batch::default() }).await;
-            answer.unwrap().deductions[0].1
-        }
+        let deduction = case.deduction(&key, 1);
+        async move { asked(ledger, &deduction).await }
     });
     for outcome in join_all(asked).await {
         match outcome {
@@ -264,11 +271,10 @@ async fn a_key_has_so_many_holds_open() {
     let terms = HoldTerms { ends_ms: case.clock.now_ms() + 1_000, at_end: units(0), lease: None };
     let held = |_| Deduction { hold: Some(terms), ..case.deduction(&key, 1) };
     let deductions: Vec<_> = (0..=MOST_OPEN).map(held).collect();
-    let batch = Batch { deductions: deductions.clone(), ..Batch::default() };
-    let answer = case.keys.batch(batch).await.unwrap();
-    let is_held = |(_, of): &&(_, _)| matches!(of, DeductionOutcome::Deducted(_));
-    assert_eq!(answer.deductions.iter().filter(is_held).count(), 1_000);
-    assert_eq!(answer.deductions.last().unwrap().1, refused(KeyRefusal::Budget));
+    for deduction in &deductions[..MOST_OPEN] {
+        assert!(matches!(case.asked(deduction).await, DeductionOutcome::Deducted(_)));
+    }
+    assert_eq!(case.asked(&deductions[MOST_OPEN]).await, refused(KeyRefusal::Budget));
     case.void(&deductions[0]).await;
     assert!(matches!(case.asked(&held(0)).await, DeductionOutcome::Deducted(_)));
     case.pass(1_001);
@@ -279,6 +285,27 @@ async fn a_key_has_so_many_holds_open() {
         assert!(matches!(case.deduct(&key, 1).await, DeductionOutcome::Deducted(_)));
     }
     assert!(case.keys.of(&key.secret).await.unwrap().unwrap().1.open.is_empty());
+}
+
+/// Others wait for the same answer: of very many at once some are asked for again, and nothing of them is done.
+#[tokio::test]
+async fn of_many_at_once_some_are_asked_for_again() {
+    let case = Case::with(1_000).await;
+    let key = case.made(total(1_000)).await;
+    let deductions: Vec<_> = (0..40).map(|_| case.deduction(&key, 1)).collect();
+    let batch = Batch { deductions: deductions.clone(), ..Batch::default() };
+    let answer = case.keys.batch(batch).await.unwrap();
+    let again = |(_, of): &&(_, _)| *of == DeductionOutcome::Leased;
+    assert_eq!(answer.deductions.iter().filter(again).count(), 8);
+    assert_eq!(case.spent(&key).await, 32);
+    let ids: Vec<_> = answer.deductions.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, deductions.iter().map(|of| of.id).collect::<Vec<_>>());
+    // A void is carried out whose turn ever it is.
+    assert_eq!(case.void(&deductions[0]).await, VoidOutcome::Voided);
+    for deduction in &deductions[1..] {
+        assert!(matches!(case.asked(deduction).await, DeductionOutcome::Deducted(_)));
+    }
+    assert_eq!(case.spent(&key).await, 39);
 }
 
 #[tokio::test]
@@ -347,7 +374,7 @@ async fn what_cannot_be_is_refused_by_its_name() {
         (Terms { label: "a\u{1b}[31m".to_owned(), ..terms() }, "label"),
         (Terms { label: "x".repeat(65), ..terms() }, "label"),
         (Terms { budget: zero, ..terms() }, "budget"),
-        (Terms { expires_ms: Some(now), ..terms() }, "expires"),
+        (Terms { label: "\u{202e}gpj.exe".to_owned(), ..terms() }, "label"),
         (Terms { expires_ms: Some(u64::MAX), ..terms() }, "expires"),
         (Terms { routes: vec!["a*b".to_owned()], ..terms() }, "routes"),
         (Terms { routes: vec![String::new()], ..terms() }, "routes"),
@@ -358,6 +385,8 @@ async fn what_cannot_be_is_refused_by_its_name() {
             other => panic!("{wrong:?}: {other:?}"),
         }
     }
+    let over = case.keys.make(case.owner, Terms { expires_ms: Some(now), ..terms() }, None).await;
+    assert!(matches!(over, Err(KeyError::Expired)), "{over:?}");
     let mut made = Vec::new();
     for _ in 0..3 {
         made.push(case.made(terms()).await);

@@ -16,12 +16,18 @@ pub(super) struct Turns(Mutex<HashMap<KeyHash, Arc<Turn<()>>>>);
 impl Turns {
     /// Waits for a key's turn.
     pub(super) async fn of(&self, hash: KeyHash) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody waits for are forgotten.
-            all.retain(|of, turn| *of == hash || Arc::strong_count(turn) > 1);
-            Arc::clone(all.entry(hash).or_default())
-        };
-        turn.lock_owned().await
+        self.turn(hash).lock_owned().await
+    }
+
+    /// A key's turn, if it is now.
+    pub(super) fn now(&self, hash: KeyHash) -> Option<OwnedMutexGuard<()>> {
+        self.turn(hash).try_lock_owned().ok()
+    }
+
+    fn turn(&self, hash: KeyHash) -> Arc<Turn<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody waits for are forgotten.
+        all.retain(|of, turn| *of == hash || Arc::strong_count(turn) > 1);
+        Arc::clone(all.entry(hash).or_default())
     }
 }

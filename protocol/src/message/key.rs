@@ -56,10 +56,14 @@ pub struct KeyAnswer {
     pub retry_after: Option<u32>,
 }
 
-/// The `payment` header of a request for keys: who asks, and for what (extension).
+/// The `payment` header of a request for keys: who asks, and for what (extension). A field that nobody knows is a
+/// mistake: a budget in the wrong place would make a key without limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyPayment {
+    /// 1, if it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe402_version: Option<u8>,
     /// A card of the client's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method_id: Option<String>,

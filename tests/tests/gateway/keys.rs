@@ -248,6 +248,9 @@ async fn bad_terms_are_refused_by_their_field() {
         let message = answer.body["error"]["message"].as_str().unwrap_or_default();
         assert!(answer.status == 400 && message.contains(field), "{terms}: {answer:?}");
     }
+    // A budget in the wrong place would make a key without limits.
+    let misplaced = json!({"paymentMethodId": card, "key": {"label": "a"}, "budget": {"total": 5}});
+    assert_eq!(keys(&stack, Method::POST, None, misplaced).await.status, 400);
     let first = ask(json!({"label": "a"}), "n").await;
     let again = ask(json!({"label": "a"}), "n").await;
     assert_eq!((first.status, again.status), (201, 200));

@@ -89,13 +89,24 @@ async fn a_message_of_version_5_names_a_token() {
     assert_eq!(asked.len(), 1);
 }
 
+/// Version 6: what came to a gateway's address for keys, and what is to be answered there.
+#[tokio::test]
+async fn a_message_of_version_6_is_about_keys() {
+    let mut stack = stack().await;
+    let message = std::fs::read_to_string(fixture(6, "keys.json")).unwrap();
+    let (status, answer) = post(&mut stack, "/v1/keys", message).await;
+    assert_eq!((status, &answer["status"]), (200.try_into().unwrap(), &json!(403)), "{answer}");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["error"]["code"], "not_allowed");
+}
+
 fn fixture(version: u16, name: &str) -> std::path::PathBuf {
     binary::workspace().join(format!("tests/fixtures/messages/{version}/{name}"))
 }
 
 /// A recorded batch, about this client.
 fn batch(version: u16, client: &str) -> Vec<u8> {
-    // The batch of version 5 is that of version 4.
+    // The batches of versions 5 and 6 are that of version 4.
     let mut bytes = std::fs::read(fixture(version.min(4), "batch")).unwrap();
     bytes[0] = u8::try_from(version).unwrap();
     let of: stripe402_protocol::ClientId = client.parse().unwrap();
@@ -113,7 +124,7 @@ fn batch(version: u16, client: &str) -> Vec<u8> {
 /// for how many requests it is.
 #[tokio::test]
 async fn batches_of_every_version_are_carried_out() {
-    for version in [3, 4, 5] {
+    for version in [3, 4, 5, 6] {
         is_carried_out(version).await;
     }
 }
@@ -138,7 +149,7 @@ async fn is_carried_out(version: u16) {
     assert_eq!(again.deductions, answer.deductions, "the first answers");
 
     let mut later = sent.clone();
-    later[0] = 6;
+    later[0] = 7;
     let mut earlier = sent.clone();
     earlier[0] = 2;
     let cut = sent[..sent.len() - 1].to_vec();
@@ -166,7 +177,7 @@ async fn a_later_version_is_refused_by_name_and_nothing_is_done() {
     let mut stack = stack().await;
     for (path, message) in [("/v1/payments", "payment.json"), ("/v1/balance", "balance.json")] {
         let mut later: Value = serde_json::from_str(&recorded(message)).unwrap();
-        later["version"] = json!(6);
+        later["version"] = json!(7);
         // As it is, and with a field that nobody knows yet.
         for _ in 0..2 {
             let (status, answer) = post(&mut stack, path, later.to_string()).await;

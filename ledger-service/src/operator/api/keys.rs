@@ -9,7 +9,10 @@ use axum::{
 };
 use serde::Deserialize;
 use stripe402_protocol::Units;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+};
 
 use super::{
     super::keyring::{OperatorContext, Operators},
@@ -68,7 +71,7 @@ pub(super) struct WantedKey {
     expires_ms: Option<i64>,
     /// Names of routes, or beginnings with a `*` behind; all if there are none
     #[serde(default)]
-    #[schema(max_items = 32)]
+    #[schema(schema_with = patterns)]
     routes: Vec<String>,
     /// Whether it may manage its owner's keys
     #[serde(default)]
@@ -82,13 +85,21 @@ pub(super) struct WantedKey {
     reason: String,
 }
 
+/// The schema of routes: names, or beginnings with a `*` behind.
+fn patterns() -> Schema {
+    let one = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^(\\*|[^*\\x00-\\x1f\\x7f-\\x9f]{1,60}\\*?)$"));
+    Schema::Array(ArrayBuilder::new().items(one).max_items(Some(32)).build())
+}
+
 /// Make a key
 ///
 /// An alias of the client, with limits of its own. The key is in this answer, and nowhere else.
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/keys", tag = "actions", operation_id = "make_key",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedKey,
     responses((status = 201, body = view::MadeKey), (status = 404, body = ErrorBody, description = "There is no such client"),
-    (status = 409, body = ErrorBody, description = "The client has as many keys as it may have: too_many_keys"), Usual))]
+    (status = 409, body = ErrorBody, description = "Refused: too_many_keys (the client has as many as it may have), expired"), Usual))]
 pub(super) async fn make(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,

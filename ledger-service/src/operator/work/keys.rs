@@ -111,6 +111,7 @@ impl From<KeyError> for OperatorError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Invalid(text) => Self::Invalid(text),
+            KeyError::Expired => Self::Refused { code: "expired", text: error.to_string() },
             KeyError::Unknown => NO_SUCH_KEY,
             KeyError::TooMany(_) => {
                 Self::Refused { code: "too_many_keys", text: error.to_string() }

@@ -42,11 +42,9 @@ impl Keys for Postgres {
             let mut transaction = pool.begin().await?;
             let before = locked(&mut transaction, &hash).await?.map_or(0, |key| key.revision);
             let follows = before.checked_add(1) == Some(after.revision);
-            if follows {
-                write(&mut transaction, &hash, &after).await?;
-            }
+            let written = follows && write(&mut transaction, &hash, &after).await?;
             transaction.commit().await?;
-            Ok(follows)
+            Ok(written)
         })
         .await
     }
@@ -170,12 +168,13 @@ async fn locked(
         .await
 }
 
+/// Writes the next version of a key; false if there is another one already: one that is new is locked by nobody.
 async fn write(
     transaction: &mut Transaction<'_, Database>,
     hash: &KeyHash,
     key: &Key,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query(
         "INSERT INTO keys VALUES ($1, $2, $3)
          ON CONFLICT (hash) DO UPDATE SET record = $3
           WHERE (keys.record->>'revision')::bigint = ($3::jsonb->>'revision')::bigint - 1",
@@ -185,5 +184,5 @@ async fn write(
     .bind(Json(key))
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(written.rows_affected() == 1)
 }

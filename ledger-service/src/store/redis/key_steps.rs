@@ -24,9 +24,9 @@ use super::{
 };
 use crate::accounting::{Key, KeyHash, has_taken_effect, is_lease, refused};
 
-/// For so long a batch of one key is taken; the deductions after that are asked for again. Other clients wait for
-/// the same answer.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// For so long deductions of one batch are begun; those after that are asked for again. Other clients wait for the
+/// same answer.
+const PATIENCE: Duration = Duration::from_millis(30);
 /// How often a key is read again that another ledger has changed meanwhile.
 const TRIES: u32 = 100;
 
@@ -62,10 +62,10 @@ impl Keys for Redis {
     }
 
     async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let since = Instant::now();
         let Some(key) = self.key(hash).await? else { return Ok(refused(&batch)) };
         let mut work = ByKey { redis: self, hash, key };
         work.hear().await?;
+        let since = Instant::now();
         let mut answer = BatchAnswer::default();
         for void in &batch.voids {
             answer.voids.push((void.id, work.void(void).await?));
@@ -74,11 +74,7 @@ impl Keys for Redis {
             answer.captures.push((capture.id, work.capture(capture).await?));
         }
         for deduction in &batch.deductions {
-            let outcome = match since.elapsed() < PATIENCE {
-                true => work.deduct(deduction).await?,
-                false => DeductionOutcome::Leased,
-            };
-            answer.deductions.push((deduction.id, outcome));
+            answer.deductions.push((deduction.id, work.deduct(deduction, since).await?));
         }
         Ok(answer)
     }
@@ -92,12 +88,20 @@ struct ByKey<'r> {
 }
 
 impl ByKey<'_> {
-    async fn deduct(&mut self, deduction: &Deduction) -> Result<DeductionOutcome, StoreError> {
+    /// Each step that finds another key than was read has done nothing.
+    async fn deduct(
+        &mut self,
+        deduction: &Deduction,
+        since: Instant,
+    ) -> Result<DeductionOutcome, StoreError> {
         if is_lease(deduction) {
             return Ok(DeductionOutcome::LeaseRefused);
         }
         let part = Part { deductions: vec![(0, deduction)], ..Part::default() };
         for tried in 0..TRIES {
+            if since.elapsed() >= PATIENCE {
+                return Ok(DeductionOutcome::Leased);
+            }
             if let Err(refusal) = self.key.allow(deduction, self.redis.clock.now_ms())
                 && !has_taken_effect(self.known(&deduction.id).await?.as_ref())
             {
@@ -111,7 +115,7 @@ impl ByKey<'_> {
             }
             self.read_again(tried).await?;
         }
-        Err(busy())
+        Ok(DeductionOutcome::Leased)
     }
 
     async fn capture(&mut self, capture: &Capture) -> Result<CaptureOutcome, StoreError> {
