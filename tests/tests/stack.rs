@@ -98,6 +98,7 @@ fn no_test_names_a_port_of_make_run() {
         "client/python.rs",
         "client/readme.rs",
         "deploy/https.rs",
+        "deploy/walks.rs",
         "documents.rs",
         "gateway/command/doctor.rs",
         "gateway/command/remote_trouble.rs",
