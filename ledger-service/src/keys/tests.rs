@@ -300,7 +300,6 @@ async fn of_many_at_once_some_are_asked_for_again() {
     assert_eq!(case.spent(&key).await, 32);
     let ids: Vec<_> = answer.deductions.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, deductions.iter().map(|of| of.id).collect::<Vec<_>>());
-    // A void is carried out whose turn ever it is.
     assert_eq!(case.void(&deductions[0]).await, VoidOutcome::Voided);
     for deduction in &deductions[1..] {
         assert!(matches!(case.asked(deduction).await, DeductionOutcome::Deducted(_)));

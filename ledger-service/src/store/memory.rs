@@ -1,6 +1,8 @@
 //! A store in memory: for tests and as the shortest example of a store. It forgets everything
 //! when it is dropped.
 
+mod keys;
+
 use std::{
     collections::BTreeMap,
     ops::Bound,
@@ -17,14 +19,14 @@ use stripe402_protocol::{
 use uuid::Uuid;
 
 use super::{
-    Accounts, Audit, Counters, Customers, Keys, Reports, Store, StoreError, StoredDeduction, Tally,
+    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
     TopUps, scan::newest,
 };
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, Book as _,
-        DeductionRecord, Expired, Key, KeyHash, Kind, Limit, Memory, Movement, NewTopUp, OpenHold,
-        Opened, Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        DeductionRecord, Expired, Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened,
+        Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -168,30 +170,6 @@ impl Accounts for InMemory {
         reference: &str,
     ) -> Result<Option<Movement>, StoreError> {
         Ok(known(accounting::Book::movement(&self.books()?.memory, &key, kind, reference)))
-    }
-}
-
-#[async_trait]
-impl Keys for InMemory {
-    async fn key(&self, hash: KeyHash) -> Result<Option<Key>, StoreError> {
-        Ok(known(self.books()?.memory.key(&hash)))
-    }
-
-    async fn keys_of(&self, owner: ClientId) -> Result<Vec<(KeyHash, Key)>, StoreError> {
-        let books = self.books()?;
-        let own = books.memory.keys().iter().filter(|(_, key)| key.owner == owner);
-        Ok(own.map(|(hash, key)| (*hash, key.clone())).collect())
-    }
-
-    async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError> {
-        Ok(known(accounting::change_key(&mut self.books()?.memory, &hash, &after)))
-    }
-
-    async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let window = self.window();
-        let memory = &mut self.books()?.memory;
-        memory.forget_charges_before(&window.first_remembered());
-        Ok(known(accounting::apply_by_key(memory, &hash, &batch, &window)))
     }
 }
 
