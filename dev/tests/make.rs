@@ -14,18 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use stripe402_dev::{binary, ports};
-
-const PORTS: [&str; 8] = [
-    "GATEWAY_PORT",
-    "GATEWAY_TLS_PORT",
-    "ENVOY_ADMIN_PORT",
-    "LEDGER_PORT",
-    "ADMIN_PORT",
-    "UPSTREAM_PORT",
-    "STRIPE_SIM_PORT",
-    "WEBHOOK_PORT",
-];
+use stripe402_dev::{binary, ports, run::port_variables};
 
 /// `make` in its own group of processes, in a folder of its own: its cargo builds nothing, says so and fails.
 struct Make {
@@ -111,7 +100,7 @@ fn release(dir: &Path) -> std::path::PathBuf {
 fn a_releases_programs_run_without_a_build_and_the_demo_waits_for_one() {
     let dir = tempfile::tempdir().unwrap();
     let dist = release(dir.path());
-    let numbers = PORTS.map(|name| (name, ports::free().unwrap().to_string()));
+    let numbers = port_variables().map(|name| (name, ports::free().unwrap().to_string()));
     let of_release = |command: &mut Command| {
         command.envs(numbers.clone()).env("STRIPE402_DIST", &dist);
     };

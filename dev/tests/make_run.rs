@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use stripe402_dev::{card, http, ports, stripe_sim, wire};
+use stripe402_dev::{card, http, ports, run::port_variables, stripe_sim, wire};
 
 /// The parts by the variables of their ports.
 struct Ports {
@@ -21,17 +21,7 @@ struct Ports {
 
 impl Ports {
     fn free() -> Self {
-        let variables = [
-            "GATEWAY_PORT",
-            "GATEWAY_TLS_PORT",
-            "ENVOY_ADMIN_PORT",
-            "LEDGER_PORT",
-            "ADMIN_PORT",
-            "UPSTREAM_PORT",
-            "STRIPE_SIM_PORT",
-            "WEBHOOK_PORT",
-        ];
-        Self { all: variables.map(|variable| (variable, ports::free().unwrap())).to_vec() }
+        Self { all: port_variables().map(|variable| (variable, ports::free().unwrap())).to_vec() }
     }
 
     fn of(&self, variable: &str) -> u16 {

@@ -8,18 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use stripe402_dev::ports;
-
-const PORTS: [&str; 8] = [
-    "GATEWAY_PORT",
-    "GATEWAY_TLS_PORT",
-    "ENVOY_ADMIN_PORT",
-    "LEDGER_PORT",
-    "ADMIN_PORT",
-    "UPSTREAM_PORT",
-    "STRIPE_SIM_PORT",
-    "WEBHOOK_PORT",
-];
+use stripe402_dev::{ports, run::port_variables};
 
 /// The runner on free ports; its stand-in is this script, the other parts are never reached.
 fn runner(dir: &Path, stand_in: &str) -> Command {
@@ -34,7 +23,7 @@ fn runner(dir: &Path, stand_in: &str) -> Command {
     for name in ["STRIPE402_LEDGER_BIN", "STRIPE402_FILTER_WASM", "ENVOY_BIN"] {
         command.env(name, &script);
     }
-    for name in PORTS {
+    for name in port_variables() {
         command.env(name, ports::free().unwrap().to_string());
     }
     for name in [

@@ -13,7 +13,7 @@ use std::io::Write;
 use crate::Result;
 use crate::secrets::Secrets;
 
-pub use settings::{Settings, Stripe};
+pub use settings::{Settings, Stripe, port_variables};
 
 use house::House;
 

@@ -55,25 +55,14 @@ pub(super) fn next_free(after: u16, taken: &mut BTreeSet<u16>) -> Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::port_variables, *};
     use crate::ports::{free, local};
     use std::net::TcpListener;
 
-    const VARIABLES: [&str; 8] = [
-        "GATEWAY_PORT",
-        "GATEWAY_TLS_PORT",
-        "ENVOY_ADMIN_PORT",
-        "LEDGER_PORT",
-        "ADMIN_PORT",
-        "UPSTREAM_PORT",
-        "STRIPE_SIM_PORT",
-        "WEBHOOK_PORT",
-    ];
-
-    /// Settings with these ports, in the order of [`VARIABLES`].
+    /// Settings with these ports, in the order of [`port_variables`].
     fn settings(numbers: &[u16; 8]) -> Settings {
         let find = |name: &str| {
-            let place = VARIABLES.iter().position(|variable| *variable == name)?;
+            let place = port_variables().iter().position(|variable| *variable == name)?;
             Some(numbers[place].to_string())
         };
         Settings::from_environment(find).unwrap()

@@ -18,6 +18,21 @@ pub struct Port {
     pub usual: u16,
 }
 
+/// The variables of all ports, in the order of [`Settings::ports`] where the stand-in is started too.
+#[must_use]
+pub const fn port_variables() -> [&'static str; 8] {
+    [
+        "GATEWAY_PORT",
+        "GATEWAY_TLS_PORT",
+        "ENVOY_ADMIN_PORT",
+        "LEDGER_PORT",
+        "ADMIN_PORT",
+        "UPSTREAM_PORT",
+        "STRIPE_SIM_PORT",
+        "WEBHOOK_PORT",
+    ]
+}
+
 /// Where cards are charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stripe {
@@ -191,6 +206,13 @@ mod tests {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         Settings::from_environment(find)
+    }
+
+    #[test]
+    fn every_port_has_its_variable() {
+        let settings = Settings::from_environment(|_| None).unwrap();
+        let named: Vec<_> = settings.ports().iter().map(|port| port.variable).collect();
+        assert_eq!(named, port_variables());
     }
 
     #[test]

@@ -136,6 +136,29 @@ pub struct Key {
 }
 
 impl Key {
+    /// A new key, without limits.
+    #[must_use]
+    pub const fn new(owner: ClientId, label: String, currency: Currency, now_ms: u64) -> Self {
+        const NONE: Spell = Spell { number: 0, spent: Units::ZERO };
+        Self {
+            owner,
+            label,
+            currency,
+            budget: Budget { total: None, per_day: None, per_month: None },
+            expires_ms: None,
+            routes: Vec::new(),
+            manage: false,
+            created_ms: now_ms,
+            revoked_ms: None,
+            used_ms: None,
+            spent: Units::ZERO,
+            day: NONE,
+            month: NONE,
+            open: Vec::new(),
+            revision: 1,
+        }
+    }
+
     /// Whether it may spend this now. Refusals in order of precedence: revoked, expired, route, budget.
     ///
     /// # Errors

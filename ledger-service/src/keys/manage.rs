@@ -7,7 +7,7 @@ use stripe402_protocol::{ClientId, Currency, Units, message::is_route_name};
 
 use super::{Keys, TRIES, busy};
 use crate::{
-    accounting::{Budget, Key, KeyHash, Spell},
+    accounting::{Budget, Key, KeyHash},
     store::StoreError,
 };
 
@@ -221,23 +221,8 @@ fn head(bytes: [u8; 32]) -> [u8; 26] {
 
 fn of_terms(owner: ClientId, terms: Terms, now_ms: u64) -> Key {
     let Terms { label, currency, budget, expires_ms, routes, manage } = terms;
-    Key {
-        owner,
-        label,
-        currency,
-        budget,
-        expires_ms,
-        routes,
-        manage,
-        created_ms: now_ms,
-        revoked_ms: None,
-        used_ms: None,
-        spent: Units::ZERO,
-        day: Spell::default(),
-        month: Spell::default(),
-        open: Vec::new(),
-        revision: 1,
-    }
+    let key = Key::new(owner, label, currency, now_ms);
+    Key { budget, expires_ms, routes, manage, ..key }
 }
 
 /// A key that was made before, if it was made with these terms; it may have been changed since.

@@ -15,28 +15,14 @@ use super::{
     },
     deducted, open,
 };
-use crate::accounting::{AccountKey, Budget, Key, KeyHash, Kind, Spell};
+use crate::accounting::{AccountKey, Budget, Key, KeyHash, Kind};
 
 /// A key that nobody used before, of this account's owner.
 pub(in super::super) fn new_key(of: AccountKey, total: i64) -> (KeyHash, Key) {
     let looks = ClientId::derive(b"conformance key", &Uuid::new_v4().to_string());
-    let key = Key {
-        owner: of.client,
-        label: "a {key}: ü".to_owned(),
-        currency: of.currency,
-        budget: Budget { total: Some(units(total)), per_day: None, per_month: None },
-        expires_ms: None,
-        routes: vec!["joke".to_owned()],
-        manage: false,
-        created_ms: now_ms(),
-        revoked_ms: None,
-        used_ms: None,
-        spent: Units::ZERO,
-        day: Spell::default(),
-        month: Spell::default(),
-        open: Vec::new(),
-        revision: 1,
-    };
+    let key = Key::new(of.client, "a {key}: ü".to_owned(), of.currency, now_ms());
+    let budget = Budget { total: Some(units(total)), ..key.budget };
+    let key = Key { budget, routes: vec!["joke".to_owned()], ..key };
     (KeyHash::of(&looks), key)
 }
 
