@@ -270,7 +270,10 @@ impl EnvoyConfig {
     /// If there is no such filter.
     pub fn stripe_js(&mut self, url: &str) -> Result<()> {
         if let Some(filter) = self.filter()?.as_object_mut() {
-            filter.entry("paywall").or_insert_with(|| json!({"stripe_js": url}));
+            let page = filter.entry("paywall").or_insert_with(|| json!({}));
+            if let Some(page) = page.as_object_mut() {
+                page.entry("stripe_js").or_insert_with(|| url.into());
+            }
         }
         Ok(())
     }

@@ -101,6 +101,19 @@ impl Browser {
         post(&format!("{}/goog/cdp/execute", self.session), &media).await.map(drop)
     }
 
+    /// The languages that pages and servers are told of, such as `de-DE`.
+    ///
+    /// # Errors
+    /// If the browser does not answer.
+    pub async fn language(&self, tags: &str) -> Result<()> {
+        let agent = self.run("return navigator.userAgent").await?;
+        let told = json!({
+            "cmd": "Emulation.setUserAgentOverride",
+            "params": {"userAgent": agent, "acceptLanguage": tags},
+        });
+        post(&format!("{}/goog/cdp/execute", self.session), &told).await.map(drop)
+    }
+
     /// What a script returns.
     ///
     /// # Errors

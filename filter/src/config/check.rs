@@ -6,12 +6,13 @@ use serde_json::Value;
 use stripe402_protocol::Currency;
 
 use super::{
-    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, Paywall, SizeLimits,
-    Unmatched, VoidOn,
+    Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, SizeLimits, Unmatched,
+    VoidOn,
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
     leases::{LEASES, leases},
     mpp::{MPP, mpp},
+    paywall::{PAYWALL, paywall},
     route::{ROUTE, route},
     trial::trial,
 };
@@ -43,7 +44,6 @@ const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"]
 const DISCOVERY: [&str; 5] = ["enabled", "path", "balances_per_minute", "openapi", "llms"];
 /// What registries read of an OpenAPI document. Source: draft-payment-discovery-00, appendix A.
 const OPENAPI_BYTES: usize = 65_536;
-const PAYWALL: [&str; 2] = ["enabled", "stripe_js"];
 const IDENTITY: [&str; 5] = ["client_id", "credits_remaining", "price", "charge_id", "unpaid"];
 const LIMITS: [&str; 9] = [
     "payment_header_bytes",
@@ -172,21 +172,6 @@ fn openapi(fields: &mut Fields) -> Checked<Option<Rc<[u8]>>> {
         "must be the text of an OpenAPI 3 document in JSON"
     };
     wrong(fields.path("openapi"), problem)
-}
-
-fn paywall(mut fields: Fields) -> Checked<Option<Paywall>> {
-    let enabled: Option<bool> = fields.optional("enabled")?;
-    let stripe_js: Option<String> = fields.optional("stripe_js")?;
-    let stripe_js = stripe_js.unwrap_or_else(|| "https://js.stripe.com/v3/".to_owned());
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=%".contains(&byte);
-    let begins = ["https://", "http://"].iter().any(|scheme| stripe_js.starts_with(scheme));
-    if !begins || !stripe_js.bytes().all(safe) {
-        return wrong(
-            "paywall.stripe_js",
-            "must be the address of Stripe.js, such as https://js.stripe.com/v3/",
-        );
-    }
-    Ok(enabled.unwrap_or(true).then_some(Paywall { stripe_js }))
 }
 
 fn ledger(mut fields: Fields) -> Checked<Ledger> {

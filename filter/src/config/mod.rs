@@ -8,6 +8,7 @@ mod leases;
 mod metadata;
 mod mpp;
 mod once;
+mod paywall;
 mod price;
 mod route;
 mod structure;
@@ -18,7 +19,7 @@ use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::Currency;
 
-pub use self::{leases::LeaseSettings, mpp::Mpp};
+pub use self::{leases::LeaseSettings, mpp::Mpp, paywall::Paywall};
 use crate::pricing::{EncodedChallenge, Offer, Table, VoidOn};
 
 /// A configuration that can be served.
@@ -116,13 +117,6 @@ pub struct Discovery {
     pub(crate) llms_text: OnceCell<Rc<[u8]>>,
     /// The list as JSON, once it was asked for: it is the same for as long as the configuration is.
     pub(crate) listing: OnceCell<Rc<[u8]>>,
-}
-
-/// The page that a browser gets with a 402.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paywall {
-    /// Where Stripe.js is loaded from.
-    pub stripe_js: String,
 }
 
 /// The headers that tell the API who paid. Any that a client sends are removed.

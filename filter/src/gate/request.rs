@@ -287,7 +287,7 @@ impl Stream {
     ) -> Step {
         let reply = match &self.config.paywall {
             Some(paywall) if self.audience == Audience::Html => {
-                paywall::page(paywall, self.config.discovery.as_ref(), challenge)
+                paywall::page(paywall, self.config.discovery.as_ref(), priced, challenge)
             }
             _ => Reply::challenge(challenge, insufficient),
         };

@@ -37,9 +37,10 @@ pub use memory::Memory;
 pub use movement::{
     Kind, Movement, PostRefusal, Posted, Posting, post, post_expiring, post_together, post_up_to,
 };
-pub use tally::TallyKey;
+pub use tally::{HOUR_MS, TallyKey};
 pub use top_up::{
-    Advance, Claim, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting, open,
+    Advance, Claim, KEY_LIFE_MS, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting,
+    open,
 };
 pub use uncharged::{UNCHARGED_KEPT, name_of_buyer, name_of_customer};
 pub use window::Window;

@@ -4,7 +4,8 @@ use stripe402_protocol::DeductionId;
 
 use super::AccountKey;
 
-const HOUR_MS: u64 = 3_600_000;
+/// Tallies are of hours.
+pub const HOUR_MS: u64 = 3_600_000;
 
 /// One client's use of one route in one hour.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

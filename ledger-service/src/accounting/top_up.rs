@@ -188,7 +188,7 @@ impl TopUp {
 }
 
 /// How long an idempotency key names its top-up: as long as Stripe's do.
-const KEY_LIFE_MS: u64 = 24 * 3_600_000;
+pub const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
 /// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now, or with
 /// what is leased, one is under way, or the account's debt would leave too little of it, in this order. The balance is looked at here because whoever looked

@@ -93,6 +93,7 @@ pub struct StoredDeduction {
 /// The store could not carry out a transaction. Over a network it may have happened all the same:
 /// what is asked again takes effect once, and a deduction that nobody answered for is to be voided.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Too much is waiting to be written.
     #[error("the store is overloaded")]

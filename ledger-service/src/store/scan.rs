@@ -15,9 +15,22 @@ const PAGE: usize = 64;
 pub(super) type Sums = BTreeMap<(Currency, u64, String), (i64, i64)>;
 
 /// Adds one account's sums to those of all.
-pub(super) fn add(sums: &mut Sums, currency: Currency, hour: u64, route: String, own: (i64, i64)) {
+///
+/// # Errors
+/// [`StoreError::Damaged`] if they are no 64-bit integers together: no real deductions make so much.
+pub(super) fn add(
+    sums: &mut Sums,
+    currency: Currency,
+    hour: u64,
+    route: String,
+    own: (i64, i64),
+) -> Result<(), StoreError> {
     let sum = sums.entry((currency, hour, route)).or_default();
-    *sum = (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1));
+    *sum = match (sum.0.checked_add(own.0), sum.1.checked_add(own.1)) {
+        (Some(count), Some(amount)) => (count, amount),
+        _ => return Err(StoreError::Damaged(format!("revenue of hour {hour}: out of range"))),
+    };
+    Ok(())
 }
 
 /// The sums as a list.
@@ -42,7 +55,7 @@ pub(super) fn newest(top_ups: impl Iterator<Item = TopUp>, most: usize) -> Vec<T
 async fn each<T, F: Future<Output = Result<T, StoreError>>>(
     store: &(impl Reports + ?Sized),
     read: impl Fn(AccountKey) -> F,
-    mut take: impl FnMut(AccountKey, T),
+    mut take: impl FnMut(AccountKey, T) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
@@ -50,7 +63,7 @@ async fn each<T, F: Future<Output = Result<T, StoreError>>>(
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(*last);
         let found = try_join_all(keys.iter().map(|key| read(*key))).await?;
-        keys.into_iter().zip(found).for_each(|(key, found)| take(key, found));
+        keys.into_iter().zip(found).try_for_each(|(key, found)| take(key, found))?;
     }
 }
 
@@ -66,6 +79,7 @@ pub(super) async fn latest_movements(
         found.extend(wanted.take(most).map(|movement| (key, movement)));
         found.sort_by_key(|(_, movement)| std::cmp::Reverse(movement.at_ms));
         found.truncate(most);
+        Ok(())
     };
     each(store, |key| store.movements(key), take).await?;
     Ok(found)
@@ -79,9 +93,25 @@ pub(super) async fn revenue(
     let take = |key: AccountKey, tallies: Vec<Tally>| {
         for tally in tallies.into_iter().filter(|tally| tally.hour >= since_hour) {
             let own = (tally.count, tally.amount);
-            add(&mut sums, key.currency, tally.hour, tally.route, own);
+            add(&mut sums, key.currency, tally.hour, tally.route, own)?;
         }
+        Ok(())
     };
     each(store, |key| store.tallies(key), take).await?;
     Ok(listed(sums))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_that_are_no_integers_are_damage_and_not_a_smaller_sum() {
+        let mut sums = Sums::new();
+        let mut add = |own| add(&mut sums, Currency::USD, 7, "answers".to_owned(), own);
+        assert!(add((1, i64::MAX)).is_ok());
+        assert!(matches!(add((1, 1)), Err(StoreError::Damaged(_))));
+        assert!(add((1, 0)).is_ok());
+        assert!(matches!(add((i64::MAX, 0)), Err(StoreError::Damaged(_))));
+    }
 }

@@ -268,5 +268,6 @@ fn intent(found: PaymentIntent) -> Intent {
         books: found.metadata.get(BOOKS_FIELD).cloned(),
         customer: found.customer.map(|customer| customer.into_id().to_string()),
         subject: found.metadata.get(SUBJECT_FIELD).cloned(),
+        declined: found.last_payment_error.is_some(),
     }
 }

@@ -174,6 +174,9 @@ pub struct Intent {
     /// The account, as people see it, from the metadata: it tells ledgers of one Stripe account
     /// apart, since each derives it with a secret of its own.
     pub subject: Option<String>,
+    /// Whether an attempt to pay it failed. Source: `last_payment_error` of docs.stripe.com/api/payment_intents/object,
+    /// which stays when it is cancelled.
+    pub declined: bool,
 }
 
 /// Money to be given back.

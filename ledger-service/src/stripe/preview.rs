@@ -95,6 +95,7 @@ struct PaymentIntent {
     client_secret: Option<String>,
     customer: Option<String>,
     payment_method: Option<String>,
+    last_payment_error: Option<json::Value>,
     metadata: HashMap<String, String>,
 }
 
@@ -233,5 +234,6 @@ fn intent(made: PaymentIntent) -> Intent {
         books: made.metadata.get(BOOKS_FIELD).cloned(),
         customer: made.customer,
         subject: made.metadata.get(SUBJECT_FIELD).cloned(),
+        declined: made.last_payment_error.is_some(),
     }
 }

@@ -230,6 +230,7 @@ mod tests {
             top_up: Some("t".into()),
             customer: None,
             subject: None,
+            declined: false,
         }
     }
 

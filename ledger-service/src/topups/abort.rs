@@ -66,6 +66,13 @@ pub(crate) fn declined(told: Option<&Decline>) -> Refusal {
     Refusal::new(Code::CardDeclined, text)
 }
 
+/// Cancelled before the cardholder confirmed it: too late, or another card came.
+pub(crate) fn given_up() -> Refusal {
+    let text = "the cardholder did not confirm this payment, and nothing was charged: \
+                pay again with another idempotencyKey";
+    Refusal::new(Code::PaymentFailed, text)
+}
+
 /// Neither deducted from nor charged.
 pub(crate) fn frozen() -> Refusal {
     let text = "this account is frozen, by a dispute or by the seller; nothing was deducted or charged: \

@@ -11,7 +11,7 @@ use stripe402_protocol::Currency;
 
 use super::{
     PaymentAbort, TopUps,
-    abort::{declined, unaccepted, unusable},
+    abort::{declined, given_up, unaccepted, unusable},
     under_way::RunningTopUp,
 };
 use crate::{
@@ -83,7 +83,7 @@ impl TopUps {
                 }
                 State::RequiresAction { payment_intent } if age > self.options.confirmation => {
                     // Cancelled at Stripe, or credited if it was confirmed in silence.
-                    if let Err(cause) = self.abandon(top_up.id, payment_intent).await {
+                    if let Err(cause) = self.abandon(top_up.id, payment_intent, given_up()).await {
                         tracing::warn!(top_up = %top_up.id, ?cause, "a top-up that waits for its cardholder cannot be cancelled yet");
                     }
                 }
@@ -266,7 +266,7 @@ impl TopUps {
                 State::RequiresAction { payment_intent } => {
                     let age = self.clock.now_ms().saturating_sub(top_up.created_ms);
                     if !same_card || Duration::from_millis(age) > self.options.confirmation {
-                        return self.abandon(top_up.id, payment_intent).await;
+                        return self.abandon(top_up.id, payment_intent, given_up()).await;
                     }
                     let id = payment_intent.parse();
                     let id =
@@ -326,6 +326,7 @@ mod tests {
             top_up: None,
             customer: None,
             subject: None,
+            declined: false,
         }
     }
 

@@ -1,10 +1,10 @@
 //! A top-up and its PaymentIntent, brought in step.
 
-use stripe402_protocol::PaymentIntentId;
+use stripe402_protocol::{PaymentIntentId, Refusal};
 
 use super::{
     PaymentAbort, TopUps,
-    abort::{declined, unusable},
+    abort::{declined, given_up, unusable},
 };
 use crate::{
     accounting::{State, TopUpId},
@@ -20,16 +20,25 @@ impl TopUps {
             IntentStatus::RequiresAction => {
                 Ok(State::RequiresAction { payment_intent: intent.id.clone() })
             }
-            IntentStatus::RequiresPaymentMethod => self.abandon(id, &intent.id).await,
+            IntentStatus::RequiresPaymentMethod => {
+                self.abandon(id, &intent.id, declined(None)).await
+            }
             IntentStatus::Canceled => {
-                self.close(id, State::Refused { refusal: Box::new(declined(None)) }).await
+                let refusal = if intent.declined { declined(None) } else { given_up() };
+                self.close(id, State::Refused { refusal: Box::new(refusal) }).await
             }
             IntentStatus::Open => Ok(State::opened()),
         }
     }
 
-    /// Cancels a PaymentIntent and closes its top-up; if it has succeeded meanwhile, credits it.
-    pub(crate) async fn abandon(&self, id: TopUpId, intent: &str) -> Result<State, PaymentAbort> {
+    /// Cancels a PaymentIntent and closes its top-up as refused; if it has succeeded meanwhile, credits
+    /// it.
+    pub(crate) async fn abandon(
+        &self,
+        id: TopUpId,
+        intent: &str,
+        refusal: Refusal,
+    ) -> Result<State, PaymentAbort> {
         let Ok(intent_id) = intent.parse::<PaymentIntentId>() else {
             return Err(PaymentAbort::unavailable("Stripe gave a PaymentIntent without an id"));
         };
@@ -45,7 +54,7 @@ impl TopUps {
         match found.status {
             IntentStatus::Succeeded => self.credit(id, &found).await,
             IntentStatus::Canceled => {
-                self.close(id, State::Refused { refusal: Box::new(declined(None)) }).await
+                self.close(id, State::Refused { refusal: Box::new(refusal) }).await
             }
             _ => Err(PaymentAbort::unavailable(
                 "the PaymentIntent can be neither settled nor cancelled",

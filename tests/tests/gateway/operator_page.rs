@@ -126,6 +126,9 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     pay(&stack, "/api/weather", json!({"paymentMethodId": declined})).await.refused();
     let asks = stack.sim.payment_method("4000002760003184", "123").await.unwrap();
     pay(&stack, "/api/weather", json!({"paymentMethodId": asks})).await.refused();
+    // Another attempt of that card takes the first one's place, which nobody declined.
+    let asks = stack.sim.payment_method("4000002760003184", "123").await.unwrap();
+    pay(&stack, "/api/weather", json!({"paymentMethodId": asks})).await.refused();
     stack.sim.control("disputes", &json!({"payment_intent": disputed})).await.unwrap();
     for _ in 0..100 {
         let opened = get(&stack, "/transfers?kind=dispute_opened").await;
@@ -138,11 +141,20 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     browser.open(&stack.ledgers[0].admin_url("/admin/")).await.unwrap();
     let shown = text(&browser).await;
-    for expected in
-        ["weather", "export.json", "credited", "card declined", "cardholder", "opened", EVIL]
-    {
+    for expected in [
+        "weather",
+        "export.json",
+        "credited",
+        "card declined",
+        "waiting for 3D Secure",
+        "opened",
+        EVIL,
+    ] {
         assert!(shown.contains(expected), "{expected} is not on the busy page: {shown}");
     }
+    let tile = "return [...document.querySelectorAll('.tiles div')].map(tile => tile.innerText)";
+    let tiles = browser.run(tile).await.unwrap();
+    assert!(tiles.to_string().contains("Declined\\n1\\nof 7 card charges"), "{tiles}");
     let bars = browser.run("return document.querySelectorAll('rect.bar').length").await.unwrap();
     assert!(bars.as_u64().unwrap() >= 90, "46 hours with revenue and requests: {bars}");
     look(&browser, "busy").await;

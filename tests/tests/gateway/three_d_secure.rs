@@ -78,6 +78,20 @@ async fn another_card_does_not_wait_for_a_confirmation() {
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500);
 }
 
+/// Nobody declined a payment that was cancelled because another one took its place.
+#[tokio::test]
+async fn an_attempt_that_was_given_up_was_not_declined() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let first = stack.sim.payment_method(ALWAYS, "123").await.unwrap();
+    let first = json!({"paymentMethodId": first, "idempotencyKey": "first"});
+    to_confirm(&pay(&stack, "/api/joke", first.clone()).await);
+    let second = stack.sim.payment_method(ALWAYS, "123").await.unwrap();
+    to_confirm(&pay(&stack, "/api/joke", json!({"paymentMethodId": second})).await);
+    let again = pay(&stack, "/api/joke", first).await;
+    assert_eq!(again.refused(), "payment_failed");
+    assert!(again.body["error"].as_str().unwrap().contains("did not confirm"), "{again:?}");
+}
+
 /// Confirmed at Stripe, but the client never says so: the next card finds the credit.
 #[tokio::test]
 async fn what_was_confirmed_in_silence_is_credited() {

@@ -11,7 +11,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use serde::Deserialize;
-use stripe402_protocol::Currency;
+use stripe402_protocol::{Code, Currency};
 
 use super::{
     super::keyring::Operators,
@@ -20,7 +20,7 @@ use super::{
     text::{moment, money, number, plain},
 };
 use crate::{
-    accounting::{State as TopUpState, TopUp},
+    accounting::{HOUR_MS, State as TopUpState, TopUp},
     operator::{
         moment::{clock, day},
         work::{
@@ -30,7 +30,6 @@ use crate::{
     },
 };
 
-const HOUR_MS: u64 = 3_600_000;
 /// How many hours, routes and lines are shown; no further back than the overview reads
 /// (`operator::work::overview`).
 const HOURS: u64 = 48;
@@ -181,7 +180,9 @@ fn tiles(overview: &Overview, span: Span, currency: Currency) -> Markup {
                 credited = credited.saturating_add(1);
                 charged = charged.saturating_add(amount.get());
             }
-            TopUpState::Refused { .. } => refused = refused.saturating_add(1),
+            TopUpState::Refused { refusal } if refusal.error_code == Code::CardDeclined => {
+                refused = refused.saturating_add(1);
+            }
             _ => {}
         }
     }
@@ -319,7 +320,7 @@ fn stage(state: &TopUpState) -> Markup {
     html! {
         @match state {
             TopUpState::Charging(_) => span.badge.waiting { "charging" },
-            TopUpState::RequiresAction { .. } => span.badge.waiting { "cardholder" },
+            TopUpState::RequiresAction { .. } => span.badge.waiting { "waiting for 3D Secure" },
             TopUpState::Credited { .. } => span.badge.good { "credited" },
             TopUpState::Lapsed => span.badge.bad title=("Stripe failed; nothing was taken") { "lapsed" },
             TopUpState::Refused { refusal } => span.badge.bad title=(refusal.error) {

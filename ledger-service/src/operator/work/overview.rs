@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::{Operations, OperatorError, view::Health};
 use crate::{
-    accounting::{AccountKey, Kind, Movement, TopUp},
+    accounting::{AccountKey, HOUR_MS, Kind, Movement, TopUp},
     store::Tally,
 };
 
@@ -18,7 +18,6 @@ const TOP_UPS: usize = 500;
 const DISPUTES: usize = 50;
 /// So long an overview serves whoever asks: some stores look through every account for it.
 const KEPT_MS: u64 = 5_000;
-const HOUR_MS: u64 = 3_600_000;
 /// How long the store and Stripe may take to show that they are there.
 const PATIENCE: Duration = Duration::from_secs(3);
 

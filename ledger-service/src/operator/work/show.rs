@@ -14,13 +14,12 @@ use super::{
         RevenueLine, Stage, SumBy, TopUps,
     },
 };
-use crate::accounting::{AccountKey, AuditKey, Kind, State};
+use crate::accounting::{AccountKey, AuditKey, HOUR_MS, Kind, State};
 
 /// How many deductions are shown one by one.
 const RECENT: usize = 20;
 /// How many of a client's holds.
 const HELD: usize = 100;
-const HOUR_MS: u64 = 3_600_000;
 
 /// What one line of revenue is about: an hour, a route, and a currency.
 type Line = (Option<u64>, Option<String>, Currency);

@@ -80,7 +80,7 @@ impl Snapshot {
                 continue;
             };
             let route = String::from_utf8_lossy(route).into_owned();
-            super::super::scan::add(&mut sums, currency, hour, route, own.value());
+            super::super::scan::add(&mut sums, currency, hour, route, own.value())?;
         }
         Ok(super::super::scan::listed(sums))
     }

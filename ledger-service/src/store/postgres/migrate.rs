@@ -48,3 +48,36 @@ async fn run(pool: &PgPool) -> Result<(), StoreError> {
     let migrated = migrator.run(pool).await;
     migrated.map_err(|error| StoreError::Unavailable(format!("migrations: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+    use std::fs;
+
+    use stripe402_protocol::{Units, message::MOST_LEASES};
+
+    use crate::accounting::HOUR_MS;
+
+    /// The rules exist in SQL, too. What numbers they share with the accounting is compared here, as
+    /// SQL cannot be given them.
+    #[test]
+    fn the_numbers_in_sql_are_those_of_the_accounting() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let text: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+        let most = u64::from(MOST_LEASES).to_string();
+        for place in ["CHECK (leases BETWEEN 0 AND ", "out[asked.account] >= "] {
+            let found = text.split_once(place).unwrap().1;
+            let digits = found.split(|digit: char| !digit.is_ascii_digit()).next().unwrap();
+            assert_eq!(digits, most, "{place}");
+        }
+        let known = [1_000, HOUR_MS, 2 * HOUR_MS, 24 * HOUR_MS, Units::MAX.get().unsigned_abs()];
+        let words = text.lines().map(|line| line.split("--").next().unwrap()).flat_map(|line| {
+            line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        });
+        for number in words.filter_map(|word| word.parse::<u64>().ok()).filter(|n| *n >= 1_000) {
+            assert!(known.contains(&number), "{number} is a number of no constant");
+        }
+    }
+}

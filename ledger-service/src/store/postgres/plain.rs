@@ -6,9 +6,7 @@ use sqlx::PgPool;
 use stripe402_protocol::message::{Batch, Deduction, DeductionOutcome};
 
 use super::{PostgresOptions, millis, rows::units};
-use crate::accounting::AccountKey;
-
-const HOUR_MS: u64 = 3_600_000;
+use crate::accounting::{AccountKey, HOUR_MS};
 
 /// What `deduct_plain` is asked, as columns. Places count from 1, as the server does.
 #[derive(Default)]

@@ -3,6 +3,9 @@
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script};
+use stripe402_protocol::{Units, message::MOST_LEASES};
+
+use crate::accounting::{HOUR_MS, LOOK_AGAIN_MS, MOST_GRANTS, SPENT_KEPT_MS};
 
 /// A script that is sent once to each server and then called by its hash.
 pub(super) struct Source {
@@ -35,6 +38,20 @@ fn call(command: &str, script: &str, keys: &[String], arguments: &[Vec<u8>]) -> 
     cmd
 }
 
+/// The numbers that the accounting in Rust and the one in Lua share.
+static CONSTANTS: LazyLock<String> = LazyLock::new(|| {
+    [
+        ("MOST_UNITS", Units::MAX.to_string()),
+        ("MOST_LEASES", MOST_LEASES.to_string()),
+        ("MOST_GRANTS", MOST_GRANTS.to_string()),
+        ("LOOK_AGAIN_MS", LOOK_AGAIN_MS.to_string()),
+        ("SPENT_KEPT_MS", SPENT_KEPT_MS.to_string()),
+        ("HOUR_MS", HOUR_MS.to_string()),
+    ]
+    .map(|(name, value)| format!("local {name} = {value}\n"))
+    .concat()
+});
+
 const ACCOUNT: &str = include_str!("lua/account.lua");
 const HOLDS: &str = include_str!("lua/holds.lua");
 const CHARGES: &str = include_str!("lua/charges.lua");
@@ -49,24 +66,24 @@ macro_rules! scripts {
 }
 
 scripts! {
-    BATCH = ACCOUNT, HOLDS, CHARGES, include_str!("lua/batch.lua");
-    KEY_STEP = ACCOUNT, HOLDS, CHARGES, include_str!("lua/key_step.lua");
+    BATCH = &CONSTANTS, ACCOUNT, HOLDS, CHARGES, include_str!("lua/batch.lua");
+    KEY_STEP = &CONSTANTS, ACCOUNT, HOLDS, CHARGES, include_str!("lua/key_step.lua");
     CHANGE_KEY = include_str!("lua/change_key.lua");
-    SETTLE_HOLDS = ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
-    POST = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post.lua");
-    POST_TOGETHER = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post_together.lua");
-    BALANCE = ACCOUNT, GRANTS, include_str!("lua/balance.lua");
-    EXPIRE_GRANTS = ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/expire_grants.lua");
-    READ = ACCOUNT, include_str!("lua/read.lua");
-    RECALL_LEASES = ACCOUNT, include_str!("lua/recall_leases.lua");
-    OPEN_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/open_top_up.lua");
-    ADVANCE_TOP_UP = ACCOUNT, GRANTS, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
-    CUSTOMER = ACCOUNT, include_str!("lua/customer.lua");
+    SETTLE_HOLDS = &CONSTANTS, ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
+    POST = &CONSTANTS, ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post.lua");
+    POST_TOGETHER = &CONSTANTS, ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post_together.lua");
+    BALANCE = &CONSTANTS, ACCOUNT, GRANTS, include_str!("lua/balance.lua");
+    EXPIRE_GRANTS = &CONSTANTS, ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/expire_grants.lua");
+    READ = &CONSTANTS, ACCOUNT, include_str!("lua/read.lua");
+    RECALL_LEASES = &CONSTANTS, ACCOUNT, include_str!("lua/recall_leases.lua");
+    OPEN_TOP_UP = &CONSTANTS, ACCOUNT, TOP_UP, include_str!("lua/open_top_up.lua");
+    ADVANCE_TOP_UP = &CONSTANTS, ACCOUNT, GRANTS, MOVEMENT, TOP_UP, include_str!("lua/advance_top_up.lua");
+    CUSTOMER = &CONSTANTS, ACCOUNT, include_str!("lua/customer.lua");
     CARD_CHARGE = include_str!("lua/card_charge.lua");
     CARD_VOID = include_str!("lua/card_void.lua");
     APPEND_TO_AUDIT = include_str!("lua/audit.lua");
     WITHIN = include_str!("lua/within.lua");
-    FORGET_TOP_UP = ACCOUNT, TOP_UP, include_str!("lua/forget_top_up.lua");
+    FORGET_TOP_UP = &CONSTANTS, ACCOUNT, TOP_UP, include_str!("lua/forget_top_up.lua");
     FORGET_NAME = include_str!("lua/forget_name.lua");
     ON_REPLICA = include_str!("lua/on_replica.lua");
     NAME_ON_REPLICA = include_str!("lua/name_on_replica.lua");

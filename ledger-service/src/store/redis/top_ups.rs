@@ -16,14 +16,14 @@ use super::{
     reply::{Reply, damaged, parse, units},
     script::{ADVANCE_TOP_UP, OPEN_TOP_UP},
 };
-use crate::accounting::{AccountKey, Advance, NewTopUp, Opened, State, TopUp, TopUpId};
+use crate::accounting::{
+    AccountKey, Advance, HOUR_MS, KEY_LIFE_MS, NewTopUp, Opened, State, TopUp, TopUpId,
+};
 
-/// For so long a key names its top-up, as in [`crate::accounting::open`].
-const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 /// How many accounts are looked at at once.
 const PAGE: usize = 64;
 /// An entry of the list whose record is missing for so long was cut off before the record.
-const CUT_OFF_MS: u64 = 3_600_000;
+const CUT_OFF_MS: u64 = HOUR_MS;
 
 impl Redis {
     /// # Errors

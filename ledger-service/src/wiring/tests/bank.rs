@@ -73,6 +73,7 @@ impl Provider for Bank {
             top_up: Some(charge.top_up.clone()),
             customer: Some(charge.customer.clone()),
             subject: Some(charge.subject.clone()),
+            declined: false,
         };
         self.intents.lock().unwrap().insert(intent.id.clone(), intent.clone());
         Ok(intent)

@@ -61,6 +61,7 @@ impl Paid {
             books: self.books.clone(),
             customer: self.customer.clone(),
             subject: self.subject.clone(),
+            declined: self.status == IntentStatus::RequiresPaymentMethod,
         }
     }
 }

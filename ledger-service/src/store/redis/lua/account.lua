@@ -13,8 +13,8 @@
 --         rest of grants, `grants:<currency>` and `reckoned:<currency>` (`grants.lua`)
 -- KEYS[3] movements: `<currency>:<kind>:<reference>` = "seq amount at -" or "seq amount at +note"
 -- ARGV[1] '1' if the client is in the index of accounts, which must come first
-
-local MAX = 9007199254740991 -- 2^53 - 1: up to here a double is exact
+--
+-- The constants of the accounting stand before it: `script.rs` writes them.
 
 -- Each look into a table of all scripts costs as much as what is done with it.
 local call, format, match = redis.call, string.format, string.match
@@ -55,7 +55,7 @@ local function amount(stored, name)
     if type(stored) == 'string' and #stored <= 16
         and (stored == '0' or string.find(stored, '^[1-9]%d*$')) then
         local number = tonumber(stored)
-        if number <= MAX then
+        if number <= MOST_UNITS then
             return number
         end
     end
@@ -147,7 +147,7 @@ end
 local function credit(known, units)
     local settled = math.min(units, known.debt)
     local after = known.available + (units - settled)
-    if after > MAX then
+    if after > MOST_UNITS then
         return false
     end
     known.debt = known.debt - settled

@@ -19,9 +19,6 @@
 
 local SIZES = { v = 4, k = 6, c = 7, h = 10 }
 
--- Leases that one account may have out: `MOST_LEASES`.
-local MOST_LEASES = 8
-
 local memory, skew, bucket_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
@@ -246,7 +243,7 @@ local function void_before_grants(currency, minted, units)
     if stored then
         local front, born, early = match(stored, '^(%d+ %d+ %d+ %d+) (%d+) (%d+)$')
         if minted < amount(born, 'grants') then
-            early = math.min(amount(early, 'grants') + units, MAX)
+            early = math.min(amount(early, 'grants') + units, MOST_UNITS)
             set_grants(currency, state['grants:' .. currency], front .. ' ' .. born .. ' ' .. text(early))
         end
     end

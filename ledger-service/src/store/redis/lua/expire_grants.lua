@@ -20,9 +20,9 @@ return run(function()
     keep_lots(currency, lots_of(currency))
     for _, lot in ipairs(lots_of(currency)) do
         if lot.expires == expires then
-            local look = NOW + (lot.expires <= NOW and LOOK_AGAIN or 1000)
+            local look = NOW + (lot.expires <= NOW and LOOK_AGAIN_MS or 1000)
             if lot.spent and lot.spent >= lot.expires then
-                look = lot.spent + SPENT_KEPT
+                look = lot.spent + SPENT_KEPT_MS
             end
             answer[1] = text(answer[1] == '' and look or math.min(look, tonumber(answer[1])))
         end

@@ -6,9 +6,6 @@
 -- early", where beyond is what was spent beyond the grants, born when the first was made, and early what came
 -- back since of deductions from before that.
 
--- `MOST_GRANTS`, `LOOK_AGAIN_MS` and `SPENT_KEPT_MS` of the accounting.
-local MOST_GRANTS, LOOK_AGAIN, SPENT_KEPT = 100, 10000, 86400000
-
 local granted = {}
 
 local function stored_lots(currency)
@@ -88,7 +85,7 @@ local function reckon(currency, lots)
     local spent = (lots.available - of.available) + (lots.pending - of.pending) - (lots.debt - of.debt)
         + lots.early
     if spent > 0 then
-        lots.beyond = math.min(lots.beyond + spend(lots, spent), MAX)
+        lots.beyond = math.min(lots.beyond + spend(lots, spent), MOST_UNITS)
     else
         local paid = math.min(-spent, lots.beyond)
         lots.beyond = lots.beyond - paid
@@ -118,7 +115,7 @@ local function kept(lots)
             lot.spent = NOW
         end
         lot.spent = lot.left == 0 and (lot.spent or NOW) or nil
-        if lot.spent and lot.spent + SPENT_KEPT <= NOW then
+        if lot.spent and lot.spent + SPENT_KEPT_MS <= NOW then
             table.remove(lots, at)
         end
     end
@@ -175,7 +172,7 @@ local function add_lot(lots, added)
         return nil
     elseif left >= MOST_GRANTS then
         return 'too_many_grants'
-    elseif total(lots) + added.left > MAX then
+    elseif total(lots) + added.left > MOST_UNITS then
         return 'too_large'
     end
     if #lots == 0 then

@@ -23,9 +23,9 @@ end
 
 -- Sums up to 2^53 - 1 are exact; one that would go beyond is kept as far as it has come.
 local function tally(minted, currency, route, count, units)
-    local name = text(math.floor(minted / 3600000)) .. ':' .. currency .. ':' .. route
+    local name = text(math.floor(minted / HOUR_MS)) .. ':' .. currency .. ':' .. route
     local sum = tallied[name]
-    if sum and math.abs(sum.units + units) > MAX then
+    if sum and math.abs(sum.units + units) > MOST_UNITS then
         table.insert(full, sum)
         sum = nil
     end

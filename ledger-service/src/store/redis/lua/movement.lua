@@ -8,7 +8,7 @@ local effects = {
     forced = function(from, units, paid)
         local taken = math.min(units, from.available, paid)
         local debt = from.debt + (units - taken)
-        if debt > MAX then
+        if debt > MOST_UNITS then
             return 'too_large'
         end
         from.available, from.debt = from.available - taken, debt
@@ -20,7 +20,7 @@ local effects = {
         from.available = from.available - units
     end,
     hold = function(of, units)
-        if of.available < units or of.pending + units > MAX then
+        if of.available < units or of.pending + units > MOST_UNITS then
             return 'insufficient'
         end
         of.available, of.pending = of.available - units, of.pending + units
@@ -59,7 +59,7 @@ effects.expire = effects.debit
 
 -- Debt is about money: what is granted does not settle it.
 effects.grant = function(to, units)
-    if to.available + units > MAX then
+    if to.available + units > MOST_UNITS then
         return 'too_large'
     end
     to.available = to.available + units
