@@ -316,6 +316,17 @@ pub struct RevenueArgs {
     pub by: RevenueBy,
 }
 
+/// Which statement.
+#[derive(Debug, Args)]
+pub struct StatementArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
+    pub books: BooksArgs,
+    /// Month (UTC) such as 2026-11
+    #[arg(long)]
+    pub month: String,
+}
+
 /// What revenue is summed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RevenueBy {

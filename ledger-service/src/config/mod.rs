@@ -26,7 +26,7 @@ use crate::{
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
     ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, RevokeKeyArgs,
-    StoreArgs, StripeArgs, TransfersArgs,
+    StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
 };
 pub use settings::Settings;
 pub use target::Target;
@@ -55,6 +55,8 @@ pub enum Command {
     Holds(HoldsArgs),
     /// Sum what deductions brought, less voids.
     Revenue(RevenueArgs),
+    /// Show what a month brought, what was used, and what credit clients still have.
+    Statement(StatementArgs),
     /// Import clients and balances from another system.
     #[command(subcommand)]
     Import(ImportCommand),

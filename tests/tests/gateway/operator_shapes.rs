@@ -72,4 +72,50 @@ async fn the_commands_show_what_the_api_shows() {
         assert!(!revenue["lines"].as_array().unwrap().is_empty(), "{revenue}");
         assert_eq!(command(&["revenue", "--by", by], 0), revenue, "by {by}");
     }
+    the_statement_adds_up(&stack, &|month| command(&["statement", "--month", month], 0)).await;
+}
+
+/// What clients have is what the month's statement ends with, and the next one's begins with. What is held
+/// for a request counts as used until it is captured.
+async fn the_statement_adds_up(stack: &Stack, command: &dyn Fn(&str) -> Value) {
+    let amount = |of: &Value, name: &str| of[name].as_i64().unwrap();
+    let clients = get(stack, "/clients?limit=500").await;
+    let mut theirs = 0;
+    for client in clients["clients"].as_array().unwrap() {
+        for account in client["accounts"].as_array().unwrap() {
+            theirs +=
+                amount(account, "available") + amount(account, "pending") - amount(account, "debt");
+        }
+    }
+    // No earlier month has anything, so the last one that is not over has all.
+    let mut before = 0;
+    for month in ["2001-01", "2999-11", "2999-12"] {
+        let statement = get(stack, &format!("/statement?month={month}")).await;
+        assert_eq!(command(month), statement, "{month}");
+        let of = &statement["currencies"][0];
+        assert_eq!(
+            (of["currency"].as_str(), amount(of, "opening")),
+            (Some("usd"), before),
+            "{month}"
+        );
+        before = if month == "2001-01" { theirs } else { amount(of, "closing") };
+    }
+    assert_eq!(before, theirs);
+    let day =
+        get(stack, "/revenue?by=day&days=36500").await["lines"][0]["from_ms"].as_i64().unwrap();
+    let statement = get(stack, &format!("/statement?month={}", month_of(day))).await;
+    let of = &statement["currencies"][0];
+    let lines: i64 = of["lines"].as_array().unwrap().iter().map(|line| amount(line, "units")).sum();
+    let used = amount(of, "used");
+    assert!(used > 0 && amount(of, "requests") > 0, "{statement}");
+    assert_eq!(amount(of, "opening") + lines - used, amount(of, "closing"), "{statement}");
+    assert_eq!(amount(of, "closing"), theirs, "{statement}");
+}
+
+/// Of a moment, Unix milliseconds, such as 2026-11.
+fn month_of(ms: i64) -> String {
+    let at = format!("@{}", ms / 1_000);
+    let said =
+        std::process::Command::new("date").args(["-u", "-d", &at, "+%Y-%m"]).output().unwrap();
+    String::from_utf8(said.stdout).unwrap().trim().to_owned()
 }

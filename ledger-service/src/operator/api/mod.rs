@@ -35,6 +35,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
     let checks = Router::new()
         .route("/verify", post(checks::verify))
         .route("/reconcile", post(checks::reconcile))
+        .route("/statement", get(money::statement))
         .method_not_allowed_fallback(replies::wrong_method)
         .layer(middleware::from_fn_with_state(limits, receive::with_whole_body));
     let v1 = Router::new()

@@ -82,6 +82,28 @@ pub(super) async fn revenue(
     Ok(Json(operators.0.operations.revenue(by, Some(days)).await?))
 }
 
+/// Which month.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WhichMonth {
+    /// The month, UTC, such as 2026-11
+    #[param(pattern = "^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$")]
+    month: String,
+}
+
+/// What a month brought, and what clients still have
+///
+/// It reads the movements of every client: it takes long on many.
+#[utoipa::path(get, path = "/admin/v1/statement", tag = "money", operation_id = "statement",
+    params(WhichMonth), responses((status = 200, body = view::Statement), Usual))]
+pub(super) async fn statement(
+    State(operators): State<Operators>,
+    Asked(which): Asked<WhichMonth>,
+) -> Result<Json<view::Statement>, ApiError> {
+    Ok(Json(operators.0.operations.statement(which.month.parse()?).await?))
+}
+
 /// Which card charges.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -28,6 +28,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         keys::revoke,
         money::transfers,
         money::revenue,
+        money::statement,
         money::top_ups,
         holds::list,
         checks::verify,

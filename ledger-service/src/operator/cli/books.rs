@@ -16,10 +16,10 @@ use crate::{
     clock::SystemClock,
     config::{BooksArgs, Secret, StripeArgs, Target},
     operator::work::{
-        Actor, Adjustment, GrantOrder, KeyOrder, Operations, OperatorError, RefundOrder,
+        Actor, Adjustment, GrantOrder, KeyOrder, Month, Operations, OperatorError, RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
-            Movements, Reconciled, Refunded, Revenue, SumBy, Verified,
+            Movements, Reconciled, Refunded, Revenue, Statement, SumBy, Verified,
         },
     },
 };
@@ -162,6 +162,14 @@ impl Books {
                 };
                 ledger.get(&format!("/revenue?by={by}&days={ALL_DAYS}")).await
             }
+        }
+    }
+
+    pub(super) async fn statement(&self, month: &str) -> Result<Statement, CliError> {
+        let of: Month = month.parse()?;
+        match self {
+            Self::Here(books) => Ok(books.statement(of).await?),
+            Self::There(ledger) => ledger.get_sums(&format!("/statement?month={month}")).await,
         }
     }
 

@@ -12,6 +12,7 @@ mod refund;
 mod remote;
 mod report;
 mod revenue;
+mod statement;
 mod transfers;
 mod verify;
 
@@ -38,6 +39,7 @@ pub use import::import_express;
 pub use reconcile::reconcile;
 pub use report::{Finding, Report};
 pub use revenue::revenue;
+pub use statement::statement;
 pub use transfers::transfers;
 pub use verify::verify;
 

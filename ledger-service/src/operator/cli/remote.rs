@@ -108,6 +108,14 @@ impl Remote {
         self.ask(Method::GET, path, None, Task::Look).await
     }
 
+    /// The same, where it may take long because all books are read.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn get_sums<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.ask(Method::GET, path, None, Task::Check).await
+    }
+
     /// Has something done.
     ///
     /// # Errors

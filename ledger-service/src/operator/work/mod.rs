@@ -11,6 +11,7 @@ mod overview;
 mod reconcile;
 mod record;
 mod show;
+mod statement;
 mod sums;
 mod verify;
 pub mod view;
@@ -26,6 +27,7 @@ pub use holds::HoldPlace;
 pub use keys::KeyOrder;
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
+pub use statement::Month;
 
 use crate::{
     clock::{Clock, RandomIds},

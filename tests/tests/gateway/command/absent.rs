@@ -13,9 +13,10 @@ use super::{ledger, run};
 use crate::answer::paid_client;
 
 /// Every command that works on books that are there.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["verify"],
     &["revenue"],
+    &["statement", "--month=2026-11"],
     &["transfers"],
     &["holds"],
     &["reconcile"],

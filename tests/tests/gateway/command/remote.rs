@@ -58,7 +58,7 @@ async fn a_running_ledger_answers_as_its_file_does() {
         let code = i32::from(act.contains(&"--amount=10050"));
         assert_eq!(on_ledger(&stack, act).code, code, "{act:?}");
     }
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 19] = [
         acts[0],
         acts[3],
         acts[4],
@@ -73,6 +73,8 @@ async fn a_running_ledger_answers_as_its_file_does() {
         &["transfers", "--client", &subject],
         &["revenue"],
         &["revenue", "--by=day"],
+        &["statement", "--month=2026-11"],
+        &["statement", "--month=November"],
         &["verify"],
         &["reconcile", "--since=1h"],
         &["reconcile", "--repair"],

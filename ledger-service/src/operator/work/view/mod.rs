@@ -20,5 +20,8 @@ pub use self::{
     health::{Health, Part},
     holds::{Hold, Holds},
     keys::{Key, KeyState, Keys, MadeKey},
-    money::{Movement, Movements, Revenue, RevenueLine, Stage, SumBy, TopUp, TopUps},
+    money::{
+        Movement, Movements, Revenue, RevenueLine, Stage, Statement, StatementLine, StatementOf,
+        SumBy, TopUp, TopUps,
+    },
 };

@@ -92,6 +92,45 @@ pub struct Revenue {
     pub lines: Vec<RevenueLine>,
 }
 
+/// What a month brought, and what clients still have
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Statement {
+    /// The month, UTC, such as 2026-11
+    pub month: String,
+    /// One for each currency that any client has
+    pub currencies: Vec<StatementOf>,
+}
+
+/// The statement of one currency: `opening`, the lines, less `used`, make `closing`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatementOf {
+    /// ISO 4217, lowercase
+    #[schema(value_type = String, pattern = "^[a-z]{3}$")]
+    pub currency: Currency,
+    /// Credit of all clients when the month began, less what they owed
+    pub opening: i64,
+    /// What moved in the month, a line for each kind; holds and freezes move nothing
+    pub lines: Vec<StatementLine>,
+    /// Requests that were paid for, less voids
+    pub requests: i64,
+    /// What they cost
+    pub used: i64,
+    /// Credit of all clients when the month ended, less what they owe: what you owe them
+    pub closing: i64,
+}
+
+/// Movements of one kind
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatementLine {
+    /// The kind of movement
+    #[schema(value_type = String)]
+    pub kind: Kind,
+    /// How many
+    pub count: i64,
+    /// What they added to the clients' credit; negative if they took
+    pub units: i64,
+}
+
 /// How far card charges are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
