@@ -18,6 +18,7 @@ impl World {
     /// When a key has opened a top-up: its owner was short. Answers whether it was a key.
     pub(super) fn at_automatic(&self, wanted: &NewTopUp, account: &Account) -> bool {
         let Some(id) = key_of(wanted.idempotency_key.as_deref()) else { return false };
+        self.tell(format_args!("key {id}"), format_args!("tops up by {}", wanted.amount));
         let below = self.key_of_id(&id).and_then(|key| key.auto_top_up).map(|auto| auto.below);
         if below.is_none_or(|below| account.with_leases() >= below) {
             let seen = format!("{account:?} is not below {below:?}");
