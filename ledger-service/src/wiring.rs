@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::{Clock, Ids},
-    keys::Keys,
+    keys::{Keys, RunsLow},
     options::PaymentOptions,
     payments::CardPayments,
     postings::Postings,
@@ -66,13 +66,6 @@ impl Parts {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
         });
-        let keys = Arc::new(Keys::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&ids),
-            Arc::clone(&secrets),
-            Arc::clone(&options),
-        ));
         let refunds = Arc::new(Refunds {
             postings: Arc::clone(&postings),
             provider: Arc::clone(&provider),
@@ -89,9 +82,19 @@ impl Parts {
             postings: Arc::clone(&postings),
             refunds: Arc::clone(&refunds),
             under_way: Mutex::default(),
+            running_low: Mutex::default(),
             tasks: TaskTracker::new(),
             books: OnceCell::new(),
         });
+        let low: Arc<dyn RunsLow> = Arc::<TopUps>::clone(&topups);
+        let keys = Keys::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+            Arc::clone(&secrets),
+            Arc::clone(&options),
+        );
+        let keys = Arc::new(keys.topped_up_by(low));
         let sync = Arc::new(StripeSync {
             store,
             provider,

@@ -102,6 +102,18 @@ impl Currency {
         Some(Units::from_u32(*least))
     }
 
+    /// The most that Stripe charges at once: eight digits of minor units, twelve of rupiahs'.
+    ///
+    /// Source: docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
+    #[must_use]
+    pub fn most_charge(self) -> Units {
+        let minor: i64 = if self.as_str() == "idr" { 999_999_999_999 } else { 99_999_999 };
+        let (_, step_minor) = self.step();
+        // What cannot be charged itself is rounded down to what can.
+        let rest = minor.checked_rem(step_minor).unwrap_or(0);
+        self.units(minor.saturating_sub(rest)).unwrap_or(Units::MAX)
+    }
+
     /// The amount in Stripe's minor units that covers `units`, rounded up to what can be charged.
     #[must_use]
     pub fn minor_units(self, units: Units) -> i64 {

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, Currency, DeductionId, Units, header};
+use crate::{ClientId, Currency, DeductionId, Units, header, message::AutoTopUpOff};
 
 /// The `payment-response` header of an answer that was paid for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Receipt {
     /// What is held for this request, whose price is known when its answer ends (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<ReceiptHold>,
+    /// Why the key that paid tops up no more, if it did (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<AutoTopUpOff>,
 }
 
 /// What is held for a request. `credits_remaining` leaves it out.
@@ -72,6 +75,7 @@ mod tests {
                 client_id,
                 currency: Some(Currency::USD),
                 hold: None,
+                auto_top_up: None,
             };
             let short = Receipt::spent(credits_remaining, &client, Currency::USD);
             assert_eq!(short, header::encode(&receipt));

@@ -56,6 +56,7 @@ async fn receipt(store: &dyn Store, headers: &HeaderMap) -> Option<HeaderValue> 
                 client_id: client.to_hex(),
                 currency: Some(Currency::USD),
                 hold: None,
+                auto_top_up: None,
             };
             HeaderValue::from_str(&stripe402_protocol::encode(&receipt)).ok()
         }

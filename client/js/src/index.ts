@@ -9,6 +9,7 @@ export {
   listKeys,
   revokeKey,
   type Key,
+  type KeyAutoTopUp,
   type KeyBudget,
   type KeyOptions,
   type KeyProof,

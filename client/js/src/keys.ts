@@ -12,6 +12,16 @@ export interface KeyBudget {
   perMonth?: number;
 }
 
+/** When a key tops up its owner's balance by itself, in units. Only a card can agree to it. */
+export interface KeyAutoTopUp {
+  /** When the balance is below that; 0 in a change is no more. */
+  below: number;
+  /** What the card is charged then. */
+  amount?: number;
+  /** How much in a month, UTC. */
+  monthlyMost?: number;
+}
+
 /** What a key shall be. */
 export interface KeyTerms {
   /** 1 to 64 characters; needed for a new key. */
@@ -26,6 +36,7 @@ export interface KeyTerms {
   routes?: string[];
   /** What it may besides spending. A key's rights stay. */
   rights?: 'manage'[];
+  autoTopUp?: KeyAutoTopUp;
 }
 
 /** A key as its owner is shown it. Amounts are in units, times are Unix milliseconds. */
@@ -48,6 +59,11 @@ export interface Key {
   expires?: number;
   revoked?: number;
   lastUsed?: number;
+  /** With what was charged in this month, and why it does so no more, if it does not. */
+  autoTopUp?: Required<KeyAutoTopUp> & {
+    thisMonth: number;
+    off?: { reason: 'declined' | 'authentication_required' | 'frozen' | 'operator' | 'owner'; at: number };
+  };
 }
 
 /** How a gateway is asked. */

@@ -186,7 +186,7 @@ impl Stream {
         let Some((id, amount)) = extension.asking.take() else { return };
         extension.silent = outcome.is_err();
         match outcome {
-            Ok(DeductionOutcome::Deducted(left)) => {
+            Ok(DeductionOutcome::Deducted(left) | DeductionOutcome::DeductedUntopped(left, _)) => {
                 extension.one_step = false;
                 extension.parts.push((id, amount));
                 if let Some(receipt) = &mut metering.receipt {

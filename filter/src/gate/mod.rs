@@ -29,8 +29,8 @@ use std::{borrow::Cow, rc::Rc, time::Duration};
 use stripe402_protocol::{
     ClientId, Currency, DeductionId, Instrument, PaymentIntentId, Receipt, ReceiptHold, Units,
     message::{
-        Balance, BalanceAnswer, CardPayment, Deduction, KeyAnswer, KeyRequest, Settlement,
-        SettlementQuery, Void,
+        AutoTopUpOff, Balance, BalanceAnswer, CardPayment, Deduction, KeyAnswer, KeyRequest,
+        Settlement, SettlementQuery, Void,
     },
 };
 
@@ -234,6 +234,15 @@ pub struct ResponseStep {
     pub describe: Option<String>,
 }
 
+/// What the ledger said besides what is left.
+#[derive(Debug, Default)]
+struct Told {
+    /// The PaymentIntent by which the card was charged for this request.
+    charged_by: Option<String>,
+    /// Why the key that pays tops up no more.
+    auto_top_up: Option<AutoTopUpOff>,
+}
+
 /// Mints deduction ids; `None` where the VM has no random source.
 pub type Mint<'m> = &'m mut dyn FnMut() -> Option<DeductionId>;
 
@@ -319,15 +328,16 @@ impl Stream {
         deduction: DeductionId,
         client: ClientId,
         left: Units,
-        charged_by: Option<String>,
+        told: Told,
     ) -> Step {
+        let Told { charged_by, auto_top_up } = told;
         self.receipt_by_mpp(deduction, &client, left, charged_by.as_deref());
         let hold = self.metering.is_some().then(|| ReceiptHold {
             id: deduction,
             amount: priced.offer.price(),
             captured: None,
         });
-        let receipt = if charged_by.is_none() && hold.is_none() {
+        let receipt = if charged_by.is_none() && hold.is_none() && auto_top_up.is_none() {
             Receipt::spent(left, &client, priced.offer.currency)
         } else {
             let receipt = Receipt {
@@ -337,6 +347,7 @@ impl Stream {
                 client_id: client.to_hex(),
                 currency: Some(priced.offer.currency),
                 hold,
+                auto_top_up,
             };
             let encoded = stripe402_protocol::encode(&receipt);
             if let Some(metering) = &mut self.metering {

@@ -11,7 +11,7 @@ use stripe402_protocol::{
 
 use super::{
     Audience, CardOffer, Extension, Head, LedgerError, Mint, Offered, Passed, Phase, PricedRequest,
-    Reply, RouteOverride, Step, Stream, paywall,
+    Reply, RouteOverride, Step, Stream, Told, paywall,
 };
 use crate::{
     config::Unmatched,
@@ -214,7 +214,11 @@ impl Stream {
         };
         Some(match (outcome, card) {
             (Ok(DeductionOutcome::Deducted(left)), _) => {
-                self.serve(priced, deduction, client, left, None)
+                self.serve(priced, deduction, client, left, Told::default())
+            }
+            (Ok(DeductionOutcome::DeductedUntopped(left, off)), _) => {
+                let told = Told { auto_top_up: Some(off), ..Told::default() };
+                self.serve(priced, deduction, client, left, told)
             }
             (
                 Ok(
@@ -264,7 +268,8 @@ impl Stream {
         };
         Some(match answer {
             Ok(CardAnswer::Paid { client_id, credits_remaining, payment_intent_id, .. }) => {
-                self.serve(priced, deduction, client_id, credits_remaining, payment_intent_id)
+                let told = Told { charged_by: payment_intent_id, ..Told::default() };
+                self.serve(priced, deduction, client_id, credits_remaining, told)
             }
             Ok(CardAnswer::Insufficient { .. }) => self.challenge(&priced, true),
             Ok(CardAnswer::Refused { refusal, retry_after, .. }) => {

@@ -2,7 +2,7 @@
 
 use stripe402_protocol::{
     DeductionId,
-    message::{BatchAnswer, CardAnswer, CardPayment, DeductionOutcome, Void, VoidOutcome, compact},
+    message::{BatchAnswer, CardAnswer, CardPayment, Void, VoidOutcome, compact},
 };
 
 use super::{Asked, Call, Decision, PendingCall, Worker};
@@ -101,9 +101,9 @@ impl Worker {
             settled.extend(answer.voids.iter().map(|(id, _)| *id));
         }
         let outcomes = self.queue.answered(sent, answer);
-        let nothing = outcomes.iter().filter(|outcome| {
-            matches!(&outcome.outcome, Ok(word) if !matches!(word, DeductionOutcome::Deducted(_)))
-        });
+        let nothing = outcomes
+            .iter()
+            .filter(|outcome| matches!(&outcome.outcome, Ok(word) if word.deducted().is_none()));
         settled.extend(nothing.map(|outcome| outcome.deduction));
         self.journal.settled(host, settled);
         let outcomes = self.hear_of_leases(host, &captures, outcomes);

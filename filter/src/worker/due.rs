@@ -127,7 +127,7 @@ impl Worker {
             // Deducted for a stream that is gone. An unusable answer has been voided with its
             // whole batch; what was not deducted needs no void.
             None if stripe402_mutant::mutant!("gone_is_gone") => {}
-            None if matches!(outcome, Ok(DeductionOutcome::Deducted(_))) => {
+            None if outcome.is_ok_and(|word| word.deducted().is_some()) => {
                 self.void(host, Void { id: deduction, client_id: Some(client) });
             }
             None => {}

@@ -66,6 +66,8 @@ pub enum OrderKind {
     MakeKey,
     /// A key revoked.
     RevokeKey,
+    /// A key that tops up by itself, stopped.
+    StopAutoTopUp,
     /// What Stripe knows and the books did not, posted.
     Repair,
     /// Clients of another store brought over.

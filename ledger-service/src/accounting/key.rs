@@ -10,10 +10,14 @@ use stripe402_protocol::{
 };
 use time::OffsetDateTime;
 
-pub use self::apply::{apply_by_key, change_key, has_taken_effect, is_lease, refused};
+pub use self::{
+    apply::{apply_by_key, change_key, has_taken_effect, is_lease, refused},
+    auto::{AutoTopUp, Off},
+};
 use super::DeductionRecord;
 
 mod apply;
+mod auto;
 
 /// Holds of one key that may be open at a time.
 pub const MOST_OPEN: usize = 1_000;
@@ -131,6 +135,9 @@ pub struct Key {
     pub month: Spell,
     /// Its holds that are not settled.
     pub open: Vec<OpenUse>,
+    /// What its owner's card has agreed to be charged by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<AutoTopUp>,
     /// How often it was changed; 1 when it is made.
     pub revision: u64,
 }
@@ -155,6 +162,7 @@ impl Key {
             day: NONE,
             month: NONE,
             open: Vec::new(),
+            auto_top_up: None,
             revision: 1,
         }
     }

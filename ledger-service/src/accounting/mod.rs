@@ -29,8 +29,8 @@ pub use grant::{
 };
 pub use hold::{Settled, apply_capture, settle_ended};
 pub use key::{
-    Budget, Key, KeyHash, MOST_OPEN, OpenUse, Spell, apply_by_key, change_key, has_taken_effect,
-    is_lease, refused, standing,
+    AutoTopUp, Budget, Key, KeyHash, MOST_OPEN, Off, OpenUse, Spell, apply_by_key, change_key,
+    has_taken_effect, is_lease, refused, standing,
 };
 pub use limit::Limit;
 pub use memory::Memory;

@@ -154,7 +154,7 @@ pub struct NewTopUp {
 /// What became of the wish to open a top-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// It is open, and the caller is the one who carries it out.
+    /// It is open, and the caller is the one who carries it out; or it was opened before under this very id.
     New(TopUp),
     /// Enough is available: between the look at the balance and this, another top-up was
     /// credited. Nothing is to be charged.
@@ -190,13 +190,17 @@ impl TopUp {
 /// How long an idempotency key names its top-up: as long as Stripe's do.
 pub const KEY_LIFE_MS: u64 = 24 * 3_600_000;
 
-/// Opens a top-up unless the key names one, the account is frozen, the balance suffices by now, or with
+/// Opens a top-up unless it is open by its id, the key names one, the account is frozen, the balance suffices by now, or with
 /// what is leased, one is under way, or the account's debt would leave too little of it, in this order. The balance is looked at here because whoever looked
 /// before may have done so just before another's top-up was credited and closed.
 ///
 /// # Errors
 /// The store's.
 pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error> {
+    // By this very wish, whose answer was lost, or by another ledger that has it, too.
+    if let Some(ours) = book.top_up(&wanted.id)? {
+        return Ok(Opened::New(ours));
+    }
     if let Some(key) = &wanted.idempotency_key
         && let Some(id) = book.named(&wanted.account, key)?
         && let Some(named) = book.top_up(&id)?

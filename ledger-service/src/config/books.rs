@@ -80,6 +80,8 @@ pub enum ClientCommand {
     MakeKey(MakeKeyArgs),
     /// Revoke a client's key, for good
     RevokeKey(RevokeKeyArgs),
+    /// Let a client's key charge its card no more. Only the card can agree to it again
+    StopAutoTopUp(RevokeKeyArgs),
 }
 
 /// How Stripe is reached.
@@ -257,7 +259,7 @@ pub struct RevokeKeyArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub client: ClientArgs,
-    /// Key to revoke, by its id (16 hex digits, as in the list)
+    /// Key, by its id (16 hex digits, as in the list)
     #[arg(long)]
     pub key: String,
     /// Reason for this action, for the audit record

@@ -6,14 +6,15 @@ use serde_json::json;
 use stripe402_protocol::{
     ClientId, Currency, PaymentMethodId, is_idempotency_key,
     message::{
-        KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, ShownKey,
+        KeyAction, KeyAnswer, KeyAutoTopUp, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms,
+        ShownAutoTopUp, ShownKey, ShownOff,
     },
 };
 
 use crate::{
     accounting::{Budget, Key, KeyHash},
     app::App,
-    keys::{Changes, KeyError, Terms},
+    keys::{AutoTerms, Changes, KeyError, Terms},
     net::error::{ApiError, read},
     topups::PaymentAbort,
 };
@@ -40,12 +41,15 @@ enum Refused {
 
 async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
     let payment = KeyPayment::decode(request.payment.as_bytes()).map_err(|_| {
-        told(400, "invalid_payment", "the payment header must be base64 of a JSON object; `key` in it has label, currency, budget {total, perDay, perMonth}, expires, routes and rights")
+        told(400, "invalid_payment", "the payment header must be base64 of a JSON object; `key` in it has label, currency, budget {total, perDay, perMonth}, expires, routes, rights and autoTopUp {below, amount, monthlyMost}")
     })?;
-    let owner = owner(app, request, &payment).await?;
+    let (owner, card) = owner(app, request, &payment).await?;
     let (keys, now_ms) = (&app.parts.keys, app.parts.postings.clock.now_ms());
     let id = request.key.as_deref().unwrap_or_default();
     let wanted = payment.key.unwrap_or_default();
+    if wanted.auto_top_up.is_some() && card.is_none() {
+        return Err(KeyError::NeedsCard.into());
+    }
     match request.action {
         KeyAction::List => {
             let listed = keys.list(owner).await.map_err(KeyError::from)?;
@@ -59,12 +63,13 @@ async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
                 let text = "idempotencyKey must be 1 to 64 printable ASCII characters";
                 return Err(told(400, "invalid_payment", text));
             }
-            let made = keys.make(owner, terms(wanted)?, name).await?;
+            let by_card = card.is_some();
+            let made = keys.make(owner, terms(wanted, card)?, (name, by_card)).await?;
             let status = if made.repeated { 200 } else { 201 };
             Ok(told_body(status, &shown(made.hash, &made.key, Some(made.secret), now_ms)))
         }
         KeyAction::Change => {
-            let (hash, key) = keys.change(owner, id, changes(wanted)?).await?;
+            let (hash, key) = keys.change(owner, id, changes(wanted, card)?).await?;
             Ok(told_body(200, &shown(hash, &key, None, now_ms)))
         }
         KeyAction::Revoke => {
@@ -75,14 +80,20 @@ async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
 }
 
 /// Who asks: the owner of a card, or of a key that may manage keys. A client id of a card's spends; it does
-/// not do this, so that whoever finds one cannot make themselves keys that outlive it.
-async fn owner(app: &App, request: &KeyRequest, payment: &KeyPayment) -> Result<ClientId, Refused> {
+/// this, so that whoever finds one cannot make themselves keys that outlive it. With the card, if it is one: only
+/// that can agree to be charged.
+async fn owner(
+    app: &App,
+    request: &KeyRequest,
+    payment: &KeyPayment,
+) -> Result<(ClientId, Option<PaymentMethodId>), Refused> {
     let card = payment.payment_method_id.as_deref().filter(|card| !card.is_empty());
     if let Some(card) = card {
         let card: PaymentMethodId = card.parse().map_err(|_| {
             told(400, "invalid_payment", "paymentMethodId must be a Stripe PaymentMethod (pm_…)")
         })?;
-        return app.parts.payments.owner(request, card).await.map_err(Refused::from);
+        let owner = app.parts.payments.owner(request, card.clone()).await?;
+        return Ok((owner, Some(card)));
     }
     let named = payment.client_id.as_deref().and_then(|id| id.parse::<ClientId>().ok());
     let found = match &named {
@@ -95,12 +106,12 @@ async fn owner(app: &App, request: &KeyRequest, payment: &KeyPayment) -> Result<
             && key.revoked_ms.is_none()
             && key.expires_ms.is_none_or(|expires_ms| expires_ms > now_ms)
     };
-    found.map(|(_, key)| key).filter(may).map(|key| key.owner).ok_or_else(|| {
+    found.map(|(_, key)| key).filter(may).map(|key| (key.owner, None)).ok_or_else(|| {
         told(403, "not_allowed", "keys are managed with the paymentMethodId of a card, or with a key that has the right `manage` and is neither revoked nor expired")
     })
 }
 
-fn terms(wanted: KeyTerms) -> Result<Terms, Refused> {
+fn terms(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Terms, Refused> {
     let currency = currency(wanted.currency.as_deref())?;
     Ok(Terms {
         label: wanted.label.unwrap_or_default(),
@@ -109,19 +120,30 @@ fn terms(wanted: KeyTerms) -> Result<Terms, Refused> {
         expires_ms: wanted.expires,
         routes: wanted.routes.unwrap_or_default(),
         manage: wanted.rights.contains(&KeyRight::Manage),
+        auto_top_up: wanted.auto_top_up.zip(card).map(auto_terms),
     })
 }
 
-fn changes(wanted: KeyTerms) -> Result<Changes, Refused> {
+fn auto_terms((wanted, card): (KeyAutoTopUp, PaymentMethodId)) -> AutoTerms {
+    let KeyAutoTopUp { below, amount, monthly_most } = wanted;
+    AutoTerms { below, amount, monthly_most, card }
+}
+
+fn changes(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Changes, Refused> {
     if wanted.currency.is_some() || !wanted.rights.is_empty() {
         let text = "currency and rights of a key stay as they are: make another key";
         return Err(told(400, "invalid_key", text));
     }
+    let by_card = card.is_some();
+    let auto_top_up = wanted.auto_top_up.zip(card);
     Ok(Changes {
         label: wanted.label,
         budget: wanted.budget.map(budget),
         expires_ms: wanted.expires.map(|at_ms| Some(at_ms).filter(|at_ms| *at_ms != 0)),
         routes: wanted.routes,
+        // As an end that is 0 is none.
+        auto_top_up: auto_top_up.map(|of| (!of.0.below.is_zero()).then(|| auto_terms(of))),
+        by_card,
     })
 }
 
@@ -163,6 +185,15 @@ fn shown(hash: KeyHash, key: &Key, secret: Option<ClientId>, now_ms: u64) -> Sho
         expires: key.expires_ms,
         revoked: key.revoked_ms,
         last_used: key.used_ms,
+        auto_top_up: key.auto_top_up.as_ref().map(|auto| ShownAutoTopUp {
+            terms: KeyAutoTopUp {
+                below: auto.below,
+                amount: auto.amount,
+                monthly_most: auto.monthly_most,
+            },
+            this_month: auto.charged_in_month(now_ms),
+            off: auto.off.map(|off| ShownOff { reason: off.reason, at: off.at_ms }),
+        }),
     }
 }
 
@@ -180,6 +211,7 @@ impl From<KeyError> for Refused {
         let text = error.to_string();
         match error {
             KeyError::Invalid(_) | KeyError::Expired => told(400, "invalid_key", &text),
+            KeyError::NeedsCard => told(403, "not_allowed", &text),
             KeyError::Unknown => told(404, "no_such_key", &text),
             KeyError::TooMany(_) => told(409, "too_many_keys", &text),
             KeyError::Mismatch => told(409, "idempotency_mismatch", &text),

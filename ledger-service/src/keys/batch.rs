@@ -1,13 +1,13 @@
 //! A batch of which some of the clients are keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::{try_join, try_join_all};
 use stripe402_protocol::{
-    ClientId, DeductionId,
+    ClientId, DeductionId, Units,
     message::{
-        self, Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, Void,
-        VoidOutcome,
+        self, AutoTopUpOff, Batch, BatchAnswer, Capture, CaptureOutcome, Deduction,
+        DeductionOutcome, Void, VoidOutcome,
     },
 };
 
@@ -71,7 +71,13 @@ impl Keys {
         asked.dedup();
         let found = asked.iter().map(|client| async move {
             let found = self.of(client).await?;
-            let owned = found.map(|(hash, key)| Owned { hash, owner: key.owner });
+            let now_ms = self.clock.now_ms();
+            let owned = found.map(|(hash, key)| Owned {
+                hash,
+                owner: key.owner,
+                below: key.tops_up_below(now_ms),
+                off: key.auto_top_up.as_ref().and_then(|auto| auto.off).map(|off| off.reason),
+            });
             Ok::<_, StoreError>(owned.map(|owned| (*client, owned)))
         });
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
@@ -98,8 +104,13 @@ impl Keys {
             return Ok(answer);
         };
         let said = self.by_key(of.hash, part.deducted(of.owner)).await?;
-        for ((_, place), outcome) in answer.deductions.iter_mut().zip(said.deductions) {
-            *place = outcome;
+        if let Some(low) = &self.low
+            && said.deductions.iter().any(|(_, outcome)| of.may_be_short(*outcome))
+        {
+            Arc::clone(low).runs_low(of.hash);
+        }
+        for ((_, place), (id, outcome)) in answer.deductions.iter_mut().zip(said.deductions) {
+            *place = (id, of.told(outcome));
         }
         Ok(answer)
     }
@@ -120,6 +131,32 @@ impl Keys {
 struct Owned {
     hash: KeyHash,
     owner: ClientId,
+    /// Below which balance it tops up, if it may.
+    below: Option<Units>,
+    /// Why it tops up no more.
+    off: Option<AutoTopUpOff>,
+}
+
+impl Owned {
+    /// Whether its owner may be short after that. What is left of the key's budget may be all that is known.
+    fn may_be_short(&self, outcome: DeductionOutcome) -> bool {
+        let Some(below) = self.below else { return false };
+        match outcome {
+            DeductionOutcome::Deducted(left) => left < below,
+            // A freeze switches it off.
+            outcome => matches!(outcome, DeductionOutcome::Insufficient | DeductionOutcome::Frozen),
+        }
+    }
+
+    /// The outcome, with why it tops up no more; its owner's own wish is nobody's news.
+    fn told(&self, outcome: DeductionOutcome) -> DeductionOutcome {
+        match (outcome, self.off.filter(|off| *off != AutoTopUpOff::Owner)) {
+            (DeductionOutcome::Deducted(left), Some(off)) => {
+                DeductionOutcome::DeductedUntopped(left, off)
+            }
+            (outcome, _) => outcome,
+        }
+    }
 }
 
 impl Part {

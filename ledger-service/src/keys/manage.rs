@@ -3,11 +3,14 @@
 use hmac::{Hmac, Mac as _};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use stripe402_protocol::{ClientId, Currency, Units, message::is_route_name};
+use stripe402_protocol::{
+    ClientId, Currency, PaymentMethodId, Units,
+    message::{AutoTopUpOff, is_route_name},
+};
 
-use super::{Keys, TRIES, busy};
+use super::{Keys, busy, edited};
 use crate::{
-    accounting::{Budget, Key, KeyHash},
+    accounting::{AutoTopUp, Budget, Key, KeyHash, Spell},
     store::StoreError,
 };
 
@@ -33,6 +36,21 @@ pub struct Terms {
     pub routes: Vec<String>,
     /// Whether it may manage its owner's keys.
     pub manage: bool,
+    /// What the card agrees to that asks for it.
+    pub auto_top_up: Option<AutoTerms>,
+}
+
+/// What a card agrees to be charged by a key, in units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutoTerms {
+    /// When its owner's balance is below that.
+    pub below: Units,
+    /// How much then.
+    pub amount: Units,
+    /// How much in a month, UTC.
+    pub monthly_most: Units,
+    /// The card, which has been proven.
+    pub card: PaymentMethodId,
 }
 
 /// What shall be other than it is.
@@ -46,6 +64,10 @@ pub struct Changes {
     pub expires_ms: Option<Option<u64>>,
     /// The routes, as a whole.
     pub routes: Option<Vec<String>>,
+    /// What the card agrees to; `Some(None)` for no more.
+    pub auto_top_up: Option<Option<AutoTerms>>,
+    /// Whether a card asks for all this, or an operator: no key may change what a card has agreed to.
+    pub by_card: bool,
 }
 
 /// A key that was made.
@@ -76,6 +98,9 @@ pub enum KeyError {
     /// The client has as many keys as it may have.
     #[error("this client has {0} keys that are not revoked, and may not have more: revoke one")]
     TooMany(usize),
+    /// A key tops up by itself, and no card asks.
+    #[error("this key charges a card: it is managed with the paymentMethodId of a card")]
+    NeedsCard,
     /// The name was used for a key with other terms.
     #[error("this idempotencyKey was used for a key with other terms")]
     Mismatch,
@@ -85,7 +110,8 @@ pub enum KeyError {
 }
 
 impl Keys {
-    /// Makes a key. Asked for again under the same `name`, it is the same key.
+    /// Makes a key. Asked for again under the same `name`, it is the same key; one that charges a card is shown again
+    /// only where a card asks.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -93,19 +119,24 @@ impl Keys {
         &self,
         owner: ClientId,
         terms: Terms,
-        name: Option<&str>,
+        (name, by_card): (Option<&str>, bool),
     ) -> Result<Made, KeyError> {
         let now_ms = self.clock.now_ms();
         check_label(&terms.label)?;
         check_budget(&terms.budget)?;
         check_end(terms.expires_ms, now_ms)?;
         check_routes(&terms.routes)?;
+        let auto = terms.auto_top_up.as_ref();
+        let auto = auto.map(|auto| checked(auto, terms.currency, now_ms)).transpose()?;
         let known = self.store.keys_of(owner).await?;
         if let Some(name) = name {
             for secret in self.secrets.iter() {
                 let secret = named(secret.expose_secret().as_bytes(), &owner, name);
                 let hash = KeyHash::of(&secret);
                 if let Some((_, key)) = known.iter().find(|(of, _)| *of == hash) {
+                    if key.auto_top_up.is_some() && !by_card {
+                        return Err(KeyError::NeedsCard);
+                    }
                     return repeated(secret, hash, key.clone(), &terms);
                 }
             }
@@ -119,7 +150,7 @@ impl Keys {
             _ => self.random(),
         };
         let hash = KeyHash::of(&secret);
-        let key = of_terms(owner, terms.clone(), now_ms);
+        let key = Key { auto_top_up: auto, ..of_terms(owner, terms.clone(), now_ms) };
         if self.store.change_key(hash, key.clone()).await? {
             return Ok(Made { secret, hash, key, repeated: false });
         }
@@ -153,12 +184,31 @@ impl Keys {
         changes.budget.as_ref().map_or(Ok(()), check_budget)?;
         changes.expires_ms.map_or(Ok(()), |end| check_end(end, self.clock.now_ms()))?;
         changes.routes.as_deref().map_or(Ok(()), check_routes)?;
-        self.edit(owner, id, |key| Key {
-            label: changes.label.clone().unwrap_or(key.label),
-            budget: changes.budget.unwrap_or(key.budget),
-            expires_ms: changes.expires_ms.unwrap_or(key.expires_ms),
-            routes: changes.routes.clone().unwrap_or(key.routes),
-            ..key
+        let (hash, known) = self.known(owner, id).await?;
+        if known.auto_top_up.is_some() && !changes.by_card {
+            return Err(KeyError::NeedsCard);
+        }
+        let now_ms = self.clock.now_ms();
+        let auto = changes.auto_top_up.as_ref().map(|auto| {
+            auto.as_ref().map(|auto| checked(auto, known.currency, now_ms)).transpose()
+        });
+        let auto = auto.transpose()?;
+        self.edit(hash, |key| {
+            let auto_top_up = match &auto {
+                None => key.auto_top_up,
+                Some(None) => {
+                    key.auto_top_up.map(|of| of.switched_off(AutoTopUpOff::Owner, now_ms))
+                }
+                Some(Some(agreed)) => Some(agreed.clone().agreed(key.auto_top_up)),
+            };
+            Key {
+                label: changes.label.clone().unwrap_or(key.label),
+                budget: changes.budget.unwrap_or(key.budget),
+                expires_ms: changes.expires_ms.unwrap_or(key.expires_ms),
+                routes: changes.routes.clone().unwrap_or(key.routes),
+                auto_top_up,
+                ..key
+            }
         })
         .await
     }
@@ -169,31 +219,36 @@ impl Keys {
     /// [`KeyError`].
     pub async fn revoke(&self, owner: ClientId, id: &str) -> Result<(KeyHash, Key), KeyError> {
         let now_ms = self.clock.now_ms();
-        self.edit(owner, id, |key| Key { revoked_ms: key.revoked_ms.or(Some(now_ms)), ..key }).await
+        let (hash, _) = self.known(owner, id).await?;
+        self.edit(hash, |key| Key { revoked_ms: key.revoked_ms.or(Some(now_ms)), ..key }).await
+    }
+
+    /// Lets a key charge its card no more, as an operator wants. What is under way is carried out.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn stop_auto_top_up(
+        &self,
+        owner: ClientId,
+        id: &str,
+    ) -> Result<(KeyHash, Key), KeyError> {
+        let now_ms = self.clock.now_ms();
+        let (hash, _) = self.known(owner, id).await?;
+        self.edit(hash, |key| key.tops_up_no_more(AutoTopUpOff::Operator, now_ms)).await
+    }
+
+    async fn known(&self, owner: ClientId, id: &str) -> Result<(KeyHash, Key), KeyError> {
+        let known = self.store.keys_of(owner).await?;
+        known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(KeyError::Unknown)
     }
 
     async fn edit(
         &self,
-        owner: ClientId,
-        id: &str,
-        edit: impl Fn(Key) -> Key,
+        hash: KeyHash,
+        edit: impl Fn(Key) -> Key + Send,
     ) -> Result<(KeyHash, Key), KeyError> {
-        let known = self.store.keys_of(owner).await?;
-        let found = known.into_iter().find(|(hash, _)| hash.id() == id);
-        let (hash, _) = found.ok_or(KeyError::Unknown)?;
         let _turn = self.turns.of(hash).await;
-        for tried in 0..TRIES {
-            let before = self.read_again(hash, tried).await?;
-            let after = edit(before.clone());
-            if after == before {
-                return Ok((hash, before));
-            }
-            let after = after.changed();
-            if self.store.change_key(hash, after.clone()).await? {
-                return Ok((hash, after));
-            }
-        }
-        Err(busy().into())
+        Ok((hash, edited(&*self.store, hash, edit).await?))
     }
 
     fn random(&self) -> ClientId {
@@ -220,18 +275,23 @@ fn head(bytes: [u8; 32]) -> [u8; 26] {
 }
 
 fn of_terms(owner: ClientId, terms: Terms, now_ms: u64) -> Key {
-    let Terms { label, currency, budget, expires_ms, routes, manage } = terms;
+    let Terms { label, currency, budget, expires_ms, routes, manage, auto_top_up: _ } = terms;
     let key = Key::new(owner, label, currency, now_ms);
     Key { budget, expires_ms, routes, manage, ..key }
 }
 
 /// A key that was made before, if it was made with these terms; it may have been changed since.
 fn repeated(secret: ClientId, hash: KeyHash, key: Key, terms: &Terms) -> Result<Made, KeyError> {
+    let agreed = |of: &AutoTopUp| (of.below, of.amount, of.monthly_most);
+    let wanted = |of: &AutoTerms| {
+        (of.below, key.currency.chargeable(of.amount).unwrap_or(of.amount), of.monthly_most)
+    };
     let is_same = key.currency == terms.currency
         && key.manage == terms.manage
         && (key.revision > 1
             || (&key.label, key.budget, key.expires_ms, &key.routes)
-                == (&terms.label, terms.budget, terms.expires_ms, &terms.routes));
+                == (&terms.label, terms.budget, terms.expires_ms, &terms.routes)
+                && key.auto_top_up.as_ref().map(agreed) == terms.auto_top_up.as_ref().map(wanted));
     if is_same { Ok(Made { secret, hash, key, repeated: true }) } else { Err(KeyError::Mismatch) }
 }
 
@@ -259,6 +319,30 @@ fn check_budget(budget: &Budget) -> Result<(), KeyError> {
         return Err(KeyError::Invalid(text.to_owned()));
     }
     Ok(())
+}
+
+/// What a card agrees to, if it can be: its amount rounded up to what Stripe can charge.
+fn checked(wanted: &AutoTerms, currency: Currency, now_ms: u64) -> Result<AutoTopUp, KeyError> {
+    let invalid = |text: String| Err(KeyError::Invalid(text));
+    if wanted.below.is_zero() {
+        return invalid("autoTopUp.below: must be from 1 to 9007199254740991 units".to_owned());
+    }
+    let least = currency.least_charge().unwrap_or(Units::from_u32(1));
+    let most = currency.most_charge();
+    let amount = currency.chargeable(wanted.amount).filter(|of| (least..=most).contains(of));
+    let Some(amount) = amount.filter(|_| wanted.amount >= least) else {
+        return invalid(format!(
+            "autoTopUp.amount: must be from {least} to {most} units: what Stripe charges in {currency}"
+        ));
+    };
+    if wanted.monthly_most < amount {
+        return invalid(format!(
+            "autoTopUp.monthlyMost: must be at least the amount of one top-up, {amount} units"
+        ));
+    }
+    let AutoTerms { below, monthly_most, ref card, .. } = *wanted;
+    let (card, since_ms, month) = (card.clone(), now_ms, Spell::default());
+    Ok(AutoTopUp { below, amount, monthly_most, card, since_ms, month, begun: None, off: None })
 }
 
 fn check_end(expires_ms: Option<u64>, now_ms: u64) -> Result<(), KeyError> {

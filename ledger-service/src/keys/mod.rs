@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use stripe402_protocol::{ClientId, Currency, Units};
 use tokio::sync::Semaphore;
 
-pub use self::manage::{Changes, KeyError, Made, Terms};
+pub use self::manage::{AutoTerms, Changes, KeyError, Made, Terms};
 use self::turns::Turns;
 use crate::{
     accounting::{AccountKey, Key, KeyHash},
@@ -25,6 +25,12 @@ use crate::{
 /// How often a key is read again that others have changed meanwhile.
 const TRIES: u32 = 100;
 
+/// Who is told that the owner of a key which tops up by itself may be short.
+pub trait RunsLow: Send + Sync {
+    /// Answers at once: a batch waits for it.
+    fn runs_low(self: Arc<Self>, key: KeyHash);
+}
+
 /// Spends by key, and manages keys.
 pub struct Keys {
     store: Arc<dyn Store>,
@@ -32,6 +38,7 @@ pub struct Keys {
     ids: Arc<dyn Ids>,
     secrets: Arc<[SecretString]>,
     options: Arc<PaymentOptions>,
+    low: Option<Arc<dyn RunsLow>>,
     turns: Turns,
     /// For those that deduct.
     places: Semaphore,
@@ -54,7 +61,13 @@ impl Keys {
         options: Arc<PaymentOptions>,
     ) -> Self {
         let places = Semaphore::new(batch::PLACES);
-        Self { store, clock, ids, secrets, options, turns: Turns::default(), places }
+        Self { store, clock, ids, secrets, options, low: None, turns: Turns::default(), places }
+    }
+
+    /// The same, of which keys can top up by themselves.
+    #[must_use]
+    pub fn topped_up_by(self, low: Arc<dyn RunsLow>) -> Self {
+        Self { low: Some(low), ..self }
     }
 
     /// The key that a client id is, if it is one.
@@ -88,15 +101,34 @@ impl Keys {
         let left = key.left(now_ms).unwrap_or(Units::MAX);
         Ok(Some(account.with_leases().min(left)))
     }
+}
 
-    /// The key as it is now.
-    async fn read_again(&self, hash: KeyHash, tried: u32) -> Result<Key, StoreError> {
+/// Changes a key, however many others do so at the same time; answers it as it is then. Nothing is written of one
+/// that stays as it is.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn edited(
+    store: &dyn Store,
+    hash: KeyHash,
+    edit: impl Fn(Key) -> Key + Send,
+) -> Result<Key, StoreError> {
+    for tried in 0..TRIES {
         if tried > 1 {
             tokio::time::sleep(Duration::from_millis(u64::from(tried.min(20)))).await;
         }
         let gone = || StoreError::Damaged("a key is gone".to_owned());
-        self.store.key(hash).await?.ok_or_else(gone)
+        let before = store.key(hash).await?.ok_or_else(gone)?;
+        let after = edit(before.clone());
+        if after == before {
+            return Ok(before);
+        }
+        let after = after.changed();
+        if store.change_key(hash, after.clone()).await? {
+            return Ok(after);
+        }
     }
+    Err(busy())
 }
 
 fn busy() -> StoreError {

@@ -59,6 +59,7 @@ fn terms() -> Terms {
         expires_ms: None,
         routes: Vec::new(),
         manage: false,
+        auto_top_up: None,
     }
 }
 
@@ -79,7 +80,7 @@ impl Case {
     }
 
     async fn made(&self, terms: Terms) -> Made {
-        self.keys.make(self.owner, terms, None).await.unwrap()
+        self.keys.make(self.owner, terms, (None, true)).await.unwrap()
     }
 
     fn pass(&self, ms: u64) {
@@ -344,11 +345,11 @@ async fn what_keys_have_spent_was_deducted() {
 #[tokio::test]
 async fn a_name_makes_one_key_whichever_secret_is_the_first() {
     let case = Case::with(1_000).await;
-    let first = case.keys.make(case.owner, total(5), Some("n")).await.unwrap();
-    let again = case.keys.make(case.owner, total(5), Some("n")).await.unwrap();
+    let first = case.keys.make(case.owner, total(5), (Some("n"), true)).await.unwrap();
+    let again = case.keys.make(case.owner, total(5), (Some("n"), true)).await.unwrap();
     assert_eq!((first.repeated, again.repeated), (false, true));
     assert_eq!((first.secret, first.hash), (again.secret, again.hash));
-    let mismatch = case.keys.make(case.owner, total(6), Some("n")).await;
+    let mismatch = case.keys.make(case.owner, total(6), (Some("n"), true)).await;
     assert!(matches!(mismatch, Err(KeyError::Mismatch)), "{mismatch:?}");
     let other = Keys::new(
         Arc::<InMemory>::clone(&case.store),
@@ -357,9 +358,10 @@ async fn a_name_makes_one_key_whichever_secret_is_the_first() {
         Arc::from([SecretString::from("new"), "second".into()]),
         Arc::default(),
     );
-    let rotated = other.make(case.owner, total(5), Some("n")).await.unwrap();
+    let rotated = other.make(case.owner, total(5), (Some("n"), true)).await.unwrap();
     assert_eq!((rotated.secret, rotated.repeated), (first.secret, true));
-    let somebody = case.keys.make(ClientId::key([1; 26]), total(5), Some("n")).await.unwrap();
+    let somebody =
+        case.keys.make(ClientId::key([1; 26]), total(5), (Some("n"), true)).await.unwrap();
     assert_ne!(somebody.secret, first.secret);
 }
 
@@ -379,18 +381,16 @@ async fn what_cannot_be_is_refused_by_its_name() {
         (Terms { routes: vec![String::new()], ..terms() }, "routes"),
         (Terms { routes: vec!["a".to_owned(); 33], ..terms() }, "routes"),
     ] {
-        match case.keys.make(case.owner, wrong.clone(), None).await {
+        match case.keys.make(case.owner, wrong.clone(), (None, true)).await {
             Err(KeyError::Invalid(text)) => assert!(text.starts_with(field), "{text}"),
             other => panic!("{wrong:?}: {other:?}"),
         }
     }
-    let over = case.keys.make(case.owner, Terms { expires_ms: Some(now), ..terms() }, None).await;
+    let over =
+        case.keys.make(case.owner, Terms { expires_ms: Some(now), ..terms() }, (None, true)).await;
     assert!(matches!(over, Err(KeyError::Expired)), "{over:?}");
-    let mut made = Vec::new();
-    for _ in 0..3 {
-        made.push(case.made(terms()).await);
-    }
-    let fourth = case.keys.make(case.owner, terms(), None).await;
+    let made = [case.made(terms()).await, case.made(terms()).await, case.made(terms()).await];
+    let fourth = case.keys.make(case.owner, terms(), (None, true)).await;
     assert!(matches!(fourth, Err(KeyError::TooMany(3))), "{fourth:?}");
     case.keys.revoke(case.owner, &made[0].hash.id()).await.unwrap();
     case.made(terms()).await;

@@ -17,11 +17,12 @@ const SECONDS: [f64; 14] =
 const SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// What only grows.
-const COUNTERS: [(&str, &str); 24] = [
+const COUNTERS: [(&str, &str); 25] = [
     ("stripe402_http_requests_total", "Requests to the ledger, by route and class of status"),
     ("stripe402_store_transactions_total", "Transactions of the store, by operation and result"),
     ("stripe402_stripe_calls_total", "Calls to Stripe, by call and result"),
     ("stripe402_charges_total", "Charges, by outcome, as answered"),
+    ("stripe402_auto_top_ups_total", "Top-ups by keys themselves that ended, by result"),
     ("stripe402_key_refusals_total", "Deductions that the limits of a key refused, by reason"),
     ("stripe402_captures_total", "Captures of holds, by outcome, as answered"),
     ("stripe402_holds_ended_total", "Holds that nobody captured, settled at their end"),

@@ -162,7 +162,7 @@ impl ObservedStore {
             lease_refused,
         ] = &self.deductions;
         match outcome {
-            DeductionOutcome::Deducted(_) => charged,
+            DeductionOutcome::Deducted(_) | DeductionOutcome::DeductedUntopped(..) => charged,
             DeductionOutcome::Insufficient => insufficient,
             DeductionOutcome::Frozen => frozen,
             DeductionOutcome::Voided => voided,

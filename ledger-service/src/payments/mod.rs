@@ -318,7 +318,8 @@ impl CardPayments {
             | DeductionOutcome::Conflict
             | DeductionOutcome::Stale
             | DeductionOutcome::LeaseRefused
-            | DeductionOutcome::KeyRefused(_) => {
+            | DeductionOutcome::KeyRefused(_)
+            | DeductionOutcome::DeductedUntopped(..) => {
                 Err(PaymentAbort::unavailable("the charge id is not usable any more"))
             }
         }

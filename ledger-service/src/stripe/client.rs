@@ -12,7 +12,8 @@ use stripe_core::{
     customer::{CreateCustomer, RetrieveCustomer, RetrieveCustomerReturned},
     dispute::{ListDispute, RetrieveDispute},
     payment_intent::{
-        CancelPaymentIntent, CreatePaymentIntent, ListPaymentIntent, RetrievePaymentIntent,
+        CancelPaymentIntent, CreatePaymentIntent, CreatePaymentIntentOffSession, ListPaymentIntent,
+        RetrievePaymentIntent,
     },
     refund::{CreateRefund, CreateRefundReason, ListRefund},
     setup_intent::{CreateSetupIntent, CreateSetupIntentUsage},
@@ -125,7 +126,6 @@ impl Provider for Stripe {
             .customer(&charge.customer)
             .payment_method(card.as_str())
             .allowed_payment_method_types(vec![PaymentIntentAllowedPaymentMethodTypes::Card])
-            .setup_future_usage(PaymentIntentSetupFutureUsage::OffSession)
             .confirm(true)
             .description("API credits")
             .metadata(HashMap::from([
@@ -133,6 +133,10 @@ impl Provider for Stripe {
                 (SUBJECT_FIELD.to_owned(), charge.subject.clone()),
                 (BOOKS_FIELD.to_owned(), charge.books.clone()),
             ]));
+        let request = match charge.off_session {
+            true => request.off_session(CreatePaymentIntentOffSession::Bool(true)),
+            false => request.setup_future_usage(PaymentIntentSetupFutureUsage::OffSession),
+        };
         let key = format!("stripe402-top-up-{}", charge.top_up);
         let request = Sorted(request).customize().request_strategy(once(&key)?);
         Ok(intent(request.send(&self.client).await?))

@@ -146,6 +146,8 @@ pub struct CardCharge {
     pub amount_minor: i64,
     /// The currency.
     pub currency: Currency,
+    /// Whether the cardholder is not there, and has agreed to it: the card is the customer's already.
+    pub off_session: bool,
 }
 
 /// A PaymentIntent, as far as the ledger cares.

@@ -7,8 +7,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use stripe402_protocol::Reason;
+
 use super::{
     PaymentAbort, TopUps,
+    abort::declined,
+    auto::wants_the_cardholder,
     saga::{KEY_LIFE, Next, next},
     under_way::RunningTopUp,
 };
@@ -250,6 +254,13 @@ impl TopUps {
             Asked::Found(Err(failure)) => return Ok(Turn::Again(failure.to_string())),
             Asked::KeyTooOld => return Ok(Turn::Again("its key is too old".to_owned())),
         };
+        if let Err(Failure::Card(decline)) = &answer
+            && wants_the_cardholder(top_up, decline)
+        {
+            let refusal = declined(None).because(Reason::AuthenticationRequired);
+            let state = State::Refused { refusal: Box::new(refusal) };
+            return self.settle_claimed(top_up.id, mine, state).await;
+        }
         let open = answer.as_ref().ok().filter(|intent| intent.status == IntentStatus::Open);
         let open = open.map(|intent| intent.id.clone());
         match next(top_up.account.currency, answer, self.options.decline_details) {

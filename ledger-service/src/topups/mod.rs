@@ -1,6 +1,7 @@
 //! Top-ups: a card is charged once for a block of credits, whatever dies meanwhile.
 
 pub(crate) mod abort;
+mod auto;
 mod buyer;
 mod charged_twice;
 pub(crate) mod customer;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 
 pub(crate) use self::abort::PaymentAbort;
 use crate::{
-    accounting::TopUpId,
+    accounting::{KeyHash, TopUpId},
     clock::{Clock, Ids},
     options::PaymentOptions,
     postings::Postings,
@@ -41,6 +42,8 @@ pub struct TopUps {
     pub(crate) refunds: Arc<Refunds>,
     /// Top-ups that this process is carrying out.
     pub(crate) under_way: Mutex<BTreeSet<TopUpId>>,
+    /// Keys that it is seeing to.
+    pub(crate) running_low: Mutex<BTreeSet<KeyHash>>,
     pub(crate) tasks: TaskTracker,
     /// The name of the books, once it was asked for.
     pub(crate) books: OnceCell<Uuid>,

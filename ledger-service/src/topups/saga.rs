@@ -147,6 +147,7 @@ impl TopUps {
             card: top_up.payment_method.clone(),
             amount_minor: currency.minor_units(top_up.amount),
             currency,
+            off_session: top_up.by_key().is_some(),
         };
         // Making the customer may have taken longer than the claim held: who looks for this charge now
         // waits for one call of Stripe's, and not for one that is still to come.

@@ -4,6 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+use super::AutoTopUpOff;
 use crate::{ClientId, Currency, DeductionId, Reason, Units};
 
 /// `POST /v1/batch`. Voids are carried out first, then captures, then deductions. The order of fields
@@ -160,6 +161,20 @@ pub enum DeductionOutcome {
     LeaseRefused,
     /// The client id is a key whose limits do not allow it. Nothing was deducted. Since version 6.
     KeyRefused(KeyRefusal),
+    /// As [`DeductionOutcome::Deducted`], and the client id is a key that tops up no more: its holder is to be told.
+    /// Since version 7.
+    DeductedUntopped(Units, AutoTopUpOff),
+}
+
+impl DeductionOutcome {
+    /// What is left, if it was deducted or held.
+    #[must_use]
+    pub const fn deducted(&self) -> Option<Units> {
+        match self {
+            Self::Deducted(left) | Self::DeductedUntopped(left, _) => Some(*left),
+            _ => None,
+        }
+    }
 }
 
 /// Which limit of a key does not allow a deduction. The order of variants is the encoding's.

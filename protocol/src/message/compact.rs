@@ -49,8 +49,8 @@ mod tests {
     use crate::{
         ClientId, DeductionId, Units,
         message::{
-            Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, VERSION,
-            Void, VoidOutcome,
+            AutoTopUpOff, Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome,
+            KeyRefusal, VERSION, Void, VoidOutcome,
         },
     };
 
@@ -96,6 +96,10 @@ mod tests {
         use KeyRefusal::{Budget, Expired, Revoked, Route};
         let refused = [Budget, Expired, Revoked, Route].map(DeductionOutcome::KeyRefused);
         assert_eq!(to_bytes(&refused), [9, 0, 9, 1, 9, 2, 9, 3]);
+        use AutoTopUpOff::{AuthenticationRequired, Declined, Operator, Owner};
+        let off = [Declined, AuthenticationRequired, AutoTopUpOff::Frozen, Operator, Owner];
+        let untopped = off.map(|off| DeductionOutcome::DeductedUntopped(three, off));
+        assert_eq!(to_bytes(&untopped), [10, 6, 0, 10, 6, 1, 10, 6, 2, 10, 6, 3, 10, 6, 4]);
         use VoidOutcome as Void;
         let voids = [Void::Voided, Void::Marked, Void::Repeated, Void::Stale, Void::Conflict];
         assert_eq!(to_bytes(&voids), [0, 1, 2, 3, 4]);

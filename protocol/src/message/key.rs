@@ -110,6 +110,39 @@ pub struct KeyTerms {
     /// What it may besides spending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rights: Vec<KeyRight>,
+    /// What the card agrees to be charged by it; `below` 0 for no more, where that is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<KeyAutoTopUp>,
+}
+
+/// When a key tops up its owner's balance by itself, in units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyAutoTopUp {
+    /// When the balance is below that.
+    pub below: Units,
+    /// What the card is charged then.
+    #[serde(default)]
+    pub amount: Units,
+    /// How much in a month, UTC.
+    #[serde(default)]
+    pub monthly_most: Units,
+}
+
+/// Why a key tops up no more. The order of variants is the encoding's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoTopUpOff {
+    /// The card was declined.
+    Declined,
+    /// Its bank wanted the cardholder, who was not there.
+    AuthenticationRequired,
+    /// The client was frozen, by a dispute or an operator.
+    Frozen,
+    /// An operator switched it off.
+    Operator,
+    /// The owner did.
+    Owner,
 }
 
 /// How much a key may spend, in units.
@@ -172,4 +205,30 @@ pub struct ShownKey {
     /// When it last paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<u64>,
+    /// How it tops up by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<ShownAutoTopUp>,
+}
+
+/// How a key tops up by itself, as its owner is shown it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownAutoTopUp {
+    /// What the card has agreed to.
+    #[serde(flatten)]
+    pub terms: KeyAutoTopUp,
+    /// How much was charged in this month, or is about to be.
+    pub this_month: Units,
+    /// Why it does so no more, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<ShownOff>,
+}
+
+/// Why a key tops up no more, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownOff {
+    /// Why.
+    pub reason: AutoTopUpOff,
+    /// Unix milliseconds.
+    pub at: u64,
 }

@@ -19,12 +19,13 @@ pub use batch::{
 };
 pub use card::{CardAnswer, CardPayment, CardTrial};
 pub use key::{
-    KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, ShownKey,
+    AutoTopUpOff, KeyAction, KeyAnswer, KeyAutoTopUp, KeyBudget, KeyPayment, KeyRequest, KeyRight,
+    KeyTerms, ShownAutoTopUp, ShownKey, ShownOff,
 };
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};
 
 /// The version of these messages, in every request.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// The earliest version that a ledger takes.
 pub const OLDEST: u16 = 3;

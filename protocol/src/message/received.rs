@@ -16,6 +16,8 @@ use crate::{ClientId, Currency, DeductionId, Units};
 const LEASELESS: u16 = 3;
 /// The last version without keys.
 const KEYLESS: u16 = 5;
+/// The last version without automatic top-ups.
+const AUTOLESS: u16 = 6;
 
 /// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
 /// one that is wrong must not fail the others.
@@ -101,7 +103,7 @@ impl UncheckedDeduction {
 }
 
 impl Received {
-    /// Reads a batch of any version from [`super::OLDEST`] on. Versions 4 to 6 are the same.
+    /// Reads a batch of any version from [`super::OLDEST`] on. Versions 4 to 7 are the same.
     ///
     /// # Errors
     /// [`NotCompact`] if the bytes are none, cut off, or followed by others.
@@ -173,7 +175,8 @@ impl Refused {
 
 impl BatchAnswer {
     /// The answer in the version of the batch. To a gateway that knows of no leases, what is out on them
-    /// is not there; to one that knows of no keys, what a key may not spend.
+    /// is not there; to one that knows of no keys, what a key may not spend; to one that knows of no automatic
+    /// top-ups, that they are off.
     #[must_use]
     pub fn encode(mut self, version: u16) -> Vec<u8> {
         if version <= LEASELESS {
@@ -190,6 +193,13 @@ impl BatchAnswer {
                 }
             }
         }
+        if version <= AUTOLESS {
+            for (_, outcome) in &mut self.deductions {
+                if let DeductionOutcome::DeductedUntopped(left, _) = outcome {
+                    *outcome = DeductionOutcome::Deducted(*left);
+                }
+            }
+        }
         to_bytes(&self)
     }
 }
@@ -199,7 +209,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::{
-        super::{KeyRefusal, VERSION, VoidOutcome},
+        super::{AutoTopUpOff, KeyRefusal, VERSION, VoidOutcome},
         *,
     };
 
@@ -347,6 +357,14 @@ mod tests {
         for (version, told) in [(4, 1), (KEYLESS, 1), (VERSION, 9)] {
             let answer = answer.clone().encode(version);
             assert_eq!(answer.get(17), Some(&told), "version {version}");
+        }
+        let untopped =
+            DeductionOutcome::DeductedUntopped(Units::from_u32(5), AutoTopUpOff::Declined);
+        let deductions = vec![(deduction(1).id, untopped)];
+        let answer = BatchAnswer { deductions, ..BatchAnswer::default() };
+        for (version, told) in [(4, 0), (AUTOLESS, 0), (VERSION, 10)] {
+            let answer = answer.clone().encode(version);
+            assert_eq!(answer.get(17..19), Some(&[told, 10][..]), "version {version}");
         }
     }
 }

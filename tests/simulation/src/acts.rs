@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use stripe402_ledger::{
     accounting::{AccountKey, Budget, Kind, Posting},
-    keys::Terms,
+    keys::{AutoTerms, Terms},
     store::Accounts as _,
     stripe::{DisputePhase, IntentStatus},
     wiring::Parts,
@@ -19,7 +19,7 @@ use crate::{
     gateway::Gateway,
     key_holder::KeyHolder,
     ledger::Ledger,
-    plan::{Act, Planned},
+    plan::{Act, Auto, Planned},
     world::{BEGINNING_MS, World, pass},
 };
 
@@ -128,8 +128,8 @@ impl People {
                     self.refund(card, None, &name).await;
                 }
             }
-            Act::Key { card, budget, calls, revoke_ms } => {
-                self.key(card, budget, (calls, revoke_ms), number).await;
+            Act::Key { card, budget, calls, revoke_ms, auto } => {
+                self.key(card, (budget, auto), (calls, revoke_ms), number).await;
             }
             Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
             Act::Dispute { card, won, another } => {
@@ -230,7 +230,7 @@ impl People {
     async fn key(
         &self,
         card: usize,
-        budget: u32,
+        (budget, auto): (u32, Option<Auto>),
         (calls, revoke_ms): (usize, Option<u64>),
         number: usize,
     ) {
@@ -238,11 +238,13 @@ impl People {
         let total = Units::from_u32(budget.saturating_mul(self.world.plan.price));
         let budget = Budget { total: Some(total), ..Budget::default() };
         let (label, currency) = (format!("key{number}"), owner.currency);
-        let terms =
-            Terms { label, currency, budget, expires_ms: None, routes: vec![], manage: false };
+        let auto_top_up = auto.and_then(|auto| self.agreed(card, owner, auto));
+        let (expires_ms, routes, manage) = (None, vec![], false);
+        let terms = Terms { label, currency, budget, expires_ms, routes, manage, auto_top_up };
         let Some((ledger, parts)) = self.some_parts() else { return };
         let name = format!("n{number}");
-        let making = async move { parts.keys.make(owner.client, terms, Some(&name)).await.ok() };
+        let making =
+            async move { parts.keys.make(owner.client, terms, (Some(&name), true)).await.ok() };
         let Some(Some(made)) = ledger.within(making).await else { return };
         self.tell(format_args!("key {:?} of card {}: {total} units", made.hash, card + 1));
         let holder = Rc::new(KeyHolder::new(&self.world, card, made.secret, &self.gateways));
@@ -266,6 +268,23 @@ impl People {
         for call in first.into_iter().chain(ask(calls / 2)) {
             let _ = call.await;
         }
+    }
+
+    /// What the card's first PaymentMethod agrees to, if it is the client's.
+    fn agreed(&self, card: usize, owner: AccountKey, auto: Auto) -> Option<AutoTerms> {
+        let method = format!("pm_{card}_0");
+        let is_kept = self.world.bank.with(|state| {
+            state.methods.get(&method).is_some_and(|method| method.customer.is_some())
+        });
+        let balance = self.world.books.with_memory(|memory| {
+            memory.accounts().get(&owner).copied().unwrap_or_default().available
+        });
+        Some(AutoTerms {
+            below: balance.checked_add(Units::from_u32(auto.above.max(1)))?,
+            amount: Units::from_u32(auto.amount),
+            monthly_most: Units::from_u32(auto.amount.saturating_mul(auto.times)),
+            card: method.parse().ok().filter(|_| is_kept)?,
+        })
     }
 
     fn some_parts(&self) -> Option<(Rc<Ledger>, Parts)> {

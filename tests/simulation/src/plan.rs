@@ -4,7 +4,7 @@ mod acts;
 mod faults;
 
 use self::{
-    acts::{act, burst, buy, card},
+    acts::{act, auto_key, burst, buy, card},
     faults::{fault, rotation, slow_then_broken},
 };
 use crate::dice::Dice;
@@ -138,7 +138,7 @@ pub enum Act {
         /// After how long the client wants all of its money back, if it does.
         refund_ms: Option<u64>,
     },
-    /// An owner makes a key, which somebody else spends with; it may be revoked meanwhile.
+    /// An owner makes a key, which somebody else spends with; it may be revoked meanwhile, and may top up by itself.
     Key {
         /// Of this card's client.
         card: usize,
@@ -148,6 +148,8 @@ pub enum Act {
         calls: usize,
         /// After how long it is revoked, if it is.
         revoke_ms: Option<u64>,
+        /// What it charges by itself, if it does.
+        auto: Option<Auto>,
     },
     /// Somebody refunds in Stripe's dashboard.
     DashboardRefund {
@@ -180,6 +182,17 @@ pub enum Act {
     },
     /// An operator compares with Stripe, and repairs.
     Reconcile,
+}
+
+/// What a key charges by itself, in units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Auto {
+    /// At once.
+    pub amount: u32,
+    /// So many times a month.
+    pub times: u32,
+    /// When the balance is below what it is at first, and so much more.
+    pub above: u32,
 }
 
 /// What goes wrong.
@@ -338,6 +351,10 @@ impl Plan {
         if seed % 4 == 2 {
             let buys = 2 + dice.below(6);
             acts.extend((0..buys).map(|_| buy(&dice, &cards)));
+        }
+        if seed % 4 == 3 {
+            let keys = 1 + dice.below(3);
+            acts.extend((0..keys).map(|_| auto_key(&dice, &cards)));
         }
         acts.sort_by_key(|act| act.at_ms);
         let shape = (gateways, workers, ledgers);

@@ -1,5 +1,6 @@
 //! What must hold, whatever happens: after every event, and when everything has come to rest.
 
+mod auto;
 mod grants;
 mod keys;
 mod leases;
@@ -9,7 +10,7 @@ mod trials;
 use std::collections::BTreeMap;
 
 use stripe402_ledger::{
-    accounting::{AccountKey, DeductionRecord, Kind, NewTopUp, Opened, State},
+    accounting::{AccountKey, DeductionRecord, Kind, NewTopUp, Opened, State, TopUp},
     store::TopUps as _,
     stripe::{CardCharge, DisputePhase, IntentStatus},
 };
@@ -62,6 +63,9 @@ impl World {
         let account = self.books.with_memory(|memory| {
             memory.accounts().get(&wanted.account).copied().unwrap_or_default()
         });
+        if self.at_automatic(wanted, &account) {
+            return;
+        }
         if account.is_leased(wanted.needed) {
             self.violated("no_charge_while_leased", format!("{account:?}, {wanted:?}"));
         }
@@ -123,6 +127,7 @@ impl World {
             }
         }
         self.keys_spend_within_their_budgets();
+        self.keys_top_up_within_their_month();
         self.bank.with(|state| {
             for (key, movement) in &movements {
                 let posting = &movement.posting;
@@ -335,6 +340,8 @@ impl World {
                 });
                 paid.cloned().collect()
             });
+            // What a key charges is charged before it is needed.
+            paid.retain(|intent| !self.top_up_is(intent, auto::is_automatic));
             // The first token of the buyer's is charged, whatever there is: that proves the others.
             if let Some(first) = paid.iter().position(|intent| self.is_by_token(intent)) {
                 paid.remove(first);
@@ -356,11 +363,13 @@ impl World {
     }
 
     fn is_by_token(&self, intent: &Paid) -> bool {
+        self.top_up_is(intent, |top_up| top_up.payment_method.is_token())
+    }
+
+    fn top_up_is(&self, intent: &Paid, like: impl Fn(&TopUp) -> bool) -> bool {
         let id = intent.really_for.as_deref().and_then(|id| id.parse().ok());
         id.is_some_and(|id| {
-            self.books.with_memory(|memory| {
-                memory.top_ups().get(&id).is_some_and(|top_up| top_up.payment_method.is_token())
-            })
+            self.books.with_memory(|memory| memory.top_ups().get(&id).is_some_and(&like))
         })
     }
 

@@ -95,8 +95,11 @@ impl Line {
 
     async fn open(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
         self.through("open_top_up", async {
+            let known = self.world.books.top_up(wanted.id).await?.is_some();
             let opened = self.world.books.open_top_up(wanted.clone()).await?;
-            self.world.at_opening(&wanted, &opened);
+            if !known {
+                self.world.at_opening(&wanted, &opened);
+            }
             Ok(opened)
         })
         .await

@@ -150,6 +150,7 @@ async fn put_to_the_questions(stand: &dyn Stand) {
     cards_and_customers(stand).await;
     charges_and_their_keys(stand).await;
     cards_that_do_not_simply_pay(stand).await;
+    cards_off_session(stand).await;
     refunds(stand).await;
     disputes(stand).await;
     verifications(stand).await;
@@ -164,6 +165,7 @@ fn charge(customer: &str, card: &PaymentMethodId, top_up: &str) -> CardCharge {
         card: card.clone().into(),
         amount_minor: 500,
         currency: Currency::USD,
+        off_session: false,
     }
 }
 
@@ -269,6 +271,25 @@ async fn cards_that_do_not_simply_pay(stand: &dyn Stand) {
         }
         // The key brings what it brought first.
         assert_eq!(provider.charge(&wanted).await.unwrap().status, IntentStatus::RequiresAction);
+    }
+}
+
+/// While nobody is there: the customer's card pays, and one that asks is declined.
+async fn cards_off_session(stand: &dyn Stand) {
+    let provider = stand.provider();
+    let ([pays, _], customer) = (stand.methods(Bank::Pays).await, customer(stand).await);
+    provider.charge(&charge(&customer, &pays, &fresh())).await.unwrap();
+    let alone = |card: &PaymentMethodId| CardCharge {
+        off_session: true,
+        ..charge(&customer, card, &fresh())
+    };
+    assert_eq!(provider.charge(&alone(&pays)).await.unwrap().status, IntentStatus::Succeeded);
+    let [asks, _] = stand.methods(Bank::Asks).await;
+    let open = provider.charge(&charge(&customer, &asks, &fresh())).await.unwrap();
+    stand.confirm(&open.id, true).await;
+    match provider.charge(&alone(&asks)).await {
+        Err(Failure::Card(decline)) => assert_eq!(decline.code, "authentication_required"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -85,6 +85,9 @@ pub(crate) static CARDS: &[TestCard] = &[
     does("4100000000000019", Outcome::Blocked),
 ];
 
+/// Of those that ask, the cards that were set up once and are then charged without their holder.
+pub(crate) const OFF_SESSION: [&str; 2] = ["4000002500003155", "4000003800000446"];
+
 /// Any other Visa number that Stripe's own first test card begins.
 static ANY_4242: TestCard = good("4242", "credit");
 

@@ -25,6 +25,13 @@ pub(crate) static VELOCITY: Decline = declined(
     "card_velocity_exceeded",
     "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
 );
+/// While nobody is there to authenticate.
+pub(crate) static AUTHENTICATION_REQUIRED: Decline = Decline {
+    code: "authentication_required",
+    decline_code: "authentication_required",
+    message: "Your card was declined. This transaction requires authentication.",
+    param: None,
+};
 pub(crate) static EXPIRED: Decline = Decline {
     code: "expired_card",
     decline_code: "expired_card",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::payment_intents::WRONG_STATE;
 use crate::api::{disputes, granted_tokens, payment_methods};
-use crate::cards::Outcome;
+use crate::cards::{self, Outcome};
 use crate::context::Context;
 use crate::declines::{self, Decline};
 use crate::error::{ApiError, ErrorBody};
@@ -40,6 +40,22 @@ pub(crate) fn attempt(
             Ok(intent)
         }
     }
+}
+
+/// The same while the holder is not there: a card that was set up for that is not asked about again, where its
+/// bank allows it. Source: docs.stripe.com/testing#authentication-and-setup.
+pub(crate) fn attempt_off_session(
+    cx: &mut Context<'_>,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+) -> Result<PaymentIntent, ApiError> {
+    let is_set_up = method.usage == Use::Attached
+        && method.card().is_some_and(|card| cards::OFF_SESSION.contains(&card.number));
+    if issuer::ask(cx, &method, Purpose::Charge, is_set_up) == Verdict::NeedsHolder {
+        let decline = (&declines::AUTHENTICATION_REQUIRED, false);
+        return Err(decline_with(cx, intent, method, decline, false));
+    }
+    attempt(cx, intent, method, is_set_up)
 }
 
 /// `next_action` of an intent whose holder has to authenticate (docs.stripe.com/payments/3d-secure).

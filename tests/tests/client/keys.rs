@@ -28,6 +28,16 @@ async fn a_key_is_created_used_listed_and_revoked() {
     let euros = [&create[..6], &["0.07eur"], &by_card].concat();
     assert_eq!(here.run(&euros).await.code, 2);
 
+    let auto = ["key", "create", &weather, "--label", "auto", "--json", "--auto-top-up"];
+    let agreed = "below=0.01usd,amount=5usd,monthly-most=6usd";
+    let made = here.run(&[&auto[..], &[agreed], &by_card].concat()).await;
+    let made: Value = serde_json::from_str(&made.out).unwrap_or_else(|_| panic!("{made:?}"));
+    let expected = json!({"below": 100, "amount": 50_000, "monthlyMost": 60_000, "thisMonth": 0});
+    assert_eq!(made["autoTopUp"], expected, "{made}");
+    for wrong in ["below=1usd", &format!("{agreed},below=2usd"), &agreed.replace("5usd", "5eur")] {
+        assert_eq!(here.run(&[&auto[..], &[wrong], &by_card].concat()).await.code, 2, "{wrong}");
+    }
+
     // Somebody else, with nothing but the key.
     let dir = tempfile::tempdir().unwrap();
     let arguments = ["curl", &weather, "--client-id", key].map(str::to_owned);
@@ -58,6 +68,7 @@ fn same_in_every_language(said: &str) {
     assert_eq!(said["made"]["label"], "ci ü", "{said}");
     assert_eq!(said["made"]["key"].as_str().map(str::len), Some(64), "{said}");
     assert_eq!(said["again"], said["made"]["key"], "{said}");
+    assert_eq!(said["made"]["autoTopUp"]["monthlyMost"], 60_000, "{said}");
     assert_eq!(said["served"], 200, "{said}");
     assert_eq!(said["listed"][0]["spent"], 500, "{said}");
     assert_eq!(said["listed"][0]["left"], 200, "{said}");
@@ -75,7 +86,8 @@ const JAVASCRIPT: &str = r"
 import { changeKey, createKey, listKeys, revokeKey } from 'stripe402-client';
 const [url, paymentMethodId] = process.argv.slice(2);
 const proof = { paymentMethodId };
-const terms = { label: 'ci ü', budget: { total: 700 } };
+const autoTopUp = { below: 1, amount: 50_000, monthlyMost: 60_000 };
+const terms = { label: 'ci ü', budget: { total: 700 }, autoTopUp };
 const made = await createKey(url, proof, terms, { idempotencyKey: 'n' });
 const again = await createKey(url, proof, terms, { idempotencyKey: 'n' });
 const payment = Buffer.from(JSON.stringify({ clientId: made.key })).toString('base64');
@@ -96,7 +108,8 @@ from stripe402 import KeyRefused, change_key, create_key, list_keys, revoke_key
 
 url, proof = sys.argv[1], {"paymentMethodId": sys.argv[2]}
 session = SESSION.CLASS()
-terms = {"label": "ci ü", "budget": {"total": 700}}
+auto = {"below": 1, "amount": 50_000, "monthlyMost": 60_000}
+terms = {"label": "ci ü", "budget": {"total": 700}, "autoTopUp": auto}
 made = create_key(session, url, proof, terms, idempotency_key="n")
 again = create_key(session, url, proof, terms, idempotency_key="n")
 payment = base64.b64encode(json.dumps({"clientId": made["key"]}).encode()).decode()

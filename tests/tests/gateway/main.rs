@@ -13,6 +13,7 @@
 
 mod amounts;
 mod answer;
+mod auto_top_up;
 mod backup;
 mod bad_configuration;
 mod bad_input;

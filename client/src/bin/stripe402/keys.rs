@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stripe402_client::{Amount, is_private, money};
 use stripe402_protocol::{
     ClientId, Currency, PAYMENT, PaymentMethodId, Units, encode,
-    message::{KeyBudget, KeyPayment, KeyRight, KeyTerms, ShownKey},
+    message::{KeyAutoTopUp, KeyBudget, KeyPayment, KeyRight, KeyTerms, ShownKey},
 };
 
 use crate::{
@@ -86,6 +86,10 @@ pub(crate) struct CreateArgs {
     /// Let it manage your keys, too.
     #[arg(long)]
     pub(crate) may_manage: bool,
+    /// Let the server charge your card when the balance runs low, such as
+    /// below=1usd,amount=5usd,monthly-most=50usd. Only your card can agree to that.
+    #[arg(long, value_name = "TERMS", conflicts_with = "manager")]
+    pub(crate) auto_top_up: Option<String>,
 }
 
 #[derive(Args)]
@@ -136,6 +140,7 @@ async fn create(arguments: CreateArgs) -> Result<u8, Exit> {
         expires: arguments.days.map(ends),
         routes: Some(arguments.routes),
         rights: arguments.may_manage.then_some(KeyRight::Manage).into_iter().collect(),
+        auto_top_up: arguments.auto_top_up.map(|text| auto_top_up(&text, &units)).transpose()?,
     };
     let made = ask(&who, Method::POST, "", Some(terms)).await?;
     if who.common.json {
@@ -147,6 +152,34 @@ async fn create(arguments: CreateArgs) -> Result<u8, Exit> {
     let told = "It is shown this once: use it as a client id, as in STRIPE402_CLIENT_ID";
     show::aside(&format!("key {} ({}). {told}", made.id, made.label));
     Ok(0)
+}
+
+/// What the card agrees to: three amounts by their names, each once.
+fn auto_top_up(
+    text: &str,
+    units: &impl Fn(Option<Amount>) -> Result<Option<Units>, Exit>,
+) -> Result<KeyAutoTopUp, Exit> {
+    let wrong = || {
+        let text = "--auto-top-up: must be below=AMOUNT,amount=AMOUNT,monthly-most=AMOUNT";
+        Exit::usage(text.to_owned())
+    };
+    let (mut below, mut amount, mut monthly_most) = (None, None, None);
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or_else(wrong)?;
+        let place = match name {
+            "below" => &mut below,
+            "amount" => &mut amount,
+            "monthly-most" => &mut monthly_most,
+            _ => return Err(wrong()),
+        };
+        let value: Amount = value.parse().map_err(|_| wrong())?;
+        if place.replace(units(Some(value))?.ok_or_else(wrong)?).is_some() {
+            return Err(wrong());
+        }
+    }
+    let all = below.zip(amount).zip(monthly_most).ok_or_else(wrong)?;
+    let ((below, amount), monthly_most) = all;
+    Ok(KeyAutoTopUp { below, amount, monthly_most })
 }
 
 async fn list(who: &WhoArgs) -> Result<u8, Exit> {

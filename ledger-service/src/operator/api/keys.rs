@@ -133,9 +133,30 @@ impl WantedKey {
             expires_ms,
             routes: self.routes,
             manage: self.manage,
+            auto_top_up: None,
         };
         Ok(KeyOrder { terms, reason: self.reason })
     }
+}
+
+/// Let a key charge its card no more
+///
+/// Only the card can agree to it again. What is under way is carried out.
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/keys/{key}/stop-auto-top-up", tag = "actions", operation_id = "stop_auto_top_up",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id"),
+    ("key" = String, Path, pattern = "^[0-9a-f]{16}$", description = "The id of a key")), request_body = Reason,
+    responses((status = 200, body = view::Key), (status = 404, body = ErrorBody, description = "There is no such client, or it has no such key"), Usual))]
+pub(super) async fn stop_auto_top_up(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
+    Sent(Reason { reason }): Sent<Reason>,
+) -> Result<Json<view::Key>, ApiError> {
+    let Path((client, key)) = path.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.stop_auto_top_up(&actor, &client, &key, &reason).await
+    };
+    Ok(Json(operators.carry_out(work).await?))
 }
 
 /// Revoke a key

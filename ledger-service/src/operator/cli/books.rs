@@ -274,6 +274,24 @@ impl Books {
         }
     }
 
+    pub(super) async fn stop_auto_top_up(
+        &self,
+        client: &str,
+        key: &str,
+        reason: &str,
+    ) -> Result<Key, CliError> {
+        match self {
+            Self::Here(books) => {
+                Ok(books.stop_auto_top_up(&Actor::command_line(), client, key, reason).await?)
+            }
+            Self::There(ledger) => {
+                let (client, key) = (subject(client)?, subject(key)?);
+                let path = format!("/clients/{client}/keys/{key}/stop-auto-top-up");
+                ledger.post(&path, &json!({"reason": reason}), Task::Act).await
+            }
+        }
+    }
+
     pub(super) async fn refund(
         &self,
         client: &str,

@@ -29,6 +29,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
         ClientCommand::Keys(arguments) => keys::list(arguments).await,
         ClientCommand::MakeKey(arguments) => keys::make(arguments).await,
         ClientCommand::RevokeKey(arguments) => keys::revoke(arguments).await,
+        ClientCommand::StopAutoTopUp(arguments) => keys::stop_auto_top_up(arguments).await,
     }
 }
 

@@ -1,6 +1,6 @@
-//! `client keys | make-key | revoke-key`.
+//! `client keys | make-key | revoke-key | stop-auto-top-up`.
 
-use stripe402_protocol::Units;
+use stripe402_protocol::{Currency, Units};
 
 use super::{Books, CliError, Report, report};
 use crate::{
@@ -18,7 +18,8 @@ pub(super) async fn list(arguments: ClientArgs) -> Result<Report, CliError> {
     let ClientArgs { client, books } = arguments;
     let found = Books::open(&books)?.keys_of(&client).await?;
     let rows = found.keys.iter().map(row).collect();
-    let columns = ["key", "label", "state", "spent", "left", "routes", "expires", "last paid"];
+    let columns =
+        ["key", "label", "state", "spent", "left", "routes", "expires", "last paid", "tops up"];
     let table = report::table(&columns, &[3, 4], rows);
     Report::new(vec![format!("keys of client {}", found.subject), table], &found, books.json)
 }
@@ -34,7 +35,8 @@ pub(super) async fn make(arguments: MakeKeyArgs) -> Result<Report, CliError> {
         per_day: units("--per-day", per_day)?,
         per_month: units("--per-month", per_month)?,
     };
-    let terms = Terms { label, currency, budget, expires_ms, routes: route, manage };
+    let terms =
+        Terms { label, currency, budget, expires_ms, routes: route, manage, auto_top_up: None };
     let made = Books::open(&books)?.make_key(&client, KeyOrder { terms, reason }).await?;
     let lines = vec![
         made.key.clone(),
@@ -48,6 +50,13 @@ pub(super) async fn revoke(arguments: RevokeKeyArgs) -> Result<Report, CliError>
     let revoked = Books::open(&books)?.revoke_key(&client, &key, &reason).await?;
     let line = format!("key {} ({}) is revoked", revoked.id, revoked.label);
     Report::new(vec![line], &revoked, books.json)
+}
+
+pub(super) async fn stop_auto_top_up(arguments: RevokeKeyArgs) -> Result<Report, CliError> {
+    let RevokeKeyArgs { client: ClientArgs { client, books }, key, reason } = arguments;
+    let stopped = Books::open(&books)?.stop_auto_top_up(&client, &key, &reason).await?;
+    let line = format!("key {} ({}) tops up no more", stopped.id, stopped.label);
+    Report::new(vec![line], &stopped, books.json)
 }
 
 fn units(name: &str, units: Option<i64>) -> Result<Option<Units>, CliError> {
@@ -68,5 +77,21 @@ fn row(key: &view::Key) -> Vec<String> {
         routes,
         at(key.expires_ms, "never"),
         at(key.used_ms, "never"),
+        key.auto_top_up.map_or("never".to_owned(), |auto| tops_up(&auto, key.currency)),
     ]
+}
+
+/// How a key tops up, in a few words.
+fn tops_up(auto: &view::AutoTopUp, currency: Currency) -> String {
+    let amount = |units| report::amount(units, currency);
+    match auto.off {
+        Some(off) => format!("off: {}", crate::operator::work::spelt(&off)),
+        None => format!(
+            "{} below {}, {} of {} this month",
+            amount(auto.amount),
+            amount(auto.below),
+            amount(auto.this_month),
+            amount(auto.monthly_most)
+        ),
+    }
 }

@@ -128,6 +128,20 @@ pub(super) async fn revoke(
     answer(&operators, &actor, &client, ("revoke", &filled), done).await
 }
 
+pub(super) async fn stop_auto_top_up(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Path(client): Path<String>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let (who, whom, of) = (actor.clone(), client.clone(), filled.clone());
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.stop_auto_top_up(&who, &whom, &of.key, &of.reason).await
+    };
+    let done = operators.carry_out(work).await.map(|_| "stop-auto-top-up");
+    answer(&operators, &actor, &client, ("stop-auto-top-up", &filled), done).await
+}
+
 fn adjustment(filled: &Filled) -> Result<Adjustment, OperatorError> {
     Ok(Adjustment {
         currency: currency(filled)?,

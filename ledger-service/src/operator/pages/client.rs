@@ -136,6 +136,7 @@ fn said(done: &str) -> Option<&'static str> {
         "unfreeze" => Some("Unfrozen: deductions and card charges again."),
         "adjust" => Some("The correction is in the books."),
         "grant" => Some("The credit is in the books."),
+        "stop-auto-top-up" => Some("The key tops up no more."),
         "revoke" => Some("The key is revoked: it spends nothing any more."),
         "repeated" => Some("It was in the books already, by the same reference: nothing happened."),
         "refund" => Some("The refund is on its way to the card."),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::operator::work::{
     spelt,
-    view::{Key, KeyState},
+    view::{AutoTopUp, Key, KeyState},
 };
 
 /// The keys of a client, the first one first.
@@ -16,6 +16,7 @@ pub(super) fn table(keys: &[Key], subject: &str, failed: Option<Failed<'_>>) -> 
     let active = || keys.iter().filter(|key| key.state == KeyState::Active);
     let filled = failed.filter(|failed| failed.form == "revoke").map(|failed| failed.filled);
     let meant = filled.map(|filled| filled.key.as_str());
+    let tops_up = |key: &&Key| key.auto_top_up.is_some_and(|auto| auto.off.is_none());
     html! {
         section.card {
             h3 { "Keys" }
@@ -24,7 +25,7 @@ pub(super) fn table(keys: &[Key], subject: &str, failed: Option<Failed<'_>>) -> 
                     th scope="col" { "Key" } th.wide scope="col" { "Label" } th scope="col" { "State" }
                     th.number scope="col" { "Spent" } th.number scope="col" { "Left" }
                     th.wide scope="col" { "Routes" } th scope="col" { "Expires" }
-                    th scope="col" { "Last paid" }
+                    th scope="col" { "Last paid" } th.wide scope="col" { "Tops up" }
                 } }
                 tbody { @for key in keys { (row(key)) } }
             }
@@ -44,6 +45,19 @@ pub(super) fn table(keys: &[Key], subject: &str, failed: Option<Failed<'_>>) -> 
                     button.danger type="submit" { "Revoke" }
                 }
             }
+            @if active().any(|key| tops_up(&key)) {
+                form method="post" action={ "/admin/clients/" (subject) "/stop-auto-top-up" } {
+                    label for="stop-key" { "Let a key charge its card no more" }
+                    select #stop-key name="key" {
+                        @for key in active().filter(tops_up) {
+                            option value=(key.id) { (key.label) " (" (key.id) ")" }
+                        }
+                    }
+                    label for="stop-reason" { "Reason, for the record" }
+                    input #stop-reason name="reason" maxlength="500" required autocomplete="off";
+                    button.danger type="submit" { "Stop" }
+                }
+            }
         }
     }
 }
@@ -61,6 +75,18 @@ fn row(key: &Key) -> Markup {
             td.wide.reference { (routes) }
             td { @if let Some(at_ms) = key.expires_ms { (moment(at_ms)) } @else { "never" } }
             td { @if let Some(at_ms) = key.used_ms { (moment(at_ms)) } @else { "never" } }
+            td.wide { @if let Some(auto) = &key.auto_top_up { (tops_up(auto, key.currency)) } @else { "never" } }
+        }
+    }
+}
+
+fn tops_up(auto: &AutoTopUp, currency: stripe402_protocol::Currency) -> Markup {
+    let amount = |units: stripe402_protocol::Units| money(units.get(), currency);
+    html! {
+        (amount(auto.amount)) " below " (amount(auto.below))
+        span.note {
+            @if let Some(off) = auto.off { "off: " (spelt(&off)) }
+            @else { (amount(auto.this_month)) " of " (amount(auto.monthly_most)) " this month" }
         }
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/grant", post(act::grant))
         .route("/admin/clients/{client}/refund", post(act::refund))
         .route("/admin/clients/{client}/revoke", post(act::revoke))
+        .route("/admin/clients/{client}/stop-auto-top-up", post(act::stop_auto_top_up))
         .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))
         .route_layer(middleware::from_fn_with_state(operators.clone(), session::require));

@@ -61,7 +61,7 @@ impl Operations {
         };
         let keys = Arc::clone(&self.keys);
         let work = async {
-            let made = keys.make(client, terms, None).await?;
+            let made = keys.make(client, terms, (None, false)).await?;
             let key = view::Key::of(made.hash, &made.key, made.key.created_ms);
             let detail = Some(format!("key {}", key.id));
             let made = view::MadeKey { key: made.secret.to_hex(), details: key };
@@ -81,14 +81,43 @@ impl Operations {
         id: &str,
         reason: &str,
     ) -> Result<view::Key, OperatorError> {
+        self.end_of_key(actor, client, id, (OrderKind::RevokeKey, reason)).await
+    }
+
+    /// Lets a key charge its card no more. What is under way is carried out.
+    ///
+    /// # Errors
+    /// [`OperatorError`]; a key that does not top up by itself is refused.
+    pub async fn stop_auto_top_up(
+        &self,
+        actor: &Actor,
+        client: &str,
+        id: &str,
+        reason: &str,
+    ) -> Result<view::Key, OperatorError> {
+        self.end_of_key(actor, client, id, (OrderKind::StopAutoTopUp, reason)).await
+    }
+
+    /// Ends a key, or what it charges by itself, on record.
+    async fn end_of_key(
+        &self,
+        actor: &Actor,
+        client: &str,
+        id: &str,
+        (kind, reason): (OrderKind, &str),
+    ) -> Result<view::Key, OperatorError> {
         said("reason", reason, LONGEST_REASON)?;
         let found = self.accounts_of(client).await?;
         let client = found.first().ok_or(UNKNOWN)?.client;
         let known = self.keys.list(client).await?;
         let (hash, before) =
             known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(NO_SUCH_KEY)?;
+        let stops = kind == OrderKind::StopAutoTopUp;
+        if stops && before.auto_top_up.is_none() {
+            return Err(OperatorError::Invalid("this key does not top up by itself".to_owned()));
+        }
         let order = Order {
-            kind: OrderKind::RevokeKey,
+            kind,
             subject: Some(client.subject()),
             currency: None,
             units: None,
@@ -96,9 +125,15 @@ impl Operations {
             reason: Some(reason.to_owned()),
         };
         let work = async {
-            let (hash, key) = self.keys.revoke(client, id).await?;
+            let (hash, key) = match stops {
+                true => self.keys.stop_auto_top_up(client, id).await?,
+                false => self.keys.revoke(client, id).await?,
+            };
             let shown = view::Key::of(hash, &key, self.clock.now_ms());
-            let again = before.revoked_ms.is_some();
+            let again = match stops {
+                true => before.auto_top_up.is_some_and(|auto| auto.off.is_some()),
+                false => before.revoked_ms.is_some(),
+            };
             Ok(if again { Deed::repeated(shown) } else { Deed::done(shown) })
         };
         self.on_record(actor, order, work).await
@@ -117,6 +152,8 @@ impl From<KeyError> for OperatorError {
                 Self::Refused { code: "too_many_keys", text: error.to_string() }
             }
             KeyError::Mismatch => Self::Refused { code: "conflict", text: error.to_string() },
+            // An operator's keys charge no card, and operators only switch that off.
+            KeyError::NeedsCard => Self::Invalid(error.to_string()),
             KeyError::Store(error) => Self::Store(error),
         }
     }

@@ -113,6 +113,7 @@ macro_rules! conformance_tests {
             an_idempotency_key_names_its_top_up
             a_key_names_the_top_up_that_was_opened_last
             unfinished_top_ups_are_listed
+            a_top_up_is_opened_once_by_its_id
             the_first_customer_stays
             limits_let_so_many_through
             movements_change_the_account_as_they_should

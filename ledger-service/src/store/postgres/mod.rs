@@ -251,7 +251,7 @@ impl TopUps for Postgres {
         let pool = self.pool().await?;
         self.retried(async || {
             let mut session = Session::on(pool, wanted.account).await?;
-            session.read_top_ups(wanted.idempotency_key.as_deref()).await?;
+            session.read_top_ups(&wanted.id, wanted.idempotency_key.as_deref()).await?;
             let opened = session.apply(|book| accounting::open(book, wanted.clone()));
             session.commit().await?;
             Ok(opened)

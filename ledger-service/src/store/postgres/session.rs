@@ -92,11 +92,15 @@ impl Session {
         Ok(())
     }
 
-    /// Reads the account's unfinished top-up, and the latest of this name.
-    pub(super) async fn read_top_ups(&mut self, name: Option<&str>) -> Result<(), sqlx::Error> {
+    /// Reads the account's unfinished top-up, the one of this id, and the latest of this name.
+    pub(super) async fn read_top_ups(
+        &mut self,
+        id: &TopUpId,
+        name: Option<&str>,
+    ) -> Result<(), sqlx::Error> {
         let found = sqlx::query(
             "SELECT record FROM top_ups
-              WHERE client = $1 AND currency = $2 AND NOT finished
+              WHERE client = $1 AND currency = $2 AND (NOT finished OR id = $4)
              UNION ALL
              (SELECT record FROM top_ups
                WHERE client = $1 AND currency = $2 AND idempotency_key = $3
@@ -105,6 +109,7 @@ impl Session {
         .bind(self.key.client.as_bytes().as_slice())
         .bind(self.key.currency.as_str())
         .bind(name)
+        .bind(id.0)
         .try_map(|row: PgRow| rows::top_up(&row))
         .fetch_all(&mut *self.transaction)
         .await?;

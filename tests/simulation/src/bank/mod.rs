@@ -101,6 +101,9 @@ impl Bank {
             }
             let id = state.name("pi");
             let status = state.answer_of_bank(&method);
+            // Nobody is there to confirm.
+            let alone = charge.off_session && status == IntentStatus::RequiresAction;
+            let status = if alone { IntentStatus::RequiresPaymentMethod } else { status };
             let paid = status == IntentStatus::Succeeded;
             let intent = Paid {
                 id: id.clone(),
@@ -117,7 +120,7 @@ impl Bank {
                 changed_ms: now_ms,
             };
             match &charge.card {
-                Instrument::PaymentMethod(id) if paid => {
+                Instrument::PaymentMethod(id) if paid && !charge.off_session => {
                     state.attach(id.as_str(), &charge.customer)
                 }
                 Instrument::Token(id) if paid => state.consume(id),
@@ -127,6 +130,7 @@ impl Bank {
             let shown = intent.shown();
             state.intents.insert(id, intent);
             match status {
+                IntentStatus::RequiresPaymentMethod if alone => Err(unattended()),
                 IntentStatus::RequiresPaymentMethod => Err(declined()),
                 _ => Ok(shown),
             }
@@ -355,6 +359,11 @@ fn declined() -> Failure {
         code: "card_declined".to_owned(),
         decline_code: Some("insufficient_funds".to_owned()),
     })
+}
+
+fn unattended() -> Failure {
+    let code = "authentication_required".to_owned();
+    Failure::Card(Decline { decline_code: Some(code.clone()), code })
 }
 
 fn missing() -> Failure {

@@ -1,6 +1,6 @@
 //! What people do in a world, drawn.
 
-use super::{Act, Bank, Card, MINUTE, Planned, SECOND};
+use super::{Act, Auto, Bank, Card, MINUTE, Planned, SECOND};
 use crate::dice::Dice;
 
 pub(super) fn card(dice: &Dice) -> Card {
@@ -20,6 +20,24 @@ pub(super) fn burst(dice: &Dice, cards: &[Card]) -> Planned<Act> {
     let [at_once, calls] = [at_once, calls].map(|of| usize::try_from(of).unwrap_or(1));
     let what = Act::Burst { card, agent, at_once, calls };
     Planned { at_ms: dice.below(6_000), lasts_ms: 0, what }
+}
+
+pub(super) fn auto_key(dice: &Dice, cards: &[Card]) -> Planned<Act> {
+    let (card, calls) = (dice.place(cards.len()), dice.between(3, 16));
+    let auto = Auto {
+        amount: *dice.pick(&[5_000, 50_000]),
+        times: 1 + *dice.pick(&[0, 1, 2]),
+        above: *dice.pick(&[0, 20_000]),
+    };
+    let what = Act::Key {
+        card,
+        budget: 100,
+        calls: usize::try_from(calls).unwrap_or(1),
+        revoke_ms: dice.chance(200).then(|| dice.span(20, 20_000)),
+        auto: Some(auto),
+    };
+    // The card has paid by then, often.
+    Planned { at_ms: dice.between(3_000, 30_000), lasts_ms: 0, what }
 }
 
 pub(super) fn buy(dice: &Dice, cards: &[Card]) -> Planned<Act> {
@@ -56,7 +74,7 @@ pub(super) fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
             let budget = u32::try_from(budget).unwrap_or(1);
             let calls = usize::try_from(calls).unwrap_or(1);
             let revoke_ms = dice.chance(500).then(|| dice.span(20, 20_000));
-            Act::Key { card, budget, calls, revoke_ms }
+            Act::Key { card, budget, calls, revoke_ms, auto: None }
         }
         _ => {
             let calls = if dice.chance(200) { dice.between(2, 12) } else { 1 };

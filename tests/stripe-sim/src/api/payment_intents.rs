@@ -26,7 +26,6 @@ const BESIDES: &[&str] = &[
     "hooks",
     "mandate",
     "mandate_data",
-    "off_session",
     "on_behalf_of",
     "payment_details",
     "payment_method_configuration",
@@ -64,8 +63,12 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     let granted_token = granted_token(cx, &mut params)?;
     let metadata = params.metadata()?;
     let setup_future_usage = params.choice("setup_future_usage", &["off_session", "on_session"])?;
+    let off_session = params.boolean("off_session")?;
     params.finish(BESIDES)?;
 
+    if off_session && setup_future_usage.is_some() {
+        return Err(ApiError::not_done("take off_session together with setup_future_usage"));
+    }
     if !confirms {
         return Err(ApiError::not_done("leave a PaymentIntent unconfirmed: pass confirm=true"));
     }
@@ -99,6 +102,9 @@ pub(crate) fn create(cx: &mut Context<'_>, _id: &str, mut params: Params) -> Ans
     let intent = new(cx, amount, currency, &method);
     let intent = PaymentIntent { customer, description, metadata, setup_future_usage, ..intent };
     cx.emit("payment_intent.created", intent.view());
+    if off_session {
+        return payment::attempt_off_session(cx, intent, method).map(|intent| intent.view());
+    }
     payment::attempt(cx, intent, method, false).map(|intent| intent.view())
 }
 

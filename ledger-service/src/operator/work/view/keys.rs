@@ -1,7 +1,7 @@
 //! Keys, without what they spend with.
 
 use serde::{Deserialize, Serialize};
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{Currency, Units, message::AutoTopUpOff};
 use utoipa::ToSchema;
 
 use crate::accounting::{self, KeyHash};
@@ -65,6 +65,33 @@ pub struct Key {
     /// When it last paid
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_ms: Option<u64>,
+    /// How it tops up its owner's balance by itself; absent if it does not
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<AutoTopUp>,
+}
+
+/// How a key tops up its owner's balance by itself
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AutoTopUp {
+    /// When the balance is below that, in units
+    #[schema(value_type = i64)]
+    pub below: Units,
+    /// What the card is charged then, in units
+    #[schema(value_type = i64)]
+    pub amount: Units,
+    /// How much in a month, UTC, in units
+    #[schema(value_type = i64)]
+    pub monthly_most: Units,
+    /// How much was charged in this month, or is about to be, in units
+    #[schema(value_type = i64)]
+    pub this_month: Units,
+    /// Why it does so no more; absent if it does
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub off: Option<AutoTopUpOff>,
+    /// Since when it does so no more
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off_ms: Option<u64>,
 }
 
 impl Key {
@@ -91,6 +118,14 @@ impl Key {
             expires_ms: key.expires_ms,
             revoked_ms: key.revoked_ms,
             used_ms: key.used_ms,
+            auto_top_up: key.auto_top_up.as_ref().map(|auto| AutoTopUp {
+                below: auto.below,
+                amount: auto.amount,
+                monthly_most: auto.monthly_most,
+                this_month: auto.charged_in_month(now_ms),
+                off: auto.off.map(|off| off.reason),
+                off_ms: auto.off.map(|off| off.at_ms),
+            }),
         }
     }
 }

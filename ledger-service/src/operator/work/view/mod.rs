@@ -19,7 +19,7 @@ pub use self::{
     clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction, Grant},
     health::{Health, Part},
     holds::{Hold, Holds},
-    keys::{Key, KeyState, Keys, MadeKey},
+    keys::{AutoTopUp, Key, KeyState, Keys, MadeKey},
     money::{
         Movement, Movements, Revenue, RevenueLine, Stage, Statement, StatementLine, StatementOf,
         SumBy, TopUp, TopUps,

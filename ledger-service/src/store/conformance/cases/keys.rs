@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use stripe402_protocol::{
     ClientId, Units,
-    message::{Batch, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, VoidOutcome},
+    message::{
+        AutoTopUpOff, Batch, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, VoidOutcome,
+    },
 };
 use uuid::Uuid;
 
@@ -15,14 +17,25 @@ use super::{
     },
     deducted, open,
 };
-use crate::accounting::{AccountKey, Budget, Key, KeyHash, Kind};
+use crate::accounting::{AccountKey, AutoTopUp, Budget, Key, KeyHash, Kind, Off, Spell, TopUpId};
 
 /// A key that nobody used before, of this account's owner.
 pub(in super::super) fn new_key(of: AccountKey, total: i64) -> (KeyHash, Key) {
     let looks = ClientId::derive(b"conformance key", &Uuid::new_v4().to_string());
     let key = Key::new(of.client, "a {key}: ü".to_owned(), of.currency, now_ms());
     let budget = Budget { total: Some(units(total)), ..key.budget };
-    let key = Key { budget, routes: vec!["joke".to_owned()], ..key };
+    let auto = AutoTopUp {
+        below: units(1),
+        amount: units(5_000),
+        monthly_most: units(9_000),
+        card: "pm_1".parse().unwrap(),
+        since_ms: 1,
+        month: Spell { number: 682, spent: units(5_000) },
+        begun: Some(TopUpId(Uuid::new_v4())),
+        off: Some(Off { reason: AutoTopUpOff::Declined, at_ms: 2 }),
+    };
+    let routes = vec!["joke".to_owned()];
+    let key = Key { budget, routes, auto_top_up: Some(auto), ..key };
     (KeyHash::of(&looks), key)
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
-use stripe402_protocol::{Code, Currency, Reason, Refusal};
+use stripe402_protocol::{Code, Currency, Reason, Refusal, Units};
 
 use super::{
     super::{
@@ -246,6 +246,22 @@ pub async fn unfinished_top_ups_are_listed(under_test: &dyn StoreUnderTest) {
     store.0.advance_top_up(waiting.id, None, State::Refused { refusal }).await.unwrap();
     let listed = store.0.unfinished_top_ups().await.unwrap();
     assert!(listed.iter().all(|top_up| top_up.id != waiting.id));
+}
+
+/// Whoever wants a top-up by an id that is there already is answered that one: it is charged once.
+pub async fn a_top_up_is_opened_once_by_its_id(under_test: &dyn StoreUnderTest) {
+    let store = open(under_test).await;
+    let wish = NewTopUp { needed: Units::MAX, ..wanted(new_account(), 100, None) };
+    let Opened::New(first) = store.0.open_top_up(wish.clone()).await.unwrap() else { panic!() };
+    assert_eq!(store.0.open_top_up(wish.clone()).await.unwrap(), Opened::New(first.clone()));
+    let ended = store.0.advance_top_up(first.id, None, State::Lapsed).await.unwrap();
+    let Advance::Done(ended) = ended else { panic!("{ended:?}") };
+    let again = NewTopUp { now_ms: wish.now_ms + 1, ..wish };
+    assert_eq!(store.0.open_top_up(again).await.unwrap(), Opened::New(ended));
+    assert_eq!(
+        store.0.unfinished_top_ups().await.unwrap().iter().find(|of| of.id == first.id),
+        None
+    );
 }
 
 pub async fn the_first_customer_stays(under_test: &dyn StoreUnderTest) {

@@ -92,7 +92,9 @@ impl Words {
     /// The answer without what it is about.
     pub(super) fn outcome(answer: &Answer) -> &'static str {
         match answer {
-            Answer::Deduction(DeductionOutcome::Deducted(_)) => "charged",
+            Answer::Deduction(
+                DeductionOutcome::Deducted(_) | DeductionOutcome::DeductedUntopped(..),
+            ) => "charged",
             Answer::Deduction(DeductionOutcome::Insufficient) => "insufficient",
             Answer::Deduction(DeductionOutcome::InDebt(_)) => "in debt",
             Answer::Deduction(DeductionOutcome::Leased) | Answer::Opened(Opened::Leased) => {
