@@ -66,6 +66,8 @@ pub enum OrderKind {
     MakeKey,
     /// A key revoked.
     RevokeKey,
+    /// Another client id in place of the one so far.
+    Rotate,
     /// What Stripe knows and the books did not, posted.
     Repair,
     /// Clients of another store brought over.

@@ -80,6 +80,9 @@ pub enum ClientCommand {
     MakeKey(MakeKeyArgs),
     /// Revoke a client's key, for good
     RevokeKey(RevokeKeyArgs),
+    /// Rotate a client's id: the ids so far spend nothing more, and the client's card learns the new one
+    /// when it pays next
+    Rotate(FreezeArgs),
 }
 
 /// How Stripe is reached.

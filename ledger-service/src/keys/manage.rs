@@ -76,6 +76,12 @@ pub enum KeyError {
     /// The client has as many keys as it may have.
     #[error("this client has {0} keys that are not revoked, and may not have more: revoke one")]
     TooMany(usize),
+    /// The client has no account: nothing spends.
+    #[error("this card has paid nothing here yet, and has no client id to rotate")]
+    NoAccount,
+    /// The id was rotated by somebody else at the same moment.
+    #[error("another rotation came first: pay with the card to learn its new client id")]
+    Meanwhile,
     /// The name was used for a key with other terms.
     #[error("this idempotencyKey was used for a key with other terms")]
     Mismatch,
@@ -110,7 +116,8 @@ impl Keys {
                 }
             }
         }
-        let spending = known.iter().filter(|(_, key)| key.revoked_ms.is_none()).count();
+        let counts = |key: &Key| key.revoked_ms.is_none() && key.generation.is_none();
+        let spending = known.iter().filter(|(_, key)| counts(key)).count();
         if spending >= self.options.most_keys {
             return Err(KeyError::TooMany(spending));
         }
@@ -129,7 +136,7 @@ impl Keys {
         Ok(Made { repeated: name.is_some(), ..made })
     }
 
-    /// A client's keys, the first one first.
+    /// A client's keys, the first one first, with the generations of its own id.
     ///
     /// # Errors
     /// The store's.
@@ -179,7 +186,8 @@ impl Keys {
         edit: impl Fn(Key) -> Key,
     ) -> Result<(KeyHash, Key), KeyError> {
         let known = self.store.keys_of(owner).await?;
-        let found = known.into_iter().find(|(hash, _)| hash.id() == id);
+        let found =
+            known.into_iter().find(|(hash, key)| hash.id() == id && key.generation.is_none());
         let (hash, _) = found.ok_or(KeyError::Unknown)?;
         let _turn = self.turns.of(hash).await;
         for tried in 0..TRIES {

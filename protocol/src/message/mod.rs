@@ -19,7 +19,8 @@ pub use batch::{
 };
 pub use card::{CardAnswer, CardPayment, CardTrial};
 pub use key::{
-    KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, ShownKey,
+    KeyAction, KeyAnswer, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms, RotatedId,
+    ShownKey,
 };
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};

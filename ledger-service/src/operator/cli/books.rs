@@ -19,7 +19,7 @@ use crate::{
         Actor, Adjustment, GrantOrder, KeyOrder, Operations, OperatorError, RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
-            Movements, Reconciled, Refunded, Revenue, SumBy, Verified,
+            Movements, Reconciled, Refunded, Revenue, Rotated, SumBy, Verified,
         },
     },
 };
@@ -261,6 +261,16 @@ impl Books {
             Self::There(ledger) => {
                 // It becomes a part of a path.
                 let path = format!("/clients/{}/keys/{}/revoke", subject(client)?, subject(key)?);
+                ledger.post(&path, &json!({"reason": reason}), Task::Act).await
+            }
+        }
+    }
+
+    pub(super) async fn rotate(&self, client: &str, reason: &str) -> Result<Rotated, CliError> {
+        match self {
+            Self::Here(books) => Ok(books.rotate(&Actor::command_line(), client, reason).await?),
+            Self::There(ledger) => {
+                let path = format!("/clients/{}/rotate", subject(client)?);
                 ledger.post(&path, &json!({"reason": reason}), Task::Act).await
             }
         }

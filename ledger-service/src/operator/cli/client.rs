@@ -29,6 +29,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
         ClientCommand::Keys(arguments) => keys::list(arguments).await,
         ClientCommand::MakeKey(arguments) => keys::make(arguments).await,
         ClientCommand::RevokeKey(arguments) => keys::revoke(arguments).await,
+        ClientCommand::Rotate(arguments) => keys::rotate(arguments).await,
     }
 }
 
@@ -111,6 +112,9 @@ fn summary(subject: &str, account: &Account) -> String {
     }
     if account.frozen {
         text.push_str(", FROZEN");
+    }
+    if account.generation > 0 {
+        text.push_str(&format!(", id of generation {}", account.generation));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! `client keys | make-key | revoke-key`.
+//! `client keys | make-key | revoke-key | rotate`.
 
 use stripe402_protocol::Units;
 
@@ -6,7 +6,7 @@ use super::{Books, CliError, Report, report};
 use crate::{
     accounting::Budget,
     clock::{Clock as _, SystemClock},
-    config::{ClientArgs, MakeKeyArgs, RevokeKeyArgs, Span},
+    config::{ClientArgs, FreezeArgs, MakeKeyArgs, RevokeKeyArgs, Span},
     keys::Terms,
     operator::{
         moment::moment,
@@ -48,6 +48,16 @@ pub(super) async fn revoke(arguments: RevokeKeyArgs) -> Result<Report, CliError>
     let revoked = Books::open(&books)?.revoke_key(&client, &key, &reason).await?;
     let line = format!("key {} ({}) is revoked", revoked.id, revoked.label);
     Report::new(vec![line], &revoked, books.json)
+}
+
+pub(super) async fn rotate(arguments: FreezeArgs) -> Result<Report, CliError> {
+    let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
+    let rotated = Books::open(&books)?.rotate(&client, &reason).await?;
+    let line = format!(
+        "client {}: the ids so far spend nothing more (generation {})",
+        rotated.subject, rotated.generation
+    );
+    Report::new(vec![line], &rotated, books.json)
 }
 
 fn units(name: &str, units: Option<i64>) -> Result<Option<Units>, CliError> {

@@ -8,7 +8,7 @@ use super::super::{fixture::batch, shown};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, Book as _, Memory, NewTopUp, Opened, Posted, Posting,
-        State, TopUp, TopUpId, Window,
+        Spender, State, TopUp, TopUpId, Window,
     },
     store::{Store, StoreError, StoredDeduction, Tally},
 };
@@ -119,7 +119,7 @@ impl Operation {
                 Answer::Deduction(answer.deductions[0].1)
             }
             Self::ChargeForCard(deduction) => {
-                Answer::Deduction(accounting::apply_deduction(books, &deduction, &window).unwrap())
+                Answer::Deduction(accounting::apply_deduction(books, &deduction, Spender::Other, &window).unwrap())
             }
             Self::Void(void) => {
                 let batch = batch(vec![], vec![void]);
