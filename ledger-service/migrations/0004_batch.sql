@@ -217,7 +217,11 @@ BEGIN
            array_agg(l.leased::bigint ORDER BY d.client, d.currency),
            array_agg(l.leases ORDER BY d.client, d.currency),
            array_agg(l.recalled ORDER BY d.client, d.currency),
-           array_agg(l.over ORDER BY d.client, d.currency)
+           -- An account that is not there yet is as its client's others.
+           array_agg(coalesce(l.over, EXISTS (
+               SELECT FROM accounts o
+                WHERE o.client = d.client AND is_over(spender, o.generation, o.oldest, o.until_ms, now)))
+               ORDER BY d.client, d.currency)
       INTO places, funds, debts, stopped, held, lent, out, recalls, over
       FROM (SELECT DISTINCT u.client, u.currency FROM unnest(clients, currencies) AS u(client, currency)) d
       LEFT JOIN locked l ON l.client = d.client AND l.currency = d.currency;
@@ -272,7 +276,9 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        IF places[asked.account] IS NULL AND asked.share IS NOT NULL AND known.state IS NULL THEN
+        IF over[asked.account] AND known.state IS NULL THEN
+            outcome := 'rotated';
+        ELSIF places[asked.account] IS NULL AND asked.share IS NOT NULL AND known.state IS NULL THEN
             -- Nothing was there a moment ago.
             outcome := 'lease_refused';
         ELSIF places[asked.account] IS NULL THEN
@@ -280,8 +286,6 @@ BEGIN
               FROM deduct(asked.client, asked.currency, wanted,
                           -- What was served is paid for, whosever id it was.
                           CASE WHEN known.state IS NULL THEN spender END, now) d;
-        ELSIF over[asked.account] AND known.state IS NULL THEN
-            outcome := 'rotated';
         ELSIF stopped[asked.account] AND known.state IS NULL THEN
             outcome := 'frozen';
         ELSIF asked.share IS NOT NULL AND known.state IS NULL

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn ids_so_far_spend_until_the_grace_ends() {
         let first = Rotation::default();
-        assert_eq!(over(first, 1_000), []);
+        assert!(over(first, 1_000).is_empty());
         let now = first.next(1_000, 1_000, 7).unwrap();
         assert_eq!((over(now, 1_000), now.name), (vec![0], 7));
         let later = now.next(5_000, 2_000, 0).unwrap();

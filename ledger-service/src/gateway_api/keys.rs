@@ -56,8 +56,7 @@ async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
         KeyAction::List => {
             let listed = keys.list(owner).await.map_err(KeyError::from)?;
             let listed = listed.iter().filter(|(_, key)| key.generation.is_none());
-            let all: Vec<_> =
-                listed.map(|(hash, key)| shown(*hash, key, None, now_ms)).collect();
+            let all: Vec<_> = listed.map(|(hash, key)| shown(*hash, key, None, now_ms)).collect();
             Ok(told_body(200, &json!({"keys": all})))
         }
         KeyAction::Make => {

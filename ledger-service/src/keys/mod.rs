@@ -14,11 +14,11 @@ use secrecy::SecretString;
 use stripe402_protocol::{ClientId, Currency, Units};
 use tokio::sync::Semaphore;
 
+use self::turns::Turns;
 pub use self::{
     manage::{Changes, KeyError, Made, Terms},
     rotate::{Rotated, order, own_id},
 };
-use self::turns::Turns;
 use crate::{
     accounting::{Account, AccountKey, Key, KeyHash, Spender},
     clock::{Clock, Ids},

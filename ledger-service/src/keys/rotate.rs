@@ -93,7 +93,8 @@ impl Keys {
             Err(KeyError::Store(_)) => Outcome::Unknown,
             Err(_) => Outcome::Refused,
         };
-        let detail = done.as_ref().ok().map(|done| format!("generation {}", done.rotation.generation));
+        let detail =
+            done.as_ref().ok().map(|done| format!("generation {}", done.rotation.generation));
         let ended = AuditEntry { at_ms: self.clock.now_ms(), outcome, detail, ..begun };
         tracing::info!(subject = owner.subject(), ?outcome, "a card's client id is rotated");
         self.store.record_action(ended).await?;
@@ -179,3 +180,6 @@ fn hash_of(name: &str) -> u64 {
     let number = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     (number & NAME_BITS).max(1)
 }
+
+#[cfg(test)]
+mod tests;

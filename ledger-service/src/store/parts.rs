@@ -11,8 +11,8 @@ use stripe402_protocol::{
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Key,
-    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation,
-    Settled, State, TopUp, TopUpId,
+    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled,
+    State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.

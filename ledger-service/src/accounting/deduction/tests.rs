@@ -78,7 +78,11 @@ fn refusals_in_order_of_precedence() {
             apply_deduction(&mut book, &good, Spender::FIRST, &window()),
             Ok(DeductionOutcome::Deducted(units(60)))
         );
-        assert_eq!(apply_deduction(&mut book, &case, Spender::FIRST, &window()), Ok(outcome), "{name}");
+        assert_eq!(
+            apply_deduction(&mut book, &case, Spender::FIRST, &window()),
+            Ok(outcome),
+            "{name}"
+        );
     }
 }
 
@@ -92,7 +96,8 @@ fn a_frozen_account_pays_nothing_and_repeats_what_it_paid() {
     let left = DeductionOutcome::Deducted(Units::from_u32(60));
     assert_eq!(apply_deduction(&mut book, &paid, Spender::FIRST, &window()), Ok(left));
     for amount in [1, 1_000] {
-        let outcome = apply_deduction(&mut book, &deduction(NOW, 2, amount), Spender::FIRST, &window());
+        let outcome =
+            apply_deduction(&mut book, &deduction(NOW, 2, amount), Spender::FIRST, &window());
         assert_eq!(outcome, Ok(DeductionOutcome::Frozen));
     }
 }
@@ -113,7 +118,10 @@ fn what_a_void_gives_back_settles_debt_first() {
 fn a_currency_never_pays_for_another() {
     let mut book = book(100);
     let euros = Deduction { currency: "eur".parse().unwrap(), ..deduction(NOW, 1, 1) };
-    assert_eq!(apply_deduction(&mut book, &euros, Spender::FIRST, &window()), Ok(DeductionOutcome::Insufficient));
+    assert_eq!(
+        apply_deduction(&mut book, &euros, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Insufficient)
+    );
     assert_eq!(left(&book), 100);
 }
 
@@ -125,7 +133,10 @@ fn a_void_gives_back_once() {
     assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Voided));
     assert_eq!(left(&book), 100);
     assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Repeated));
-    assert_eq!(apply_deduction(&mut book, &taken, Spender::FIRST, &window()), Ok(DeductionOutcome::Voided));
+    assert_eq!(
+        apply_deduction(&mut book, &taken, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Voided)
+    );
     assert_eq!(left(&book), 100);
     assert_eq!(book.tallies().values().collect::<Vec<_>>(), [&(0, 0)]);
 }
@@ -136,7 +147,10 @@ fn a_void_that_comes_first_refuses_the_charge() {
     let late = deduction(NOW, 1, 40);
     let early = Void { id: late.id, client_id: None };
     assert_eq!(apply_void(&mut book, &early, &window()), Ok(VoidOutcome::Marked));
-    assert_eq!(apply_deduction(&mut book, &late, Spender::FIRST, &window()), Ok(DeductionOutcome::Voided));
+    assert_eq!(
+        apply_deduction(&mut book, &late, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Voided)
+    );
     assert_eq!(left(&book), 100);
 }
 

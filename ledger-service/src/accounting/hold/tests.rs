@@ -159,7 +159,10 @@ fn at_its_end_a_hold_takes_what_its_terms_say() {
     assert_eq!(apply_capture(&mut book, &capture(70), &at(end)), captured(10, 90));
     // What came too late is not begun.
     let late = Deduction { id: DeductionId::mint(NOW, [2; 10]), ..hold() };
-    assert_eq!(apply_deduction(&mut book, &late, Spender::FIRST, &at(end)), Ok(DeductionOutcome::Stale));
+    assert_eq!(
+        apply_deduction(&mut book, &late, Spender::FIRST, &at(end)),
+        Ok(DeductionOutcome::Stale)
+    );
 }
 
 /// Holds live by their own end: also where the ledger has forgotten their ids.

@@ -47,8 +47,8 @@ use super::{
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, Spender,
-        State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, Spender, State,
+        TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };

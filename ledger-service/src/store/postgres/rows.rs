@@ -34,7 +34,8 @@ pub(super) fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
 }
 
 pub(super) fn rotation(row: &PgRow) -> Result<Rotation, sqlx::Error> {
-    let number = |name| u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| as_sqlx("a rotation"));
+    let number =
+        |name| u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| as_sqlx("a rotation"));
     let generation = |name| u32::try_from(number(name)?).map_err(|_| as_sqlx("a generation"));
     Ok(Rotation {
         generation: generation("generation")?,

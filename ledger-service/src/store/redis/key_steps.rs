@@ -22,9 +22,7 @@ use super::{
     reply::{Reply, damaged, parse},
     script::{CHANGE_KEY, KEY_STEP, ROTATE},
 };
-use crate::accounting::{
-    Key, KeyHash, Rotation, Spender, has_taken_effect, is_lease, refused,
-};
+use crate::accounting::{Key, KeyHash, Rotation, Spender, has_taken_effect, is_lease, refused};
 
 /// For so long deductions of one batch are begun; those after that are asked for again. Other clients wait for the
 /// same answer.

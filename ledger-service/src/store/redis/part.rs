@@ -50,7 +50,8 @@ impl Call {
             Spender::Generation(of) => number(u64::from(of)),
             Spender::Other => "-".into(),
         };
-        let arguments = vec![number(memory_ms), number(skew_ms), number(bucket_ms), listed, spender];
+        let arguments =
+            vec![number(memory_ms), number(skew_ms), number(bucket_ms), listed, spender];
         Self { keys: Vec::new(), arguments }
     }
 

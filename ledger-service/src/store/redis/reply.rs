@@ -24,18 +24,18 @@ impl Reply {
     /// # Errors
     /// [`StoreError::Damaged`] if the next text is missing or no such value.
     /// Of `generation oldest until name`.
-fn rotation(text: &str) -> Result<Rotation, StoreError> {
-    let mut numbers = text.split(' ');
-    let mut next = || numbers.next().unwrap_or_default();
-    Ok(Rotation {
-        generation: parse(next(), "a rotation")?,
-        oldest: parse(next(), "a rotation")?,
-        until_ms: parse(next(), "a rotation")?,
-        name: parse(next(), "a rotation")?,
-    })
-}
+    fn rotation(text: &str) -> Result<Rotation, StoreError> {
+        let mut numbers = text.split(' ');
+        let mut next = || numbers.next().unwrap_or_default();
+        Ok(Rotation {
+            generation: parse(next(), "a rotation")?,
+            oldest: parse(next(), "a rotation")?,
+            until_ms: parse(next(), "a rotation")?,
+            name: parse(next(), "a rotation")?,
+        })
+    }
 
-pub(super) fn parse<T: FromStr>(&mut self, what: &str) -> Result<T, StoreError> {
+    pub(super) fn parse<T: FromStr>(&mut self, what: &str) -> Result<T, StoreError> {
         parse(&self.text()?, what)
     }
 
