@@ -7,10 +7,12 @@ export {
   createKey,
   KeyRefusedError,
   listKeys,
+  rotateId,
   revokeKey,
   type Key,
   type KeyBudget,
   type KeyOptions,
+  type RotatedId,
   type KeyProof,
   type KeyTerms,
 } from './keys.js';

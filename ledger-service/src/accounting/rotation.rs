@@ -34,17 +34,20 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// After one more rotation, with the ids so far spending until then. While earlier ones spend already, their
-    /// end never comes later. `None` after too many.
+    /// After one more rotation, with the ids so far spending for so long more. While earlier ones spend already,
+    /// their end never comes later. Without a grace it is no matter of clocks, which differ: all ids so far are
+    /// over. `None` after too many.
     #[must_use]
-    pub fn next(self, until_ms: u64, now_ms: u64, name: u64) -> Option<Self> {
+    pub fn next(self, grace_ms: u64, now_ms: u64, name: u64) -> Option<Self> {
         let generation = self.generation.checked_add(1)?;
-        let next = Self { generation, oldest: self.generation, until_ms, name };
+        let until_ms = now_ms.saturating_add(grace_ms);
         let is_in_grace = self.oldest < self.generation && self.until_ms > now_ms;
-        Some(match is_in_grace {
-            true => Self { oldest: self.oldest, until_ms: until_ms.min(self.until_ms), ..next },
-            false => next,
-        })
+        let (oldest, until_ms) = match grace_ms {
+            0 => (generation, until_ms),
+            _ if is_in_grace => (self.oldest, until_ms.min(self.until_ms)),
+            _ => (self.generation, until_ms),
+        };
+        Some(Self { generation, oldest, until_ms, name })
     }
 
     /// Whether this id spends no more.
@@ -69,9 +72,9 @@ mod tests {
     fn ids_so_far_spend_until_the_grace_ends() {
         let first = Rotation::default();
         assert!(over(first, 1_000).is_empty());
-        let now = first.next(1_000, 1_000, 7).unwrap();
-        assert_eq!((over(now, 1_000), now.name), (vec![0], 7));
-        let later = now.next(5_000, 2_000, 0).unwrap();
+        let now = first.next(0, 1_000, 7).unwrap();
+        assert_eq!((over(now, 0), now.until_ms, now.name), (vec![0], 1_000, 7));
+        let later = now.next(3_000, 2_000, 0).unwrap();
         assert_eq!((over(later, 4_999), over(later, 5_000)), (vec![0], vec![0, 1]));
         assert!(!later.is_over(Spender::Other, u64::MAX));
     }
@@ -79,11 +82,12 @@ mod tests {
     #[test]
     fn a_grace_ends_earlier_and_never_later() {
         let first = Rotation::default().next(5_000, 0, 0).unwrap();
-        let later = first.next(9_000, 1_000, 0).unwrap();
+        let later = first.next(8_000, 1_000, 0).unwrap();
         assert_eq!((later.until_ms, over(later, 4_999)), (5_000, vec![]));
         assert_eq!(over(later, 5_000), [0, 1]);
         let earlier = first.next(1_000, 1_000, 0).unwrap();
-        assert_eq!(over(earlier, 1_000), [0, 1]);
+        assert_eq!((over(earlier, 1_999), over(earlier, 2_000)), (vec![], vec![0, 1]));
+        assert_eq!(over(first.next(0, 1_000, 0).unwrap(), 1_000), [0, 1]);
         let last = Rotation { generation: u32::MAX, ..first };
         assert_eq!(last.next(0, 0, 0), None);
     }

@@ -54,7 +54,7 @@ impl Keys {
         if name != 0 && before.name == name {
             return Ok(Rotated { rotation: before, repeated: true });
         }
-        let after = before.next(now_ms.saturating_add(grace_ms), now_ms, name);
+        let after = before.next(grace_ms, now_ms, name);
         let after = after.ok_or(KeyError::Meanwhile)?;
         if self.store.rotate(owner, before, after).await? {
             return Ok(Rotated { rotation: after, repeated: false });

@@ -19,28 +19,37 @@ use crate::{
 };
 
 /// Something done with keys, by who pays so.
-async fn keys(stack: &Stack, method: Method, id: Option<&str>, payment: Value) -> Answer {
+pub(crate) async fn keys(
+    stack: &Stack,
+    method: Method,
+    id: Option<&str>,
+    payment: Value,
+) -> Answer {
     let path = id.map_or_else(String::new, |id| format!("/{id}"));
     let url = stack.url(&format!("/.well-known/stripe402/keys{path}"));
     send(stack.client.request(method, url).header("payment", wire::encode(&payment))).await
 }
 
 /// A card, and the client that has topped up with it.
-async fn payer(stack: &Stack, top_up: i64) -> (String, String) {
+pub(crate) async fn payer(stack: &Stack, top_up: i64) -> (String, String) {
     let card = stack.sim.fresh_card().await.unwrap();
     let first = json!({"paymentMethodId": card, "topUpAmount": top_up});
     let receipt = pay(stack, "/api/weather", first).await.receipt();
     (card, receipt["clientId"].as_str().unwrap().to_owned())
 }
 
-async fn made(stack: &Stack, card: &str, terms: Value) -> Value {
+pub(crate) async fn made(stack: &Stack, card: &str, terms: Value) -> Value {
     let answer =
         keys(stack, Method::POST, None, json!({"paymentMethodId": card, "key": terms})).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.body
 }
 
-async fn all_at_once(stack: &Arc<Stack>, path: &'static str, payments: Vec<Value>) -> Vec<Answer> {
+pub(crate) async fn all_at_once(
+    stack: &Arc<Stack>,
+    path: &'static str,
+    payments: Vec<Value>,
+) -> Vec<Answer> {
     let tasks = payments.into_iter().map(|payment| {
         let stack = Arc::clone(stack);
         tokio::spawn(async move { pay(&stack, path, payment).await })

@@ -20,10 +20,10 @@ const ROTATED: DeductionOutcome = DeductionOutcome::KeyRefused(KeyRefusal::Rotat
 const HOUR_MS: u64 = 3_600_000;
 
 impl Asked {
-    /// One more rotation of this account's client, which is done; the ids so far spend until then.
-    async fn rotate(&self, of: AccountKey, until_ms: u64) -> Rotation {
+    /// One more rotation of this account's client, which is done; the ids so far spend for so long more.
+    async fn rotate(&self, of: AccountKey, grace_ms: u64) -> Rotation {
         let before = self.account(of).await.rotation;
-        let after = before.next(until_ms, now_ms(), 1 << 52).unwrap();
+        let after = before.next(grace_ms, now_ms(), 1 << 52).unwrap();
         assert!(self.0.rotate(of.client, before, after).await.unwrap());
         assert_eq!(self.account(of).await.rotation, after);
         after
@@ -49,7 +49,7 @@ pub async fn an_id_that_was_rotated_spends_nothing(under_test: &dyn StoreUnderTe
     assert_eq!(store.deduction(&before).await, deducted(900));
     assert_eq!(store.deduction(&held).await, deducted(810));
     let next = store.generation(of, 1).await;
-    other.rotate(of, now_ms()).await;
+    other.rotate(of, 0).await;
     for refused in [deduction(of, 1), deduction(of, 0), hold(of, 1), lease(of, 1, 50)] {
         assert_eq!(store.deduction(&refused).await, ROTATED);
     }
@@ -83,7 +83,7 @@ pub async fn a_hold_after_its_capture_is_taken_of_a_rotated_id(under_test: &dyn 
     let of = store.account_with(100).await;
     let late = hold(of, 50);
     store.capture(Capture { count: 1, ..capture(&late, 20) }).await;
-    store.rotate(of, now_ms()).await;
+    store.rotate(of, 0).await;
     assert_eq!(store.deduction(&late).await, deducted(80));
     store.verify(&[of]).await;
 }
@@ -93,18 +93,26 @@ pub async fn a_grace_lets_earlier_ids_spend_for_a_while(under_test: &dyn StoreUn
     let store = open(under_test).await;
     let of = store.account_with(1_000).await;
     let (first, second) = (store.generation(of, 1).await, store.generation(of, 2).await);
-    store.rotate(of, now_ms() + HOUR_MS).await;
+    store.rotate(of, HOUR_MS).await;
     assert_eq!(store.deduction(&deduction(of, 1)).await, deducted(999));
     assert_eq!(store.deduction(&hold(of, 1)).await, deducted(998));
     assert_eq!(store.deduct_by_key(first, &deduction(of, 1)).await, deducted(997));
-    store.rotate(of, now_ms() + HOUR_MS).await;
+    store.rotate(of, HOUR_MS).await;
     assert_eq!(store.deduction(&deduction(of, 1)).await, deducted(996));
     assert_eq!(store.deduct_by_key(first, &deduction(of, 1)).await, deducted(995));
     assert_eq!(store.deduct_by_key(second, &deduction(of, 1)).await, deducted(994));
-    store.rotate(of, now_ms()).await;
+    store.rotate(of, 0).await;
     assert_eq!(store.deduction(&deduction(of, 1)).await, ROTATED);
     assert_eq!(store.deduct_by_key(first, &deduction(of, 1)).await, ROTATED);
     assert_eq!(store.deduct_by_key(second, &deduction(of, 1)).await, ROTATED);
+    // By the store's clock, which says when it has ended.
+    let other = store.account_with(1_000).await;
+    let ended = Rotation { generation: 1, until_ms: now_ms() - 10, ..Rotation::default() };
+    assert!(store.0.rotate(other.client, Rotation::default(), ended).await.unwrap());
+    assert_eq!(store.deduction(&deduction(other, 1)).await, ROTATED);
+    let lasts = Rotation { until_ms: now_ms() + 60_000, ..ended };
+    assert!(store.0.rotate(other.client, ended, lasts).await.unwrap());
+    assert_eq!(store.deduction(&deduction(other, 1)).await, deducted(999));
     store.verify(&[of]).await;
 }
 
@@ -116,7 +124,7 @@ pub async fn all_accounts_of_a_client_are_rotated_once(under_test: &dyn StoreUnd
     let (euros, pounds, yen) = (in_currency("eur"), in_currency("gbp"), in_currency("jpy"));
     store.top_up(euros, 500).await;
     let before = Rotation::default();
-    let rotation = store.rotate(euros, now_ms()).await;
+    let rotation = store.rotate(euros, 0).await;
     assert!(!store.0.rotate(of.client, before, rotation).await.unwrap(), "once more");
     store.top_up(pounds, 500).await;
     for key in [of, euros, pounds, yen] {
@@ -153,7 +161,7 @@ pub async fn no_new_account_escapes_a_rotation(under_test: &dyn StoreUnderTest) 
         let of = store.account_with(10).await;
         let euros = AccountKey { currency: "eur".parse::<Currency>().unwrap(), ..of };
         let (rotation, ()) =
-            tokio::join!(store.rotate(of, now_ms()), async { drop(other.top_up(euros, 10).await) });
+            tokio::join!(store.rotate(of, 0), async { drop(other.top_up(euros, 10).await) });
         assert_eq!(store.account(euros).await.rotation, rotation);
         assert_eq!(store.deduction(&deduction(euros, 1)).await, ROTATED);
     }

@@ -71,8 +71,8 @@ impl World {
         if !is_known || before.generation > 8 {
             return;
         }
-        let until_ms = if self.dice.throw(8) == 0 { 0 } else { u64::MAX >> 12 };
-        let after = before.next(until_ms, now_ms(), self.dice.throw(1 << 53)).unwrap();
+        let grace_ms = if self.dice.throw(8) == 0 { 0 } else { 3_600_000 };
+        let after = before.next(grace_ms, now_ms(), self.dice.throw(1 << 53)).unwrap();
         let read = if self.dice.throw(4) == 0 { after } else { before };
         let expected = self.books.rotate(&of.client, read, after);
         assert_eq!(store.rotate(of.client, read, after).await.unwrap(), expected, "{at}");
