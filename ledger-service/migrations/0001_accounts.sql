@@ -16,8 +16,39 @@ CREATE TABLE accounts (
     leased    units     NOT NULL DEFAULT 0 CHECK (leased <= pending),
     leases    smallint  NOT NULL DEFAULT 0 CHECK (leases BETWEEN 0 AND 8),
     recalled  boolean   NOT NULL DEFAULT false,
+    -- Which of the client's ids may spend: see ledger-service/src/accounting/rotation.rs. The same in all of its
+    -- accounts.
+    generation    bigint NOT NULL DEFAULT 0,
+    oldest        bigint NOT NULL DEFAULT 0,
+    until_ms      bigint NOT NULL DEFAULT 0,
+    rotation_name bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (client, currency)
 ) WITH (fillfactor = 50); -- room for updates in place: every request updates one row
+
+-- What is new says what its client's other accounts say. The lock is that of rotations: none of them overlooks an
+-- account that is being made.
+CREATE FUNCTION inherit_rotation() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    other accounts;
+BEGIN
+    IF EXISTS (SELECT FROM accounts a WHERE a.client = NEW.client AND a.currency = NEW.currency) THEN
+        RETURN NEW;
+    END IF;
+    PERFORM lock_rotation(NEW.client);
+    SELECT * INTO other FROM accounts a WHERE a.client = NEW.client LIMIT 1;
+    IF FOUND THEN
+        NEW.generation := other.generation;
+        NEW.oldest := other.oldest;
+        NEW.until_ms := other.until_ms;
+        NEW.rotation_name := other.rotation_name;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER accounts_inherit_rotation BEFORE INSERT ON accounts
+    FOR EACH ROW EXECUTE FUNCTION inherit_rotation();
+
+CREATE FUNCTION lock_rotation(c bytea) RETURNS void LANGUAGE sql AS
+    $$ SELECT pg_advisory_xact_lock(hashtextextended(encode(c, 'hex'), 403)) $$;
 
 -- What is left of grants, of accounts that have a rest of one: see ledger-service/src/accounting/grant.rs.
 CREATE TABLE grants (

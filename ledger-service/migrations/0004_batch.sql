@@ -62,27 +62,38 @@ BEGIN
     RETURN 'voided';
 END $$;
 
+-- Whether this one of a client's ids spends no more: see `Rotation::is_over`. NULL is a card, or a key with limits.
+CREATE FUNCTION is_over(spender bigint, generation bigint, oldest bigint, until_ms bigint, now bigint)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS
+    $$ SELECT coalesce(spender < oldest OR spender < generation AND until_ms <= now, false) $$;
+
 -- Takes an amount from an account that had no row a moment ago, or says why not.
-CREATE FUNCTION deduct(c bytea, cur text, a bigint, OUT outcome text, OUT balance bigint)
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION deduct(
+    c bytea, cur text, a bigint, spender bigint, now bigint, OUT outcome text, OUT balance bigint
+) LANGUAGE plpgsql AS $$
 DECLARE
     found_now record;
 BEGIN
     LOOP
         UPDATE accounts SET available = available - a
          WHERE client = c AND currency = cur AND NOT frozen AND available >= a
+           AND NOT is_over(spender, generation, oldest, until_ms, now)
          RETURNING available INTO balance;
         IF FOUND THEN
             outcome := 'charged';
             RETURN;
         END IF;
-        SELECT frozen, available, debt, leased, leases INTO found_now FROM accounts WHERE client = c AND currency = cur;
+        SELECT frozen, available, debt, leased, leases, is_over(spender, generation, oldest, until_ms, now) AS over
+          INTO found_now FROM accounts WHERE client = c AND currency = cur;
         IF NOT FOUND AND a > 0 THEN
             outcome := 'insufficient';
             RETURN;
         ELSIF NOT FOUND THEN
             -- An account that was never touched has nothing, which is enough for a price of nothing.
             INSERT INTO accounts (client, currency) VALUES (c, cur) ON CONFLICT DO NOTHING;
+        ELSIF found_now.over THEN
+            outcome := 'rotated';
+            RETURN;
         ELSIF found_now.frozen THEN
             outcome := 'frozen';
             RETURN;
@@ -134,7 +145,7 @@ CREATE FUNCTION apply_batch(
     void_ids bytea[], void_clients bytea[],
     capture_ids bytea[], capture_clients bytea[], capture_amounts bigint[], capture_counts bigint[],
     ids bytea[], clients bytea[], currencies text[], amounts bigint[], routes text[],
-    hold_ends bigint[], at_ends bigint[], shares smallint[], memory_ms bigint, skew_ms bigint
+    hold_ends bigint[], at_ends bigint[], shares smallint[], memory_ms bigint, skew_ms bigint, spender bigint
 ) RETURNS TABLE (outcome text, balance bigint, captured bigint) LANGUAGE plpgsql AS $$
 DECLARE
     now       bigint := now_ms();
@@ -153,6 +164,7 @@ DECLARE
     held      bigint[];
     debts     bigint[];
     stopped   boolean[];
+    over      boolean[];
     lent      bigint[];
     out       smallint[];
     recalls   boolean[];
@@ -192,7 +204,8 @@ BEGIN
     -- however many versions of its row a snapshot keeps.
     WITH locked AS MATERIALIZED (
         SELECT a.ctid AS place, a.client, a.currency, a.available, a.debt, a.frozen,
-               a.leased, a.leases, a.recalled
+               a.leased, a.leases, a.recalled,
+               is_over(spender, a.generation, a.oldest, a.until_ms, now) AS over
           FROM accounts a
          WHERE (a.client, a.currency) IN (SELECT * FROM unnest(clients, currencies))
          ORDER BY a.client, a.currency FOR UPDATE)
@@ -203,8 +216,13 @@ BEGIN
            array_agg(0::bigint),
            array_agg(l.leased::bigint ORDER BY d.client, d.currency),
            array_agg(l.leases ORDER BY d.client, d.currency),
-           array_agg(l.recalled ORDER BY d.client, d.currency)
-      INTO places, funds, debts, stopped, held, lent, out, recalls
+           array_agg(l.recalled ORDER BY d.client, d.currency),
+           -- An account that is not there yet is as its client's others.
+           array_agg(coalesce(l.over, EXISTS (
+               SELECT FROM accounts o
+                WHERE o.client = d.client AND is_over(spender, o.generation, o.oldest, o.until_ms, now)))
+               ORDER BY d.client, d.currency)
+      INTO places, funds, debts, stopped, held, lent, out, recalls, over
       FROM (SELECT DISTINCT u.client, u.currency FROM unnest(clients, currencies) AS u(client, currency)) d
       LEFT JOIN locked l ON l.client = d.client AND l.currency = d.currency;
     funds_at := funds;
@@ -258,12 +276,16 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        IF places[asked.account] IS NULL AND asked.share IS NOT NULL AND known.state IS NULL THEN
+        IF over[asked.account] AND known.state IS NULL THEN
+            outcome := 'rotated';
+        ELSIF places[asked.account] IS NULL AND asked.share IS NOT NULL AND known.state IS NULL THEN
             -- Nothing was there a moment ago.
             outcome := 'lease_refused';
         ELSIF places[asked.account] IS NULL THEN
             SELECT d.outcome, d.balance INTO outcome, balance
-              FROM deduct(asked.client, asked.currency, wanted) d;
+              FROM deduct(asked.client, asked.currency, wanted,
+                          -- What was served is paid for, whosever id it was.
+                          CASE WHEN known.state IS NULL THEN spender END, now) d;
         ELSIF stopped[asked.account] AND known.state IS NULL THEN
             outcome := 'frozen';
         ELSIF asked.share IS NOT NULL AND known.state IS NULL

@@ -1,4 +1,4 @@
--- The plain way of a batch: deductions with ids that are new. Each account pays for all of its own or for
+-- The plain way of a batch: deductions with ids that are new, by clients whose own ids were never rotated. Each account pays for all of its own or for
 -- nothing. Two statements, however many accounts.
 -- `owners`, `currencies`, `totals`: the accounts in the order of all locks, and what each pays.
 -- `places`: of which account a deduction is, by its place there; `rests`: what its account pays after it.
@@ -28,7 +28,8 @@ BEGIN
     WITH payer AS (
         UPDATE accounts a SET available = a.available - t.total
           FROM unnest(owners, currencies, totals) WITH ORDINALITY AS t(owner, currency, total, place)
-         WHERE a.client = t.owner AND a.currency = t.currency AND NOT a.frozen AND a.available >= t.total
+         WHERE a.client = t.owner AND a.currency = t.currency AND NOT a.frozen AND a.generation = 0
+           AND a.available >= t.total
         RETURNING t.place, a.available)
     SELECT array_agg(p.place ORDER BY p.place), array_agg(p.available ORDER BY p.place)
       INTO payers, paid FROM payer p;

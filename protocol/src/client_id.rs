@@ -1,6 +1,6 @@
 //! Who pays: an id derived from the card, so that the payment is the authentication.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, format, string::String};
 use core::{fmt, str::FromStr};
 
 use hmac::{Hmac, Mac};
@@ -32,6 +32,14 @@ impl ClientId {
         let mut mac = Hmac::<Sha256>::new_from_slice(server_secret).expect("any length");
         mac.update(fingerprint.as_bytes());
         Self(mac.finalize().into_bytes().into())
+    }
+
+    /// The id of a card after so many rotations: `HMAC(server secret, fingerprint ":" generation)`, cut to what
+    /// a key has room for, since it is looked up as one.
+    #[must_use]
+    pub fn generation(server_secret: &[u8], fingerprint: &str, generation: u32) -> Self {
+        let Self(bytes) = Self::derive(server_secret, &format!("{fingerprint}:{generation}"));
+        Self::key(bytes.first_chunk().copied().unwrap_or_default())
     }
 
     /// A key with these random bytes: an alias of a client, with limits of its own, that every client can
@@ -125,8 +133,6 @@ impl<'de> Deserialize<'de> for ClientId {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
-
     use super::*;
 
     #[test]
@@ -146,6 +152,20 @@ mod tests {
         assert_eq!(key.to_hex().parse(), Ok(key));
         assert!(key.may_be_key() && !ClientId::derive(b"secret", "fp_test").may_be_key());
         assert!(hex::to_string(&key.digest()).starts_with(&key.subject()));
+    }
+
+    /// Computed with OpenSSL: `printf fp_test:2 | openssl dgst -sha256 -hmac secret`.
+    #[test]
+    fn a_generation_is_found_again_from_the_card() {
+        let id = ClientId::generation(b"secret", "fp_test", 2);
+        assert_eq!(id.to_hex(), "402402402402b0111291f87c3fe7c0c29f641fafe5061727554b4b8d5d7476a4");
+        for other in [
+            ClientId::generation(b"secret", "fp_test", 1),
+            ClientId::generation(b"other", "fp_test", 2),
+            ClientId::generation(b"secret", "fp_tes", 2),
+        ] {
+            assert_ne!(other, id);
+        }
     }
 
     #[test]

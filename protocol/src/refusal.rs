@@ -76,6 +76,8 @@ words! {
         KeyRevoked = "key_revoked",
         /// The key is not for this route.
         KeyRoute = "key_route",
+        /// The card has another client id now: pay with the card to learn it.
+        IdRotated = "id_rotated",
     }
 }
 
@@ -176,7 +178,7 @@ mod tests {
             assert_eq!(written, code.as_str());
             assert_eq!(serde_json::from_value::<Code>(written).unwrap(), *code);
         }
-        assert_eq!((Reason::ALL.len(), Code::ALL.len()), (11, 6));
+        assert_eq!((Reason::ALL.len(), Code::ALL.len()), (12, 6));
     }
 
     #[test]

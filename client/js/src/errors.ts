@@ -19,6 +19,7 @@ export type Reason =
   | 'key_budget'
   | 'key_expired'
   | 'key_revoked'
+  | 'id_rotated'
   | 'key_route';
 
 /** This client's own reasons not to pay, or not to be able to. */

@@ -7,11 +7,13 @@ export {
   createKey,
   KeyRefusedError,
   listKeys,
+  rotateId,
   revokeKey,
   type Key,
   type KeyAutoTopUp,
   type KeyBudget,
   type KeyOptions,
+  type RotatedId,
   type KeyProof,
   type KeyTerms,
 } from './keys.js';

@@ -68,7 +68,7 @@ export interface Key {
 
 /** How a gateway is asked. */
 export interface KeyOptions {
-  /** Makes one key, however often it is asked for. */
+  /** Makes one key, or rotates once, however often it is asked for. */
   idempotencyKey?: string;
   /** Whether to ask over plain http, too. */
   allowHttp?: boolean;
@@ -106,6 +106,25 @@ export function changeKey(url: string | URL, proof: KeyProof, id: string, terms:
 /** Revokes a key, by its id, for good. */
 export function revokeKey(url: string | URL, proof: KeyProof, id: string, options: KeyOptions = {}): Promise<Key> {
   return ask(url, 'DELETE', `/${encodeURIComponent(id)}`, proof, options) as Promise<Key>;
+}
+
+/** The client id that a card has after it was rotated. */
+export interface RotatedId {
+  clientId: string;
+  /** How often the card's id was rotated. */
+  generation: number;
+  /** Until when the ids before it spend, in Unix milliseconds. */
+  oldUntil: number;
+}
+
+/** Rotates a card's client id: those so far spend for `graceSeconds` more, 0 if absent. */
+export function rotateId(
+  url: string | URL,
+  proof: { paymentMethodId: string },
+  options: KeyOptions & { graceSeconds?: number } = {},
+): Promise<RotatedId> {
+  const { graceSeconds, idempotencyKey } = options;
+  return ask(url, 'POST', '/rotate', { ...proof, graceSeconds, idempotencyKey }, options) as Promise<RotatedId>;
 }
 
 async function ask(url: string | URL, method: string, below: string, payment: object, options: KeyOptions): Promise<unknown> {

@@ -31,7 +31,7 @@ from .errors import (
     UnsupportedVersion,
     Unsettled,
 )
-from .keys import KeyRefused, change_key, create_key, list_keys, revoke_key
+from .keys import KeyRefused, change_key, create_key, list_keys, revoke_key, rotate_id
 from .records import Balance, Hold, Paid, Pricing, Settlement, Terms, UnitPrice, receipt_of
 from .wallet import Amount, Wallet, explain
 
@@ -81,4 +81,5 @@ __all__ = [
     "list_keys",
     "receipt_of",
     "revoke_key",
+    "rotate_id",
 ]

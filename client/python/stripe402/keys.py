@@ -70,6 +70,25 @@ def revoke_key(
     return _ask(session, "DELETE", url, f"/{quote(key_id, safe='')}", proof, allow_http)
 
 
+def rotate_id(
+    session: Any,
+    url: str,
+    proof: Mapping[str, str],
+    *,
+    grace_seconds: int = 0,
+    idempotency_key: Optional[str] = None,
+    allow_http: bool = False,
+) -> Dict[str, Any]:
+    """Rotates a card's client id: those so far spend for ``grace_seconds`` more.
+
+    Answers ``clientId``, ``generation`` and ``oldUntil``. Only a card can ask.
+    """
+    payment: Dict[str, Any] = {**proof, "graceSeconds": grace_seconds}
+    if idempotency_key is not None:
+        payment["idempotencyKey"] = idempotency_key
+    return _ask(session, "POST", url, "/rotate", payment, allow_http)
+
+
 def _ask(session: Any, method: str, url: str, below: str, payment: Mapping[str, Any], allow_http: bool) -> Dict[str, Any]:
     origin = origin_of(url)
     if not (origin.startswith("https://") or _HERE.fullmatch(origin) or allow_http):

@@ -17,6 +17,7 @@ impl Stream {
             ("OPTIONS", _) => return self.refuse(Reply::options()),
             ("GET" | "HEAD", None) => KeyAction::List,
             ("POST", None) => KeyAction::Make,
+            ("POST", Some("rotate")) => KeyAction::Rotate,
             ("PATCH", Some(_)) => KeyAction::Change,
             ("DELETE", Some(_)) => KeyAction::Revoke,
             (_, None) => {
@@ -38,7 +39,7 @@ impl Stream {
             version: message::VERSION,
             id,
             action,
-            key: key.map(ToOwned::to_owned),
+            key: key.filter(|_| action != KeyAction::Rotate).map(ToOwned::to_owned),
             payment: payment.to_owned(),
             // Fetched from the host when the message leaves.
             source: None,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stripe402_protocol::{ClientId, Currency, Units, message::MOST_LEASES};
 
+use super::Rotation;
+
 /// One client's account in one currency: units of one never pay in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountKey {
@@ -29,6 +31,8 @@ pub struct Account {
     pub leases: u8,
     /// Whether they are called back: none is given until all are settled.
     pub recalled: bool,
+    /// Which of its client's ids may spend it; the same in every currency.
+    pub rotation: Rotation,
 }
 
 /// An amount that would exceed the largest that is kept.

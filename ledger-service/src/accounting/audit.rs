@@ -68,6 +68,8 @@ pub enum OrderKind {
     RevokeKey,
     /// A key that tops up by itself, stopped.
     StopAutoTopUp,
+    /// Another client id in place of the one so far.
+    Rotate,
     /// What Stripe knows and the books did not, posted.
     Repair,
     /// Clients of another store brought over.

@@ -2,10 +2,13 @@
 
 use stripe402_protocol::{
     DeductionId, Units,
-    message::{Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome},
+    message::{
+        Batch, BatchAnswer, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, Void,
+        VoidOutcome,
+    },
 };
 
-use super::{Account, AccountKey, Book, DeductionRecord, TallyKey, Window, hold};
+use super::{Account, AccountKey, Book, DeductionRecord, Spender, TallyKey, Window, hold};
 
 /// Carries out a batch: voids and captures first, so that what they give back can be spent by its
 /// deductions. A deduction that meets a damaged record is refused as one of a frozen account, a void or
@@ -16,6 +19,19 @@ use super::{Account, AccountKey, Book, DeductionRecord, TallyKey, Window, hold};
 pub fn apply_batch<B: Book>(
     book: &mut B,
     batch: &Batch,
+    window: &Window,
+) -> Result<BatchAnswer, B::Error> {
+    apply_batch_by(book, batch, Spender::FIRST, window)
+}
+
+/// [`apply_batch`], of which the deductions are made on this one's word.
+///
+/// # Errors
+/// The store's; then nothing of the batch has happened.
+pub fn apply_batch_by<B: Book>(
+    book: &mut B,
+    batch: &Batch,
+    spender: Spender,
     window: &Window,
 ) -> Result<BatchAnswer, B::Error> {
     let mut answer = BatchAnswer {
@@ -33,7 +49,7 @@ pub fn apply_batch<B: Book>(
         answer.captures.push((capture.id, outcome));
     }
     for deduction in &batch.deductions {
-        let outcome = apply_deduction(book, deduction, window);
+        let outcome = apply_deduction(book, deduction, spender, window);
         answer
             .deductions
             .push((deduction.id, or_if_damaged::<B, _>(outcome, DeductionOutcome::Frozen)?));
@@ -53,13 +69,14 @@ pub(super) fn or_if_damaged<B: Book, T>(
 }
 
 /// Takes one deduction from its account, or holds its amount there, or says why not. Refusals in order
-/// of precedence: stale, conflict, voided, frozen, leased, in debt, insufficient.
+/// of precedence: stale, conflict, voided, rotated, frozen, leased, in debt, insufficient.
 ///
 /// # Errors
 /// The store's.
 pub fn apply_deduction<B: Book>(
     book: &mut B,
     deduction: &Deduction,
+    spender: Spender,
     window: &Window,
 ) -> Result<DeductionOutcome, B::Error> {
     let ended = deduction.hold.is_some_and(|terms| terms.ends_ms <= window.now_ms());
@@ -83,6 +100,9 @@ pub fn apply_deduction<B: Book>(
             return hold::open_captured(book, deduction, (amount, count), before);
         }
         (Some(_), _) if ended => return Ok(DeductionOutcome::Stale),
+        _ if before.rotation.is_over(spender, window.now_ms()) => {
+            return Ok(DeductionOutcome::KeyRefused(KeyRefusal::Rotated));
+        }
         _ if before.frozen => return Ok(DeductionOutcome::Frozen),
         (Some(terms), _) => return hold::open(book, deduction, terms, before),
         (None, _) => {}

@@ -121,6 +121,10 @@ pub struct Key {
     pub routes: Vec<String>,
     /// Whether it may manage its owner's keys.
     pub manage: bool,
+    /// The generation of its owner's own id that it is, rather than a key: it spends as its owner, without
+    /// limits, and counts nothing. See [`super::Rotation`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
     /// Since when, Unix milliseconds.
     pub created_ms: u64,
     /// When it was revoked, Unix milliseconds.
@@ -155,6 +159,7 @@ impl Key {
             expires_ms: None,
             routes: Vec::new(),
             manage: false,
+            generation: None,
             created_ms: now_ms,
             revoked_ms: None,
             used_ms: None,

@@ -6,13 +6,15 @@ use stripe402_protocol::{ClientId, DeductionId};
 
 use super::{
     Account, AccountKey, Book, DeductionRecord, Grants, Key, KeyHash, Kind, Movement, OpenHold,
-    TallyKey, TopUp, TopUpId,
+    Rotation, TallyKey, TopUp, TopUpId,
 };
 
 /// The books in memory: the oracle that stores are tested against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     accounts: BTreeMap<AccountKey, Account>,
+    /// Of clients whose ids were rotated: accounts that are new say the same.
+    rotations: BTreeMap<ClientId, Rotation>,
     grants: BTreeMap<AccountKey, Grants>,
     keys: BTreeMap<KeyHash, Key>,
     deductions: BTreeMap<DeductionId, DeductionRecord>,
@@ -128,6 +130,18 @@ impl Memory {
         self.payers.entry(payment_intent.to_owned()).or_insert(account);
     }
 
+    /// Rotates a client's id: `after` is in the place of `before`. False, and nothing is done, if something else
+    /// is there by now.
+    pub fn rotate(&mut self, client: &ClientId, before: Rotation, after: Rotation) -> bool {
+        if self.rotations.get(client).copied().unwrap_or_default() != before {
+            return false;
+        }
+        self.rotations.insert(*client, after);
+        let own = self.accounts.iter_mut().filter(|(key, _)| key.client == *client);
+        own.for_each(|(_, account)| account.rotation = after);
+        true
+    }
+
     /// Every sum so far: how many deductions, how many units.
     #[must_use]
     pub const fn tallies(&self) -> &BTreeMap<TallyKey, (i64, i64)> {
@@ -139,10 +153,15 @@ impl Book for Memory {
     type Error = core::convert::Infallible;
 
     fn account(&self, key: &AccountKey) -> Result<Account, Self::Error> {
-        Ok(self.accounts.get(key).copied().unwrap_or_default())
+        let rotation = self.rotations.get(&key.client).copied().unwrap_or_default();
+        let new = Account { rotation, ..Account::default() };
+        Ok(self.accounts.get(key).copied().unwrap_or(new))
     }
 
     fn set_account(&mut self, key: &AccountKey, account: &Account) -> Result<(), Self::Error> {
+        if account.rotation != Rotation::default() {
+            self.rotations.insert(key.client, account.rotation);
+        }
         self.accounts.insert(*key, *account);
         Ok(())
     }

@@ -14,6 +14,7 @@ mod key;
 mod limit;
 mod memory;
 mod movement;
+mod rotation;
 mod tally;
 mod top_up;
 mod uncharged;
@@ -22,7 +23,7 @@ mod window;
 pub use account::{Account, AccountKey, TooLarge};
 pub use audit::{AuditEntry, AuditKey, Order, OrderKind, Outcome, ParseAuditKeyError};
 pub use book::{Book, DeductionRecord, OpenHold};
-pub use deduction::{apply_batch, apply_deduction, apply_void, recall_leases};
+pub use deduction::{apply_batch, apply_batch_by, apply_deduction, apply_void, recall_leases};
 pub use grant::{
     Balance, Expired, Grants, LOOK_AGAIN_MS, Lot, MOST_GRANTS, SPENT_KEPT_MS, balance,
     expire_due_grants, expire_grants, expiry_names,
@@ -37,6 +38,7 @@ pub use memory::Memory;
 pub use movement::{
     Kind, Movement, PostRefusal, Posted, Posting, post, post_expiring, post_together, post_up_to,
 };
+pub use rotation::{Rotation, Spender};
 pub use tally::{HOUR_MS, TallyKey};
 pub use top_up::{
     Advance, Claim, KEY_LIFE_MS, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting,

@@ -82,6 +82,9 @@ pub enum ClientCommand {
     RevokeKey(RevokeKeyArgs),
     /// Let a client's key charge its card no more. Only the card can agree to it again
     StopAutoTopUp(RevokeKeyArgs),
+    /// Rotate a client's id: the ids so far spend nothing more, and the client's card learns the new one
+    /// when it pays next
+    Rotate(FreezeArgs),
 }
 
 /// How Stripe is reached.

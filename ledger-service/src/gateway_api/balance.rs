@@ -4,8 +4,8 @@ use axum::{Json, body::Bytes, extract::State};
 use stripe402_protocol::message::{Balance, BalanceAnswer};
 
 use crate::{
-    accounting::AccountKey,
     app::App,
+    keys::Shown,
     net::error::{ApiError, read},
     store::StoreError,
 };
@@ -17,13 +17,12 @@ pub(super) async fn post(
     let question = read(&body, |question: &Balance| question.version)?;
     let unavailable = |error: StoreError| ApiError::unavailable(error.to_string());
     let (client_id, currency) = (question.client_id, question.currency);
-    if let Some(credits_remaining) =
-        app.parts.keys.left(&client_id, currency).await.map_err(unavailable)?
-    {
-        return Ok(Json(BalanceAnswer { credits_remaining, amount_owed: None }));
-    }
-    let key = AccountKey { client: client_id, currency };
-    let account = app.store.account(key).await.map_err(unavailable)?;
-    let amount_owed = Some(account.debt).filter(|owed| !owed.is_zero());
-    Ok(Json(BalanceAnswer { credits_remaining: account.with_leases(), amount_owed }))
+    let shown = app.parts.keys.shown_to(&client_id, currency).await.map_err(unavailable)?;
+    Ok(Json(match shown {
+        Shown::Left(credits_remaining) => BalanceAnswer { credits_remaining, amount_owed: None },
+        Shown::All(account) => {
+            let amount_owed = Some(account.debt).filter(|owed| !owed.is_zero());
+            BalanceAnswer { credits_remaining: account.with_leases(), amount_owed }
+        }
+    }))
 }

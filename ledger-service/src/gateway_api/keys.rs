@@ -1,5 +1,7 @@
 //! `POST /v1/keys`: a client manages its keys.
 
+use std::time::Duration;
+
 use axum::{Json, body::Bytes, extract::State};
 use serde::Serialize;
 use serde_json::json;
@@ -7,7 +9,7 @@ use stripe402_protocol::{
     ClientId, Currency, PaymentMethodId, is_idempotency_key,
     message::{
         KeyAction, KeyAnswer, KeyAutoTopUp, KeyBudget, KeyPayment, KeyRequest, KeyRight, KeyTerms,
-        ShownAutoTopUp, ShownKey, ShownOff,
+        RotatedId, ShownAutoTopUp, ShownKey, ShownOff,
     },
 };
 
@@ -43,26 +45,25 @@ async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
     let payment = KeyPayment::decode(request.payment.as_bytes()).map_err(|_| {
         told(400, "invalid_payment", "the payment header must be base64 of a JSON object; `key` in it has label, currency, budget {total, perDay, perMonth}, expires, routes, rights and autoTopUp {below, amount, monthlyMost}")
     })?;
+    if request.action == KeyAction::Rotate {
+        return rotate(app, request, &payment).await;
+    }
     let (owner, card) = owner(app, request, &payment).await?;
     let (keys, now_ms) = (&app.parts.keys, app.parts.postings.clock.now_ms());
     let id = request.key.as_deref().unwrap_or_default();
-    let wanted = payment.key.unwrap_or_default();
+    let wanted = payment.key.clone().unwrap_or_default();
     if wanted.auto_top_up.is_some() && card.is_none() {
         return Err(KeyError::NeedsCard.into());
     }
     match request.action {
         KeyAction::List => {
             let listed = keys.list(owner).await.map_err(KeyError::from)?;
-            let all: Vec<_> =
-                listed.iter().map(|(hash, key)| shown(*hash, key, None, now_ms)).collect();
+            let listed = listed.iter().filter(|(_, key)| key.generation.is_none());
+            let all: Vec<_> = listed.map(|(hash, key)| shown(*hash, key, None, now_ms)).collect();
             Ok(told_body(200, &json!({"keys": all})))
         }
         KeyAction::Make => {
-            let name = payment.idempotency_key.as_deref().filter(|name| !name.is_empty());
-            if !name.is_none_or(is_idempotency_key) {
-                let text = "idempotencyKey must be 1 to 64 printable ASCII characters";
-                return Err(told(400, "invalid_payment", text));
-            }
+            let name = name(payment.idempotency_key.as_deref())?;
             let by_card = card.is_some();
             let made = keys.make(owner, terms(wanted, card)?, (name, by_card)).await?;
             let status = if made.repeated { 200 } else { 201 };
@@ -72,27 +73,32 @@ async fn answer(app: &App, request: &KeyRequest) -> Result<KeyAnswer, Refused> {
             let (hash, key) = keys.change(owner, id, changes(wanted, card)?).await?;
             Ok(told_body(200, &shown(hash, &key, None, now_ms)))
         }
-        KeyAction::Revoke => {
+        KeyAction::Revoke | KeyAction::Rotate => {
             let (hash, key) = keys.revoke(owner, id).await?;
             Ok(told_body(200, &shown(hash, &key, None, now_ms)))
         }
     }
 }
 
+/// The name of what is asked for, if it has one.
+fn name(given: Option<&str>) -> Result<Option<&str>, Refused> {
+    let name = given.filter(|name| !name.is_empty());
+    if !name.is_none_or(is_idempotency_key) {
+        let text = "idempotencyKey must be 1 to 64 printable ASCII characters";
+        return Err(told(400, "invalid_payment", text));
+    }
+    Ok(name)
+}
+
 /// Who asks: the owner of a card, or of a key that may manage keys. A client id of a card's spends; it does
-/// this, so that whoever finds one cannot make themselves keys that outlive it. With the card, if it is one: only
-/// that can agree to be charged.
+/// not do this, so that whoever finds one cannot make themselves keys that outlive it. With the card, if it is one:
+/// only that can agree to be charged.
 async fn owner(
     app: &App,
     request: &KeyRequest,
     payment: &KeyPayment,
 ) -> Result<(ClientId, Option<PaymentMethodId>), Refused> {
-    let card = payment.payment_method_id.as_deref().filter(|card| !card.is_empty());
-    if let Some(card) = card {
-        let card: PaymentMethodId = card.parse().map_err(|_| {
-            told(400, "invalid_payment", "paymentMethodId must be a Stripe PaymentMethod (pm_…)")
-        })?;
-        let owner = app.parts.payments.owner(request, card.clone()).await?;
+    if let Some(ByCard { owner, card, .. }) = by_card(app, request, payment).await? {
         return Ok((owner, Some(card)));
     }
     let named = payment.client_id.as_deref().and_then(|id| id.parse::<ClientId>().ok());
@@ -109,6 +115,47 @@ async fn owner(
     found.map(|(_, key)| key).filter(may).map(|key| (key.owner, None)).ok_or_else(|| {
         told(403, "not_allowed", "keys are managed with the paymentMethodId of a card, or with a key that has the right `manage` and is neither revoked nor expired")
     })
+}
+
+/// What a card shows.
+struct ByCard {
+    owner: ClientId,
+    fingerprint: String,
+    card: PaymentMethodId,
+}
+
+/// Whose a card is, if one is offered.
+async fn by_card(
+    app: &App,
+    request: &KeyRequest,
+    payment: &KeyPayment,
+) -> Result<Option<ByCard>, Refused> {
+    let card = payment.payment_method_id.as_deref().filter(|card| !card.is_empty());
+    let Some(card) = card else { return Ok(None) };
+    let card: PaymentMethodId = card.parse().map_err(|_| {
+        told(400, "invalid_payment", "paymentMethodId must be a Stripe PaymentMethod (pm_…)")
+    })?;
+    let (owner, fingerprint) = app.parts.payments.owner(request, card.clone()).await?;
+    Ok(Some(ByCard { owner, fingerprint, card }))
+}
+
+/// Another client id for a card: only a card can be told it, since it is derived from that.
+async fn rotate(
+    app: &App,
+    request: &KeyRequest,
+    payment: &KeyPayment,
+) -> Result<KeyAnswer, Refused> {
+    let name = name(payment.idempotency_key.as_deref())?;
+    let Some(ByCard { owner, fingerprint, .. }) = by_card(app, request, payment).await? else {
+        let text = "a client id is rotated with the paymentMethodId of its card";
+        return Err(told(403, "not_allowed", text));
+    };
+    let keys = &app.parts.keys;
+    let grace = Duration::from_secs(payment.grace_seconds.unwrap_or(0));
+    let rotation = keys.rotate_on_record(owner, grace, name).await?.rotation;
+    let id = keys.own_id(owner, &fingerprint, rotation).await.map_err(KeyError::from)?;
+    let (generation, old_until) = (rotation.generation, rotation.until_ms);
+    Ok(told_body(200, &RotatedId { client_id: id.to_hex(), generation, old_until }))
 }
 
 fn terms(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Terms, Refused> {
@@ -214,6 +261,8 @@ impl From<KeyError> for Refused {
             KeyError::NeedsCard => told(403, "not_allowed", &text),
             KeyError::Unknown => told(404, "no_such_key", &text),
             KeyError::TooMany(_) => told(409, "too_many_keys", &text),
+            KeyError::NoAccount => told(404, "no_account", &text),
+            KeyError::Meanwhile => told(409, "rotated_meanwhile", &text),
             KeyError::Mismatch => told(409, "idempotency_mismatch", &text),
             KeyError::Store(_) => Self::Unavailable(text),
         }

@@ -9,6 +9,7 @@ use stripe402_protocol::{
 use crate::{
     accounting::DeductionRecord,
     app::App,
+    keys::Shown,
     net::error::{ApiError, read},
 };
 
@@ -27,10 +28,10 @@ pub(super) async fn post(
     let Some((account, became)) = known.and_then(|of| Some((of.payer()?, Became::of(of)?))) else {
         return Err(unknown());
     };
-    let of_key = app.parts.keys.left(&question.client_id, account.currency).await;
-    let credits_remaining = match of_key.map_err(unavailable)? {
-        Some(left) => left,
-        None => app.store.account(*account).await.map_err(unavailable)?.available,
+    let shown = app.parts.keys.shown_to(&question.client_id, account.currency).await;
+    let credits_remaining = match shown.map_err(unavailable)? {
+        Shown::Left(left) => left,
+        Shown::All(account) => account.available,
     };
     let Became { state, held, captured } = became;
     let (id, currency): (_, Currency) = (question.id, account.currency);

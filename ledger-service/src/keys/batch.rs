@@ -75,6 +75,7 @@ impl Keys {
             let owned = found.map(|(hash, key)| Owned {
                 hash,
                 owner: key.owner,
+                has_limits: key.generation.is_none(),
                 below: key.tops_up_below(now_ms),
                 off: key.auto_top_up.as_ref().and_then(|auto| auto.off).map(|off| off.reason),
             });
@@ -88,6 +89,16 @@ impl Keys {
     /// deducted, and is asked for again. A key that is damaged is refused, and the others go on.
     async fn carry_out(&self, of: &Owned, part: &Part) -> Result<PartAnswer, StoreError> {
         let mut answer = PartAnswer::default();
+        if !of.has_limits {
+            let deductions = part.deducted(of.owner, usize::MAX).deductions;
+            let all = Batch { deductions, ..part.settled(of.owner) };
+            let said = self.by_key(of.hash, all).await?;
+            return Ok(PartAnswer {
+                voids: placed(&part.voids, said.voids),
+                captures: placed(&part.captures, said.captures),
+                deductions: placed(&part.deductions, said.deductions),
+            });
+        }
         let settled = part.settled(of.owner);
         if !settled.voids.is_empty() || !settled.captures.is_empty() {
             let _turn = self.turns.of(of.hash).await;
@@ -103,7 +114,7 @@ impl Keys {
         let (Ok(_place), Some(_turn)) = (self.places.try_acquire(), self.turns.now(of.hash)) else {
             return Ok(answer);
         };
-        let said = self.by_key(of.hash, part.deducted(of.owner)).await?;
+        let said = self.by_key(of.hash, part.deducted(of.owner, MOST_AT_ONCE)).await?;
         if let Some(low) = &self.low
             && said.deductions.iter().any(|(_, outcome)| of.may_be_short(*outcome))
         {
@@ -131,6 +142,8 @@ impl Keys {
 struct Owned {
     hash: KeyHash,
     owner: ClientId,
+    /// Else it is its owner's own id, and costs what that does.
+    has_limits: bool,
     /// Below which balance it tops up, if it may.
     below: Option<Units>,
     /// Why it tops up no more.
@@ -169,8 +182,8 @@ impl Part {
     }
 
     /// The first of its deductions, as its owner would ask for them.
-    fn deducted(&self, owner: ClientId) -> Batch {
-        let deductions = self.deductions.iter().take(MOST_AT_ONCE);
+    fn deducted(&self, owner: ClientId, most: usize) -> Batch {
+        let deductions = self.deductions.iter().take(most);
         let deductions = deductions.map(|(_, of)| Deduction { client_id: owner, ..of.clone() });
         let deductions = deductions.collect();
         Batch { version: message::VERSION, deductions, ..Batch::default() }

@@ -101,6 +101,12 @@ pub enum KeyError {
     /// A key tops up by itself, and no card asks.
     #[error("this key charges a card: it is managed with the paymentMethodId of a card")]
     NeedsCard,
+    /// The client has no account: nothing spends.
+    #[error("this card has paid nothing here yet, and has no client id to rotate")]
+    NoAccount,
+    /// The id was rotated by somebody else at the same moment.
+    #[error("another rotation came first: pay with the card to learn its new client id")]
+    Meanwhile,
     /// The name was used for a key with other terms.
     #[error("this idempotencyKey was used for a key with other terms")]
     Mismatch,
@@ -141,7 +147,8 @@ impl Keys {
                 }
             }
         }
-        let spending = known.iter().filter(|(_, key)| key.revoked_ms.is_none()).count();
+        let counts = |key: &Key| key.revoked_ms.is_none() && key.generation.is_none();
+        let spending = known.iter().filter(|(_, key)| counts(key)).count();
         if spending >= self.options.most_keys {
             return Err(KeyError::TooMany(spending));
         }
@@ -160,7 +167,7 @@ impl Keys {
         Ok(Made { repeated: name.is_some(), ..made })
     }
 
-    /// A client's keys, the first one first.
+    /// A client's keys, the first one first, with the generations of its own id.
     ///
     /// # Errors
     /// The store's.
@@ -239,7 +246,9 @@ impl Keys {
 
     async fn known(&self, owner: ClientId, id: &str) -> Result<(KeyHash, Key), KeyError> {
         let known = self.store.keys_of(owner).await?;
-        known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(KeyError::Unknown)
+        let found =
+            known.into_iter().find(|(hash, key)| hash.id() == id && key.generation.is_none());
+        found.ok_or(KeyError::Unknown)
     }
 
     async fn edit(

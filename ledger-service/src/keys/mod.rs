@@ -5,6 +5,7 @@
 
 mod batch;
 mod manage;
+mod rotate;
 mod turns;
 
 use std::{sync::Arc, time::Duration};
@@ -13,10 +14,13 @@ use secrecy::SecretString;
 use stripe402_protocol::{ClientId, Currency, Units};
 use tokio::sync::Semaphore;
 
-pub use self::manage::{AutoTerms, Changes, KeyError, Made, Terms};
 use self::turns::Turns;
+pub use self::{
+    manage::{AutoTerms, Changes, KeyError, Made, Terms},
+    rotate::{Rotated, order, own_id},
+};
 use crate::{
-    accounting::{AccountKey, Key, KeyHash},
+    accounting::{Account, AccountKey, Key, KeyHash, Spender},
     clock::{Clock, Ids},
     options::PaymentOptions,
     store::{Store, StoreError},
@@ -42,6 +46,15 @@ pub struct Keys {
     turns: Turns,
     /// For those that deduct.
     places: Semaphore,
+}
+
+/// What whoever has an id may know of the account that it spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// All: it is its owner's.
+    All(Account),
+    /// How much is left for it: of a key's budget, or nothing for an id that spends no more.
+    Left(Units),
 }
 
 impl std::fmt::Debug for Keys {
@@ -82,24 +95,36 @@ impl Keys {
         Ok(self.store.key(hash).await?.map(|key| (hash, key)))
     }
 
-    /// What a key may still spend; `None` if the client id is none.
+    /// What whoever has this id may know of the account that it spends.
     ///
     /// # Errors
     /// The store's.
-    pub async fn left(
+    pub async fn shown_to(
         &self,
         client: &ClientId,
         currency: Currency,
-    ) -> Result<Option<Units>, StoreError> {
-        let Some((_, key)) = self.of(client).await? else { return Ok(None) };
+    ) -> Result<Shown, StoreError> {
+        let (owner, generation) = match self.of(client).await? {
+            None => (*client, 0),
+            Some((_, Key { owner, generation: Some(of), .. })) => (owner, of),
+            Some((_, key)) => return self.left(&key, currency).await.map(Shown::Left),
+        };
+        let account = self.store.account(AccountKey { client: owner, currency }).await?;
+        let is_over =
+            account.rotation.is_over(Spender::Generation(generation), self.clock.now_ms());
+        Ok(if is_over { Shown::Left(Units::ZERO) } else { Shown::All(account) })
+    }
+
+    /// What a key may still spend.
+    async fn left(&self, key: &Key, currency: Currency) -> Result<Units, StoreError> {
         let now_ms = self.clock.now_ms();
         let is_over = key.expires_ms.is_some_and(|at_ms| at_ms <= now_ms);
         if key.revoked_ms.is_some() || is_over || key.currency != currency {
-            return Ok(Some(Units::ZERO));
+            return Ok(Units::ZERO);
         }
         let account = self.store.account(AccountKey { client: key.owner, currency }).await?;
         let left = key.left(now_ms).unwrap_or(Units::MAX);
-        Ok(Some(account.with_leases().min(left)))
+        Ok(account.with_leases().min(left))
     }
 }
 

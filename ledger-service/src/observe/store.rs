@@ -78,7 +78,7 @@ transactions! {
     batch, deduct_for_card, settle_ended_holds, open_holds, deduction, account, post, grant, balance,
     expire_grants, post_up_to, post_together, recall_leases,
     outlives_failover,
-    key, keys_of, change_key, batch_by_key, movement, movements, accounts, tallies, deductions, customer,
+    key, keys_of, change_key, rotate, batch_by_key, movement, movements, accounts, tallies, deductions, customer,
     remember_customer, replace_customer, payer, agreed, identity, check_and_count, open_top_up, advance_top_up, top_up,
     unfinished_top_ups, recent_top_ups, latest_movements, revenue, record_action, audit, ping,
     back_up, upkeep,

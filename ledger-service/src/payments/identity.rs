@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use stripe402_protocol::ClientId;
 
-use super::CardPayments;
-use crate::{accounting::name_of_customer, stripe::Card, topups::PaymentAbort};
+use super::{CardPayments, PaymentAttempt};
+use crate::{accounting::name_of_customer, keys, stripe::Card, topups::PaymentAbort};
 
 impl CardPayments {
     /// The card's client and its customer: under the first secret, unless it is known by another one, or
@@ -26,6 +26,17 @@ impl CardPayments {
             Some(known) => Ok((known, self.store.customer(known).await?)),
             None => Ok((*own, None)),
         }
+    }
+
+    /// The id that the card's client spends with now: another one than its account's after a rotation.
+    pub(super) async fn own_id(
+        &self,
+        attempt: &PaymentAttempt<'_>,
+    ) -> Result<ClientId, PaymentAbort> {
+        let rotation = self.store.account(attempt.account).await?.rotation;
+        let card = (attempt.account.client, attempt.card.fingerprint.as_str());
+        let now_ms = self.clock.now_ms();
+        Ok(keys::own_id(&*self.store, &self.secrets, card, rotation, now_ms).await?)
     }
 
     /// A card's ids by each server secret.

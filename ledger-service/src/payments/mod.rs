@@ -305,7 +305,7 @@ impl CardPayments {
         match outcome {
             DeductionOutcome::Deducted(credits_remaining) => Ok(Some(CardAnswer::Paid {
                 deduction_id: request.deduction_id,
-                client_id: attempt.account.client,
+                client_id: self.own_id(attempt).await?,
                 credits_remaining,
                 payment_intent_id: charged_by.cloned(),
             })),

@@ -14,7 +14,7 @@ use crate::topups::abort::{PaymentAbort, refuse, unaccepted};
 const LEAST: Units = Units::from_u32(50_000);
 
 impl CardPayments {
-    /// The client of this card, which is verified for it whatever the operator wants of payments: whoever
+    /// The client of this card, and the card's fingerprint. It is verified for the client whatever the operator wants of payments: whoever
     /// merely knows the card's number must not manage its owner's keys. Counts as a card payment does.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl CardPayments {
         self: &Arc<Self>,
         asked: &KeyRequest,
         card: PaymentMethodId,
-    ) -> Result<ClientId, PaymentAbort> {
+    ) -> Result<(ClientId, String), PaymentAbort> {
         let request = CardPayment {
             version: message::VERSION,
             deduction_id: asked.id,
@@ -48,7 +48,10 @@ impl CardPayments {
                 let tried = Attempt::of(&attempt);
                 self.verify_at_stripe(&mut attempt, tried).await?;
             }
-            if attempt.proven { Ok(attempt.account.client) } else { Err(refuse(unaccepted())) }
+            match attempt.proven {
+                true => Ok((attempt.account.client, attempt.card.fingerprint)),
+                false => Err(refuse(unaccepted())),
+            }
         };
         let in_time = tokio::time::timeout(self.options.deadline, found).await;
         in_time.unwrap_or_else(|_| Err(PaymentAbort::unavailable("the deadline passed")))

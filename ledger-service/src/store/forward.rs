@@ -36,6 +36,7 @@ macro_rules! forward_store {
                 key(hash: KeyHash) -> Option<Key>;
                 keys_of(owner: ClientId) -> Vec<(KeyHash, Key)>;
                 change_key(hash: KeyHash, after: Key) -> bool;
+                rotate(client: ClientId, before: Rotation, after: Rotation) -> bool;
                 batch_by_key(hash: KeyHash, batch: Batch) -> BatchAnswer;
             }
             TopUps {
@@ -86,7 +87,7 @@ macro_rules! forward_store {
             use $crate::{
                 accounting::{
                     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-                    Expired, Key, KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
+                    Expired, Key, KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled, State,
                     TopUp, TopUpId,
                 },
                 store::{

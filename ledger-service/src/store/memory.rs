@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{Batch, BatchAnswer},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 
 use uuid::Uuid;
@@ -26,7 +26,7 @@ use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, Book as _,
         DeductionRecord, Expired, Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened,
-        Posted, Posting, Settled, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        Posted, Posting, Settled, Spender, State, TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -98,6 +98,13 @@ impl Accounts for InMemory {
         let mut books = self.books()?;
         books.memory.forget_charges_before(&window.first_remembered());
         Ok(known(accounting::apply_batch(&mut books.memory, &batch, &window)))
+    }
+
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        let window = self.window();
+        let memory = &mut self.books()?.memory;
+        memory.forget_charges_before(&window.first_remembered());
+        Ok(known(accounting::apply_deduction(memory, &deduction, Spender::Other, &window)))
     }
 
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {

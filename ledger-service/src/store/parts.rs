@@ -11,8 +11,8 @@ use stripe402_protocol::{
 use super::{StoreError, StoredDeduction, Tally, scan};
 use crate::accounting::{
     Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Key,
-    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
-    TopUp, TopUpId,
+    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled,
+    State, TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -23,10 +23,8 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Carries out a charge whose gateway does not know the client yet, as a card payment's: a
     /// void of it may come without a client. Stores that keep deductions by client write down whose
-    /// it is first.
-    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
-        deduct_alone(self, deduction).await
-    }
+    /// it is first. A card pays ([`crate::accounting::Spender::Other`]), whatever ids its client has.
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError>;
 
     /// Settles holds whose end has come by the store's clock, as [`crate::accounting::settle_ended`]
     /// says: at most `most`, the earliest first. Every ledger may ask.
@@ -106,6 +104,15 @@ pub trait Keys: Send + Sync + 'static {
 
     /// Makes or changes a key as [`crate::accounting::change_key`] says.
     async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError>;
+
+    /// Puts `after` in the place of `before` in all accounts of a client that has any, together: its id is rotated.
+    /// Accounts that it gets later say the same. False, and nothing is done, if `before` is not there any more.
+    async fn rotate(
+        &self,
+        client: ClientId,
+        before: Rotation,
+        after: Rotation,
+    ) -> Result<bool, StoreError>;
 
     /// Carries out a batch in the name of a key's owner as [`crate::accounting::apply_by_key`] says. What would
     /// take too long may be answered [`DeductionOutcome::Leased`]: it is asked for again.
@@ -251,18 +258,27 @@ pub trait Reports: Send + Sync + 'static {
 }
 
 /// A deduction as a batch of its own.
+pub(super) fn alone(deduction: Deduction) -> Batch {
+    Batch { version: message::VERSION, deductions: vec![deduction], ..Batch::default() }
+}
+
+/// What became of [`alone`].
+///
+/// # Errors
+/// If it has no answer.
+pub(super) fn outcome(answer: &BatchAnswer) -> Result<DeductionOutcome, StoreError> {
+    let unanswered = || StoreError::Damaged("the store did not answer for the charge".to_owned());
+    answer.deductions.first().map(|(_, outcome)| *outcome).ok_or_else(unanswered)
+}
+
+/// A deduction as a batch of its own.
 ///
 /// # Errors
 /// The store's.
+#[cfg(test)]
 pub(crate) async fn deduct_alone<S: Accounts + ?Sized>(
     store: &S,
     deduction: Deduction,
 ) -> Result<DeductionOutcome, StoreError> {
-    let id = deduction.id;
-    let batch =
-        Batch { version: message::VERSION, deductions: vec![deduction], ..Batch::default() };
-    match store.batch(batch).await?.deductions.first() {
-        Some((of, outcome)) if *of == id => Ok(*outcome),
-        _ => Err(StoreError::Damaged("the store did not answer for the charge".to_owned())),
-    }
+    outcome(&store.batch(alone(deduction)).await?)
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use stripe402_protocol::message::AutoTopUpOff;
 
-use super::{PaymentAbort, TopUps, under_way::RunningTopUp};
+use super::{PaymentAbort, TopUps, abort::given_up, under_way::RunningTopUp};
 use crate::{
     accounting::{
         Account, AccountKey, AutoTopUp, Key, KeyHash, Kind, Opened, State, TopUp, TopUpId,
@@ -142,7 +142,7 @@ impl TopUps {
         let id = top_up.id;
         match Arc::clone(self).until_known(top_up, mark).await {
             State::RequiresAction { payment_intent } => {
-                Ok((self.abandon(id, &payment_intent).await?, true))
+                Ok((self.abandon(id, &payment_intent, given_up()).await?, true))
             }
             state => {
                 let asked = matches!(&state, State::Refused { refusal }

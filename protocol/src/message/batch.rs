@@ -189,6 +189,8 @@ pub enum KeyRefusal {
     Revoked,
     /// Its routes.
     Route,
+    /// It is a card's own id, and another one is in its place.
+    Rotated,
 }
 
 impl KeyRefusal {
@@ -200,6 +202,7 @@ impl KeyRefusal {
             Self::Expired => Reason::KeyExpired,
             Self::Revoked => Reason::KeyRevoked,
             Self::Route => Reason::KeyRoute,
+            Self::Rotated => Reason::IdRotated,
         }
     }
 }

@@ -93,9 +93,9 @@ mod tests {
         let first = [Deducted(three), Insufficient, Frozen, Voided, Conflict, Stale];
         assert_eq!(to_bytes(&first), [0, 6, 1, 2, 3, 4, 5]);
         assert_eq!(to_bytes(&[InDebt(three), Leased, LeaseRefused]), [6, 6, 7, 8]);
-        use KeyRefusal::{Budget, Expired, Revoked, Route};
-        let refused = [Budget, Expired, Revoked, Route].map(DeductionOutcome::KeyRefused);
-        assert_eq!(to_bytes(&refused), [9, 0, 9, 1, 9, 2, 9, 3]);
+        use KeyRefusal::{Budget, Expired, Revoked, Rotated, Route};
+        let refused = [Budget, Expired, Revoked, Route, Rotated].map(DeductionOutcome::KeyRefused);
+        assert_eq!(to_bytes(&refused), [9, 0, 9, 1, 9, 2, 9, 3, 9, 4]);
         use AutoTopUpOff::{AuthenticationRequired, Declined, Operator, Owner};
         let off = [Declined, AuthenticationRequired, AutoTopUpOff::Frozen, Operator, Owner];
         let untopped = off.map(|off| DeductionOutcome::DeductedUntopped(three, off));

@@ -41,6 +41,8 @@ pub enum KeyAction {
     Change,
     /// DELETE: one is revoked.
     Revoke,
+    /// POST to `rotate`: the card gets another client id.
+    Rotate,
 }
 
 /// The answer, with status 200: what the client is answered.
@@ -76,6 +78,9 @@ pub struct KeyPayment {
     /// What the key shall be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyTerms>,
+    /// For how long the card's client ids so far go on spending after it has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
 }
 
 impl KeyPayment {
@@ -166,6 +171,18 @@ pub struct KeyBudget {
 pub enum KeyRight {
     /// Manage its owner's keys.
     Manage,
+}
+
+/// The client id that a card has after it was rotated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedId {
+    /// The id, which spends what the one before did.
+    pub client_id: String,
+    /// How often the card's id was rotated.
+    pub generation: u32,
+    /// Until when the ids before it spend, Unix milliseconds.
+    pub old_until: u64,
 }
 
 /// A key as its owner is shown it.

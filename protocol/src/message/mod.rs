@@ -20,7 +20,7 @@ pub use batch::{
 pub use card::{CardAnswer, CardPayment, CardTrial};
 pub use key::{
     AutoTopUpOff, KeyAction, KeyAnswer, KeyAutoTopUp, KeyBudget, KeyPayment, KeyRequest, KeyRight,
-    KeyTerms, ShownAutoTopUp, ShownKey, ShownOff,
+    KeyTerms, RotatedId, ShownAutoTopUp, ShownKey, ShownOff,
 };
 pub use received::{Received, Refused};
 pub use settlement::{Settlement, SettlementQuery, SettlementState};

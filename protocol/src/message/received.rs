@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Batch, BatchAnswer, Capture, CaptureOutcome, Deduction, DeductionOutcome, HoldTerms,
-    LONGEST_HOLD_MS, Void,
+    KeyRefusal, LONGEST_HOLD_MS, Void,
     compact::{NotCompact, from_bytes, to_bytes, version},
     is_route_name,
 };
@@ -16,7 +16,7 @@ use crate::{ClientId, Currency, DeductionId, Units};
 const LEASELESS: u16 = 3;
 /// The last version without keys.
 const KEYLESS: u16 = 5;
-/// The last version without automatic top-ups.
+/// The last version without automatic top-ups and rotation.
 const AUTOLESS: u16 = 6;
 
 /// A batch without what no ledger of this release can keep. Deductions of many clients share a batch:
@@ -176,7 +176,7 @@ impl Refused {
 impl BatchAnswer {
     /// The answer in the version of the batch. To a gateway that knows of no leases, what is out on them
     /// is not there; to one that knows of no keys, what a key may not spend; to one that knows of no automatic
-    /// top-ups, that they are off.
+    /// top-ups and rotation, that they are off, and that an id was rotated.
     #[must_use]
     pub fn encode(mut self, version: u16) -> Vec<u8> {
         if version <= LEASELESS {
@@ -195,9 +195,13 @@ impl BatchAnswer {
         }
         if version <= AUTOLESS {
             for (_, outcome) in &mut self.deductions {
-                if let DeductionOutcome::DeductedUntopped(left, _) = outcome {
-                    *outcome = DeductionOutcome::Deducted(*left);
-                }
+                *outcome = match *outcome {
+                    DeductionOutcome::DeductedUntopped(left, _) => DeductionOutcome::Deducted(left),
+                    DeductionOutcome::KeyRefused(KeyRefusal::Rotated) => {
+                        DeductionOutcome::Insufficient
+                    }
+                    outcome => outcome,
+                };
             }
         }
         to_bytes(&self)
@@ -209,7 +213,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::{
-        super::{AutoTopUpOff, KeyRefusal, VERSION, VoidOutcome},
+        super::{AutoTopUpOff, VERSION, VoidOutcome},
         *,
     };
 
@@ -355,6 +359,13 @@ mod tests {
         let deductions = vec![(deduction(1).id, refused)];
         let answer = BatchAnswer { deductions, ..BatchAnswer::default() };
         for (version, told) in [(4, 1), (KEYLESS, 1), (VERSION, 9)] {
+            let answer = answer.clone().encode(version);
+            assert_eq!(answer.get(17), Some(&told), "version {version}");
+        }
+        let rotated = DeductionOutcome::KeyRefused(KeyRefusal::Rotated);
+        let deductions = vec![(deduction(1).id, rotated)];
+        let answer = BatchAnswer { deductions, ..BatchAnswer::default() };
+        for (version, told) in [(4, 1), (AUTOLESS, 1), (VERSION, 9)] {
             let answer = answer.clone().encode(version);
             assert_eq!(answer.get(17), Some(&told), "version {version}");
         }

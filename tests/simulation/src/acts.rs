@@ -1,7 +1,7 @@
 //! What people do: agents ask, operators refund and compare, cardholders dispute, others use the same
 //! Stripe account.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use stripe402_ledger::{
     accounting::{AccountKey, Budget, Kind, Posting},
@@ -130,6 +130,14 @@ impl People {
             }
             Act::Key { card, budget, calls, revoke_ms, auto } => {
                 self.key(card, (budget, auto), (calls, revoke_ms), number).await;
+            }
+            Act::Rotate { card, again_ms } => {
+                let name = format!("r{number}");
+                self.rotate(card, &name).await;
+                if let Some(again_ms) = again_ms {
+                    pass(again_ms).await;
+                    self.rotate(card, &name).await;
+                }
             }
             Act::DashboardRefund { card, fails } => self.dashboard_refund(card, fails).await,
             Act::Dispute { card, won, another } => {
@@ -285,6 +293,24 @@ impl People {
             monthly_most: Units::from_u32(auto.amount.saturating_mul(auto.times)),
             card: method.parse().ok().filter(|_| is_kept)?,
         })
+    }
+
+    /// A card's holder asks any ledger for another client id. Whose it is has been shown.
+    async fn rotate(&self, card: usize, name: &str) {
+        let (Some(owner), Some((ledger, parts))) = (self.account_of(card), self.some_parts())
+        else {
+            return;
+        };
+        let named = name.to_owned();
+        let rotating = async move {
+            parts.keys.rotate_on_record(owner.client, Duration::ZERO, Some(&named)).await.ok()
+        };
+        let Some(Some(done)) = ledger.within(rotating).await else { return };
+        let generation = done.rotation.generation;
+        self.tell(format_args!("card {} has an id of generation {generation}: {name}", card + 1));
+        let mut truth = self.world.truth();
+        let known = truth.rotated.entry(owner.client).or_default();
+        *known = generation.max(*known);
     }
 
     fn some_parts(&self) -> Option<(Rc<Ledger>, Parts)> {

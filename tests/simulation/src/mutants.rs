@@ -14,7 +14,7 @@ pub struct Mutant {
 }
 
 /// Every one that there is in the code.
-pub const ALL: [Mutant; 41] = [
+pub const ALL: [Mutant; 42] = [
     mutant("no_claim", "two ledgers drive one top-up, and one closes it while the other sends"),
     mutant("give_up_unseen", "a charge is given up without a look at Stripe's list"),
     mutant("look_too_early", "Stripe's list is looked through while the charge may be on its way"),
@@ -57,6 +57,7 @@ pub const ALL: [Mutant; 41] = [
     mutant("revoked_spends", "a key that was revoked goes on spending"),
     mutant("key_keeps_voids", "what comes back of a key's deduction does not come back to the key"),
     mutant("auto_twice", "a key tops up again for what it has topped up, and counts nothing"),
+    mutant("old_id_spends", "a client id that was rotated goes on spending"),
     mutant("trial_twice", "a card gets trial credit as often as it has none left"),
     mutant("credited_twice", "one PaymentIntent is credited as often as it is told of"),
 ];

@@ -4,7 +4,7 @@ mod acts;
 mod faults;
 
 use self::{
-    acts::{act, auto_key, burst, buy, card},
+    acts::{act, auto_key, burst, buy, card, rotate},
     faults::{fault, rotation, slow_then_broken},
 };
 use crate::dice::Dice;
@@ -137,6 +137,13 @@ pub enum Act {
         lasts_ms: Option<u64>,
         /// After how long the client wants all of its money back, if it does.
         refund_ms: Option<u64>,
+    },
+    /// A card's holder has its client id rotated.
+    Rotate {
+        /// Of this card's client.
+        card: usize,
+        /// The same again after so long, under the same name, perhaps at another ledger.
+        again_ms: Option<u64>,
     },
     /// An owner makes a key, which somebody else spends with; it may be revoked meanwhile, and may top up by itself.
     Key {
@@ -378,6 +385,10 @@ impl Plan {
             // Whose requests these are is told by the account: one for each card.
             faults.retain(|fault| fault.what != Fault::Rotation);
         }
+        if seed % 4 == 3 {
+            acts.extend((0..1 + dice.below(3)).map(|_| rotate(&dice, &cards)));
+            acts.sort_by_key(|act| act.at_ms);
+        }
         faults.sort_by_key(|fault| fault.at_ms);
         Self { seed, gateways, workers, ledgers, price, skews, cards, acts, faults }
     }
@@ -388,7 +399,8 @@ impl Plan {
         let faults = self.faults.iter().map(Planned::ends_ms);
         let acts = self.acts.iter().map(|act| {
             let again = match act.what {
-                Act::Refund { again_ms: Some(again), .. } => again,
+                Act::Refund { again_ms: Some(again), .. }
+                | Act::Rotate { again_ms: Some(again), .. } => again,
                 _ => 0,
             };
             act.ends_ms().saturating_add(again)

@@ -71,10 +71,21 @@ impl Line {
 }
 
 impl Line {
-    async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+    async fn batch(&self, batch: Batch, by_card: bool) -> Result<BatchAnswer, StoreError> {
         self.through("batch", async {
             let asked = batch.deductions.clone();
-            let answer = self.world.books.batch(batch).await?;
+            let new = asked.iter().filter(|of| !self.world.is_known(&of.id));
+            let new: Vec<_> = new.map(|of| of.id).collect();
+            let answer = match asked.first() {
+                Some(deduction) if by_card => {
+                    let outcome = self.world.books.deduct_for_card(deduction.clone()).await?;
+                    BatchAnswer { deductions: vec![(deduction.id, outcome)], ..Default::default() }
+                }
+                _ => self.world.books.batch(batch).await?,
+            };
+            for deduction in asked.iter().filter(|of| !by_card && new.contains(&of.id)) {
+                self.world.at_own_id(deduction, 0, &answer);
+            }
             for (deduction, (_, outcome)) in asked.iter().zip(&answer.deductions) {
                 if *outcome == DeductionOutcome::Insufficient {
                     self.world.at_refusal(deduction);
@@ -127,15 +138,21 @@ impl Line {
         self.through("batch_by_key", async {
             let asked = batch.deductions.clone();
             let before = self.world.books.key(hash).await?;
-            let new = asked.iter().filter(|of| self.world.standing_of(&of.id) == 0);
+            let new = asked.iter().filter(|of| !self.world.is_known(&of.id));
             let new: Vec<_> = new.map(|of| of.id).collect();
             let answer = self.world.books.batch_by_key(hash, batch).await?;
+            let generation = before.as_ref().and_then(|key| key.generation);
+            for deduction in asked.iter().filter(|of| new.contains(&of.id)) {
+                if let Some(generation) = generation {
+                    self.world.at_own_id(deduction, generation, &answer);
+                }
+            }
             for (deduction, (id, outcome)) in asked.iter().zip(&answer.deductions) {
                 match outcome {
                     DeductionOutcome::Insufficient => self.world.at_refusal(deduction),
                     DeductionOutcome::Deducted(_) => {
                         self.world.truth().deducted.insert(random_of(id));
-                        if new.contains(id) {
+                        if new.contains(id) && generation.is_none() {
                             self.world.at_key(hash, before.as_ref(), *id);
                         }
                     }
@@ -160,14 +177,14 @@ impl Line {
             voids: Vec::new(),
             captures: vec![],
         };
-        let answer = self.batch(batch).await?;
+        let answer = self.batch(batch, true).await?;
         let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(|| StoreError::Damaged("a batch of one has one answer".to_owned()))
     }
 }
 
 macro_rules! line {
-    ($self:ident batch($batch:ident)) => { $self.batch($batch).await };
+    ($self:ident batch($batch:ident)) => { $self.batch($batch, false).await };
     ($self:ident batch_by_key($hash:ident, $batch:ident)) => { $self.by_key($hash, $batch).await };
     ($self:ident deduct_for_card($deduction:ident)) => { $self.deduct($deduction).await };
     ($self:ident open_top_up($wanted:ident)) => { $self.open($wanted).await };

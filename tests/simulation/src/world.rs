@@ -15,7 +15,7 @@ use stripe402_ledger::{
     clock::{Clock, Ids},
     store::InMemory,
 };
-use stripe402_protocol::DeductionId;
+use stripe402_protocol::{ClientId, DeductionId};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -81,6 +81,8 @@ pub struct Truth {
     pub refunds: BTreeMap<String, (usize, i64)>,
     /// Deductions that keys made.
     pub by_key: BTreeMap<KeyHash, BTreeSet<DeductionId>>,
+    /// Clients whose id was rotated without a grace, and whoever asked has the answer: which generation spends.
+    pub rotated: BTreeMap<ClientId, u32>,
     /// Cards whose account somebody outside has changed: a dispute, a refund, a correction.
     pub touched: BTreeSet<usize>,
 }

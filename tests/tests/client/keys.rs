@@ -62,6 +62,37 @@ async fn a_key_is_created_used_listed_and_revoked() {
     assert!(stranger.code == 14 && stranger.error.contains("manage"), "{stranger:?}");
 }
 
+/// The program keeps the new id, and pays with it; who has the old one pays nothing.
+#[tokio::test]
+async fn a_client_id_is_rotated_and_the_new_one_kept() {
+    let here = Terminal::new().await;
+    let (url, card) = paid(&here).await;
+    let known = here.client_id();
+    let rotated = here.run(&["key", "rotate", &url, "--payment-method", &card]).await;
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    let new = rotated.out.trim();
+    assert!(new.starts_with("402402402402") && new != known, "{rotated:?}");
+    assert!(rotated.error.contains("generation 1"), "{rotated:?}");
+    assert_eq!(here.client_id(), new);
+    let paid = here.run(&["curl", &url]).await;
+    assert_eq!(paid.code, 0, "{paid:?}");
+    let old = here.stack.pay("/api/weather", &json!({"clientId": known})).send().await.unwrap();
+    let challenge: Value = wire::header(old.headers(), wire::PAYMENT_REQUIRED).unwrap();
+    assert_eq!(challenge["reason"], "id_rotated");
+    // Rotated elsewhere, it learns the new one from its receipt, and its card is not charged.
+    let payment = wire::encode(&json!({"paymentMethodId": card}));
+    let elsewhere = here.stack.client.post(here.stack.url("/.well-known/stripe402/keys/rotate"));
+    assert_eq!(elsewhere.header("payment", payment).send().await.unwrap().status(), 200);
+    let paid = here.run(&["curl", &url, "--payment-method", &card]).await;
+    assert_eq!(paid.code, 0, "{paid:?}");
+    assert!(here.client_id() != new && here.client_id().starts_with("402402402402"));
+    assert_eq!(here.stack.sim.totals("usd").await.unwrap().charged, 500);
+    // A key that may manage keys cannot be told the new one.
+    let manager = ["key", "rotate", &url, "--manager", new];
+    let refused = here.run(&manager).await;
+    assert!(refused.code == 14 && refused.error.contains("paymentMethodId"), "{refused:?}");
+}
+
 /// What the packages for JavaScript and Python do with keys, as a program prints it.
 fn same_in_every_language(said: &str) {
     let said: Value = serde_json::from_str(said).unwrap_or_else(|_| panic!("{said}"));
@@ -80,10 +111,16 @@ fn same_in_every_language(said: &str) {
         "{said}"
     );
     assert_eq!(said["plain"], "not_encrypted", "{said}");
+    assert_eq!(said["rotated"]["generation"], 1, "{said}");
+    let grace = said["rotated"]["oldUntil"].as_u64().unwrap() / 1_000;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(grace > now + 500 && grace < now + 700, "{said}");
+    assert_eq!(said["rotatedAgain"], said["rotated"]["clientId"], "{said}");
+    assert_eq!(said["servedByNew"], 200, "{said}");
 }
 
 const JAVASCRIPT: &str = r"
-import { changeKey, createKey, listKeys, revokeKey } from 'stripe402-client';
+import { changeKey, createKey, listKeys, revokeKey, rotateId } from 'stripe402-client';
 const [url, paymentMethodId] = process.argv.slice(2);
 const proof = { paymentMethodId };
 const autoTopUp = { below: 1, amount: 50_000, monthlyMost: 60_000 };
@@ -97,14 +134,19 @@ const changed = (await changeKey(url, proof, made.id, { budget: { perDay: 900 } 
 const revoked = (await revokeKey(url, proof, made.id)).state;
 const refused = await revokeKey(url, proof, '0123456789abcdef').catch(({ status, message }) => ({ status, message }));
 const plain = await listKeys('http://api.example', proof).catch((error) => error.code);
-console.log(JSON.stringify({ made, again: again.key, served, listed, changed, revoked, refused, plain }));
+const once = { graceSeconds: 600, idempotencyKey: 'r' };
+const rotated = await rotateId(url, proof, once);
+const rotatedAgain = (await rotateId(url, proof, once)).clientId;
+const byNew = Buffer.from(JSON.stringify({ clientId: rotated.clientId })).toString('base64');
+const servedByNew = (await fetch(url, { headers: { payment: byNew } })).status;
+console.log(JSON.stringify({ rotated, rotatedAgain, servedByNew, made, again: again.key, served, listed, changed, revoked, refused, plain }));
 ";
 
 const PYTHON: &str = r#"
 import base64, json, sys
 import SESSION
 import stripe402
-from stripe402 import KeyRefused, change_key, create_key, list_keys, revoke_key
+from stripe402 import KeyRefused, change_key, create_key, list_keys, revoke_key, rotate_id
 
 url, proof = sys.argv[1], {"paymentMethodId": sys.argv[2]}
 session = SESSION.CLASS()
@@ -125,7 +167,12 @@ try:
     list_keys(session, "http://api.example", proof)
 except stripe402.Error as error:
     plain = error.code
-print(json.dumps({"made": made, "again": again["key"], "served": served, "listed": listed, "changed": changed,
+once = {"grace_seconds": 600, "idempotency_key": "r"}
+rotated = rotate_id(session, url, proof, **once)
+rotated_again = rotate_id(session, url, proof, **once)["clientId"]
+by_new = base64.b64encode(json.dumps({"clientId": rotated["clientId"]}).encode()).decode()
+served_by_new = session.get(url, headers={"payment": by_new}).status_code
+print(json.dumps({"rotated": rotated, "rotatedAgain": rotated_again, "servedByNew": served_by_new, "made": made, "again": again["key"], "served": served, "listed": listed, "changed": changed,
                   "revoked": revoked, "refused": refused, "plain": plain}))
 "#;
 

@@ -31,6 +31,14 @@ impl Terminal {
         self.dir.path().join(name)
     }
 
+    /// Whom its purse knows as the payer.
+    pub(crate) fn client_id(&self) -> String {
+        let kept = std::fs::read_to_string(self.file("credentials.json")).unwrap();
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        let mut known = kept["origins"].as_object().unwrap().values();
+        known.find_map(|of| of["clientId"].as_str()).unwrap().to_owned()
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
         self.with("credentials.json", arguments, "").await
     }

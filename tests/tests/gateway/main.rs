@@ -72,6 +72,7 @@ mod refunds;
 mod replicas;
 mod restart;
 mod rolling_restart;
+mod rotate;
 mod rotation;
 mod rotation_under_load;
 mod shipped;

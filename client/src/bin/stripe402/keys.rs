@@ -1,12 +1,12 @@
-//! `stripe402 key create`, `list` and `revoke`: keys for those who shall spend, with limits of their own.
+//! `stripe402 key create`, `list`, `revoke` and `rotate`: keys for those who shall spend, with limits of their own.
 
 use clap::{Args, Subcommand};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use stripe402_client::{Amount, is_private, money};
+use stripe402_client::{Amount, Purse, is_private, money, storage::Storage as _};
 use stripe402_protocol::{
     ClientId, Currency, PAYMENT, PaymentMethodId, Units, encode,
-    message::{KeyAutoTopUp, KeyBudget, KeyPayment, KeyRight, KeyTerms, ShownKey},
+    message::{KeyAutoTopUp, KeyBudget, KeyPayment, KeyRight, KeyTerms, RotatedId, ShownKey},
 };
 
 use crate::{
@@ -34,6 +34,10 @@ pub(crate) enum KeyCommand {
     /// Revoke a key, for good.
     #[command(after_help = EXIT_CODES)]
     Revoke(RevokeArgs),
+    /// Rotate the client id of your card: those so far spend nothing more, and the new one spends the same
+    /// balance.
+    #[command(after_help = EXIT_CODES)]
+    Rotate(RotateArgs),
 }
 
 /// Whose keys, and at which server.
@@ -101,12 +105,22 @@ pub(crate) struct RevokeArgs {
     pub(crate) id: String,
 }
 
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    /// Seconds for which the ids so far go on spending.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) grace: u64,
+}
+
 impl KeyCommand {
     pub(crate) const fn json(&self) -> bool {
         match self {
             Self::Create(arguments) => arguments.who.common.json,
             Self::List(who) => who.common.json,
             Self::Revoke(arguments) => arguments.who.common.json,
+            Self::Rotate(arguments) => arguments.who.common.json,
         }
     }
 }
@@ -116,6 +130,7 @@ pub(crate) async fn key(command: KeyCommand) -> Result<u8, Exit> {
         KeyCommand::Create(arguments) => create(arguments).await,
         KeyCommand::List(who) => list(&who).await,
         KeyCommand::Revoke(arguments) => revoke(&arguments).await,
+        KeyCommand::Rotate(arguments) => rotate(&arguments).await,
     }
 }
 
@@ -142,7 +157,9 @@ async fn create(arguments: CreateArgs) -> Result<u8, Exit> {
         rights: arguments.may_manage.then_some(KeyRight::Manage).into_iter().collect(),
         auto_top_up: arguments.auto_top_up.map(|text| auto_top_up(&text, &units)).transpose()?,
     };
-    let made = ask(&who, Method::POST, "", Some(terms)).await?;
+    let made =
+        ask(&who, Method::POST, "", KeyPayment { key: Some(terms), ..KeyPayment::default() })
+            .await?;
     if who.common.json {
         show::json(&made);
         return Ok(0);
@@ -183,7 +200,7 @@ fn auto_top_up(
 }
 
 async fn list(who: &WhoArgs) -> Result<u8, Exit> {
-    let found = ask(who, Method::GET, "", None).await?;
+    let found = ask(who, Method::GET, "", KeyPayment::default()).await?;
     if who.common.json {
         show::json(&found);
         return Ok(0);
@@ -211,7 +228,7 @@ async fn revoke(arguments: &RevokeArgs) -> Result<u8, Exit> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Exit::usage("--id: must be the id of a key, as in the list".to_owned()));
     }
-    let revoked = ask(who, Method::DELETE, &format!("/{id}"), None).await?;
+    let revoked = ask(who, Method::DELETE, &format!("/{id}"), KeyPayment::default()).await?;
     if who.common.json {
         show::json(&revoked);
         return Ok(0);
@@ -221,18 +238,45 @@ async fn revoke(arguments: &RevokeArgs) -> Result<u8, Exit> {
     Ok(0)
 }
 
+/// The id so far is forgotten where it is known: what is paid next is paid with the new one.
+async fn rotate(arguments: &RotateArgs) -> Result<u8, Exit> {
+    let RotateArgs { who, grace } = arguments;
+    let payment = KeyPayment { grace_seconds: Some(*grace), ..KeyPayment::default() };
+    let rotated = ask(who, Method::POST, "/rotate", payment).await?;
+    let told: RotatedId = read(rotated.clone())?;
+    let id: ClientId = told.client_id.parse().map_err(|_| unreadable("it is no client id"))?;
+    let origin = who.url.origin().ascii_serialization();
+    let learn = &mut |purse: &mut Purse| {
+        if let Some(known) = purse.origins.get_mut(&origin) {
+            known.client_id = Some(id);
+        }
+    };
+    let kept = who.common.file()?.change(learn);
+    kept.map_err(|error| Exit::local(error.to_string()))?;
+    if who.common.json {
+        show::json(&rotated);
+        return Ok(0);
+    }
+    show::say(&told.client_id);
+    let end = match grace {
+        0 => "Those before it spend nothing more".to_owned(),
+        _ => format!("Those before it spend for {grace} seconds more at the most"),
+    };
+    show::aside(&format!("This is your client id now (generation {}). {end}", told.generation));
+    Ok(0)
+}
+
 /// Has the server do something with keys.
 async fn ask(
     who: &WhoArgs,
     method: Method,
     below: &str,
-    key: Option<KeyTerms>,
+    mut payment: KeyPayment,
 ) -> Result<Value, Exit> {
     let origin = who.url.origin().ascii_serialization();
     if !who.allow_http && !is_private(&origin) {
         return Err(stripe402_client::Error::NotEncrypted { origin }.into());
     }
-    let mut payment = KeyPayment { key, ..KeyPayment::default() };
     match (&who.manager, &who.payment_method) {
         (Some(manager), _) => payment.client_id = Some(manager.to_hex()),
         (None, Some(card)) => payment.payment_method_id = Some(card.as_str().to_owned()),

@@ -75,10 +75,14 @@ fn refusals_in_order_of_precedence() {
     for (name, case, outcome) in cases {
         let mut book = book(100);
         assert_eq!(
-            apply_deduction(&mut book, &good, &window()),
+            apply_deduction(&mut book, &good, Spender::FIRST, &window()),
             Ok(DeductionOutcome::Deducted(units(60)))
         );
-        assert_eq!(apply_deduction(&mut book, &case, &window()), Ok(outcome), "{name}");
+        assert_eq!(
+            apply_deduction(&mut book, &case, Spender::FIRST, &window()),
+            Ok(outcome),
+            "{name}"
+        );
     }
 }
 
@@ -86,13 +90,14 @@ fn refusals_in_order_of_precedence() {
 fn a_frozen_account_pays_nothing_and_repeats_what_it_paid() {
     let mut book = book(100);
     let paid = deduction(NOW, 1, 40);
-    apply_deduction(&mut book, &paid, &window()).unwrap();
+    apply_deduction(&mut book, &paid, Spender::FIRST, &window()).unwrap();
     let frozen = Account { frozen: true, ..book.account(&account()).unwrap() };
     book.set_account(&account(), &frozen).unwrap();
     let left = DeductionOutcome::Deducted(Units::from_u32(60));
-    assert_eq!(apply_deduction(&mut book, &paid, &window()), Ok(left));
+    assert_eq!(apply_deduction(&mut book, &paid, Spender::FIRST, &window()), Ok(left));
     for amount in [1, 1_000] {
-        let outcome = apply_deduction(&mut book, &deduction(NOW, 2, amount), &window());
+        let outcome =
+            apply_deduction(&mut book, &deduction(NOW, 2, amount), Spender::FIRST, &window());
         assert_eq!(outcome, Ok(DeductionOutcome::Frozen));
     }
 }
@@ -101,7 +106,7 @@ fn a_frozen_account_pays_nothing_and_repeats_what_it_paid() {
 fn what_a_void_gives_back_settles_debt_first() {
     let mut book = book(100);
     let taken = deduction(NOW, 1, 100);
-    apply_deduction(&mut book, &taken, &window()).unwrap();
+    apply_deduction(&mut book, &taken, Spender::FIRST, &window()).unwrap();
     let indebted = Account { debt: Units::from_u32(30), ..Account::default() };
     book.set_account(&account(), &indebted).unwrap();
     apply_void(&mut book, &void(&taken), &window()).unwrap();
@@ -113,7 +118,10 @@ fn what_a_void_gives_back_settles_debt_first() {
 fn a_currency_never_pays_for_another() {
     let mut book = book(100);
     let euros = Deduction { currency: "eur".parse().unwrap(), ..deduction(NOW, 1, 1) };
-    assert_eq!(apply_deduction(&mut book, &euros, &window()), Ok(DeductionOutcome::Insufficient));
+    assert_eq!(
+        apply_deduction(&mut book, &euros, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Insufficient)
+    );
     assert_eq!(left(&book), 100);
 }
 
@@ -121,11 +129,14 @@ fn a_currency_never_pays_for_another() {
 fn a_void_gives_back_once() {
     let mut book = book(100);
     let taken = deduction(NOW, 1, 40);
-    apply_deduction(&mut book, &taken, &window()).unwrap();
+    apply_deduction(&mut book, &taken, Spender::FIRST, &window()).unwrap();
     assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Voided));
     assert_eq!(left(&book), 100);
     assert_eq!(apply_void(&mut book, &void(&taken), &window()), Ok(VoidOutcome::Repeated));
-    assert_eq!(apply_deduction(&mut book, &taken, &window()), Ok(DeductionOutcome::Voided));
+    assert_eq!(
+        apply_deduction(&mut book, &taken, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Voided)
+    );
     assert_eq!(left(&book), 100);
     assert_eq!(book.tallies().values().collect::<Vec<_>>(), [&(0, 0)]);
 }
@@ -136,7 +147,10 @@ fn a_void_that_comes_first_refuses_the_charge() {
     let late = deduction(NOW, 1, 40);
     let early = Void { id: late.id, client_id: None };
     assert_eq!(apply_void(&mut book, &early, &window()), Ok(VoidOutcome::Marked));
-    assert_eq!(apply_deduction(&mut book, &late, &window()), Ok(DeductionOutcome::Voided));
+    assert_eq!(
+        apply_deduction(&mut book, &late, Spender::FIRST, &window()),
+        Ok(DeductionOutcome::Voided)
+    );
     assert_eq!(left(&book), 100);
 }
 
@@ -152,7 +166,7 @@ fn a_void_of_what_is_forgotten_leaves_nothing_behind() {
 fn a_void_in_another_clients_name_does_nothing() {
     let mut book = book(100);
     let taken = deduction(NOW, 1, 40);
-    apply_deduction(&mut book, &taken, &window()).unwrap();
+    apply_deduction(&mut book, &taken, Spender::FIRST, &window()).unwrap();
     let forged = Void { id: taken.id, client_id: Some(client("b")) };
     assert_eq!(apply_void(&mut book, &forged, &window()), Ok(VoidOutcome::Conflict));
     assert_eq!(left(&book), 60);
@@ -162,7 +176,7 @@ fn a_void_in_another_clients_name_does_nothing() {
 fn voids_of_a_batch_come_before_its_charges() {
     let mut book = book(40);
     let first = deduction(NOW, 1, 40);
-    apply_deduction(&mut book, &first, &window()).unwrap();
+    apply_deduction(&mut book, &first, Spender::FIRST, &window()).unwrap();
     let second = deduction(NOW, 2, 40);
     let batch =
         Batch { deductions: vec![second.clone()], voids: vec![void(&first)], ..Batch::default() };

@@ -6,7 +6,7 @@ use stripe402_protocol::{
 };
 
 use super::*;
-use crate::accounting::{Memory, apply_deduction, apply_void};
+use crate::accounting::{Memory, Spender, apply_deduction, apply_void};
 
 const NOW: u64 = 1_795_000_000_000;
 const MINUTE: u64 = 60_000;
@@ -57,7 +57,7 @@ fn account(available: u32, pending: u32, debt: u32) -> Account {
 }
 
 fn held(book: &mut Memory) -> DeductionOutcome {
-    apply_deduction(book, &hold(), &at(NOW)).unwrap()
+    apply_deduction(book, &hold(), Spender::FIRST, &at(NOW)).unwrap()
 }
 
 fn captured(captured: u32, left: u32) -> Result<CaptureOutcome, core::convert::Infallible> {
@@ -101,7 +101,7 @@ fn what_is_repeated_has_its_first_answer_and_no_other_effect() {
         Deduction { amount: units(99), ..hold() },
         Deduction { route: "other".to_owned(), ..hold() },
     ] {
-        let outcome = apply_deduction(&mut book, &other, &at(NOW));
+        let outcome = apply_deduction(&mut book, &other, Spender::FIRST, &at(NOW));
         assert_eq!(outcome, Ok(DeductionOutcome::Conflict));
     }
 }
@@ -159,7 +159,10 @@ fn at_its_end_a_hold_takes_what_its_terms_say() {
     assert_eq!(apply_capture(&mut book, &capture(70), &at(end)), captured(10, 90));
     // What came too late is not begun.
     let late = Deduction { id: DeductionId::mint(NOW, [2; 10]), ..hold() };
-    assert_eq!(apply_deduction(&mut book, &late, &at(end)), Ok(DeductionOutcome::Stale));
+    assert_eq!(
+        apply_deduction(&mut book, &late, Spender::FIRST, &at(end)),
+        Ok(DeductionOutcome::Stale)
+    );
 }
 
 /// Holds live by their own end: also where the ledger has forgotten their ids.
@@ -197,7 +200,7 @@ fn another_clients_capture_does_nothing() {
     apply_capture(&mut marked, &stranger, &at(NOW)).unwrap();
     assert_eq!(held(&mut marked), DeductionOutcome::Conflict);
     let plain = Deduction { hold: None, id: DeductionId::mint(NOW, [3; 10]), ..hold() };
-    apply_deduction(&mut marked, &plain, &at(NOW)).unwrap();
+    apply_deduction(&mut marked, &plain, Spender::FIRST, &at(NOW)).unwrap();
     let of_plain = Capture { id: plain.id, ..capture(5) };
     assert_eq!(apply_capture(&mut marked, &of_plain, &at(NOW)), Ok(CaptureOutcome::Conflict));
 }
@@ -217,7 +220,7 @@ fn a_client_in_debt_hears_how_much() {
     let mut book = book(0);
     book.set_account(&key(), &account(5, 0, 7)).unwrap();
     for wanted in [hold(), Deduction { hold: None, ..hold() }] {
-        let outcome = apply_deduction(&mut book, &wanted, &at(NOW));
+        let outcome = apply_deduction(&mut book, &wanted, Spender::FIRST, &at(NOW));
         assert_eq!(outcome, Ok(DeductionOutcome::InDebt(units(7))));
     }
 }

@@ -9,8 +9,8 @@ use stripe402_protocol::{
 
 use super::{
     super::{
-        Book, DeductionRecord, Window, apply_capture, apply_deduction, apply_void,
-        deduction::or_if_damaged,
+        Book, DeductionRecord, Spender, Window, apply_batch_by, apply_capture, apply_deduction,
+        apply_void, deduction::or_if_damaged,
     },
     Key, KeyHash, standing,
 };
@@ -30,6 +30,9 @@ pub fn apply_by_key<B: Book>(
     window: &Window,
 ) -> Result<BatchAnswer, B::Error> {
     let Some(before) = book.key(hash)? else { return Ok(refused(batch)) };
+    if let Some(generation) = before.generation {
+        return apply_batch_by(book, batch, Spender::Generation(generation), window);
+    }
     let mut key = before.clone();
     for ended in before.ended(window.now_ms()) {
         key = key.heard_of(&ended, book.deduction(&ended)?.as_ref());
@@ -71,7 +74,7 @@ fn deduct_by_key<B: Book>(
     {
         return Ok(DeductionOutcome::KeyRefused(refusal));
     }
-    let outcome = apply_deduction(book, deduction, window)?;
+    let outcome = apply_deduction(book, deduction, Spender::Other, window)?;
     if is_new && matches!(outcome, DeductionOutcome::Deducted(_)) {
         *key = key.clone().with(deduction);
     }

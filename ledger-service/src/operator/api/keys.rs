@@ -178,3 +178,23 @@ pub(super) async fn revoke(
     };
     Ok(Json(operators.carry_out(work).await?))
 }
+
+/// Rotate a client's id
+///
+/// The ids so far spend nothing more. The card's next payment tells its holder the new one, and is not charged if the
+/// balance suffices. The subject stays.
+#[utoipa::path(post, path = "/admin/v1/clients/{client}/rotate", tag = "actions", operation_id = "rotate",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = Reason,
+    responses((status = 200, body = view::Rotated), (status = 404, body = ErrorBody, description = "There is no such client"),
+    (status = 409, body = ErrorBody, description = "Refused: rotated_meanwhile (another rotation came first)"), Usual))]
+pub(super) async fn rotate(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Named(client): Named,
+    Sent(Reason { reason }): Sent<Reason>,
+) -> Result<Json<view::Rotated>, ApiError> {
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.rotate(&actor, &client, &reason).await
+    };
+    Ok(Json(operators.carry_out(work).await?))
+}

@@ -50,6 +50,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/clients/{client}/keys", get(keys::list).post(keys::make))
         .route("/clients/{client}/keys/{key}/revoke", post(keys::revoke))
         .route("/clients/{client}/keys/{key}/stop-auto-top-up", post(keys::stop_auto_top_up))
+        .route("/clients/{client}/rotate", post(keys::rotate))
         .route("/transfers", get(money::transfers))
         .route("/revenue", get(money::revenue))
         .route("/top-ups", get(money::top_ups))

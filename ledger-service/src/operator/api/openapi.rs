@@ -26,6 +26,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         keys::list,
         keys::make,
         keys::revoke,
+        keys::rotate,
         money::transfers,
         money::revenue,
         money::statement,

@@ -19,7 +19,7 @@ use crate::{
         Actor, Adjustment, GrantOrder, KeyOrder, Month, Operations, OperatorError, RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
-            Movements, Reconciled, Refunded, Revenue, Statement, SumBy, Verified,
+            Movements, Reconciled, Refunded, Revenue, Rotated, Statement, SumBy, Verified,
         },
     },
 };
@@ -287,6 +287,16 @@ impl Books {
             Self::There(ledger) => {
                 let (client, key) = (subject(client)?, subject(key)?);
                 let path = format!("/clients/{client}/keys/{key}/stop-auto-top-up");
+                ledger.post(&path, &json!({"reason": reason}), Task::Act).await
+            }
+        }
+    }
+
+    pub(super) async fn rotate(&self, client: &str, reason: &str) -> Result<Rotated, CliError> {
+        match self {
+            Self::Here(books) => Ok(books.rotate(&Actor::command_line(), client, reason).await?),
+            Self::There(ledger) => {
+                let path = format!("/clients/{}/rotate", subject(client)?);
                 ledger.post(&path, &json!({"reason": reason}), Task::Act).await
             }
         }

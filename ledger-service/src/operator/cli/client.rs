@@ -30,6 +30,7 @@ pub async fn client(command: ClientCommand) -> Result<Report, CliError> {
         ClientCommand::MakeKey(arguments) => keys::make(arguments).await,
         ClientCommand::RevokeKey(arguments) => keys::revoke(arguments).await,
         ClientCommand::StopAutoTopUp(arguments) => keys::stop_auto_top_up(arguments).await,
+        ClientCommand::Rotate(arguments) => keys::rotate(arguments).await,
     }
 }
 
@@ -112,6 +113,9 @@ fn summary(subject: &str, account: &Account) -> String {
     }
     if account.frozen {
         text.push_str(", FROZEN");
+    }
+    if account.generation > 0 {
+        text.push_str(&format!(", id of generation {}", account.generation));
     }
     text
 }

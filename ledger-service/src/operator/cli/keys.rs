@@ -1,4 +1,4 @@
-//! `client keys | make-key | revoke-key | stop-auto-top-up`.
+//! `client keys | make-key | revoke-key | stop-auto-top-up | rotate`.
 
 use stripe402_protocol::{Currency, Units};
 
@@ -6,7 +6,7 @@ use super::{Books, CliError, Report, report};
 use crate::{
     accounting::Budget,
     clock::{Clock as _, SystemClock},
-    config::{ClientArgs, MakeKeyArgs, RevokeKeyArgs, Span},
+    config::{ClientArgs, FreezeArgs, MakeKeyArgs, RevokeKeyArgs, Span},
     keys::Terms,
     operator::{
         moment::moment,
@@ -57,6 +57,16 @@ pub(super) async fn stop_auto_top_up(arguments: RevokeKeyArgs) -> Result<Report,
     let stopped = Books::open(&books)?.stop_auto_top_up(&client, &key, &reason).await?;
     let line = format!("key {} ({}) tops up no more", stopped.id, stopped.label);
     Report::new(vec![line], &stopped, books.json)
+}
+
+pub(super) async fn rotate(arguments: FreezeArgs) -> Result<Report, CliError> {
+    let FreezeArgs { client: ClientArgs { client, books }, reason } = arguments;
+    let rotated = Books::open(&books)?.rotate(&client, &reason).await?;
+    let line = format!(
+        "client {}: the ids so far spend nothing more (generation {})",
+        rotated.subject, rotated.generation
+    );
+    Report::new(vec![line], &rotated, books.json)
 }
 
 fn units(name: &str, units: Option<i64>) -> Result<Option<Units>, CliError> {

@@ -64,6 +64,7 @@ mod tests {
             pending: Units::ZERO,
             debt: Units::ZERO,
             frozen: false,
+            generation: 0,
         };
         let given = |short| Refunded {
             subject: "0123456789abcdef".to_owned(),

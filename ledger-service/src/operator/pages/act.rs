@@ -142,6 +142,20 @@ pub(super) async fn stop_auto_top_up(
     answer(&operators, &actor, &client, ("stop-auto-top-up", &filled), done).await
 }
 
+pub(super) async fn rotate(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Path(client): Path<String>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let (who, whom, why) = (actor.clone(), client.clone(), filled.reason.clone());
+    let work = async move |context: Arc<OperatorContext>| {
+        context.operations.rotate(&who, &whom, &why).await
+    };
+    let done = operators.carry_out(work).await.map(|_| "rotate");
+    answer(&operators, &actor, &client, ("rotate", &filled), done).await
+}
+
 fn adjustment(filled: &Filled) -> Result<Adjustment, OperatorError> {
     Ok(Adjustment {
         currency: currency(filled)?,

@@ -137,6 +137,7 @@ fn said(done: &str) -> Option<&'static str> {
         "adjust" => Some("The correction is in the books."),
         "grant" => Some("The credit is in the books."),
         "stop-auto-top-up" => Some("The key tops up no more."),
+        "rotate" => Some("Rotated: the client's ids so far spend nothing more."),
         "revoke" => Some("The key is revoked: it spends nothing any more."),
         "repeated" => Some("It was in the books already, by the same reference: nothing happened."),
         "refund" => Some("The refund is on its way to the card."),
@@ -292,6 +293,12 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                 (reason("refund", false, filled("refund")))
                 (reference("refund", filled("refund")))
                 button type="submit" { "Refund to the card" }
+            }
+            form.card method="post" action=(action("rotate")) {
+                h3 { "Rotate the client id" }
+                p.hint { "The ids so far spend nothing more. The card learns the new one when it pays next." }
+                (reason("rotate", true, filled("rotate")))
+                button.danger type="submit" { "Rotate" }
             }
             @let (what, button, hint) = if frozen {
                 ("unfreeze", "Unfreeze", "Deductions and card charges again, in every currency.")

@@ -135,5 +135,6 @@ pub(super) fn state(account: &Account) -> Markup {
         @if account.frozen { span.badge.bad { "frozen" } }
         @else if !account.debt.is_zero() { span.badge.waiting { "in debt" } }
         @else { span.badge.good { "open" } }
+        @if account.generation > 0 { span.badge { "id " (account.generation) } }
     }
 }

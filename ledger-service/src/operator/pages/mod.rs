@@ -45,6 +45,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}", get(client::show))
         .route("/admin/clients/{client}/freeze", post(act::freeze))
         .route("/admin/clients/{client}/unfreeze", post(act::unfreeze))
+        .route("/admin/clients/{client}/rotate", post(act::rotate))
         .route("/admin/clients/{client}/adjust", post(act::adjust))
         .route("/admin/clients/{client}/grant", post(act::grant))
         .route("/admin/clients/{client}/refund", post(act::refund))

@@ -51,7 +51,8 @@ impl Operations {
     /// The client of this id, which may have no account, or of this subject.
     pub(super) async fn client(&self, name: &str) -> Result<ClientId, OperatorError> {
         if let Ok(client) = name.parse::<ClientId>() {
-            return Ok(client);
+            // A key's, or that of a later generation, stands for its owner's.
+            return Ok(self.keys.of(&client).await?.map_or(client, |(_, key)| key.owner));
         }
         if !is_subject(name) {
             return Err(OperatorError::unnamed());

@@ -1,6 +1,6 @@
 //! Keys of a client's.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Actor, Operations, OperatorError,
@@ -10,8 +10,8 @@ use super::{
     view,
 };
 use crate::{
-    accounting::{Order, OrderKind},
-    keys::{KeyError, Terms},
+    accounting::{Key, KeyHash, Order, OrderKind, Spender},
+    keys::{self, KeyError, Terms},
 };
 
 /// A key to be made, and why.
@@ -24,7 +24,7 @@ pub struct KeyOrder {
 }
 
 impl Operations {
-    /// A client's keys, the first one first.
+    /// A client's keys, the first one first, and the generations of its own id after the first.
     ///
     /// # Errors
     /// [`OperatorError`].
@@ -33,7 +33,16 @@ impl Operations {
         let client = found.first().ok_or(UNKNOWN)?.client;
         let now_ms = self.clock.now_ms();
         let keys = self.keys.list(client).await?;
-        let keys = keys.iter().map(|(hash, key)| view::Key::of(*hash, key, now_ms)).collect();
+        let rotation = self.keys.rotation(client).await?.unwrap_or_default();
+        let shown = |(hash, key): &(KeyHash, Key)| {
+            let mut shown = view::Key::of(*hash, key, now_ms);
+            let generation = key.generation.map(Spender::Generation);
+            if generation.is_some_and(|of| rotation.is_over(of, now_ms)) {
+                shown.state = view::KeyState::Expired;
+            }
+            shown
+        };
+        let keys = keys.iter().map(shown).collect();
         Ok(view::Keys { subject: client.subject(), keys })
     }
 
@@ -140,6 +149,31 @@ impl Operations {
     }
 }
 
+impl Operations {
+    /// Rotates a client's id: its ids so far spend nothing more, and its card learns the new one when it pays next.
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub async fn rotate(
+        &self,
+        actor: &Actor,
+        client: &str,
+        reason: &str,
+    ) -> Result<view::Rotated, OperatorError> {
+        said("reason", reason, LONGEST_REASON)?;
+        let found = self.accounts_of(client).await?;
+        let client = found.first().ok_or(UNKNOWN)?.client;
+        let order = keys::order(&client, reason.to_owned());
+        let work = async {
+            let rotation = self.keys.rotate(client, Duration::ZERO, None).await?.rotation;
+            let (subject, generation) = (client.subject(), rotation.generation);
+            let detail = Some(format!("generation {generation}"));
+            Ok(Deed { detail, ..Deed::done(view::Rotated { subject, generation }) })
+        };
+        self.on_record(actor, order, work).await
+    }
+}
+
 const NO_SUCH_KEY: OperatorError = OperatorError::NotFound("the client has no such key");
 
 impl From<KeyError> for OperatorError {
@@ -150,6 +184,10 @@ impl From<KeyError> for OperatorError {
             KeyError::Unknown => NO_SUCH_KEY,
             KeyError::TooMany(_) => {
                 Self::Refused { code: "too_many_keys", text: error.to_string() }
+            }
+            KeyError::NoAccount => UNKNOWN,
+            KeyError::Meanwhile => {
+                Self::Refused { code: "rotated_meanwhile", text: error.to_string() }
             }
             KeyError::Mismatch => Self::Refused { code: "conflict", text: error.to_string() },
             // An operator's keys charge no card, and operators only switch that off.

@@ -140,6 +140,11 @@ macro_rules! conformance_tests {
             keys_are_listed_by_owner
             a_hold_of_a_key_is_settled_at_its_end
             a_budget_is_spent_to_the_last_unit
+            an_id_that_was_rotated_spends_nothing
+            a_hold_after_its_capture_is_taken_of_a_rotated_id
+            a_grace_lets_earlier_ids_spend_for_a_while
+            all_accounts_of_a_client_are_rotated_once
+            no_new_account_escapes_a_rotation
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
             the_newest_of_all_clients_is_found

@@ -13,7 +13,7 @@ use super::{
     read::Snapshot,
     schema::{self, KEYS, KEYS_OF, failed},
 };
-use crate::accounting::{self, Key, KeyHash};
+use crate::accounting::{self, Key, KeyHash, Rotation};
 
 impl Snapshot {
     fn key(&self, hash: &KeyHash) -> Result<Option<Key>, StoreError> {
@@ -47,6 +47,15 @@ impl Keys for Embedded {
 
     async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError> {
         self.write(move |book| accounting::change_key(book, &hash, &after)).await
+    }
+
+    async fn rotate(
+        &self,
+        client: ClientId,
+        before: Rotation,
+        after: Rotation,
+    ) -> Result<bool, StoreError> {
+        self.write(move |book: &mut TableBook<'_>| book.rotate(&client, before, after)).await
     }
 
     async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {

@@ -29,7 +29,7 @@ use std::{
 use async_trait::async_trait;
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{Batch, BatchAnswer},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 use uuid::Uuid;
 
@@ -40,12 +40,15 @@ use self::{
     read::Snapshot,
     writer::{Turns, Writer},
 };
-use super::{Accounts, Audit, Counters, Customers, Store, StoreError, TopUps};
+use super::{
+    Accounts, Audit, Counters, Customers, Store, StoreError, TopUps,
+    parts::{alone, outcome},
+};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, State, TopUp,
-        TopUpId, UNCHARGED_KEPT, Window,
+        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, Spender, State,
+        TopUp, TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -142,6 +145,16 @@ impl Embedded {
         .await
     }
 
+    async fn batch_by(&self, spender: Spender, batch: Batch) -> Result<BatchAnswer, StoreError> {
+        let (window, uncharged_until) = (self.window(), self.uncharged_until());
+        self.write(move |book| {
+            book.remember_from(window.first_remembered());
+            book.remember_uncharged_after(uncharged_until);
+            accounting::apply_batch_by(book, &batch, spender, &window)
+        })
+        .await
+    }
+
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot::new(self.file.begin_read()?))
     }
@@ -150,13 +163,11 @@ impl Embedded {
 #[async_trait]
 impl Accounts for Embedded {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let (window, uncharged_until) = (self.window(), self.uncharged_until());
-        self.write(move |book| {
-            book.remember_from(window.first_remembered());
-            book.remember_uncharged_after(uncharged_until);
-            accounting::apply_batch(book, &batch, &window)
-        })
-        .await
+        self.batch_by(Spender::FIRST, batch).await
+    }
+
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        outcome(&self.batch_by(Spender::Other, alone(deduction)).await?)
     }
 
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {

@@ -206,7 +206,33 @@ pub(super) fn account(
     let bytes = table.get(account_bytes(key).as_slice()).map_err(failed)?;
     let read =
         |bytes: &[u8]| from_postcard(bytes).map_err(|why| damaged(&ACCOUNTS, &shown(key), &why));
-    bytes.map_or_else(|| Ok(Account::default()), |bytes| read(bytes.value()))
+    match bytes {
+        Some(bytes) => read(bytes.value()),
+        // What is new has the ids of its client's others.
+        None => {
+            let like = accounts_of(table, &key.client)?.into_iter().next();
+            let rotation = like.map(|(_, account)| account.rotation).unwrap_or_default();
+            Ok(Account { rotation, ..Account::default() })
+        }
+    }
+}
+
+/// All accounts of a client.
+pub(super) fn accounts_of(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    client: &ClientId,
+) -> Result<Vec<(AccountKey, Account)>, StoreError> {
+    let mut found = Vec::new();
+    for row in table.range(client.as_bytes().as_slice()..).map_err(failed)? {
+        let (key, account) = row.map_err(failed)?;
+        let key = account_key(&ACCOUNTS, key.value())?;
+        if key.client != *client {
+            break;
+        }
+        let account = from_postcard(account.value());
+        found.push((key, account.map_err(|why| damaged(&ACCOUNTS, &shown(&key), &why))?));
+    }
+    Ok(found)
 }
 
 /// What is left of an account's grants, as it was reckoned last.

@@ -10,7 +10,7 @@ use super::{
     super::{Keys, StoreError},
     InMemory, known,
 };
-use crate::accounting::{self, Book as _, Key, KeyHash};
+use crate::accounting::{self, Book as _, Key, KeyHash, Rotation};
 
 #[async_trait]
 impl Keys for InMemory {
@@ -26,6 +26,15 @@ impl Keys for InMemory {
 
     async fn change_key(&self, hash: KeyHash, after: Key) -> Result<bool, StoreError> {
         Ok(known(accounting::change_key(&mut self.books()?.memory, &hash, &after)))
+    }
+
+    async fn rotate(
+        &self,
+        client: ClientId,
+        before: Rotation,
+        after: Rotation,
+    ) -> Result<bool, StoreError> {
+        Ok(self.books()?.memory.rotate(&client, before, after))
     }
 
     async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {

@@ -3,7 +3,7 @@
 use sqlx::{PgExecutor, PgPool, Postgres as Database, Row, Transaction, postgres::PgRow};
 use stripe402_protocol::{
     Units,
-    message::{Batch, BatchAnswer, CaptureOutcome, DeductionOutcome, VoidOutcome},
+    message::{Batch, BatchAnswer, CaptureOutcome, DeductionOutcome, KeyRefusal, VoidOutcome},
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     rows::{damaged, units},
     unavailable,
 };
+use crate::accounting::Spender;
 
 /// A batch as columns.
 struct Arguments {
@@ -74,11 +75,16 @@ impl Arguments {
     async fn run(
         &self,
         on: impl PgExecutor<'_>,
+        spender: Spender,
         options: &PostgresOptions,
     ) -> Result<Vec<Said>, sqlx::Error> {
+        let generation = match spender {
+            Spender::Generation(of) => Some(i64::from(of)),
+            Spender::Other => None,
+        };
         sqlx::query(
             "SELECT outcome, balance, captured FROM apply_batch($1, $2, $3, $4, $5, $6, $7, $8, $9,
-                                                                $10, $11, $12, $13, $14, $15, $16)",
+                                                                $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(&self.void_ids)
         .bind(&self.void_clients)
@@ -96,6 +102,7 @@ impl Arguments {
         .bind(&self.shares)
         .bind(millis(options.charge_memory))
         .bind(millis(options.clock_skew))
+        .bind(generation)
         .try_map(|row: PgRow| {
             let amount = |name: &str| row.try_get::<Option<i64>, _>(name)?.map(units).transpose();
             let (balance, captured) = (amount("balance")?, amount("captured")?);
@@ -113,8 +120,9 @@ impl Postgres {
         &self,
         pool: &PgPool,
         batch: &Batch,
+        spender: Spender,
     ) -> Result<BatchAnswer, StoreError> {
-        let Some(plain) = Plain::of(batch) else { return self.run_any(pool, batch).await };
+        let Some(plain) = Plain::of(batch) else { return self.run_any(pool, batch, spender).await };
         let left = self.retried(|| plain.run(pool, &self.options)).await?;
         let outcomes = plain.outcomes(&left).map_err(unavailable)?;
         let undecided = batch.deductions.iter().zip(&outcomes).filter(|(_, known)| known.is_none());
@@ -122,7 +130,7 @@ impl Postgres {
         let mut others = Vec::new().into_iter();
         if !deductions.is_empty() {
             let rest = Batch { deductions, ..Batch::default() };
-            others = self.run_any(pool, &rest).await?.deductions.into_iter();
+            others = self.run_any(pool, &rest, spender).await?.deductions.into_iter();
         }
         let ids = batch.deductions.iter().map(|deduction| deduction.id);
         let deductions = ids
@@ -134,9 +142,14 @@ impl Postgres {
     }
 
     /// A batch of any kind, one entry after the other.
-    async fn run_any(&self, pool: &PgPool, batch: &Batch) -> Result<BatchAnswer, StoreError> {
+    pub(super) async fn run_any(
+        &self,
+        pool: &PgPool,
+        batch: &Batch,
+        spender: Spender,
+    ) -> Result<BatchAnswer, StoreError> {
         let arguments = Arguments::of(batch);
-        answer(batch, self.retried(|| arguments.run(pool, &self.options)).await?)
+        answer(batch, self.retried(|| arguments.run(pool, spender, &self.options)).await?)
     }
 
     /// Carries out each entry of a batch by itself. One that cannot be is refused: nothing of it has
@@ -148,18 +161,19 @@ impl Postgres {
         &self,
         pool: &PgPool,
         batch: &Batch,
+        spender: Spender,
     ) -> Result<BatchAnswer, StoreError> {
         let mut answer = BatchAnswer::default();
         for void in &batch.voids {
             let alone = Batch { voids: vec![void.clone()], ..Batch::default() };
-            match self.run_batch(pool, &alone).await {
+            match self.run_batch(pool, &alone, spender).await {
                 Err(StoreError::Damaged(_)) => answer.voids.push((void.id, VoidOutcome::Conflict)),
                 done => answer.voids.extend(done?.voids),
             }
         }
         for capture in &batch.captures {
             let alone = Batch { captures: vec![*capture], ..Batch::default() };
-            match self.run_batch(pool, &alone).await {
+            match self.run_batch(pool, &alone, spender).await {
                 Err(StoreError::Damaged(_)) => {
                     answer.captures.push((capture.id, CaptureOutcome::Conflict));
                 }
@@ -168,7 +182,7 @@ impl Postgres {
         }
         for deduction in &batch.deductions {
             let alone = Batch { deductions: vec![deduction.clone()], ..Batch::default() };
-            match self.run_batch(pool, &alone).await {
+            match self.run_batch(pool, &alone, spender).await {
                 Err(StoreError::Damaged(_)) => {
                     answer.deductions.push((deduction.id, DeductionOutcome::Conflict))
                 }
@@ -179,13 +193,13 @@ impl Postgres {
     }
 }
 
-/// Carries out a batch in a transaction of the caller's.
+/// Carries out a batch in a transaction of the caller's, for a key.
 pub(super) async fn run(
     transaction: &mut Transaction<'_, Database>,
     batch: &Batch,
     options: &PostgresOptions,
 ) -> Result<Vec<Said>, sqlx::Error> {
-    Arguments::of(batch).run(&mut **transaction, options).await
+    Arguments::of(batch).run(&mut **transaction, Spender::Other, options).await
 }
 
 /// Pairs what was said with what was asked.
@@ -247,6 +261,7 @@ fn charge_outcome(said: &Said) -> Result<DeductionOutcome, StoreError> {
         ("voided", _) => DeductionOutcome::Voided,
         ("conflict", _) => DeductionOutcome::Conflict,
         ("stale", _) => DeductionOutcome::Stale,
+        ("rotated", _) => DeductionOutcome::KeyRefused(KeyRefusal::Rotated),
         ("leased", _) => DeductionOutcome::Leased,
         ("lease_refused", _) => DeductionOutcome::LeaseRefused,
         _ => return Err(damaged("apply_batch answered a charge with something else")),

@@ -11,7 +11,9 @@ use super::{
     super::{Keys, StoreError},
     Postgres, batch, holds, rows, unavailable,
 };
-use crate::accounting::{DeductionRecord, Key, KeyHash, has_taken_effect, is_lease, refused};
+use crate::accounting::{
+    DeductionRecord, Key, KeyHash, Rotation, Spender, has_taken_effect, is_lease, refused,
+};
 
 #[async_trait]
 impl Keys for Postgres {
@@ -49,8 +51,53 @@ impl Keys for Postgres {
         .await
     }
 
+    /// Locks the accounts first, as batches do.
+    async fn rotate(
+        &self,
+        client: ClientId,
+        before: Rotation,
+        after: Rotation,
+    ) -> Result<bool, StoreError> {
+        let pool = self.pool().await?;
+        let number = |of| i64::try_from(of).unwrap_or(i64::MAX);
+        self.retried(async || {
+            let mut transaction = pool.begin().await?;
+            let own = sqlx::query(
+                "SELECT * FROM accounts WHERE client = $1 ORDER BY currency FOR UPDATE",
+            )
+            .bind(client.as_bytes().as_slice())
+            .try_map(|row: PgRow| rows::rotation(&row))
+            .fetch_all(&mut *transaction)
+            .await?;
+            if own.iter().any(|of| *of != before) {
+                return Ok(false);
+            }
+            sqlx::query("SELECT lock_rotation($1)")
+                .bind(client.as_bytes().as_slice())
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "UPDATE accounts SET generation = $2, oldest = $3, until_ms = $4, rotation_name = $5
+                  WHERE client = $1",
+            )
+            .bind(client.as_bytes().as_slice())
+            .bind(i64::from(after.generation))
+            .bind(i64::from(after.oldest))
+            .bind(number(after.until_ms))
+            .bind(number(after.name))
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
     async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let pool = self.pool().await?;
+        if let Some(generation) = self.key(hash).await?.and_then(|key| key.generation) {
+            return self.run_any(pool, &batch, Spender::Generation(generation)).await;
+        }
         self.retried(|| self.by_key(pool, &hash, &batch)).await
     }
 }

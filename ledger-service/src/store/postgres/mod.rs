@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use sqlx::PgPool;
 use stripe402_protocol::{
     ClientId, Currency, DeductionId,
-    message::{Batch, BatchAnswer},
+    message::{Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -41,11 +41,12 @@ use uuid::Uuid;
 use self::session::Session;
 use super::{
     Accounts, Audit, Counters, Reports, Store, StoreError, StoredDeduction, Tally, TopUps,
+    parts::{alone, outcome},
 };
 use crate::accounting::{
     self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
-    Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State,
-    TopUp, TopUpId,
+    Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender,
+    State, TopUp, TopUpId,
 };
 
 /// How PostgreSQL is used.
@@ -92,6 +93,17 @@ impl Postgres {
         Ok(&self.pool)
     }
 
+    async fn batch_by(&self, spender: Spender, batch: &Batch) -> Result<BatchAnswer, StoreError> {
+        let pool = self.pool().await?;
+        match self.run_batch(pool, batch, spender).await {
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "a batch is carried out one by one: one of it cannot be");
+                self.one_by_one(pool, batch, spender).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Posts one movement in the way that the accounting says.
     async fn post_one(
         &self,
@@ -132,14 +144,11 @@ impl Postgres {
 #[async_trait]
 impl Accounts for Postgres {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        let pool = self.pool().await?;
-        match self.run_batch(pool, &batch).await {
-            Err(StoreError::Damaged(what)) => {
-                tracing::error!(what, "a batch is carried out one by one: one of it cannot be");
-                self.one_by_one(pool, &batch).await
-            }
-            answer => answer,
-        }
+        self.batch_by(Spender::FIRST, &batch).await
+    }
+
+    async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {
+        outcome(&self.batch_by(Spender::Other, &alone(deduction)).await?)
     }
 
     async fn settle_ended_holds(&self, most: usize) -> Result<Vec<Settled>, StoreError> {

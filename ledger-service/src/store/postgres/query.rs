@@ -14,12 +14,18 @@ use super::{
 use crate::accounting::{Account, AccountKey, Kind, Movement, TopUp, TopUpId};
 
 pub(super) async fn account(pool: &PgPool, key: &AccountKey) -> Result<Account, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM accounts WHERE client = $1 AND currency = $2")
-        .bind(key.client.as_bytes().as_slice())
-        .bind(key.currency.as_str())
-        .try_map(|row: PgRow| rows::account(&row))
-        .fetch_optional(pool)
-        .await?;
+    // What is not there yet has the ids of its client's others.
+    let row = sqlx::query(
+        "SELECT *, currency = $2 AS is_it FROM accounts WHERE client = $1 ORDER BY is_it DESC LIMIT 1",
+    )
+    .bind(key.client.as_bytes().as_slice())
+    .bind(key.currency.as_str())
+    .try_map(|row: PgRow| match row.try_get("is_it")? {
+        true => rows::account(&row),
+        false => Ok(Account { rotation: rows::rotation(&row)?, ..Account::default() }),
+    })
+    .fetch_optional(pool)
+    .await?;
     Ok(row.unwrap_or_default())
 }
 

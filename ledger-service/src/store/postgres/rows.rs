@@ -4,7 +4,7 @@ use sqlx::{Row, postgres::PgRow};
 use stripe402_protocol::{ClientId, Units};
 
 use super::super::StoreError;
-use crate::accounting::{Account, AccountKey, Kind, Movement, Posting, TopUp};
+use crate::accounting::{Account, AccountKey, Kind, Movement, Posting, Rotation, TopUp};
 
 /// A column that holds something else than it should.
 pub(super) fn damaged(what: &str) -> StoreError {
@@ -29,6 +29,19 @@ pub(super) fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
         leases: u8::try_from(row.try_get::<i16, _>("leases")?)
             .map_err(|_| as_sqlx("a number of leases out of range"))?,
         recalled: row.try_get("recalled")?,
+        rotation: rotation(row)?,
+    })
+}
+
+pub(super) fn rotation(row: &PgRow) -> Result<Rotation, sqlx::Error> {
+    let number =
+        |name| u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| as_sqlx("a rotation"));
+    let generation = |name| u32::try_from(number(name)?).map_err(|_| as_sqlx("a generation"));
+    Ok(Rotation {
+        generation: generation("generation")?,
+        oldest: generation("oldest")?,
+        until_ms: number("until_ms")?,
+        name: number("rotation_name")?,
     })
 }
 

@@ -16,6 +16,7 @@ use super::{
     reply::Reply,
     script::{BATCH, CARD_CHARGE, CARD_VOID},
 };
+use crate::accounting::Spender;
 
 /// So many clients share a call of the script at the most, and so many of their entries: while a script
 /// runs, Redis serves nobody else. That is a millisecond or two. The part of one client is never divided.
@@ -26,7 +27,11 @@ impl Redis {
     /// # Errors
     /// The store's. A client whose record is damaged does not take the others of a batch with it:
     /// its deductions are refused as of a frozen account, and the log names it.
-    pub(super) async fn apply_batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
+    pub(super) async fn apply_batch(
+        &self,
+        batch: Batch,
+        spender: Spender,
+    ) -> Result<BatchAnswer, StoreError> {
         let mut voids = vec![None; batch.voids.len()];
         let mut captures = vec![None; batch.captures.len()];
         let mut deductions = vec![None; batch.deductions.len()];
@@ -45,7 +50,7 @@ impl Redis {
         for (at, deduction) in batch.deductions.iter().enumerate() {
             parts.entry(deduction.client_id).or_default().deductions.push((at, deduction));
         }
-        for answer in self.apply_parts(&parts).await? {
+        for answer in self.apply_parts(&parts, spender).await? {
             answer.voids.into_iter().for_each(|(at, outcome)| set(&mut voids, at, outcome));
             answer.captures.into_iter().for_each(|(at, outcome)| set(&mut captures, at, outcome));
             answer
@@ -83,10 +88,15 @@ impl Redis {
         let client = deduction.client_id;
         self.list_holds(core::slice::from_ref(&deduction)).await?;
         let part = Part { deductions: vec![(0, &deduction)], ..Part::default() };
-        let answer = self.apply_call(&[(&client, &part)]).await?.into_iter().next();
+        let answer = self.apply_call(&[(&client, &part)], Spender::Other).await?.into_iter().next();
         let answer = answer.ok_or_else(unanswered)??;
         let outcome = answer.deductions.first().map(|(_, outcome)| *outcome);
         outcome.ok_or_else(unanswered)
+    }
+
+    /// What scripts are told of times, in milliseconds.
+    pub(super) fn times(&self) -> (u64, u64, u64) {
+        (self.charge_memory_ms(), self.clock_skew_ms(), BUCKET_MS)
     }
 
     /// Whose voided deductions are; a void that does not say is looked up, and leaves its mark.
@@ -123,10 +133,11 @@ impl Redis {
     async fn apply_parts(
         &self,
         parts: &BTreeMap<ClientId, Part<'_>>,
+        spender: Spender,
     ) -> Result<Vec<PartAnswer>, StoreError> {
         let most_clients = if self.connection.is_cluster() { 1 } else { CLIENTS_A_CALL };
         let calls = divided(parts, most_clients);
-        let answers = join_all(calls.iter().map(|call| self.apply_call(call))).await;
+        let answers = join_all(calls.iter().map(|call| self.apply_call(call, spender))).await;
         let mut done = Vec::with_capacity(parts.len());
         for (call, answers) in calls.iter().zip(answers) {
             for ((_, part), answer) in call.iter().zip(answers?) {
@@ -147,8 +158,9 @@ impl Redis {
     async fn apply_call(
         &self,
         parts: &[(&ClientId, &Part<'_>)],
+        spender: Spender,
     ) -> Result<Vec<Result<PartAnswer, StoreError>>, StoreError> {
-        let mut answers = self.call_charges(parts, false).await?;
+        let mut answers = self.call_charges(parts, false, spender).await?;
         let unlisted = |answer: &Result<Option<PartAnswer>, _>| matches!(answer, Ok(None));
         let again: Vec<_> = parts
             .iter()
@@ -158,7 +170,7 @@ impl Redis {
             .collect();
         if !again.is_empty() {
             try_join_all(again.iter().map(|(client, _)| self.list(client))).await?;
-            let listed = self.call_charges(&again, true).await?;
+            let listed = self.call_charges(&again, true, spender).await?;
             let places = answers.iter_mut().filter(|answer| unlisted(answer));
             places.zip(listed).for_each(|(place, answer)| *place = answer);
         }
@@ -171,8 +183,9 @@ impl Redis {
         &self,
         parts: &[(&ClientId, &Part<'_>)],
         listed: bool,
+        spender: Spender,
     ) -> Result<Vec<Result<Option<PartAnswer>, StoreError>>, StoreError> {
-        let mut call = Call::new(self.charge_memory_ms(), self.clock_skew_ms(), BUCKET_MS, listed);
+        let mut call = Call::new(self.times(), listed, spender);
         for (client, part) in parts {
             call.add(client, part);
         }

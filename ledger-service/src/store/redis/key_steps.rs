@@ -17,12 +17,12 @@ use stripe402_protocol::{
 use super::{
     super::{Accounts as _, Keys, StoreError},
     Redis,
-    keys::{self, BUCKET_MS, ClientKeys},
+    keys::{self, ClientKeys},
     part::{Call, Part, PartAnswer, unanswered},
     reply::{Reply, damaged, parse},
-    script::{CHANGE_KEY, KEY_STEP},
+    script::{CHANGE_KEY, KEY_STEP, ROTATE},
 };
-use crate::accounting::{Key, KeyHash, has_taken_effect, is_lease, refused};
+use crate::accounting::{Key, KeyHash, Rotation, Spender, has_taken_effect, is_lease, refused};
 
 /// For so long deductions of one batch are begun; those after that are asked for again. Other clients wait for the
 /// same answer.
@@ -61,8 +61,26 @@ impl Keys for Redis {
         Ok(changed == "1")
     }
 
+    async fn rotate(
+        &self,
+        client: ClientId,
+        before: Rotation,
+        after: Rotation,
+    ) -> Result<bool, StoreError> {
+        let state = [ClientKeys::of(&client).state()];
+        let text = |of: Rotation| {
+            format!("{} {} {} {}", of.generation, of.oldest, of.until_ms, of.name).into_bytes()
+        };
+        let done: String =
+            self.connection.call(&ROTATE, &state, &[text(before), text(after)]).await?;
+        Ok(done == "1")
+    }
+
     async fn batch_by_key(&self, hash: KeyHash, batch: Batch) -> Result<BatchAnswer, StoreError> {
         let Some(key) = self.key(hash).await? else { return Ok(refused(&batch)) };
+        if let Some(generation) = key.generation {
+            return self.apply_batch(batch, Spender::Generation(generation)).await;
+        }
         let mut work = ByKey { redis: self, hash, key };
         work.hear().await?;
         let since = Instant::now();
@@ -196,8 +214,7 @@ impl ByKey<'_> {
         let (redis, owner, after) = (self.redis, self.key.owner, after.changed());
         // An owner has paid, and is in the index of accounts; else it is put there.
         for listed in [false, true] {
-            let (memory_ms, skew_ms) = (redis.charge_memory_ms(), redis.clock_skew_ms());
-            let mut call = Call::new(memory_ms, skew_ms, BUCKET_MS, listed);
+            let mut call = Call::new(redis.times(), listed, Spender::Other);
             call.keys.push(ClientKeys::of(&owner).keys());
             call.arguments.extend(written(&self.hash, &after)?);
             call.arguments.extend([effect.into(), if new { "1" } else { "0" }.into()]);

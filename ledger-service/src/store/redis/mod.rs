@@ -41,8 +41,8 @@ use super::{
 use crate::{
     accounting::{
         Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
-        Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, State, TopUp,
-        TopUpId, UNCHARGED_KEPT,
+        Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender,
+        State, TopUp, TopUpId, UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -115,7 +115,7 @@ impl Redis {
 #[async_trait]
 impl Accounts for Redis {
     async fn batch(&self, batch: Batch) -> Result<BatchAnswer, StoreError> {
-        self.apply_batch(batch).await
+        self.apply_batch(batch, Spender::FIRST).await
     }
 
     async fn deduct_for_card(&self, deduction: Deduction) -> Result<DeductionOutcome, StoreError> {

@@ -2,7 +2,9 @@
 
 use stripe402_protocol::{
     ClientId, DeductionId,
-    message::{Capture, CaptureOutcome, Deduction, DeductionOutcome, Void, VoidOutcome},
+    message::{
+        Capture, CaptureOutcome, Deduction, DeductionOutcome, KeyRefusal, Void, VoidOutcome,
+    },
 };
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     keys::ClientKeys,
     reply::{Reply, damaged, units},
 };
+use crate::accounting::Spender;
 
 /// What the script has to do for one client; each with its place in the batch.
 #[derive(Default)]
@@ -37,9 +40,18 @@ impl Call {
     /// For how long ids are remembered, how far clocks may be ahead and how long a bucket is, all in
     /// milliseconds.
     /// `listed`: the clients are known to be in the index of accounts.
-    pub(super) fn new(memory_ms: u64, skew_ms: u64, bucket_ms: u64, listed: bool) -> Self {
+    pub(super) fn new(
+        (memory_ms, skew_ms, bucket_ms): (u64, u64, u64),
+        listed: bool,
+        spender: Spender,
+    ) -> Self {
         let listed = if listed { "1" } else { "0" }.into();
-        let arguments = vec![number(memory_ms), number(skew_ms), number(bucket_ms), listed];
+        let spender = match spender {
+            Spender::Generation(of) => number(u64::from(of)),
+            Spender::Other => "-".into(),
+        };
+        let arguments =
+            vec![number(memory_ms), number(skew_ms), number(bucket_ms), listed, spender];
         Self { keys: Vec::new(), arguments }
     }
 
@@ -179,6 +191,7 @@ fn charge_outcome(text: &str) -> Result<DeductionOutcome, StoreError> {
         "voided" => Ok(DeductionOutcome::Voided),
         "conflict" => Ok(DeductionOutcome::Conflict),
         "stale" => Ok(DeductionOutcome::Stale),
+        "rotated" => Ok(DeductionOutcome::KeyRefused(KeyRefusal::Rotated)),
         "leased" => Ok(DeductionOutcome::Leased),
         "lease_refused" => Ok(DeductionOutcome::LeaseRefused),
         _ => match text.split_once(' ') {

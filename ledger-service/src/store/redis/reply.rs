@@ -5,7 +5,7 @@ use std::str::FromStr;
 use stripe402_protocol::{ClientId, Units};
 
 use super::super::StoreError;
-use crate::accounting::Account;
+use crate::accounting::{Account, Rotation};
 
 /// The texts of an answer, taken one by one.
 pub(super) struct Reply(std::vec::IntoIter<String>);
@@ -23,6 +23,18 @@ impl Reply {
 
     /// # Errors
     /// [`StoreError::Damaged`] if the next text is missing or no such value.
+    /// Of `generation oldest until name`.
+    fn rotation(text: &str) -> Result<Rotation, StoreError> {
+        let mut numbers = text.split(' ');
+        let mut next = || numbers.next().unwrap_or_default();
+        Ok(Rotation {
+            generation: parse(next(), "a rotation")?,
+            oldest: parse(next(), "a rotation")?,
+            until_ms: parse(next(), "a rotation")?,
+            name: parse(next(), "a rotation")?,
+        })
+    }
+
     pub(super) fn parse<T: FromStr>(&mut self, what: &str) -> Result<T, StoreError> {
         parse(&self.text()?, what)
     }
@@ -41,6 +53,7 @@ impl Reply {
             leased: self.units()?,
             leases: self.parse("a number of leases")?,
             recalled: self.text()? == "1",
+            rotation: Self::rotation(&self.text()?)?,
         })
     }
 }

@@ -68,6 +68,7 @@ macro_rules! scripts {
 scripts! {
     BATCH = &CONSTANTS, ACCOUNT, HOLDS, CHARGES, include_str!("lua/batch.lua");
     KEY_STEP = &CONSTANTS, ACCOUNT, HOLDS, CHARGES, include_str!("lua/key_step.lua");
+    ROTATE = include_str!("lua/rotate.lua");
     CHANGE_KEY = include_str!("lua/change_key.lua");
     SETTLE_HOLDS = &CONSTANTS, ACCOUNT, HOLDS, include_str!("lua/settle_holds.lua");
     POST = &CONSTANTS, ACCOUNT, GRANTS, MOVEMENT, include_str!("lua/post.lua");

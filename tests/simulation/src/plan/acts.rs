@@ -49,6 +49,12 @@ pub(super) fn buy(dice: &Dice, cards: &[Card]) -> Planned<Act> {
     Planned { at_ms: dice.below(20_000), lasts_ms: 0, what }
 }
 
+pub(super) fn rotate(dice: &Dice, cards: &[Card]) -> Planned<Act> {
+    let card = dice.place(cards.len());
+    let again_ms = dice.chance(500).then(|| dice.span(1, 5_000));
+    Planned { at_ms: dice.below(20_000), lasts_ms: 0, what: Act::Rotate { card, again_ms } }
+}
+
 pub(super) fn act(dice: &Dice, cards: &[Card], horizon: u64) -> Planned<Act> {
     let card = dice.place(cards.len());
     let agent = dice.place(cards[card].agents);

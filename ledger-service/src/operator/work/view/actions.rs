@@ -44,3 +44,13 @@ pub struct Adjusted {
     /// After it
     pub account: Account,
 }
+
+/// A client whose id was rotated
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rotated {
+    /// Its name for people, which stays
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// How often its id was rotated
+    pub generation: u32,
+}

@@ -27,6 +27,8 @@ pub struct Account {
     pub debt: Units,
     /// Neither deducted from nor topped up
     pub frozen: bool,
+    /// How often its client's id was rotated
+    pub generation: u32,
 }
 
 impl Account {
@@ -37,6 +39,7 @@ impl Account {
             pending: account.pending,
             debt: account.debt,
             frozen: account.frozen,
+            generation: account.rotation.generation,
         }
     }
 }

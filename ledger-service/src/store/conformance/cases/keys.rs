@@ -40,7 +40,7 @@ pub(in super::super) fn new_key(of: AccountKey, total: i64) -> (KeyHash, Key) {
 }
 
 impl Asked {
-    async fn new_key(&self, of: AccountKey, total: i64) -> KeyHash {
+    pub(super) async fn new_key(&self, of: AccountKey, total: i64) -> KeyHash {
         let (hash, key) = new_key(of, total);
         assert_eq!(self.0.key(hash).await.unwrap(), None);
         assert!(self.0.change_key(hash, key.clone()).await.unwrap());
@@ -48,22 +48,31 @@ impl Asked {
         hash
     }
 
-    async fn key(&self, hash: KeyHash) -> Key {
+    pub(super) async fn key(&self, hash: KeyHash) -> Key {
         self.0.key(hash).await.unwrap().unwrap()
     }
 
-    async fn deduct_by_key(&self, hash: KeyHash, deduction: &Deduction) -> DeductionOutcome {
+    pub(super) async fn deduct_by_key(
+        &self,
+        hash: KeyHash,
+        deduction: &Deduction,
+    ) -> DeductionOutcome {
         let asked = batch(vec![deduction.clone()], vec![]);
         let answer = self.0.batch_by_key(hash, asked).await.unwrap();
         assert_eq!(answer.deductions[0].0, deduction.id);
         answer.deductions[0].1
     }
 
-    async fn void_by_key(&self, hash: KeyHash, of: &Deduction) -> VoidOutcome {
+    pub(super) async fn void_by_key(&self, hash: KeyHash, of: &Deduction) -> VoidOutcome {
         self.0.batch_by_key(hash, batch(vec![], vec![void(of)])).await.unwrap().voids[0].1
     }
 
-    async fn capture_by_key(&self, hash: KeyHash, of: &Deduction, amount: i64) -> CaptureOutcome {
+    pub(super) async fn capture_by_key(
+        &self,
+        hash: KeyHash,
+        of: &Deduction,
+        amount: i64,
+    ) -> CaptureOutcome {
         let asked = Batch { captures: vec![capture(of, amount)], ..batch(vec![], vec![]) };
         self.0.batch_by_key(hash, asked).await.unwrap().captures[0].1
     }

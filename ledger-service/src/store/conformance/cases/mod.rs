@@ -13,6 +13,7 @@ mod many;
 mod movements;
 mod payers;
 mod reading;
+mod rotation;
 mod top_ups;
 mod uncharged;
 mod voids;
@@ -29,7 +30,7 @@ use crate::accounting::{Account, Posted};
 
 pub use self::{
     audit::*, crowd::*, deductions::*, grants::*, holds::*, keys::*, known::*, leases::*, many::*,
-    movements::*, payers::*, reading::*, top_ups::*, uncharged::*, voids::*,
+    movements::*, payers::*, reading::*, rotation::*, top_ups::*, uncharged::*, voids::*,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

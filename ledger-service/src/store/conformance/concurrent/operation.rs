@@ -8,7 +8,7 @@ use super::super::{fixture::batch, shown};
 use crate::{
     accounting::{
         self, Account, AccountKey, Advance, Book as _, Memory, NewTopUp, Opened, Posted, Posting,
-        State, TopUp, TopUpId, Window,
+        Spender, State, TopUp, TopUpId, Window,
     },
     store::{Store, StoreError, StoredDeduction, Tally},
 };
@@ -118,9 +118,9 @@ impl Operation {
                 let answer = accounting::apply_batch(books, &batch, &window).unwrap();
                 Answer::Deduction(answer.deductions[0].1)
             }
-            Self::ChargeForCard(deduction) => {
-                Answer::Deduction(accounting::apply_deduction(books, &deduction, &window).unwrap())
-            }
+            Self::ChargeForCard(deduction) => Answer::Deduction(
+                accounting::apply_deduction(books, &deduction, Spender::Other, &window).unwrap(),
+            ),
             Self::Void(void) => {
                 let batch = batch(vec![], vec![void]);
                 let answer = accounting::apply_batch(books, &batch, &window).unwrap();

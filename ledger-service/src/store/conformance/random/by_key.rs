@@ -32,6 +32,9 @@ impl World {
             assert!(store.change_key(hash, key).await.unwrap(), "{at}");
             return;
         }
+        if self.dice.throw(20) == 0 {
+            self.rotate(store, at).await;
+        }
         let hash = *self.dice.pick(&self.by_hash);
         let (own, kept) = (self.books.key(&hash).unwrap(), store.key(hash).await.unwrap());
         assert_eq!(without_revision(kept.clone()), without_revision(own.clone()), "{at}");
@@ -57,6 +60,30 @@ impl World {
         });
         let expected = accounting::change_key(&mut self.books, &hash, &own).unwrap();
         assert_eq!(store.change_key(hash, kept).await.unwrap(), expected, "{at}");
+    }
+
+    /// Rotates the client that has accounts in two currencies, once it has one: mostly its ids so far go on
+    /// spending. Now and then as of what was read too early.
+    async fn rotate(&mut self, store: &dyn Store, at: &str) {
+        let of = self.keys[0];
+        let is_known = !store.accounts(Some(of.client), None, 1).await.unwrap().is_empty();
+        let before = self.books.account(&of).unwrap().rotation;
+        if !is_known || before.generation > 8 {
+            return;
+        }
+        let grace_ms = if self.dice.throw(8) == 0 { 0 } else { 3_600_000 };
+        let after = before.next(grace_ms, now_ms(), self.dice.throw(1 << 53)).unwrap();
+        let read = if self.dice.throw(4) == 0 { after } else { before };
+        let expected = self.books.rotate(&of.client, read, after);
+        assert_eq!(store.rotate(of.client, read, after).await.unwrap(), expected, "{at}");
+        if expected {
+            let (hash, key) = new_key(of, 1);
+            let plain = Key::new(key.owner, key.label, of.currency, key.created_ms);
+            let key = Key { generation: Some(after.generation), ..plain };
+            self.by_hash.push(hash);
+            accounting::change_key(&mut self.books, &hash, &key).unwrap();
+            assert!(store.change_key(hash, key).await.unwrap(), "{at}");
+        }
     }
 
     fn batch_of(&mut self, key: &Key) -> Batch {

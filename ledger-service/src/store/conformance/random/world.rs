@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     accounting::{
-        self, AccountKey, Claim, KeyHash, Kind, Memory, NewTopUp, Opened, Posted, Posting, State,
-        TopUpId, Window,
+        self, AccountKey, Claim, KeyHash, Kind, Memory, NewTopUp, Opened, Posted, Posting, Spender,
+        State, TopUpId, Window,
     },
     store::Store,
 };
@@ -174,7 +174,9 @@ impl World {
         let deduction = self.deduction(minted);
         let day = Duration::from_secs(24 * 3600);
         let window = Window::at(now_ms(), day * 7, Duration::from_secs(60));
-        let expected = accounting::apply_deduction(&mut self.books, &deduction, &window).unwrap();
+        let expected =
+            accounting::apply_deduction(&mut self.books, &deduction, Spender::Other, &window)
+                .unwrap();
         let outcome = store.deduct_for_card(deduction.clone()).await.unwrap();
         assert_eq!(outcome, expected, "{at}: {deduction:?}");
     }

@@ -7,7 +7,7 @@
 -- KEYS[1] the record shared with the Express middleware: `balance` is what can be spent of the
 --         client's first currency, and nothing while that account is frozen
 -- KEYS[2] our state: `first` (currency), `seen` (the balance we wrote last), `seq` and `ext`
---         (counters), and an `account:<currency>` each: "available pending debt frozen", where
+--         (counters), `rotation` (which ids may spend: `shown` below), and an `account:<currency>` each: "available pending debt frozen", where
 --         available is 0 if it lies in the shared record; while leases are out, a
 --         `leases:<currency>`: "how much, how many, whether they are called back"; while there is a
 --         rest of grants, `grants:<currency>` and `reckoned:<currency>` (`grants.lua`)
@@ -345,7 +345,8 @@ local function shown(currency)
     local known = account(currency)
     return text(known.available), text(known.pending), text(known.debt),
         known.frozen and '1' or '0',
-        text(known.leased), text(known.leases), known.recalled and '1' or '0'
+        text(known.leased), text(known.leases), known.recalled and '1' or '0',
+        state.rotation or '0 0 0 0' -- generation, the oldest that spends, until when (ms), the rotation's name
 end
 
 -- A key that holds something else is one client's trouble, not the server's.

@@ -1,3 +1,3 @@
 -- A batch, as `charges.lua` says.
 
-return run_parts(5, 1)
+return run_parts(6, 1)

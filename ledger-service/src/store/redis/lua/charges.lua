@@ -10,7 +10,8 @@
 --          (refused in advance), "m amount count" (captured in advance)
 -- ARGV[1…3] how long ids are remembered, how far clocks may be ahead, a bucket's length (ms)
 -- ARGV[4]  '1' if all these clients are in the index of accounts
--- ARGV[5…] for each client: 'p' if it has nothing but plain deductions, else 'n'; the number of its keys; the
+-- ARGV[5]  on which id's word deductions are made: the generation of the clients' own, or '-' for a card or a key
+-- ARGV[6…] for each client: 'p' if it has nothing but plain deductions, else 'n'; the number of its keys; the
 --          number of its entries' arguments; and then for each entry: its kind, its bucket's index in KEYS, id,
 --          when minted (ms), and 'v' (void): nothing more; 'k' (capture): amount, for how many requests; 'c' (deduction): currency,
 --          amount, route; 'h' (hold): currency, amount, route, when it ends (ms), what is captured then, a lease's
@@ -23,6 +24,7 @@ local memory, skew, bucket_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(A
 local oldest = math.max(0, NOW - math.floor(memory / 2))
 local forgotten_before = math.max(0, NOW - memory)
 local newest = NOW + skew
+local spender = tonumber(ARGV[5])
 
 -- The arguments of the client's entries: where they begin, and where the next client's begin.
 local entries_at, next_at
@@ -133,6 +135,16 @@ local function may_lease(from, units, percent)
         and is_within_share(units, from.available, math.min(percent, 100))
 end
 
+-- Whether the id spends no more: `Rotation::is_over`.
+local function is_over()
+    if not state.rotation or not spender then
+        return false
+    end
+    local generation, first, until_ms = match(state.rotation, '^(%d+) (%d+) (%d+) %d+$')
+    return spender < amount(first, 'rotation')
+        or spender < amount(generation, 'rotation') and amount(until_ms, 'rotation') <= NOW
+end
+
 -- `ends`, `at_end` and `lease` if it is a hold.
 local function charge(bucket, id, minted, currency, units, route, ends, at_end, lease)
     if minted < oldest or minted > newest then
@@ -161,6 +173,9 @@ local function charge(bucket, id, minted, currency, units, route, ends, at_end, 
     if not first then
         if ends and ends <= NOW then
             return 'stale'
+        end
+        if is_over() then
+            return 'rotated'
         end
         if from.frozen then
             return 'frozen'
