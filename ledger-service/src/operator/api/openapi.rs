@@ -26,6 +26,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         keys::list,
         keys::make,
         keys::revoke,
+        keys::stop_auto_top_up,
         money::transfers,
         money::revenue,
         money::top_ups,
