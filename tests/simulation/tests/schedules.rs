@@ -62,6 +62,7 @@ fn guards_that_are_missing_are_noticed() {
         "captures_all",
         "void_leaves_hold",
         "trial_twice",
+        "auto_twice",
         "credited_twice",
     ];
     for mutant in mutants::ALL.iter().filter(|mutant| soon.contains(&mutant.name)) {

@@ -27,6 +27,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         keys::make,
         keys::revoke,
         keys::rotate,
+        keys::stop_auto_top_up,
         money::transfers,
         money::revenue,
         money::statement,
