@@ -40,7 +40,8 @@ async fn an_operator_finds_freezes_corrects_and_refunds_and_it_is_on_record() {
     for name in [subject.as_str(), client.as_str(), &client[..10]] {
         let found = ask(&format!("/clients?search={name}")).await;
         let expected = json!([{"subject": subject, "accounts": [{"currency": "usd",
-            "available": 49_500, "pending": 0, "debt": 0, "frozen": false}]}]);
+            "available": 49_500, "pending": 0, "debt": 0, "frozen": false,
+            "generation": 0}]}]);
         assert_eq!(found["clients"], expected, "{name}");
         assert!(!found.to_string().contains(&client));
     }

@@ -207,6 +207,15 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     let refused = pay(&stack, "/api/joke", json!({"clientId": clients[0]})).await;
     assert_eq!(refused.status, 402, "frozen");
     look(&browser, "client").await;
+    browser.type_into("#rotate-reason", "seen in a log").await.unwrap();
+    browser.click("form[action$='/rotate'] button").await.unwrap();
+    browser
+        .until("document.querySelector('[role=status]')?.innerText.includes('Rotated')")
+        .await
+        .unwrap();
+    assert!(text(&browser).await.contains("id 1"));
+    let refused = pay(&stack, "/api/joke", json!({"clientId": clients[0]})).await;
+    assert_eq!(refused.challenge()["reason"], "id_rotated");
     browser.open(&stack.ledgers[0].admin_url("/admin/audit")).await.unwrap();
     let shown = text(&browser).await;
     assert!(shown.contains(EVIL) && shown.contains("looks odd"), "{shown}");
