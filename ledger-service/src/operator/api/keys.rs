@@ -145,7 +145,8 @@ impl WantedKey {
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/keys/{key}/stop-auto-top-up", tag = "actions", operation_id = "stop_auto_top_up",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id"),
     ("key" = String, Path, pattern = "^[0-9a-f]{16}$", description = "The id of a key")), request_body = Reason,
-    responses((status = 200, body = view::Key), (status = 404, body = ErrorBody, description = "There is no such client, or it has no such key"), Usual))]
+    responses((status = 200, body = view::Key), (status = 404, body = ErrorBody, description = "There is no such client, or it has no such key"),
+    (status = 409, body = ErrorBody, description = "Refused: no_auto_top_up (the key does not top up by itself)"), Usual))]
 pub(super) async fn stop_auto_top_up(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,

@@ -123,7 +123,8 @@ impl Operations {
             known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(NO_SUCH_KEY)?;
         let stops = kind == OrderKind::StopAutoTopUp;
         if stops && before.auto_top_up.is_none() {
-            return Err(OperatorError::Invalid("this key does not top up by itself".to_owned()));
+            let text = "this key does not top up by itself".to_owned();
+            return Err(OperatorError::Refused { code: "no_auto_top_up", text });
         }
         let order = Order {
             kind,

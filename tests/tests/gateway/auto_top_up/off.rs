@@ -89,3 +89,42 @@ async fn a_freeze_switches_it_off() {
     pay(&stack, "/api/joke", json!({"clientId": key["key"]})).await.receipt();
     assert_eq!(super::charged_in_time(&stack, 1_000).await, 1_000);
 }
+
+/// What a dispute took beyond the balance is paid by who owes it, not by a key.
+#[tokio::test]
+async fn nothing_is_charged_for_a_debt() {
+    let stack = Stack::start(StackOptions::new()).await.unwrap();
+    let card = stack.sim.fresh_card().await.unwrap();
+    let first = pay(&stack, "/api/weather", json!({"paymentMethodId": card})).await.receipt();
+    let opened = json!({"payment_intent": first["chargeId"]});
+    let dispute = stack.sim.control("disputes", &opened).await.unwrap();
+    let by_client = json!({"clientId": first["clientId"]});
+    for _ in 0..100 {
+        if pay(&stack, "/api/joke", by_client.clone()).await.reason() == Some("frozen") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    }
+    let close = format!("disputes/{}/close", dispute["id"].as_str().unwrap());
+    stack.sim.control(&close, &json!({"status": "lost"})).await.unwrap();
+    let mut refused = Value::Null;
+    for _ in 0..100 {
+        let answer = pay(&stack, "/api/joke", by_client.clone()).await;
+        refused = answer.body["reason"].clone();
+        if refused == "debt" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    }
+    assert_eq!(refused, "debt");
+    let key = made(&stack, &card, terms()).await;
+    let calls = stack.sim.calls("/v1/payment_intents").await.unwrap().len();
+    for _ in 0..5 {
+        let asked = pay(&stack, "/api/joke", json!({"clientId": key["key"]})).await;
+        assert_eq!(asked.challenge()["error"], "insufficient_credits");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(stack.sim.calls("/v1/payment_intents").await.unwrap().len(), calls);
+    let shown = shown(&stack, &card).await;
+    assert_eq!((&shown["thisMonth"], shown.get("off")), (&json!(0), None), "{shown}");
+}
