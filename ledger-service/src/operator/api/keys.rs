@@ -24,7 +24,7 @@ use crate::{
     accounting::Budget,
     keys::Terms,
     net::error::ApiError,
-    operator::work::{Actor, KeyOrder, view},
+    operator::work::{Actor, KeyEnd, KeyOrder, view},
 };
 
 /// The keys of a client
@@ -155,7 +155,8 @@ pub(super) async fn stop_auto_top_up(
 ) -> Result<Json<view::Key>, ApiError> {
     let Path((client, key)) = path.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
     let work = async move |context: Arc<OperatorContext>| {
-        context.operations.stop_auto_top_up(&actor, &client, &key, &reason).await
+        let end = (KeyEnd::StopAutoTopUp, reason.as_str());
+        context.operations.end_key(&actor, &client, &key, end).await
     };
     Ok(Json(operators.carry_out(work).await?))
 }
@@ -175,7 +176,8 @@ pub(super) async fn revoke(
 ) -> Result<Json<view::Key>, ApiError> {
     let Path((client, key)) = path.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
     let work = async move |context: Arc<OperatorContext>| {
-        context.operations.revoke_key(&actor, &client, &key, &reason).await
+        let end = (KeyEnd::Revoke, reason.as_str());
+        context.operations.end_key(&actor, &client, &key, end).await
     };
     Ok(Json(operators.carry_out(work).await?))
 }

@@ -16,7 +16,8 @@ use crate::{
     clock::SystemClock,
     config::{BooksArgs, Secret, StripeArgs, Target},
     operator::work::{
-        Actor, Adjustment, GrantOrder, KeyOrder, Month, Operations, OperatorError, RefundOrder,
+        Actor, Adjustment, GrantOrder, KeyEnd, KeyOrder, Month, Operations, OperatorError,
+        RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
             Movements, Reconciled, Refunded, Revenue, Rotated, Statement, SumBy, Verified,
@@ -256,37 +257,21 @@ impl Books {
         }
     }
 
-    pub(super) async fn revoke_key(
+    pub(super) async fn end_key(
         &self,
         client: &str,
         key: &str,
-        reason: &str,
+        (end, reason): (KeyEnd, &str),
     ) -> Result<Key, CliError> {
         match self {
             Self::Here(books) => {
-                Ok(books.revoke_key(&Actor::command_line(), client, key, reason).await?)
+                let actor = Actor::command_line();
+                Ok(books.end_key(&actor, client, key, (end, reason)).await?)
             }
             Self::There(ledger) => {
-                // It becomes a part of a path.
-                let path = format!("/clients/{}/keys/{}/revoke", subject(client)?, subject(key)?);
-                ledger.post(&path, &json!({"reason": reason}), Task::Act).await
-            }
-        }
-    }
-
-    pub(super) async fn stop_auto_top_up(
-        &self,
-        client: &str,
-        key: &str,
-        reason: &str,
-    ) -> Result<Key, CliError> {
-        match self {
-            Self::Here(books) => {
-                Ok(books.stop_auto_top_up(&Actor::command_line(), client, key, reason).await?)
-            }
-            Self::There(ledger) => {
+                // Both become parts of a path.
                 let (client, key) = (subject(client)?, subject(key)?);
-                let path = format!("/clients/{client}/keys/{key}/stop-auto-top-up");
+                let path = format!("/clients/{client}/keys/{key}/{}", end.as_str());
                 ledger.post(&path, &json!({"reason": reason}), Task::Act).await
             }
         }

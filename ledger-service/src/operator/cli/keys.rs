@@ -10,7 +10,7 @@ use crate::{
     keys::Terms,
     operator::{
         moment::moment,
-        work::{KeyOrder, view},
+        work::{KeyEnd, KeyOrder, view},
     },
 };
 
@@ -47,14 +47,15 @@ pub(super) async fn make(arguments: MakeKeyArgs) -> Result<Report, CliError> {
 
 pub(super) async fn revoke(arguments: RevokeKeyArgs) -> Result<Report, CliError> {
     let RevokeKeyArgs { client: ClientArgs { client, books }, key, reason } = arguments;
-    let revoked = Books::open(&books)?.revoke_key(&client, &key, &reason).await?;
+    let revoked = Books::open(&books)?.end_key(&client, &key, (KeyEnd::Revoke, &reason)).await?;
     let line = format!("key {} ({}) is revoked", revoked.id, revoked.label);
     Report::new(vec![line], &revoked, books.json)
 }
 
 pub(super) async fn stop_auto_top_up(arguments: RevokeKeyArgs) -> Result<Report, CliError> {
     let RevokeKeyArgs { client: ClientArgs { client, books }, key, reason } = arguments;
-    let stopped = Books::open(&books)?.stop_auto_top_up(&client, &key, &reason).await?;
+    let stopped =
+        Books::open(&books)?.end_key(&client, &key, (KeyEnd::StopAutoTopUp, &reason)).await?;
     let line = format!("key {} ({}) tops up no more", stopped.id, stopped.label);
     Report::new(vec![line], &stopped, books.json)
 }

@@ -15,7 +15,7 @@ use super::{
     layout::{self, Place},
     text,
 };
-use crate::operator::work::{Actor, Adjustment, GrantOrder, OperatorError, RefundOrder};
+use crate::operator::work::{Actor, Adjustment, GrantOrder, KeyEnd, OperatorError, RefundOrder};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -115,31 +115,34 @@ pub(super) async fn refund(
 }
 
 pub(super) async fn revoke(
-    State(operators): State<Operators>,
-    Extension(actor): Extension<Actor>,
-    Path(client): Path<String>,
-    Form(filled): Form<Filled>,
+    operators: State<Operators>,
+    actor: Extension<Actor>,
+    client: Path<String>,
+    filled: Form<Filled>,
 ) -> Response {
-    let (who, whom, of) = (actor.clone(), client.clone(), filled.clone());
-    let work = async move |context: Arc<OperatorContext>| {
-        context.operations.revoke_key(&who, &whom, &of.key, &of.reason).await
-    };
-    let done = operators.carry_out(work).await.map(|_| "revoke");
-    answer(&operators, &actor, &client, ("revoke", &filled), done).await
+    end_key(KeyEnd::Revoke, (operators, actor, client, filled)).await
 }
 
 pub(super) async fn stop_auto_top_up(
-    State(operators): State<Operators>,
-    Extension(actor): Extension<Actor>,
-    Path(client): Path<String>,
-    Form(filled): Form<Filled>,
+    operators: State<Operators>,
+    actor: Extension<Actor>,
+    client: Path<String>,
+    filled: Form<Filled>,
 ) -> Response {
+    end_key(KeyEnd::StopAutoTopUp, (operators, actor, client, filled)).await
+}
+
+/// What a form was sent with.
+type Sent = (State<Operators>, Extension<Actor>, Path<String>, Form<Filled>);
+
+async fn end_key(end: KeyEnd, sent: Sent) -> Response {
+    let (State(operators), Extension(actor), Path(client), Form(filled)) = sent;
     let (who, whom, of) = (actor.clone(), client.clone(), filled.clone());
     let work = async move |context: Arc<OperatorContext>| {
-        context.operations.stop_auto_top_up(&who, &whom, &of.key, &of.reason).await
+        context.operations.end_key(&who, &whom, &of.key, (end, &of.reason)).await
     };
-    let done = operators.carry_out(work).await.map(|_| "stop-auto-top-up");
-    answer(&operators, &actor, &client, ("stop-auto-top-up", &filled), done).await
+    let done = operators.carry_out(work).await.map(|_| end.as_str());
+    answer(&operators, &actor, &client, (end.as_str(), &filled), done).await
 }
 
 pub(super) async fn rotate(

@@ -23,6 +23,26 @@ pub struct KeyOrder {
     pub reason: String,
 }
 
+/// What a key does no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEnd {
+    /// It spends no more, for good.
+    Revoke,
+    /// It charges its card no more.
+    StopAutoTopUp,
+}
+
+impl KeyEnd {
+    /// How addresses name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoke => "revoke",
+            Self::StopAutoTopUp => "stop-auto-top-up",
+        }
+    }
+}
+
 impl Operations {
     /// A client's keys, the first one first, and the generations of its own id after the first.
     ///
@@ -79,41 +99,16 @@ impl Operations {
         self.on_record(actor, order, work).await
     }
 
-    /// Revokes a key, for good.
+    /// Ends a key, or what it charges by itself, on record. What is under way is carried out.
     ///
     /// # Errors
-    /// [`OperatorError`].
-    pub async fn revoke_key(
+    /// [`OperatorError`]; a key that does not top up by itself cannot be stopped from it.
+    pub async fn end_key(
         &self,
         actor: &Actor,
         client: &str,
         id: &str,
-        reason: &str,
-    ) -> Result<view::Key, OperatorError> {
-        self.end_of_key(actor, client, id, (OrderKind::RevokeKey, reason)).await
-    }
-
-    /// Lets a key charge its card no more. What is under way is carried out.
-    ///
-    /// # Errors
-    /// [`OperatorError`]; a key that does not top up by itself is refused.
-    pub async fn stop_auto_top_up(
-        &self,
-        actor: &Actor,
-        client: &str,
-        id: &str,
-        reason: &str,
-    ) -> Result<view::Key, OperatorError> {
-        self.end_of_key(actor, client, id, (OrderKind::StopAutoTopUp, reason)).await
-    }
-
-    /// Ends a key, or what it charges by itself, on record.
-    async fn end_of_key(
-        &self,
-        actor: &Actor,
-        client: &str,
-        id: &str,
-        (kind, reason): (OrderKind, &str),
+        (end, reason): (KeyEnd, &str),
     ) -> Result<view::Key, OperatorError> {
         said("reason", reason, LONGEST_REASON)?;
         let found = self.accounts_of(client).await?;
@@ -121,13 +116,13 @@ impl Operations {
         let known = self.keys.list(client).await?;
         let (hash, before) =
             known.into_iter().find(|(hash, _)| hash.id() == id).ok_or(NO_SUCH_KEY)?;
-        let stops = kind == OrderKind::StopAutoTopUp;
+        let stops = end == KeyEnd::StopAutoTopUp;
         if stops && before.auto_top_up.is_none() {
             let text = "this key does not top up by itself".to_owned();
             return Err(OperatorError::Refused { code: "no_auto_top_up", text });
         }
         let order = Order {
-            kind,
+            kind: if stops { OrderKind::StopAutoTopUp } else { OrderKind::RevokeKey },
             subject: Some(client.subject()),
             currency: None,
             units: None,

@@ -24,7 +24,7 @@ pub use act::{Adjustment, RefundOrder};
 pub use error::OperatorError;
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
-pub use keys::KeyOrder;
+pub use keys::{KeyEnd, KeyOrder};
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
 pub use statement::Month;
