@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stripe402_protocol::message::{Batch, Capture, Void};
+use stripe402_protocol::message::{Batch, Capture, DeductionOutcome::Leased, Void};
 
 use super::{
     super::{
@@ -45,7 +45,19 @@ impl World {
         let batch = self.batch_of(&own.unwrap());
         let window = Window::at(now_ms(), Duration::from_secs(7 * 86_400), Duration::from_secs(60));
         let expected = accounting::apply_by_key(&mut self.books, &hash, &batch, &window).unwrap();
-        let answer = store.batch_by_key(hash, batch.clone()).await.unwrap();
+        let mut answer = store.batch_by_key(hash, batch.clone()).await.unwrap();
+        // What a slow server has not begun in time is asked for again; it comes last.
+        for _ in 0..20 {
+            let pairs = answer.deductions.iter().zip(&expected.deductions);
+            let begun = pairs.take_while(|(got, of)| got == of || got.1 != Leased).count();
+            if begun == answer.deductions.len() {
+                break;
+            }
+            let left = Batch { deductions: batch.deductions[begun..].to_vec(), ..Batch::default() };
+            let left = Batch { version: batch.version, ..left };
+            answer.deductions.truncate(begun);
+            answer.deductions.extend(store.batch_by_key(hash, left).await.unwrap().deductions);
+        }
         assert_eq!(answer, expected, "{at}: {batch:?}");
     }
 
