@@ -131,7 +131,7 @@ fn source(mut fields: Fields, by: Option<&By>) -> Checked<UsageSource> {
         return wrong(fields.here(), problem);
     };
     if rates.is_some() && !matches!(kind, "json" | "sse" | "metadata") {
-        return wrong(at, "must not be there: it is for json, sse and metadata");
+        return wrong(at, "must not be set here: only json, sse and metadata have it");
     }
     Ok(match kind {
         "header" => UsageSource::Header(header(path, &value)?),

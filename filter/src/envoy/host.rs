@@ -198,7 +198,7 @@ impl Host for EnvoyHost {
     fn wake(&mut self) {
         // Without it the next tick does the work.
         if !self.queue.is_some_and(|queue| abi::enqueue(queue, b"!")) {
-            abi::log(Level::WARN, "cannot wake the worker; it goes on at the next tick");
+            abi::log(Level::WARN, "cannot wake the worker; what waits is sent at the next tick");
         }
     }
 

@@ -50,8 +50,8 @@ settings! {
     /// without a certificate of one of them. If it is not set, a gateway needs only the token
     tls_client_ca: PathBuf = "LEDGER_TLS_CLIENT_CA",
     /// File with certificate authorities (PEM) for mTLS on admin_listen: the ledger refuses
-    /// operators and probes without a certificate of one of them. Kubernetes' own probes cannot
-    /// show one. If it is not set, nobody needs a certificate
+    /// operators and probes without a certificate of one of them. Kubernetes' own probes have
+    /// no certificate, and are refused. If it is not set, no certificate is asked for
     admin_tls_client_ca: PathBuf = "LEDGER_ADMIN_TLS_CLIENT_CA",
     /// Interval between two looks for renewed certificates, keys and authorities [default: 30s]
     tls_reload: Span = "LEDGER_TLS_RELOAD",
@@ -85,9 +85,9 @@ settings! {
     /// Longest time for a cardholder to confirm a payment (3D Secure); after it the ledger cancels
     /// the payment [default: 15m]
     confirmation: Span = "LEDGER_CONFIRMATION",
-    /// Time during which the ledger retries a charge with the same idempotency key after an error
-    /// of Stripe's own (5xx); after it the ledger looks for the charge in Stripe's list of
-    /// PaymentIntents [default: 10m]
+    /// How long after an error of Stripe's own (5xx) the ledger repeats a charge with the same
+    /// idempotency key, before it looks for the charge in Stripe's list of PaymentIntents
+    /// [default: 10m]
     settle_after: Span = "LEDGER_SETTLE_AFTER",
     /// Whether the ledger verifies a card that never paid for a client (with a SetupIntent) before
     /// it may spend the client's balance. If false, whoever knows a card's number can spend that
@@ -112,8 +112,8 @@ settings! {
     /// Highest number of card attempts from one IP address (IPv6: per /64 network) per
     /// limit_window; more are refused with rate_limited [default: 60]
     limit_source_attempts: u64 = "LEDGER_LIMIT_SOURCE_ATTEMPTS",
-    /// Highest number of cards from one IP address (IPv6: per /64 network) per limit_window that are
-    /// verified for trial credit; more are refused with rate_limited [default: 10]
+    /// How many cards are verified for trial credit, per IP address (IPv6: per /64 network) and
+    /// limit_window; more are refused with rate_limited [default: 10]
     limit_source_trials: u64 = "LEDGER_LIMIT_SOURCE_TRIALS",
     /// Highest number of declines from one IP address (IPv6: per /64 network) per limit_window;
     /// after them its card attempts are refused with rate_limited [default: 20]
@@ -128,7 +128,7 @@ settings! {
     /// Time for which the ledger remembers that Stripe does not know a PaymentMethod, and refuses
     /// it without asking again [default: 5m]
     unknown_card_memory: Span = "LEDGER_UNKNOWN_CARD_MEMORY",
-    /// Highest number of declines of one card number per limit_window; after them PaymentMethods of
+    /// How many declines one card number may have per limit_window. Beyond that, PaymentMethods of
     /// this card that never paid are refused with rate_limited [default: 10]
     limit_card_declines: u64 = "LEDGER_LIMIT_CARD_DECLINES",
     /// Highest number of attempts with cards that never paid, of all clients together, per

@@ -2,8 +2,8 @@
 
 /// Implements [`super::Store`] and its parts for a store around another one. Each method becomes
 /// `$call!(self method(arguments))`, a macro of the caller's that says how it is forwarded, and
-/// which methods are not. What refuses in `batch` must refuse in `deduct_for_card`, too; the rules for its
-/// answers are at the end of `docs/ledger.md`.
+/// which methods are not. What refuses in `batch` must refuse in `batch_by_key` and `deduct_for_card`, too;
+/// the rules for the answers are at the end of `docs/ledger.md`.
 ///
 /// ```text
 /// macro_rules! counted {

@@ -147,7 +147,6 @@ async fn what_the_stand_in_does_not_do_is_said() {
         ("GET /v1/balance", "", "does not have the endpoint"),
         ("POST /v1/payment_intents", "capture_method=manual", "take capture_method."),
         ("POST /v1/payment_intents", "confirmation_method=manual", "take confirmation_method."),
-        ("POST /v1/payment_intents", "off_session=true", "take off_session."),
         ("POST /v1/payment_intents", "payment_method_types[]=card", "take payment_method_types."),
         ("POST /v1/payment_intents", "expand[]=latest_charge", "take expand."),
         ("POST /v1/payment_intents", "return_url=x&shipping=y", "take return_url, shipping."),
