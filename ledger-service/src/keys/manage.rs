@@ -105,7 +105,9 @@ pub enum KeyError {
     #[error("this card has paid nothing here yet, and has no client id to rotate")]
     NoAccount,
     /// The id was rotated by somebody else at the same moment.
-    #[error("another rotation came first: pay with the card to learn its new client id")]
+    #[error(
+        "another rotation came first: pay with the card to learn its new client id, and rotate again to end the ids before it at once"
+    )]
     Meanwhile,
     /// The name was used for a key with other terms.
     #[error("this idempotencyKey was used for a key with other terms")]

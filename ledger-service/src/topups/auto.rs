@@ -3,7 +3,7 @@
 //! The key says what is begun, and under which id, before anything else is done: whoever finds it begun, here or in
 //! another ledger, opens the same top-up, and one is charged. It is counted in the month by the same step.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use stripe402_protocol::message::AutoTopUpOff;
 
@@ -19,6 +19,9 @@ use crate::{
 /// So many keys are seen to at once, by one ledger. What does not fit is begun after the next deduction.
 const MOST_AT_ONCE: usize = 64;
 
+/// So many top-ups of one key follow each other at once; after them the next deduction begins one.
+const MOST_IN_A_ROW: usize = 8;
+
 /// Marks a key as seen to here, for as long as it lives.
 struct SeenTo {
     topups: Arc<TopUps>,
@@ -26,10 +29,30 @@ struct SeenTo {
 }
 
 impl SeenTo {
+    /// `None` if the key is seen to already: then it is looked at once more, before that ends.
     fn mark(topups: &Arc<TopUps>, key: KeyHash) -> Option<Self> {
-        let new = |seen: &mut BTreeSet<_>| seen.len() < MOST_AT_ONCE && seen.insert(key);
+        let new = |seen: &mut BTreeMap<_, _>| match seen.get_mut(&key) {
+            Some(again) => {
+                *again = true;
+                false
+            }
+            None => seen.len() < MOST_AT_ONCE && seen.insert(key, false).is_none(),
+        };
         let new = topups.running_low.lock().is_ok_and(|mut seen| new(&mut seen));
         new.then(|| Self { topups: Arc::clone(topups), key })
+    }
+
+    /// Whether to look once more. If not, the mark is gone.
+    fn again(&self) -> bool {
+        let mut seen = match self.topups.running_low.lock() {
+            Ok(seen) => seen,
+            Err(_) => return false,
+        };
+        let again = seen.get_mut(&self.key).is_some_and(std::mem::take);
+        if !again {
+            seen.remove(&self.key);
+        }
+        again
     }
 }
 
@@ -50,18 +73,23 @@ impl RunsLow for TopUps {
         let Some(mark) = SeenTo::mark(&self, key) else { return };
         let this = Arc::clone(&self);
         self.tasks.spawn(async move {
-            let _mark = mark;
-            if let Err(cause) = this.see_to(key).await {
-                tracing::warn!(key = key.id(), ?cause, "a key could not top up");
+            loop {
+                if let Err(cause) = this.see_to(key).await {
+                    tracing::warn!(key = key.id(), ?cause, "a key could not top up");
+                }
+                if !mark.again() {
+                    break;
+                }
             }
         });
     }
 }
 
 impl TopUps {
-    /// Tops up, if the key may. The end of the one before may not be written yet, where a ledger was killed.
+    /// Tops up, if the key may, until its owner is short no more: requests that came while a card was charged
+    /// may have spent what that brought. The end of the one before may not be written yet, where a ledger was killed.
     async fn see_to(self: &Arc<Self>, hash: KeyHash) -> Result<(), PaymentAbort> {
-        for _ in 0..2 {
+        for _ in 0..MOST_IN_A_ROW {
             if !self.top_up_by(hash).await? {
                 break;
             }
@@ -69,7 +97,7 @@ impl TopUps {
         Ok(())
     }
 
-    /// Whether all that it did was to write the end of an earlier one.
+    /// Whether to look again: a card was charged, or all that it did was to write the end of an earlier top-up.
     async fn top_up_by(self: &Arc<Self>, hash: KeyHash) -> Result<bool, PaymentAbort> {
         let Some(key) = self.store.key(hash).await? else { return Ok(false) };
         let Some(auto) = key.auto_top_up.as_ref() else { return Ok(false) };
@@ -101,7 +129,7 @@ impl TopUps {
         crate::failpoint!("opened");
         let (state, asked) = self.carried_out(top_up, mark).await?;
         self.note_end(hash, id, &state, asked).await?;
-        Ok(ended_before)
+        Ok(ended_before || matches!(state, State::Credited { .. }))
     }
 
     /// Whether the client is, or was frozen since the card has agreed.

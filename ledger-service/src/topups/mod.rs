@@ -12,7 +12,7 @@ mod settle;
 pub(crate) mod under_way;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -43,7 +43,7 @@ pub struct TopUps {
     /// Top-ups that this process is carrying out.
     pub(crate) under_way: Mutex<BTreeSet<TopUpId>>,
     /// Keys that it is seeing to.
-    pub(crate) running_low: Mutex<BTreeSet<KeyHash>>,
+    pub(crate) running_low: Mutex<BTreeMap<KeyHash, bool>>,
     pub(crate) tasks: TaskTracker,
     /// The name of the books, once it was asked for.
     pub(crate) books: OnceCell<Uuid>,

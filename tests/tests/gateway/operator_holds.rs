@@ -123,7 +123,7 @@ async fn a_payer_is_told_what_became_of_a_request() {
     let url = stack.ledgers[0].url("/v1/settlement");
     let asked = json!({"version": 3, "clientId": client, "id": flat});
     assert_eq!(send(stack.client.post(&url).json(&asked)).await.status, 401);
-    let later = json!({"version": 7, "clientId": client, "id": flat});
+    let later = json!({"version": 8, "clientId": client, "id": flat});
     let later = stack.client.post(&url).bearer_auth(&stack.secrets.ledger_token).json(&later);
     let answer = send(later).await;
     assert_eq!((answer.status, &answer.body["error"]["code"]), (400, &json!("newer_version")));

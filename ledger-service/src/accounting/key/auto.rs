@@ -43,10 +43,13 @@ pub struct Off {
 }
 
 impl AutoTopUp {
-    /// What a card agrees to now, counted on from what was agreed to before.
+    /// What a card agrees to now, counted on from what was agreed to before. A top-up that was begun is carried
+    /// out if it is still the same one; else it stays counted, as nobody here knows whether it was charged.
     #[must_use]
     pub fn agreed(self, before: Option<Self>) -> Self {
-        Self { month: before.map_or(self.month, |before| before.month), ..self }
+        let Some(before) = before else { return self };
+        let is_same = before.amount == self.amount && before.card == self.card;
+        Self { month: before.month, begun: before.begun.filter(|_| is_same), ..self }
     }
 
     /// What counts in this month.
@@ -184,6 +187,19 @@ mod tests {
         assert!(full.begun_as(id(3), NOW + 10_000).is_some());
         let (same, counted) = after.begun_as(id(3), NOW + 10_000).unwrap();
         assert_eq!((same, counted.auto_top_up.unwrap().month.spent.get()), (id(2), 50_000));
+    }
+
+    /// Else a key would stand at its month's most for what nobody was charged.
+    #[test]
+    fn what_is_begun_goes_on_under_the_same_terms() {
+        let (_, begun) = key().begun_as(id(1), NOW).unwrap();
+        let before = begun.auto_top_up.unwrap();
+        let fresh = key().auto_top_up.unwrap();
+        let same = fresh.clone().agreed(Some(before.clone()));
+        assert_eq!((same.begun, same.month), (Some(id(1)), before.month));
+        let other = AutoTopUp { amount: Units::from_u32(60_000), ..fresh };
+        let other = other.agreed(Some(before.clone()));
+        assert_eq!((other.begun, other.month), (None, before.month));
     }
 
     #[test]
