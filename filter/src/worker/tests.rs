@@ -206,7 +206,7 @@ fn a_balance_is_asked_for_and_told_to_who_asked() {
     let (path, body) = host.calls.remove(&1).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(path, "/v1/balance");
-    assert_eq!(body, json!({"version": 6, "clientId": CLIENT, "currency": "usd"}));
+    assert_eq!(body, json!({"version": 7, "clientId": CLIENT, "currency": "usd"}));
     worker.on_answer(&mut host, 1, Ok(br#"{"creditsRemaining":7}"#));
     assert_eq!(host.replied.get(&1), Some(&1));
     // A stream that ended is not answered for, even if its id is used again.
