@@ -123,6 +123,9 @@ fn an_offer_is_the_drafts_and_what_only_we_know_is_beside_it() {
         operation["x-payment-info"]["offers"][0]["description"].as_str().unwrap().to_owned()
     };
     assert_eq!(said("get", "/thumbs/{id}"), "A thumbnail; $0.0075 per request");
+    let thumbs = operation("get", "/thumbs/{id}")["x-stripe402"].clone();
+    let free = [&thumbs["trial"], &thumbs["anonymous"]];
+    assert_eq!(free, [&json!({"units": 75}), &json!({"requests": 3})], "what costs nothing");
     assert_eq!(
         said("post", "/chat"),
         "Chat; 25 units per 1000 prompt; at most 20000 units ($2.00); a unit is $0.0001"

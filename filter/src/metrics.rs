@@ -15,7 +15,7 @@ pub struct Histogram(usize);
 
 /// What the counters are called at the proxy. What follows `.code.`, `.call.` or `.result.` is a
 /// tag: the shipped YAML tells Envoy so.
-pub const COUNTERS: [&str; 30] = [
+pub const COUNTERS: [&str; 31] = [
     "stripe402_challenges",
     "stripe402_paid",
     "stripe402_free",
@@ -46,6 +46,7 @@ pub const COUNTERS: [&str; 30] = [
     "stripe402_leases",
     "stripe402_leases_refused",
     "stripe402_leased_units_lost",
+    "stripe402_anonymous",
 ];
 
 /// What is counted for each route whose price is metered; `.route.` and its name follow.
@@ -101,6 +102,9 @@ impl Counter {
     pub const LEASES_REFUSED: Self = Self(28);
     /// Units that were paid from a lease and did not reach the ledger in time: the client has them.
     pub const LEASED_UNITS_LOST: Self = Self(29);
+
+    /// Requests that went on without a payment, since their addresses had some left.
+    pub const ANONYMOUS: Self = Self(30);
 
     /// Payments that were refused for this.
     #[must_use]
@@ -234,6 +238,7 @@ mod tests {
             (Counter::LEASES, "stripe402_leases"),
             (Counter::LEASES_REFUSED, "stripe402_leases_refused"),
             (Counter::LEASED_UNITS_LOST, "stripe402_leased_units_lost"),
+            (Counter::ANONYMOUS, "stripe402_anonymous"),
         ] {
             assert_eq!(name(counter), expected);
         }

@@ -47,6 +47,9 @@ pub struct Challenge {
     /// What a card that never paid here gets without a charge (extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+    /// How many requests an address has without a payment (extension).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous: Option<Anonymous>,
     /// Which extensions of `payment` this server understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
@@ -57,6 +60,13 @@ pub struct Challenge {
 pub struct Trial {
     /// How much, in units.
     pub units: Units,
+}
+
+/// Requests that pass without a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anonymous {
+    /// How many an address has in a day of UTC.
+    pub requests: u32,
 }
 
 /// The resource that a challenge is about.
@@ -122,16 +132,17 @@ impl Challenge {
             amount_owed: None,
             pricing: None,
             trial: None,
+            anonymous: None,
             extensions: EXTENSIONS.map(ToOwned::to_owned).to_vec(),
         }
     }
 
-    /// The same challenge to a client whose credits do not suffice. It says nothing of a trial: who has a client
-    /// id has most likely had one.
+    /// The same challenge to a client whose credits do not suffice. It says nothing of a trial, nor of
+    /// requests without a payment: who has a client id has most likely had both.
     #[must_use]
     pub fn insufficient_credits(self) -> Self {
         let error = Some(crate::Code::InsufficientCredits.as_str().to_owned());
-        Self { error, trial: None, ..self }
+        Self { error, trial: None, anonymous: None, ..self }
     }
 
     /// The same challenge to a key whose limits do not allow the request.

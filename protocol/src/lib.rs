@@ -23,7 +23,7 @@ mod spender;
 mod stripe_id;
 mod units;
 
-pub use challenge::{Challenge, Offer, Resource, Trial};
+pub use challenge::{Anonymous, Challenge, Offer, Resource, Trial};
 pub use client_id::{ClientId, ParseClientIdError};
 pub use currency::{Currency, UnknownCurrency};
 pub use deduction_id::{DeductionId, ParseDeductionIdError};

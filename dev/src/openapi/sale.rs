@@ -150,6 +150,12 @@ fn in_stripe402(filter: &Config, offer: &Offer) -> Result<Mapping, serde_norway:
             fields.insert(name.into(), text.as_str().into());
         }
     }
+    if let Some(trial) = offer.trial_told() {
+        fields.insert("trial".into(), serde_norway::to_value(trial)?);
+    }
+    if let Some(anonymous) = offer.anonymous_told() {
+        fields.insert("anonymous".into(), serde_norway::to_value(anonymous)?);
+    }
     if let Some(pricing) = offer.price.told() {
         fields.insert("pricing".into(), serde_norway::to_value(pricing)?);
     }

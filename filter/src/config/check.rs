@@ -8,6 +8,7 @@ use stripe402_protocol::Currency;
 use super::{
     Config, ConfigError, Defaults, Discovery, Ledger, LedgerUnavailable, SizeLimits, Unmatched,
     VoidOn,
+    anonymous::anonymous,
     fields::{Checked, Fields, Read, wrong},
     identity::identity,
     leases::{LEASES, leases},
@@ -20,7 +21,7 @@ use crate::pricing::Table;
 
 /// Three kilobytes each, for every worker.
 const KEPT_CHALLENGES: usize = 4_096;
-const ROOT: [&str; 18] = [
+const ROOT: [&str; 19] = [
     "publishable_key",
     "currency",
     "min_top_up",
@@ -39,6 +40,7 @@ const ROOT: [&str; 18] = [
     "leases",
     "mpp",
     "trial",
+    "anonymous",
 ];
 const LEDGER: [&str; 4] = ["cluster", "timeout", "payment_timeout", "token_env"];
 const DISCOVERY: [&str; 5] = ["enabled", "path", "balances_per_minute", "openapi", "llms"];
@@ -74,6 +76,7 @@ pub(super) fn config(value: Value) -> Checked<Config> {
         void_on: root.values("void_on")?.map_or_else(VoidOn::usual, |causes| VoidOn::of(&causes)),
         leases: leases.enabled,
         trial: trial(&mut root, currency)?,
+        anonymous: anonymous(&mut root)?.map_or(0, |(requests, _)| requests),
     };
     let ledger = ledger(root.object("ledger", &LEDGER)?)?;
     let route_metadata = root.optional("route_metadata")?.unwrap_or(true);

@@ -1,5 +1,6 @@
 //! The plugin configuration, checked whole before the first request.
 
+mod anonymous;
 mod by;
 mod check;
 mod fields;
@@ -80,6 +81,7 @@ pub struct Defaults {
     void_on: VoidOn,
     leases: bool,
     trial: Option<trial::TrialSettings>,
+    anonymous: u32,
 }
 
 /// What happens to requests that no route matches.

@@ -8,6 +8,7 @@ use stripe402_protocol::{
 
 use super::{
     Defaults,
+    anonymous::{anonymous, of_route},
     fields::{Checked, Fields, Read, wrong},
     price::{self, UNITS},
     tools,
@@ -18,7 +19,7 @@ const DEFAULT_MIN_TOP_UP: u32 = 50_000;
 const DEFAULT_MAX_TOP_UP: u32 = 10_000_000;
 
 /// The fields of a route.
-pub(super) const ROUTE: [&str; 17] = [
+pub(super) const ROUTE: [&str; 18] = [
     "name",
     "route_name",
     "hosts",
@@ -35,10 +36,11 @@ pub(super) const ROUTE: [&str; 17] = [
     "mime_type",
     "void_on",
     "leases",
+    "anonymous",
     "mcp",
 ];
 /// What a route in Envoy can say of itself.
-pub(super) const OFFER: [&str; 10] = [
+pub(super) const OFFER: [&str; 11] = [
     "name",
     "free",
     "price",
@@ -49,6 +51,7 @@ pub(super) const OFFER: [&str; 10] = [
     "mime_type",
     "void_on",
     "leases",
+    "anonymous",
 ];
 /// Where it says so.
 pub(super) const METADATA_PATH: &str = "filter_metadata.stripe402";
@@ -163,6 +166,7 @@ pub(super) fn offer(
     };
     let leases: Option<bool> = fields.optional("leases")?;
     let leases_at = fields.path("leases");
+    let anonymous = anonymous(fields)?;
     let price = match (fields.optional("free")?.unwrap_or_default(), price) {
         (true, None) => return Ok(None),
         (true, Some(_)) => {
@@ -198,6 +202,7 @@ pub(super) fn offer(
         return wrong(leases_at, problem);
     }
     let leases = leases.unwrap_or(defaults.leases) && is_flat;
+    let anonymous = of_route(anonymous, defaults.anonymous, is_flat)?;
     let trial = defaults.trial.as_ref();
     let trial = trial.and_then(|trial| trial.of(&name, price.most(), currency));
     let encoded = EncodedChallenges::of(kept_for);
@@ -212,6 +217,7 @@ pub(super) fn offer(
         void_on,
         leases,
         trial,
+        anonymous,
         tools: None,
         encoded,
     }))

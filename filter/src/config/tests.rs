@@ -1,3 +1,4 @@
+mod anonymous;
 mod leases;
 mod mcp;
 mod metered;

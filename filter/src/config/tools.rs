@@ -7,6 +7,7 @@ use stripe402_protocol::Units;
 
 use super::{
     Defaults,
+    anonymous::anonymous,
     fields::{Checked, Fields, Read, entries, wrong},
     route::{self, OFFER},
 };
@@ -42,6 +43,7 @@ pub(super) fn offer(
         void_on: fields.values("void_on")?.map_or(usual, |causes| VoidOn::of(&causes)),
         leases: fields.optional("leases")?.unwrap_or(defaults.leases),
         trial: defaults.trial.as_ref().and_then(|trial| trial.within(&name)),
+        anonymous: anonymous(fields)?.map_or(defaults.anonymous, |(requests, _)| requests),
     };
     let description: Option<String> = fields.optional("description")?;
     let of = description.as_deref().unwrap_or("MCP tool");

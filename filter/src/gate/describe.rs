@@ -17,6 +17,7 @@ impl Stream {
                 Some(format!("{sale} left={}", paid.left))
             }
             (Step::Pass(Passed::Unpaid), _) => Some("outcome=unpaid".to_owned()),
+            (Step::Pass(Passed::Anonymous), _) => Some("outcome=anonymous".to_owned()),
             (Step::Reply(reply), _) => {
                 let outcome = reply.details.strip_prefix("stripe402_").unwrap_or(reply.details);
                 Some(format!("outcome={outcome}"))

@@ -198,6 +198,12 @@ fn describe(fields: &mut Map<String, Value>, offer: &Offer) {
         Some(tools) => put("mcp", of_tools(tools)),
         None => put("price", offer.price().get().into()),
     }
+    if let Some(trial) = offer.trial_told() {
+        put("trial", json!(trial));
+    }
+    if let Some(anonymous) = offer.anonymous_told() {
+        put("anonymous", json!(anonymous));
+    }
     put("currency", offer.currency.as_str().into());
     put("minTopUp", offer.min_top_up.get().into());
     if let Some(pricing) = offer.price.told() {

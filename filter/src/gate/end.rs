@@ -137,7 +137,7 @@ impl Stream {
                     self.phase = Phase::Streaming { priced, deduction, client };
                 }
             }
-            // Whoever comes after the ledger's trouble is over has to pay.
+            // Whoever comes after the ledger's trouble is over, or is not so lucky, has to pay.
             Phase::Unpaid => {}
             other => {
                 self.phase = other;

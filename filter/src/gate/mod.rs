@@ -3,6 +3,7 @@
 //! Events go in (the request's head, the ledger's answers, the response's head, the end), and
 //! what is to be done comes out. Every stream ends in exactly one reply or one pass.
 
+mod anonymous;
 mod cache;
 mod describe;
 mod discovery;
@@ -75,6 +76,8 @@ pub struct Stream {
 enum Phase {
     /// No request seen yet.
     New,
+    /// Without a payment: whether its address has one left is being looked up.
+    Counting(PricedRequest),
     /// Its body is on its way, which says what it costs.
     Reading(Box<mcp::Reading>),
     /// Not priced: passes.
@@ -106,7 +109,7 @@ enum Phase {
     },
     /// Measured, and cut off: what is held is used up.
     Ended,
-    /// Not deducted, since the ledger gave no answer, and on its way to the API all the same.
+    /// Not deducted, since the ledger gave no answer or it is anonymous, and on its way to the API all the same.
     Unpaid,
     /// Answered by us.
     Refused,
@@ -193,6 +196,8 @@ pub enum Step {
     Pay(Box<CardPayment>),
     /// It waits while the ledger is asked.
     Ask(Question),
+    /// It goes on if its address has had fewer than so many today without a payment.
+    Count(u32),
     /// It waits for its body, which says what it costs.
     Read,
     /// It is answered here.

@@ -13,6 +13,8 @@ pub enum Passed {
     Paid(Paid),
     /// The ledger gave no answer, and the operator allows that.
     Unpaid,
+    /// It came without a payment, of which its address had one left.
+    Anonymous,
 }
 
 /// Who paid for a request, and what.
@@ -34,6 +36,7 @@ impl Passed {
         match self {
             Self::Free => {}
             Self::Unpaid => set(&names.unpaid, "ledger_unavailable"),
+            Self::Anonymous => set(&names.unpaid, "anonymous"),
             Self::Paid(Paid { client, left, price, deduction }) => {
                 set(&names.client_id, client.digits(&mut [0; 64]));
                 set(&names.credits_remaining, left.digits(&mut [0; 16]));

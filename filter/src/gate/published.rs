@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, rc::Rc};
 
+use stripe402_protocol::Anonymous;
+
 use super::{discovery::MOST_LISTED, reply::Content};
 use crate::{
     config::{Config, Discovery},
@@ -72,6 +74,13 @@ fn sale(text: &mut String, place: &str, offer: &Offer) {
         // One line each: a description may have several.
         let words: Vec<&str> = words.split_whitespace().collect();
         let _written = write!(text, ". {}", words.join(" "));
+    }
+    if let Some(trial) = offer.trial_told() {
+        let _written =
+            write!(text, ". A card that never paid here gets {} units free", trial.units);
+    }
+    if let Some(Anonymous { requests }) = offer.anonymous_told() {
+        let _written = write!(text, ". {requests} requests a day are free without a payment");
     }
     text.push('\n');
 }

@@ -60,7 +60,7 @@ impl Stream {
             let text = "there is more than one payment header; send one";
             return self.invalid(&priced, text);
         }
-        let Some(header) = head.payment else { return self.challenge(&priced, false) };
+        let Some(header) = head.payment else { return self.without_payment(priced) };
         let limit = self.config.limits.payment_header_bytes;
         if header.len() > limit {
             return self
@@ -279,7 +279,7 @@ impl Stream {
         })
     }
 
-    fn challenge(&mut self, priced: &PricedRequest, insufficient: bool) -> Step {
+    pub(super) fn challenge(&mut self, priced: &PricedRequest, insufficient: bool) -> Step {
         let challenge = self.config.challenge(&priced.offer, &priced.path, insufficient);
         self.answer_challenge(priced, challenge, insufficient)
     }

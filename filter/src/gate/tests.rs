@@ -1,5 +1,6 @@
 #![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
 
+mod anonymous;
 mod answers;
 mod audience;
 mod extending;
@@ -74,6 +75,8 @@ fn word(step: &Step) -> String {
         Step::Pass(Passed::Free) => "free".to_owned(),
         Step::Pass(Passed::Paid(_)) => "served".to_owned(),
         Step::Pass(Passed::Unpaid) => "unpaid".to_owned(),
+        Step::Pass(Passed::Anonymous) => "anonymous".to_owned(),
+        Step::Count(_) => "counted".to_owned(),
         Step::Ask(_) => "asked".to_owned(),
         Step::Deduct(_) => "charge".to_owned(),
         Step::Pay(_) => "card".to_owned(),

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use stripe402_protocol::{
-    Challenge, Currency, DeductionId, Resource, Trial, Units,
+    Anonymous, Challenge, Currency, DeductionId, Resource, Trial, Units,
     message::{CardTrial, HoldTerms, KeyRefusal},
 };
 
@@ -65,6 +65,8 @@ pub struct Offer {
     pub leases: bool,
     /// What a card that never paid gets without a charge; never below the price.
     pub trial: Option<CardTrial>,
+    /// How many requests an address has in a day without a payment; 0: none.
+    pub anonymous: u32,
     /// What MCP's messages cost each, where the body says which one it is; `price` is the dearest.
     pub tools: Option<Box<Tools>>,
     pub(crate) encoded: EncodedChallenges,
@@ -181,8 +183,22 @@ impl Offer {
         };
         let (price, currency) = (self.price(), self.currency);
         let challenge = Challenge::new(resource, price, self.min_top_up, currency, publishable_key);
-        let trial = self.trial.map(|trial| Trial { units: trial.units });
-        Challenge { pricing: self.price.told(), trial, ..challenge }
+        let (trial, anonymous) = (self.trial_told(), self.anonymous_told());
+        Challenge { pricing: self.price.told(), trial, anonymous, ..challenge }
+    }
+
+    /// What buyers are told of trial credit. Of MCP's tools each says its own.
+    #[must_use]
+    pub fn trial_told(&self) -> Option<Trial> {
+        let trial = self.trial.filter(|_| self.tools.is_none());
+        trial.map(|trial| Trial { units: trial.units })
+    }
+
+    /// What they are told of requests without a payment, in the same way.
+    #[must_use]
+    pub fn anonymous_told(&self) -> Option<Anonymous> {
+        let offers = self.anonymous > 0 && self.tools.is_none();
+        offers.then_some(Anonymous { requests: self.anonymous })
     }
 }
 

@@ -3,8 +3,6 @@
 //! Limited here and not in the ledger, so that a refusal costs no call. An unknown client has 0, as an
 //! empty one has: nobody can find out which ids exist.
 
-use rustc_hash::FxHashMap;
-
 use super::{Asked, Call, Decision, Verdict, Worker};
 use crate::{
     gate::{LedgerError, Question, Trace},
@@ -13,36 +11,13 @@ use crate::{
     source::Source,
 };
 
-const MINUTE_MS: u64 = 60_000;
+pub(super) const MINUTE_MS: u64 = 60_000;
 /// More addresses in one minute than that are told to come back later.
-const MOST_ADDRESSES: usize = 10_000;
+pub(super) const MOST_ADDRESSES: usize = 10_000;
 /// More questions than that are not under way at once.
 const MOST_UNDER_WAY: usize = 100;
 /// Of these, about keys: Stripe may have to be asked, and balances must not wait for that.
 const MOST_ABOUT_KEYS: usize = 20;
-
-/// Who asked how often in this minute.
-#[derive(Debug, Default)]
-pub(super) struct Balances {
-    since_ms: u64,
-    asked: FxHashMap<Source, u32>,
-}
-
-impl Balances {
-    /// Whether an address may ask once more.
-    fn may_ask(&mut self, source: Source, most: u32, now_ms: u64) -> bool {
-        if now_ms.saturating_sub(self.since_ms) >= MINUTE_MS {
-            self.since_ms = now_ms;
-            self.asked.clear();
-        }
-        if self.asked.len() >= MOST_ADDRESSES && !self.asked.contains_key(&source) {
-            return false;
-        }
-        let asked = self.asked.entry(source).or_default();
-        *asked = asked.saturating_add(1);
-        *asked <= most
-    }
-}
 
 impl Worker {
     pub(super) fn ask(
@@ -66,7 +41,7 @@ impl Worker {
         }
         let keys_wait =
             matches!(question, Question::Keys(_)) && self.about_keys() >= MOST_ABOUT_KEYS;
-        if keys_wait || waiting >= MOST_UNDER_WAY || !self.balances.may_ask(source, most, now_ms) {
+        if keys_wait || waiting >= MOST_UNDER_WAY || !self.balances.admits(source, most, now_ms) {
             let step = self.streams.get_mut(&id).map(|stream| stream.too_many());
             return step.map_or(Verdict::Hold, |step| {
                 self.apply_step(host, id, step, Trace::default(), false)
@@ -125,35 +100,5 @@ impl Worker {
                 self.due.push(Decision::Question { stream, question: id, answer });
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(number: u32) -> Source {
-        Source::of(&std::net::Ipv4Addr::from_bits(number).to_string())
-    }
-
-    #[test]
-    fn an_address_asks_so_often_in_a_minute_and_no_more() {
-        let mut balances = Balances::default();
-        let mut ask = |address: &str, now_ms| balances.may_ask(Source::of(address), 2, now_ms);
-        assert!(ask("192.0.2.1", 60_000) && ask("192.0.2.1", 60_001));
-        assert!(!ask("192.0.2.1", 60_002), "the third time");
-        assert!(ask("192.0.2.2", 60_003), "another one");
-        assert!(!ask("192.0.2.1", 119_999));
-        assert!(ask("192.0.2.1", 120_000), "another minute");
-    }
-
-    #[test]
-    fn many_addresses_do_not_fill_the_memory() {
-        let mut balances = Balances::default();
-        for number in 0..20_000 {
-            balances.may_ask(numbered(number), 2, 60_000);
-        }
-        assert_eq!(balances.asked.len(), MOST_ADDRESSES);
-        assert!(balances.may_ask(numbered(7), 2, 60_000), "one that is known");
     }
 }

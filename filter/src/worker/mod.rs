@@ -3,6 +3,7 @@
 //! Calls to the ledger are made from outside of streams, so that they outlive them: whatever the
 //! ledger says of a deduction is heard, and if nobody waits for it any more, it is voided.
 
+mod anonymous;
 mod balances;
 mod calls;
 mod card_places;
@@ -16,6 +17,7 @@ mod overrides;
 mod reading;
 mod seat;
 mod steps;
+mod tally;
 mod turn;
 
 use std::{collections::VecDeque, rc::Rc};
@@ -26,8 +28,8 @@ use stripe402_protocol::{
     message::{CardPayment, Deduction, Void},
 };
 
+pub use self::{calls::Failed, due::MOST_DECISIONS, metering::BodyUse};
 use self::{
-    balances::Balances,
     card_places::CardPlaces,
     due::{Decision, Due},
     health::Health,
@@ -35,8 +37,8 @@ use self::{
     leases::AwaitingLeases,
     log::Log,
     overrides::Places,
+    tally::Tally,
 };
-pub use self::{calls::Failed, due::MOST_DECISIONS, metering::BodyUse};
 use crate::{
     config::Config,
     gate::{
@@ -68,7 +70,10 @@ pub struct Worker {
     health: Health,
     journal: Journal,
     places: Places,
-    balances: Balances,
+    /// How often an address asked for balances in this minute.
+    balances: Tally,
+    /// How many requests it had today without a payment.
+    anonymous: Tally,
     counted: Pending,
     /// What was counted by route, of those whose price is metered.
     routes: FxHashMap<String, RouteCounts>,
@@ -151,7 +156,8 @@ impl Worker {
             health: Health::default(),
             journal,
             places: Places::default(),
-            balances: Balances::default(),
+            balances: Tally::new(balances::MINUTE_MS, balances::MOST_ADDRESSES),
+            anonymous: Tally::new(anonymous::DAY_MS, anonymous::MOST_ADDRESSES),
             counted: Pending::default(),
             routes: FxHashMap::default(),
             extending: Vec::new(),

@@ -30,6 +30,7 @@ impl Worker {
                     Passed::Free => Counter::FREE,
                     Passed::Paid(_) => Counter::PAID,
                     Passed::Unpaid => Counter::UNPAID,
+                    Passed::Anonymous => Counter::ANONYMOUS,
                 });
                 let names = &self.config.identity;
                 passed.tell(names, |name, value| host.set_request_header(id, name, value));
@@ -57,6 +58,7 @@ impl Worker {
                 self.cards.push_back(WaitingCard { stream: id, source, request, traced });
                 self.wake(host);
             }
+            Step::Count(most) => return self.count_anonymous(host, id, most, trace, held),
             Step::Ask(question) => return self.ask(host, id, question),
             Step::Read => {
                 if let Some(stream) = self.streams.get_mut(&id) {

@@ -2,6 +2,7 @@
 //! events.
 #![expect(clippy::arithmetic_side_effects, reason = "an overflow must fail the test")]
 
+mod anonymous;
 mod death;
 mod fairness;
 mod leases;

@@ -12,6 +12,7 @@
 )]
 
 mod amounts;
+mod anonymous;
 mod answer;
 mod auto_top_up;
 mod backup;
