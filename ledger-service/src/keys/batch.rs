@@ -77,7 +77,7 @@ impl Keys {
                 owner: key.owner,
                 has_limits: key.generation.is_none(),
                 below: key.tops_up_below(now_ms),
-                off: key.auto_top_up.as_ref().and_then(|auto| auto.off).map(|off| off.reason),
+                off: key.auto_top_up.as_ref().and_then(|auto| auto.stopped_by(now_ms)),
             });
             Ok::<_, StoreError>(owned.map(|owned| (*client, owned)))
         });
@@ -146,7 +146,7 @@ struct Owned {
     has_limits: bool,
     /// Below which balance it tops up, if it may.
     below: Option<Units>,
-    /// Why it tops up no more.
+    /// Why it tops up no more, or not now.
     off: Option<AutoTopUpOff>,
 }
 

@@ -10,6 +10,13 @@ pub(super) fn moment(unix_ms: u64) -> String {
     written(unix_ms, &Rfc3339)
 }
 
+/// The moment that [`moment`] has written, in whole seconds.
+pub(super) fn read(text: &str) -> Option<u64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let seconds = time.and_then(|time| u64::try_from(time.unix_timestamp()).ok());
+    seconds.and_then(|seconds| seconds.checked_mul(1_000)).or_else(|| text.parse().ok())
+}
+
 /// `2026-11-18`.
 pub(super) fn date(unix_ms: u64) -> String {
     written(unix_ms, format_description!("[year]-[month]-[day]"))
@@ -58,6 +65,8 @@ mod tests {
             assert_eq!((day(unix_ms).as_str(), clock(unix_ms).as_str()), (of_the_year, of_the_day));
         }
         assert_eq!(moment(u64::MAX), u64::MAX.to_string());
+        assert_eq!(read("2026-11-18T11:06:40Z"), Some(1_795_000_000_000));
+        assert_eq!((read(&moment(u64::MAX)), read("soon")), (Some(u64::MAX), None));
     }
 
     #[test]

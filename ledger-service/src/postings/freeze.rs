@@ -61,9 +61,10 @@ impl Postings {
         posting: Posting,
     ) -> Result<(), Unavailable> {
         let freezes = posting.kind == Kind::Freeze;
-        let reason = match freezes {
-            true => "a dispute is open",
-            false => "no dispute of this client is open any more",
+        let reason = match (freezes, FreezeReference::from(posting.reference.as_str())) {
+            (true, FreezeReference::Alike(_)) => "another account of this client is frozen",
+            (true, _) => "a dispute is open",
+            (false, _) => "no dispute of this client is open any more",
         };
         let order = Order {
             kind: if freezes { OrderKind::Freeze } else { OrderKind::Unfreeze },

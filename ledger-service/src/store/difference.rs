@@ -1,7 +1,7 @@
 //! Whether an account holds what its movements, deductions and open holds come to.
 
 use super::{Store, StoreError};
-use crate::accounting::{Account, AccountKey, Kind, Lot};
+use crate::accounting::{Account, AccountKey, HOUR_MS, Kind, Lot, SPENT_KEPT_MS};
 
 /// How often an account is looked at before it counts as different.
 const LOOKS: usize = 5;
@@ -38,7 +38,9 @@ pub(crate) async fn difference(
 ) -> Result<Option<Difference>, StoreError> {
     let mut found = None;
     grants_are_explained(store, key).await?;
+    grants_are_not_lost(store, key).await?;
     keys_are_explained(store, key).await?;
+    rotation_is_one(store, key).await?;
     for _ in 0..LOOKS {
         let before = store.account(key).await?;
         let too_large =
@@ -73,6 +75,63 @@ async fn grants_are_explained(store: &dyn Store, key: AccountKey) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What was granted is left, has expired or was spent: since each grant so much was taken from the account at the least
+/// as is missing of it and of those after it. What was minted up to a day before may have been taken after it.
+async fn grants_are_not_lost(store: &dyn Store, key: AccountKey) -> Result<(), StoreError> {
+    let mut is_lost = false;
+    for _ in 0..LOOKS {
+        let left = store.balance(key).await?.grants.total();
+        let (movements, tallies) = (store.movements(key).await?, store.tallies(key).await?);
+        let moved_since = |at_ms: u64, kinds: &[Kind]| {
+            let of = movements.iter().filter(move |of| of.at_ms >= at_ms);
+            let of = of.map(|of| &of.posting).filter(|of| kinds.contains(&of.kind));
+            of.map(|of| Some(of.amount.get())).collect::<Vec<_>>()
+        };
+        let is_short = |at_ms: u64| {
+            let hour = at_ms.saturating_sub(SPENT_KEPT_MS).checked_div(HOUR_MS).unwrap_or(0);
+            let spent = tallies.iter().filter(|tally| tally.hour >= hour);
+            let taken = [Kind::GrantExpired, Kind::AdjustmentDown, Kind::ExternalDown];
+            let gone = spent.map(|tally| Some(tally.amount)).chain(moved_since(at_ms, &taken));
+            let gone = sum(gone.chain([Some(left.get())]));
+            sum(moved_since(at_ms, &[Kind::Grant]).into_iter()) > gone
+        };
+        let mut grants = movements.iter().filter(|of| of.posting.kind == Kind::Grant);
+        is_lost = grants.any(|of| is_short(of.at_ms));
+        if !is_lost || store.movements(key).await? == movements {
+            break;
+        }
+    }
+    if !is_lost {
+        return Ok(());
+    }
+    let subject = key.client.subject();
+    let text = format!("a grant of client {subject} of which more is missing than was spent");
+    Err(StoreError::Damaged(text))
+}
+
+/// All accounts of a client say the same of which ids spend, and no id is of a generation after that.
+async fn rotation_is_one(store: &dyn Store, key: AccountKey) -> Result<(), StoreError> {
+    let mut is_one = true;
+    for _ in 0..LOOKS {
+        let own = store.account(key).await?.rotation;
+        is_one = own.oldest <= own.generation;
+        for other in store.accounts(Some(key.client), None, usize::MAX).await? {
+            is_one &= store.account(other).await?.rotation == own;
+        }
+        let keys = store.keys_of(key.client).await?;
+        is_one &= keys.iter().all(|(_, of)| of.generation <= Some(own.generation));
+        if is_one || store.account(key).await?.rotation == own {
+            break;
+        }
+    }
+    if is_one {
+        return Ok(());
+    }
+    let subject = key.client.subject();
+    let text = format!("the rotations of client {subject}, whose accounts and ids do not agree");
+    Err(StoreError::Damaged(text))
 }
 
 /// What keys have spent was deducted.

@@ -96,10 +96,12 @@ mod tests {
         use KeyRefusal::{Budget, Expired, Revoked, Rotated, Route};
         let refused = [Budget, Expired, Revoked, Route, Rotated].map(DeductionOutcome::KeyRefused);
         assert_eq!(to_bytes(&refused), [9, 0, 9, 1, 9, 2, 9, 3, 9, 4]);
-        use AutoTopUpOff::{AuthenticationRequired, Declined, Operator, Owner};
-        let off = [Declined, AuthenticationRequired, AutoTopUpOff::Frozen, Operator, Owner];
-        let untopped = off.map(|off| DeductionOutcome::DeductedUntopped(three, off));
-        assert_eq!(to_bytes(&untopped), [10, 6, 0, 10, 6, 1, 10, 6, 2, 10, 6, 3, 10, 6, 4]);
+        use AutoTopUpOff::{AuthenticationRequired, Declined, MonthlyMost, Operator, Owner};
+        let frozen = AutoTopUpOff::Frozen;
+        let off = [Declined, AuthenticationRequired, frozen, Operator, Owner, MonthlyMost];
+        for (number, off) in (0..).zip(off) {
+            assert_eq!(to_bytes(&DeductionOutcome::DeductedUntopped(three, off)), [10, 6, number]);
+        }
         use VoidOutcome as Void;
         let voids = [Void::Voided, Void::Marked, Void::Repeated, Void::Stale, Void::Conflict];
         assert_eq!(to_bytes(&voids), [0, 1, 2, 3, 4]);

@@ -148,6 +148,8 @@ pub enum AutoTopUpOff {
     Operator,
     /// The owner did.
     Owner,
+    /// It is not off: the month's most does not allow another top-up. It goes on in the next month.
+    MonthlyMost,
 }
 
 /// How much a key may spend, in units.

@@ -74,7 +74,10 @@ async fn tops_up_once_and_within_the_month(options: StackOptions) {
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(charged(&stack).await, 1_500, "the month's most");
-    assert_eq!(left(&stack, &client).await, 150_000 - 500 - 4 * 32_000);
+    // Its holder is told, as it would be if it were off.
+    let told = pay(&stack, "/api/joke", json!({"clientId": key["key"]})).await.receipt();
+    assert_eq!(told["autoTopUp"], "monthly_most", "{told}");
+    assert_eq!(left(&stack, &client).await, 150_000 - 600 - 4 * 32_000);
     let shown = shown(&stack, &card).await;
     assert_eq!((&shown["thisMonth"], shown.get("off")), (&json!(100_000), None), "{shown}");
     // Another agreement counts on.

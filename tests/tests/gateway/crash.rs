@@ -21,6 +21,8 @@ use stripe402_tests::{
 
 use crate::crash_customers::{OPERATOR, come, net};
 
+mod keys;
+
 fn rounds() -> u32 {
     let set = std::env::var("STRIPE402_CRASHES").ok();
     set.and_then(|rounds| rounds.parse().ok()).unwrap_or(3)

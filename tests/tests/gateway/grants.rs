@@ -123,3 +123,75 @@ async fn what_is_left_of_a_present_expires() {
     assert_eq!((&kinds["kind"], &kinds["amount"]), (&json!("grant_expired"), &json!(200)));
     assert_eq!(ledger(&stack, &redis.url(), &["verify"]).code, 0);
 }
+
+/// Asked again it is given once, and what would be another grant is told to be one.
+#[tokio::test]
+async fn a_reference_names_one_grant_with_one_end() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let (client, _) = client_with_money(&stack).await;
+    let path = format!("/clients/{}/grants", subject(&client));
+    let soon = crate::operator::now_ms() + 86_400_000;
+    let order = |expires_ms: Option<u64>| {
+        let mut order = json!({"units": 700, "currency": "usd", "reference": "r", "reason": "why"});
+        if let Some(expires_ms) = expires_ms {
+            order["expires_ms"] = json!(expires_ms);
+        }
+        post(&stack, &path, order)
+    };
+    assert_eq!(order(Some(soon)).await.body["repeated"], false);
+    assert_eq!(order(Some(soon)).await.body["repeated"], true);
+    for other in [None, Some(soon + 3_600_000), Some(soon - 3_600_000)] {
+        let refused = order(other).await;
+        let said = refused.body.to_string();
+        let told = said.contains("conflict") && said.contains("a grant that expires 20");
+        assert!(refused.status == 409 && told, "{other:?}: {refused:?}");
+    }
+    // Who says for how long it lasts says so again.
+    let lasts = |reference: &str, span: &str| {
+        let (reference, span) =
+            (format!("--reference={reference}"), format!("--expires-in={span}"));
+        let grant = ["client", "grant", &client, "--units=700", "--reason=why", &reference, &span];
+        ledger(&stack, &redis.url(), &grant)
+    };
+    assert_eq!(lasts("s", "1h").json["repeated"], false);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(lasts("s", "1h").json["repeated"], true);
+    let refused = lasts("s", "2h");
+    assert!(
+        refused.code == 4 && refused.error.contains("already used for a grant"),
+        "{}",
+        refused.error
+    );
+    let shown = get(&stack, &format!("/clients/{}", subject(&client))).await;
+    assert_eq!(shown["accounts"][0]["paid"], 238_300, "{shown}");
+    assert_eq!(shown["accounts"][0]["available"], 238_300 + 2 * 700, "{shown}");
+}
+
+/// Who is frozen spends in no currency, also in none that is new.
+#[tokio::test]
+async fn a_frozen_clients_new_account_is_frozen() {
+    let redis = Redis::start().await.unwrap();
+    let stack = Stack::start(StackOptions::new().store(&redis.url())).await.unwrap();
+    let (client, _) = client_with_money(&stack).await;
+    let path = format!("/clients/{}", subject(&client));
+    let reason = json!({"reason": "a look"});
+    assert_eq!(post(&stack, &format!("{path}/freeze"), reason.clone()).await.status, 200);
+    for (what, currency) in [("grants", "eur"), ("adjustments", "gbp")] {
+        let order = json!({"units": 700, "currency": currency, "reference": "r", "reason": "why"});
+        let given = post(&stack, &format!("{path}/{what}"), order).await;
+        assert_eq!(
+            (given.status, &given.body["account"]["frozen"]),
+            (200, &json!(true)),
+            "{given:?}"
+        );
+    }
+    let frozen = async || {
+        let shown = get(&stack, &path).await;
+        let all = shown["accounts"].as_array().unwrap().clone();
+        all.iter().map(|of| of["frozen"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(frozen().await, [true; 3]);
+    assert_eq!(post(&stack, &format!("{path}/unfreeze"), reason).await.status, 200);
+    assert_eq!(frozen().await, [false; 3]);
+}

@@ -58,6 +58,17 @@ impl AutoTopUp {
         self.month.at(month_of(now_ms)).spent
     }
 
+    /// Why it begins no top-up now, if it does not: it is off, or the month has no room for one. One that was begun
+    /// goes on.
+    #[must_use]
+    pub fn stopped_by(&self, now_ms: u64) -> Option<AutoTopUpOff> {
+        let number = month_of(now_ms);
+        let goes_on = self.begun.is_some() && self.month.number >= number;
+        let is_full = !goes_on && self.month.with(number, self.amount).spent > self.monthly_most;
+        let off = self.off.map(|off| off.reason);
+        off.or_else(|| is_full.then_some(AutoTopUpOff::MonthlyMost))
+    }
+
     /// The same, switched off. What is off already stays so.
     #[must_use]
     pub fn switched_off(self, reason: AutoTopUpOff, at_ms: u64) -> Self {
@@ -78,7 +89,7 @@ impl Key {
     /// exceeded. One that is carried out in a later month than it was begun in is counted in both.
     #[must_use]
     pub fn begun_as(&self, fresh: TopUpId, now_ms: u64) -> Option<(TopUpId, Self)> {
-        let auto = self.auto_top_up.as_ref().filter(|auto| auto.off.is_none())?;
+        let auto = self.auto_top_up.as_ref().filter(|auto| auto.stopped_by(now_ms).is_none())?;
         let is_over = self.expires_ms.is_some_and(|at_ms| at_ms <= now_ms);
         if self.revoked_ms.is_some() || is_over {
             return None;
@@ -88,9 +99,6 @@ impl Key {
             return Some((begun, self.clone()));
         }
         let month = auto.month.with(number, auto.amount);
-        if month.spent > auto.monthly_most {
-            return None;
-        }
         let id = auto.begun.unwrap_or(fresh);
         let auto = AutoTopUp { month, begun: Some(id), ..auto.clone() };
         Some((id, Self { auto_top_up: Some(auto), ..self.clone() }))
@@ -179,6 +187,9 @@ mod tests {
         assert_eq!(second, id(2));
         let full = after.clone().topped_up(id(2), true);
         assert_eq!((full.begun_as(id(3), NOW), full.tops_up_below(NOW)), (None, None));
+        let stopped = |key: &Key, now_ms| key.auto_top_up.as_ref().unwrap().stopped_by(now_ms);
+        assert_eq!(stopped(&full, NOW), Some(AutoTopUpOff::MonthlyMost));
+        assert_eq!((stopped(&full, NOW + 10_000), stopped(&after, NOW)), (None, None));
         // What was not charged does not count; what ended before changes nothing.
         let declined = after.clone().topped_up(id(2), false);
         assert!(declined.begun_as(id(3), NOW).is_some());

@@ -1,5 +1,7 @@
 //! Freezing, correcting, refunding.
 
+use std::sync::Arc;
+
 use stripe402_protocol::{Currency, Units};
 
 use super::{
@@ -10,7 +12,8 @@ use super::{
 };
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, PostRefusal, Posted, Posting},
-    postings::{FreezeReference, is_disputed, operators_word, without_leases},
+    clock::RandomIds,
+    postings::{FreezeReference, Postings, is_disputed, operators_word, without_leases},
     store::StoreError,
 };
 
@@ -150,11 +153,27 @@ impl Operations {
                 return Err(self.conflict(key, &posting).await?);
             }
             let (account, repeated) = posted(done)?;
+            let account = self.frozen_alike(key, account).await?;
             let account = view::Account::of(&key, &account);
             let adjusted = Adjusted { subject: client.subject(), repeated, account };
             Ok(if repeated { Deed::repeated(adjusted) } else { Deed::done(adjusted) })
         };
         self.on_record(actor, order, work).await
+    }
+
+    /// An account that was credited: frozen, if another one of its client is. It may be new.
+    pub(super) async fn frozen_alike(
+        &self,
+        key: AccountKey,
+        account: Account,
+    ) -> Result<Account, OperatorError> {
+        if account.frozen {
+            return Ok(account);
+        }
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let postings = Postings { store, clock, ids: Arc::new(RandomIds) };
+        postings.freeze_like_others(key).await?;
+        Ok(self.store.account(key).await?)
     }
 
     /// That the reference of a correction was used before, and for how much.
