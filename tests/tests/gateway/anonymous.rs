@@ -7,7 +7,10 @@ use stripe402_tests::{
     wire,
 };
 
-use crate::answer::{Answer, paid_client, pay, send};
+use crate::{
+    answer::{Answer, paid_client, pay, send},
+    card_testing::behind_a_proxy,
+};
 
 /// As many as the filter counts addresses of, in `filter/src/worker/anonymous.rs`.
 const MOST_ADDRESSES: u32 = 50_000;
@@ -16,13 +19,6 @@ const MOST_ADDRESSES: u32 = 50_000;
 fn offering(requests: u32) -> StackOptions {
     StackOptions::new().filter(move |filter| {
         filter["anonymous"] = json!({"requests": requests, "per": "address"});
-    })
-}
-
-fn behind_a_proxy(options: StackOptions) -> StackOptions {
-    options.config(|config| {
-        config.connection_manager()?["xff_num_trusted_hops"] = 1.into();
-        Ok(())
     })
 }
 

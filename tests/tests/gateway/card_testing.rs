@@ -11,7 +11,7 @@ use stripe402_tests::{
 use crate::answer::{Answer, pay, send};
 
 /// Lets a request say where it comes from, as a trusted proxy in front of the gateway does.
-fn behind_a_proxy(options: StackOptions) -> StackOptions {
+pub(crate) fn behind_a_proxy(options: StackOptions) -> StackOptions {
     options.config(|config| {
         config.connection_manager()?["xff_num_trusted_hops"] = 1.into();
         Ok(())
