@@ -80,7 +80,7 @@ fn sale(text: &mut String, place: &str, offer: &Offer) {
             write!(text, ". A card that never paid here gets {} units free", trial.units);
     }
     if let Some(Anonymous { requests }) = offer.anonymous_told() {
-        let _written = write!(text, ". {requests} requests a day are free without a payment");
+        let _written = write!(text, ". Free requests of an address in a day: {requests}");
     }
     text.push('\n');
 }

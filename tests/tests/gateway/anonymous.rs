@@ -105,7 +105,7 @@ async fn a_route_may_offer_fewer_or_none_and_all_lists_say_so() {
     assert_eq!(told(1), [&Value::Null, &Value::Null]);
     let llms = stack.get("/llms.txt").send().await.unwrap().text().await.unwrap();
     let line = "- `/api/joke` (GET): 100 units of usd. A card that never paid here gets 200 units free. \
-                1 requests a day are free without a payment";
+                Free requests of an address in a day: 1";
     assert!(llms.lines().any(|written| written == line), "{llms}");
     assert_eq!(joke_from(&stack, "203.0.113.7").await, 200);
     assert_eq!(joke_from(&stack, "203.0.113.7").await, 402);
