@@ -86,13 +86,15 @@ CREATE TABLE movements (
     sequence  bigint    GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     client    client_id NOT NULL,
     currency  currency  NOT NULL,
-    kind      text      NOT NULL,
-    reference text      NOT NULL,
+    kind      text      COLLATE "C" NOT NULL,
+    reference text      COLLATE "C" NOT NULL,
     amount    units     NOT NULL,
     note      text,
     at_ms     bigint    NOT NULL,
     UNIQUE (client, currency, kind, reference)
 );
+-- Operators page through those of some kinds, the newest first.
+CREATE INDEX movements_by_time ON movements (kind, at_ms, client, currency, reference);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

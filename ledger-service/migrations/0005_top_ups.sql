@@ -15,7 +15,7 @@ CREATE TABLE top_ups (
 CREATE UNIQUE INDEX one_unfinished_top_up ON top_ups (client, currency) WHERE NOT finished;
 CREATE INDEX named_top_ups ON top_ups (client, currency, idempotency_key, opened)
     WHERE idempotency_key IS NOT NULL;
-CREATE INDEX top_ups_by_time ON top_ups (created_ms);
+CREATE INDEX top_ups_by_time ON top_ups (created_ms, id); -- operators page through them
 
 -- Which top-ups ended without a charge, and when: they are forgotten in their time, with all that only
 -- they had. A trigger lists them, so that none is missed.

@@ -57,7 +57,7 @@ macro_rules! forward_store {
             }
             Audit {
                 record_action(entry: AuditEntry) -> ();
-                audit(before: Option<AuditKey>, most: usize) -> Vec<AuditEntry>;
+                audit(page: AuditPage) -> Vec<AuditEntry>;
             }
             Reports {
                 movements(key: AccountKey) -> Vec<Movement>;
@@ -66,8 +66,8 @@ macro_rules! forward_store {
                 open_holds(client: Option<ClientId>, most: usize) -> Vec<(DeductionId, OpenHold)>;
                 tallies(key: AccountKey) -> Vec<Tally>;
                 deductions(key: AccountKey, most: usize) -> Vec<StoredDeduction>;
-                recent_top_ups(most: usize) -> Vec<TopUp>;
-                latest_movements(kinds: &[Kind], most: usize) -> Vec<(AccountKey, Movement)>;
+                recent_top_ups(page: TopUpPage) -> Vec<TopUp>;
+                latest_movements(kinds: &[Kind], page: MovementPage) -> Vec<(AccountKey, Movement)>;
                 revenue(since_hour: u64) -> Vec<(Currency, Tally)>;
             }
             Store {
@@ -86,13 +86,13 @@ macro_rules! forward_store {
 
             use $crate::{
                 accounting::{
-                    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
+                    Account, AccountKey, Advance, AuditEntry, Balance, DeductionRecord,
                     Expired, Key, KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled, State,
                     TopUp, TopUpId,
                 },
                 store::{
-                    Accounts, Audit, Counters, Customers, Keys, Reports, Store, StoreError,
-                    StoredDeduction, Tally, TopUps,
+                    Accounts, Audit, AuditPage, Counters, Customers, Keys, MovementPage, Reports,
+                    Store, StoreError, StoredDeduction, Tally, TopUpPage, TopUps,
                     forwarded::{
                         Batch, BatchAnswer, ClientId, Currency, Deduction, DeductionId,
                         DeductionOutcome, Uuid,

@@ -19,8 +19,8 @@ use stripe402_protocol::{
 use uuid::Uuid;
 
 use super::{
-    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
-    TopUps, scan::newest,
+    Accounts, Audit, AuditPage, Counters, Customers, Reports, Store, StoreError, StoredDeduction,
+    Tally, TopUpPage, TopUps, scan,
 };
 use crate::{
     accounting::{
@@ -281,15 +281,10 @@ impl Audit for InMemory {
         Ok(())
     }
 
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
         let books = self.books()?;
-        let entries = books.audit.iter().rev();
-        let earlier = entries.filter(|(key, _)| before.is_none_or(|before| **key < before));
-        Ok(earlier.take(most).map(|(_, entry)| entry.clone()).collect())
+        let own = books.audit.iter().rev().filter(|(key, _)| page.has(key.at_ms, key));
+        Ok(own.take(page.most).map(|(_, entry)| entry.clone()).collect())
     }
 }
 
@@ -361,8 +356,8 @@ impl Reports for InMemory {
         Ok(own.take(most).collect())
     }
 
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        Ok(newest(self.books()?.memory.top_ups().values().cloned(), most))
+    async fn recent_top_ups(&self, page: TopUpPage) -> Result<Vec<TopUp>, StoreError> {
+        Ok(scan::top_ups(self.books()?.memory.top_ups().values().cloned(), &page))
     }
 }
 

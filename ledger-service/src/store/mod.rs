@@ -6,6 +6,7 @@ mod embedded;
 mod forward;
 mod memory;
 mod open;
+mod page;
 mod parts;
 mod postgres;
 mod redis;
@@ -24,6 +25,7 @@ pub(crate) use difference::{Difference, difference};
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use memory::InMemory;
 pub use open::{StoreOptions, open, open_existing};
+pub use page::{AuditPage, MovementPage, MovementPlace, Page, Placed, TopUpPage, TopUpPlace};
 #[cfg(test)]
 pub(crate) use parts::deduct_alone;
 pub use parts::{Accounts, Audit, Counters, Customers, Keys, Reports, TopUps};

@@ -8,11 +8,11 @@ use stripe402_protocol::{
     message::{self, Batch, BatchAnswer, Deduction, DeductionOutcome},
 };
 
-use super::{StoreError, StoredDeduction, Tally, scan};
+use super::{AuditPage, MovementPage, StoreError, StoredDeduction, Tally, TopUpPage, scan};
 use crate::accounting::{
-    Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired, Key,
-    KeyHash, Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled,
-    State, TopUp, TopUpId,
+    Account, AccountKey, Advance, AuditEntry, Balance, DeductionRecord, Expired, Key, KeyHash,
+    Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Rotation, Settled, State,
+    TopUp, TopUpId,
 };
 
 /// Balances: what changes them, and what they are.
@@ -196,12 +196,8 @@ pub trait Audit: Send + Sync + 'static {
     /// Writes an entry of the audit record down, for ever. The same one again changes nothing.
     async fn record_action(&self, entry: AuditEntry) -> Result<(), StoreError>;
 
-    /// Entries of the audit record, newest first, before this place; at most `most`.
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Entries of the audit record, newest first.
+    async fn audit(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Lists and sums, for operators and for comparing: never on the way of a request.
@@ -237,17 +233,18 @@ pub trait Reports: Send + Sync + 'static {
         most: usize,
     ) -> Result<Vec<StoredDeduction>, StoreError>;
 
-    /// The top-ups that were opened last, newest first; at most `most`.
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError>;
+    /// Top-ups, those first that were opened last.
+    async fn recent_top_ups(&self, page: TopUpPage) -> Result<Vec<TopUp>, StoreError>;
 
-    /// The movements of all accounts that are of these kinds, newest first; at most `most`. A store
-    /// that keeps movements by account looks through all of them: for operators, not for requests.
+    /// The movements of all accounts that are of these kinds, newest first. Those of one millisecond are
+    /// in the order of their places, whatever was posted first. A store that keeps movements by account
+    /// looks through all of them for every page: for operators, not for requests.
     async fn latest_movements(
         &self,
         kinds: &[Kind],
-        most: usize,
+        page: MovementPage,
     ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
-        scan::latest_movements(self, kinds, most).await
+        scan::latest_movements(self, kinds, &page).await
     }
 
     /// The sums of all accounts' deductions from this hour on (hours since 1970), by currency,

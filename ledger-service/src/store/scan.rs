@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use stripe402_protocol::Currency;
 
-use super::{Reports, StoreError, Tally};
+use super::{MovementPage, Placed as _, Reports, StoreError, Tally, TopUpPage};
 use crate::accounting::{AccountKey, Kind, Movement, TopUp};
 
 /// How many accounts are looked at at once.
@@ -42,12 +42,10 @@ pub(super) fn listed(sums: Sums) -> Vec<(Currency, Tally)> {
     .collect()
 }
 
-/// The newest of these top-ups.
-pub(super) fn newest(top_ups: impl Iterator<Item = TopUp>, most: usize) -> Vec<TopUp> {
-    let mut found: Vec<_> = top_ups.collect();
-    found.sort_by_key(|top_up| std::cmp::Reverse((top_up.created_ms, top_up.id)));
-    found.dedup_by_key(|top_up| top_up.id);
-    found.truncate(most);
+/// Those of these top-ups that are of this page.
+pub(super) fn top_ups(found: impl Iterator<Item = TopUp>, page: &TopUpPage) -> Vec<TopUp> {
+    let mut found: Vec<_> = found.filter(|of| page.has(of.created_ms, &of.place())).collect();
+    page.cut(&mut found, TopUp::place);
     found
 }
 
@@ -70,15 +68,18 @@ async fn each<T, F: Future<Output = Result<T, StoreError>>>(
 pub(super) async fn latest_movements(
     store: &(impl Reports + ?Sized),
     kinds: &[Kind],
-    most: usize,
+    page: &MovementPage,
 ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
     let mut found = Vec::new();
     let take = |key: AccountKey, movements: Vec<Movement>| {
-        // Oldest first as they were posted: a later one comes before an earlier one of its time.
-        let wanted = movements.into_iter().rev().filter(|of| kinds.contains(&of.posting.kind));
-        found.extend(wanted.take(most).map(|movement| (key, movement)));
-        found.sort_by_key(|(_, movement)| std::cmp::Reverse(movement.at_ms));
-        found.truncate(most);
+        let wanted = movements.into_iter().filter(|of| kinds.contains(&of.posting.kind));
+        let wanted = wanted.map(|movement| (key, movement));
+        let wanted = wanted.filter(|of| page.has(of.1.at_ms, &of.place()));
+        let before = found.len();
+        found.extend(wanted);
+        if found.len() > before {
+            page.cut(&mut found, |of| of.place());
+        }
         Ok(())
     };
     each(store, |key| store.movements(key), take).await?;

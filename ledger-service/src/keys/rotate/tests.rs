@@ -210,7 +210,7 @@ async fn a_rotation_by_the_card_is_on_record() {
     let grace = Duration::from_secs(60);
     keys.rotate_on_record(case.owner, grace, Some("n")).await.unwrap();
     keys.rotate_on_record(case.owner, grace, Some("n")).await.unwrap();
-    let entries = case.store.audit(None, 10).await.unwrap();
+    let entries = case.store.audit(crate::store::Page::newest(10)).await.unwrap();
     let mut outcomes: Vec<_> = entries.iter().map(|of| format!("{:?}", of.outcome)).collect();
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["Begun", "Begun", "Done", "Repeated"]);

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::{Operations, OperatorError, view::Health};
 use crate::{
     accounting::{AccountKey, HOUR_MS, Kind, Movement, TopUp},
-    store::Tally,
+    store::{Page, Tally},
 };
 
 /// How far back revenue goes, in days.
@@ -56,9 +56,9 @@ impl Operations {
         let overview = Arc::new(Overview {
             at_ms: now_ms,
             revenue: self.store.revenue(since_hour).await?,
-            top_ups: self.store.recent_top_ups(TOP_UPS).await?,
+            top_ups: self.store.recent_top_ups(Page::newest(TOP_UPS)).await?,
             in_flight: self.store.unfinished_top_ups().await?,
-            disputes: self.store.latest_movements(&disputes, DISPUTES).await?,
+            disputes: self.store.latest_movements(&disputes, Page::newest(DISPUTES)).await?,
         });
         let clients = overview.top_ups.iter().chain(&overview.in_flight).map(|of| of.account);
         let disputed = overview.disputes.iter().map(|(key, _)| *key);

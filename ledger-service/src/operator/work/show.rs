@@ -14,7 +14,10 @@ use super::{
         RevenueLine, Stage, SumBy, TopUps,
     },
 };
-use crate::accounting::{AccountKey, AuditKey, HOUR_MS, Kind, State};
+use crate::{
+    accounting::{AccountKey, AuditKey, HOUR_MS, Kind, State},
+    store::Page,
+};
 
 /// How many deductions are shown one by one.
 const RECENT: usize = 20;
@@ -94,7 +97,7 @@ impl Operations {
         most: usize,
     ) -> Result<Movements, OperatorError> {
         let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
-        let found = self.store.latest_movements(&kinds, most).await?.into_iter();
+        let found = self.store.latest_movements(&kinds, Page::newest(most)).await?.into_iter();
         let movements = found.map(|(key, movement)| Movement::of(&key, movement)).collect();
         Ok(Movements { movements, next: None })
     }
@@ -152,7 +155,7 @@ impl Operations {
     ) -> Result<TopUps, OperatorError> {
         let mut found = match stage {
             Some(Stage::InFlight) => self.store.unfinished_top_ups().await?,
-            _ => self.store.recent_top_ups(most).await?,
+            _ => self.store.recent_top_ups(Page::newest(most)).await?,
         };
         found.retain(|of| match stage {
             None => true,
@@ -173,7 +176,7 @@ impl Operations {
         before: Option<AuditKey>,
         most: usize,
     ) -> Result<Entries, OperatorError> {
-        let found = self.store.audit(before, most).await?;
+        let found = self.store.audit(Page { before, ..Page::newest(most) }).await?;
         let last = found.last().filter(|_| found.len() == most);
         let next = last.map(|last| last.key().to_string());
         Ok(Entries { entries: found.into_iter().map(Into::into).collect(), next })

@@ -148,6 +148,7 @@ macro_rules! conformance_tests {
             sums_and_single_charges_can_be_read
             accounts_are_listed_in_pages
             the_newest_of_all_clients_is_found
+            lists_are_read_in_pages
             revenue_is_summed_over_all_clients
             the_audit_record_stays_as_it_was_written
             charges_are_forgotten_and_their_sums_stay

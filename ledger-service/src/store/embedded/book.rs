@@ -16,9 +16,9 @@ use super::{
     damage::{damaged, shown},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS,
-        HOLD_ENDS, HOLDS, KEYS, KEYS_OF, MOVEMENTS, NAMED, PAYERS, REFERENCES, TALLIES, TOP_UPS,
-        UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes, failed, reference_bytes, to_json,
-        to_postcard,
+        HOLD_ENDS, HOLDS, KEYS, KEYS_OF, MOVEMENTS, MOVEMENTS_BY_TIME, NAMED, PAYERS, REFERENCES,
+        TALLIES, TOP_UPS, TOP_UPS_BY_TIME, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes,
+        failed, reference_bytes, to_json, to_postcard,
     },
 };
 use crate::accounting::{
@@ -42,6 +42,8 @@ pub(super) struct TableBook<'t> {
     movements: Table<'t, (&'static [u8], u64), &'static [u8]>,
     references: Table<'t, &'static [u8], u64>,
     top_ups: Table<'t, &'static [u8; 16], &'static [u8]>,
+    movements_by_time: Table<'t, (&'static [u8], u64, &'static [u8]), u64>,
+    top_ups_by_time: Table<'t, (u64, &'static [u8; 16]), ()>,
     unfinished: Table<'t, &'static [u8], &'static [u8; 16]>,
     named: Table<'t, &'static [u8], &'static [u8; 16]>,
     uncharged: Table<'t, (u64, &'static [u8; 16]), &'static str>,
@@ -83,6 +85,8 @@ impl<'t> TableBook<'t> {
             movements: transaction.open_table(MOVEMENTS).map_err(failed)?,
             references: transaction.open_table(REFERENCES).map_err(failed)?,
             top_ups: transaction.open_table(TOP_UPS).map_err(failed)?,
+            movements_by_time: transaction.open_table(MOVEMENTS_BY_TIME).map_err(failed)?,
+            top_ups_by_time: transaction.open_table(TOP_UPS_BY_TIME).map_err(failed)?,
             unfinished: transaction.open_table(UNFINISHED).map_err(failed)?,
             named: transaction.open_table(NAMED).map_err(failed)?,
             uncharged: transaction.open_table(UNCHARGED).map_err(failed)?,
@@ -251,6 +255,11 @@ impl Book for TableBook<'_> {
         let before = self.top_ups.insert(id, record.as_slice());
         let is_new = before.map(|before| before.is_none()).map_err(failed);
         let is_new = self.wrote(is_new)?;
+        if is_new {
+            let set = self.top_ups_by_time.insert((top_up.created_ms, id), ());
+            let set = set.map(drop).map_err(failed);
+            self.wrote(set)?;
+        }
         if !top_up.state.is_finished() {
             let set = self.unfinished.insert(account.as_slice(), id).map(drop).map_err(failed);
             self.wrote(set)?;
@@ -305,6 +314,10 @@ impl Book for TableBook<'_> {
         let set = self.movements.insert(place, record.as_slice()).map(drop).map_err(failed);
         self.wrote(set)?;
         let set = self.references.insert(reference.as_slice(), next).map(drop).map_err(failed);
+        self.wrote(set)?;
+        let kind = movement.posting.kind.as_str().as_bytes();
+        let place = (kind, movement.at_ms, reference.as_slice());
+        let set = self.movements_by_time.insert(place, next).map(drop).map_err(failed);
         self.wrote(set)
     }
 

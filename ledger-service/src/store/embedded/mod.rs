@@ -41,14 +41,14 @@ use self::{
     writer::{Turns, Writer},
 };
 use super::{
-    Accounts, Audit, Counters, Customers, Store, StoreError, TopUps,
+    Accounts, Audit, AuditPage, Counters, Customers, Store, StoreError, TopUps,
     parts::{alone, outcome},
 };
 use crate::{
     accounting::{
-        self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord,
-        Expired, Kind, Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, Spender, State,
-        TopUp, TopUpId, UNCHARGED_KEPT, Window,
+        self, Account, AccountKey, Advance, AuditEntry, Balance, DeductionRecord, Expired, Kind,
+        Limit, Movement, NewTopUp, Opened, Posted, Posting, Settled, Spender, State, TopUp,
+        TopUpId, UNCHARGED_KEPT, Window,
     },
     clock::Clock,
 };
@@ -336,12 +336,8 @@ impl Audit for Embedded {
         self.write(move |book| book.record_action(&entry)).await
     }
 
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.snapshot()?.audit(before, most)
+    async fn audit(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+        self.snapshot()?.audit(&page)
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use stripe402_protocol::{ClientId, Currency, DeductionId};
 
 use super::{
-    super::{Reports, StoreError, StoredDeduction, Tally},
+    super::{MovementPage, Reports, StoreError, StoredDeduction, Tally, TopUpPage},
     Embedded,
 };
 use crate::accounting::{AccountKey, Kind, Movement, OpenHold, TopUp};
@@ -44,16 +44,16 @@ impl Reports for Embedded {
         self.snapshot()?.deductions(&key, &self.window().first_remembered(), most)
     }
 
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        self.snapshot()?.recent_top_ups(most)
+    async fn recent_top_ups(&self, page: TopUpPage) -> Result<Vec<TopUp>, StoreError> {
+        self.snapshot()?.recent_top_ups(&page)
     }
 
     async fn latest_movements(
         &self,
         kinds: &[Kind],
-        most: usize,
+        page: MovementPage,
     ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
-        self.snapshot()?.latest_movements(kinds, most)
+        self.snapshot()?.latest_movements(kinds, &page)
     }
 
     async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {

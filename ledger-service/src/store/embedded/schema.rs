@@ -50,6 +50,12 @@ pub(super) const MOVEMENTS: TableDefinition<'_, (&[u8], u64), &[u8]> =
     TableDefinition::new("movements");
 /// Top-up id → record.
 pub(super) const TOP_UPS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("top_ups");
+/// Kind, time, and key in [`REFERENCES`] of a movement → its sequence.
+pub(super) const MOVEMENTS_BY_TIME: TableDefinition<'_, (&[u8], u64, &[u8]), u64> =
+    TableDefinition::new("movements_by_time");
+/// When a top-up of [`TOP_UPS`] was opened, and its id.
+pub(super) const TOP_UPS_BY_TIME: TableDefinition<'_, (u64, &[u8; 16]), ()> =
+    TableDefinition::new("top_ups_by_time");
 /// Account → its one unfinished top-up.
 pub(super) const UNFINISHED: TableDefinition<'_, &[u8], &[u8; 16]> =
     TableDefinition::new("unfinished_top_ups");
@@ -81,7 +87,7 @@ pub(super) const BOOKS: TableDefinition<'_, &str, &[u8; 16]> = TableDefinition::
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("stripe402");
 
 /// The layout above.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 
 /// Whether a ledger made this database.
 ///
@@ -129,6 +135,8 @@ fn open_all(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(TALLIES).map_err(failed)?;
     transaction.open_table(MOVEMENTS).map_err(failed)?;
     transaction.open_table(TOP_UPS).map_err(failed)?;
+    transaction.open_table(MOVEMENTS_BY_TIME).map_err(failed)?;
+    transaction.open_table(TOP_UPS_BY_TIME).map_err(failed)?;
     transaction.open_table(UNFINISHED).map_err(failed)?;
     transaction.open_table(NAMED).map_err(failed)?;
     transaction.open_table(UNCHARGED).map_err(failed)?;
@@ -157,6 +165,8 @@ pub(super) fn copy_all(from: &ReadTransaction, into: &Database) -> Result<(), St
     copy(from, &transaction, REFERENCES)?;
     copy(from, &transaction, MOVEMENTS)?;
     copy(from, &transaction, TOP_UPS)?;
+    copy(from, &transaction, MOVEMENTS_BY_TIME)?;
+    copy(from, &transaction, TOP_UPS_BY_TIME)?;
     copy(from, &transaction, UNFINISHED)?;
     copy(from, &transaction, NAMED)?;
     copy(from, &transaction, UNCHARGED)?;

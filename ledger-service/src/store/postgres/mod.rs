@@ -40,13 +40,14 @@ use uuid::Uuid;
 
 use self::session::Session;
 use super::{
-    Accounts, Audit, Counters, Reports, Store, StoreError, StoredDeduction, Tally, TopUps,
+    Accounts, Audit, AuditPage, Counters, MovementPage, Reports, Store, StoreError,
+    StoredDeduction, Tally, TopUpPage, TopUps,
     parts::{alone, outcome},
 };
 use crate::accounting::{
-    self, Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
-    Kind, Limit, Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender,
-    State, TopUp, TopUpId,
+    self, Account, AccountKey, Advance, AuditEntry, Balance, DeductionRecord, Expired, Kind, Limit,
+    Memory, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender, State, TopUp,
+    TopUpId,
 };
 
 /// How PostgreSQL is used.

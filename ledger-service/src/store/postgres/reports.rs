@@ -8,12 +8,8 @@ impl Audit for Postgres {
         look::record_action(self.pool().await?, &entry).await
     }
 
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        look::audit(self.pool().await?, before, most).await
+    async fn audit(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+        look::audit(self.pool().await?, &page).await
     }
 }
 
@@ -52,16 +48,16 @@ impl Reports for Postgres {
         query::deductions(self.pool().await?, &key, self.options.charge_memory, most).await
     }
 
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        look::recent_top_ups(self.pool().await?, most).await
+    async fn recent_top_ups(&self, page: TopUpPage) -> Result<Vec<TopUp>, StoreError> {
+        look::recent_top_ups(self.pool().await?, &page).await
     }
 
     async fn latest_movements(
         &self,
         kinds: &[Kind],
-        most: usize,
+        page: MovementPage,
     ) -> Result<Vec<(AccountKey, Movement)>, StoreError> {
-        look::latest_movements(self.pool().await?, kinds, most).await
+        look::latest_movements(self.pool().await?, kinds, &page).await
     }
 
     async fn revenue(&self, since_hour: u64) -> Result<Vec<(Currency, Tally)>, StoreError> {

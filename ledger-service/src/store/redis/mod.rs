@@ -35,14 +35,14 @@ use uuid::Uuid;
 use self::{connection::Connection, replicated::Replicas};
 pub use self::{replicated::WaitOptions, url::RedisUrl};
 use super::{
-    Accounts, Audit, Counters, Customers, Reports, Store, StoreError, StoredDeduction, Tally,
-    TopUps,
+    Accounts, Audit, AuditPage, Counters, Customers, Reports, Store, StoreError, StoredDeduction,
+    Tally, TopUpPage, TopUps,
 };
 use crate::{
     accounting::{
-        Account, AccountKey, Advance, AuditEntry, AuditKey, Balance, DeductionRecord, Expired,
-        Kind, Limit, Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender,
-        State, TopUp, TopUpId, UNCHARGED_KEPT,
+        Account, AccountKey, Advance, AuditEntry, Balance, DeductionRecord, Expired, Kind, Limit,
+        Movement, NewTopUp, OpenHold, Opened, Posted, Posting, Settled, Spender, State, TopUp,
+        TopUpId, UNCHARGED_KEPT,
     },
     clock::Clock,
 };
@@ -271,12 +271,8 @@ impl Audit for Redis {
         self.append_to_audit(&entry).await
     }
 
-    async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read_audit(before, most).await
+    async fn audit(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read_audit(&page).await
     }
 }
 
@@ -315,8 +311,8 @@ impl Reports for Redis {
         self.read_charges(key, most).await
     }
 
-    async fn recent_top_ups(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
-        self.list_recent(most).await
+    async fn recent_top_ups(&self, page: TopUpPage) -> Result<Vec<TopUp>, StoreError> {
+        self.list_recent(&page).await
     }
 }
 

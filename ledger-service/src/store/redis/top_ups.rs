@@ -10,7 +10,7 @@ use redis::Cmd;
 use stripe402_protocol::{ClientId, Units};
 
 use super::{
-    super::{StoreError, scan::newest},
+    super::{StoreError, TopUpPage, scan},
     Redis,
     keys::{self, ClientKeys, UNFINISHED},
     reply::{Reply, damaged, parse, units},
@@ -208,7 +208,7 @@ impl Redis {
     ///
     /// # Errors
     /// The store's.
-    pub(super) async fn list_recent(&self, most: usize) -> Result<Vec<TopUp>, StoreError> {
+    pub(super) async fn list_recent(&self, page: &TopUpPage) -> Result<Vec<TopUp>, StoreError> {
         let mut found = Vec::new();
         let mut after = None;
         loop {
@@ -218,7 +218,7 @@ impl Redis {
             let clients: BTreeSet<_> = accounts.iter().map(|key| key.client).collect();
             let own = clients.into_iter().map(|client| self.top_ups_of(client));
             found.extend(try_join_all(own).await?.into_iter().flatten());
-            found = newest(found.into_iter(), most);
+            found = scan::top_ups(found.into_iter(), page);
         }
     }
 

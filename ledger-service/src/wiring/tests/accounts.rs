@@ -201,7 +201,7 @@ async fn a_dispute_freezes_every_currency_and_its_end_thaws_them() {
     for (key, available) in [(key, 49_900), (other, 700), (late, 5)] {
         assert_eq!(case.stands(key).await, (available, 0, false));
     }
-    let record = case.store.audit(None, 100).await.unwrap();
+    let record = case.store.audit(crate::store::Page::newest(100)).await.unwrap();
     let acted = |kind, outcome| {
         let is = |entry: &&AuditEntry| entry.order.kind == kind && entry.outcome == outcome;
         let (entries, dispute) = (record.iter().filter(is), "dispute");

@@ -93,6 +93,9 @@ impl TableBook<'_> {
         let id = top_up.id.0.as_bytes();
         let removed = self.top_ups.remove(id).map(drop).map_err(failed);
         self.wrote(removed)?;
+        let removed = self.top_ups_by_time.remove((top_up.created_ms, id));
+        let removed = removed.map(drop).map_err(failed);
+        self.wrote(removed)?;
         let account = schema::account_bytes(&top_up.account);
         if let Some(key) = &top_up.idempotency_key {
             let name = [account.as_slice(), key.as_bytes()].concat();

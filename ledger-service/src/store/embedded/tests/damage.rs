@@ -13,7 +13,7 @@ use super::{
     },
     *,
 };
-use crate::store::Reports;
+use crate::store::{Page, Reports};
 
 const CUSTOMER: &str = "cus_to_be_damaged";
 

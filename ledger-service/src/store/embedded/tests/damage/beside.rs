@@ -55,8 +55,8 @@ async fn lists_leave_damaged_records_out() {
     let good = TopUpId(Uuid::from_u128(2));
     let ids = |top_ups: Vec<TopUp>| top_ups.into_iter().map(|of| of.id).collect::<Vec<_>>();
     assert_eq!(ids(store.unfinished_top_ups().await.unwrap()), [good]);
-    assert_eq!(ids(store.recent_top_ups(9).await.unwrap()), [good]);
-    assert_eq!(store.latest_movements(&Kind::ALL, 9).await.unwrap().len(), 1);
+    assert_eq!(ids(store.recent_top_ups(Page::newest(9)).await.unwrap()), [good]);
+    assert_eq!(store.latest_movements(&Kind::ALL, Page::newest(9)).await.unwrap().len(), 1);
     assert_eq!(store.deductions(client("good"), 9).await.unwrap().len(), 1);
     assert_eq!(store.revenue(0).await.unwrap().iter().map(|(_, of)| of.count).sum::<i64>(), 2);
     // Where it is asked for by itself it is said.
