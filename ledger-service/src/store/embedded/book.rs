@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::{
     super::StoreError,
     damage::{damaged, shown},
+    encoding::{account_bytes, reference_bytes, to_json, to_postcard},
     schema::{
         self, ACCOUNTS, AGREED, AUDIT, BOOKS, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS,
         HOLD_ENDS, HOLDS, KEYS, KEYS_OF, MOVEMENTS, MOVEMENTS_BY_TIME, NAMED, PAYERS, REFERENCES,
-        TALLIES, TOP_UPS, TOP_UPS_BY_TIME, UNCHARGED, UNCHARGED_OF, UNFINISHED, account_bytes,
-        failed, reference_bytes, to_json, to_postcard,
+        TALLIES, TOP_UPS, TOP_UPS_BY_TIME, UNCHARGED, UNCHARGED_OF, UNFINISHED, failed,
     },
 };
 use crate::accounting::{

@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::{
     super::{AuditPage, MovementPage, Placed as _, StoreError, Tally, TopUpPage},
     damage::{damaged, shown_bytes},
+    encoding::{account_key, from_json, reference_bytes},
     read::{Snapshot, usable},
     schema::{
-        self, AUDIT, MOVEMENTS, MOVEMENTS_BY_TIME, TALLIES, TOP_UPS, TOP_UPS_BY_TIME, account_key,
-        failed, from_json, reference_bytes,
+        self, AUDIT, MOVEMENTS, MOVEMENTS_BY_TIME, TALLIES, TOP_UPS, TOP_UPS_BY_TIME, failed,
     },
 };
 use crate::accounting::{AccountKey, AuditEntry, Kind, Movement, TopUp, TopUpId};

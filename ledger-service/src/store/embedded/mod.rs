@@ -10,6 +10,7 @@ mod book;
 mod commit;
 mod damage;
 mod disk;
+mod encoding;
 mod existing;
 mod file;
 mod keys;

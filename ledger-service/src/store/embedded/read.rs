@@ -10,9 +10,10 @@ use super::{
     super::{StoreError, StoredDeduction, Tally},
     book::{due, ended},
     damage::{damaged, shown},
+    encoding::{self, account_bytes},
     schema::{
         self, ACCOUNTS, AGREED, CHARGES, COUNTS, CUSTOMERS, GRANT_ENDS, GRANTS, HOLD_ENDS, HOLDS,
-        MOVEMENTS, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNFINISHED, account_bytes, failed,
+        MOVEMENTS, PAYERS, REFERENCES, TALLIES, TOP_UPS, UNFINISHED, failed,
     },
 };
 use crate::accounting::{
@@ -105,7 +106,7 @@ impl Snapshot {
         let customers = self.0.open_table(CUSTOMERS).map_err(failed)?;
         let customer = customers.get(client.as_bytes()).map_err(failed)?;
         let damaged = |why: String| damaged(&CUSTOMERS, &client.subject(), &why);
-        customer.map(|customer| schema::text(&customer).map_err(damaged)).transpose()
+        customer.map(|customer| encoding::text(&customer).map_err(damaged)).transpose()
     }
 
     pub(super) fn agreed(&self, anchor: &ClientId) -> Result<Option<ClientId>, StoreError> {
@@ -117,7 +118,7 @@ impl Snapshot {
     pub(super) fn payer(&self, payment_intent: &str) -> Result<Option<AccountKey>, StoreError> {
         let payers = self.0.open_table(PAYERS).map_err(failed)?;
         let payer = payers.get(payment_intent).map_err(failed)?;
-        payer.map(|bytes| schema::account_key(&PAYERS, bytes.value())).transpose()
+        payer.map(|bytes| encoding::account_key(&PAYERS, bytes.value())).transpose()
     }
 
     pub(super) fn within(
@@ -159,7 +160,7 @@ impl Snapshot {
         let mut found = Vec::new();
         for row in accounts.range(from.as_slice()..).map_err(failed)?.take(most) {
             let (key, _) = row.map_err(failed)?;
-            let key = schema::account_key(&ACCOUNTS, key.value())?;
+            let key = encoding::account_key(&ACCOUNTS, key.value())?;
             if client.is_some_and(|client| *client != key.client) {
                 break;
             }

@@ -5,7 +5,8 @@ use redb::ReadableTable;
 use super::{
     super::{
         super::StoreError,
-        schema::{self, GRANT_ENDS, account_bytes, account_key, failed, to_json},
+        encoding::{account_bytes, account_key, to_json},
+        schema::{self, GRANT_ENDS, failed},
     },
     TableBook,
 };

@@ -4,7 +4,7 @@ use redb::ReadableTable;
 use stripe402_protocol::DeductionId;
 
 use super::{
-    super::{super::StoreError, schema::failed, schema::to_postcard},
+    super::{super::StoreError, encoding::to_postcard, schema::failed},
     TableBook,
 };
 use crate::accounting::{Book as _, OpenHold};

@@ -5,7 +5,8 @@ use stripe402_protocol::ClientId;
 use super::{
     super::{
         super::StoreError,
-        schema::{self, failed, to_json},
+        encoding::to_json,
+        schema::{self, failed},
     },
     TableBook,
 };

@@ -5,9 +5,12 @@ use stripe402_protocol::ClientId;
 use uuid::Uuid;
 
 use super::{
-    super::super::StoreError,
+    super::{
+        super::StoreError,
+        encoding::{text, to_json},
+    },
     CUSTOMERS, TableBook, damaged,
-    schema::{failed, text, to_json},
+    schema::failed,
 };
 use crate::accounting::AuditEntry;
 

@@ -3,7 +3,11 @@
 use redb::ReadableTable;
 use uuid::Uuid;
 
-use super::{super::super::StoreError, TableBook, schema, schema::failed};
+use super::{
+    super::{super::StoreError, encoding},
+    TableBook, schema,
+    schema::failed,
+};
 use crate::accounting::{Book as _, Kind, TopUp, TopUpId, name_of_customer};
 
 /// A commit forgets as many top-ups as it adds, times this.
@@ -57,7 +61,7 @@ impl TableBook<'_> {
                 let (key, waited) = row.map_err(failed)?;
                 let (ended_ms, id) = key.value();
                 let id = TopUpId(Uuid::from_bytes(*id));
-                let waited = schema::text(&waited).unwrap_or_default();
+                let waited = encoding::text(&waited).unwrap_or_default();
                 Ok(Due { ended_ms, id, waited })
             })
             .collect()
@@ -96,7 +100,7 @@ impl TableBook<'_> {
         let removed = self.top_ups_by_time.remove((top_up.created_ms, id));
         let removed = removed.map(drop).map_err(failed);
         self.wrote(removed)?;
-        let account = schema::account_bytes(&top_up.account);
+        let account = encoding::account_bytes(&top_up.account);
         if let Some(key) = &top_up.idempotency_key {
             let name = [account.as_slice(), key.as_bytes()].concat();
             let named = self.named.get(name.as_slice()).map_err(failed)?.map(|of| *of.value());
@@ -134,7 +138,7 @@ impl TableBook<'_> {
             return Ok(());
         }
         let removed = self.customers.remove(client.as_bytes()).map_err(failed);
-        let customer = removed.map(|known| known.and_then(|known| schema::text(&known).ok()));
+        let customer = removed.map(|known| known.and_then(|known| encoding::text(&known).ok()));
         if let Some(customer) = self.wrote(customer)? {
             let name = name_of_customer(&customer);
             let removed = self.agreed.remove(name.as_bytes()).map(drop).map_err(failed);

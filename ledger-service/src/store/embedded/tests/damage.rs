@@ -5,10 +5,9 @@ use stripe402_protocol::message::{Void, VoidOutcome};
 
 use super::{
     super::{
+        encoding::{account_bytes, to_json, to_postcard},
         faults::{calls::Call, media::Shared},
-        schema::{
-            ACCOUNTS, CHARGES, MOVEMENTS, TALLIES, TOP_UPS, account_bytes, to_json, to_postcard,
-        },
+        schema::{ACCOUNTS, CHARGES, MOVEMENTS, TALLIES, TOP_UPS},
         writer::Turns,
     },
     *,
