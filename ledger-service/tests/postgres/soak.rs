@@ -1,6 +1,7 @@
 //! Batches while a snapshot is open and backups are made: no slower for it.
 
 use std::{
+    io::Read as _,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sqlx::PgPool;
 use stripe402_ledger::{
     accounting::AccountKey,
     clock::{Clock as _, SystemClock},
@@ -33,6 +35,13 @@ const AT_ONCE: u64 = 2;
 /// behind until the snapshot ends, so an account that is deducted often gets slower for as long; here
 /// it is batches as such that are measured.
 const EACH: u64 = 10;
+/// Accounts that one statement makes.
+const ACCOUNTS_AT_ONCE: usize = 1_000;
+/// What takes a backup reads so much of it, compressed as it is, in one go.
+const PIECE_OF_BACKUP: usize = 64 * 1024;
+/// And waits so long in between: 1 MB/s. All of it shares two cores here, and a backup as fast as they go
+/// measures those: it is printed, and asserted of nothing.
+const SLOWLY: Duration = Duration::from_millis(64);
 /// From so many deductions on the times mean something.
 const MEANS_SOMETHING: u64 = 1_000_000;
 
@@ -86,6 +95,18 @@ async fn make(
     times
 }
 
+/// An account for each client, in pieces: each one that is made takes a lock until its transaction ends.
+async fn give_credit_to(clients: u64, pool: &PgPool) {
+    let accounts = "INSERT INTO accounts
+        SELECT decode(repeat('00', 24), 'hex') || int8send(n), 'usd', 1000000 FROM generate_series($1, $2) n";
+    let number = |of: u64| i64::try_from(of).unwrap();
+    for first in (0..clients).step_by(ACCOUNTS_AT_ONCE) {
+        let last = (first + ACCOUNTS_AT_ONCE as u64).min(clients) - 1;
+        sqlx::query(accounts).bind(number(first)).bind(number(last)).execute(pool).await.unwrap();
+    }
+    sqlx::query("VACUUM ANALYZE accounts").execute(pool).await.unwrap();
+}
+
 fn at(times: &[Duration], percent: usize) -> Duration {
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
@@ -101,11 +122,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     let pool = tables(&server).await;
     store.ping().await.unwrap();
     let clients = deductions / EACH;
-    let accounts = "INSERT INTO accounts
-        SELECT decode(repeat('00', 24), 'hex') || int8send(n), 'usd', 1000000 FROM generate_series(0, $1) n";
-    let most = i64::try_from(clients).unwrap();
-    sqlx::query(accounts).bind(most).execute(&pool).await.unwrap();
-    sqlx::query("VACUUM ANALYZE accounts").execute(&pool).await.unwrap();
+    give_credit_to(clients, &pool).await;
     let numbers = Arc::new(AtomicU64::new(0));
     // A tenth without, the rest with a snapshot: what counts is the last tenth of those.
     let tenth = (deductions / 10).max(BATCH * 20);
@@ -128,41 +145,55 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
         println!("{made} charges: p50 {:?}, p99 {:?}", at(&times, 50), at(&times, 99));
     }
     let beside_snapshot = make(&store, tenth, clients, &numbers).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let dumps = tokio::task::spawn_blocking({
-        let (stop, url) = (Arc::clone(&stop), server.url());
-        move || dump_until(&stop, &url)
-    });
-    let beside_backup = make(&store, tenth, clients, &numbers).await;
-    stop.store(true, Ordering::SeqCst);
-    let dumps = dumps.await.unwrap();
+    let mut beside_backups = Vec::new();
+    for pause in [SLOWLY, Duration::ZERO] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let dumps = tokio::task::spawn_blocking({
+            let (stop, url) = (Arc::clone(&stop), server.url());
+            move || dump_until(&stop, &url, pause)
+        });
+        beside_backups.push(make(&store, tenth, clients, &numbers).await);
+        stop.store(true, Ordering::SeqCst);
+        let dumps = dumps.await.unwrap();
+        assert!(dumps > 0, "no backup was made");
+        println!("{dumps} backups, {pause:?} between two pieces");
+    }
+    let [beside_backup, beside_fast_backup] = beside_backups.try_into().unwrap();
     snapshot.rollback().await.unwrap();
 
-    for (what, times) in
-        [("alone", &alone), ("snapshot", &beside_snapshot), ("backup", &beside_backup)]
-    {
+    for (what, times) in [
+        ("alone", &alone),
+        ("snapshot", &beside_snapshot),
+        ("backup", &beside_backup),
+        ("backup at full speed", &beside_fast_backup),
+    ] {
         println!("{what}: p50 {:?}, p99 {:?}", at(times, 50), at(times, 99));
     }
-    println!("{} charges, {clients} clients, {dumps} backups", numbers.load(Ordering::SeqCst));
+    println!("{} charges, {clients} clients", numbers.load(Ordering::SeqCst));
     let taken = number(&pool, "SELECT sum(count)::bigint FROM tallies").await;
     assert_eq!(taken, i64::try_from(numbers.load(Ordering::SeqCst)).unwrap());
-    assert!(dumps > 0, "no backup was made");
     if deductions >= MEANS_SOMETHING {
         let most = at(&alone, 99).mul_f64(1.5);
         assert!(at(&beside_snapshot, 99) <= most, "slower beside a snapshot");
+        assert!(at(&beside_backup, 99) <= most, "slower beside a backup");
     }
 }
 
 /// Backups, as the documents say to make them, one after the other; answers how many.
-fn dump_until(stop: &AtomicBool, url: &str) -> u32 {
+fn dump_until(stop: &AtomicBool, url: &str, pause: Duration) -> u32 {
     let mut made = 0;
     while made == 0 || !stop.load(Ordering::SeqCst) {
-        let dumped = Command::new("pg_dump")
+        let mut dump = Command::new("pg_dump")
             .args(["--schema=stripe402", "--format=custom", url])
-            .stdout(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
-        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let mut piece = vec![0; PIECE_OF_BACKUP];
+        let mut out = dump.stdout.take().unwrap();
+        while out.read(&mut piece).unwrap() > 0 {
+            std::thread::sleep(pause);
+        }
+        assert!(dump.wait().unwrap().success());
         made += 1;
     }
     made
