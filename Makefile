@@ -55,6 +55,7 @@ soak: setup wasm-trap wasm parts sdks ## Long proofs: a million schedules, 10,00
 	STRIPE402_HISTORIES=5000 cargo test --release -p stripe402-ledger --test stores --test postgres --test redis concurrent_ -- --nocapture
 	STRIPE402_FAULTS=10000 cargo test --profile simulation -p stripe402-ledger --lib store::embedded::faults -- --nocapture
 	$(MAKE) simulate SCHEDULES=1000000
+	$(MAKE) simulate SCHEDULES=100000 SEED=5 EVERY=6
 	$(MAKE) simulate MUTANTS=1
 	STRIPE402_CRASHES=50 cargo test -p stripe402-ledger --test postgres --test redis acknowledged
 	STRIPE402_BACKUP_CHARGES=20000000 cargo test --release -p stripe402-ledger --test postgres soak:: -- --nocapture
@@ -72,10 +73,10 @@ soak: setup wasm-trap wasm parts sdks ## Long proofs: a million schedules, 10,00
 	./scripts/fuzz.sh $(or $(FUZZ_SECONDS),120)
 
 .PHONY: simulate
-simulate: setup-rust ## Look for schedules that break a rule: SEED=7 tells one, SCHEDULES=10000 searches, MUTANTS=1 tests the search
+simulate: setup-rust ## Look for schedules that break a rule: SEED=7 tells one, SCHEDULES=10000 searches, SEED=5 EVERY=6 only with leases, MUTANTS=1 tests the search
 	@cargo build --quiet --profile simulation -p stripe402-simulation
 	@exec $(or $(CARGO_TARGET_DIR),target)/simulation/stripe402-simulate --seed $(or $(SEED),1) \
-		--schedules $(or $(SCHEDULES),$(if $(MUTANTS),20000,$(if $(SEED),1,10000))) $(if $(MUTANTS),--mutants)
+		--schedules $(or $(SCHEDULES),$(if $(MUTANTS),20000,$(if $(SEED),1,10000))) $(if $(MUTANTS),--mutants) $(if $(EVERY),--every $(EVERY))
 
 .PHONY: bench
 bench: bench-build ## What a paid request costs, beside plain Envoy: bench/results.svg

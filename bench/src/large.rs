@@ -62,6 +62,14 @@ pub async fn run(size: Size, url: Option<String>) -> Result<()> {
         let (copied, slowest) = load.while_running(store.back_up(&copy)).await?;
         copied?;
         rows.push(row("a backup", Some(began), Some(slowest)));
+        // As the operator API does it; the command below has the file for itself.
+        let began = Instant::now();
+        let (verified, slowest) = load.while_running(operations.verify()).await?;
+        let verified = verified?;
+        if !verified.differ.is_empty() || !verified.damaged.is_empty() {
+            return Err("the books do not add up".into());
+        }
+        rows.push(row("verify, by the API", Some(began), Some(slowest)));
     }
     let sim = StripeSim::start(&StripeSimOptions {
         port: ports::free()?,

@@ -17,7 +17,7 @@ use stripe402_simulation::{
     mutants,
     plan::Plan,
     run::run,
-    search::{Searched, cores, search},
+    search::{Searched, Seeds, cores, search},
     shrink::shrink,
 };
 
@@ -30,6 +30,10 @@ struct Arguments {
     /// How many worlds
     #[arg(long, default_value_t = 1)]
     schedules: u64,
+    /// How far the next seed is: from 5, every sixth world has leases; from 1, every third has prices that are
+    /// known only afterwards
+    #[arg(long, default_value_t = 1)]
+    every: u64,
     /// On how many threads
     #[arg(long)]
     threads: Option<usize>,
@@ -92,8 +96,9 @@ fn look(arguments: &Arguments) -> ExitCode {
     let threads = arguments.threads.unwrap_or_else(cores);
     let began = Instant::now();
     let all = arguments.schedules;
+    let seeds = Seeds { first: arguments.seed, every: arguments.every };
     let Searched { found, lasted_s } =
-        search(arguments.seed, all, threads, |done| show(done, all, began.elapsed()));
+        search(seeds, all, threads, |done| show(done, all, began.elapsed()));
     println!(
         "\r{all} schedules from seed {}, {} days of their own time, in {} s{:20}",
         arguments.seed,

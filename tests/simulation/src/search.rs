@@ -23,10 +23,19 @@ pub struct Searched {
     pub lasted_s: u64,
 }
 
+/// Which worlds: kinds of them come back at a distance, as every sixth has leases.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeds {
+    /// The first.
+    pub first: u64,
+    /// How far the next one is; 1 for all.
+    pub every: u64,
+}
+
 /// Lets worlds happen; `show` is told every quarter of a second how many are done.
 #[must_use]
 pub fn search(
-    first_seed: u64,
+    seeds: Seeds,
     schedules: u64,
     threads: usize,
     show: impl Fn(u64) + Sync,
@@ -40,7 +49,7 @@ pub fn search(
             if at >= schedules {
                 break;
             }
-            let seed = first_seed.wrapping_add(at);
+            let seed = seeds.first.wrapping_add(at.wrapping_mul(seeds.every));
             let outcome = run(&Plan::draw(seed), false);
             lasted.fetch_add(outcome.lasted_ms / 1_000, Ordering::Relaxed);
             done.fetch_add(1, Ordering::Relaxed);

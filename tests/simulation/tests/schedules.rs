@@ -16,7 +16,7 @@ use stripe402_simulation::{
     mutants,
     plan::Plan,
     run::run,
-    search::{cores, search},
+    search::{Seeds, cores, search},
     shrink::shrink,
 };
 
@@ -28,9 +28,18 @@ fn schedules() -> u64 {
 
 #[test]
 fn no_schedule_breaks_a_rule() {
-    let searched = search(1, schedules(), cores(), |_| {});
+    let searched = search(Seeds { first: 1, every: 1 }, schedules(), cores(), |_| {});
     assert_eq!(searched.found, [], "make simulate SEED=… tells the story of one");
     assert!(searched.lasted_s > 3_600, "hardly anything happened");
+}
+
+/// As the help of `--every` says.
+#[test]
+fn kinds_of_worlds_come_back_at_a_distance() {
+    for at in 0..20 {
+        assert!(Plan::draw(5 + at * 6).is_leased());
+        assert!(Plan::draw(1 + at * 3).is_metered());
+    }
 }
 
 #[test]
