@@ -40,7 +40,7 @@ const EVERY: Duration = Duration::from_millis(20);
 /// it is batches as such that are measured.
 const EACH: u64 = 10;
 /// Accounts that one statement makes.
-const ACCOUNTS_AT_ONCE: usize = 1_000;
+const ACCOUNTS_AT_ONCE: u64 = 1_000;
 /// What takes a backup reads so much of it, compressed as it is, in one go.
 const PIECE_OF_BACKUP: usize = 64 * 1024;
 /// And waits so long in between: 1 MB/s. A backup that goes as fast as it can takes a core from whoever shares
@@ -107,9 +107,11 @@ async fn give_credit_to(clients: u64, pool: &PgPool) {
     let accounts = "INSERT INTO accounts
         SELECT decode(repeat('00', 24), 'hex') || int8send(n), 'usd', 1000000 FROM generate_series($1, $2) n";
     let number = |of: u64| i64::try_from(of).unwrap();
-    for first in (0..clients).step_by(ACCOUNTS_AT_ONCE) {
-        let last = (first + ACCOUNTS_AT_ONCE as u64).min(clients) - 1;
+    let mut first = 0;
+    while first < clients {
+        let last = (first + ACCOUNTS_AT_ONCE).min(clients) - 1;
         sqlx::query(accounts).bind(number(first)).bind(number(last)).execute(pool).await.unwrap();
+        first = last + 1;
     }
     sqlx::query("VACUUM ANALYZE accounts").execute(pool).await.unwrap();
 }
