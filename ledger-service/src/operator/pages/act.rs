@@ -13,7 +13,7 @@ use stripe402_protocol::Currency;
 use super::{
     super::keyring::{OperatorContext, Operators},
     client::{self, Failed, Filled, Look},
-    confirm,
+    confirm::{self, Credit},
     layout::{self, Place},
     text::{self, money},
 };
@@ -70,7 +70,8 @@ pub(super) async fn adjust(
                 false => ("Add", "to"),
             };
             let says = html! { (verb) " " (amount) " " (way) " the balance of client " code { (client) } "." };
-            return confirm::credit(&actor, &client, ("adjust", verb), &filled, says);
+            let asked = Credit { form: "adjust", verb, amount, says };
+            return confirm::credit(&actor, &client, &filled, &asked);
         }
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
@@ -93,13 +94,14 @@ pub(super) async fn grant(
     let done = match wanted_grant(&filled) {
         Err(problem) => Err(problem),
         Ok((order, _)) if filled.sure.is_empty() => {
-            let days = filled.days.trim();
+            let (days, amount) = (filled.days.trim(), money(order.units, order.currency));
             let says = html! {
-                "Give client " code { (client) } " " (money(order.units, order.currency)) " of credit, which "
+                "Give client " code { (client) } " " (amount) " of credit, which "
                 @if days.is_empty() { "never expires" } @else { "expires in " (days) " days" }
                 " and is never refunded."
             };
-            return confirm::credit(&actor, &client, ("grant", "Give"), &filled, says);
+            let asked = Credit { form: "grant", verb: "Give", amount, says };
+            return confirm::credit(&actor, &client, &filled, &asked);
         }
         Ok((order, lasts_ms)) => {
             let (who, whom) = (actor.clone(), client.clone());

@@ -14,17 +14,22 @@ use crate::operator::work::{
     view::{RefundPlan, RefundedPart},
 };
 
-/// Asks whether a correction or a grant is meant: `says` is a sentence with the amount, `button` its verb.
-pub(super) fn credit(
-    actor: &Actor,
-    client: &str,
-    (form, button): (&str, &str),
-    filled: &Filled,
-    says: Markup,
-) -> Response {
+/// A correction or a grant that is asked about.
+pub(super) struct Credit<'a> {
+    pub(super) form: &'a str,
+    /// What the button says: a verb.
+    pub(super) verb: &'a str,
+    pub(super) amount: Markup,
+    /// A sentence with the amount in it.
+    pub(super) says: Markup,
+}
+
+/// Asks whether a correction or a grant is meant.
+pub(super) fn credit(actor: &Actor, client: &str, filled: &Filled, asked: &Credit<'_>) -> Response {
+    let Credit { form, verb: button, amount, says } = asked;
     let sure = Filled { sure: "1".to_owned(), ..filled.clone() };
     let main = html! {
-        h1 { (button) "?" }
+        div.head { h1 { (button) " " (amount) "?" } }
         section.card {
             p { (says) }
             @if !filled.reason.is_empty() { p.muted { "Reason: " (filled.reason) } }
@@ -41,20 +46,20 @@ pub(super) fn refund(actor: &Actor, plan: &RefundPlan, filled: &Filled, changed:
     let sure = Filled { plan: written(&plan.parts), ..filled.clone() };
     let button = "Refund to the card";
     let main = html! {
-        h1 { "Refund " (sum) "?" }
+        div.head { h1 { "Refund " (sum) "?" } }
         @if changed {
             p.alert role="alert" {
                 "Nothing was refunded: what would go back has changed since you saw it. This is the new plan."
             }
         }
         section.card {
-            p { (sum) " of client " (layout::client(&plan.subject)) " go back to " (charges(plan)) "." }
+            p { (sum) " of client " (layout::client(&plan.subject)) " goes back to " (charges(plan)) "." }
             table {
-                thead { tr { th.wide scope="col" { "Card charge" } th.number scope="col" { "Goes back" } } }
+                thead { tr { th scope="col" { "Card charge" } th.number scope="col" { "Goes back" } } }
                 tbody {
                     @for part in &plan.parts {
                         tr {
-                            td.wide.reference { (part.payment_intent) }
+                            td.reference { (part.payment_intent) }
                             td.number { (money(part.amount.get(), currency)) }
                         }
                     }
@@ -63,7 +68,7 @@ pub(super) fn refund(actor: &Actor, plan: &RefundPlan, filled: &Filled, changed:
             p.hint {
                 "Available now: " (money(plan.account.available.get(), currency)) "."
                 @if !plan.granted.is_zero() {
-                    " " (money(plan.granted.get(), currency)) " of that were granted, and stay."
+                    " " (money(plan.granted.get(), currency)) " of that was granted, and stays."
                 }
             }
             (shortfall(filled, plan.total, currency))
@@ -75,8 +80,8 @@ pub(super) fn refund(actor: &Actor, plan: &RefundPlan, filled: &Filled, changed:
 
 fn charges(plan: &RefundPlan) -> String {
     match plan.parts.len() {
-        1 => "the card charge that paid for them".to_owned(),
-        many => format!("the {many} card charges that paid for them"),
+        1 => "the card charge that paid for it".to_owned(),
+        many => format!("the {many} card charges that paid for it"),
     }
 }
 

@@ -47,7 +47,7 @@ pub struct RefundedPart {
     /// Which
     pub payment_intent: String,
     /// How much
-    #[schema(value_type = i64)]
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub amount: Units,
 }
 

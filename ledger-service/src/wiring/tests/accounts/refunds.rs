@@ -3,6 +3,7 @@
 use stripe402_protocol::message::{Capture, Deduction, HoldTerms, VERSION};
 
 use super::*;
+use crate::refunds::Refunded;
 
 #[tokio::test]
 async fn a_refund_keeps_to_its_plan_and_says_what_really_went_back() {
@@ -65,11 +66,13 @@ async fn where_nothing_is_left_a_refund_is_refused_and_leaves_no_plan() {
             matches!(refused, work::OperatorError::Refused { code: "nothing_to_refund", .. });
         assert!(named, "{refused:?}");
     }
-    // Paid by hand: no card charge can take it back.
-    case.post(key, Kind::AdjustmentUp, "by hand", 500).await;
-    let refused = refunds.refund(key, Some(Units::from_u32(500)), "c", None).await;
+    // Added by hand: no card charge can take it back.
+    let other = AccountKey { currency: "eur".parse().unwrap(), ..key };
+    case.post(other, Kind::AdjustmentUp, "by hand", 500).await;
+    let refused = refunds.refund(other, Some(Units::from_u32(500)), "c", None).await;
     assert!(matches!(refused, Err(RefundError::Nothing)), "{refused:?}");
-    assert_eq!(case.stands(key).await, (500, 0, false));
+    assert_eq!(case.stands(other).await, (500, 0, false));
+    assert_eq!(case.store.movements(other).await.unwrap().len(), 1, "no plan is left");
 }
 
 #[tokio::test]
