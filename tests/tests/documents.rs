@@ -16,6 +16,8 @@ mod going_live;
 mod index;
 #[path = "documents/packages.rs"]
 mod packages;
+#[path = "documents/threats.rs"]
+mod threats;
 #[path = "documents/workflows.rs"]
 mod workflows;
 

@@ -123,6 +123,10 @@ pub struct RefundArgs {
     /// Reason for the refund, for the audit record. If it is not set, the record has none
     #[arg(long)]
     pub reason: Option<String>,
+    /// Refund without asking. Without it, the command shows at a terminal what goes back to which card
+    /// charge, and asks; elsewhere it never asks
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
     pub stripe: StripeArgs,

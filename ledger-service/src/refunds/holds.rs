@@ -40,8 +40,7 @@ pub(super) fn captured(movements: &[Movement], refund: &str) -> Vec<Refunded> {
     };
     let part = |posting: &Posting| {
         let hold: HoldName = posting.reference.parse().ok()?;
-        let payment_intent = hold.intent.as_str().to_owned();
-        (hold.refund == refund).then_some(Refunded { payment_intent, amount: posting.amount })
+        (hold.refund == refund).then(|| Refunded::to(&hold.intent, posting.amount))
     };
     postings().filter(went).filter_map(part).collect()
 }

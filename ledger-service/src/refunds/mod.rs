@@ -8,7 +8,7 @@ mod told;
 
 use std::sync::Arc;
 
-use stripe402_protocol::{Currency, Units};
+use stripe402_protocol::{Currency, PaymentIntentId, Units};
 
 use crate::{
     clock::Ids,
@@ -42,6 +42,12 @@ pub struct Refunded {
     pub amount: Units,
 }
 
+impl Refunded {
+    fn to(intent: &PaymentIntentId, amount: Units) -> Self {
+        Self { payment_intent: intent.as_str().to_owned(), amount }
+    }
+}
+
 /// Why nothing, or not everything, was refunded.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,6 +66,18 @@ pub enum RefundError {
         "only {0} units are available that were paid for; nothing was refunded: ask for at most that"
     )]
     Insufficient(Units),
+    /// Nothing that was paid for is left, or no card charge can take any of it. Do not retry.
+    #[error(
+        "nothing can be refunded: nothing is left that was paid for, or no card charge can take it; what \
+         was granted is never refunded"
+    )]
+    Nothing,
+    /// The books, or what Stripe can refund, changed since these parts were agreed to. Do not retry: look at
+    /// the new ones.
+    #[error(
+        "what would be refunded has changed since it was shown; nothing was refunded: look at it again"
+    )]
+    Changed,
     /// The name was used for a refund of another amount. Do not retry: choose another name.
     #[error(
         "reference {name:?} was already used for a refund of another amount; choose another reference"

@@ -32,6 +32,8 @@ impl Refunds {
     /// Stripe hears of it; asked for again, the same plan is carried out to its end, and nothing else.
     /// Answers all that was refunded under this name.
     ///
+    /// With `agreed`, as [`Self::preview`] said it, these parts are refunded or none.
+    ///
     /// # Errors
     /// [`RefundError`].
     pub async fn refund(
@@ -39,20 +41,17 @@ impl Refunds {
         key: AccountKey,
         amount: Option<Units>,
         name: &str,
+        agreed: Option<&[Refunded]>,
     ) -> Result<Vec<Refunded>, RefundError> {
         let movements = self.postings.movements(key).await?;
         let plan = match planned(&movements, name) {
             Some(_) => Ok(()),
-            None => self.plan_refund(key, amount, name, &movements).await,
+            None => self.plan_refund(key, amount, name, agreed, &movements).await,
         };
         // Whatever came of it: somebody else may have planned it at the same time.
         let movements = self.postings.movements(key).await?;
-        match planned(&movements, name) {
-            Some(plan) if plan.asked == amount => {}
-            Some(Plan { refund: name, asked }) => {
-                return Err(RefundError::Conflict { name, asked, currency: key.currency });
-            }
-            None => plan?,
+        if !is_planned(&movements, key, amount, name)? {
+            plan?;
         }
         let open = open_holds(&movements).into_iter();
         for (hold, part) in open.filter(|(hold, _)| hold.refund == name) {
@@ -61,14 +60,67 @@ impl Refunds {
         Ok(captured(&self.postings.movements(key).await?, name))
     }
 
+    /// What such a refund would give back, to which card charges; what it gives back, if it was planned before.
+    /// Nothing is held, and Stripe is not asked for anything.
+    ///
+    /// # Errors
+    /// [`RefundError`].
+    pub async fn preview(
+        &self,
+        key: AccountKey,
+        amount: Option<Units>,
+        name: &str,
+    ) -> Result<Vec<Refunded>, RefundError> {
+        let movements = self.postings.movements(key).await?;
+        if !is_planned(&movements, key, amount, name)? {
+            return self.parts(key, amount, &movements).await;
+        }
+        let open = open_holds(&movements).into_iter().filter(|(hold, _)| hold.refund == name);
+        let open = open.map(|(hold, amount)| Refunded::to(&hold.intent, amount));
+        Ok(captured(&movements, name).into_iter().chain(open).collect())
+    }
+
     /// Holds what is to be refunded to each card charge, all of it or nothing.
     async fn plan_refund(
         &self,
         key: AccountKey,
         amount: Option<Units>,
         name: &str,
+        agreed: Option<&[Refunded]>,
         movements: &[Movement],
     ) -> Result<(), RefundError> {
+        let parts = self.parts(key, amount, movements).await?;
+        if agreed.is_some_and(|agreed| agreed != parts) {
+            return Err(RefundError::Changed);
+        }
+        let mut postings = vec![Plan { refund: name.to_owned(), asked: amount }.posting()];
+        for Refunded { payment_intent, amount } in parts {
+            let Ok(intent) = payment_intent.parse() else { continue };
+            let reference = HoldName::new(intent, name).to_string();
+            postings.push(Posting { kind: Kind::Hold, reference, amount, note: None });
+        }
+        match self.store.post_together(key, postings).await? {
+            // Planned, here or elsewhere at the same time.
+            Posted::Done(_) | Posted::Repeated(_) => Ok(()),
+            // Spent meanwhile.
+            Posted::Refused(PostRefusal::Insufficient) => {
+                let account = self.store.account(key).await?;
+                Err(RefundError::Insufficient(self.paid(key, account).await?))
+            }
+            Posted::Refused(_) => Err(Unavailable::Other(
+                "the books refuse to hold the amount of this refund".to_owned(),
+            )
+            .into()),
+        }
+    }
+
+    /// How much of a refund each card charge takes, newest first.
+    async fn parts(
+        &self,
+        key: AccountKey,
+        amount: Option<Units>,
+        movements: &[Movement],
+    ) -> Result<Vec<Refunded>, RefundError> {
         let mut account = self.store.account(key).await?;
         if account.frozen {
             return Err(frozen_by(movements));
@@ -84,9 +136,7 @@ impl Refunds {
         if wanted > paid {
             return Err(RefundError::Insufficient(paid));
         }
-        let plan = Plan { refund: name.to_owned(), asked: amount };
-        let mut postings = vec![plan.posting()];
-        let mut left = wanted;
+        let (mut parts, mut left) = (Vec::new(), wanted);
         let top_ups = movements.iter().rev().filter(|of| of.posting.kind == Kind::TopUp);
         for top_up in top_ups {
             let Ok(intent) = top_up.posting.reference.parse::<PaymentIntentId>() else { continue };
@@ -101,23 +151,10 @@ impl Refunds {
             let Some(part) = key.currency.units(minor).filter(|part| !part.is_zero()) else {
                 continue;
             };
-            let reference = HoldName::new(intent, name).to_string();
-            postings.push(Posting { kind: Kind::Hold, reference, amount: part, note: None });
+            parts.push(Refunded::to(&intent, part));
             left = left.checked_sub(part).unwrap_or(Units::ZERO);
         }
-        match self.store.post_together(key, postings).await? {
-            // Planned, here or elsewhere at the same time.
-            Posted::Done(_) | Posted::Repeated(_) => Ok(()),
-            // Spent meanwhile.
-            Posted::Refused(PostRefusal::Insufficient) => {
-                let account = self.store.account(key).await?;
-                Err(RefundError::Insufficient(self.paid(key, account).await?))
-            }
-            Posted::Refused(_) => Err(Unavailable::Other(
-                "the books refuse to hold the amount of this refund".to_owned(),
-            )
-            .into()),
-        }
+        if parts.is_empty() { Err(RefundError::Nothing) } else { Ok(parts) }
     }
 
     /// How much of what is available was paid for: what was granted is not paid out.
@@ -171,8 +208,7 @@ impl Refunds {
         let went = refund.as_ref().is_some_and(|refund| !refund.failed);
         let id = refund.map(|refund| refund.id).unwrap_or_default();
         self.settle_hold(key, hold, amount, went, &id).await?;
-        let part = Refunded { payment_intent: hold.intent.as_str().to_owned(), amount };
-        Ok(went.then_some(part))
+        Ok(went.then(|| Refunded::to(&hold.intent, amount)))
     }
 
     /// The refund; `None` if Stripe refuses it. After a day the key is forgotten, so what there is
@@ -236,6 +272,24 @@ impl Refunds {
             return Ok(refund);
         }
         self.provider.refund(wanted).await
+    }
+}
+
+/// Whether a refund of this name was planned.
+///
+/// # Errors
+/// [`RefundError::Conflict`] if it was of another amount.
+fn is_planned(
+    movements: &[Movement],
+    key: AccountKey,
+    amount: Option<Units>,
+    name: &str,
+) -> Result<bool, RefundError> {
+    match planned(movements, name) {
+        Some(Plan { refund: name, asked }) if asked != amount => {
+            Err(RefundError::Conflict { name, asked, currency: key.currency })
+        }
+        known => Ok(known.is_some()),
     }
 }
 

@@ -216,7 +216,7 @@ impl People {
         self.tell(format_args!("refund {amount:?} of card {} as {name}", card + 1));
         let done = ledger
             .within(
-                async move { parts.refunds.refund(key, amount.map(Units::from_u32), &order).await },
+                async move { parts.refunds.refund(key, amount.map(Units::from_u32), &order, None).await },
             )
             .await;
         self.tell(format_args!("refund {name}: {done:?}"));

@@ -35,6 +35,16 @@ pub(crate) fn on_store(stack: &Stack, store: &str, arguments: &[&str]) -> Said {
     run(&[arguments, &["--store", store]].concat(), &variables)
 }
 
+/// Once the stack's ledger has ended, its books explain every balance and are Stripe's; `store` is its file without.
+pub(crate) fn ends_sound(stack: &mut Stack, store: Option<&str>, what: &str) {
+    stack.ledger().unwrap().process().stop();
+    let file = format!("file:{}", stack.dir().join("ledger.redb").display());
+    for command in ["verify", "reconcile"] {
+        let said = ledger(stack, store.unwrap_or(&file), &[command]);
+        assert_eq!(said.code, 0, "{what}: {command}: {} {}", said.json, said.error);
+    }
+}
+
 /// Asks the stack's ledger instead, which has the secrets.
 fn on_ledger(stack: &Stack, arguments: &[&str]) -> Said {
     let url = stack.ledgers[0].admin_url("");

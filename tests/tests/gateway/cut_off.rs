@@ -12,7 +12,7 @@ use stripe402_tests::{
 
 use crate::{
     answer::{left_before, pay},
-    command::ledger,
+    command::ends_sound,
 };
 
 /// Where it dies: `ledger-service/src/payments/`, in the order of a card payment.
@@ -54,13 +54,7 @@ async fn dies_at(step: &str, store: Option<&str>) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(left, 49_500, "{step}: credited once, one request paid");
-    stack.ledger().unwrap().process().stop();
-    let file = format!("file:{}", stack.dir().join("ledger.redb").display());
-    let store = store.unwrap_or(&file);
-    for command in ["verify", "reconcile"] {
-        let said = ledger(&stack, store, &[command]);
-        assert_eq!(said.code, 0, "{step}: {command}: {} {}", said.json, said.error);
-    }
+    ends_sound(&mut stack, store, step);
 }
 
 #[tokio::test]

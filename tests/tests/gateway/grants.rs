@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A client that paid $25 and spent $1.17. Its id, and the card charge.
-async fn client_with_money(stack: &Stack) -> (String, String) {
+pub(crate) async fn client_with_money(stack: &Stack) -> (String, String) {
     let card = stack.sim.fresh_card().await.unwrap();
     let first = json!({"paymentMethodId": card, "topUpAmount": 250_000});
     let receipt = pay(stack, "/api/weather", first).await.receipt();
@@ -63,7 +63,10 @@ async fn a_present_is_spent_and_cannot_be_taken_out_in_cash() {
     assert_eq!(all["account"]["available"], 50_000);
     let again = json!({"units": "all", "currency": "usd", "reference": "again"});
     let nothing = post(&stack, &format!("/clients/{subject}/refunds"), again).await;
-    assert_eq!((nothing.status, &nothing.body["refunded"]), (200, &json!(0)), "{nothing:?}");
+    let code = &nothing.body["error"]["code"];
+    assert_eq!((nothing.status, code), (409, &json!("nothing_to_refund")), "{nothing:?}");
+    let nothing = command(&["client", "refund", &client, "--all", "--reference=third"], 4).error;
+    assert!(nothing.contains("nothing is left that was paid for"), "{nothing}");
     let receipt = pay(&stack, "/api/weather", json!({"clientId": client})).await.receipt();
     assert_eq!(receipt["creditsRemaining"], 49_500);
     let said = on_store(&stack, &redis.url(), &["client", "show", &client]).text;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use stripe402_protocol::ClientId;
 use stripe402_tests::{
     postgres::Postgres,
     redis::Redis,
@@ -294,6 +295,39 @@ async fn bad_terms_are_refused_by_their_field() {
     let currency = json!({"paymentMethodId": card, "key": {"currency": "eur"}});
     let id = first.body["id"].as_str().unwrap();
     assert_eq!(keys(&stack, Method::PATCH, Some(id), currency).await.status, 400);
+}
+
+/// Whoever reads a disk, a backup or a log finds nothing that spends.
+#[tokio::test]
+async fn no_file_has_a_key() {
+    let mut stack = Stack::start(StackOptions::new()).await.unwrap();
+    let (card, _) = payer(&stack, 50_000).await;
+    let label = "kept in the books";
+    let key = made(&stack, &card, json!({"label": label, "budget": {"total": 700}})).await;
+    let by_key = json!({"clientId": key["key"]});
+    pay(&stack, "/api/joke", by_key.clone()).await.receipt();
+    pay(&stack, "/api/weather", by_key.clone()).await.receipt();
+    pay(&stack, "/api/weather", by_key).await.challenge();
+    stack.ledger().unwrap().process().stop();
+    let secret = key["key"].as_str().unwrap();
+    let bytes = secret.parse::<ClientId>().unwrap();
+    let (mut read, mut labelled) = (0, 0);
+    let mut folders = vec![stack.dir().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let content = std::fs::read(&path).unwrap();
+            let has = |what: &[u8]| content.windows(what.len()).any(|part| part == what);
+            assert!(!has(secret.as_bytes()) && !has(bytes.as_bytes()), "{}", path.display());
+            read += 1;
+            labelled += usize::from(has(label.as_bytes()));
+        }
+    }
+    assert!(read > 3 && labelled > 0, "{read} files, {labelled} with its label");
 }
 
 #[tokio::test]

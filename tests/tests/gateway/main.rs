@@ -69,6 +69,7 @@ mod prices;
 mod processor;
 mod proof;
 mod reconcile;
+mod refund_plan;
 mod refunds;
 mod replicas;
 mod restart;

@@ -28,6 +28,16 @@ pub(crate) async fn post(stack: &Stack, path: &str, body: Value) -> Answer {
     send(request(stack, Method::POST, path).json(&body)).await
 }
 
+/// The cookie of an operator who has signed in to the first ledger's page.
+pub(crate) async fn signed_in(stack: &Stack) -> String {
+    let ledger = &stack.ledgers[0];
+    let form = stack.client.post(ledger.admin_url("/admin/login"));
+    let form = form.header("sec-fetch-site", "same-origin");
+    let signed = send(form.form(&[("token", ledger.admin_token())])).await;
+    let cookie = signed.header("set-cookie").unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
 /// How people name a client.
 pub(crate) fn subject(client: &str) -> String {
     client.parse::<ClientId>().unwrap().subject()

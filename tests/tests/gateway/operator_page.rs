@@ -176,12 +176,19 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.type_into("#adjust-amount", "-1.25").await.unwrap();
     browser.type_into("#adjust-reason", EVIL).await.unwrap();
     browser.click("form[action$=adjust] button").await.unwrap();
+    browser.until("document.querySelector('h1').innerText.startsWith('Take')").await.unwrap();
+    let shown = text(&browser).await;
+    assert!(shown.contains("Take 1.25 usd from the balance") && shown.contains(EVIL), "{shown}");
+    look(&browser, "correction-asked").await;
+    browser.click("form[action$=adjust] button").await.unwrap();
     browser.until("document.querySelector('[role=status]')").await.unwrap();
     let shown = text(&browser).await;
     assert!(shown.contains(EVIL) && shown.contains("adjustment down"), "{shown}");
     // Too much is refused, and what was typed is still there.
     browser.type_into("#adjust-amount", "-1000000").await.unwrap();
     browser.type_into("#adjust-reason", "all of it").await.unwrap();
+    browser.click("form[action$=adjust] button").await.unwrap();
+    browser.until("document.querySelector('h1').innerText.startsWith('Take')").await.unwrap();
     browser.click("form[action$=adjust] button").await.unwrap();
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
     assert!(text(&browser).await.contains("the balance is below this amount"));
@@ -190,6 +197,8 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.type_into("#grant-amount", "0.75").await.unwrap();
     browser.type_into("#grant-days", "30").await.unwrap();
     browser.type_into("#grant-reason", "a trial").await.unwrap();
+    browser.click("form[action$='/grant'] button").await.unwrap();
+    browser.until("document.querySelector('h1').innerText.startsWith('Give')").await.unwrap();
     browser.click("form[action$='/grant'] button").await.unwrap();
     browser.until("document.querySelector('[role=status]')").await.unwrap();
     let shown = text(&browser).await;
@@ -201,6 +210,7 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
     assert!(text(&browser).await.contains("a mark at all that was paid for"));
     look(&browser, "granted").await;
+    refund_some(&browser).await;
     browser.type_into("#freeze-reason", "looks odd").await.unwrap();
     browser.click("form[action$='/freeze'] button").await.unwrap();
     browser.until("document.querySelector('[role=status]')").await.unwrap();
@@ -234,6 +244,28 @@ async fn an_operator_looks_and_acts_in_a_browser() {
     browser.click(".who button").await.unwrap();
     browser.until("location.pathname == '/admin/login'").await.unwrap();
     println!("screenshots: {}", screenshots().display());
+}
+
+/// A refund is shown before it is made, and is what was shown.
+async fn refund_some(browser: &Browser) {
+    browser.type_into("#refund-amount", "12.50").await.unwrap();
+    browser.type_into("#refund-reason", "asked by phone").await.unwrap();
+    browser.click("form[action$='/refund'] button").await.unwrap();
+    browser.until("document.querySelector('h1').innerText.startsWith('Refund')").await.unwrap();
+    let shown = text(browser).await;
+    for expected in [
+        "Refund 12.50 usd?",
+        "goes back to the card charge that paid for it",
+        "pi_",
+        "0.75 usd of that was granted, and stays.",
+        "Cancel",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not there: {shown}");
+    }
+    look(browser, "refund-asked").await;
+    browser.click("form[action$='/refund'] button").await.unwrap();
+    browser.until("document.querySelector('[role=status]')").await.unwrap();
+    assert!(text(browser).await.contains("The refund is on its way to the card."));
 }
 
 /// Empty; then with one that ends soon before one that ends tomorrow, and on their client's page, too.

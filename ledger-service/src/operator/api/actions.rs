@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     super::keyring::{OperatorContext, Operators},
     ask::{
-        All, Named, Sent, SomeOrAll, Usual, Whole, currency_named, some_or_all, whole,
+        All, Asked, Named, Sent, SomeOrAll, Usual, Whole, currency_named, some_or_all, whole,
         whole_or_none,
     },
     error::ErrorBody,
@@ -195,26 +195,67 @@ pub(super) struct WantedRefund {
         pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
     )]
     reason: Option<String>,
+    /// The `parts` of its plan: these are refunded or nothing
+    parts: Option<Vec<view::RefundedPart>>,
+}
+
+/// A refund that is thought of
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ThoughtOf {
+    /// So many units, or `all` that was paid for and is not spent
+    #[param(pattern = "^([1-9][0-9]{0,15}|all)$", example = "all")]
+    units: String,
+    #[param(pattern = "^[a-z]{3}$", example = "usd")]
+    currency: String,
+    /// Names it. What was refunded under it before is what it gives back
+    #[param(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    reference: String,
+}
+
+/// Say what a refund would give back, and to which card charges
+///
+/// Nothing is refunded, and nothing is held for it.
+#[utoipa::path(get, path = "/admin/v1/clients/{client}/refund-plan", tag = "actions", operation_id = "refund_plan",
+    params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id"), ThoughtOf),
+    responses((status = 200, body = view::RefundPlan), (status = 404, body = ErrorBody, description = "There is no such account"),
+    (status = 409, body = ErrorBody, description = "It would be refused: conflict, frozen, insufficient, nothing_to_refund"), Usual))]
+pub(super) async fn refund_plan(
+    State(operators): State<Operators>,
+    Named(client): Named,
+    Asked(thought): Asked<ThoughtOf>,
+) -> Result<Json<view::RefundPlan>, ApiError> {
+    let ThoughtOf { units, currency, reference } = thought;
+    let units = match units.as_str() {
+        "all" => None,
+        number => Some(number.parse().map_err(|_| {
+            ApiError::bad_request("units: must be a whole number, or all for all that was paid for")
+        })?),
+    };
+    let currency = currency_named(&currency)?;
+    let wanted = RefundOrder { currency, units, reference, reason: None, agreed: None };
+    Ok(Json(operators.0.operations.refund_plan(&client, &wanted).await?))
 }
 
 /// Give unused credits back to the cards they came from
 #[utoipa::path(post, path = "/admin/v1/clients/{client}/refunds", tag = "actions", operation_id = "refund",
     params(("client" = String, Path, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "A subject, or a client id")), request_body = WantedRefund,
     responses((status = 200, body = view::Refunded), (status = 404, body = ErrorBody, description = "There is no such account"),
-    (status = 409, body = ErrorBody, description = "Refused: frozen, insufficient"), Usual))]
+    (status = 409, body = ErrorBody, description = "Refused: conflict, frozen, insufficient, nothing_to_refund; plan_changed if it would be other parts"), Usual))]
 pub(super) async fn refund(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
     Named(client): Named,
     Sent(wanted): Sent<WantedRefund>,
 ) -> Result<Json<view::Refunded>, ApiError> {
-    let WantedRefund { units, currency, reference, reason } = wanted;
+    let WantedRefund { units, currency, reference, reason, parts } = wanted;
     let units = match units {
         SomeOrAll::Units(Whole(units)) => Some(units),
         SomeOrAll::All(All::All) => None,
     };
     let currency = currency_named(&currency)?;
-    let wanted = RefundOrder { currency, units, reference, reason };
+    let wanted = RefundOrder { currency, units, reference, reason, agreed: parts };
     let work = async move |context: Arc<OperatorContext>| {
         context.operations.refund(&actor, &client, wanted).await
     };

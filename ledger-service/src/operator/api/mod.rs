@@ -47,6 +47,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/clients/{client}/adjustments", post(actions::adjust))
         .route("/clients/{client}/grants", post(actions::grant))
         .route("/clients/{client}/refunds", post(actions::refund))
+        .route("/clients/{client}/refund-plan", get(actions::refund_plan))
         .route("/clients/{client}/keys", get(keys::list).post(keys::make))
         .route("/clients/{client}/keys/{key}/revoke", post(keys::revoke))
         .route("/clients/{client}/keys/{key}/stop-auto-top-up", post(keys::stop_auto_top_up))

@@ -23,6 +23,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         actions::adjust,
         actions::grant,
         actions::refund,
+        actions::refund_plan,
         keys::list,
         keys::make,
         keys::revoke,

@@ -17,10 +17,9 @@ use crate::{
     config::{BooksArgs, Secret, StripeArgs, Target},
     operator::work::{
         Actor, Adjustment, GrantOrder, KeyEnd, KeyOrder, Month, Operations, OperatorError,
-        RefundOrder,
         view::{
             Adjusted, Client, ClientDetails, Clients, Holds, Key, Keys, MadeKey, Movement,
-            Movements, Reconciled, Refunded, Revenue, Rotated, Statement, SumBy, Verified,
+            Movements, Reconciled, Revenue, Rotated, Statement, SumBy, Verified,
         },
     },
 };
@@ -287,25 +286,6 @@ impl Books {
         }
     }
 
-    pub(super) async fn refund(
-        &self,
-        client: &str,
-        wanted: RefundOrder,
-    ) -> Result<Refunded, CliError> {
-        match self {
-            Self::Here(books) => Ok(books.refund(&Actor::command_line(), client, wanted).await?),
-            Self::There(ledger) => {
-                let RefundOrder { currency, units, reference, reason } = wanted;
-                let path = format!("/clients/{}/refunds", subject(client)?);
-                let units = units.map_or_else(|| json!("all"), |units| json!(units));
-                let body = json!({
-                    "units": units, "currency": currency, "reference": reference, "reason": reason,
-                });
-                ledger.post(&path, &body, Task::Act).await
-            }
-        }
-    }
-
     pub(super) async fn verify(&self) -> Result<Verified, CliError> {
         match self {
             Self::Here(books) => Ok(books.verify().await?),
@@ -335,7 +315,7 @@ impl Books {
 }
 
 /// A client's name for a path: its subject. Its id can spend, and stays out of paths, which are logged.
-fn subject(client: &str) -> Result<String, OperatorError> {
+pub(super) fn subject(client: &str) -> Result<String, OperatorError> {
     if let Ok(id) = client.parse::<ClientId>() {
         return Ok(id.subject());
     }

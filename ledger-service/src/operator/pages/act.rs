@@ -7,13 +7,15 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Redirect, Response},
 };
+use maud::html;
 use stripe402_protocol::Currency;
 
 use super::{
     super::keyring::{OperatorContext, Operators},
     client::{self, Failed, Filled, Look},
+    confirm::{self, Credit},
     layout::{self, Place},
-    text,
+    text::{self, money},
 };
 use crate::operator::work::{Actor, Adjustment, GrantOrder, KeyEnd, OperatorError, RefundOrder};
 
@@ -61,6 +63,16 @@ pub(super) async fn adjust(
 ) -> Response {
     let done = match adjustment(&filled) {
         Err(problem) => Err(problem),
+        Ok(wanted) if filled.sure.is_empty() => {
+            let amount = money(wanted.units.saturating_abs(), wanted.currency);
+            let (verb, way) = match wanted.units < 0 {
+                true => ("Take", "from"),
+                false => ("Add", "to"),
+            };
+            let says = html! { (verb) " " (amount) " " (way) " the balance of client " code { (client) } "." };
+            let asked = Credit { form: "adjust", verb, amount, says };
+            return confirm::credit(&actor, &client, &filled, &asked);
+        }
         Ok(wanted) => {
             let (who, whom) = (actor.clone(), client.clone());
             let work = async move |context: Arc<OperatorContext>| {
@@ -81,6 +93,16 @@ pub(super) async fn grant(
 ) -> Response {
     let done = match wanted_grant(&filled) {
         Err(problem) => Err(problem),
+        Ok((order, _)) if filled.sure.is_empty() => {
+            let (days, amount) = (filled.days.trim(), money(order.units, order.currency));
+            let says = html! {
+                "Give client " code { (client) } " " (amount) " of credit, which "
+                @if days.is_empty() { "never expires" } @else { "expires in " (days) " days" }
+                " and is never refunded."
+            };
+            let asked = Credit { form: "grant", verb: "Give", amount, says };
+            return confirm::credit(&actor, &client, &filled, &asked);
+        }
         Ok((order, lasts_ms)) => {
             let (who, whom) = (actor.clone(), client.clone());
             let work = async move |context: Arc<OperatorContext>| {
@@ -94,23 +116,34 @@ pub(super) async fn grant(
     answer(&operators, &actor, &client, ("grant", &filled), done).await
 }
 
+/// Shows what would go back, and does it once the operator has agreed to just that.
 pub(super) async fn refund(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
     Path(client): Path<String>,
     Form(filled): Form<Filled>,
 ) -> Response {
-    let done = match wanted_refund(&filled) {
-        Err(problem) => Err(problem),
-        Ok(wanted) => {
-            let (who, whom) = (actor.clone(), client.clone());
+    let done = async {
+        let wanted = wanted_refund(&filled)?;
+        let has_agreed = wanted.agreed.is_some();
+        if has_agreed {
+            let (who, whom, wanted) = (actor.clone(), client.clone(), wanted.clone());
             let work = async move |context: Arc<OperatorContext>| {
                 context.operations.refund(&who, &whom, wanted).await
             };
-            operators.carry_out(work).await
+            match operators.carry_out(work).await {
+                Err(OperatorError::Refused { code: "plan_changed", .. }) => {}
+                done => return done.map(|given| Err(if given.short { "short" } else { "refund" })),
+            }
         }
+        let plan = operators.0.operations.refund_plan(&client, &wanted).await?;
+        Ok(Ok(confirm::refund(&actor, &plan, &filled, has_agreed)))
     };
-    let done = done.map(|given| if given.short { "short" } else { "refund" });
+    let done = match done.await {
+        Ok(Ok(question)) => return question,
+        Ok(Err(done)) => Ok(done),
+        Err(problem) => Err(problem),
+    };
     answer(&operators, &actor, &client, ("refund", &filled), done).await
 }
 
@@ -196,7 +229,8 @@ fn wanted_refund(filled: &Filled) -> Result<RefundOrder, OperatorError> {
     let units = if all { None } else { Some(units(amount)?) };
     let reason = Some(filled.reason.clone()).filter(|reason| !reason.trim().is_empty());
     let reference = filled.reference.clone();
-    Ok(RefundOrder { currency: currency(filled)?, units, reference, reason })
+    let agreed = (!filled.plan.is_empty()).then(|| confirm::read(&filled.plan));
+    Ok(RefundOrder { currency: currency(filled)?, units, reference, reason, agreed })
 }
 
 fn units(amount: &str) -> Result<i64, OperatorError> {

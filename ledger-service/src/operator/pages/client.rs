@@ -52,6 +52,12 @@ pub(super) struct Filled {
     pub(super) reason: String,
     #[serde(default)]
     pub(super) reference: String,
+    /// `1` once the operator has agreed to what was asked.
+    #[serde(default)]
+    pub(super) sure: String,
+    /// The refund that the operator has agreed to.
+    #[serde(default)]
+    pub(super) plan: String,
     /// The id of a key.
     #[serde(default)]
     pub(super) key: String,
@@ -269,7 +275,7 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                 (amount("adjust", "Amount, below zero to debit", "5.00", true, &currencies, filled("adjust")))
                 (reason("adjust", true, filled("adjust")))
                 (reference("adjust", filled("adjust")))
-                button type="submit" { "Correct" }
+                button type="submit" { "Correct …" }
             }
             form.card method="post" action=(action("grant")) {
                 h3 { "Give credit" }
@@ -280,7 +286,7 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                     pattern="[0-9]{0,5}" autocomplete="off";
                 (reason("grant", true, filled("grant")))
                 (reference("grant", filled("grant")))
-                button type="submit" { "Give" }
+                button type="submit" { "Give …" }
             }
             form.card method="post" action=(action("refund")) {
                 h3 { "Refund unused credit" }
@@ -292,7 +298,7 @@ fn forms(subject: &str, frozen: bool, pasts: &[Past], failed: Option<Failed<'_>>
                 }
                 (reason("refund", false, filled("refund")))
                 (reference("refund", filled("refund")))
-                button type="submit" { "Refund to the card" }
+                button type="submit" { "Refund to the card …" }
             }
             form.card method="post" action=(action("rotate")) {
                 h3 { "Rotate the client id" }

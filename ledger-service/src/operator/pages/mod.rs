@@ -8,6 +8,7 @@ mod audit;
 mod chart;
 mod client;
 mod clients;
+mod confirm;
 mod holds;
 mod keys;
 mod layout;

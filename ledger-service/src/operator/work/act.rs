@@ -8,7 +8,7 @@ use super::{
     Actor, Operations, OperatorError,
     find::UNKNOWN,
     record::Deed,
-    view::{self, Adjusted, Client, Refunded, RefundedPart},
+    view::{self, Adjusted, Client},
 };
 use crate::{
     accounting::{Account, AccountKey, Kind, Order, OrderKind, PostRefusal, Posted, Posting},
@@ -32,19 +32,6 @@ pub struct Adjustment {
     pub reference: String,
     /// Why.
     pub reason: String,
-}
-
-/// A refund that is wanted.
-#[derive(Clone, Debug)]
-pub struct RefundOrder {
-    /// Which account.
-    pub currency: Currency,
-    /// Units; all that was paid for without.
-    pub units: Option<i64>,
-    /// Names it: asked for again, what was cut off is finished, and nothing is refunded twice.
-    pub reference: String,
-    /// Why.
-    pub reason: Option<String>,
 }
 
 impl Operations {
@@ -186,74 +173,6 @@ impl Operations {
         let Some(known) = known else { return Ok(PostRefusal::Conflict.into()) };
         let Posting { kind, reference, amount, .. } = known.posting;
         Ok(OperatorError::conflict(&reference, Some(kind.net(amount)), key.currency))
-    }
-
-    /// Refunds unused credits to the cards that paid for them.
-    ///
-    /// # Errors
-    /// [`OperatorError`].
-    pub async fn refund(
-        &self,
-        actor: &Actor,
-        client: &str,
-        wanted: RefundOrder,
-    ) -> Result<Refunded, OperatorError> {
-        if let Some(reason) = &wanted.reason {
-            said("reason", reason, LONGEST_REASON)?;
-        }
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let name = wanted.reference.as_str();
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
-            let text = "reference must be 1 to 64 letters, digits, dots, dashes or underscores";
-            return Err(OperatorError::Invalid(text.to_owned()));
-        }
-        let amount = wanted.units.map(|units| {
-            Units::new(units).ok().filter(|amount| !amount.is_zero()).ok_or_else(|| {
-                OperatorError::Invalid(
-                    "the amount must be a whole number of units above 0, at most 2^53 - 1"
-                        .to_owned(),
-                )
-            })
-        });
-        let amount = amount.transpose()?;
-        let parts = self.parts.as_ref().ok_or_else(|| {
-            OperatorError::Invalid("a refund needs Stripe's key: set STRIPE_SECRET_KEY".to_owned())
-        })?;
-        let found = self.accounts_of(client).await?;
-        let key = found.into_iter().find(|key| key.currency == wanted.currency);
-        let key =
-            key.ok_or(OperatorError::NotFound("the client has no account in this currency"))?;
-        let order = Order {
-            kind: OrderKind::Refund,
-            subject: Some(key.client.subject()),
-            currency: Some(key.currency),
-            units: wanted.units,
-            reference: Some(wanted.reference.clone()),
-            reason: wanted.reason.clone(),
-        };
-        let work = async {
-            let went = parts.refunds.refund(key, amount, name).await?;
-            let sum = went.iter().try_fold(Units::ZERO, |sum, part| sum.checked_add(part.amount));
-            let refunded = sum.ok_or_else(|| {
-                StoreError::Damaged(
-                    "the parts of this refund are too large to be added up".to_owned(),
-                )
-            })?;
-            let parts = went.into_iter().map(|part| RefundedPart {
-                payment_intent: part.payment_intent,
-                amount: part.amount,
-            });
-            let given = Refunded {
-                subject: key.client.subject(),
-                refunded,
-                short: amount.is_some_and(|asked| refunded < asked),
-                parts: parts.collect(),
-                account: view::Account::of(&key, &self.store.account(key).await?),
-            };
-            let detail = Some(format!("{refunded} units refunded in total under this reference"));
-            Ok(Deed { detail, ..Deed::done(given) })
-        };
-        self.on_record(actor, order, work).await
     }
 }
 

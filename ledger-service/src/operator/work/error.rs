@@ -119,6 +119,8 @@ impl From<RefundError> for OperatorError {
             }
             RefundError::Frozen | RefundError::Disputed => "frozen",
             RefundError::Insufficient(_) => "insufficient",
+            RefundError::Nothing => "nothing_to_refund",
+            RefundError::Changed => "plan_changed",
             RefundError::TooLarge => "too_large",
             RefundError::Unknown(_) => return Self::RefundUnknown(error),
         };

@@ -10,6 +10,7 @@ mod keys;
 mod overview;
 mod reconcile;
 mod record;
+mod refund;
 mod show;
 mod statement;
 mod sums;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use act::{Adjustment, RefundOrder};
+pub use act::Adjustment;
+pub use refund::RefundOrder;
 pub use error::OperatorError;
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;

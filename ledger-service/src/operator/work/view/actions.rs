@@ -23,14 +23,44 @@ pub struct Refunded {
     pub account: Account,
 }
 
+/// What a refund would give back. Nothing has happened
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefundPlan {
+    /// Whose it is
+    #[schema(pattern = "^[0-9a-f]{16}$")]
+    pub subject: String,
+    /// All of it
+    #[schema(value_type = i64)]
+    pub total: Units,
+    /// To which card charges. Sent as `parts` with the order, these are refunded or nothing
+    pub parts: Vec<RefundedPart>,
+    /// What is left of granted credit, which is never refunded
+    #[schema(value_type = i64)]
+    pub granted: Units,
+    /// Before the refund
+    pub account: Account,
+}
+
 /// What was refunded to one card charge
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefundedPart {
     /// Which
     pub payment_intent: String,
     /// How much
-    #[schema(value_type = i64)]
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     pub amount: Units,
+}
+
+impl From<crate::refunds::Refunded> for RefundedPart {
+    fn from(part: crate::refunds::Refunded) -> Self {
+        Self { payment_intent: part.payment_intent, amount: part.amount }
+    }
+}
+
+impl From<RefundedPart> for crate::refunds::Refunded {
+    fn from(part: RefundedPart) -> Self {
+        Self { payment_intent: part.payment_intent, amount: part.amount }
+    }
 }
 
 /// What a correction or a grant left

@@ -13,7 +13,7 @@ mod keys;
 mod money;
 
 pub use self::{
-    actions::{Adjusted, Refunded, RefundedPart, Rotated},
+    actions::{Adjusted, RefundPlan, Refunded, RefundedPart, Rotated},
     audit::{Entries, Entry},
     checks::{Difference, Reconciled, Unexplained, Verified},
     clients::{Account, AccountDetails, Client, ClientDetails, Clients, Deduction, Grant},
