@@ -215,9 +215,9 @@ impl People {
         let order = name.to_owned();
         self.tell(format_args!("refund {amount:?} of card {} as {name}", card + 1));
         let done = ledger
-            .within(
-                async move { parts.refunds.refund(key, amount.map(Units::from_u32), &order, None).await },
-            )
+            .within(async move {
+                parts.refunds.refund(key, amount.map(Units::from_u32), &order, None).await
+            })
             .await;
         self.tell(format_args!("refund {name}: {done:?}"));
     }

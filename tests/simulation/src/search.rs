@@ -34,12 +34,7 @@ pub struct Seeds {
 
 /// Lets worlds happen; `show` is told every quarter of a second how many are done.
 #[must_use]
-pub fn search(
-    seeds: Seeds,
-    schedules: u64,
-    threads: usize,
-    show: impl Fn(u64) + Sync,
-) -> Searched {
+pub fn search(seeds: Seeds, schedules: u64, threads: usize, show: impl Fn(u64) + Sync) -> Searched {
     let (next, done, lasted) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let found: Mutex<Vec<(u64, Violation)>> = Mutex::default();
     let over = AtomicBool::new(false);

@@ -22,13 +22,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use act::Adjustment;
-pub use refund::RefundOrder;
 pub use error::OperatorError;
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use keys::{KeyEnd, KeyOrder};
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
+pub use refund::RefundOrder;
 pub use statement::Month;
 
 use crate::{

@@ -89,7 +89,8 @@ async fn an_order_that_the_books_have_lost_is_not_paid_for_twice() {
     scene.world.bank.give_back(&intent, 100, Some(hold), now_ms).unwrap();
     assert_eq!(scene.repair().await, Vec::<&str>::new());
     assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);
-    let again = scene.parts.refunds.refund(scene.key, Some(Units::from_u32(10_000)), "w", None).await;
+    let again =
+        scene.parts.refunds.refund(scene.key, Some(Units::from_u32(10_000)), "w", None).await;
     let back: i64 = again.unwrap().iter().map(|part| part.amount.get()).sum();
     assert_eq!(back, 10_000, "it went back, once");
     assert_eq!(scene.available().await, i64::from(BLOCK) - 10_100);
