@@ -3,6 +3,7 @@
 
 mod act;
 mod error;
+mod export;
 mod find;
 mod grant;
 mod holds;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use act::Adjustment;
-pub use refund::RefundOrder;
 pub use error::OperatorError;
+pub use export::{Period, Row as ExportedRow, Table};
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use keys::{KeyEnd, KeyOrder};
 pub use overview::{DAYS, Overview};
 pub use record::Actor;
+pub use refund::RefundOrder;
 pub use statement::Month;
 
 use crate::{
