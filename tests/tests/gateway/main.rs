@@ -33,6 +33,7 @@ mod crash_customers;
 mod cut_off;
 mod discovery;
 mod ecds;
+mod exports;
 mod express;
 mod extensions;
 mod failing_api;

@@ -6,6 +6,7 @@ mod audit;
 mod checks;
 mod clients;
 mod error;
+mod export;
 mod holds;
 mod keys;
 mod money;
@@ -36,6 +37,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/verify", post(checks::verify))
         .route("/reconcile", post(checks::reconcile))
         .route("/statement", get(money::statement))
+        .route("/exports/{table}", get(export::table))
         .method_not_allowed_fallback(replies::wrong_method)
         .layer(middleware::from_fn_with_state(limits, receive::with_whole_body));
     let v1 = Router::new()

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{actions, audit, checks, clients, holds, keys, money, state};
+use super::{actions, audit, checks, clients, export, holds, keys, money, state};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,6 +33,7 @@ use super::{actions, audit, checks, clients, holds, keys, money, state};
         money::revenue,
         money::statement,
         money::top_ups,
+        export::table,
         holds::list,
         checks::verify,
         checks::reconcile,

@@ -3,6 +3,7 @@
 
 mod act;
 mod error;
+mod export;
 mod find;
 mod grant;
 mod holds;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 pub use act::Adjustment;
 pub use error::OperatorError;
+pub use export::{Period, Row as ExportedRow, Table};
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use keys::{KeyEnd, KeyOrder};
