@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// The last moment that a bound can be: what JSON's numbers hold exactly.
+const LAST_MS: u64 = (1 << 53) - 1;
+
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -59,7 +62,7 @@ pub(super) struct Which {
 /// As many rows as there are. Amounts are units. An export that breaks off has no proper end: HTTP clients
 /// report an error.
 #[utoipa::path(get, path = "/admin/v1/exports/{table}", tag = "money", operation_id = "export",
-    params(("table" = Table, Path), Which),
+    params(("table" = inline(Table), Path), Which),
     responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
     (status = 404, body = ErrorBody, description = "There is no such table"), Usual))]
 pub(super) async fn table(
@@ -72,6 +75,10 @@ pub(super) async fn table(
         ApiError::from(OperatorError::NotFound(text))
     })?;
     let Which { format, from_ms, until_ms } = which;
+    if from_ms.max(until_ms.unwrap_or(0)) > LAST_MS {
+        let text = "from_ms, until_ms: must be Unix milliseconds, at most 9007199254740991";
+        return Err(ApiError::bad_request(text));
+    }
     let period = Period { from_ms, until_ms: until_ms.unwrap_or(u64::MAX) };
     let mut pieces = Box::pin(operators.0.operations.export(table, period));
     // What cannot be read at all is an answer that says so.
