@@ -154,7 +154,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
         store.upkeep(SystemClock.now_ms()).await.unwrap();
         stop.store(true, Ordering::SeqCst);
         let made = if let Some(dumps) = dumps { dumps.await.unwrap() } else { 0 };
-        tell(&format!("beside {made} backups"), &times);
+        println!("{}", told(&format!("beside {made} backups"), &times));
         if is_beside { beside_backup.extend(times) } else { alone.extend(times) }
     }
     let mut snapshot = pool.begin().await.unwrap();
@@ -169,7 +169,7 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     for number in 1..=BESIDE_SNAPSHOT {
         let times = make(&store, piece, clients, &numbers).await;
         store.upkeep(SystemClock.now_ms()).await.unwrap();
-        tell("beside an open snapshot", &times);
+        println!("{}", told("beside an open snapshot", &times));
         if number > BESIDE_SNAPSHOT - LAST {
             beside_snapshot.extend(times);
         }
@@ -179,9 +179,9 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     for times in [&mut alone, &mut beside_backup, &mut beside_snapshot] {
         times.sort();
     }
-    tell("in all: alone", &alone);
-    tell("in all: beside backups", &beside_backup);
-    tell("in all: late beside a snapshot", &beside_snapshot);
+    println!("{}", told("in all: alone", &alone));
+    println!("{}", told("in all: beside backups", &beside_backup));
+    println!("{}", told("in all: late beside a snapshot", &beside_snapshot));
     println!("{} charges, {clients} clients", numbers.load(Ordering::SeqCst));
     let taken = number(&pool, "SELECT sum(count)::bigint FROM tallies").await;
     assert_eq!(taken, i64::try_from(numbers.load(Ordering::SeqCst)).unwrap());
@@ -192,8 +192,8 @@ async fn an_open_snapshot_and_a_backup_slow_no_batch() {
     }
 }
 
-fn tell(what: &str, times: &[Duration]) {
-    println!("{what}: p50 {:?}, p99 {:?}", at(times, 50), at(times, 99));
+fn told(what: &str, times: &[Duration]) -> String {
+    format!("{what}: p50 {:?}, p99 {:?}", at(times, 50), at(times, 99))
 }
 
 /// Backups, as the documents say to make them, one after the other; answers how many.
