@@ -152,7 +152,7 @@ mod tests {
             "kind": "adjustment_down", "amount": 5, "reference": "=1+1", "note": "a \"b\",\nc",
         });
         let Value::Object(row) = row else { panic!("an object") };
-        let csv = written(Table::Movements, Format::Csv, &[row.clone()]);
+        let csv = written(Table::Movements, Format::Csv, std::slice::from_ref(&row));
         let expected = "2026-11-18T11:06:40Z,1795000000123,0123456789abcdef,usd,adjustment_down,5,'=1+1,\
                         \"a \"\"b\"\",\nc\"\r\n";
         assert_eq!(csv, expected);
