@@ -122,7 +122,7 @@ impl From<&OperatorError> for Exit {
             OperatorError::Store(error) => error.into(),
             OperatorError::Unavailable(error)
             | OperatorError::RefundUnknown(RefundError::Unknown(error)) => error.into(),
-            OperatorError::RefundUnknown(_) | OperatorError::Busy | OperatorError::CutOff(_) => {
+            OperatorError::RefundUnknown(_) | OperatorError::Busy(_) | OperatorError::CutOff(_) => {
                 Self::Unavailable
             }
         }

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Transfers(arguments) => on_books(|| cli::transfers(arguments)),
         Command::Holds(arguments) => on_books(|| cli::holds(arguments)),
         Command::Revenue(arguments) => on_books(|| cli::revenue(arguments)),
+        Command::Export(arguments) => on_books(|| cli::export(arguments)),
         Command::Statement(arguments) => on_books(|| cli::statement(arguments)),
         Command::Import(ImportCommand::Express(arguments)) => {
             on_books(|| cli::import_express(arguments))

@@ -247,7 +247,8 @@ fn operators(config: &Config, store: &Arc<dyn Store>, parts: &Parts) -> Option<O
     }
     let (store, parts) = (Arc::clone(store), Some(parts.clone()));
     let operations = Operations::new(store, parts, Arc::new(SystemClock));
-    Some(Operators::new(Keyring::new(&config.admin_tokens), operations, Arc::new(SystemClock)))
+    let keyring = Keyring::new(&config.admin_tokens);
+    Some(Operators::new(keyring, operations, Arc::new(SystemClock), config.is_live()))
 }
 
 /// At the start everything that was cut off, then at intervals what has lain for one.

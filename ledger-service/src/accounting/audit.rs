@@ -76,6 +76,23 @@ pub enum OrderKind {
     Import,
 }
 
+impl OrderKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 11] = [
+        Self::Freeze,
+        Self::Unfreeze,
+        Self::Adjust,
+        Self::Grant,
+        Self::Refund,
+        Self::MakeKey,
+        Self::RevokeKey,
+        Self::StopAutoTopUp,
+        Self::Rotate,
+        Self::Repair,
+        Self::Import,
+    ];
+}
+
 /// How far an action is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

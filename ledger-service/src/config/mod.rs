@@ -26,7 +26,7 @@ use crate::{
 pub use books::{
     AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
     ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, RevokeKeyArgs,
-    StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
+    ExportArgs, ExportTable, StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
 };
 pub use settings::Settings;
 pub use target::Target;
@@ -57,6 +57,11 @@ pub enum Command {
     Revenue(RevenueArgs),
     /// Show what a month brought, what was used, and what credit clients still have.
     Statement(StatementArgs),
+    /// Write a whole table to the standard output, newest rows first: CSV, or with --json an object on
+    /// each line.
+    ///
+    /// If it exits with another code than 0, what it wrote is not the whole table.
+    Export(ExportArgs),
     /// Import clients and balances from another system.
     #[command(subcommand)]
     Import(ImportCommand),

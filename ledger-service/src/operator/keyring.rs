@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::net::token::Token;
 use crate::{
@@ -45,9 +45,16 @@ pub(crate) struct OperatorContext {
     pub(crate) keyring: Keyring,
     pub(crate) operations: Operations,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether Stripe's key is one for real money: where its dashboard shows what.
+    pub(crate) live: bool,
     /// Held by whoever looks through all the books: one at a time.
     pub(crate) checking: Mutex<()>,
+    /// One for each export that runs.
+    pub(crate) exports: Arc<Semaphore>,
 }
+
+/// So many exports run at once, at most: each reads the books for as long as it takes.
+const EXPORTS: usize = 4;
 
 impl std::fmt::Debug for OperatorContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,9 +65,14 @@ impl std::fmt::Debug for OperatorContext {
 impl Operators {
     /// Those who hold these keys, with what they can do.
     #[must_use]
-    pub fn new(keyring: Keyring, operations: Operations, clock: Arc<dyn Clock>) -> Self {
-        let checking = Mutex::default();
-        Self(Arc::new(OperatorContext { keyring, operations, clock, checking }))
+    pub fn new(
+        keyring: Keyring,
+        operations: Operations,
+        clock: Arc<dyn Clock>,
+        live: bool,
+    ) -> Self {
+        let (checking, exports) = (Mutex::default(), Arc::new(Semaphore::new(EXPORTS)));
+        Self(Arc::new(OperatorContext { keyring, operations, clock, live, checking, exports }))
     }
 
     /// Carries out an action to its end, whether or not whoever asked for it waits.

@@ -7,6 +7,7 @@ pub mod keyring;
 mod moment;
 mod money;
 mod pages;
+mod sheet;
 pub mod work;
 
 use axum::{Router, http::StatusCode};
@@ -49,7 +50,7 @@ const fn status(problem: &OperatorError) -> (StatusCode, &'static str) {
         OperatorError::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
         OperatorError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
         OperatorError::Refused { code, .. } => (StatusCode::CONFLICT, code),
-        OperatorError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        OperatorError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         OperatorError::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, of_store(error)),
         OperatorError::Unavailable(error)
         | OperatorError::RefundUnknown(RefundError::Unknown(error)) => {

@@ -1,9 +1,12 @@
 //! Moments as people read them, UTC. What is beyond the calendar is shown as its number.
 
 use time::{
-    OffsetDateTime, format_description::well_known::Rfc3339, formatting::Formattable,
+    Date, OffsetDateTime, format_description::well_known::Rfc3339, formatting::Formattable,
     macros::format_description,
 };
+
+/// A day, in milliseconds.
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// `2026-11-18T11:06:40Z`.
 pub(super) fn moment(unix_ms: u64) -> String {
@@ -20,6 +23,13 @@ pub(super) fn read(text: &str) -> Option<u64> {
 /// `2026-11-18`.
 pub(super) fn date(unix_ms: u64) -> String {
     written(unix_ms, format_description!("[year]-[month]-[day]"))
+}
+
+/// When the day `2026-11-18` began, Unix milliseconds.
+pub(super) fn midnight(date: &str) -> Option<u64> {
+    let day = Date::parse(date, format_description!("[year]-[month]-[day]")).ok()?;
+    let seconds = u64::try_from(day.midnight().assume_utc().unix_timestamp()).ok()?;
+    seconds.checked_mul(1_000)
 }
 
 /// `18 Nov`.
@@ -64,6 +74,8 @@ mod tests {
             assert_eq!(date(unix_ms), whole.split('T').next().unwrap());
             assert_eq!((day(unix_ms).as_str(), clock(unix_ms).as_str()), (of_the_year, of_the_day));
         }
+        assert_eq!(midnight("2026-11-18"), Some(1_794_960_000_000));
+        assert_eq!((midnight("2026-02-30"), midnight("1969-12-31"), midnight("")), (None, None, None));
         assert_eq!(moment(u64::MAX), u64::MAX.to_string());
         assert_eq!(read("2026-11-18T11:06:40Z"), Some(1_795_000_000_000));
         assert_eq!((read(&moment(u64::MAX)), read("soon")), (Some(u64::MAX), None));

@@ -28,13 +28,13 @@ impl<P> Page<P> {
 
 impl<P: Ord> Page<P> {
     /// Whether a row of this time and place comes in this piece, or after it.
-    pub(super) fn has(&self, at_ms: u64, place: &P) -> bool {
+    pub(crate) fn has(&self, at_ms: u64, place: &P) -> bool {
         (self.from_ms..self.until_ms).contains(&at_ms)
             && self.before.as_ref().is_none_or(|before| place < before)
     }
 
     /// Leaves of these rows those of this piece, newest first, each once.
-    pub(super) fn cut<T>(&self, rows: &mut Vec<T>, place: impl Fn(&T) -> P) {
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>, place: impl Fn(&T) -> P) {
         rows.sort_by_cached_key(|row| std::cmp::Reverse(place(row)));
         rows.dedup_by_key(|row| place(row));
         rows.truncate(self.most);

@@ -15,6 +15,11 @@ use crate::{
     operator::work::{Actor, OperatorError, view},
 };
 
+/// What the next one is told.
+const BUSY: OperatorError = OperatorError::Busy(
+    "the ledger runs verify or reconcile already: run this again when that has ended",
+);
+
 /// A hundred years, in seconds.
 const LONGEST: u64 = 3_153_600_000;
 
@@ -27,7 +32,7 @@ pub(super) async fn verify(
     State(operators): State<Operators>,
 ) -> Result<Json<view::Verified>, ApiError> {
     let work = async move |context: Arc<OperatorContext>| {
-        let _alone = context.checking.try_lock().map_err(|_| OperatorError::Busy)?;
+        let _alone = context.checking.try_lock().map_err(|_| BUSY)?;
         context.operations.verify().await
     };
     Ok(Json(operators.carry_out(work).await?))
@@ -62,7 +67,7 @@ pub(super) async fn reconcile(
         ApiError::bad_request(format!("since_seconds: must be a number from 1 to {LONGEST}"))
     })?;
     let work = async move |context: Arc<OperatorContext>| {
-        let _alone = context.checking.try_lock().map_err(|_| OperatorError::Busy)?;
+        let _alone = context.checking.try_lock().map_err(|_| BUSY)?;
         context.operations.reconcile(&actor, Duration::from_secs(since), repair).await
     };
     Ok(Json(operators.carry_out(work).await?))

@@ -2,7 +2,6 @@
 
 mod actions;
 mod ask;
-mod audit;
 mod checks;
 mod clients;
 mod error;
@@ -11,7 +10,9 @@ mod holds;
 mod keys;
 mod money;
 pub mod openapi;
+mod rows;
 mod state;
+mod tables;
 
 use axum::{
     Json, Router,
@@ -54,11 +55,13 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/clients/{client}/keys/{key}/revoke", post(keys::revoke))
         .route("/clients/{client}/keys/{key}/stop-auto-top-up", post(keys::stop_auto_top_up))
         .route("/clients/{client}/rotate", post(keys::rotate))
-        .route("/transfers", get(money::transfers))
         .route("/revenue", get(money::revenue))
-        .route("/top-ups", get(money::top_ups))
+        .route("/top-ups", get(tables::top_ups))
+        .route("/transfers", get(tables::transfers))
+        .route("/refunds", get(tables::refunds))
+        .route("/disputes", get(tables::disputes))
         .route("/holds", get(holds::list))
-        .route("/audit", get(audit::list))
+        .route("/audit", get(tables::audit))
         .route("/health", get(state::health))
         .method_not_allowed_fallback(replies::wrong_method)
         .layer(middleware::from_fn_with_state(limits, receive::within))

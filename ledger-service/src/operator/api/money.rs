@@ -1,58 +1,16 @@
-//! Money: movements of all clients, what was earned, card charges.
+//! Money in sums: what was earned, and a month's statement.
 #![expect(unused_qualifications, reason = "utoipa names parameters by their path")]
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use utoipa::{
-    IntoParams, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, Type},
-};
+use utoipa::IntoParams;
 
 use super::{
     super::keyring::Operators,
-    ask::{Asked, Usual, limit},
+    ask::{Asked, Usual},
 };
 use crate::net::error::ApiError;
-use crate::{
-    accounting::Kind,
-    operator::work::{DAYS, view},
-};
-
-/// The kinds of movements, by their names.
-struct KindName;
-
-impl utoipa::PartialSchema for KindName {
-    fn schema() -> RefOr<Schema> {
-        let names = Kind::ALL.map(Kind::as_str);
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
-    }
-}
-
-impl ToSchema for KindName {}
-
-/// Which movements.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WhichTransfers {
-    /// Of this kind only
-    #[param(value_type = Option<KindName>, inline)]
-    kind: Option<Kind>,
-    /// At most so many
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<usize>,
-}
-
-/// The latest movements of all clients, newest first
-#[utoipa::path(get, path = "/admin/v1/transfers", tag = "money", operation_id = "transfers",
-    params(WhichTransfers), responses((status = 200, body = view::Movements), Usual))]
-pub(super) async fn transfers(
-    State(operators): State<Operators>,
-    Asked(which): Asked<WhichTransfers>,
-) -> Result<Json<view::Movements>, ApiError> {
-    let limit = limit(which.limit)?;
-    Ok(Json(operators.0.operations.latest_movements(which.kind, limit).await?))
-}
+use crate::operator::work::{DAYS, view};
 
 /// Which deductions.
 #[derive(Deserialize, IntoParams)]
@@ -102,28 +60,4 @@ pub(super) async fn statement(
     Asked(which): Asked<WhichMonth>,
 ) -> Result<Json<view::Statement>, ApiError> {
     Ok(Json(operators.0.operations.statement(which.month.parse()?).await?))
-}
-
-/// Which card charges.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct WhichTopUps {
-    /// Only those that are so far; `in_flight` has all there are
-    #[param(inline)]
-    state: Option<view::Stage>,
-    /// Out of the latest so many
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<usize>,
-}
-
-/// The latest card charges, newest first
-#[utoipa::path(get, path = "/admin/v1/top-ups", tag = "money", operation_id = "top_ups",
-    params(WhichTopUps), responses((status = 200, body = view::TopUps), Usual))]
-pub(super) async fn top_ups(
-    State(operators): State<Operators>,
-    Asked(which): Asked<WhichTopUps>,
-) -> Result<Json<view::TopUps>, ApiError> {
-    let limit = limit(which.limit)?;
-    Ok(Json(operators.0.operations.top_ups(which.state, limit).await?))
 }

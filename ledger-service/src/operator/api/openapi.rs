@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{actions, audit, checks, clients, export, holds, keys, money, state};
+use super::{actions, checks, clients, export, holds, keys, money, state, tables};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,15 +29,17 @@ use super::{actions, audit, checks, clients, export, holds, keys, money, state};
         keys::revoke,
         keys::rotate,
         keys::stop_auto_top_up,
-        money::transfers,
         money::revenue,
         money::statement,
-        money::top_ups,
+        tables::top_ups,
+        tables::transfers,
+        tables::refunds,
+        tables::disputes,
         export::table,
         holds::list,
         checks::verify,
         checks::reconcile,
-        audit::list,
+        tables::audit,
         state::health,
     ),
     modifiers(&Bearer),

@@ -4,6 +4,7 @@
 mod books;
 mod client;
 mod doctor;
+mod export;
 mod holds;
 mod import;
 mod keys;
@@ -34,6 +35,7 @@ use crate::{
 use books::Books;
 pub use client::client;
 pub use doctor::doctor;
+pub use export::export;
 pub use holds::holds;
 pub use import::import_express;
 pub use reconcile::reconcile;

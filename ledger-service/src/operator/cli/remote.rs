@@ -1,6 +1,6 @@
 //! A ledger that runs, asked through its operator API.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{io::Write, net::IpAddr, path::Path, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
@@ -129,6 +129,54 @@ impl Remote {
         self.ask(Method::POST, path, Some(body), task).await
     }
 
+    /// Copies what is at this path to its end.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; what was written by then is not whole. [`CliError::Machine`] if it cannot be written.
+    pub(super) async fn copy(&self, path: &str, out: &mut impl Write) -> Result<(), CliError> {
+        let request = self.request(Method::GET, path, String::new())?;
+        let lost = |error: &dyn std::error::Error| {
+            let Lost { sent, cause } = Lost::of(error, true);
+            self.no_answer(sent, &cause, Task::Look)
+        };
+        let asked = tokio::time::timeout(USUAL, self.client.request(request)).await;
+        let asked = asked.map_err(|_elapsed| {
+            let cause = format!("none within {} s", USUAL.as_secs());
+            self.no_answer(true, &cause, Task::Look)
+        })?;
+        let mut answer = asked.map_err(|error| {
+            let Lost { sent, cause } = Lost::of(&error, !error.is_connect());
+            self.no_answer(sent, &cause, Task::Look)
+        })?;
+        if !answer.status().is_success() {
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER).collect().await;
+            let body = body.map_err(|error| lost(&*error))?.to_bytes();
+            return self.read(status, &body, Task::Look);
+        }
+        while let Some(frame) = answer.body_mut().frame().await {
+            if let Ok(data) = frame.map_err(|error| lost(&error))?.into_data() {
+                out.write_all(&data)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Request<Full<Bytes>>, CliError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/admin/v1{path}", self.base))
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::from(body));
+        request.map_err(|error| CliError::Setting(format!("--url: {error}")))
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -136,14 +184,7 @@ impl Remote {
         body: Option<&Value>,
         task: Task,
     ) -> Result<T, CliError> {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}/admin/v1{path}", self.base))
-            .header(AUTHORIZATION, self.authorization.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body))
-            .map_err(|error| CliError::Setting(format!("--url: {error}")))?;
+        let request = self.request(method, path, body.map(Value::to_string).unwrap_or_default())?;
         let within = if task == Task::Check { LONG } else { USUAL };
         match tokio::time::timeout(within, self.exchange(request)).await {
             Ok(Ok((status, body))) => self.read(status, &body, task),
@@ -157,13 +198,8 @@ impl Remote {
 
     /// Sends a request and reads its whole answer.
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Lost> {
-        let answer = self.client.request(request).await.map_err(|error| {
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            Lost { sent: !error.is_connect(), cause: cause.to_string() }
-        })?;
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| Lost::of(&error, !error.is_connect()))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER).collect().await;
         let body = body.map_err(|error| Lost { sent: true, cause: error.to_string() })?;
@@ -215,6 +251,17 @@ struct Lost {
     /// Whether the ledger may have the request.
     sent: bool,
     cause: String,
+}
+
+impl Lost {
+    /// The deepest cause says most.
+    fn of(error: &dyn std::error::Error, sent: bool) -> Self {
+        let mut cause = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Self { sent, cause: cause.to_string() }
+    }
 }
 
 /// An address to which a token may be sent, without a slash at its end.

@@ -261,9 +261,8 @@ async fn answer(
         }
         Err(problem) => problem,
     };
-    let operations = &operators.0.operations;
     let failed = Failed { form, filled, problem: &problem };
-    match client::page(operations, actor, client, &Look::default(), Some(failed)).await {
+    match client::page(&operators.0, actor, client, &Look::default(), Some(failed)).await {
         Ok(page) => (layout::status(&problem), page).into_response(),
         Err(_) => layout::wrong(actor, Place::Clients, &problem),
     }

@@ -1,69 +1,49 @@
-//! The record of what operators did.
+//! The record of what operators did: a line before it happens, a line when its outcome is known.
 
 use axum::{
     Extension,
     extract::{Query, State},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::{
     super::keyring::Operators,
-    layout::{self, Place},
+    choose::Look,
+    layout,
+    tables::{LINES, Of},
     text::{moment, money},
 };
 use crate::{
     accounting::Outcome,
-    operator::work::{
-        Actor, spelt,
-        view::{Entries, Entry},
-    },
+    operator::work::{Actor, OperatorError, Table, spelt, view::Entry},
 };
-
-/// How many entries a page has.
-const LINES: usize = 50;
-
-/// Which entries.
-#[derive(Deserialize)]
-pub(super) struct Which {
-    before: Option<String>,
-}
 
 pub(super) async fn list(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,
-    Query(which): Query<Which>,
+    Query(look): Query<Look>,
 ) -> Response {
-    // What is no place of an entry begins anew.
-    let before = which.before.and_then(|before| before.parse().ok());
-    match operators.0.operations.audit(before, LINES).await {
-        Ok(entries) => layout::page(&actor, Place::Audit, "Audit", all(&entries)).into_response(),
-        Err(problem) => layout::wrong(&actor, Place::Audit, &problem),
-    }
+    let of = Of { table: Table::Audit, title: "Audit", page: "/admin/audit" };
+    let filter = look.filter(of.table).map_err(OperatorError::Invalid);
+    let found = match filter {
+        Ok(filter) => operators.0.operations.audit(&filter, look.after.as_deref(), LINES).await,
+        Err(problem) => Err(problem),
+    };
+    of.page(&actor, &look, found.map(|found| (all(&found.entries), found.next)))
 }
 
-fn all(Entries { entries, next }: &Entries) -> Markup {
-    html! {
-        div.head { h1 { "Audit" } }
-        p.hint { "What operators did: a line before it happens, a line when its outcome is known." }
-        section.card {
-            @if entries.is_empty() {
-                p.empty { "Nobody has done anything yet." }
-            } @else {
-                table.lines {
-                    thead { tr {
-                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
-                        th scope="col" { "Client" } th.wide scope="col" { "Why" } th scope="col" { "Outcome" }
-                    } }
-                    tbody { @for entry in entries { (line(entry)) } }
-                }
-            }
+fn all(entries: &[Entry]) -> Option<Markup> {
+    let rows = html! {
+        table.lines {
+            thead { tr {
+                th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
+                th scope="col" { "Client" } th.wide scope="col" { "Why" } th scope="col" { "Outcome" }
+            } }
+            tbody { @for entry in entries { (line(entry)) } }
         }
-        @if let Some(next) = next {
-            p { a.button href={ "/admin/audit?before=" (next) } { "Older" } }
-        }
-    }
+    };
+    (!entries.is_empty()).then_some(rows)
 }
 
 fn line(entry: &Entry) -> Markup {

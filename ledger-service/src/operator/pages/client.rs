@@ -11,13 +11,13 @@ use stripe402_protocol::Currency;
 use uuid::Uuid;
 
 use super::{
-    super::keyring::Operators,
+    super::keyring::{OperatorContext, Operators},
     clients, holds,
     layout::{self, Place},
     text::{moment, money, number, plain},
 };
 use crate::operator::work::{
-    Actor, Operations, OperatorError,
+    Actor, OperatorError,
     view::{AccountDetails, Grant, Movements},
 };
 
@@ -89,7 +89,7 @@ pub(super) async fn show(
     Path(client): Path<String>,
     Query(look): Query<Look>,
 ) -> Response {
-    match page(&operators.0.operations, &actor, &client, &look, None).await {
+    match page(&operators.0, &actor, &client, &look, None).await {
         Ok(page) => page.into_response(),
         Err(problem) => layout::wrong(&actor, Place::Clients, &problem),
     }
@@ -97,7 +97,7 @@ pub(super) async fn show(
 
 /// The page of a client; with what did not work, and the form that it came from.
 pub(super) async fn page(
-    operations: &Operations,
+    OperatorContext { operations, live, .. }: &OperatorContext,
     actor: &Actor,
     client: &str,
     look: &Look,
@@ -119,7 +119,12 @@ pub(super) async fn page(
         @if let Some(failed) = failed { p.alert role="alert" { (failed.problem) } }
         div.head {
             h1 { "Client " code { (subject) } }
-            @if let Some(customer) = customer { p.muted { "At Stripe: " code { (customer) } } }
+            p.muted {
+                a href={ "/admin/card-charges?client=" (subject) } { "Card charges" }
+                @if let Some(customer) = customer {
+                    " · At Stripe: " code { (layout::named_at_stripe(&customer, *live)) }
+                }
+            }
         }
         @for past in &pasts { (account(past, &subject)) }
         @if !keys.is_empty() { (super::keys::table(&keys, &subject, failed)) }

@@ -31,6 +31,13 @@ pub(super) struct Which {
     after: Option<String>,
 }
 
+impl Which {
+    /// Those that are found by this.
+    pub(super) fn of(search: &str) -> Self {
+        Self { search: Some(search.to_owned()), after: None }
+    }
+}
+
 pub(super) async fn list(
     State(operators): State<Operators>,
     Extension(actor): Extension<Actor>,

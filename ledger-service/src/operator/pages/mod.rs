@@ -6,6 +6,7 @@
 mod act;
 mod audit;
 mod chart;
+mod choose;
 mod client;
 mod clients;
 mod confirm;
@@ -14,6 +15,7 @@ mod keys;
 mod layout;
 mod overview;
 mod session;
+mod tables;
 mod text;
 
 use axum::{
@@ -52,6 +54,9 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/refund", post(act::refund))
         .route("/admin/clients/{client}/revoke", post(act::revoke))
         .route("/admin/clients/{client}/stop-auto-top-up", post(act::stop_auto_top_up))
+        .route("/admin/card-charges", get(tables::card_charges))
+        .route("/admin/movements", get(tables::movements))
+        .route("/admin/search", post(tables::search))
         .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))
         .route_layer(middleware::from_fn_with_state(operators.clone(), session::require));

@@ -312,7 +312,9 @@ fn top_ups(all: &[TopUp]) -> Markup {
                 }
             }
         }
-        @if all.len() > LINES { p.hint { (LINES) " of " (number(i64::try_from(all.len()).unwrap_or(i64::MAX))) } }
+        @if all.len() > LINES {
+            p.hint { a href="/admin/card-charges" { "All card charges" } }
+        }
     }
 }
 

@@ -37,9 +37,9 @@ pub enum OperatorError {
     /// The outcome of a refund is not known. Retry.
     #[error(transparent)]
     RefundUnknown(RefundError),
-    /// A check of all the books runs already. Retry when it has ended.
-    #[error("the ledger runs verify or reconcile already: run this again when that has ended")]
-    Busy,
+    /// So much runs already that nothing more is begun. Retry when it has ended.
+    #[error("{0}")]
+    Busy(&'static str),
     /// The action was cut off. Retry.
     #[error("the action was cut off: {0}")]
     CutOff(#[from] tokio::task::JoinError),
@@ -71,7 +71,7 @@ impl OperatorError {
             Self::Store(_)
             | Self::Unavailable(_)
             | Self::RefundUnknown(_)
-            | Self::Busy
+            | Self::Busy(_)
             | Self::CutOff(_) => true,
         }
     }

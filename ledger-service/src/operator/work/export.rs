@@ -9,18 +9,19 @@ use utoipa::ToSchema;
 
 use super::{
     Operations, OperatorError,
-    view::{Account, Entry, Movement, TopUp},
+    table::{Filter, Tabled, Wanted, piece},
+    view::{self, Account, Entry},
 };
 use crate::{
-    accounting::{AccountKey, AuditKey, Kind},
-    store::{MovementPlace, Page, Placed as _, Store, StoreError, TopUpPlace},
+    accounting::{AccountKey, AuditEntry, Kind, Movement, TopUp},
+    store::{Placed, Store},
 };
 
 /// Rows that are read at once.
 const PIECE: usize = 500;
 
 /// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Table {
     /// What each account holds now; it has no time.
@@ -37,25 +38,16 @@ pub enum Table {
     Audit,
 }
 
-/// From when until before when, Unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period {
-    /// The first millisecond.
-    pub from_ms: u64,
-    /// The first one after it.
-    pub until_ms: u64,
-}
-
 /// A row: an object of the operator API.
 pub type Row = Map<String, Value>;
 
 /// Where the next piece begins.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Place {
     Account(AccountKey),
-    TopUp(TopUpPlace),
-    Movement(MovementPlace),
-    Audit(AuditKey),
+    TopUp(<TopUp as Placed>::Place),
+    Movement(<(AccountKey, Movement) as Placed>::Place),
+    Audit(<AuditEntry as Placed>::Place),
 }
 
 impl Table {
@@ -96,48 +88,82 @@ impl Table {
         }
     }
 
-    fn kinds(self) -> &'static [Kind] {
+    /// The kinds of movements that it has; all without any.
+    #[must_use]
+    pub const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Refunds => &[Kind::Capture, Kind::Refund, Kind::RefundFailed],
             Self::Disputes => &[Kind::DisputeOpened, Kind::DisputeWon, Kind::DisputeLost],
-            _ => &Kind::ALL,
+            _ => &[],
+        }
+    }
+
+    /// The names of what its rows can be chosen by.
+    #[must_use]
+    pub const fn filters(self) -> &'static [&'static str] {
+        match self {
+            Self::Clients => &["client", "currency"],
+            Self::CardCharges => {
+                &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "state"]
+            }
+            Self::Movements => {
+                &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "kind"]
+            }
+            Self::Refunds | Self::Disputes => {
+                &["client", "currency", "from_ms", "until_ms", "least", "most", "about"]
+            }
+            Self::Audit => &[
+                "client", "currency", "from_ms", "until_ms", "least", "most", "about", "kind",
+                "actor",
+            ],
         }
     }
 }
 
 impl Operations {
-    /// The rows of a table, newest first, some at a time. Each row that was there at the beginning comes once.
-    /// An error is the last thing that comes.
-    pub fn export(
+    /// The rows of a table that fit, newest first, some at a time. Each row that was there at the beginning
+    /// comes once. An error is the last thing that comes.
+    ///
+    /// # Errors
+    /// [`OperatorError`] if there is no such client, or the store cannot be read.
+    pub async fn export(
         &self,
         table: Table,
-        period: Period,
-    ) -> impl Stream<Item = Result<Vec<Row>, OperatorError>> + Send + use<> {
+        mut filter: Filter,
+    ) -> Result<impl Stream<Item = Result<Vec<Row>, OperatorError>> + Send + use<>, OperatorError>
+    {
+        if !table.kinds().is_empty() {
+            filter.kinds = table.kinds().to_vec();
+        }
+        let wanted = Arc::new(self.wanted(&filter).await?);
         // None once there is no more.
         let beginning = Some((Arc::clone(&self.store), None));
-        stream::unfold(beginning, move |next| async move {
-            let (store, place) = next?;
-            Some(match piece(store.as_ref(), table, period, place).await {
-                Ok((rows, place)) => (Ok(rows), place.map(|place| (store, Some(place)))),
-                Err(error) => (Err(error.into()), None),
-            })
-        })
+        Ok(stream::unfold(beginning, move |next| {
+            let wanted = Arc::clone(&wanted);
+            async move {
+                let (store, place) = next?;
+                Some(match rows(store.as_ref(), table, &wanted, place).await {
+                    Ok((rows, place)) => (Ok(rows), place.map(|place| (store, Some(place)))),
+                    Err(error) => (Err(error), None),
+                })
+            }
+        }))
     }
 }
 
-/// Some rows after this place, and the place of the last one.
-async fn piece(
+/// Some rows after this place, and the place to go on from.
+async fn rows(
     store: &dyn Store,
     table: Table,
-    period: Period,
+    wanted: &Wanted,
     after: Option<Place>,
-) -> Result<(Vec<Row>, Option<Place>), StoreError> {
+) -> Result<(Vec<Row>, Option<Place>), OperatorError> {
     match table {
         Table::Clients => {
             let after = if let Some(Place::Account(key)) = after { Some(key) } else { None };
-            let keys = store.accounts(None, after, PIECE).await?;
+            let keys = store.accounts(wanted.client(), after, PIECE).await?;
             let mut rows = Vec::new();
-            for key in &keys {
+            for key in keys.iter().filter(|key| wanted.is_of(key.client, key.currency)) {
                 let account = Account::of(key, &store.account(*key).await?);
                 let mut shown = row(&account);
                 shown.insert("subject".to_owned(), key.client.subject().into());
@@ -147,30 +173,30 @@ async fn piece(
         }
         Table::CardCharges => {
             let before = if let Some(Place::TopUp(place)) = after { Some(place) } else { None };
-            let found = store.recent_top_ups(period.page(before)).await?;
-            let next = found.last().map(|last| Place::TopUp(last.place()));
-            Ok((found.iter().map(|of| row(&TopUp::from(of))).collect(), next))
+            let shown = |of: TopUp| row(&view::TopUp::from(&of));
+            shown_rows(store, wanted, before, (shown, Place::TopUp)).await
         }
         Table::Audit => {
             let before = if let Some(Place::Audit(place)) = after { Some(place) } else { None };
-            let found = store.audit(period.page(before)).await?;
-            let next = found.last().map(|last| Place::Audit(last.place()));
-            Ok((found.into_iter().map(|of| row(&Entry::from(of))).collect(), next))
+            let shown = |of: AuditEntry| row(&Entry::from(of));
+            shown_rows(store, wanted, before, (shown, Place::Audit)).await
         }
         Table::Movements | Table::Refunds | Table::Disputes => {
             let before = if let Some(Place::Movement(place)) = after { Some(place) } else { None };
-            let found = store.latest_movements(table.kinds(), period.page(before)).await?;
-            let next = found.last().map(|last| Place::Movement(last.place()));
-            let rows = found.into_iter().map(|(key, of)| row(&Movement::of(&key, of)));
-            Ok((rows.collect(), next))
+            let shown = |(key, of): (AccountKey, Movement)| row(&view::Movement::of(&key, of));
+            shown_rows(store, wanted, before, (shown, Place::Movement)).await
         }
     }
 }
 
-impl Period {
-    const fn page<P>(self, before: Option<P>) -> Page<P> {
-        Page { from_ms: self.from_ms, until_ms: self.until_ms, before, most: PIECE }
-    }
+async fn shown_rows<T: Tabled>(
+    store: &dyn Store,
+    wanted: &Wanted,
+    before: Option<T::Place>,
+    (shown, placed): (impl Fn(T) -> Row, impl Fn(T::Place) -> Place),
+) -> Result<(Vec<Row>, Option<Place>), OperatorError> {
+    let found = piece::<T>(store, wanted, before, PIECE).await?;
+    Ok((found.rows.into_iter().map(shown).collect(), found.next.map(placed)))
 }
 
 /// What the API shows of it.

@@ -72,6 +72,18 @@ impl Operations {
         }
     }
 
+    /// The subject of the client that the books know this PaymentIntent of.
+    ///
+    /// # Errors
+    /// [`OperatorError`] if the store cannot be read.
+    pub async fn payer(&self, payment_intent: &str) -> Result<Option<String>, OperatorError> {
+        let payer = self.store.payer(payment_intent).await?;
+        Ok(payer.map(|key| {
+            self.directory.learn(key.client);
+            key.client.subject()
+        }))
+    }
+
     /// Every account there is.
     ///
     /// # Errors

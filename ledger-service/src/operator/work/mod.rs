@@ -15,6 +15,7 @@ mod refund;
 mod show;
 mod statement;
 mod sums;
+mod table;
 mod verify;
 pub mod view;
 
@@ -24,7 +25,7 @@ use serde_json::Value;
 
 pub use act::Adjustment;
 pub use error::OperatorError;
-pub use export::{Period, Row as ExportedRow, Table};
+pub use export::{Row as ExportedRow, Table};
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use keys::{KeyEnd, KeyOrder};
@@ -32,6 +33,7 @@ pub use overview::{DAYS, Overview};
 pub use record::Actor;
 pub use refund::RefundOrder;
 pub use statement::Month;
+pub use table::{Filter, Period};
 
 use crate::{
     clock::{Clock, RandomIds},

@@ -10,14 +10,11 @@ use super::{
     find::UNKNOWN,
     sums::Sum,
     view::{
-        Account, AccountDetails, Client, ClientDetails, Entries, Movement, Movements, Revenue,
-        RevenueLine, Stage, SumBy, TopUps,
+        Account, AccountDetails, Client, ClientDetails, Movement, Movements, Revenue, RevenueLine,
+        SumBy,
     },
 };
-use crate::{
-    accounting::{AccountKey, AuditKey, HOUR_MS, Kind, State},
-    store::Page,
-};
+use crate::accounting::{AccountKey, HOUR_MS};
 
 /// How many deductions are shown one by one.
 const RECENT: usize = 20;
@@ -87,21 +84,6 @@ impl Operations {
         Ok(Movements { movements, next: (older > 0).then(|| older.to_string()) })
     }
 
-    /// The latest movements of all clients, newest first; of one kind, if one is given.
-    ///
-    /// # Errors
-    /// [`OperatorError`] if the store cannot be read.
-    pub async fn latest_movements(
-        &self,
-        kind: Option<Kind>,
-        most: usize,
-    ) -> Result<Movements, OperatorError> {
-        let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
-        let found = self.store.latest_movements(&kinds, Page::newest(most)).await?.into_iter();
-        let movements = found.map(|(key, movement)| Movement::of(&key, movement)).collect();
-        Ok(Movements { movements, next: None })
-    }
-
     /// Every movement, of one client or of all, newest first.
     ///
     /// # Errors
@@ -141,44 +123,5 @@ impl Operations {
             RevenueLine { from_ms, route, currency, requests: sum.requests, units: sum.units }
         });
         Ok(Revenue { lines: lines.collect() })
-    }
-
-    /// The latest so many card charges, newest first; of these, the ones that are so far. Of those that
-    /// are in flight all are found.
-    ///
-    /// # Errors
-    /// [`OperatorError`] if the store cannot be read.
-    pub async fn top_ups(
-        &self,
-        stage: Option<Stage>,
-        most: usize,
-    ) -> Result<TopUps, OperatorError> {
-        let mut found = match stage {
-            Some(Stage::InFlight) => self.store.unfinished_top_ups().await?,
-            _ => self.store.recent_top_ups(Page::newest(most)).await?,
-        };
-        found.retain(|of| match stage {
-            None => true,
-            Some(Stage::InFlight) => !of.state.is_finished(),
-            Some(Stage::Credited) => matches!(of.state, State::Credited { .. }),
-            Some(Stage::Refused) => matches!(of.state, State::Refused { .. }),
-        });
-        found.sort_by_key(|of| std::cmp::Reverse(of.created_ms));
-        Ok(TopUps { top_ups: found.iter().map(Into::into).collect() })
-    }
-
-    /// Entries of the audit record, newest first, before this place.
-    ///
-    /// # Errors
-    /// [`OperatorError`] if the store cannot be read.
-    pub async fn audit(
-        &self,
-        before: Option<AuditKey>,
-        most: usize,
-    ) -> Result<Entries, OperatorError> {
-        let found = self.store.audit(Page { before, ..Page::newest(most) }).await?;
-        let last = found.last().filter(|_| found.len() == most);
-        let next = last.map(|last| last.key().to_string());
-        Ok(Entries { entries: found.into_iter().map(Into::into).collect(), next })
     }
 }

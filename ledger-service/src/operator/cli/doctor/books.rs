@@ -9,7 +9,7 @@ use crate::{
     accounting::Kind,
     clock::{Clock, SystemClock},
     config::Config,
-    operator::work::{Operations, OperatorError},
+    operator::work::{Filter, Operations, OperatorError},
     store::{self, StoreError, StoreOptions, StoreUrl},
 };
 
@@ -42,7 +42,8 @@ pub(super) async fn latest(config: &Config) -> Latest {
     };
     let store = store::open_existing(&config.store, options, Arc::clone(&clock)).map_err(unread)?;
     let operations = Operations::new(store, None, clock);
-    let found = operations.latest_movements(Some(Kind::TopUp), 1);
+    let charged = Filter { kinds: vec![Kind::TopUp], ..Filter::default() };
+    let found = operations.movements(&charged, None, 1);
     match tokio::time::timeout(PATIENCE, found).await {
         Ok(Ok(found)) => {
             let latest = found.movements.into_iter().next();

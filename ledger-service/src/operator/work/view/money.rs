@@ -50,7 +50,7 @@ impl Movement {
 pub struct Movements {
     /// Newest first
     pub movements: Vec<Movement>,
-    /// The `cursor` of the next ones; absent after the last, and where there is no cursor
+    /// The `cursor` of the next ones; absent after the last
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -143,6 +143,11 @@ pub enum Stage {
     Refused,
 }
 
+impl Stage {
+    /// As an address names them.
+    pub(crate) const NAMES: [&str; 3] = ["in_flight", "credited", "refused"];
+}
+
 /// A card charge
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TopUp {
@@ -205,4 +210,7 @@ impl From<&accounting::TopUp> for TopUp {
 pub struct TopUps {
     /// Newest first
     pub top_ups: Vec<TopUp>,
+    /// The `cursor` of the next ones; absent after the last
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

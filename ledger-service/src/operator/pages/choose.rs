@@ -1,0 +1,227 @@
+//! The form that chooses rows of a table. The address is the question, so that it can be shared.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+use stripe402_protocol::Currency;
+
+use super::text::units;
+use crate::{
+    accounting::{Kind, OrderKind},
+    operator::{
+        moment::{DAY_MS, midnight},
+        work::{Filter, Period, Table, spelt, view::Stage},
+    },
+};
+
+/// What is asked for, as it was typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Look {
+    #[serde(default)]
+    client: String,
+    #[serde(default)]
+    currency: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
+    least: String,
+    #[serde(default)]
+    most: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    actor: String,
+    /// The place to go on from.
+    pub(super) after: Option<String>,
+}
+
+impl Look {
+    /// The rows that are meant; or what is wrong.
+    pub(super) fn filter(&self, table: Table) -> Result<Filter, String> {
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let day = |name: &str, value: &str| match text(value) {
+            None => Ok(None),
+            Some(day) => midnight(&day)
+                .map(Some)
+                .ok_or_else(|| format!("{name}: must be a day such as 2026-11-30")),
+        };
+        let amount = |name: &str, value: &str| match text(value) {
+            None => Ok(None),
+            Some(amount) => units(&amount)
+                .map(|units| Some(units.unsigned_abs()))
+                .ok_or_else(|| format!("{name}: must be an amount such as 12.50")),
+        };
+        let currency = match text(&self.currency) {
+            None => None,
+            Some(code) => Some(
+                code.to_ascii_lowercase()
+                    .parse::<Currency>()
+                    .map_err(|_| "Currency: must be a code such as usd".to_owned())?,
+            ),
+        };
+        let until = day("Until", &self.until)?.map(|day| day.saturating_add(DAY_MS));
+        let mut filter = Filter {
+            period: Period {
+                from_ms: day("From", &self.from)?.unwrap_or(0),
+                until_ms: until.unwrap_or(u64::MAX),
+            },
+            client: text(&self.client).map(|client| client.to_ascii_lowercase()),
+            currency,
+            least: amount("At least", &self.least)?,
+            most: amount("At most", &self.most)?,
+            about: text(&self.about),
+            kinds: Vec::new(),
+            stage: self.stage(),
+            actor: text(&self.actor),
+            action: None,
+        };
+        match table {
+            Table::Audit => {
+                filter.action = OrderKind::ALL.into_iter().find(|kind| spelt(kind) == self.kind);
+            }
+            Table::Movements => filter.kinds = kinds(&self.kind),
+            _ => {}
+        }
+        Ok(filter)
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        serde_json::from_value(serde_json::Value::String(self.state.clone())).ok()
+    }
+
+    /// The form.
+    pub(super) fn form(&self, table: Table, page: &str) -> Markup {
+        let has = |name: &str| table.filters().contains(&name);
+        html! {
+            form.choose method="get" action=(page) role="search" aria-label="Choose rows" {
+                (field("client", "Client", &self.client, "subject"))
+                (field("about", "Id or reference", &self.about, "pi_…, re_…, dp_…"))
+                @if has("state") { (choice("state", "State", &Stage::NAMES.map(str::to_owned), &self.state)) }
+                @if has("kind") { (choice("kind", "Kind", &kind_names(table), &self.kind)) }
+                @if has("actor") { (field("actor", "Who", &self.actor, "")) }
+                (field("currency", "Currency", &self.currency, "usd"))
+                (field("least", "At least", &self.least, "0.00"))
+                (field("most", "At most", &self.most, "0.00"))
+                (day("from", "From", &self.from))
+                (day("until", "Until", &self.until))
+                div.act { button type="submit" { "Show" } a href=(page) { "All" } }
+            }
+        }
+    }
+
+    /// The same question, with something else at its end.
+    pub(super) fn address(&self, page: &str, more: &[(&str, &str)]) -> String {
+        let own = [
+            ("client", &self.client),
+            ("currency", &self.currency),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("least", &self.least),
+            ("most", &self.most),
+            ("about", &self.about),
+            ("kind", &self.kind),
+            ("state", &self.state),
+            ("actor", &self.actor),
+        ];
+        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+        let own = own.map(|(name, value)| (name, value.as_str())).chain(more.iter().copied());
+        let query = serde_urlencoded::to_string(own.collect::<Vec<_>>()).unwrap_or_default();
+        format!("{page}?{query}")
+    }
+}
+
+/// The kinds that a word of the form means: one, or those of refunds or disputes.
+fn kinds(word: &str) -> Vec<Kind> {
+    match word {
+        "refunds" => Table::Refunds.kinds().to_vec(),
+        "disputes" => Table::Disputes.kinds().to_vec(),
+        word => Kind::named(word).into_iter().collect(),
+    }
+}
+
+fn kind_names(table: Table) -> Vec<String> {
+    if table == Table::Audit {
+        return OrderKind::ALL.map(|kind| spelt(&kind)).to_vec();
+    }
+    let groups = ["refunds", "disputes"].into_iter();
+    groups.chain(Kind::ALL.map(Kind::as_str)).map(str::to_owned).collect()
+}
+
+fn field(name: &str, label: &str, value: &str, example: &str) -> Markup {
+    html! {
+        div {
+            label for={ "choose-" (name) } { (label) }
+            input id={ "choose-" (name) } name=(name) value=(value) placeholder=(example)
+                autocomplete="off" spellcheck="false";
+        }
+    }
+}
+
+fn day(name: &str, label: &str, value: &str) -> Markup {
+    html! {
+        div {
+            label for={ "choose-" (name) } { (label) }
+            input id={ "choose-" (name) } name=(name) value=(value) type="date";
+        }
+    }
+}
+
+fn choice(name: &str, label: &str, names: &[String], chosen: &str) -> Markup {
+    html! {
+        div {
+            label for={ "choose-" (name) } { (label) }
+            select id={ "choose-" (name) } name=(name) {
+                option value="" { "any" }
+                @for of in names {
+                    option value=(of) selected[of == chosen] { (super::text::plain(of)) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_what_is_meant() {
+        let look = Look {
+            client: " 0123456789ABCDEF ".to_owned(),
+            currency: "USD".to_owned(),
+            from: "2026-11-30".to_owned(),
+            until: "2026-11-30".to_owned(),
+            least: "0.5".to_owned(),
+            kind: "refunds".to_owned(),
+            state: "credited".to_owned(),
+            ..Look::default()
+        };
+        let filter = look.filter(Table::Movements).unwrap();
+        assert_eq!(filter.client.as_deref(), Some("0123456789abcdef"));
+        assert_eq!(filter.currency, Some(Currency::USD));
+        let (from_ms, until_ms) = (1_795_996_800_000, 1_796_083_200_000);
+        assert_eq!(filter.period, Period { from_ms, until_ms }, "the whole of its last day");
+        assert_eq!((filter.least, filter.most), (Some(5_000), None));
+        assert_eq!(filter.kinds, Table::Refunds.kinds());
+        let again = look.address("/admin/movements", &[("after", "1.2&3")]);
+        assert_eq!(
+            again,
+            "/admin/movements?client=+0123456789ABCDEF+&currency=USD&from=2026-11-30&until=2026-11-30\
+             &least=0.5&kind=refunds&state=credited&after=1.2%263"
+        );
+        for (look, said) in [
+            (Look { from: "30.11.".to_owned(), ..Look::default() }, "From: must be a day"),
+            (Look { until: "2026-02-30".to_owned(), ..Look::default() }, "Until: must be a day"),
+            (Look { most: "1,5".to_owned(), ..Look::default() }, "At most: must be an amount"),
+            (Look { currency: "$".to_owned(), ..Look::default() }, "Currency: must be a code"),
+        ] {
+            let wrong = look.filter(Table::Audit).unwrap_err();
+            assert!(wrong.starts_with(said), "{wrong}");
+        }
+    }
+}
