@@ -155,6 +155,7 @@ async fn top_up(store: &dyn Store, number: u64, kind: u64, name: Option<String>)
         amount,
         needed: Units::MAX,
         payment_method: format!("pm_{number:024}").parse().map_err(|_| "no PaymentMethod")?,
+        card: "visa 4242".parse().ok(),
         idempotency_key: name,
         now_ms: 1_795_000_000_000,
     };

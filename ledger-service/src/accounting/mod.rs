@@ -15,6 +15,7 @@ mod limit;
 mod memory;
 mod movement;
 mod rotation;
+mod shown_card;
 mod tally;
 mod top_up;
 mod uncharged;
@@ -39,6 +40,7 @@ pub use movement::{
     Kind, Movement, PostRefusal, Posted, Posting, post, post_expiring, post_together, post_up_to,
 };
 pub use rotation::{Rotation, Spender};
+pub use shown_card::{ParseShownCardError, ShownCard};
 pub use tally::{HOUR_MS, TallyKey};
 pub use top_up::{
     Advance, Claim, KEY_LIFE_MS, NewTopUp, Opened, State, TopUp, TopUpId, advance, credit_posting,

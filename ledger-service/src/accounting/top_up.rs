@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Instrument, Reason, Refusal, Units};
 use uuid::Uuid;
 
-use super::{AccountKey, Book, Kind, PostRefusal, Posted, Posting, deduction::recall, post};
+use super::{
+    AccountKey, Book, Kind, PostRefusal, Posted, Posting, ShownCard, deduction::recall, post,
+};
 
 /// Names one top-up, here and in Stripe's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct TopUp {
     pub amount: Units,
     /// What is charged.
     pub payment_method: Instrument,
+    /// The card behind it, for people, where Stripe shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<ShownCard>,
     /// The client's name for it.
     pub idempotency_key: Option<String>,
     /// Unix milliseconds.
@@ -145,6 +150,8 @@ pub struct NewTopUp {
     pub needed: Units,
     /// What to charge.
     pub payment_method: Instrument,
+    /// The card behind it, for people.
+    pub card: Option<ShownCard>,
     /// The client's name for it.
     pub idempotency_key: Option<String>,
     /// Unix milliseconds.
@@ -241,6 +248,7 @@ pub fn open<B: Book>(book: &mut B, wanted: NewTopUp) -> Result<Opened, B::Error>
         account: wanted.account,
         amount: wanted.amount,
         payment_method: wanted.payment_method,
+        card: wanted.card,
         idempotency_key: wanted.idempotency_key,
         created_ms: wanted.now_ms,
         state: State::opened(),

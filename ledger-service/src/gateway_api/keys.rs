@@ -14,7 +14,7 @@ use stripe402_protocol::{
 };
 
 use crate::{
-    accounting::{Budget, Key, KeyHash},
+    accounting::{Budget, Key, KeyHash, ShownCard},
     app::App,
     keys::{AutoTerms, Changes, KeyError, Terms},
     net::error::{ApiError, read},
@@ -97,7 +97,7 @@ async fn owner(
     app: &App,
     request: &KeyRequest,
     payment: &KeyPayment,
-) -> Result<(ClientId, Option<PaymentMethodId>), Refused> {
+) -> Result<(ClientId, Option<AgreeingCard>), Refused> {
     if let Some(ByCard { owner, card, .. }) = by_card(app, request, payment).await? {
         return Ok((owner, Some(card)));
     }
@@ -121,7 +121,13 @@ async fn owner(
 struct ByCard {
     owner: ClientId,
     fingerprint: String,
-    card: PaymentMethodId,
+    card: AgreeingCard,
+}
+
+/// A card that was proven, and can agree to be charged.
+struct AgreeingCard {
+    id: PaymentMethodId,
+    shown: Option<ShownCard>,
 }
 
 /// Whose a card is, if one is offered.
@@ -135,8 +141,9 @@ async fn by_card(
     let card: PaymentMethodId = card.parse().map_err(|_| {
         told(400, "invalid_payment", "paymentMethodId must be a Stripe PaymentMethod (pm_…)")
     })?;
-    let (owner, fingerprint) = app.parts.payments.owner(request, card.clone()).await?;
-    Ok(Some(ByCard { owner, fingerprint, card }))
+    let (owner, found) = app.parts.payments.owner(request, card.clone()).await?;
+    let card = AgreeingCard { id: card, shown: found.shown };
+    Ok(Some(ByCard { owner, fingerprint: found.fingerprint, card }))
 }
 
 /// Another client id for a card: only a card can be told it, since it is derived from that.
@@ -158,7 +165,7 @@ async fn rotate(
     Ok(told_body(200, &RotatedId { client_id: id.to_hex(), generation, old_until }))
 }
 
-fn terms(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Terms, Refused> {
+fn terms(wanted: KeyTerms, card: Option<AgreeingCard>) -> Result<Terms, Refused> {
     let currency = currency(wanted.currency.as_deref())?;
     Ok(Terms {
         label: wanted.label.unwrap_or_default(),
@@ -171,12 +178,12 @@ fn terms(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Terms, Refus
     })
 }
 
-fn auto_terms((wanted, card): (KeyAutoTopUp, PaymentMethodId)) -> AutoTerms {
+fn auto_terms((wanted, card): (KeyAutoTopUp, AgreeingCard)) -> AutoTerms {
     let KeyAutoTopUp { below, amount, monthly_most } = wanted;
-    AutoTerms { below, amount, monthly_most, card }
+    AutoTerms { below, amount, monthly_most, card: card.id, shown: card.shown }
 }
 
-fn changes(wanted: KeyTerms, card: Option<PaymentMethodId>) -> Result<Changes, Refused> {
+fn changes(wanted: KeyTerms, card: Option<AgreeingCard>) -> Result<Changes, Refused> {
     if wanted.currency.is_some() || !wanted.rights.is_empty() {
         let text = "currency and rights of a key stay as they are: make another key";
         return Err(told(400, "invalid_key", text));

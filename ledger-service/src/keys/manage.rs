@@ -10,7 +10,7 @@ use stripe402_protocol::{
 
 use super::{Keys, busy, edited};
 use crate::{
-    accounting::{AutoTopUp, Budget, Key, KeyHash, Spell},
+    accounting::{AutoTopUp, Budget, Key, KeyHash, ShownCard, Spell},
     store::StoreError,
 };
 
@@ -51,6 +51,8 @@ pub struct AutoTerms {
     pub monthly_most: Units,
     /// The card, which has been proven.
     pub card: PaymentMethodId,
+    /// What people know it by.
+    pub shown: Option<ShownCard>,
 }
 
 /// What shall be other than it is.
@@ -351,9 +353,18 @@ fn checked(wanted: &AutoTerms, currency: Currency, now_ms: u64) -> Result<AutoTo
             "autoTopUp.monthlyMost: must be at least the amount of one top-up, {amount} units"
         ));
     }
-    let AutoTerms { below, monthly_most, ref card, .. } = *wanted;
-    let (card, since_ms, month) = (card.clone(), now_ms, Spell::default());
-    Ok(AutoTopUp { below, amount, monthly_most, card, since_ms, month, begun: None, off: None })
+    let AutoTerms { below, monthly_most, .. } = *wanted;
+    Ok(AutoTopUp {
+        below,
+        amount,
+        monthly_most,
+        card: wanted.card.clone(),
+        shown: wanted.shown.clone(),
+        since_ms: now_ms,
+        month: Spell::default(),
+        begun: None,
+        off: None,
+    })
 }
 
 fn check_end(expires_ms: Option<u64>, now_ms: u64) -> Result<(), KeyError> {

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cli;
+mod download;
 pub mod keyring;
 mod moment;
 mod money;

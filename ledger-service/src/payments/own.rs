@@ -8,13 +8,16 @@ use stripe402_protocol::{
 };
 
 use super::{CardPayments, limits::Attempt};
-use crate::topups::abort::{PaymentAbort, refuse, unaccepted};
+use crate::{
+    stripe::Card,
+    topups::abort::{PaymentAbort, refuse, unaccepted},
+};
 
 /// What a top-up would be, so that the request is one; there is none.
 const LEAST: Units = Units::from_u32(50_000);
 
 impl CardPayments {
-    /// The client of this card, and the card's fingerprint. It is verified for the client whatever the operator wants of payments: whoever
+    /// The client of this card, and the card. It is verified for the client whatever the operator wants of payments: whoever
     /// merely knows the card's number must not manage its owner's keys. Counts as a card payment does.
     ///
     /// # Errors
@@ -23,7 +26,7 @@ impl CardPayments {
         self: &Arc<Self>,
         asked: &KeyRequest,
         card: PaymentMethodId,
-    ) -> Result<(ClientId, String), PaymentAbort> {
+    ) -> Result<(ClientId, Card), PaymentAbort> {
         let request = CardPayment {
             version: message::VERSION,
             deduction_id: asked.id,
@@ -49,7 +52,7 @@ impl CardPayments {
                 self.verify_at_stripe(&mut attempt, tried).await?;
             }
             match attempt.proven {
-                true => Ok((attempt.account.client, attempt.card.fingerprint)),
+                true => Ok((attempt.account.client, attempt.card)),
                 false => Err(refuse(unaccepted())),
             }
         };

@@ -64,6 +64,7 @@ impl CardPayments {
             amount,
             needed: self.needed(attempt, balance),
             payment_method: attempt.card.id.clone(),
+            card: attempt.card.shown.clone(),
             idempotency_key: attempt.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),
         };
@@ -104,6 +105,7 @@ impl CardPayments {
             // Nothing is short of nothing.
             needed: Units::ZERO,
             payment_method: attempt.card.id.clone(),
+            card: attempt.card.shown.clone(),
             idempotency_key: Some(name.clone()),
             now_ms: self.clock.now_ms(),
         };

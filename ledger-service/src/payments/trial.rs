@@ -150,6 +150,7 @@ impl CardPayments {
             amount,
             needed: attempt.request.price,
             payment_method: attempt.card.id.clone(),
+            card: attempt.card.shown.clone(),
             idempotency_key: attempt.request.idempotency_key.clone(),
             now_ms: self.clock.now_ms(),
         };

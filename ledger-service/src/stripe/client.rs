@@ -32,6 +32,7 @@ use super::{
     HOLD_FIELD, Intent, IntentStatus, NewRefund, Provider, Refund, SUBJECT_FIELD, TOP_UP_FIELD,
     Verification, changes, preview::Preview, sorted::Sorted,
 };
+use crate::accounting::ShownCard;
 
 /// Seconds by which Stripe's clock may be behind ours.
 const CLOCKS_DIFFER: i64 = 300;
@@ -84,12 +85,13 @@ fn once(key: &str) -> Result<RequestStrategy, Failure> {
 impl Provider for Stripe {
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
         let method = RetrievePaymentMethod::new(id.as_str()).send(&self.client).await?;
+        let shown = method.card.as_ref().and_then(|card| ShownCard::new(&card.brand, &card.last4));
         let fingerprint = method.card.and_then(|card| card.fingerprint);
         let fingerprint = fingerprint.ok_or_else(|| Failure::Invalid("not_a_card".to_owned()))?;
         let id = method.id.as_str().parse::<PaymentMethodId>();
         let id = id.map_err(|_| Failure::Unknown("a PaymentMethod without an id".to_owned()))?;
         let customer = method.customer.map(|customer| customer.into_id().to_string());
-        Ok(Card { id: id.into(), fingerprint, customer, token: None })
+        Ok(Card { id: id.into(), fingerprint, customer, shown, token: None })
     }
 
     async fn granted_token(&self, id: &GrantedTokenId) -> Result<GrantedToken, Failure> {

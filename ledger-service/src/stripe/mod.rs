@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use stripe402_protocol::{Currency, GrantedTokenId, Instrument, PaymentIntentId, PaymentMethodId};
 
+use crate::accounting::ShownCard;
+
 pub(crate) use again::{jittered, patiently};
 pub use client::{Stripe, StripeOptions};
 pub use failure::{Decline, Failure};
@@ -88,6 +90,8 @@ pub struct Card {
     pub fingerprint: String,
     /// The customer it is attached to. Only our own verified payments attach.
     pub customer: Option<String>,
+    /// What people know it by, where Stripe shows it.
+    pub shown: Option<ShownCard>,
     /// What Stripe shows of the token, if it is one.
     pub token: Option<GrantedToken>,
 }
@@ -97,6 +101,8 @@ pub struct Card {
 pub struct GrantedToken {
     /// The card's fingerprint, if it is a card's and shown.
     pub fingerprint: Option<String>,
+    /// What people know the card by, if that is shown.
+    pub shown: Option<ShownCard>,
     /// The Stripe profile of the account that made it.
     pub agent: Option<String>,
     /// Whether it was consumed or revoked, or has expired.

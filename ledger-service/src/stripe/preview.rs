@@ -25,6 +25,7 @@ use super::{
     BOOKS_FIELD, CardCharge, Failure, GrantedToken, Intent, IntentStatus, SUBJECT_FIELD,
     StripeOptions, TOP_UP_FIELD, TokenLimits,
 };
+use crate::accounting::ShownCard;
 
 /// The version of Stripe's API in which sellers charge Shared Payment Tokens by
 /// `payment_method_data[shared_payment_granted_token]`.
@@ -83,6 +84,8 @@ struct Details {
 #[derive(Deserialize)]
 struct CardDetails {
     fingerprint: Option<String>,
+    brand: Option<String>,
+    last4: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +133,9 @@ impl Preview {
         let captured = token.usage_details.and_then(|usage| usage.amount_captured);
         let captured = captured.map(|captured| captured.value).unwrap_or_default();
         Ok(GrantedToken {
+            shown: card.as_ref().and_then(|card| {
+                ShownCard::new(card.brand.as_deref()?, card.last4.as_deref()?)
+            }),
             fingerprint: card.and_then(|card| card.fingerprint),
             agent: token.agent_details.and_then(|agent| agent.network_business_profile),
             deactivated: token.deactivated_at.is_some(),

@@ -124,6 +124,7 @@ async fn a_card_that_was_charged_twice_gets_one_back() {
         amount: Units::from_u32(50_000),
         needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: None,
         now_ms: SystemClock.now_ms(),
     };

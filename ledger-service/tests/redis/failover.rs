@@ -130,6 +130,7 @@ fn wanted(name: &str) -> NewTopUp {
         amount: Units::from_u32(50_000),
         needed: Units::from_u32(100),
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: None,
         now_ms: u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap(),
     }

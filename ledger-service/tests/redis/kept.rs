@@ -111,6 +111,7 @@ fn wanted(id: TopUpId, client: ClientId) -> NewTopUp {
         amount: Units::from_u32(100),
         needed: Units::from_u32(1),
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: None,
         now_ms: now_ms(),
     }

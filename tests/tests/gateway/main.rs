@@ -86,6 +86,8 @@ mod strangers;
 mod streams;
 mod streams_at_once;
 mod stripe_calls;
+mod support_case;
+mod tables;
 mod test_cards;
 mod three_d_secure;
 mod traces;

@@ -27,7 +27,7 @@ fn screenshots() -> PathBuf {
 }
 
 /// Looks at the page in every size, light and dark; it never has to be pushed sideways.
-async fn look(browser: &Browser, name: &str) {
+pub(crate) async fn look(browser: &Browser, name: &str) {
     for (kind, width, height, dark) in [
         ("desktop", 1280, 1400, false),
         ("desktop-dark", 1280, 1400, true),
@@ -49,11 +49,11 @@ async fn look(browser: &Browser, name: &str) {
     browser.size(1280, 1400).await.unwrap();
 }
 
-async fn text(browser: &Browser) -> String {
+pub(crate) async fn text(browser: &Browser) -> String {
     browser.run("return document.body.innerText").await.unwrap().as_str().unwrap().to_owned()
 }
 
-async fn sign_in(stack: &Stack, browser: &Browser) {
+pub(crate) async fn sign_in(stack: &Stack, browser: &Browser) {
     browser.open(&stack.ledgers[0].admin_url("/admin/")).await.unwrap();
     browser.until("location.pathname == '/admin/login'").await.unwrap();
     browser.type_into("#token", stack.ledgers[0].admin_token()).await.unwrap();

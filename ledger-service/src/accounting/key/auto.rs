@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stripe402_protocol::{PaymentMethodId, Units, message::AutoTopUpOff};
 
 use super::{
-    super::{NewTopUp, TopUp, TopUpId},
+    super::{NewTopUp, ShownCard, TopUp, TopUpId},
     Key, KeyHash, Spell, month_of,
 };
 use crate::accounting::AccountKey;
@@ -23,6 +23,9 @@ pub struct AutoTopUp {
     pub monthly_most: Units,
     /// The card that has agreed to it.
     pub card: PaymentMethodId,
+    /// What people know that card by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<ShownCard>,
     /// Since when, Unix milliseconds.
     pub since_ms: u64,
     /// What was begun in the month, less what was not charged.
@@ -132,6 +135,7 @@ impl Key {
             amount: auto.amount,
             needed: auto.below,
             payment_method: auto.card.clone().into(),
+            card: auto.shown.clone(),
             idempotency_key: Some(format!("{NAME}{} {id}", hash.id())),
             now_ms,
         })
@@ -164,6 +168,7 @@ mod tests {
             amount: Units::from_u32(50_000),
             monthly_most: Units::from_u32(100_000),
             card: "pm_1".parse().unwrap(),
+            shown: None,
             since_ms: 1,
             month: Spell::default(),
             begun: None,
@@ -236,6 +241,7 @@ mod tests {
             account: wanted.account,
             amount: wanted.amount,
             payment_method: wanted.payment_method,
+            card: wanted.card,
             idempotency_key: Some(name),
             created_ms: NOW,
             state: crate::accounting::State::opened(),

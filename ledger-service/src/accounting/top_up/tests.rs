@@ -14,6 +14,7 @@ fn wanted(id: u128, key: Option<&str>) -> NewTopUp {
         amount: Units::from_u32(50_000),
         needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: key.map(ToOwned::to_owned),
         now_ms: 1,
     }

@@ -51,6 +51,8 @@ pub(super) struct Rows {
     #[param(ignore)]
     state: Option<String>,
     #[param(ignore)]
+    card: Option<String>,
+    #[param(ignore)]
     actor: Option<String>,
     #[param(ignore)]
     cursor: Option<String>,
@@ -143,6 +145,7 @@ impl Rows {
             ("about", self.about.is_some()),
             ("kind", self.kind.is_some()),
             ("state", self.state.is_some()),
+            ("card", self.card.is_some()),
             ("actor", self.actor.is_some()),
         ];
         let untaken_one = given.iter().find(|(name, is)| *is && !table.filters().contains(name));
@@ -158,6 +161,7 @@ impl Rows {
             currency: self.currency.as_deref().map(currency_named).transpose()?,
             least: bound("least", self.least)?,
             most: bound("most", self.most)?,
+            card: self.card.map(last4).transpose()?,
             about: self.about.filter(|about| !about.is_empty()),
             kinds: table.kinds().to_vec(),
             stage: named("state", self.state, &view::Stage::NAMES.map(str::to_owned))?,
@@ -193,6 +197,12 @@ fn named<T: DeserializeOwned>(
     serde_json::from_value(Value::String(name)).map(Some).map_err(|_| {
         ApiError::bad_request(format!("{field}: must be one of {}", names.join(", ")))
     })
+}
+
+fn last4(card: String) -> Result<String, ApiError> {
+    let is_last4 = card.len() == 4 && card.bytes().all(|byte| byte.is_ascii_digit());
+    let wrong = || ApiError::bad_request("card: must be the last four digits of its number");
+    if is_last4 { Ok(card) } else { Err(wrong()) }
 }
 
 fn untaken(name: &str, table: Table) -> ApiError {

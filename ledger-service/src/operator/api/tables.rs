@@ -18,7 +18,8 @@ use crate::{
 /// One answer looks at 10,000 of them at most: with a filter it may have fewer than asked for, even none, and
 /// still a `next`.
 #[utoipa::path(get, path = "/admin/v1/top-ups", tag = "money", operation_id = "top_ups",
-    params(Rows, Paged, ("state" = inline(Option<StageName>), Query, description = "Those that are so far")),
+    params(Rows, Paged, ("state" = inline(Option<StageName>), Query, description = "Those that are so far"),
+    ("card" = Option<String>, Query, pattern = "^[0-9]{4}$", description = "The last four digits of the card")),
     responses((status = 200, body = view::TopUps), (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
 pub(super) async fn top_ups(
     State(operators): State<Operators>,

@@ -35,6 +35,8 @@ pub(super) struct Look {
     #[serde(default)]
     state: String,
     #[serde(default)]
+    card: String,
+    #[serde(default)]
     actor: String,
     /// The place to go on from.
     pub(super) after: Option<String>,
@@ -77,6 +79,7 @@ impl Look {
             about: text(&self.about),
             kinds: Vec::new(),
             stage: self.stage(),
+            card: text(&self.card),
             actor: text(&self.actor),
             action: None,
         };
@@ -103,6 +106,7 @@ impl Look {
                 (field("about", "Id or reference", &self.about, "pi_…, re_…, dp_…"))
                 @if has("state") { (choice("state", "State", &Stage::NAMES.map(str::to_owned), &self.state)) }
                 @if has("kind") { (choice("kind", "Kind", &kind_names(table), &self.kind)) }
+                @if has("card") { (field("card", "Card ends in", &self.card, "4242")) }
                 @if has("actor") { (field("actor", "Who", &self.actor, "")) }
                 (field("currency", "Currency", &self.currency, "usd"))
                 (field("least", "At least", &self.least, "0.00"))
@@ -126,6 +130,7 @@ impl Look {
             ("about", &self.about),
             ("kind", &self.kind),
             ("state", &self.state),
+            ("card", &self.card),
             ("actor", &self.actor),
         ];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty());

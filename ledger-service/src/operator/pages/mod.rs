@@ -56,6 +56,7 @@ pub(super) fn routes(operators: &Operators, limits: ListenerLimits) -> Router {
         .route("/admin/clients/{client}/stop-auto-top-up", post(act::stop_auto_top_up))
         .route("/admin/card-charges", get(tables::card_charges))
         .route("/admin/movements", get(tables::movements))
+        .route("/admin/exports/{table}", get(tables::export))
         .route("/admin/search", post(tables::search))
         .route("/admin/holds", get(holds::list))
         .route("/admin/audit", get(audit::list))

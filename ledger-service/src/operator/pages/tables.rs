@@ -2,7 +2,7 @@
 
 use axum::{
     Extension, Form,
-    extract::{Query, State},
+    extract::{Path, Query, State},
     response::{IntoResponse as _, Redirect, Response},
 };
 use maud::{Markup, html};
@@ -14,9 +14,13 @@ use super::{
     layout::{self, Place},
     text::{moment, money, plain},
 };
-use crate::operator::work::{
-    Actor, OperatorError, Table,
-    view::{Movement, TopUp},
+use crate::operator::{
+    download,
+    sheet::Format,
+    work::{
+        Actor, OperatorError, Table, spelt,
+        view::{Movement, TopUp},
+    },
 };
 
 /// How many rows a page has.
@@ -89,6 +93,9 @@ impl Of {
                         @if let Some(next) = next {
                             a.button href=(look.address(self.page, &[("after", next)])) { "Older" }
                         }
+                        @if shown.is_some() {
+                            a href=(look.address(&format!("/admin/exports/{}", spelt(&table)), &[])) { "All of these as CSV" }
+                        }
                     }
                 }
             }
@@ -103,13 +110,14 @@ fn top_ups(all: &[TopUp], live: bool) -> Option<Markup> {
         table.lines {
             thead { tr {
                 th scope="col" { "When" } th scope="col" { "Client" } th.number scope="col" { "Amount" }
-                th scope="col" { "State" } th.wide scope="col" { "At Stripe" }
+                th scope="col" { "Card" } th scope="col" { "State" } th.wide scope="col" { "At Stripe" }
             } }
             tbody { @for of in all {
                 tr {
                     td { (moment(of.created_ms)) }
                     td { (layout::client(&of.subject)) }
                     td.number { (money(of.amount.get(), of.currency)) }
+                    td { @if let Some(card) = &of.card { (plain(&card.to_string())) } }
                     td {
                         (stage(of))
                         @if let Some(message) = &of.message { span.note { (message) } }
@@ -159,6 +167,22 @@ fn all(all: &[Movement], live: bool) -> Option<Markup> {
     (!all.is_empty()).then_some(rows)
 }
 
+/// The rows that a page shows, all of them, as a file.
+pub(super) async fn export(
+    State(operators): State<Operators>,
+    Extension(actor): Extension<Actor>,
+    Path(table): Path<String>,
+    Query(look): Query<Look>,
+) -> Response {
+    let found = async {
+        let table: Table = serde_json::from_value(table.into())
+            .map_err(|_| OperatorError::NotFound("there is no such table"))?;
+        let filter = look.filter(table).map_err(OperatorError::Invalid)?;
+        download::file(&operators, table, filter, Format::Csv).await
+    };
+    found.await.unwrap_or_else(|problem| layout::wrong(&actor, Place::Overview, &problem))
+}
+
 #[derive(Deserialize)]
 pub(super) struct Search {
     #[serde(default)]
@@ -173,6 +197,9 @@ pub(super) async fn search(
     Form(Search { search }): Form<Search>,
 ) -> Response {
     let text = search.trim();
+    if text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return redirect("/admin/card-charges", &[("card", text)]);
+    }
     let is_hex = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if text.is_empty() || is_hex {
         let form = super::clients::Which::of(text);

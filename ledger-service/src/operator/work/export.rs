@@ -64,6 +64,7 @@ impl Table {
                 "subject",
                 "currency",
                 "amount",
+                "card",
                 "state",
                 "payment_intent",
                 "code",
@@ -104,7 +105,7 @@ impl Table {
         match self {
             Self::Clients => &["client", "currency"],
             Self::CardCharges => {
-                &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "state"]
+                &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "state", "card"]
             }
             Self::Movements => {
                 &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "kind"]

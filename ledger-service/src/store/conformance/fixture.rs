@@ -198,6 +198,7 @@ pub(super) fn wanted(key: AccountKey, amount: i64, name: Option<&str>) -> NewTop
         amount: units(amount),
         needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
+        card: "visa 4242".parse().ok(),
         idempotency_key: name.map(ToOwned::to_owned),
         now_ms: now_ms(),
     }

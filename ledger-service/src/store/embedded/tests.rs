@@ -51,6 +51,7 @@ async fn top_up(store: &Embedded, units: u32) {
         amount: Units::from_u32(units),
         needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: None,
         now_ms: NOW,
     };

@@ -43,6 +43,7 @@ impl Redis {
             account: key,
             amount: wanted.amount,
             payment_method: wanted.payment_method,
+            card: wanted.card,
             idempotency_key: wanted.idempotency_key,
             created_ms: wanted.now_ms,
             state: State::opened(),
@@ -284,7 +285,10 @@ fn record(top_up: &TopUp) -> Result<String, StoreError> {
         top_up.amount.to_string(),
         top_up.created_ms.to_string(),
         top_up.account.currency.to_string(),
-        top_up.payment_method.as_str().to_owned(),
+        match &top_up.card {
+            Some(card) => format!("{} {card}", top_up.payment_method.as_str()),
+            None => top_up.payment_method.as_str().to_owned(),
+        },
         json(&top_up.idempotency_key)?,
         json(&top_up.state)?,
     ];
@@ -303,12 +307,17 @@ fn top_up(id: TopUpId, client: ClientId, stored: &str) -> Result<TopUp, StoreErr
     let amount: Units = units(line()?)?;
     let created_ms = parse(line()?, "a top-up's time")?;
     let currency = parse(line()?, "a top-up's currency")?;
-    let payment_method = parse(line()?, "a top-up's card")?;
+    let instrument = line()?;
+    let (payment_method, card) = match instrument.split_once(' ') {
+        Some((id, card)) => (id, Some(parse(card, "what is shown of a card")?)),
+        None => (instrument, None),
+    };
+    let payment_method = parse(payment_method, "a top-up's card")?;
     let idempotency_key = match line()? {
         "" => None,
         key => Some(serde_json::from_str(key).map_err(|_| unreadable())?),
     };
     let state = serde_json::from_str(line()?).map_err(|_| unreadable())?;
     let account = AccountKey { client, currency };
-    Ok(TopUp { id, account, amount, payment_method, idempotency_key, created_ms, state })
+    Ok(TopUp { id, account, amount, payment_method, card, idempotency_key, created_ms, state })
 }

@@ -23,6 +23,8 @@ pub struct Filter {
     pub most: Option<u64>,
     /// What names it: an id of Stripe's, an operator's reference, the id of a card charge or an action.
     pub about: Option<String>,
+    /// The last four digits of the card.
+    pub card: Option<String>,
     /// Movements of these kinds; of all without any.
     pub kinds: Vec<Kind>,
     /// Card charges that are so far.

@@ -135,6 +135,9 @@ pub(super) async fn piece<T: Tabled>(
             return Ok(Piece { rows, next: before });
         }
         // Where few rows fit, a store that looks through everything for each piece is asked for large ones.
-        ask = ask.saturating_mul(4).min(PIECE);
+        ask = ask.saturating_mul(4).min(PIECE).min(LOOK.saturating_sub(looked));
     }
 }
+
+#[cfg(test)]
+mod tests;

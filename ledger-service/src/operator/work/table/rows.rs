@@ -5,7 +5,7 @@ use stripe402_protocol::hex;
 
 use super::filter::Wanted;
 use crate::{
-    accounting::{AccountKey, AuditEntry, Kind, Movement, State, TopUp, TopUpId},
+    accounting::{AccountKey, AuditEntry, Kind, Movement, ShownCard, State, TopUp, TopUpId},
     operator::work::{OperatorError, view::Stage},
     store::{MovementPlace, Page, Placed, Store, StoreError, TopUpPlace},
 };
@@ -60,7 +60,9 @@ impl Tabled for TopUp {
             Some(Stage::Refused) => matches!(self.state, State::Refused { .. }),
         };
         let intent = self.state.payment_intent().unwrap_or_default();
+        let last4 = self.card.as_ref().map(ShownCard::last4);
         is_so_far
+            && (wanted.filter.card.is_none() || wanted.filter.card.as_deref() == last4)
             && wanted.is_of(self.account.client, self.account.currency)
             && wanted.has_amount(self.amount.get())
             && wanted.is_about([self.id.to_string().as_str(), intent])

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stripe402_protocol::{Currency, Units};
 use utoipa::ToSchema;
 
-use crate::accounting::{self, AccountKey, Kind, State};
+use crate::accounting::{self, AccountKey, Kind, ShownCard, State};
 
 /// A movement of money
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -162,6 +162,10 @@ pub struct TopUp {
     /// How much was wanted
     #[schema(value_type = i64)]
     pub amount: Units,
+    /// The card's brand and its last four digits, where Stripe showed them
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub card: Option<ShownCard>,
     /// When it was opened
     pub created_ms: u64,
     /// charging, requires_action, credited, refused, or lapsed (Stripe failed; nothing was taken)
@@ -196,6 +200,7 @@ impl From<&accounting::TopUp> for TopUp {
             subject: of.account.client.subject(),
             currency: of.account.currency,
             amount: of.amount,
+            card: of.card.clone(),
             created_ms: of.created_ms,
             state,
             payment_intent,

@@ -29,6 +29,7 @@ pub(in super::super) fn new_key(of: AccountKey, total: i64) -> (KeyHash, Key) {
         amount: units(5_000),
         monthly_most: units(9_000),
         card: "pm_1".parse().unwrap(),
+        shown: "visa 4242".parse().ok(),
         since_ms: 1,
         month: Spell { number: 682, spent: units(5_000) },
         begun: Some(TopUpId(Uuid::new_v4())),

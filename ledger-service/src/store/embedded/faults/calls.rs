@@ -87,6 +87,7 @@ impl Caller {
                     amount: units(5_000, dice),
                     needed: units(5_000, dice),
                     payment_method: "pm_1".parse().unwrap(),
+                    card: None,
                     idempotency_key: (dice.throw(2) == 0).then(|| format!("k{}", dice.throw(3))),
                     now_ms,
                 })

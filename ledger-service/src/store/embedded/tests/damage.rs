@@ -44,6 +44,7 @@ fn wanted(account: AccountKey, id: u128) -> NewTopUp {
         amount: Units::from_u32(1_000),
         needed: Units::MAX,
         payment_method: "pm_1".parse().unwrap(),
+        card: None,
         idempotency_key: Some("key".to_owned()),
         now_ms: NOW,
     }
@@ -258,6 +259,7 @@ const CASES: &[(&str, Case)] = &[
                     account: client("bad"),
                     amount: Units::from_u32(1),
                     payment_method: "pm_1".parse().unwrap(),
+                    card: None,
                     idempotency_key: None,
                     created_ms: NOW,
                     state: State::opened(),

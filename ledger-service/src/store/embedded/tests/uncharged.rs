@@ -26,6 +26,7 @@ impl FileUnderTest {
             amount: Units::from_u32(100),
             needed: Units::MAX,
             payment_method: "pm_1".parse().unwrap(),
+            card: None,
             idempotency_key: None,
             now_ms: self.time.now_ms(),
         };

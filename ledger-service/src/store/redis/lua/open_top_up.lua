@@ -30,7 +30,7 @@ return run(function()
         local free = stored and (string.find(of.state, '"reason":"rate_limited"', 1, true)
             or string.find(of.state, '"state":"lapsed"', 1, true))
         if stored and now < of.created + key_life and not free then
-            if of.units == units and of.card == card then
+            if of.units == units and of.pays == card then
                 return { 'repeated', known, stored }
             end
             return { 'mismatch' }

@@ -1,5 +1,6 @@
 -- Records of top-ups: lines "finished (0 or 1)", amount, created (Unix ms), currency, card,
--- idempotency key (JSON text, or nothing), state (JSON). The last two are not looked into here.
+-- idempotency key (JSON text, or nothing), state (JSON). The last two are not looked into here. A card is
+-- its id, and after a space what people know it by, which is not compared.
 --
 -- KEYS[4] top-ups: `<id>` = the record, `open:<currency>` = the id of the unfinished one,
 --         `named:<currency>:<key>` = the id of the latest under this idempotency key,
@@ -16,7 +17,8 @@ local function parse(stored)
     end
     return {
         finished = finished == '1', units = units, created = tonumber(created),
-        currency = currency, card = card, name = name, state = how,
+        currency = currency, card = card, pays = string.match(card, '^[^ ]*'), name = name,
+        state = how,
     }
 end
 
