@@ -46,7 +46,7 @@ pub(crate) fn ends_sound(stack: &mut Stack, store: Option<&str>, what: &str) {
 }
 
 /// Asks the stack's ledger instead, which has the secrets.
-fn on_ledger(stack: &Stack, arguments: &[&str]) -> Said {
+pub(crate) fn on_ledger(stack: &Stack, arguments: &[&str]) -> Said {
     let url = stack.ledgers[0].admin_url("");
     let token = ("LEDGER_ADMIN_TOKEN", stack.ledgers[0].admin_token());
     run(&[arguments, &["--url", &url]].concat(), &[token])
