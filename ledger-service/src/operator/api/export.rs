@@ -1,17 +1,16 @@
 //! Tables as files.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, header},
     response::Response,
 };
-use serde_json::Value;
 
 use super::{
     super::keyring::Operators,
     ask::{Asked, Usual},
     error::ErrorBody,
-    rows::{Rows, StageName},
+    rows::{ActionName, KindName, Rows, StageName},
 };
 use crate::{
     net::error::ApiError,
@@ -22,32 +21,108 @@ use crate::{
     },
 };
 
-/// A whole table as a file, newest rows first
+/// What is said of the parameter.
+const FORMAT: &str =
+    "csv, or a JSON object on each line; without it the header accept says which, and csv is usual";
+
+/// What each account holds now, as a file
 ///
-/// As many rows as there are. Amounts are units. An export that breaks off has no proper end: HTTP clients
-/// report an error. Four run at once; another one is answered with 503 `busy`. Without `format`, the header
-/// `accept` says which it is.
-#[utoipa::path(get, path = "/admin/v1/exports/{table}", tag = "money", operation_id = "export",
-    params(("table" = inline(Table), Path), Rows,
-    ("kind" = Option<String>, Query, description = "Of movements and of the audit record: of this kind only"),
-    ("state" = inline(Option<StageName>), Query, description = "Of card charges: those that are so far"),
-    ("card" = Option<String>, Query, pattern = "^[0-9]{4}$", description = "Of card charges: the last four digits of the card"),
-    ("actor" = Option<String>, Query, description = "Of the audit record: what the holder of this token did, or cli"),
-    ("format" = inline(Option<Format>), Query, description = "csv, or a JSON object on each line")),
+/// Whole tables have as many rows as there are, newest first. Amounts are units. An export that breaks off has no
+/// proper end: HTTP clients report an error. Four run at once; another one is answered with 503 `busy`.
+#[utoipa::path(get, path = "/admin/v1/exports/clients", tag = "exports", operation_id = "export_clients",
+    params(("client" = Option<String>, Query, pattern = "^([0-9a-f]{16}|[0-9a-f]{64})$", description = "Only this one: a subject, or a client id"),
+    ("currency" = Option<String>, Query, pattern = "^[a-z]{3}$", description = "In this currency"), ("format" = inline(Option<Format>), Query, description = FORMAT)),
     responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
-    (status = 404, body = ErrorBody, description = "There is no such table, client or currency"), Usual))]
-pub(super) async fn table(
-    State(operators): State<Operators>,
-    Path(table): Path<String>,
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn clients(
+    operators: State<Operators>,
     headers: HeaderMap,
-    Asked(rows): Asked<Rows>,
+    rows: Asked<Rows>,
 ) -> Result<Response, ApiError> {
-    let table: Table = serde_json::from_value(Value::String(table)).map_err(|_| {
-        let text = "tables are clients, card-charges, movements, refunds, disputes and audit";
-        ApiError::from(OperatorError::NotFound(text))
-    })?;
+    file(operators, &headers, rows, Table::Clients).await
+}
+
+/// Card charges as a file
+#[utoipa::path(get, path = "/admin/v1/exports/card-charges", tag = "exports", operation_id = "export_card_charges",
+    params(Rows, ("state" = inline(Option<StageName>), Query, description = "Those that are so far"),
+    ("card" = Option<String>, Query, pattern = "^[0-9]{4}$", description = "The last four digits of the card"), ("format" = inline(Option<Format>), Query, description = FORMAT)),
+    responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn card_charges(
+    operators: State<Operators>,
+    headers: HeaderMap,
+    rows: Asked<Rows>,
+) -> Result<Response, ApiError> {
+    file(operators, &headers, rows, Table::CardCharges).await
+}
+
+/// Movements as a file
+#[utoipa::path(get, path = "/admin/v1/exports/movements", tag = "exports", operation_id = "export_movements",
+    params(Rows, ("kind" = inline(Option<KindName>), Query, description = "Of this kind only"), ("format" = inline(Option<Format>), Query, description = FORMAT)),
+    responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn movements(
+    operators: State<Operators>,
+    headers: HeaderMap,
+    rows: Asked<Rows>,
+) -> Result<Response, ApiError> {
+    file(operators, &headers, rows, Table::Movements).await
+}
+
+/// Refunds as a file
+#[utoipa::path(get, path = "/admin/v1/exports/refunds", tag = "exports", operation_id = "export_refunds",
+    params(Rows, ("format" = inline(Option<Format>), Query, description = FORMAT)),
+    responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn refunds(
+    operators: State<Operators>,
+    headers: HeaderMap,
+    rows: Asked<Rows>,
+) -> Result<Response, ApiError> {
+    file(operators, &headers, rows, Table::Refunds).await
+}
+
+/// Disputes as a file
+#[utoipa::path(get, path = "/admin/v1/exports/disputes", tag = "exports", operation_id = "export_disputes",
+    params(Rows, ("format" = inline(Option<Format>), Query, description = FORMAT)),
+    responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn disputes(
+    operators: State<Operators>,
+    headers: HeaderMap,
+    rows: Asked<Rows>,
+) -> Result<Response, ApiError> {
+    file(operators, &headers, rows, Table::Disputes).await
+}
+
+/// The audit record as a file
+#[utoipa::path(get, path = "/admin/v1/exports/audit", tag = "exports", operation_id = "export_audit",
+    params(Rows, ("kind" = inline(Option<ActionName>), Query, description = "Of this kind only"),
+    ("actor" = Option<String>, Query, description = "What the holder of this token did, or cli"), ("format" = inline(Option<Format>), Query, description = FORMAT)),
+    responses((status = 200, description = "The rows", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 404, body = ErrorBody, description = "There is no such client or currency"), Usual))]
+pub(super) async fn audit(
+    operators: State<Operators>,
+    headers: HeaderMap,
+    rows: Asked<Rows>,
+) -> Result<Response, ApiError> {
+    file(operators, &headers, rows, Table::Audit).await
+}
+
+/// What is no table.
+pub(super) async fn unknown() -> ApiError {
+    let text = "tables are clients, card-charges, movements, refunds, disputes and audit";
+    OperatorError::NotFound(text).into()
+}
+
+async fn file(
+    State(operators): State<Operators>,
+    headers: &HeaderMap,
+    Asked(rows): Asked<Rows>,
+    table: Table,
+) -> Result<Response, ApiError> {
     let (filter, format) = rows.whole(table)?;
-    let format = format.unwrap_or_else(|| wished(&headers));
+    let format = format.unwrap_or_else(|| wished(headers));
     Ok(download::file(&operators, table, filter, format).await?)
 }
 
