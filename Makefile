@@ -115,7 +115,7 @@ bench-growth: setup ## Bytes of each thing that a ledger keeps, on each store
 	@exec $(RELEASE)/stripe402-bench-growth
 
 .PHONY: bench-large
-bench-large: setup parts ## An operator's jobs on large books: CLIENTS=1000000 DEDUCTIONS=10000000 STORE=postgres://…
+bench-large: setup parts ## An operator's jobs on large books: CLIENTS=1000000 DEDUCTIONS=10000000 STORE=postgres
 	@cargo build --quiet --release -p stripe402-bench --bin stripe402-bench-large
 	@exec $(RELEASE)/stripe402-bench-large --clients $(or $(CLIENTS),1000000) \
 	  --deductions $(or $(DEDUCTIONS),10000000) $(if $(STORE),--store $(STORE))

@@ -12,7 +12,7 @@ use stripe402_protocol::{ClientId, Currency, Units};
 use crate::Result;
 
 /// What each of them has at first, in units.
-const CREDIT: i64 = 1 << 45;
+pub(crate) const CREDIT: i64 = 1 << 45;
 
 /// The store that `LEDGER_STORE` would name so, with settings that no load runs into.
 ///

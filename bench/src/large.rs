@@ -2,8 +2,12 @@
 //! meanwhile notice of it.
 
 mod load;
+mod rows;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use stripe402_ledger::{
@@ -11,16 +15,20 @@ use stripe402_ledger::{
     config::{Cli, Command},
     operator::{
         cli::{Finding, Report, reconcile, verify},
-        work::Operations,
+        work::{Filter, Operations, OperatorError},
     },
 };
 use stripe402_tests::{
     ports,
+    postgres::Postgres,
     stripe_sim::{SECRET_KEY, StripeSim, StripeSimOptions},
 };
 
 use self::load::Load;
 use crate::{Result, accounts};
+
+/// How often a page is asked for.
+const LOOKS: usize = 100;
 
 /// How many accounts and deductions there are.
 #[derive(Clone, Copy, Debug)]
@@ -31,24 +39,35 @@ pub struct Size {
     pub deductions: u64,
 }
 
-/// Fills a store, does each job on it, and prints a table.
+/// Fills a store, does each job on it, and prints a table. `postgres` is a server of its own, whose rows are
+/// written at once; without a store it is a file of its own.
 ///
 /// # Errors
 /// If something cannot be started, a job fails, or finds a difference.
 pub async fn run(size: Size, url: Option<String>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("ledger.redb");
-    let (url, is_file) = match url {
+    let server = match url.as_deref() {
+        Some("postgres") => Some(Postgres::start().await?),
+        _ => None,
+    };
+    let own = server.as_ref().map(Postgres::url);
+    let (url, is_file) = match own.or(url) {
         Some(url) => (url, false),
         None => (format!("file:{}", file.display()), true),
     };
     let store = accounts::open(&url)?;
     let began = Instant::now();
-    load::fill(&*store, size).await?;
+    if server.is_some() {
+        store.ping().await?;
+        rows::write(&url, size)?;
+    } else {
+        load::fill(&*store, size).await?;
+    }
     anstream::eprintln!("  filled in {:.0} s", began.elapsed().as_secs_f64());
     let load = Load::new(Arc::clone(&store), size.clients);
     let mut rows = Vec::new();
-    let alone = load.while_running(tokio::time::sleep(std::time::Duration::from_secs(10))).await?;
+    let alone = load.while_running(tokio::time::sleep(Duration::from_secs(10))).await?;
     rows.push(row("nothing", None, Some(alone.1)));
 
     let operations = Operations::new(Arc::clone(&store), None, Arc::new(SystemClock));
@@ -56,6 +75,7 @@ pub async fn run(size: Size, url: Option<String>) -> Result<()> {
     let (shown, slowest) = load.while_running(operations.overview()).await?;
     shown?;
     rows.push(row("the overview", Some(began), Some(slowest)));
+    looks(&load, &operations, &mut rows).await?;
     if is_file {
         let began = Instant::now();
         let copy = folder.path().join("copy.redb");
@@ -103,6 +123,32 @@ pub async fn run(size: Size, url: Option<String>) -> Result<()> {
     Ok(())
 }
 
+/// Pages of a table as operators ask for them, the slowest of some.
+async fn looks(load: &Load, operations: &Operations, rows: &mut Vec<Vec<String>>) -> Result<()> {
+    let subject = accounts::client(7).client.subject();
+    let all = Filter::default();
+    let one = Filter { client: Some(subject), ..Filter::default() };
+    let named = Filter { about: Some("nobody".to_owned()), ..Filter::default() };
+    for (name, filter) in [
+        ("a page of movements", all),
+        ("a page of one client's", one),
+        ("a search that finds none among 10,000", named),
+    ] {
+        let asked = async {
+            let mut slowest = Duration::ZERO;
+            for _ in 0..LOOKS {
+                let began = Instant::now();
+                operations.movements(&filter, None, 50).await?;
+                slowest = slowest.max(began.elapsed());
+            }
+            Ok::<_, OperatorError>(slowest)
+        };
+        let (took, slowest) = load.while_running(asked).await?;
+        rows.push(row_of(name, Some(took?), Some(slowest)));
+    }
+    Ok(())
+}
+
 fn good(report: Report) -> Result<()> {
     if report.finding == Finding::Good { Ok(()) } else { Err("the books do not add up".into()) }
 }
@@ -118,7 +164,11 @@ async fn command(url: &str, job: &[&str]) -> Result<Report> {
 }
 
 fn row(job: &str, began: Option<Instant>, slowest: Option<f64>) -> Vec<String> {
-    let took = began.map(|began| format!("{:.1}", began.elapsed().as_secs_f64()));
+    row_of(job, began.map(|began| began.elapsed()), slowest)
+}
+
+fn row_of(job: &str, took: Option<Duration>, slowest: Option<f64>) -> Vec<String> {
+    let took = took.map(|took| format!("{:.3}", took.as_secs_f64()));
     let slowest = slowest.map(|ms| format!("{ms:.1}"));
     vec![job.to_owned(), took.unwrap_or_default(), slowest.unwrap_or_else(|| "stopped".to_owned())]
 }

@@ -12,7 +12,8 @@ struct Options {
     /// Deductions
     #[arg(long, default_value_t = 10_000_000)]
     deductions: u64,
-    /// An empty store, as LEDGER_STORE names it; a file of its own if there is none
+    /// An empty store, as LEDGER_STORE names it; `postgres` for a server of its own, a file of its own
+    /// if there is none
     #[arg(long)]
     store: Option<String>,
 }
