@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stripe402_ledger::{
     accounting::{AccountKey, NewTopUp, State, TopUpId},
-    store::{Customers as _, Store, TopUps as _},
+    store::{Customers as _, Page, Reports as _, Store, TopUps as _},
 };
 use stripe402_protocol::{ClientId, Code, Currency, Refusal, Units};
 use uuid::Uuid;
@@ -80,6 +80,39 @@ async fn what_the_express_middleware_wrote_is_not_forgotten() {
         assert_eq!(server.cli(&["hget", &record, "balance"]), balance, "{name}");
     }
     assert_eq!(server.cli(&["zcard", "stripe402:uncharged"]), "0");
+    assert_eq!(server.cli(&["zcard", "stripe402:top-ups"]), "0", "no list has what is gone");
+}
+
+/// Books of an earlier version have no list of all top-ups. It is made once, of what lies with accounts.
+#[tokio::test]
+async fn top_ups_of_older_books_are_listed() {
+    let server = Server::start(&[]);
+    let store = open(&server.url(), Duration::from_secs(24 * 3600));
+    let mut ids = Vec::new();
+    for number in 0..70 {
+        let id = TopUpId(Uuid::new_v4());
+        let client = ClientId::derive(b"older", &number.to_string());
+        store.open_top_up(wanted(id, client)).await.unwrap();
+        store.advance_top_up(id, None, credited(id)).await.unwrap();
+        ids.push(id);
+    }
+    server.cli(&["del", "stripe402:top-ups", "stripe402:top-ups-listed"]);
+    let newest = TopUpId(Uuid::new_v4());
+    store.open_top_up(wanted(newest, ClientId::derive(b"older", "new"))).await.unwrap();
+    ids.push(newest);
+    for _ in 0..2 {
+        let found = store.recent_top_ups(Page::newest(100)).await.unwrap();
+        let mut found: Vec<_> = found.iter().map(|of| of.id).collect();
+        found.sort_unstable();
+        ids.sort_unstable();
+        assert_eq!(found, ids);
+    }
+    assert_eq!(server.cli(&["get", "stripe402:top-ups-listed"]), "1");
+    // An entry whose top-up was never opened is passed over.
+    let client = ClientId::derive(b"older", "cut off").to_hex();
+    let entry = format!("{client}:{}", Uuid::new_v4());
+    server.cli(&["zadd", "stripe402:top-ups", &now_ms().to_string(), &entry]);
+    assert_eq!(store.recent_top_ups(Page::newest(100)).await.unwrap().len(), ids.len());
 }
 
 /// As many as can be tried, by default, in a minute, and twice more.

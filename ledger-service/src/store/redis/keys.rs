@@ -22,6 +22,8 @@
 //! | `stripe402:grants` | sorted set | `<client>:<currency>:<when it expires>` of grants that do, by when to look |
 //! | `stripe402:uncharged` | sorted set | `<client>:<id>:<currency>:<PaymentIntent that waited>` of top-ups without a charge, by when they are forgotten |
 //! | `stripe402:counts:<name>` | hash | what is limited, by pieces of a window; expires |
+//! | `stripe402:top-ups` | sorted set | `<client>:<id>` of every top-up, by when it was opened |
+//! | `stripe402:top-ups-listed` | string | there if that list has what was opened before there was one |
 //! | `stripe402:audit` | sorted set | what operators did, by when, for ever |
 //! | `stripe402:accounts:<xx>` | sorted set | clients that have an account, by the first two digits |
 
@@ -43,6 +45,10 @@ pub(super) const UNFINISHED: &str = "stripe402:unfinished";
 
 /// Top-ups that ended without a charge.
 pub(super) const UNCHARGED: &str = "stripe402:uncharged";
+/// All top-ups, by when they were opened: see `latest.rs`.
+pub(super) const LATEST: &str = "stripe402:top-ups";
+/// There if [`LATEST`] has all that were opened before there was such a list.
+pub(super) const LISTED: &str = "stripe402:top-ups-listed";
 
 /// Holds, by when they end.
 pub(super) const HOLDS: &str = "stripe402:holds";

@@ -13,6 +13,7 @@ mod grants;
 mod holds;
 mod key_steps;
 mod keys;
+mod latest;
 mod part;
 mod payers;
 mod read;

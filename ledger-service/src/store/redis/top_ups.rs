@@ -3,16 +3,13 @@
 //! Index and list are written before the record and cleared after it: what a crash leaves between
 //! is an entry without a record, never a record without an entry.
 
-use std::collections::BTreeSet;
-
-use futures_util::future::try_join_all;
 use redis::Cmd;
 use stripe402_protocol::{ClientId, Units};
 
 use super::{
-    super::{StoreError, TopUpPage, scan},
+    super::StoreError,
     Redis,
-    keys::{self, ClientKeys, UNFINISHED},
+    keys::{self, ClientKeys, LATEST, UNFINISHED},
     reply::{Reply, damaged, parse, units},
     script::{ADVANCE_TOP_UP, OPEN_TOP_UP},
 };
@@ -20,8 +17,6 @@ use crate::accounting::{
     AccountKey, Advance, HOUR_MS, KEY_LIFE_MS, NewTopUp, Opened, State, TopUp, TopUpId,
 };
 
-/// How many accounts are looked at at once.
-const PAGE: usize = 64;
 /// An entry of the list whose record is missing for so long was cut off before the record.
 const CUT_OFF_MS: u64 = HOUR_MS;
 
@@ -31,13 +26,6 @@ impl Redis {
     pub(super) async fn open_wanted(&self, wanted: NewTopUp) -> Result<Opened, StoreError> {
         let (id, key) = (wanted.id, wanted.account);
         let entry = entry(&key.client, &id);
-        let mut index = redis::cmd("SET");
-        index.arg(keys::top_up(&id)).arg(key.client.to_hex());
-        self.connection.command::<()>(&index).await?;
-        let mut list = redis::cmd("ZADD");
-        list.arg(UNFINISHED).arg(self.clock.now_ms()).arg(&entry);
-        self.connection.command::<u64>(&list).await?;
-
         let top_up = TopUp {
             id,
             account: key,
@@ -48,6 +36,15 @@ impl Redis {
             created_ms: wanted.now_ms,
             state: State::opened(),
         };
+        let mut index = redis::cmd("SET");
+        index.arg(keys::top_up(&id)).arg(key.client.to_hex());
+        let mut list = redis::cmd("ZADD");
+        list.arg(UNFINISHED).arg(self.clock.now_ms()).arg(&entry);
+        tokio::try_join!(
+            self.connection.command::<()>(&index),
+            self.connection.command::<u64>(&list),
+            self.list_by_time(&top_up),
+        )?;
         let arguments = [
             id.to_string(),
             key.currency.to_string(),
@@ -79,6 +76,7 @@ impl Redis {
         }
         self.tidy(redis::cmd("DEL").arg(keys::top_up(&id))).await;
         self.tidy(redis::cmd("ZREM").arg(UNFINISHED).arg(&entry)).await;
+        self.tidy(redis::cmd("ZREM").arg(LATEST).arg(&entry)).await;
         Ok(outcome)
     }
 
@@ -205,31 +203,13 @@ impl Redis {
         Ok(unfinished)
     }
 
-    /// Looks through all that is kept, client by client.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) async fn list_recent(&self, page: &TopUpPage) -> Result<Vec<TopUp>, StoreError> {
-        let mut found = Vec::new();
-        let mut after = None;
-        loop {
-            let accounts = self.list_accounts(None, after, PAGE).await?;
-            let Some(last) = accounts.last() else { return Ok(found) };
-            after = Some(*last);
-            let clients: BTreeSet<_> = accounts.iter().map(|key| key.client).collect();
-            let own = clients.into_iter().map(|client| self.top_ups_of(client));
-            found.extend(try_join_all(own).await?.into_iter().flatten());
-            found = scan::top_ups(found.into_iter(), page);
-        }
-    }
-
-    async fn top_ups_of(&self, client: ClientId) -> Result<Vec<TopUp>, StoreError> {
+    pub(super) async fn top_ups_of(&self, client: ClientId) -> Result<Vec<TopUp>, StoreError> {
         let fields = self.scan(&ClientKeys::of(&client).top_ups()).await?;
         let records = fields.iter().filter_map(|(name, stored)| Some((name.parse().ok()?, stored)));
         records.map(|(id, stored)| top_up(id, client, stored)).collect()
     }
 
-    async fn top_up_of(&self, client: ClientId, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+    pub(super) async fn top_up_of(&self, client: ClientId, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
         let mut command = redis::cmd("HGET");
         command.arg(ClientKeys::of(&client).top_ups()).arg(id.to_string());
         let stored: Option<String> = self.connection.command(&command).await?;

@@ -98,6 +98,7 @@ impl Redis {
         let (credited, left, customer) = (reply.text()?, reply.text()?, reply.text()?);
         let mut index = redis::cmd("DEL");
         self.connection.command::<u64>(index.arg(keys::top_up(&id))).await?;
+        self.unlist_by_time(&client, &id).await?;
         if credited == "0" && !waited.is_empty() {
             let payer = format!("{}:{currency}", client.to_hex());
             self.forget_name(keys::payer(waited), &payer, 0).await?;
