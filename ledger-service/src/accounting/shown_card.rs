@@ -80,7 +80,9 @@ mod tests {
             assert_eq!(json, format!("\"{text}\""));
             assert_eq!(serde_json::from_str::<ShownCard>(&json).unwrap(), card);
         }
-        for text in ["", "visa", "visa 424", "visa 42422", "Visa 4242", "vi sa 4242", "visa 424x", " 4242"] {
+        for text in
+            ["", "visa", "visa 424", "visa 42422", "Visa 4242", "vi sa 4242", "visa 424x", " 4242"]
+        {
             assert_eq!(text.parse::<ShownCard>(), Err(ParseShownCardError), "{text:?}");
         }
     }

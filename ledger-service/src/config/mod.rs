@@ -24,9 +24,9 @@ use crate::{
 };
 
 pub use books::{
-    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
-    ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, RevokeKeyArgs,
-    ExportArgs, ExportTable, StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, ExportArgs, ExportTable, FreezeArgs,
+    GrantArgs, HoldsArgs, ImportArgs, ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs,
+    RevenueArgs, RevenueBy, RevokeKeyArgs, StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
 };
 pub use settings::Settings;
 pub use target::Target;

@@ -75,7 +75,10 @@ mod tests {
             assert_eq!((day(unix_ms).as_str(), clock(unix_ms).as_str()), (of_the_year, of_the_day));
         }
         assert_eq!(midnight("2026-11-18"), Some(1_794_960_000_000));
-        assert_eq!((midnight("2026-02-30"), midnight("1969-12-31"), midnight("")), (None, None, None));
+        assert_eq!(
+            (midnight("2026-02-30"), midnight("1969-12-31"), midnight("")),
+            (None, None, None)
+        );
         assert_eq!(moment(u64::MAX), u64::MAX.to_string());
         assert_eq!(read("2026-11-18T11:06:40Z"), Some(1_795_000_000_000));
         assert_eq!((read(&moment(u64::MAX)), read("soon")), (Some(u64::MAX), None));

@@ -34,7 +34,13 @@ impl CardPayments {
         let token = self.provider.granted_token(id).await?;
         // The id of a token is no fingerprint of any card's: it has an underscore.
         let fingerprint = token.fingerprint.clone().unwrap_or_else(|| id.as_str().to_owned());
-        Ok(Card { id: id.clone().into(), fingerprint, customer: None, shown: token.shown.clone(), token: Some(token) })
+        Ok(Card {
+            id: id.clone().into(),
+            fingerprint,
+            customer: None,
+            shown: token.shown.clone(),
+            token: Some(token),
+        })
     }
 
     /// Refuses a token that does not show whose it is, unless the operator wants such a token to be a client

@@ -2,7 +2,8 @@
 
 use super::{Store, StoreError, Tally};
 use crate::accounting::{
-    Account, AccountKey, HOUR_MS, Key, Kind, Lot, Movement, OpenHold, Posting, Rotation, SPENT_KEPT_MS,
+    Account, AccountKey, HOUR_MS, Key, Kind, Lot, Movement, OpenHold, Posting, Rotation,
+    SPENT_KEPT_MS,
 };
 
 /// How often an account is looked at before it counts as different.
@@ -179,7 +180,8 @@ impl Records {
     /// `None` if a sum overflows.
     fn explained(&self) -> Option<Sums> {
         let Self { movements, tallies, open, .. } = self;
-        let moved = movements.iter().map(|movement| movement.posting.kind.net(movement.posting.amount));
+        let moved =
+            movements.iter().map(|movement| movement.posting.kind.net(movement.posting.amount));
         let of_refunds = movements.iter().map(|movement| {
             let amount = movement.posting.amount.get();
             match movement.posting.kind {
@@ -189,15 +191,14 @@ impl Records {
             }
         });
         let leases = open.iter().filter(|hold| hold.terms.lease.is_some());
-        let (leased, leases) = (
-            sum(leases.clone().map(|hold| Some(hold.amount.get()))),
-            u8::try_from(leases.count()),
-        );
+        let (leased, leases) =
+            (sum(leases.clone().map(|hold| Some(hold.amount.get()))), u8::try_from(leases.count()));
         let open = open.iter().map(|hold| Some(hold.amount.get()));
         let spent = tallies.iter().map(|tally| tally.amount.checked_neg());
         let net = sum(moved.map(Some).chain(spent));
         let pending = sum(of_refunds.chain(open));
-        net.zip(pending).zip(leased.zip(leases.ok()))
+        net.zip(pending)
+            .zip(leased.zip(leases.ok()))
             .map(|((net, pending), (leased, leases))| Sums { net, pending, leased, leases })
     }
 }

@@ -133,9 +133,9 @@ impl Preview {
         let captured = token.usage_details.and_then(|usage| usage.amount_captured);
         let captured = captured.map(|captured| captured.value).unwrap_or_default();
         Ok(GrantedToken {
-            shown: card.as_ref().and_then(|card| {
-                ShownCard::new(card.brand.as_deref()?, card.last4.as_deref()?)
-            }),
+            shown: card
+                .as_ref()
+                .and_then(|card| ShownCard::new(card.brand.as_deref()?, card.last4.as_deref()?)),
             fingerprint: card.and_then(|card| card.fingerprint),
             agent: token.agent_details.and_then(|agent| agent.network_business_profile),
             deactivated: token.deactivated_at.is_some(),

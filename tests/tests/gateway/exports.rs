@@ -61,8 +61,7 @@ async fn agrees_with_the_books(stack: &Stack, clients: &[String]) {
     let has = |field: &str| accounts.iter().map(|row| row[field].as_i64().unwrap()).sum::<i64>();
     assert_eq!(accounts.len(), clients.len());
     let held = has("available") + has("pending") - has("debt");
-    let (text, movements) =
-        (export(stack, "movements").await.text, rows(stack, "movements").await);
+    let (text, movements) = (export(stack, "movements").await.text, rows(stack, "movements").await);
     // The test may run over the end of one.
     let months: BTreeSet<&str> = text.lines().skip(1).map(|line| &line[..7]).collect();
     let mut credit = 0;
@@ -96,7 +95,6 @@ async fn exports_add_up(store: Option<&str>) {
     let stack = Stack::start(options).await.unwrap();
     let began_ms = now_ms();
     let seed = began_ms.to_string();
-    println!("seed {seed}");
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(paid_client(&stack).await);
@@ -106,8 +104,7 @@ async fn exports_add_up(store: Option<&str>) {
     for number in 0..MANY {
         let dice = ClientId::derive(seed.as_bytes(), &number.to_string());
         let dice = dice.as_bytes();
-        let path =
-            format!("/clients/{}/adjustments", subject(&clients[usize::from(dice[0]) % 3]));
+        let path = format!("/clients/{}/adjustments", subject(&clients[usize::from(dice[0]) % 3]));
         let units = i64::from(dice[1]) - 100;
         let units = if units == 0 { 1 } else { units };
         let order = json!({
@@ -123,7 +120,7 @@ async fn exports_add_up(store: Option<&str>) {
 
     let movements = rows(&stack, "movements").await;
     let found = sums(&movements);
-    assert_eq!(found["top_up"].0, 3, "{found:?}");
+    assert_eq!(found["top_up"].0, 3, "seed {seed}: {found:?}");
     assert_eq!(found["capture"], (1, 10_000));
     let corrected = i64::try_from(MANY).unwrap();
     assert_eq!(found["adjustment_up"].0 + found["adjustment_down"].0, corrected);
@@ -210,9 +207,7 @@ async fn the_command_writes_the_same() {
         (vec!["movements", "--client", "x"], "name a client by its id"),
     ] {
         let arguments = [vec!["export"], arguments].concat();
-        for wrong in
-            [on_store(&stack, &redis.url(), &arguments), on_ledger(&stack, &arguments)]
-        {
+        for wrong in [on_store(&stack, &redis.url(), &arguments), on_ledger(&stack, &arguments)] {
             assert_eq!(wrong.code, 2, "{arguments:?}: {}", wrong.error);
             assert!(wrong.error.contains(said), "{arguments:?}: {}", wrong.error);
             assert_eq!(wrong.text, "");

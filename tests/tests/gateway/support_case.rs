@@ -58,7 +58,8 @@ async fn charged_twice(stack: &Stack) -> (String, String) {
         let left = get(stack, &format!("/clients/{}", subject(&client))).await;
         let left = left["accounts"][0]["available"].as_i64().unwrap();
         if intents.len() == 1 {
-            let used = json!({"units": -left, "currency": "usd", "reference": "u", "reason": "used"});
+            let used =
+                json!({"units": -left, "currency": "usd", "reference": "u", "reason": "used"});
             assert_eq!(crate::operator::post(stack, &path, used).await.status, 200);
         }
     }

@@ -108,9 +108,8 @@ async fn tables_are_chosen(store: Option<&str>) {
     assert_eq!(refused.len(), 1);
 
     // What operators did.
-    let entries = async |filter: &str| {
-        pages(&stack, &format!("/audit?{filter}"), "entries", 9).await.len()
-    };
+    let entries =
+        async |filter: &str| pages(&stack, &format!("/audit?{filter}"), "entries", 9).await.len();
     assert_eq!(entries("kind=refund").await, 2);
     assert_eq!(entries("about=r7").await, 2);
     assert_eq!(entries(&format!("kind=adjust&client={}", subjects[2])).await, 20);

@@ -130,7 +130,8 @@ async fn file(
 fn wished(headers: &HeaderMap) -> Format {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let place = |kind: &str| accept.and_then(|accept| accept.find(kind));
-    match (place("application/jsonl").or_else(|| place("application/x-ndjson")), place("text/csv")) {
+    match (place("application/jsonl").or_else(|| place("application/x-ndjson")), place("text/csv"))
+    {
         (Some(lines), Some(csv)) if lines < csv => Format::Jsonl,
         (Some(_), None) => Format::Jsonl,
         _ => Format::Csv,

@@ -113,10 +113,7 @@ impl ToSchema for StageName {}
 
 impl Rows {
     /// For a list: which, after which place, and how many.
-    pub(super) fn listed(
-        self,
-        table: Table,
-    ) -> Result<(Filter, Option<String>, usize), ApiError> {
+    pub(super) fn listed(self, table: Table) -> Result<(Filter, Option<String>, usize), ApiError> {
         if self.format.is_some() {
             return Err(untaken("format", table));
         }
@@ -128,7 +125,8 @@ impl Rows {
     pub(super) fn whole(self, table: Table) -> Result<(Filter, Option<Format>), ApiError> {
         let format = self.format;
         if self.cursor.is_some() || self.limit.is_some() {
-            let text = "cursor, limit: an export has every row; choose them with from_ms and until_ms";
+            let text =
+                "cursor, limit: an export has every row; choose them with from_ms and until_ms";
             return Err(ApiError::bad_request(text));
         }
         Ok((self.filter(table)?, format))
@@ -194,9 +192,9 @@ fn named<T: DeserializeOwned>(
     names: &[String],
 ) -> Result<Option<T>, ApiError> {
     let Some(name) = name else { return Ok(None) };
-    serde_json::from_value(Value::String(name)).map(Some).map_err(|_| {
-        ApiError::bad_request(format!("{field}: must be one of {}", names.join(", ")))
-    })
+    serde_json::from_value(Value::String(name))
+        .map(Some)
+        .map_err(|_| ApiError::bad_request(format!("{field}: must be one of {}", names.join(", "))))
 }
 
 fn last4(card: String) -> Result<String, ApiError> {

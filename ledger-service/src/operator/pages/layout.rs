@@ -125,7 +125,10 @@ mod tests {
     fn ids_of_stripe_lead_to_its_dashboard() {
         let shown = named_at_stripe("refund:pi_1:case 17:0", false).into_string();
         let link = "https://dashboard.stripe.com/test/payments/pi_1";
-        assert_eq!(shown, format!("refund:<a href=\"{link}\" rel=\"noreferrer\">pi_1</a>:case 17:0"));
+        assert_eq!(
+            shown,
+            format!("refund:<a href=\"{link}\" rel=\"noreferrer\">pi_1</a>:case 17:0")
+        );
         for (id, live, expected) in [
             ("cus_1", true, Some("https://dashboard.stripe.com/customers/cus_1")),
             ("dp_1", false, Some("https://dashboard.stripe.com/test/search?query=dp_1")),

@@ -101,7 +101,10 @@ impl Of {
             }
         };
         let page = layout::page(actor, place, self.title, main);
-        status.map_or_else(|| page.clone().into_response(), |status| (status, page.clone()).into_response())
+        status.map_or_else(
+            || page.clone().into_response(),
+            |status| (status, page.clone()).into_response(),
+        )
     }
 }
 

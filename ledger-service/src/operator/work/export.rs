@@ -1,15 +1,18 @@
 //! Whole tables for bookkeeping and support, read piece by piece: as many rows as there are, in little memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use futures_util::stream::{self, Stream};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, Stream},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
     Operations, OperatorError,
-    table::{Filter, Tabled, Wanted, piece},
+    table::{Filter, SLOW, Tabled, Wanted, piece},
     view::{self, Account, Entry},
 };
 use crate::{
@@ -19,6 +22,10 @@ use crate::{
 
 /// Rows that are read at once.
 const PIECE: usize = 500;
+/// The same, of a store that looks through all there is for each piece: some 50 MB.
+const LARGE: usize = 50_000;
+/// Accounts that are read at once.
+const AT_ONCE: usize = 16;
 
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,9 +111,10 @@ impl Table {
     pub const fn filters(self) -> &'static [&'static str] {
         match self {
             Self::Clients => &["client", "currency"],
-            Self::CardCharges => {
-                &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "state", "card"]
-            }
+            Self::CardCharges => &[
+                "client", "currency", "from_ms", "until_ms", "least", "most", "about", "state",
+                "card",
+            ],
             Self::Movements => {
                 &["client", "currency", "from_ms", "until_ms", "least", "most", "about", "kind"]
             }
@@ -138,13 +146,16 @@ impl Operations {
         }
         let wanted = Arc::new(self.wanted(&filter).await?);
         // None once there is no more.
-        let beginning = Some((Arc::clone(&self.store), None));
+        let beginning = Some((Arc::clone(&self.store), None, PIECE));
         Ok(stream::unfold(beginning, move |next| {
             let wanted = Arc::clone(&wanted);
             async move {
-                let (store, place) = next?;
-                Some(match rows(store.as_ref(), table, &wanted, place).await {
-                    Ok((rows, place)) => (Ok(rows), place.map(|place| (store, Some(place)))),
+                let (store, place, many) = next?;
+                let began = Instant::now();
+                let found = rows(store.as_ref(), table, &wanted, (place, many)).await;
+                let many = if began.elapsed() < SLOW { many } else { LARGE };
+                Some(match found {
+                    Ok((rows, place)) => (Ok(rows), place.map(|place| (store, Some(place), many))),
                     Err(error) => (Err(error), None),
                 })
             }
@@ -152,40 +163,40 @@ impl Operations {
     }
 }
 
-/// Some rows after this place, and the place to go on from.
+/// So many rows after this place, and the place to go on from.
 async fn rows(
     store: &dyn Store,
     table: Table,
     wanted: &Wanted,
-    after: Option<Place>,
+    (after, many): (Option<Place>, usize),
 ) -> Result<(Vec<Row>, Option<Place>), OperatorError> {
     match table {
         Table::Clients => {
             let after = if let Some(Place::Account(key)) = after { Some(key) } else { None };
             let keys = store.accounts(wanted.client(), after, PIECE).await?;
-            let mut rows = Vec::new();
-            for key in keys.iter().filter(|key| wanted.is_of(key.client, key.currency)) {
-                let account = Account::of(key, &store.account(*key).await?);
-                let mut shown = row(&account);
+            let last = keys.last().map(|key| Place::Account(*key));
+            let wanted = keys.into_iter().filter(|key| wanted.is_of(key.client, key.currency));
+            let rows = stream::iter(wanted).map(|key| async move {
+                let mut shown = row(&Account::of(&key, &store.account(key).await?));
                 shown.insert("subject".to_owned(), key.client.subject().into());
-                rows.push(shown);
-            }
-            Ok((rows, keys.last().map(|key| Place::Account(*key))))
+                Ok::<_, OperatorError>(shown)
+            });
+            Ok((rows.buffered(AT_ONCE).try_collect().await?, last))
         }
         Table::CardCharges => {
             let before = if let Some(Place::TopUp(place)) = after { Some(place) } else { None };
             let shown = |of: TopUp| row(&view::TopUp::from(&of));
-            shown_rows(store, wanted, before, (shown, Place::TopUp)).await
+            shown_rows(store, wanted, (before, many), (shown, Place::TopUp)).await
         }
         Table::Audit => {
             let before = if let Some(Place::Audit(place)) = after { Some(place) } else { None };
             let shown = |of: AuditEntry| row(&Entry::from(of));
-            shown_rows(store, wanted, before, (shown, Place::Audit)).await
+            shown_rows(store, wanted, (before, many), (shown, Place::Audit)).await
         }
         Table::Movements | Table::Refunds | Table::Disputes => {
             let before = if let Some(Place::Movement(place)) = after { Some(place) } else { None };
             let shown = |(key, of): (AccountKey, Movement)| row(&view::Movement::of(&key, of));
-            shown_rows(store, wanted, before, (shown, Place::Movement)).await
+            shown_rows(store, wanted, (before, many), (shown, Place::Movement)).await
         }
     }
 }
@@ -193,10 +204,10 @@ async fn rows(
 async fn shown_rows<T: Tabled>(
     store: &dyn Store,
     wanted: &Wanted,
-    before: Option<T::Place>,
+    (before, many): (Option<T::Place>, usize),
     (shown, placed): (impl Fn(T) -> Row, impl Fn(T::Place) -> Place),
 ) -> Result<(Vec<Row>, Option<Place>), OperatorError> {
-    let found = piece::<T>(store, wanted, before, PIECE).await?;
+    let found = piece::<T>(store, wanted, before, many).await?;
     Ok((found.rows.into_iter().map(shown).collect(), found.next.map(placed)))
 }
 

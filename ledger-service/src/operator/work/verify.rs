@@ -24,8 +24,7 @@ impl Operations {
         let keys = self.all_accounts().await?;
         let (mut differ, mut damaged) = (Vec::new(), Vec::new());
         let (accounts, store) = (keys.len(), self.store.as_ref());
-        let looked =
-            keys.into_iter().map(|key| async move { (key, difference(store, key).await) });
+        let looked = keys.into_iter().map(|key| async move { (key, difference(store, key).await) });
         let mut looked = stream::iter(looked).buffered(AT_ONCE);
         while let Some((key, found)) = looked.next().await {
             match found {

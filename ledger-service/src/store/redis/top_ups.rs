@@ -209,7 +209,11 @@ impl Redis {
         records.map(|(id, stored)| top_up(id, client, stored)).collect()
     }
 
-    pub(super) async fn top_up_of(&self, client: ClientId, id: TopUpId) -> Result<Option<TopUp>, StoreError> {
+    pub(super) async fn top_up_of(
+        &self,
+        client: ClientId,
+        id: TopUpId,
+    ) -> Result<Option<TopUp>, StoreError> {
         let mut command = redis::cmd("HGET");
         command.arg(ClientKeys::of(&client).top_ups()).arg(id.to_string());
         let stored: Option<String> = self.connection.command(&command).await?;

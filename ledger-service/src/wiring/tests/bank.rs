@@ -45,7 +45,13 @@ impl Provider for Bank {
     async fn card(&self, id: &PaymentMethodId) -> Result<Card, Failure> {
         let (fingerprint, customer) = *self.card.lock().unwrap();
         let customer = customer.map(ToOwned::to_owned);
-        Ok(Card { id: id.clone().into(), fingerprint: fingerprint.into(), customer, shown: None, token: None })
+        Ok(Card {
+            id: id.clone().into(),
+            fingerprint: fingerprint.into(),
+            customer,
+            shown: None,
+            token: None,
+        })
     }
     async fn create_customer(&self, _: &str, _: &str) -> Result<String, Failure> {
         let store = self.taken_on_at.lock().unwrap().clone();

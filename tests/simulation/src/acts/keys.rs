@@ -70,6 +70,7 @@ impl People {
             amount: Units::from_u32(auto.amount),
             monthly_most: Units::from_u32(auto.amount.saturating_mul(auto.times)),
             card: method.parse().ok().filter(|_| is_kept)?,
+            shown: None,
         })
     }
 

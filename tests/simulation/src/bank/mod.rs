@@ -77,7 +77,7 @@ impl Bank {
         self.with(|state| {
             let method = state.methods.get(id.as_str()).ok_or_else(missing)?;
             let (fingerprint, customer) = (method.fingerprint.clone(), method.customer.clone());
-            Ok(Card { id: id.clone().into(), fingerprint, customer, token: None })
+            Ok(Card { id: id.clone().into(), fingerprint, customer, shown: None, token: None })
         })
     }
 

@@ -37,6 +37,7 @@ impl Bank {
             let (fingerprint, agent) = (token.fingerprint.clone(), token.agent.clone());
             Ok(GrantedToken {
                 fingerprint: Some(fingerprint),
+                shown: None,
                 agent: Some(agent),
                 deactivated: token.consumed,
                 limits: None,

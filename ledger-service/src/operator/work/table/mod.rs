@@ -3,8 +3,10 @@
 mod filter;
 mod rows;
 
-pub use filter::{Filter, Period};
+use std::time::{Duration, Instant};
+
 pub(super) use filter::Wanted;
+pub use filter::{Filter, Period};
 pub(super) use rows::Tabled;
 
 use super::{
@@ -16,10 +18,12 @@ use crate::{
     store::{Page, Store},
 };
 
-/// So many rows are looked at for one answer, at most.
+/// So many rows are looked at for one answer, at most; or as many as are asked for, if that is more.
 const LOOK: usize = 10_000;
 /// So many are read at once, at most.
 const PIECE: usize = 2_500;
+/// A store that takes longer for a piece looks through all there is: it is asked for the rest at once.
+pub(super) const SLOW: Duration = Duration::from_millis(500);
 
 /// Rows that were wanted, and the place of the last one that was looked at, if there may be more.
 pub(super) struct Piece<T: Tabled> {
@@ -113,7 +117,9 @@ pub(super) async fn piece<T: Tabled>(
 ) -> Result<Piece<T>, OperatorError> {
     let mut rows = Vec::new();
     let (mut looked, mut ask) = (0_usize, most.saturating_add(1));
+    let look = LOOK.max(ask);
     loop {
+        let began = Instant::now();
         let Period { from_ms, until_ms } = wanted.filter.period;
         let page = Page { from_ms, until_ms, before: before.clone(), most: ask };
         let found = T::read(store, wanted, page).await?;
@@ -131,11 +137,12 @@ pub(super) async fn piece<T: Tabled>(
         if is_last {
             return Ok(Piece { rows, next: None });
         }
-        if looked >= LOOK {
+        if looked >= look {
             return Ok(Piece { rows, next: before });
         }
-        // Where few rows fit, a store that looks through everything for each piece is asked for large ones.
-        ask = ask.saturating_mul(4).min(PIECE).min(LOOK.saturating_sub(looked));
+        let rest = look.saturating_sub(looked);
+        ask =
+            if began.elapsed() < SLOW { ask.saturating_mul(4).min(PIECE).min(rest) } else { rest };
     }
 }
 

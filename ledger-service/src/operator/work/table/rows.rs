@@ -163,12 +163,8 @@ impl Tabled for AuditEntry {
 /// What tells a movement from the others of its millisecond, without saying whose it is.
 fn name(place: &MovementPlace) -> String {
     let MovementPlace { at_ms: _, account, kind, reference } = place;
-    let text = format!(
-        "{} {} {} {reference}",
-        account.client.subject(),
-        account.currency,
-        kind.as_str()
-    );
+    let text =
+        format!("{} {} {} {reference}", account.client.subject(), account.currency, kind.as_str());
     let mut name = hex::to_string(&Sha256::digest(text));
     name.truncate(32);
     name
