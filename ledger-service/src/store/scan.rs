@@ -11,6 +11,9 @@ use crate::accounting::{AccountKey, Kind, Movement, TopUp};
 /// How many accounts are looked at at once.
 const PAGE: usize = 64;
 
+/// So many rows are not sorted before there are twice as many.
+const LEAST_CUT: usize = 1_000;
+
 /// Sums by currency, hour and route.
 pub(super) type Sums = BTreeMap<(Currency, u64, String), (i64, i64)>;
 
@@ -75,14 +78,15 @@ pub(super) async fn latest_movements(
         let wanted = movements.into_iter().filter(|of| kinds.contains(&of.posting.kind));
         let wanted = wanted.map(|movement| (key, movement));
         let wanted = wanted.filter(|of| page.has(of.1.at_ms, &of.place()));
-        let before = found.len();
         found.extend(wanted);
-        if found.len() > before {
+        // To sort costs more than to read: once for as many rows as the page has.
+        if found.len() >= page.most.max(LEAST_CUT).saturating_mul(2) {
             page.cut(&mut found, |of| of.place());
         }
         Ok(())
     };
     each(store, |key| store.movements(key), take).await?;
+    page.cut(&mut found, |of| of.place());
     Ok(found)
 }
 

@@ -140,6 +140,10 @@ async fn a_card_that_was_charged_twice_is_found_and_refunded() {
     browser.open(&wrong).await.unwrap();
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
     assert!(text(&browser).await.contains("From: must be a day such as 2026-11-30"));
+    // A client id spends: a browser does not send it in an address.
+    browser.type_into("#choose-client", &client).await.unwrap();
+    let typed = browser.run("return document.querySelector('#choose-client').value").await.unwrap();
+    assert_eq!(typed, json!(&client[..16]));
     assert_eq!(stack.sim.totals("usd").await.unwrap().refunded, 495);
     drop(browser);
     ends_sound(&mut stack, None, "after the case");

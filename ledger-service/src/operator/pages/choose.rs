@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use stripe402_protocol::Currency;
+use stripe402_protocol::{ClientId, Currency};
 
 use super::text::units;
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
         work::{Filter, Period, Table, spelt, view::Stage},
     },
 };
+
+/// A client id spends, and addresses are kept in histories and logs.
+const NO_ID: &str = "a client id spends, and must not be in an address: find the client in the field at the top, \
+                     then use its subject (16 hex digits)";
 
 /// What is asked for, as it was typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -66,13 +70,19 @@ impl Look {
                     .map_err(|_| "Currency: must be a code such as usd".to_owned())?,
             ),
         };
+        let client = text(&self.client).map(|client| client.to_ascii_lowercase());
+        for (name, value) in [("Client", &client), ("Id or reference", &text(&self.about))] {
+            if value.as_ref().is_some_and(|value| value.parse::<ClientId>().is_ok()) {
+                return Err(format!("{name}: {NO_ID}"));
+            }
+        }
         let until = day("Until", &self.until)?.map(|day| day.saturating_add(DAY_MS));
         let mut filter = Filter {
             period: Period {
                 from_ms: day("From", &self.from)?.unwrap_or(0),
                 until_ms: until.unwrap_or(u64::MAX),
             },
-            client: text(&self.client).map(|client| client.to_ascii_lowercase()),
+            client,
             currency,
             least: amount("At least", &self.least)?,
             most: amount("At most", &self.most)?,
@@ -102,15 +112,15 @@ impl Look {
         let has = |name: &str| table.filters().contains(&name);
         html! {
             form.choose method="get" action=(page) role="search" aria-label="Choose rows" {
-                (field("client", "Client", &self.client, "subject"))
-                (field("about", "Id or reference", &self.about, "pi_…, re_…, dp_…"))
+                (field("client", "Client", &self.client, ("subject", 16)))
+                (field("about", "Id or reference", &self.about, ("pi_…, re_…, dp_…", 63)))
                 @if has("state") { (choice("state", "State", &Stage::NAMES.map(str::to_owned), &self.state)) }
                 @if has("kind") { (choice("kind", "Kind", &kind_names(table), &self.kind)) }
-                @if has("card") { (field("card", "Card ends in", &self.card, "4242")) }
-                @if has("actor") { (field("actor", "Who", &self.actor, "")) }
-                (field("currency", "Currency", &self.currency, "usd"))
-                (field("least", "At least", &self.least, "0.00"))
-                (field("most", "At most", &self.most, "0.00"))
+                @if has("card") { (field("card", "Card ends in", &self.card, ("4242", 4))) }
+                @if has("actor") { (field("actor", "Who", &self.actor, ("", 64))) }
+                (field("currency", "Currency", &self.currency, ("usd", 3)))
+                (field("least", "At least", &self.least, ("0.00", 20)))
+                (field("most", "At most", &self.most, ("0.00", 20)))
                 (day("from", "From", &self.from))
                 (day("until", "Until", &self.until))
                 div.act { button type="submit" { "Show" } a href=(page) { "All" } }
@@ -157,12 +167,13 @@ fn kind_names(table: Table) -> Vec<String> {
     groups.chain(Kind::ALL.map(Kind::as_str)).map(str::to_owned).collect()
 }
 
-fn field(name: &str, label: &str, value: &str, example: &str) -> Markup {
+/// `longest` is what a browser takes: a client id does not fit.
+fn field(name: &str, label: &str, value: &str, (example, longest): (&str, usize)) -> Markup {
     html! {
         div {
             label for={ "choose-" (name) } { (label) }
             input id={ "choose-" (name) } name=(name) value=(value) placeholder=(example)
-                autocomplete="off" spellcheck="false";
+                maxlength=(longest) autocomplete="off" spellcheck="false";
         }
     }
 }
@@ -223,6 +234,8 @@ mod tests {
             (Look { from: "30.11.".to_owned(), ..Look::default() }, "From: must be a day"),
             (Look { until: "2026-02-30".to_owned(), ..Look::default() }, "Until: must be a day"),
             (Look { most: "1,5".to_owned(), ..Look::default() }, "At most: must be an amount"),
+            (Look { client: "Ab".repeat(32), ..Look::default() }, "Client: a client id spends"),
+            (Look { about: "ab".repeat(32), ..Look::default() }, "Id or reference: a client id"),
             (Look { currency: "$".to_owned(), ..Look::default() }, "Currency: must be a code"),
         ] {
             let wrong = look.filter(Table::Audit).unwrap_err();

@@ -18,8 +18,7 @@ fn key(number: u64) -> AccountKey {
 }
 
 async fn corrected(many: u64) -> (Arc<dyn Store>, Operations) {
-    let store: Arc<dyn Store> =
-        Arc::new(InMemory::new(SystemClock, Duration::from_secs(3_600)));
+    let store: Arc<dyn Store> = Arc::new(InMemory::new(SystemClock, Duration::from_secs(3_600)));
     for number in 0..many {
         let (kind, reference) = (Kind::AdjustmentUp, format!("r{number}"));
         let amount = Units::new(i64::try_from(number + 1).unwrap()).unwrap();
