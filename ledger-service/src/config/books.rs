@@ -336,46 +336,6 @@ pub struct StatementArgs {
     pub month: String,
 }
 
-/// Which table is written, and which of its rows.
-#[derive(Debug, Args)]
-pub struct ExportArgs {
-    /// Table to write
-    #[arg(value_enum)]
-    pub table: ExportTable,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap shows the fields of the flattened")]
-    pub books: BooksArgs,
-    /// First day (UTC) such as 2026-11-01
-    #[arg(long)]
-    pub from: Option<String>,
-    /// Last day (UTC) such as 2026-11-30, the whole of it
-    #[arg(long)]
-    pub until: Option<String>,
-    /// Only this client, by its id or subject
-    #[arg(long)]
-    pub client: Option<String>,
-    /// Only this currency, such as usd
-    #[arg(long)]
-    pub currency: Option<Currency>,
-}
-
-/// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportTable {
-    /// What each account holds now.
-    Clients,
-    /// Charges to cards, also those that were declined.
-    CardCharges,
-    /// Every movement of money and credit.
-    Movements,
-    /// Of these, refunds.
-    Refunds,
-    /// Of these, disputes.
-    Disputes,
-    /// What operators did.
-    Audit,
-}
-
 /// What revenue is summed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RevenueBy {

@@ -3,6 +3,7 @@
 //! A flag wins over the environment, the environment over the file, the file over the default.
 
 mod books;
+mod export;
 mod resolve;
 mod settings;
 mod target;
@@ -24,10 +25,11 @@ use crate::{
 };
 
 pub use books::{
-    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, ExportArgs, ExportTable, FreezeArgs,
-    GrantArgs, HoldsArgs, ImportArgs, ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs,
-    RevenueArgs, RevenueBy, RevokeKeyArgs, StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
+    AdjustArgs, BooksArgs, ClientArgs, ClientCommand, FreezeArgs, GrantArgs, HoldsArgs, ImportArgs,
+    ImportCommand, MakeKeyArgs, ReconcileArgs, RefundArgs, RevenueArgs, RevenueBy, RevokeKeyArgs,
+    StatementArgs, StoreArgs, StripeArgs, TransfersArgs,
 };
+pub use export::{ExportArgs, Table};
 pub use settings::Settings;
 pub use target::Target;
 pub use values::{LogFormat, Secret, Span};

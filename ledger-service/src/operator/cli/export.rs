@@ -6,11 +6,11 @@ use futures_util::StreamExt as _;
 
 use super::{Books, CliError, Report};
 use crate::{
-    config::{ExportArgs, ExportTable},
+    config::{ExportArgs, Table},
     operator::{
         moment::{DAY_MS, midnight},
         sheet::{Format, beginning, written},
-        work::{Filter, Operations, Period, Table},
+        work::{Filter, Operations, Period},
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
 /// was written by then is not the whole table.
 pub async fn export(arguments: ExportArgs) -> Result<Report, CliError> {
     let format = if arguments.books.json { Format::Jsonl } else { Format::Csv };
-    let (table, filter) = (table(arguments.table), filter(&arguments)?);
+    let (table, filter) = (arguments.table, filter(&arguments)?);
     let mut out = io::stdout().lock();
     match Books::open(&arguments.books)? {
         Books::Here(books) => write(&books, table, format, filter, &mut out).await?,
@@ -29,17 +29,6 @@ pub async fn export(arguments: ExportArgs) -> Result<Report, CliError> {
     }
     out.flush()?;
     Report::new(Vec::new(), &(), false)
-}
-
-const fn table(named: ExportTable) -> Table {
-    match named {
-        ExportTable::Clients => Table::Clients,
-        ExportTable::CardCharges => Table::CardCharges,
-        ExportTable::Movements => Table::Movements,
-        ExportTable::Refunds => Table::Refunds,
-        ExportTable::Disputes => Table::Disputes,
-        ExportTable::Audit => Table::Audit,
-    }
 }
 
 fn filter(arguments: &ExportArgs) -> Result<Filter, CliError> {
@@ -50,7 +39,7 @@ fn filter(arguments: &ExportArgs) -> Result<Filter, CliError> {
         }),
     };
     let has_time = arguments.from.is_some() || arguments.until.is_some();
-    if has_time && arguments.table == ExportTable::Clients {
+    if has_time && arguments.table == Table::Clients {
         let text = "--from, --until: clients are exported as they are now; leave these out";
         return Err(CliError::Setting(text.to_owned()));
     }

@@ -6,9 +6,8 @@ use futures_util::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, Stream},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use super::{
     Operations, OperatorError,
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     accounting::{AccountKey, AuditEntry, Kind, Movement, TopUp},
+    config::Table,
     store::{Placed, Store},
 };
 
@@ -26,24 +26,6 @@ const PIECE: usize = 500;
 const LARGE: usize = 50_000;
 /// Accounts that are read at once.
 const AT_ONCE: usize = 16;
-
-/// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Table {
-    /// What each account holds now; it has no time.
-    Clients,
-    /// Charges to cards, also those that were declined.
-    CardCharges,
-    /// Every movement.
-    Movements,
-    /// Of these, refunds: `capture` was ordered here, `refund` at Stripe.
-    Refunds,
-    /// Of these, disputes.
-    Disputes,
-    /// What operators did.
-    Audit,
-}
 
 /// A row: an object of the operator API.
 pub type Row = Map<String, Value>;

@@ -23,9 +23,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use crate::config::Table;
 pub use act::Adjustment;
 pub use error::OperatorError;
-pub use export::{Row as ExportedRow, Table};
+pub use export::Row as ExportedRow;
 pub use grant::GrantOrder;
 pub use holds::HoldPlace;
 pub use keys::{KeyEnd, KeyOrder};
