@@ -140,6 +140,23 @@ async fn a_card_that_was_charged_twice_is_found_and_refunded() {
     browser.open(&wrong).await.unwrap();
     browser.until("document.querySelector('[role=alert]')").await.unwrap();
     assert!(text(&browser).await.contains("From: must be a day such as 2026-11-30"));
+    // Nothing that is not understood means all rows.
+    for wrong in
+        ["card-charges?frm=2026-11-01", "movements?kind=bogus", "exports/clients?from=2026-11-01"]
+    {
+        let cookie = crate::operator::signed_in(&stack).await;
+        let url = stack.ledgers[0].admin_url(&format!("/admin/{wrong}"));
+        let answer = send(stack.client.get(url).header("cookie", cookie)).await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
+    // What pays comes into no address, whatever is around it.
+    find(&browser, &format!("Bearer \"{client}\","), &format!("/admin/clients/{subject}")).await;
+    let (one, other) = client.split_at(30);
+    for pays in [format!("{one} {other}"), "pm_1Abc".to_owned()] {
+        find(&browser, &pays, "/admin/search").await;
+        assert!(text(&browser).await.contains("what pays is not looked for"));
+    }
+    browser.open(&wrong).await.unwrap();
     // A client id spends: a browser does not send it in an address.
     browser.type_into("#choose-client", &client).await.unwrap();
     let typed = browser.run("return document.querySelector('#choose-client').value").await.unwrap();

@@ -19,6 +19,7 @@ const NO_ID: &str = "a client id spends, and must not be in an address: find the
 
 /// What is asked for, as it was typed.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Look {
     #[serde(default)]
     client: String,
@@ -47,8 +48,30 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The rows that are meant; or what is wrong.
+    /// The rows that are meant; or what is wrong: nothing that is not understood may mean all rows.
     pub(super) fn filter(&self, table: Table) -> Result<Filter, String> {
+        for (name, value) in self.given() {
+            let name = match name {
+                "from" => "from_ms",
+                "until" => "until_ms",
+                name => name,
+            };
+            if !value.is_empty() && !table.filters().contains(&name) {
+                return Err(format!("{name}: this table is not chosen by it"));
+            }
+        }
+        let known =
+            |names: &[String], value: &str| value.is_empty() || names.iter().any(|of| of == value);
+        if !known(&kind_names(table), &self.kind) {
+            return Err("Kind: must be one of the list".to_owned());
+        }
+        if !known(&Stage::NAMES.map(str::to_owned), &self.state) {
+            return Err("State: must be one of the list".to_owned());
+        }
+        let card = self.card.trim();
+        if !card.is_empty() && (card.len() != 4 || !card.bytes().all(|of| of.is_ascii_digit())) {
+            return Err("Card ends in: must be the last four digits of its number".to_owned());
+        }
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let day = |name: &str, value: &str| match text(value) {
             None => Ok(None),
@@ -130,7 +153,15 @@ impl Look {
 
     /// The same question, with something else at its end.
     pub(super) fn address(&self, page: &str, more: &[(&str, &str)]) -> String {
-        let own = [
+        let own = self.given().into_iter().filter(|(_, value)| !value.is_empty());
+        let own = own.chain(more.iter().copied());
+        let query = serde_urlencoded::to_string(own.collect::<Vec<_>>()).unwrap_or_default();
+        format!("{page}?{query}")
+    }
+
+    /// Each field, and what is in it.
+    fn given(&self) -> [(&'static str, &str); 11] {
+        [
             ("client", &self.client),
             ("currency", &self.currency),
             ("from", &self.from),
@@ -142,11 +173,7 @@ impl Look {
             ("state", &self.state),
             ("card", &self.card),
             ("actor", &self.actor),
-        ];
-        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
-        let own = own.map(|(name, value)| (name, value.as_str())).chain(more.iter().copied());
-        let query = serde_urlencoded::to_string(own.collect::<Vec<_>>()).unwrap_or_default();
-        format!("{page}?{query}")
+        ]
     }
 }
 
@@ -214,7 +241,6 @@ mod tests {
             until: "2026-11-30".to_owned(),
             least: "0.5".to_owned(),
             kind: "refunds".to_owned(),
-            state: "credited".to_owned(),
             ..Look::default()
         };
         let filter = look.filter(Table::Movements).unwrap();
@@ -228,7 +254,7 @@ mod tests {
         assert_eq!(
             again,
             "/admin/movements?client=+0123456789ABCDEF+&currency=USD&from=2026-11-30&until=2026-11-30\
-             &least=0.5&kind=refunds&state=credited&after=1.2%263"
+             &least=0.5&kind=refunds&after=1.2%263"
         );
         for (look, said) in [
             (Look { from: "30.11.".to_owned(), ..Look::default() }, "From: must be a day"),
@@ -236,6 +262,8 @@ mod tests {
             (Look { most: "1,5".to_owned(), ..Look::default() }, "At most: must be an amount"),
             (Look { client: "Ab".repeat(32), ..Look::default() }, "Client: a client id spends"),
             (Look { about: "ab".repeat(32), ..Look::default() }, "Id or reference: a client id"),
+            (Look { kind: "Refunds".to_owned(), ..Look::default() }, "Kind: must be one"),
+            (Look { state: "credited".to_owned(), ..Look::default() }, "state: this table is not"),
             (Look { currency: "$".to_owned(), ..Look::default() }, "Currency: must be a code"),
         ] {
             let wrong = look.filter(Table::Audit).unwrap_err();

@@ -199,7 +199,15 @@ pub(super) async fn search(
     Extension(actor): Extension<Actor>,
     Form(Search { search }): Form<Search>,
 ) -> Response {
-    let text = search.trim();
+    // A client id or a PaymentMethod pays, and is not put into an address, whatever is around it.
+    let id = search.split(|of: char| !of.is_ascii_hexdigit()).find(|part| part.len() == 64);
+    let text = id.unwrap_or_else(|| search.trim());
+    if text.contains("pm_") || text.contains("spt_") || compact_is_id(text) {
+        let wrong =
+            "what pays is not looked for: use the client's subject, or an id of a charge at Stripe";
+        let problem = OperatorError::Invalid(wrong.to_owned());
+        return layout::wrong(&actor, Place::Overview, &problem);
+    }
     if text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return redirect("/admin/card-charges", &[("card", text)]);
     }
@@ -222,6 +230,12 @@ pub(super) async fn search(
         _ => "/admin/movements",
     };
     redirect(page, &[("about", text)])
+}
+
+/// Whether a client id is in it that something has torn apart.
+fn compact_is_id(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    digits >= 64 && text.len() > 64
 }
 
 fn redirect(page: &str, query: &[(&str, &str)]) -> Response {
