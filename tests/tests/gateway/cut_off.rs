@@ -40,7 +40,16 @@ async fn dies_at(step: &str, store: Option<&str>) {
     stack.ledger().unwrap().restart().await.unwrap();
     stack.healthy_ledgers(1).await.unwrap();
 
-    let receipt = pay(&stack, "/api/weather", payment).await.receipt();
+    // Envoy's workers hear a moment after its main thread that the ledger is healthy: until then nothing is asked.
+    let mut answer = pay(&stack, "/api/weather", payment.clone()).await;
+    for _ in 0..40 {
+        if answer.status != 503 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        answer = pay(&stack, "/api/weather", payment.clone()).await;
+    }
+    let receipt = answer.receipt();
     let client = receipt["clientId"].as_str().unwrap();
     assert_eq!(stack.sim.totals("usd").await.unwrap().charged, 500, "{step}: charged once");
     assert_eq!(stack.upstream.recorder().count(), 1, "{step}");
